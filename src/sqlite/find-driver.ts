@@ -8,17 +8,19 @@ import { requireBetterSqlite3 } from './driver-class.js'
 import { type NodeSqlite, nodeSqlite } from './node-sqlite.js'
 
 /**
- * From this version on, better-sqlite3 needs Node-API 10; on an older Node.js it crashes the
- * process instead of failing.
+ * The first major version of better-sqlite3 that needs Node-API 10. This version crashes a process
+ * whose Node.js is older, instead of throwing an error.
  */
 const NODE_API_10_MAJOR = 13
 
-/** Why a driver cannot be used. */
+/** A driver that the process cannot use, with the reason. */
 interface Absent {
   readonly reason: string
 }
 
-/** `module`: its name, or the path of the main file of one copy. */
+/**
+ * `module` is the name of a package, or the path of the main file of one copy of better-sqlite3.
+ */
 function findBetterSqlite3(module: string): Driver | Absent {
   try {
     const { version } = localRequire(packageFileOf(module)) as { version: string }
@@ -28,8 +30,8 @@ function findBetterSqlite3(module: string): Driver | Absent {
       }
     }
     const driver = betterSqlite3(requireBetterSqlite3(module) as Parameters<typeof betterSqlite3>[0])
-    // The binary is loaded by the first connection: it may not have been built, or for another
-    // Node.js.
+    // The first connection loads the binary of better-sqlite3. Loading fails if npm did not build
+    // the binary, or built it for another Node.js.
     driver.open(':memory:').close()
     return driver
   } catch (error) {
@@ -38,13 +40,16 @@ function findBetterSqlite3(module: string): Driver | Absent {
   }
 }
 
-/** The package.json of better-sqlite3, whose main file is lib/index.js. */
+/** The path of the package.json of better-sqlite3, whose main file is lib/index.js. */
 function packageFileOf(module: string): string {
   if (!path.isAbsolute(module)) return `${module}/package.json`
   return path.join(path.dirname(path.dirname(module)), 'package.json')
 }
 
-/** Loads node:sqlite without its ExperimentalWarning: the application may never use it. */
+/**
+ * Loads node:sqlite and suppresses its ExperimentalWarning, because the application may never use
+ * node:sqlite.
+ */
 function findNodeSqlite(): Driver | Absent {
   if (!isBuiltin('node:sqlite')) return { reason: `Node.js ${process.versions.node} has no node:sqlite` }
   const { emitWarning } = process
@@ -63,7 +68,7 @@ const FIND: Readonly<Record<DriverName, () => Driver | Absent>> = {
   'node:sqlite': findNodeSqlite,
 }
 
-/** By name, or by the path of a module. */
+/** The result of each search for a driver, by the driver's name or the module's path. */
 const found = new Map<string, Driver | Absent>()
 
 function look(choice: DriverChoice): Driver | Absent {
@@ -76,14 +81,14 @@ function look(choice: DriverChoice): Driver | Absent {
   return driver
 }
 
-/** Every driver that this process can use. */
+/** All drivers that this process can use. */
 export function allDrivers(): Driver[] {
   return DRIVER_NAMES.map((name) => look(name)).filter((one): one is Driver => 'open' in one)
 }
 
 /**
- * The driver that was chosen, or without a choice better-sqlite3 if it is installed and built, and
- * otherwise node:sqlite. Throws DRIVER_MISSING.
+ * Returns the driver that the caller chose. Without a choice, returns better-sqlite3 if it is
+ * installed and built, otherwise node:sqlite. Throws DRIVER_MISSING.
  */
 export function findDriver(choice?: DriverChoice): Driver {
   const names = choice === undefined ? DRIVER_NAMES : [choice]

@@ -2,14 +2,17 @@ import { existsSync } from 'node:fs'
 import { LitestreamError } from '../errors.js'
 import { type Connection, DEFAULT_BUSY_TIMEOUT, type Driver, type OpenOptions, type Query } from './connection.js'
 
-/** The used parts of node:sqlite; Node.js 20, whose types check this project, does not have it. */
+/**
+ * The parts of node:sqlite that this package uses. The types of Node.js 20, which check this
+ * project, do not declare node:sqlite.
+ */
 interface Statement {
   run(...parameters: unknown[]): unknown
   get(...parameters: unknown[]): Record<string, unknown> | undefined
   all(...parameters: unknown[]): Record<string, unknown>[]
   iterate(...parameters: unknown[]): Iterable<unknown>
   setReadBigInts(on: boolean): void
-  /** Available from Node.js 22.16 on. */
+  /** Node.js has `columns` and `setReturnArrays` from version 22.16 on. */
   columns?(): { readonly name: string }[]
   setReturnArrays?(on: boolean): void
 }
@@ -69,21 +72,21 @@ function connect(db: DatabaseSync): Connection {
   }
 }
 
-/** The error that better-sqlite3 throws in the same case. */
+/** The error that better-sqlite3 throws if it cannot open the database file. */
 function cannotOpen(): Error {
   return Object.assign(new Error('unable to open database file'), { code: 'SQLITE_CANTOPEN' })
 }
 
-/** The driver for a loaded node:sqlite module. */
+/** The driver of this package for a loaded node:sqlite module. */
 export function nodeSqlite({ DatabaseSync }: NodeSqlite): Driver {
   return {
     name: 'node:sqlite',
     open(file: string, { readonly = false, busyTimeout = DEFAULT_BUSY_TIMEOUT }: OpenOptions = {}) {
-      // node:sqlite would create a missing file.
+      // node:sqlite would create a missing database file, but better-sqlite3 throws.
       if (!readonly && file !== ':memory:' && !existsSync(file)) throw cannotOpen()
       const db = new DatabaseSync(file, { readOnly: readonly, allowExtension: true })
       try {
-        // The constructor of Node.js 22.13 does not have that option.
+        // The constructor of DatabaseSync in Node.js 22.13 does not have the option `timeout`.
         db.exec(`PRAGMA busy_timeout = ${busyTimeout}`)
         return connect(db)
       } catch (error) {

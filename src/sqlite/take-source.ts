@@ -5,8 +5,8 @@ import type { Connection } from './connection.js'
 
 /**
  * Gives the addon access to a connection's file handles, in the steps described in
- * native/napi/source_database_napi.cc. When the connection closes, it keeps the -wal and does not
- * checkpoint.
+ * native/napi/source_database_napi.cc. When this connection closes, SQLite keeps the -wal and does
+ * not checkpoint.
  */
 export function takeSource(connection: Connection): NativeSource {
   native.expectSource()

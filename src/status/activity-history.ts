@@ -1,22 +1,31 @@
-/** One sample: `[time, lag, uploads, bytes, upload time]`, see `add`. */
+/**
+ * One sample in the order `[time, lag, uploads, bytes, upload time]`, as ActivityHistory.add()
+ * stores it.
+ */
 export type ActivitySample = readonly [number, number, number, number, number]
 
 const COLUMNS = 7
 
-/** Numbers of one moment. Times and durations are milliseconds. */
+/** The activity of one database at one moment. Times and durations are milliseconds. */
 export interface Activity {
   readonly at: number
   readonly lagMs: number
-  /** Uploads since the last sample, their bytes, and the longest of them. */
+  /**
+   * Number of uploads since the previous sample, their total size in bytes, and the duration of the
+   * slowest one.
+   */
   readonly uploads: number
   readonly bytes: number
   readonly uploadMs: number
-  /** Requests to the store since it was opened: those that write or list, and those that read. */
+  /**
+   * Number of requests since the replica was opened. `writeRequests` counts writes and listings,
+   * and `readRequests` counts reads.
+   */
   readonly writeRequests: number
   readonly readRequests: number
 }
 
-/** Samples of the activity of a database in the last half hour; takes 20 KiB of memory. */
+/** The samples of one database's activity in the last half hour, in 20 KiB of memory. */
 export class ActivityHistory {
   static readonly SAMPLES = 360
   readonly #values = new Float64Array(ActivityHistory.SAMPLES * COLUMNS)
@@ -33,14 +42,15 @@ export class ActivityHistory {
     return this.#rows((row) => [row[0]!, row[1]!, row[2]!, row[3]!, row[4]!])
   }
 
-  /** `[time, lag]`, oldest first. */
+  /** The samples as `[time, lag]`, oldest first. */
   get lags(): (readonly [number, number])[] {
     return this.#rows((row) => [row[0]!, row[1]!])
   }
 
   /**
-   * Requests per millisecond between the oldest and the newest sample; undefined if they are less
-   * than `span` milliseconds apart, or if the replica was opened again between them.
+   * Requests per millisecond between the oldest and the newest sample. Returns undefined if the two
+   * samples are less than `span` milliseconds apart, or if the replica was opened again between
+   * them.
    */
   requestRate(span: number): { readonly writes: number; readonly reads: number } | undefined {
     const [oldest, newest] = this.#ends()

@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type ErrorHandler, guarded } from '../util/timers.js'
 
 /**
- * Time limits of a client for sending its headers, sending its whole request, and receiving the
- * response. Milliseconds.
+ * Time limits in milliseconds for a client to send its headers, to send its whole request, and to
+ * receive the response.
  */
 const HEADERS_MS = 10_000
 const REQUEST_MS = 20_000
@@ -11,12 +11,13 @@ const ANSWER_MS = 30_000
 /** Interval at which Node.js checks for slow clients, in milliseconds. */
 const CHECK_MS = 1000
 const MAX_CONNECTIONS = 200
-/** Bytes of a body that are read at most; beyond that the connection is closed. */
+/** Maximum bytes of a request body that the server reads before it closes the connection. */
 const MOST_DISCARDED = 8 * 1024 * 1024
 
 /**
- * An HTTP server that no client can block: slow clients are disconnected with status 408, and
- * connections beyond 200 are refused. An error in `answer` goes to `onError`, never to the process.
+ * Creates an HTTP server that no client can block. The server disconnects a slow client with status
+ * 408, and refuses a connection beyond the 200th. An error of the function `answer` goes to
+ * `onError` and does not end the process.
  */
 export function createBoundedServer(
   answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
@@ -34,7 +35,10 @@ export function createBoundedServer(
   return server
 }
 
-/** Sends a complete response, and disconnects a client that does not receive it in time. */
+/**
+ * Sends a complete response, and disconnects the client if it does not receive the response in
+ * time.
+ */
 export function sendAnswer(
   request: IncomingMessage,
   response: ServerResponse,
@@ -48,13 +52,16 @@ export function sendAnswer(
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-/** The path and query of a request; undefined if it is invalid. */
+/** Returns the URL of a request, or undefined if the request has an invalid URL. */
 export function requestUrl({ url = '/' }: IncomingMessage): URL | undefined {
   const full = `http://localhost${url}`
   return url.startsWith('/') && URL.canParse(full) ? new URL(full) : undefined
 }
 
-/** Listens; rejects with the system's error. Later errors of the server go to `onFailed`. */
+/**
+ * Starts to listen. Rejects with the system's error if that fails. Calls `onFailed` with each later
+ * error of the server.
+ */
 export async function listen(
   server: Server,
   options: { readonly path: string } | { readonly host: string; readonly port: number },
@@ -71,8 +78,9 @@ export async function listen(
 }
 
 /**
- * The whole body of a request as text; undefined if it has more than `limit` bytes. A client that is
- * still sending would lose the response, so the rest is read and discarded, up to MOST_DISCARDED.
+ * Returns the whole body of a request as text, or undefined if the body has more than `limit`
+ * bytes. A client that is still sending could not read the response. The function therefore reads
+ * and discards the bytes beyond `limit`, up to MOST_DISCARDED.
  */
 export async function readBody(request: IncomingMessage, limit: number): Promise<string | undefined> {
   if (Number(request.headers['content-length'] ?? 0) > MOST_DISCARDED) return undefined

@@ -6,24 +6,26 @@ import type { EventStreams } from './event-streams.js'
 import type { MonthlyRequests } from './request-cost.js'
 
 /**
- * The data of the status page; TXIDs are numbers, times and durations milliseconds, sizes bytes.
+ * The data of the status page. TXIDs are numbers, times and durations are in milliseconds, and
+ * sizes are in bytes.
  */
 export interface StatusDocument {
   readonly version: string
   readonly startedAt: number
   readonly now: number
-  /** The overall verdict, as /healthz returns it without `max-lag`. */
+  /** The overall verdict, equal to that of /healthz without `max-lag`. */
   readonly health: Health['status']
   readonly databases: readonly DatabaseStatus[]
   readonly replicas: readonly ReplicaStatus[]
-  /** Parts other than databases that are failing. */
+  /** The parts of the process that are failing, apart from databases. */
   readonly parts: readonly PartFault[]
 }
 
 /**
- * `open`: waits for the database file to appear; `error`: the replica or the database cannot be
- * opened, which is retried unless its error says otherwise; `standby`: another primary holds the
- * lease; `fenced`: another primary writes to the replica.
+ * The state `open` means that the primary waits for the database file to appear. `error` means that
+ * the primary cannot open the replica or the database, and retries unless its error says otherwise.
+ * `standby` means that another primary holds the lease. `fenced` means that another primary writes
+ * to the replica.
  */
 export type DatabaseState = 'replicating' | 'open' | 'error' | 'standby' | 'stopped' | 'fenced'
 
@@ -33,14 +35,17 @@ export interface DatabaseFault {
   readonly message: string
   readonly code: ErrorCode
   readonly hint: string | undefined
-  /** Milliseconds since the epoch, for display; ages are measured with `ageMs`. */
+  /**
+   * Time at which the fault began, in milliseconds since the epoch, for display only. `ageMs` is
+   * measured independently of the wall clock.
+   */
   readonly since: number
   readonly ageMs: number
-  /** False: there is no retry until the process or the database is restarted. */
+  /** False if the fault stays until a user restarts the process or the database. */
   readonly retried: boolean
 }
 
-/** The kinds of parts of the process other than databases. */
+/** The kinds of parts that a process has apart from databases. */
 export type PartKind =
   | 'mirror'
   | 'http'
@@ -52,158 +57,183 @@ export type PartKind =
   | 'heartbeat'
   | 'process'
 
-/** A part that is failing and is retried. */
+/** A failing part of the process, which the process retries. */
 export interface PartFault {
   readonly part: PartKind
-  /** The address, path or folder of the part. */
+  /** The address of a listener, the path or the folder of the failing part. */
   readonly name: string
-  /** Whether something is not replicated because of this fault. */
+  /** Whether this fault keeps commits out of a replica. */
   readonly replication: boolean
   readonly message: string
   readonly code: ErrorCode
   readonly hint: string | undefined
-  /** Milliseconds since the epoch. */
+  /** Time at which the fault began, in milliseconds since the epoch. */
   readonly since: number
-  /** Number of consecutive failures. */
+  /** Number of consecutive failures of the part. */
   readonly failures: number
 }
 
-/** A database that this process replicates, as far as known without a request to the store. */
+/**
+ * The status of a database that this process replicates, computed without a request to the store.
+ */
 export interface DatabaseSummary {
   readonly path: string
   readonly state: DatabaseState
   readonly replicaType: string
-  /** URL without credentials. */
+  /** URL of the replica without credentials. */
   readonly replica: string
   readonly txid: number
   readonly replicaTxid: number | undefined
-  /** When the replica last had every commit, in ms since the epoch. */
+  /** Time at which the replica last had every commit, in milliseconds since the epoch. */
   readonly lastSyncAt: number | undefined
   /** Age of the oldest commit that is not in the replica, in milliseconds. */
   readonly lagMs: number
-  /** In bytes; 0 while the file does not exist. */
+  /** Size of the database file in bytes, or 0 while the file does not exist. */
   readonly databaseSize: number
   readonly walSize: number
   /**
-   * How long the database file has been missing, in milliseconds; undefined while it exists
-   * or may be missing.
+   * How long the database file has been missing, in milliseconds. Undefined while the file exists,
+   * or if the configuration allows it to be missing.
    */
   readonly missingMs: number | undefined
   /**
-   * Time since the replica was last known to have everything, milliseconds; undefined where nothing
-   * is replicated.
+   * Milliseconds since the primary last knew that the replica had every commit, or undefined if the
+   * database is not being replicated.
    */
   readonly behindMs: number | undefined
   /**
-   * The database does not continue what the replica held, and no user has acknowledged it: as a
-   * sentence, and the next step.
+   * A sentence that describes a divergence between database and replica which no user has
+   * acknowledged. `divergenceHint` is the next step for the user.
    */
   readonly divergence: string | undefined
   readonly divergenceHint: string | undefined
-  /** Transactions that the primary has written to the database itself since it was opened. */
+  /**
+   * Number of transactions that the primary itself has written to the database since opening it.
+   */
   readonly ownWrites: number
   readonly error: DatabaseFault | undefined
   /**
-   * Why a second primary is detected only after it has written: the store has no conditional
-   * writes. Undefined where it has.
+   * Why the primary detects a second primary only after that one has written, which is the case if
+   * the store has no conditional writes. Undefined if the store has conditional writes.
    */
   readonly weakFencing: string | undefined
   readonly mirrors: readonly MirrorStatus[]
-  /** The last scheduled restore that succeeded (`validation.restore-interval`). */
+  /** The most recent scheduled restore that succeeded (`validation.restore-interval`). */
   readonly proof: ProofStatus | undefined
 }
 
-/** A different error of the recent past. */
+/**
+ * A recent error of a database. Equal errors count as one, with their first and their last time.
+ */
 export interface RecentError {
   readonly operation: DatabaseFault['operation']
   readonly code: ErrorCode
   readonly message: string
   readonly hint: string
-  /** Milliseconds since the epoch. */
+  /** Time of the first occurrence, in milliseconds since the epoch. */
   readonly firstAt: number
   readonly lastAt: number
   readonly count: number
 }
 
-/** Counts of written and uploaded files since the process started. */
+/** Counts of the files that the primary has written and uploaded since the process started. */
 export interface ActivityStatus {
-  /** L0 files made from the WAL, and bytes of WAL that were read for them. */
+  /**
+   * Number of L0 files that the primary has made from the WAL, and bytes of the WAL that it has
+   * read for them.
+   */
   readonly syncs: number
   readonly walBytes: number
   readonly uploads: number
   readonly uploadedBytes: number
-  /** Durations of the last 100 uploads in milliseconds; undefined before the first. */
+  /** Durations of the last 100 uploads in milliseconds, or undefined before the first upload. */
   readonly uploadMs: { readonly p50: number | undefined; readonly p95: number | undefined }
   readonly lastUpload: { readonly txid: number; readonly at: number } | undefined
 }
 
-/** Requests to the store since the replica was opened. */
+/** The requests to the store since the replica was opened. */
 export interface RequestStatus {
   readonly counts: Readonly<Record<Operation, number>>
   readonly sinceMs: number
-  /** The rate of the last half hour in 30 days; undefined in the first minute. */
+  /**
+   * The requests of 30 days at the rate of the last half hour, or undefined in the first minute.
+   */
   readonly month: MonthlyRequests | undefined
 }
 
-/** A state of the replica that can be restored. */
+/** A state of the database that can be restored from the replica. */
 export interface RestorableState {
   readonly txid: number
-  /** Milliseconds since the epoch. */
+  /** Time of this state in milliseconds since the epoch. */
   readonly timestamp: number
 }
 
-/** The snapshots of a replica. */
+/** The last and the next snapshot of a replica. */
 export interface SnapshotStatus {
   readonly last: { readonly txid: number; readonly at: number; readonly bytes: number } | undefined
-  /** When the next one is due; it is written if anything was committed. Undefined if none is. */
+  /**
+   * Time at which the next snapshot is due, or undefined if no snapshot is due. The primary writes
+   * the snapshot only if the database has new commits.
+   */
   readonly nextAt: number | undefined
 }
 
-/** A restore to a scratch file that proved the replica. */
+/** A restore to a temporary file, which proved that the replica can be restored. */
 export interface ProofStatus {
   readonly txid: number
-  /** Milliseconds since the epoch. */
+  /** Time of this restore in milliseconds since the epoch. */
   readonly at: number
   readonly durationMs: number
-  /** Whether every page was compared with the primary's at this TXID. */
+  /** Whether the primary compared every restored page with its own database at this TXID. */
   readonly compared: boolean
 }
 
-/** A mirror of the replica in another store, see docs/mirror.md. */
+/** A mirror of the replica in another store (docs/mirror.md). */
 export interface MirrorStatus {
-  /** URL without credentials. */
+  /** URL of the mirror without credentials. */
   readonly url: string
-  /** The newest TXID to which it can be restored; undefined before the first pass. */
+  /**
+   * The newest TXID that can be restored from the mirror, or undefined before the first pass of the
+   * mirror.
+   */
   readonly txid: number | undefined
-  /** How long it has been behind the replica, in milliseconds; 0 if it is up to date. */
+  /**
+   * How long the mirror has been behind the replica, in milliseconds, or 0 if the mirror has every
+   * file.
+   */
   readonly lagMs: number
 }
 
-/** DatabaseSummary with the levels of the replica and the recent lag. */
+/** A DatabaseSummary with the levels of the replica and the recent lag. */
 export interface DatabaseStatus extends DatabaseSummary {
   readonly ok: boolean
-  /** Why the database is not ok. */
+  /** The reason for which the database is not ok. */
   readonly reason: string | undefined
-  /** The next step for `reason` or the error. */
+  /** The next step for the user, given `reason` or the error. */
   readonly hint: string | undefined
-  /** The state for display, in one or two words; names the fault if there is one. */
+  /**
+   * The state of the database in one or two words, for display. Names the fault if there is one.
+   */
   readonly label: string
-  /** `[time, lag]`; empty unless details were requested. */
+  /** Samples as `[time, lag]`, or an empty list unless the request asked for details. */
   readonly lagHistory: readonly (readonly [number, number])[]
   /**
-   * `[time, lag, uploads, bytes, upload time]`, the last three since the sample before; empty unless
-   * details were requested.
+   * Samples as `[time, lag, uploads, bytes, upload time]`, where the last three values count from
+   * the previous sample. Empty unless the request asked for details.
    */
   readonly samples: readonly ActivitySample[]
   readonly activity: ActivityStatus
-  /** Undefined while the replica is not open. */
+  /** The requests to the store, or undefined while the replica is not open. */
   readonly requests: RequestStatus | undefined
-  /** Undefined where nothing can be restored, and while the replica cannot be listed. */
+  /**
+   * The oldest and the newest state that can be restored. Undefined if no state can be restored,
+   * and while the replica cannot be listed.
+   */
   readonly restorable: { readonly from: RestorableState; readonly to: RestorableState } | undefined
-  /** A command line that restores the newest state to another file. */
+  /** A command line that restores the newest state of the replica to a new file. */
   readonly restoreCommand: string
   readonly snapshots: SnapshotStatus
-  /** Interval of scheduled restores in milliseconds; undefined: none. */
+  /** Interval of scheduled restores in milliseconds, or undefined without scheduled restores. */
   readonly proofInterval: number | undefined
   /** Newest first. */
   readonly recentErrors: readonly RecentError[]
@@ -211,24 +241,30 @@ export interface DatabaseStatus extends DatabaseSummary {
     readonly level: number
     readonly files: number
     readonly bytes: number
-    /** The lowest and the highest TXID, and the times of the oldest and the newest file; 0 for none. */
+    /**
+     * The lowest and the highest TXID of the level, and the times of its oldest and its newest
+     * file. All are 0 for an empty level.
+     */
     readonly minTxid: number
     readonly maxTxid: number
     readonly oldest: number
     readonly latest: number
-    /** `[min TXID, max TXID, bytes, time]` of the newest files, oldest first; as `samples`. */
+    /**
+     * The newest files of the level as `[min TXID, max TXID, bytes, time]`, oldest first. Empty
+     * unless the request asked for details.
+     */
     readonly newest: readonly (readonly [number, number, number, number])[]
   }[]
-  /** Why the replica could not be listed. */
+  /** The reason for which the replica could not be listed. */
   readonly levelsError: string | undefined
 }
 
-/** A replica that this process reads. */
+/** The status of a replica that this process reads. */
 export interface ReplicaStatus {
   readonly url: string
   readonly ok: boolean
   readonly txid: number
-  /** When the primary wrote that state. */
+  /** Timestamp of the newest LTX file of this state, in milliseconds since the epoch. */
   readonly timestamp: number
   readonly lagMs: number
   readonly connections: number
@@ -247,23 +283,27 @@ export interface ReplicaStatus {
   readonly lagHistory: readonly (readonly [number, number])[]
 }
 
-/** The data source of an HTTP server. */
+/** The source of the data that an HTTP server serves. */
 export interface StatusSource {
-  /** Absent if the process has no events. */
+  /** The streams of events, absent if the process has no events. */
   readonly events?: EventStreams
   readonly metricsType: string
   metrics(): Promise<string>
-  /** Throws INVALID_ARGUMENT if `maxLag` is not a duration. */
+  /** Returns the verdict of /healthz. Throws INVALID_ARGUMENT if `maxLag` is not a duration. */
   health(maxLag: string | null): Health
-  /** `details`: paths of the databases whose histories are wanted; undefined: of all. */
+  /**
+   * Returns the data of the status page. `details` are the paths of the databases whose histories
+   * the caller wants. Without `details`, the result has the histories of all databases.
+   */
   status(details?: readonly string[]): Promise<StatusDocument>
-  /** Called when a request could not be answered. */
+  /** The server calls this function if it could not answer a request. */
   onError(url: string, error: Error): void
 }
 
 /**
- * `behind`: a replica is behind by more than the limit; `failing`: a database is not replicated for
- * another reason; `degraded`: all are replicated, but a listener or the heartbeat fails.
+ * The status `behind` means that a replica is behind by more than the limit. `failing` means that a
+ * database is not replicated for another reason. `degraded` means that all databases are
+ * replicated, but a listener or the heartbeat fails.
  */
 export interface Health {
   readonly status: 'ok' | 'degraded' | 'behind' | 'failing'
@@ -272,19 +312,19 @@ export interface Health {
     readonly ok: boolean
     readonly state: string
     readonly lag_seconds: number
-    /** Why it is not ok. */
+    /** The reason for which the database is not ok. */
     readonly reason?: string
     readonly error?: string
     /**
-     * The store has no conditional writes: why a second primary is detected only after it has
-     * written.
+     * Why a second primary is detected only after it has written, if the store has no conditional
+     * writes.
      */
     readonly weak_fencing?: string
   }[]
   readonly parts?: readonly {
     readonly part: string
     readonly name: string
-    /** Whether everything is replicated nevertheless. */
+    /** Whether all databases are replicated in spite of the part's fault. */
     readonly ok: boolean
     readonly error: string
     readonly error_since: string

@@ -3,34 +3,37 @@ import { withoutSecrets } from '../util/redact.js'
 import { startInterval, type Timer } from '../util/timers.js'
 import { version } from '../version.js'
 
-/** An event of a process: plain data for one line of JSON. */
+/** An event of a process as plain data for one line of JSON. */
 export interface ProcessEvent {
-  /** `sync`, `upload`, …: see docs/metrics.md. */
+  /** Name of the event, such as `sync` or `upload` (docs/metrics.md). */
   readonly event: string
-  /** Path of the database; absent for an event of the process. */
+  /** Path of the database, absent if the event concerns the whole process. */
   readonly path?: string
   readonly [field: string]: unknown
 }
 
-/** Interval of heartbeat lines. Milliseconds. */
+/** Interval between two heartbeat lines in milliseconds. */
 export const HEARTBEAT_MS = 15_000
-/** Maximum number of clients in parallel. */
+/** Maximum number of clients that receive events at the same time. */
 const MAX_CLIENTS = 32
-/** A client with more unread bytes is disconnected. */
+/** Maximum unread bytes of a client, beyond which the process disconnects the client. */
 const MAX_UNREAD = 1024 * 1024
 
 interface Client {
   readonly response: ServerResponse
-  /** Undefined: the events of every database, and of the process. */
+  /**
+   * The database whose events the client receives. If undefined, the client receives the events of
+   * all databases and of the process.
+   */
   readonly path: string | undefined
-  /** Whether bytes were unread at the last heartbeat. */
+  /** Whether the client had unread bytes at the previous heartbeat. */
   stalled: boolean
 }
 
 /**
- * The clients that receive the events of a process as lines of JSON. A client that does not read
- * fast enough is disconnected, so that it delays and costs nothing: it reads the status again and
- * reconnects.
+ * The clients that receive the events of a process as lines of JSON. The process disconnects a
+ * client that does not read fast enough, so that the client takes no more memory. Such a client
+ * must reconnect and read the status again.
  */
 export class EventStreams {
   readonly #clients = new Set<Client>()
@@ -50,8 +53,8 @@ export class EventStreams {
   }
 
   /**
-   * Answers a request with the events from now on, until the client disconnects. The first line is
-   * a heartbeat. Returns false if there are too many clients.
+   * Answers a request with all events that follow, until the client disconnects. The first line is
+   * a heartbeat. Returns false if MAX_CLIENTS clients are connected already.
    */
   serve(
     request: IncomingMessage,
@@ -73,7 +76,10 @@ export class EventStreams {
     return true
   }
 
-  /** Sends a heartbeat, and disconnects clients that have read nothing since the last one. */
+  /**
+   * Sends a heartbeat, and disconnects each client that has read nothing since the previous
+   * heartbeat.
+   */
   beat(): void {
     const line = heartbeat()
     for (const client of this.#clients) {

@@ -7,8 +7,8 @@ export function isLoopback(address: string | undefined): boolean {
 }
 
 /**
- * The host of a `Host` header in lower case, without port, brackets and final dot; undefined if the
- * header is malformed.
+ * Returns the host of a `Host` header in lower case, without port, brackets and final dot. Returns
+ * undefined for a malformed header.
  */
 export function hostOf(header: string | undefined): string | undefined {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]/@\s]+))(?::\d{1,5})?$/i.exec(header ?? '')
@@ -17,10 +17,10 @@ export function hostOf(header: string | undefined): string | undefined {
 }
 
 /**
- * Whether a request's `Host` header names this server. After DNS rebinding, a browser sends the
- * attacker's host name. Accepted are loopback names and addresses, the host of the configured
- * address, the name of the machine, and the local address of the connection; an attacker's name is
- * none of these.
+ * Whether a request's `Host` header names this server. The check protects against DNS rebinding, in
+ * which a browser sends the attacker's host name. The function accepts loopback names and
+ * addresses, the host of the configured address, the name of the machine, and the local address of
+ * the connection.
  */
 export function isOwnHost(header: string | undefined, configured: string, localAddress: string | undefined): boolean {
   const host = hostOf(header)

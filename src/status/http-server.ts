@@ -23,7 +23,10 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** `?details=PATH`, which may be repeated; `?details=` for none. */
+/**
+ * Returns the values of all `details=PATH` parameters of the request. `?details=` requests the
+ * details of no database.
+ */
 function detailsOf({ searchParams }: URL): string[] | undefined {
   return searchParams.has('details') ? searchParams.getAll('details') : undefined
 }
@@ -35,13 +38,13 @@ const text = (status: number, body: string): Answer => ({
 })
 
 /**
- * Serves metrics, health and the status page. Read-only; only for this machine unless `addr` names
- * another host.
+ * Serves metrics, health and the status page, which are read-only. Only clients on this machine can
+ * connect unless `addr` names another host.
  */
 export class HttpServer {
   readonly #source: StatusSource
   readonly #server: Server
-  /** As configured; "" if the address has no host. */
+  /** The host of the configured address, or "" if the address has no host. */
   #host = ''
 
   private constructor(source: StatusSource) {
@@ -53,8 +56,8 @@ export class HttpServer {
   }
 
   /**
-   * Throws INVALID_ARGUMENT for an invalid address, and UNAVAILABLE if it cannot listen.
-   * `onFailed`: called when a listening server fails.
+   * Starts a server on `addr`. Throws INVALID_ARGUMENT for an invalid address, and UNAVAILABLE if
+   * the server cannot listen. Calls `onFailed` when the listening server fails later.
    */
   static async listen(source: StatusSource, addr: string, onFailed: ErrorHandler = () => {}): Promise<HttpServer> {
     const server = new HttpServer(source)
@@ -62,12 +65,12 @@ export class HttpServer {
     return server
   }
 
-  /** `http://host:port`, with the actual port. */
+  /** The URL `http://host:port` of the server, with the port on which it listens. */
   get address(): string {
     return serverUrl(this.#server)
   }
 
-  /** From now on the server does not keep the process alive. */
+  /** After this call, the server does not keep the process alive. */
   unref(): void {
     this.#server.unref()
   }
@@ -92,7 +95,7 @@ export class HttpServer {
     sendAnswer(request, response, status, { ...SECURITY_HEADERS, ...headers, 'Content-Type': type }, body)
   }
 
-  /** Undefined: the response is a stream, which has begun. */
+  /** Returns the answer, or undefined if the response is a stream that this method has started. */
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     const url = requestUrl(request)
     if (!url) return text(400, 'Correct the path of the request.')
@@ -130,7 +133,8 @@ export class HttpServer {
   }
 
   /**
-   * A load balancer sends its own Host header: it gets only the verdict, without paths and errors.
+   * A load balancer sends its own Host header. A request with a foreign Host header gets the
+   * verdict, without paths and errors.
    */
   #health(maxLag: string | null, own: boolean): Answer {
     const result = this.#source.health(maxLag)

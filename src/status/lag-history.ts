@@ -1,6 +1,6 @@
-/** Consecutive samples of one lag, at equal intervals. */
+/** Consecutive samples of the same lag at equal intervals. */
 interface Run {
-  /** Milliseconds since the epoch. */
+  /** Time of the first sample in milliseconds since the epoch. */
   from: number
   to: number
   count: number
@@ -8,8 +8,8 @@ interface Run {
 }
 
 /**
- * The lag of the replica, sampled at intervals, for a chart of the last half hour. Equal samples
- * take no memory: most databases of many are idle.
+ * Samples of a replica's lag in the last half hour, for a chart. Consecutive equal samples take the
+ * memory of one, because most databases of a large process are idle.
  */
 export class LagHistory {
   static readonly INTERVAL = 5000
@@ -36,7 +36,10 @@ export class LagHistory {
     this.#count--
   }
 
-  /** Milliseconds since the epoch and lag in milliseconds, oldest first. */
+  /**
+   * The samples as `[time, lag]`, oldest first. Times are milliseconds since the epoch, and lags
+   * are milliseconds.
+   */
   get samples(): readonly (readonly [number, number])[] {
     return this.#runs.flatMap(({ from, to, count, lagMs }) =>
       Array.from({ length: count }, (_, i) => {

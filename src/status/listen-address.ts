@@ -6,21 +6,24 @@ import type { ErrorHandler } from '../util/timers.js'
 import { listen } from './bounded-server.js'
 import { isLoopback, isOwnHost } from './host-check.js'
 
-/** The address for a configured address without a host: `:9090` listens only on this machine. */
+/**
+ * The host to listen on if the configured address has no host. `:9090` therefore listens only on
+ * this machine.
+ */
 const LOOPBACK = '127.0.0.1'
 
 /** A key of the configuration that contains an address. */
 export type AddressKey = 'addr' | 'mcp-addr'
 
-/** The address to listen on for a configured address. */
+/** Returns the host and port to listen on for a configured address. */
 export function listenAddress({ host, port }: { readonly host: string; readonly port: number }) {
   return { host: host || LOOPBACK, port }
 }
 
 /**
- * Listens on `addr`, the value of `key`. Returns its host as configured, "" if it has none. Throws
- * INVALID_ARGUMENT for an invalid address, and UNAVAILABLE if it cannot listen. `onFailed`: called
- * when the listening server fails.
+ * Listens on `addr`, the value of the key `key`. Returns the host of `addr`, or "" if `addr` has no
+ * host. Throws INVALID_ARGUMENT for an invalid address, and UNAVAILABLE if the server cannot
+ * listen. Calls `onFailed` when the listening server fails later.
  */
 export async function listenOn(server: Server, key: AddressKey, addr: string, onFailed: ErrorHandler): Promise<string> {
   const address = splitAddress(addr)
@@ -40,7 +43,7 @@ export async function listenOn(server: Server, key: AddressKey, addr: string, on
   return address.host
 }
 
-/** `http://host:port` of a listening server, with the actual port. */
+/** Returns the URL `http://host:port` of a listening server, with the port on which it listens. */
 export function serverUrl(server: Server): string {
   const { address, port } = server.address() as AddressInfo
   const host =
@@ -48,7 +51,9 @@ export function serverUrl(server: Server): string {
   return `http://${host}:${port}`
 }
 
-/** Whether the `Host` header of the request names this server. `host`: see listenOn. */
+/**
+ * Whether the `Host` header of the request names this server. `host` is the result of listenOn().
+ */
 export function namesServer(request: IncomingMessage, host: string): boolean {
   return isOwnHost(request.headers.host, host, request.socket.localAddress)
 }
@@ -60,8 +65,8 @@ export function foreignHost(request: IncomingMessage, key: AddressKey): string {
 }
 
 /**
- * Whether the request comes from another machine although `host` is empty: such an address listens
- * only on loopback, so something forwards the connection.
+ * Whether a proxy or a tunnel forwards the request from another machine. With an empty `host` the
+ * server listens only on loopback, so no other machine can connect directly.
  */
 export function isForwarded(request: IncomingMessage, host: string): boolean {
   return host === '' && !isLoopback(request.socket.remoteAddress)

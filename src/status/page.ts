@@ -3,19 +3,19 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { packageRoot } from '../package-files.js'
 
-/** The status page with its policy for the browser. */
+/** The HTML of the status page, with its Content-Security-Policy. */
 export interface StatusPage {
   readonly html: string
-  /** The value of Content-Security-Policy. */
+  /** The value of the header Content-Security-Policy. */
   readonly policy: string
 }
 
 let page: StatusPage | undefined
 
 /**
- * The status page: one document that loads only /status.json from its own server. The browser runs
- * and applies exactly the code and the style in it, by their hashes. Throws NATIVE_MISSING if the
- * files of the package are not found.
+ * Returns the status page as one HTML document, which loads only /status.json from its own server.
+ * The policy names the hashes of the page's code and style, so the browser accepts no other code or
+ * style. Throws NATIVE_MISSING if the files of the package are missing.
  */
 export function statusPage(): StatusPage {
   page ??= makePage()
@@ -24,7 +24,7 @@ export function statusPage(): StatusPage {
 
 function makePage(): StatusPage {
   const folder = path.join(packageRoot(), 'dist/status')
-  // Made by scripts/bundle-page.mjs from src/status/browser.
+  // scripts/bundle-page.mjs creates these two files from src/status/browser.
   const script = readFileSync(path.join(folder, 'page.js'), 'utf8')
   const style = readFileSync(path.join(folder, 'page-style.css'), 'utf8')
   const html = `<!doctype html>

@@ -1,11 +1,11 @@
 import type { Operation } from '../storage/replica-client.js'
 
-/** Milliseconds of a month of 30 days. */
+/** Number of milliseconds in a month of 30 days. */
 const MONTH_MS = 30 * 24 * 3_600_000
 
 /**
- * US dollars per request in the first region of each provider, list prices of 2026: `write` for PUT
- * and LIST, `read` for GET and HEAD. Deletions are free.
+ * US dollars per request in the first region of each provider, from the list prices of 2026.
+ * `write` is the price of a PUT or LIST, and `read` that of a GET or HEAD. Deletions are free.
  */
 const PRICES: Readonly<Record<string, { readonly write: number; readonly read: number; readonly name: string }>> = {
   s3: { write: 5e-6, read: 0.4e-6, name: 'AWS S3 Standard' },
@@ -13,7 +13,7 @@ const PRICES: Readonly<Record<string, { readonly write: number; readonly read: n
   abs: { write: 5.5e-6, read: 0.44e-6, name: 'Azure Blob Storage Hot' },
 }
 
-/** Requests of the two classes for which stores charge. */
+/** Numbers of requests in the two classes for which stores charge. */
 export interface BilledRequests {
   readonly writes: number
   readonly reads: number
@@ -26,13 +26,16 @@ export function billedRequests(stats: Readonly<Record<Operation, { readonly requ
 
 export interface MonthlyRequests {
   readonly requests: number
-  /** US dollars; undefined for a store without prices for requests. */
+  /** The cost in US dollars, or undefined for a store that does not charge for requests. */
   readonly cost: number | undefined
-  /** Whose prices. */
+  /** The store whose prices were used. */
   readonly prices: string | undefined
 }
 
-/** Converts a rate in requests per millisecond to requests and US dollars per 30 days. */
+/**
+ * Converts a rate in requests per millisecond to the requests of 30 days and their cost in US
+ * dollars.
+ */
 export function monthlyRequests(type: string, { writes, reads }: BilledRequests): MonthlyRequests {
   const price = PRICES[type]
   return {

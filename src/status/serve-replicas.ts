@@ -12,29 +12,32 @@ import type { MetricsRegistry } from './metrics/registry.js'
 import { registerReplicaMetrics } from './metrics/replica-metrics.js'
 import { databaseVerdict, health } from './verdict.js'
 
-/** `signal` and `timeout` end only the start. */
+/** Options of serveReplicas(). `signal` and `timeout` limit only the start of the server. */
 export interface ServeReplicasOptions extends WaitOptions {
   /**
-   * `host:port`; port 0 selects a free one. Without a host, the page is available only on this
-   * machine.
+   * Address to listen on, as `host:port`. Port 0 selects a free port. Without a host, only clients
+   * on this machine can open the page.
    */
   readonly addr: string
-  /** Also serve the other metrics of this registry. */
+  /** A registry whose other metrics the server also serves. */
   readonly registry?: MetricsRegistry
 }
 
 /** A running status server. */
 export interface StatusServer {
-  /** `http://host:port` */
+  /** The URL `http://host:port` of the server. */
   readonly address: string
-  /** Stops the server and closes its connections. A signal or `timeout` ends only the wait. */
+  /**
+   * Stops the server and closes its connections. `signal` and `timeout` limit only how long the
+   * caller waits.
+   */
   close(waiting?: WaitOptions): Promise<void>
 }
 
 /**
- * Serves the status page, /metrics, /healthz and /status.json about replicas that a program reads.
- * Does not keep the process alive. Throws INVALID_ARGUMENT for an invalid address, UNAVAILABLE if it
- * cannot listen, and TIMEOUT.
+ * Serves the status page, /metrics, /healthz and /status.json for replicas that a program has
+ * opened. The server does not keep the process alive. Throws INVALID_ARGUMENT for an invalid
+ * address, UNAVAILABLE if the server cannot listen, and TIMEOUT.
  *
  * @example
  * const replica = await openReplica('s3://bucket/app.db')
@@ -116,7 +119,8 @@ async function serve(
     throw limit.reason
   }
   server.unref()
-  // After this, the start cannot fail, so nothing that it registers stays behind.
+  // The start of the server cannot fail any more, so the sampler that is registered next never
+  // outlives a failed start.
   const sampler = startInterval(LagHistory.INTERVAL, () => {
     for (const replica of open) histories.get(replica)!.add(Date.now(), lagOf(replica))
   })

@@ -3,54 +3,59 @@ import { formatDuration, parseDuration } from '../util/duration.js'
 import type { DatabaseFault, Health, PartFault } from './document.js'
 
 /**
- * How long a replica may be behind, a database file may be missing or a temporary fault may last;
- * the default of `max-lag`. Milliseconds.
+ * Maximum time in milliseconds for which a replica may be behind, a database file may be missing or
+ * a temporary fault may last. The default of `max-lag`.
  */
 const MAX_LAG_MS = 60_000
 
 /**
- * Failing compaction leaves the replica with more files than necessary, but not behind, so such a
- * fault may last longer. Milliseconds.
+ * Maximum time in milliseconds for which compaction may fail. It is longer than MAX_LAG_MS, because
+ * failing compaction leaves more files than necessary in the replica, but the replica is not
+ * behind.
  */
 const COMPACTION_GRACE_MS = 15 * 60_000
 
 /**
- * Longest interval between two checks of the WAL with a sensible `monitor-interval`, in
- * milliseconds.
+ * Longest sensible interval between two checks of the WAL (`monitor-interval`), in milliseconds.
  */
 const POLL_MARGIN_MS = 30_000
 
 /**
- * Usually temporary faults: they count when they have lasted for `max-lag`. Any other fault counts
- * immediately.
+ * Codes of usually temporary faults. Such a fault counts after it has lasted for `max-lag`, and a
+ * fault with another code counts immediately.
  */
 const PASSING: readonly ErrorCode[] = ['UNAVAILABLE', 'TIMEOUT', 'THROTTLED', 'DATABASE_BUSY', 'DATABASE_REPLACED']
 
-/** The inputs of the verdict on one database, or on one replica that is read. */
+/**
+ * The inputs of the verdict on one replicated database, or on one replica that the process reads.
+ */
 export interface Condition {
   readonly path: string
   readonly state: string
   /** Age of the oldest commit that is not in the replica, in milliseconds. */
   readonly lagMs: number
-  /** How long the database file has been missing, in milliseconds; undefined while it exists. */
+  /**
+   * How long the database file has been missing, in milliseconds, or undefined while the file
+   * exists.
+   */
   readonly missingMs?: number | undefined
   readonly error?: DatabaseFault | undefined
   /**
-   * Time since the replica was last known to have every commit, in milliseconds; undefined if
-   * nothing is replicated. The primary updates it at each check of the WAL, also without new
-   * commits.
+   * Milliseconds since the primary last knew that the replica had every commit, or undefined if the
+   * database is not being replicated. The primary resets this value at each check of the WAL, even
+   * without new commits.
    */
   readonly behindMs?: number | undefined
-  /** A divergence that no user has acknowledged, as a sentence. */
+  /** A sentence that describes a divergence which no user has acknowledged. */
   readonly divergence?: string | undefined
   readonly weakFencing?: string | undefined
 }
 
 export interface Verdict {
   readonly ok: boolean
-  /** Why it is not ok, as a sentence. */
+  /** A sentence that says why the database or the replica is not ok. */
   readonly reason?: string
-  /** The next step, where no error has one. */
+  /** The next step for the user, absent if an error has its own hint. */
   readonly hint?: string
   readonly kind?: 'behind' | 'failing' | 'missing' | 'diverged'
 }
@@ -58,9 +63,9 @@ export interface Verdict {
 const failing = (reason: string, kind: Verdict['kind'] = 'failing'): Verdict => ({ ok: false, reason, kind })
 
 /**
- * Whether a database is replicated. This one rule is used for /healthz, /status.json, the page, the
- * metrics, the commands and the exit status. A database that was stopped on purpose, or that
- * another primary replicates while this one is on standby, is ok.
+ * Whether a database is replicated. /healthz, /status.json, the status page, the metrics, the
+ * commands and the exit status all use this function. A database that a user has stopped is ok. A
+ * database on standby is ok too, because another primary replicates it.
  */
 export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG_MS): Verdict {
   const { state, lagMs, missingMs, error, behindMs = 0, divergence } = condition
@@ -88,14 +93,17 @@ export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG
   return { ok: true }
 }
 
-/** A duration of a minute or more, whose milliseconds say nothing. */
+/**
+ * Formats a duration in whole seconds, because milliseconds are meaningless in a duration of a
+ * minute or more.
+ */
 function inSeconds(ms: number): string {
   return formatDuration(Math.round(ms / 1000) * 1000)
 }
 
 /**
- * The state of a database in a word or two for a person. A database that is not replicated is never
- * called replicating.
+ * The state of a database in one or two words for a user. The label is never `replicating` for a
+ * database that is not replicated.
  */
 export function stateLabel({ state, missingMs, error }: Condition, { ok, kind }: Verdict): string {
   if (state === 'stopped' || state === 'fenced' || state === 'standby') return state
@@ -105,16 +113,19 @@ export function stateLabel({ state, missingMs, error }: Condition, { ok, kind }:
   return state === 'open' ? 'waiting for the file' : state
 }
 
-/** How long a fault may last before it counts, in milliseconds; negative: never counts. */
+/**
+ * How long a fault may last before it makes the verdict negative, in milliseconds. A negative
+ * result means that the fault counts immediately.
+ */
 export function graceOf({ code, operation }: DatabaseFault, maxLagMs: number): number {
   if (!PASSING.includes(code)) return -1
   return operation === 'compaction' ? Math.max(maxLagMs, COMPACTION_GRACE_MS) : maxLagMs
 }
 
 /**
- * The verdict when a process ends, after the last sync: temporary faults count too, because no
- * retry follows. A database whose file never existed is still ok, because there was nothing to
- * replicate.
+ * The verdict when a process ends, after the final sync. Temporary faults count immediately, except
+ * those of compaction, because no retry follows. A database whose file never existed is ok, because
+ * the primary had nothing to replicate.
  */
 export function finalVerdict(condition: Condition): Verdict {
   const { error } = condition
@@ -123,8 +134,8 @@ export function finalVerdict(condition: Condition): Verdict {
 }
 
 /**
- * The response of /healthz. `maxLag`: a Go duration from the request; throws INVALID_ARGUMENT if it
- * is invalid.
+ * Returns the response of /healthz. `maxLag` is a Go duration from the request. Throws
+ * INVALID_ARGUMENT if `maxLag` is invalid.
  */
 export function health(conditions: readonly Condition[], parts: readonly PartFault[], maxLag: string | null): Health {
   const limit = maxLag === null ? MAX_LAG_MS : parseMaxLag(maxLag)
@@ -155,8 +166,8 @@ export function health(conditions: readonly Condition[], parts: readonly PartFau
 }
 
 /**
- * Whether everything is replicated that should be: a failing listener or heartbeat does not affect
- * replication.
+ * Whether all databases that should be replicated are replicated. A failing listener or heartbeat
+ * does not affect replication.
  */
 export function isHealthy({ status }: Health): boolean {
   return status === 'ok' || status === 'degraded'

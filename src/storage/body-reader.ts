@@ -9,65 +9,78 @@ import type { RequestPolicy } from './request-policy.js'
 import { isPassing, retrying } from './retry.js'
 
 /**
- * Milliseconds per byte that a body may take in addition to the budget: 1 KiB/s. A slower transfer
- * fails with TIMEOUT.
+ * Milliseconds per byte that a body may take in addition to the budget of the request policy. The
+ * value corresponds to 1 KiB/s. A slower transfer fails with TIMEOUT.
  */
 export const MS_PER_BYTE = 1000 / 1024
 
-/** Maximum time spent waiting for a body of this size, over all of its requests. */
+/**
+ * Returns the maximum time that a client waits for a body of `bytes` bytes, over all requests for
+ * the body.
+ */
 export function allowanceFor(bytes: number, { budget }: RequestPolicy): Allowance {
   return { limit: budget + bytes * MS_PER_BYTE, waited: 0 }
 }
 
-/** Minimum bytes of a request's body for it to count as progress. */
+/** Minimum bytes that one request must bring to count as progress. */
 const PROGRESS = 4096
 
-/** Milliseconds to wait for the end of a body whose last byte has arrived. */
+/** Milliseconds to wait for the end of a response after its final byte has arrived. */
 const END_TIMEOUT = 1000
 
-/** A store's response to a request for bytes of a file. All offsets are offsets in the file. */
+/**
+ * A store's response to a request for bytes of a file. All offsets count from the beginning of the
+ * file.
+ */
 export interface OpenedBody {
   /**
-   * The requested range, resolved: `start` of a suffix is known only from the response. `end` is
+   * The requested range as offsets. For a suffix range, only the response tells `start`. `end` is
    * exclusive.
    */
   readonly wanted: { readonly start: number; readonly end: number }
-  /** The range that the response announces: it may be larger than requested, or end earlier. */
+  /**
+   * The range that the response announces. It may be larger than the requested range, or end
+   * earlier.
+   */
   readonly start: number
   readonly end: number
   readonly chunks: AsyncIterable<Uint8Array>
-  /** Ends a wait for the next chunk: `chunks` may then reject with the error, or never settle. */
+  /**
+   * Ends a wait for the next chunk. After this call, `chunks` may reject with the error, or never
+   * settle.
+   */
   cancel(error: LitestreamError): void
-  /** Releases the response at any point. Called once. */
+  /** Releases the response, even before its end. Called once. */
   close(): Promise<void>
 }
 
 export interface BodyOptions {
   readonly policy: RequestPolicy
-  /** For messages: "reading s3://…". */
+  /** Words for messages, such as "reading s3://…". */
   readonly what: string
   readonly signal?: AbortSignal | undefined
-  /** Fires, with a LitestreamError as reason, when the client is closed. */
+  /** Aborts when the client is closed. The reason of the abort is a LitestreamError. */
   readonly closing?: AbortSignal | undefined
   readonly counters: OperationCounters
   readonly operation: Operation
-  /** Converts an error of a body to a LitestreamError. */
+  /** Converts an error thrown while a body is read to a LitestreamError. */
   readonly toError: (error: unknown) => LitestreamError
 }
 
 /**
- * Reads the bytes that `open` requests, with as many requests as necessary: a body that is
- * interrupted, or ends early, is continued at the next missing byte. All stores read bodies with
- * this function. The function guarantees:
+ * Reads the bytes that `open` requests, with as many requests as necessary. If a body is
+ * interrupted or ends early, the next request begins at the first missing byte. The clients of all
+ * stores read bodies with this function. The function guarantees that:
  *
- * - it yields exactly the requested bytes, in order, or throws; a response for another range, or a
- *   longer one than announced, is STORAGE_FAILED
- * - it ends: with TIMEOUT after `idleTimeout` without a byte, after `budget` plus 1 s of waiting
- *   per KiB, or after as many requests as the policy has attempts that brought less than 4 KiB each
- * - it holds one chunk in memory
+ * - it yields exactly the requested bytes, in order, or throws. It throws STORAGE_FAILED if a
+ *   response has another range than requested, or more bytes than announced.
+ * - it ends. It throws TIMEOUT after `idleTimeout` without a byte, or after `budget` plus 1 s of
+ *   waiting per KiB. It throws the last error after `policy.attempts` consecutive requests that
+ *   brought less than 4 KiB each.
+ * - it holds only one chunk in memory.
  *
- * `open` is called without an argument for the first bytes, and then with the offset of the next
- * missing byte.
+ * The function calls `open` without an argument for the first bytes, and then with the offset of
+ * the next missing byte.
  */
 export async function* readBody(
   open: (at?: number) => Promise<OpenedBody>,
@@ -83,7 +96,7 @@ export async function* readBody(
       if (read.isDone) return
       throw brokenOff(what, read)
     } catch (error) {
-      // An error of `begin` is final: it has made all attempts of the policy.
+      // An error of `begin` is final, because `begin` has made all attempts of the policy.
       if (!read.hasBegun || !isPassing(error) || read.isSpent) throw error
       idle = read.at! - (from ?? read.start) < PROGRESS ? idle + 1 : 0
       if (idle >= policy.attempts) throw error
@@ -91,23 +104,23 @@ export async function* readBody(
       await read.end()
     }
     options.counters.retry(options.operation)
-    // Waits before the next request if this one brought little.
+    // Waits before the next request if the previous request brought less than PROGRESS bytes.
     if (idle > 0) await pause(jitteredDelay(idle + 1, 50, 1000), options.signal, options.closing)
   }
 }
 
-/** The state of one `readBody`. */
+/** The state of one call of readBody(). */
 class BodyReading {
   readonly #open: (at?: number) => Promise<OpenedBody>
   readonly #options: BodyOptions
   #start = 0
   #end = 0
-  /** The next byte to yield; undefined before the first answer. */
+  /** Offset of the next byte to yield, or undefined before the first response. */
   #at: number | undefined
   #allowance: Allowance = { limit: Number.POSITIVE_INFINITY, waited: 0 }
   #lastProgress = elapsedMs()
   #body: PacedBody | undefined
-  /** The position in the current response, and its end. */
+  /** Offset of the next chunk of the current response, and the end of the response. */
   #place = 0
   #placeEnd = 0
   #first: Uint8Array | undefined
@@ -138,14 +151,14 @@ class BodyReading {
     return this.#at !== undefined && this.#at >= this.#end
   }
 
-  /** Whether the time for the whole body is used up. */
+  /** Whether the client has waited for the body as long as its allowance permits. */
   get isSpent(): boolean {
     return this.#allowance.waited >= this.#allowance.limit
   }
 
   /**
-   * Sends a request, with retries. A response without a body counts as a temporary fault if bytes
-   * are missing.
+   * Sends a request, with retries, and waits for the first chunk. A response without a chunk counts
+   * as a temporary fault if bytes are missing.
    */
   async begin(): Promise<void> {
     this.#begun = false
@@ -178,7 +191,10 @@ class BodyReading {
     if (start > this.#at || (end <= this.#at && !this.isDone)) throw elsewhere(what, this.#at, start, end)
   }
 
-  /** Undefined at the end of the response, or when all requested bytes were yielded. */
+  /**
+   * Returns the next chunk. Returns undefined at the end of the response, and after all requested
+   * bytes.
+   */
   async next(): Promise<Uint8Array | undefined> {
     const chunk = this.#first ?? (this.isDone ? undefined : await this.#nextChunk())
     this.#first = undefined
@@ -189,7 +205,7 @@ class BodyReading {
     return chunk
   }
 
-  /** The requested part of the response's next chunk. */
+  /** Returns the requested bytes of the response's next chunk. */
   async #nextChunk(): Promise<Uint8Array | undefined> {
     const { counters, operation } = this.#options
     for (;;) {
@@ -220,8 +236,8 @@ class BodyReading {
 }
 
 /**
- * Concatenates all chunks, in `into` if they fit. `expected`: returns the total size; it is called
- * after the first chunk.
+ * Concatenates all chunks, in the memory `into` if they fit. `expected` returns the total size in
+ * bytes, and is called only after the first chunk.
  */
 export async function gather(
   chunks: AsyncIterable<Uint8Array>,
@@ -233,7 +249,7 @@ export async function gather(
   for await (const chunk of chunks) {
     const needed = length + chunk.byteLength
     if (data === undefined || needed > data.byteLength) {
-      // The announced size may be wrong: memory grows only with the bytes that arrive.
+      // The announced size may be wrong, so the memory grows only with the bytes that arrive.
       const roomier = Buffer.allocUnsafe(Math.max(needed, Math.min(expected(), Math.max(FIRST_ROOM, 2 * needed))))
       if (data !== undefined) roomier.set(data.subarray(0, length))
       data = roomier
@@ -244,7 +260,7 @@ export async function gather(
   return data?.subarray(0, length) ?? new Uint8Array()
 }
 
-/** Maximum bytes allocated before they arrive. */
+/** Maximum bytes that gather() allocates before so many bytes have arrived. */
 const FIRST_ROOM = 4 * 1024 * 1024
 
 function brokenOff(what: string, { at, wantedEnd }: BodyReading): LitestreamError {

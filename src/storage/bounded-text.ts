@@ -1,7 +1,10 @@
 import type { Readable } from 'node:stream'
 import { unconfirmed } from './unconfirmed.js'
 
-/** The whole body of a response, which must be shorter than `limit` bytes. Throws UNAVAILABLE. */
+/**
+ * Reads the whole body of a response as text. Throws UNAVAILABLE if the body has more than `limit`
+ * bytes.
+ */
 export async function boundedText(body: Readable, limit: number): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0

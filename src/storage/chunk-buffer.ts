@@ -1,12 +1,12 @@
 /**
- * Collects bytes of chunks, which the owner may reuse immediately, and returns them in pieces of a
- * requested size.
+ * A buffer that copies the bytes of pushed chunks, and returns them in pieces of a requested size.
+ * The owner of a chunk may reuse it immediately after `push`.
  */
 export class ChunkBuffer {
   #bytes: Uint8Array = new Uint8Array(0)
   #size = 0
 
-  /** Number of bytes held. */
+  /** Number of bytes in the buffer. */
   get size(): number {
     return this.#size
   }
@@ -17,11 +17,11 @@ export class ChunkBuffer {
     this.#size += chunk.byteLength
   }
 
-  /** Removes and returns the first `size` bytes. */
+  /** Removes the first `size` bytes from the buffer and returns them. */
   take(size: number): Uint8Array {
     const taken = this.#bytes.subarray(0, size)
     const rest = this.#bytes.subarray(size, this.#size)
-    // The caller owns the returned bytes, so the rest is copied.
+    // The caller owns the memory of the returned bytes, so the remaining bytes move to new memory.
     this.#bytes = new Uint8Array(0)
     this.#size = 0
     this.push(rest)

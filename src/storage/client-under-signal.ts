@@ -3,9 +3,9 @@ import type { ReplicaClient, RequestOptions } from './replica-client.js'
 import { wrapClient } from './wrap-client.js'
 
 /**
- * A client whose every request also ends when `life` aborts. The owner of a replica uses it to
- * bound its shutdown while requests are running. Operations throw the client's error for an aborted
- * signal.
+ * Returns a client whose requests all end when `life` aborts. The owner of a replica uses such a
+ * client to limit the duration of its shutdown. A request that `life` ends throws the client's
+ * error for an aborted signal.
  */
 export function clientUnderSignal(client: ReplicaClient, life: AbortSignal): ReplicaClient {
   return wrapClient(client, {
@@ -29,8 +29,8 @@ export function clientUnderSignal(client: ReplicaClient, life: AbortSignal): Rep
 }
 
 /**
- * `options` with a signal that also aborts when `life` does. A request without a signal gets `life`
- * itself.
+ * Returns `options` with a signal that aborts when `life` or the original signal aborts. If
+ * `options` has no signal, the result has `life` itself.
  */
 function link<O extends RequestOptions>(options: O | undefined, life: AbortSignal) {
   const own = options?.signal

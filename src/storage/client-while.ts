@@ -3,8 +3,8 @@ import type { ReplicaClient } from './replica-client.js'
 import { wrapClient } from './wrap-client.js'
 
 /**
- * A client that sends no request while `allowed` returns false: a lease may expire before its
- * keeper notices.
+ * Returns a client that sends no request while `allowed` returns false. The primary uses it because
+ * a lease may expire before the primary notices.
  */
 export function clientWhile(allowed: () => boolean, client: ReplicaClient): ReplicaClient {
   const check = () => {

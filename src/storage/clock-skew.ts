@@ -1,18 +1,22 @@
 import { formatDuration } from '../util/duration.js'
 
-/** A smaller difference refuses no request: Google accepts 5 minutes, Azure and S3 15. */
+/**
+ * Difference between the clocks of this machine and the server, in milliseconds, up to which no
+ * store refuses a request. Google accepts 5 minutes, and Azure and S3 accept 15 minutes.
+ */
 const ACCEPTED_MS = 4 * 60_000
 
-/** That the clock of this machine is wrong, for the error of a refused request. */
+/** The report that the clock of this machine is wrong, for the error of a refused request. */
 export interface ClockSkew {
-  /** Continues a message. */
+  /** The end of an error message. */
   readonly text: string
   readonly hint: string
 }
 
 /**
- * Compares the clock of this machine with the server's. `date`: the header Date of the response
- * that refused the credentials. Undefined if both agree, or if the header has no time.
+ * Compares the clock of this machine with the server's clock. `date` is the header Date of the
+ * response that refused the credentials. Returns undefined if the clocks agree, or if the header
+ * has no valid time.
  */
 export function clockSkew(date: string | undefined): ClockSkew | undefined {
   const ahead = Date.now() - Date.parse(date ?? '')

@@ -1,20 +1,23 @@
 import { type FoundFile, isListed, isSameFile, replacedError } from './object-identity.js'
 import type { LtxFileInfo, LtxFileRef } from './replica-client.js'
 
-/** A comparable entity tag: stores differ in the quotes, even from one response to the next. */
+/**
+ * Removes quotes and the prefix `W/` from an entity tag, so that two tags can be compared. Stores
+ * write the quotes differently, even in two responses of one store.
+ */
 export function versionOf(tag: string | undefined): string | undefined {
   return tag?.replace(/^W\//, '').replace(/^"|"$/g, '') || undefined
 }
 
-/** Lists a file again; undefined if the listing does not have it. */
+/** Lists a file again. Resolves with undefined if the listing does not have the file. */
 type ListAgain = (file: LtxFileRef, signal: AbortSignal | undefined) => Promise<FoundFile | undefined>
 
-/** Compares a store's responses with its listings. */
+/** Compares a store's responses about files with the store's listings. */
 export class EntityTags {
   readonly #listAgain: ListAgain
   /**
-   * Whether the store's listings have the same tags as its objects. S3's do; for other stores this
-   * is unknown.
+   * Whether listings and responses of the store show the same tag for a file. S3 shows the same
+   * tag. For other stores the class assumes this until a listing proves the opposite.
    */
   #agree = true
 
@@ -22,7 +25,7 @@ export class EntityTags {
     this.#listAgain = listAgain
   }
 
-  /** Throws NOT_FOUND if the found file is not the listed one. */
+  /** Throws NOT_FOUND if `found` is not the listed file. */
   async check(
     file: LtxFileRef,
     found: FoundFile,
@@ -32,8 +35,8 @@ export class EntityTags {
   }
 
   /**
-   * Whether the found file is the listed one; if only the tag differs, a new listing shows whether
-   * the difference is significant.
+   * Whether `found` is the listed file. If only the entity tags differ, the method lists the file
+   * again, to learn whether this store's tags can be compared.
    */
   async isSame(file: LtxFileRef, found: FoundFile, signal: AbortSignal | undefined): Promise<boolean> {
     if (!isListed(file) || isSameFile(file, found)) return true

@@ -16,8 +16,9 @@ import type {
 } from './replica-client.js'
 
 /**
- * Passes every operation on to another client, and has the same optional methods. The base of
- * clients that replace some operations; `wrapClient` is for hooks around all of them.
+ * A client that passes every operation to another client and has the same optional methods. It is
+ * the base class of clients that replace some operations. A client with hooks around all operations
+ * uses `wrapClient` instead.
  */
 export class ForwardingClient implements ReplicaClient {
   protected readonly inner: ReplicaClient

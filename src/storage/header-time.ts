@@ -2,13 +2,13 @@ import { isLitestreamError } from '../errors.js'
 import { HEADER_SIZE } from '../ltx/format.js'
 import { decodeHeader } from '../ltx/header.js'
 
-/** Number of bytes at the beginning of a file that `headerTime` needs. */
+/** Number of bytes that `headerTime` needs of the beginning of a file. */
 export const HEADER_BYTES = HEADER_SIZE
 
 /**
- * The timestamp of the LTX header at the beginning of `bytes`, in milliseconds since the epoch;
- * undefined if there is no LTX header. For stores that have no metadata with a timestamp, or only
- * whole seconds.
+ * Returns the timestamp of the LTX header at the beginning of `bytes`, in milliseconds since the
+ * epoch. Returns undefined if `bytes` does not begin with an LTX header. Clients need this function
+ * for stores that keep no timestamp in metadata, or only whole seconds.
  */
 export function headerTime(bytes: Uint8Array): number | undefined {
   try {

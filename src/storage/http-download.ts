@@ -8,33 +8,45 @@ import { rangeError } from './range.js'
 import type { ByteRange, LtxFileInfo, LtxFileRef, Operation, ReadOptions, ReadResult } from './replica-client.js'
 import { unconfirmed } from './unconfirmed.js'
 
-/** The response to a GET of a store that answers HTTP ranges. */
+/** The response to a GET from a store that supports HTTP ranges. */
 export interface ObjectReply extends RangedReply {
   readonly body: Readable
-  /** A generation or an entity tag; undefined if the response has none. */
+  /** The generation or the entity tag of the object, or undefined if the response has neither. */
   readonly version: string | undefined
-  /** Milliseconds since the epoch, if the store reports the time with the bytes. */
+  /**
+   * Last modification of the object in milliseconds since the epoch. Absent if a GET of this store
+   * does not report it.
+   */
   readonly modifiedAt?: number | undefined
 }
 
-/** The store's data about the object in its response. */
+/** The data about an object that the first response contains. */
 export interface FoundObject {
   /** Offset of the requested bytes in the object. */
   readonly offset: number
   readonly fileSize: number
-  /** As the store wrote it in the first response. */
+  /** The version as the store wrote it in the first response. */
   readonly version: string | undefined
-  /** Milliseconds since the epoch; undefined if the store does not report it with the bytes. */
+  /**
+   * Last modification of the object in milliseconds since the epoch. Undefined if a GET of this
+   * store does not report it.
+   */
   readonly modifiedAt: number | undefined
 }
 
 export interface Download {
   readonly chunks: AsyncIterable<Uint8Array>
-  /** Known after the first chunk, or the end, was read. */
+  /**
+   * Returns the data about the object. The caller must first read at least one chunk, or all
+   * chunks.
+   */
   readonly found: () => FoundObject
 }
 
-/** Checks the store's data about the object before any byte of it is read; throws if it is the wrong one. */
+/**
+ * Checks the store's data about the object before the caller gets any byte of the object. Throws if
+ * the object is not the expected one.
+ */
 export type FoundCheck = (found: FoundObject) => Promise<void> | void
 
 export interface DownloadOptions extends Pick<BodyOptions, 'policy' | 'signal' | 'closing' | 'toError'> {
@@ -44,12 +56,12 @@ export interface DownloadOptions extends Pick<BodyOptions, 'policy' | 'signal' |
   readonly target: string
   readonly operation: Operation
   readonly counters: OperationCounters
-  /** Whether a response without a version is refused. */
+  /** Whether the download refuses a response without a version. */
   readonly versioned: boolean
   readonly check: FoundCheck | undefined
   /**
-   * One GET. `version`: that of the first response, which the object must still have, if the store
-   * can check this.
+   * Sends one GET. `version` is the version in the first response. If the store can check it, the
+   * request must fail for an object with another version.
    */
   get(asked: ByteRange, version: string | undefined): Promise<ObjectReply>
 }
@@ -57,8 +69,9 @@ export interface DownloadOptions extends Pick<BodyOptions, 'policy' | 'signal' |
 const NOTHING: FoundObject = { offset: 0, fileSize: 0, version: undefined, modifiedAt: undefined }
 
 /**
- * Downloads a range of an object with as many GETs as necessary. All of them read the version that
- * the first one found: NOT_FOUND if the object is replaced meanwhile.
+ * Downloads a range of an object with as many GETs as necessary. All GETs read the version of the
+ * object that the first GET found. Throws NOT_FOUND if another writer replaces the object during
+ * the download.
  */
 export function download(range: ByteRange, options: DownloadOptions): Download {
   const { doing, target, operation, counters, policy, signal, closing, toError } = options
@@ -108,11 +121,12 @@ export function download(range: ByteRange, options: DownloadOptions): Download {
 async function request(options: DownloadOptions, asked: ByteRange, found: FoundObject | undefined) {
   try {
     const reply = await options.get(asked, found?.version)
-    // A body that is not being read yet may still emit an error without a listener.
+    // Node.js would end the process for an error event without a listener, and the body may emit an
+    // error before it is read.
     reply.body.on('error', () => undefined)
     return reply
   } catch (error) {
-    // Only a continued download has a condition.
+    // Only a GET that continues a download has the condition that the object must not have changed.
     if (found !== undefined && isLitestreamError(error, 'PRECONDITION_FAILED')) throw changed(options)
     throw error
   }
@@ -125,16 +139,19 @@ function changed({ doing, target }: DownloadOptions): LitestreamError {
   })
 }
 
-/** The files of a replica in a store that answers HTTP ranges. */
+/** The files of a replica in a store that supports HTTP ranges. */
 export interface DownloadedFiles {
   /** URL of the file, for messages. */
   target(file: LtxFileRef): string
-  /** Compares the found file with the listed one, if `file` comes from a listing. */
+  /**
+   * Downloads a range of a file. If `file` comes from a listing, compares the found file with the
+   * listed file.
+   */
   download(file: LtxFileRef, range: ByteRange, signal: AbortSignal | undefined): Download
   stat(file: LtxFileRef, options: { readonly signal?: AbortSignal }): Promise<LtxFileInfo>
 }
 
-/** `ReplicaClient.read` for such a store. */
+/** Implements `ReplicaClient.read` for a store that supports HTTP ranges. */
 export async function readRange(
   files: DownloadedFiles,
   file: LtxFileRef,
@@ -147,14 +164,14 @@ export async function readRange(
   const room = into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined
   const data = await gather(chunks, () => wanted ?? found().fileSize - found().offset, room)
   const { offset, fileSize } = found()
-  // Stores shorten a range beyond the end; here it is an error, as on every store.
+  // HTTP stores shorten a range that extends beyond the end, but all clients must throw an error.
   if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
     throw rangeError(range, fileSize, files.target(file))
   }
   return { data, offset, fileSize }
 }
 
-/** HTTP cannot express an empty range. */
+/** Reads an empty range with a HEAD, because HTTP cannot express an empty range. */
 async function readNothing(
   files: DownloadedFiles,
   file: LtxFileRef,
@@ -167,7 +184,7 @@ async function readNothing(
   return { data: new Uint8Array(), offset, fileSize: size }
 }
 
-/** `ReplicaClient.stream` for such a store. */
+/** Implements `ReplicaClient.stream` for a store that supports HTTP ranges. */
 export async function* streamFrom(
   files: DownloadedFiles,
   file: LtxFileRef,
@@ -176,8 +193,8 @@ export async function* streamFrom(
   try {
     yield* files.download(file, { offset }, signal).chunks
   } catch (error) {
-    // The request began at the end of the object: nothing is left, which a store reports as an
-    // invalid range.
+    // Stores report an invalid range for a request that begins at the end of the object, but the
+    // result is an empty stream.
     if (!isLitestreamError(error, 'INVALID_ARGUMENT')) throw error
     if ((await files.stat(file, signal ? { signal } : {})).size !== offset) throw error
   }

@@ -1,21 +1,21 @@
 import { LitestreamError } from '../errors.js'
 import type { ByteRange } from './replica-client.js'
 
-/** The byte range of a response in its object, according to its headers. `end` is exclusive. */
+/** The byte range that a response contains, according to its headers. `end` is exclusive. */
 export interface Place {
   readonly start: number
   readonly end: number
   readonly fileSize: number
 }
 
-/** The parts of a GET response that describe its range. */
+/** The headers of a GET response that describe its range. */
 export interface RangedReply {
   /** The header Content-Range. */
   readonly contentRange: string | undefined
   readonly contentLength: number | undefined
 }
 
-/** The Range header for `range`. */
+/** Returns the value of the header Range for `range`. */
 export function rangeHeader(range: ByteRange): string {
   if ('suffix' in range) return `bytes=-${range.suffix}`
   return range.length === undefined
@@ -23,7 +23,7 @@ export function rangeHeader(range: ByteRange): string {
     : `bytes=${range.offset}-${range.offset + range.length - 1}`
 }
 
-/** The part of a file of `fileSize` bytes that a range covers. */
+/** Returns the start and the end of a range in a file of `fileSize` bytes. */
 export function wantedOf(range: ByteRange, fileSize: number): { readonly start: number; readonly end: number } {
   if ('suffix' in range) return { start: Math.max(0, fileSize - range.suffix), end: fileSize }
   const end = range.length === undefined ? fileSize : Math.min(fileSize, range.offset + range.length)
@@ -31,8 +31,9 @@ export function wantedOf(range: ByteRange, fileSize: number): { readonly start: 
 }
 
 /**
- * Compares a response's headers with each other and with the request. `what`: "reading s3://…", for
- * messages. Throws STORAGE_FAILED; undefined if the response has neither a range nor a length.
+ * Returns the byte range of a response. Compares the response's headers with each other and with
+ * the request, and throws STORAGE_FAILED if they contradict. Returns undefined if the response has
+ * neither a range nor a length. `what` is a phrase for messages, such as "reading s3://…".
  */
 export function placeOf(
   { contentRange, contentLength }: RangedReply,
@@ -40,7 +41,7 @@ export function placeOf(
   what: string,
 ): Place | undefined {
   if (contentRange === undefined) {
-    // The store has ignored the range, which HTTP allows: this is the whole object.
+    // The store has ignored the range and sent the whole object, which HTTP allows.
     if (!isSize(contentLength)) return undefined
     return { start: 0, end: contentLength, fileSize: contentLength }
   }

@@ -4,28 +4,32 @@ import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileRef } from './replica-client.js'
 
-/** `ltx/<level>`: the folder of a level in file and NATS replicas, below their root or prefix. */
+/**
+ * Returns `ltx/<level>`, the folder of a level in file and NATS replicas, relative to the folder or
+ * prefix of the replica.
+ */
 export function levelDirectory(level: number): string {
   return `ltx/${level}`
 }
 
-/** `ltx/<level>/<min>-<max>.ltx` */
+/** Returns `ltx/<level>/<min>-<max>.ltx`. */
 export function relativeName(file: LtxFileRef): string {
   return `${levelDirectory(file.level)}/${formatFileName(file.minTxid, file.maxTxid)}`
 }
 
 /**
- * The part before `ltx/` in the keys of gs and abs, from the path of a URL: cleaned, without a
- * slash at either end; "" if the replica is the bucket itself. Litestream joins these keys in the
- * same way.
+ * Returns the part of a key before `ltx/` in a replica of gs or abs. The function normalises the
+ * path of the URL and removes slashes at both ends. The result is "" if the replica is the bucket
+ * itself. Litestream builds these keys in the same way.
  */
 export function keyPrefix(urlPath: string): string {
   return path.posix.normalize(`/${urlPath}`).replace(/\/$/, '').replace(/^\//, '')
 }
 
 /**
- * `<path>/<level as 4 hex digits>/`. The path is used unchanged: an empty one gives keys that begin
- * with "/", and "." (the path of `s3://bucket`) gives `./0000/…`, as in Litestream's buckets.
+ * Returns `<path>/<level as 4 hex digits>/` with an unchanged path. With an empty path, keys begin
+ * with "/". With the path "." (that of `s3://bucket`), keys begin with `./0000/`. Litestream writes
+ * the same keys.
  */
 export function s3LevelPrefix(path: string, level: number): string {
   return `${path}/${s3Level(level)}/`
@@ -40,8 +44,8 @@ export function s3Key(path: string, file: LtxFileRef): string {
 }
 
 /**
- * The file with this key; undefined if it is not an LTX file, 'beyond' for a key that sorts after
- * every level.
+ * Returns the file with this S3 key, or undefined if the key is not that of an LTX file. Returns
+ * 'beyond' for a key that sorts after the keys of all levels.
  */
 export function parseS3Key(path: string, key: string): LtxFileRef | undefined | 'beyond' {
   const [level, name] = key.slice(path.length + 1).split('/')
@@ -51,14 +55,14 @@ export function parseS3Key(path: string, key: string): LtxFileRef | undefined | 
 }
 
 /**
- * A name that sorts before every file name with a min TXID of at least `fromTxid` and after all
- * others, for the start of a listing.
+ * Returns the start name for a listing of the files whose min TXID is at least `fromTxid`. The
+ * result sorts before the names of these files, and after the names of all other files.
  */
 export function firstName(fromTxid: number): string {
   return formatTxid(fromTxid)
 }
 
-/** The order of every listing: by min TXID, then by max TXID. */
+/** Compares two files by min TXID, then by max TXID, which is the order of every listing. */
 export function compareFiles(a: LtxFileRef, b: LtxFileRef): number {
   return a.minTxid - b.minTxid || a.maxTxid - b.maxTxid
 }

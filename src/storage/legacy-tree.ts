@@ -1,22 +1,23 @@
 import type { LegacyObject } from './replica-client.js'
 
-/** The folders of a generation. */
+/** The folders in the folder of a generation. */
 const KINDS = ['snapshots', 'wal'] as const
 
-/** An entry of a folder in a store with folders. */
+/** An entry in a folder of a store that has real folders. */
 export interface FolderEntry {
   readonly name: string
   readonly isFile: boolean
   readonly size: number
-  /** Milliseconds since the epoch. */
+  /** Last modification of the entry in milliseconds since the epoch. */
   readonly createdAt: number
   readonly mode?: number
 }
 
 /**
- * Files of Litestream 0.3 in a folder: `generations/<16 hex digits>/{snapshots,wal}/<file>` whose
- * names begin with `prefix`. No other folder is read. `entries` lists a folder by its name relative
- * to the replica; a missing folder has none.
+ * Lists the files of Litestream 0.3 in a store with real folders. Their names are `generations/<16
+ * hex digits>/{snapshots,wal}/<file>`. Yields only names that begin with `prefix`, and reads no
+ * other folders. `entries` lists a folder by its path relative to the replica, and yields nothing
+ * for a missing folder.
  */
 export async function* legacyTree(
   prefix: string,
@@ -29,7 +30,7 @@ export async function* legacyTree(
   for (const generation of generations) {
     for (const kind of KINDS) {
       const folder = `generations/${generation}/${kind}`
-      // Skips folders that cannot contain such a name.
+      // Skips a folder that cannot contain names beginning with `prefix`.
       if (!`${folder}/`.startsWith(prefix) && !prefix.startsWith(`${folder}/`)) continue
       for await (const { name, isFile, size, createdAt, mode } of entries(folder)) {
         const object = `${folder}/${name}`

@@ -4,33 +4,34 @@ import { compareFiles } from './keys.js'
 import type { LtxFileInfo } from './replica-client.js'
 
 /**
- * Maximum number of LTX files in one listing: 1,000 times that of a replica with default settings.
- * About 200 MB of memory.
+ * Maximum number of LTX files in one listing, which take about 200 MB of memory. A replica with
+ * default settings has 1,000 times fewer files.
  */
 const MAX_LISTED_FILES = 1_000_000
 
 /**
- * Maximum time in milliseconds that a listing waits for the store, over all its pages; the
- * consumer's time does not count.
+ * Maximum time in milliseconds that a listing waits for the store, over all pages of the listing.
+ * The time that the consumer takes does not count.
  */
 export const LISTING_TIMEOUT = 10 * 60_000
 
-/** Maximum time of a Date, in milliseconds since the epoch. */
+/** Largest time that a Date can represent, in milliseconds since the epoch. */
 const MAX_TIME = 8.64e15
 
-/** Maximum length of a version (entity tag, NUID) that is kept. */
+/** Maximum number of characters of a version (entity tag, NUID). */
 const MAX_VERSION = 256
 
 export interface ListedSource {
-  /** For messages: "listing s3://…". */
+  /** Words for messages, such as "listing s3://…". */
   readonly what: string
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Checks the files of a listing from any store: ascending by level and TXIDs, with valid sizes and
- * times, at most a million. Throws STORAGE_FAILED otherwise, because a listing with one error
- * cannot be trusted elsewhere. All stores return their listings through this function.
+ * Checks the files of a listing from any store. The files must ascend by level and TXIDs, have
+ * valid sizes and times, and be at most a million. Throws STORAGE_FAILED otherwise, because a
+ * listing with one error may have more. The clients of all stores pass their listings through this
+ * function.
  */
 export async function* checkedListing(
   files: AsyncIterable<LtxFileInfo> | Iterable<LtxFileInfo>,
@@ -59,8 +60,8 @@ function isAfter(file: LtxFileInfo, last: LtxFileInfo): boolean {
 }
 
 /**
- * Throws STORAGE_FAILED unless `facts` can be those of an object. `name`: the object, for the
- * message.
+ * Throws STORAGE_FAILED if `facts` cannot belong to an object of a store. `name` names the object
+ * in the message.
  */
 export function checkFacts(
   facts: Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'>,
@@ -79,7 +80,7 @@ function label({ level, minTxid, maxTxid }: LtxFileInfo): string {
   return `level ${level} TXIDs ${minTxid}-${maxTxid}`
 }
 
-/** The error for a listing that is invalid. */
+/** Returns the error for an invalid listing. */
 export function wrongListing(what: string, why: string): LitestreamError {
   return new LitestreamError('STORAGE_FAILED', `${what} failed: ${why}`, {
     hint: 'Check the endpoint: the store, or a proxy in front of it, does not list its objects correctly.',

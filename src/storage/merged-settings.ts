@@ -1,7 +1,8 @@
 /**
- * The settings of a URL with those of the caller, which take precedence; an undefined one does not
- * hide the URL's. `drops`: settings of the URL that do not count if the caller has the setting
- * under which they stand, because credentials of two sources are not mixed.
+ * Merges the settings of a URL with the settings of the caller, which take precedence. An undefined
+ * setting of the caller does not hide that of the URL. `drops` lists, for a setting of the caller,
+ * the settings of the URL that the function then drops. This avoids mixing credentials of two
+ * sources.
  */
 export function mergedSettings<T extends object>(
   url: T,

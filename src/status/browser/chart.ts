@@ -4,18 +4,21 @@ import { clock } from './format.js'
 
 export interface ChartOptions {
   readonly title: string
-  /** A value as text. */
+  /** Formats a value of the series as text. */
   readonly format: (value: number) => string
   readonly kind: 'line' | 'bars'
-  /** Smallest top of the vertical axis, so that noise is not drawn as a mountain. */
+  /** Smallest upper end of the vertical axis, so that the chart does not enlarge noise. */
   readonly least: number
 }
 
 const HEIGHT = 120
-/** Distances of labels of the horizontal axis in seconds. */
+/** Possible distances between two labels of the horizontal axis, in seconds. */
 const MINUTES = [60, 120, 300, 600]
 
-/** One series over time, drawn again when its width or the colour scheme changes. */
+/**
+ * A chart of one series over time. Redraws itself when its width or the browser's colour scheme
+ * changes.
+ */
 export class Chart {
   readonly node: HTMLElement
   readonly #options: ChartOptions
@@ -31,7 +34,7 @@ export class Chart {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#draw())
   }
 
-  /** `times`: milliseconds since the epoch, ascending. */
+  /** `times` are milliseconds since the epoch in ascending order. */
   show(times: readonly number[], values: readonly number[]): void {
     this.#data = [times.map((time) => time / 1000), [...values]]
     if (this.#plot) this.#plot.setData(this.#data)

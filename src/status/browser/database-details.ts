@@ -4,7 +4,7 @@ import { type Child, element, figure, fill } from './dom.js'
 import { ago, bytes, count, duration, moment, money, plural, txid } from './format.js'
 import { RestoreForm } from './restore-form.js'
 
-/** Everything about one database. */
+/** The details of one database on the status page. */
 export class DatabaseDetails {
   readonly node: HTMLElement
   readonly #restore = new RestoreForm()

@@ -6,14 +6,18 @@ import { bytes, duration, moment, splitPath } from './format.js'
 export type Severity = 'bad' | 'warn' | 'ok'
 
 /**
- * Every database needs attention unless it is replicated, is a standby or was stopped on purpose.
+ * Returns the severity with which the status page shows a database. A database needs attention
+ * unless it is replicated, is a standby or was stopped on purpose.
  */
 export function severityOf({ ok, label }: Pick<DatabaseStatus, 'ok' | 'label'>): Severity {
   if (!ok) return 'bad'
   return label === 'replicating' || label === 'standby' ? 'ok' : 'warn'
 }
 
-/** One database: a line, its fault if there is one, and details on demand. */
+/**
+ * The row of one database on the status page, which has a line, the fault if any, and details that
+ * a user can open.
+ */
 export class DatabaseRow {
   readonly node: HTMLElement
   readonly #button = element('button', { type: 'button', class: 'line', 'aria-expanded': 'false' })
@@ -24,7 +28,7 @@ export class DatabaseRow {
   #isOpen = false
   #now = Date.now()
 
-  /** `onToggle`: called when a user opens or closes the row. */
+  /** Calls `onToggle` when a user opens or closes the row. */
   constructor(database: DatabaseStatus, onToggle: () => void) {
     this.#database = database
     this.node = element('article', { 'data-db': database.path }, this.#button, this.#alert, this.#place)

@@ -1,6 +1,6 @@
 /**
- * Elements from data. Text from the server becomes only text nodes and attribute values, never
- * markup, and no attribute that runs code.
+ * Functions that build elements from data. Text from the server becomes text nodes and attribute
+ * values only. It never becomes markup or an attribute that runs code.
  */
 export type Child = Node | string | undefined | false
 
@@ -20,8 +20,8 @@ export function element<Name extends keyof HTMLElementTagNameMap>(
 const keys = new WeakMap<Node, string>()
 
 /**
- * Replaces the children of `node` if `data` has changed since the last call: otherwise a selection
- * of text would be lost at each refresh.
+ * Replaces the children of `node` if `data` has changed since the previous call. Unchanged children
+ * stay, so that a refresh does not remove the user's text selection.
  */
 export function fill(node: HTMLElement, data: unknown, make: () => readonly Child[]): void {
   const key = JSON.stringify(data) ?? ''
@@ -34,7 +34,7 @@ export function setText(node: Node, text: string): void {
   if (node.textContent !== text) node.textContent = text
 }
 
-/** A term and its value, for a `dl`. */
+/** Returns a term and its value for a `dl` element. */
 export function figure(term: string, value: Child, ...notes: readonly Child[]): HTMLElement {
   const extra = notes.filter((note) => note !== undefined && note !== false)
   return element(

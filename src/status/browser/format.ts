@@ -1,4 +1,4 @@
-/** Texts for people: sizes, durations, moments and numbers. */
+/** Functions that format sizes, durations, times and numbers for users. */
 
 export function bytes(n: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
@@ -11,7 +11,7 @@ export function bytes(n: number): string {
   return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`
 }
 
-/** `ms`: milliseconds. */
+/** `ms` is a duration in milliseconds. */
 export function duration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`
   const s = ms / 1000
@@ -26,7 +26,7 @@ function joined(large: number, unit: string, small: number, smallUnit: string): 
   return small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${smallUnit}`
 }
 
-/** `at`, `now`: milliseconds since the epoch. */
+/** `at` and `now` are milliseconds since the epoch. */
 export function ago(at: number, now: number): string {
   const ms = now - at
   return ms < 1000 ? 'now' : `${duration(ms)} ago`
@@ -34,12 +34,12 @@ export function ago(at: number, now: number): string {
 
 const CLOCK = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const
 
-/** Hours and minutes; `at`: milliseconds since the epoch. */
+/** Formats hours and minutes. `at` is milliseconds since the epoch. */
 export function clock(at: number): string {
   return new Date(at).toLocaleTimeString(undefined, CLOCK)
 }
 
-/** The time, and the date unless it is today's. */
+/** Formats a time of day, preceded by the date unless the date is today. */
 export function moment(at: number, now: number = Date.now()): string {
   const date = new Date(at)
   const isToday = date.toDateString() === new Date(now).toDateString()
@@ -60,13 +60,13 @@ export function plural(n: number, one: string, many: string = `${one}s`): string
   return `${count(n)} ${n === 1 ? one : many}`
 }
 
-/** US dollars. */
+/** Formats an amount in US dollars. */
 export function money(usd: number): string {
   if (usd > 0 && usd < 0.01) return 'less than $0.01'
   return `$${usd < 100 ? usd.toFixed(2) : count(Math.round(usd))}`
 }
 
-/** The last part of a path, and the folder before it. */
+/** Splits a path into its last name and the folder before that name. */
 export function splitPath(path: string): { readonly name: string; readonly folder: string } {
   const at = path.lastIndexOf('/')
   return at < 0 ? { name: path, folder: '' } : { name: path.slice(at + 1), folder: path.slice(0, at) || '/' }

@@ -6,18 +6,27 @@ import { ReplicaRow } from './replica-row.js'
 import { Summary } from './summary.js'
 
 const REFRESH_MS = 2000
-/** With many databases a status has hundreds of kilobytes. */
+/**
+ * With more databases than this, the page refreshes less often, because /status.json has hundreds
+ * of kilobytes.
+ */
 const MANY = 50
 const REFRESH_MANY_MS = 5000
-/** Up to so many databases are shown with their details, and without a search. */
+/**
+ * The page opens the details of all databases if there are at most FEW, and shows the search from
+ * SEARCHABLE databases on.
+ */
 const FEW = 2
 const SEARCHABLE = 6
-/** Longest wait for an answer. */
+/** Timeout of a request for /status.json. */
 const ANSWER_MS = 15_000
 
 const ORDER = { bad: 0, warn: 1, ok: 2 } as const
 
-/** The page: refreshes itself from /status.json, and keeps what the user has opened and typed. */
+/**
+ * The status page. Refreshes itself from /status.json, and keeps the rows that the user has opened
+ * and the text that the user has typed.
+ */
 class Page {
   readonly #summary = new Summary()
   readonly #contact = element('p', { class: 'contact', role: 'alert', hidden: '' })
@@ -46,21 +55,21 @@ class Page {
     void this.#refresh()
   }
 
-  /** Refreshes now, and then at intervals. */
+  /** Refreshes the page immediately, and schedules the next refresh. */
   async #refresh(): Promise<void> {
     window.clearTimeout(this.#timer)
     const before = this.#running
     const load = Promise.resolve(before).then(() => this.#load())
     this.#running = load
     await load
-    // A later refresh, for a row that was opened meanwhile, continues.
+    // If a newer refresh has started meanwhile, that refresh schedules the next one.
     if (this.#running !== load) return
     this.#timer = window.setTimeout(() => void this.#refresh(), this.#rows.size > MANY ? REFRESH_MANY_MS : REFRESH_MS)
   }
 
   async #load(): Promise<void> {
     try {
-      // A hidden page asks for nothing.
+      // A hidden page sends no requests.
       if (document.hidden && !this.#isFirst) return
       const open = [...this.#rows.values()].filter(({ isOpen }) => isOpen).map(({ database }) => database.path)
       const query = new URLSearchParams((open.length > 0 ? open : ['']).map((path) => ['details', path]))
@@ -88,7 +97,8 @@ class Page {
     this.#arrange()
     const wasFirst = this.#isFirst
     this.#isFirst = false
-    // The details of rows that were opened now.
+    // The first response had no details, so the page requests the details of the rows that it has
+    // just opened.
     if (wasFirst && [...this.#rows.values()].some(({ isOpen }) => isOpen))
       window.setTimeout(() => void this.#refresh(), 0)
   }
@@ -109,7 +119,10 @@ class Page {
     for (const url of this.#replicas.keys()) if (!urls.has(url)) this.#replicas.delete(url)
   }
 
-  /** Failing databases first, then by path; without those that the search leaves out. */
+  /**
+   * Shows failing databases first, and sorts equal ones by path. Hides databases that the search
+   * does not match.
+   */
   #arrange(): void {
     const words = this.#search.value.toLowerCase().split(/\s+/).filter(Boolean)
     const onlyBad = this.#attention.getAttribute('aria-pressed') === 'true'

@@ -2,7 +2,10 @@ import type { DatabaseStatus } from '../document.js'
 import { element, setText } from './dom.js'
 import { moment } from './format.js'
 
-/** "You can restore from A to B", and the command for a time between them. */
+/**
+ * The part of the status page that shows from which time to which time a user can restore, and the
+ * command for a chosen time.
+ */
 export class RestoreForm {
   readonly node: HTMLElement
   readonly #range = element('p', { class: 'range' })
@@ -61,7 +64,8 @@ export class RestoreForm {
       () => false,
     )
     if (!done) {
-      // Without https there is no clipboard: the selection can be copied.
+      // A page without https has no clipboard, so the page selects the command for the user to
+      // copy.
       getSelection()?.selectAllChildren(this.#command)
     }
     setText(this.#copy, done ? 'Copied' : 'Selected')
@@ -69,7 +73,7 @@ export class RestoreForm {
   }
 }
 
-/** A time as an input of type datetime-local has it. */
+/** Formats a time for an input of type datetime-local. */
 function local(at: number): string {
   const date = new Date(at)
   return new Date(at - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19)

@@ -3,7 +3,10 @@ import { severityOf } from './database-row.js'
 import { type Child, element, fill } from './dom.js'
 import { ago, duration, money, plural } from './format.js'
 
-/** One line that says whether anything has to be done, and the figures of the whole process. */
+/**
+ * The line of the status page that says whether the user must act, with the figures of the whole
+ * process.
+ */
 export class Summary {
   readonly node = element('section', { class: 'summary', role: 'status' })
 
@@ -81,7 +84,7 @@ function facts({ databases, startedAt, now, version }: StatusDocument): string {
     .join(' · ')
 }
 
-/** Two significant digits. */
+/** Rounds `n` to two significant digits. */
 function roughly(n: number): number {
   return Number(n.toPrecision(2))
 }

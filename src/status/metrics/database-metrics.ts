@@ -8,11 +8,11 @@ import type { MirrorStatus, ProofStatus } from '../document.js'
 
 const CHECKPOINT_MODES = ['PASSIVE', 'TRUNCATE'] as const
 const L0_STATUSES = ['eligible', 'not_compacted', 'too_recent'] as const
-/** The label `level` of a scheduled restore, which reads all levels. */
+/** The value of the label `level` for a scheduled restore, which reads all levels. */
 const PROOF_LEVEL = 'restore'
 const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60]
 
-/** The source of one database's gauges, read when the metrics are requested. */
+/** The values of one database's gauges at the moment when a client requests the metrics. */
 export interface DatabaseGauges {
   readonly path: string
   readonly databaseSize: number
@@ -22,7 +22,7 @@ export interface DatabaseGauges {
   readonly lagMs: number
   readonly lastSyncAt: number | undefined
   readonly mirrors: readonly MirrorStatus[]
-  /** The verdict of verdict.ts. */
+  /** Whether the database is replicated, according to databaseVerdict() of verdict.ts. */
   readonly ok: boolean
   readonly missingMs: number | undefined
   readonly divergence: string | undefined
@@ -31,9 +31,9 @@ export interface DatabaseGauges {
 }
 
 /**
- * The metrics of primaries, with Litestream's names and labels, so that its dashboards work, and
- * additional ones. Counters follow the primary's events; gauges are read when the metrics are
- * requested.
+ * The metrics of all primaries of a process. They have Litestream's names and labels, so that
+ * Litestream's dashboards work, and there are additional metrics. Events of the primaries increase
+ * the counters. A request for the metrics updates the gauges.
  */
 export class DatabaseMetrics {
   readonly #databaseSize: Gauge
@@ -76,7 +76,7 @@ export class DatabaseMetrics {
   readonly #ownWrites: Gauge
   readonly #failingParts: Gauge
   readonly #clients = new Set<ReplicaClient>()
-  /** Requests and retries of closed clients, by type and operation. */
+  /** Number of requests and retries of all closed clients, by type and operation. */
   readonly #closed = new Map<string, { readonly requests: number; readonly retries: number }>()
 
   constructor(registry: Registry) {
@@ -207,8 +207,8 @@ export class DatabaseMetrics {
   }
 
   /**
-   * Creates every series of a database with the value 0, so that a rate over the first event is
-   * right.
+   * Creates every time series of a database with the value 0, so that Prometheus computes the right
+   * rate over the first event.
    */
   add(db: string): void {
     for (const metric of [
@@ -228,7 +228,7 @@ export class DatabaseMetrics {
     this.#diskFull.set({ db }, 0)
   }
 
-  /** Removes every series of a database that is no longer replicated. */
+  /** Removes every time series of a database that the process no longer replicates. */
   remove(db: string): void {
     const plain = [
       ...[
@@ -284,15 +284,15 @@ export class DatabaseMetrics {
   }
 
   /**
-   * A gap or overlap found by the check after a compaction is counted as in Litestream; any other
-   * error is a failure.
+   * Counts a gap or an overlap, found by the check after a compaction, in the metric of Litestream.
+   * Counts any other error as a failure.
    */
   #verifyErrorOrFailure(db: string, error: LitestreamError): void {
     if (error.code === 'LTX_GAP') this.#verifyErrors.inc({ db })
     else this.#compactionErrors.inc({ db })
   }
 
-  /** A scheduled restore succeeded, or failed with an error. */
+  /** Counts a scheduled restore that succeeded, or that failed with an error. */
   proved(db: string, result: ProofStatus | LitestreamError): void {
     const labels = { db, level: PROOF_LEVEL }
     const ok = !(result instanceof Error)
@@ -320,7 +320,7 @@ export class DatabaseMetrics {
     this.#clients.add(client)
   }
 
-  /** Removes a closed client, and keeps its counts. */
+  /** Removes a closed client from the metrics, and keeps its counts. */
   forgetClient(client: ReplicaClient): void {
     if (!this.#clients.delete(client)) return
     for (const [operation, { requests, retries }] of Object.entries(client.stats())) {
@@ -330,7 +330,7 @@ export class DatabaseMetrics {
     }
   }
 
-  /** Reads the gauges; must be called before the registry is printed. */
+  /** Updates the gauges. The caller must call `collect` before it prints the registry. */
   collect(
     databases: readonly DatabaseGauges[],
     parts: readonly { readonly part: string; readonly name: string }[],
@@ -373,8 +373,8 @@ export class DatabaseMetrics {
   }
 
   /**
-   * Updates the gauges from a listing of the replica: files and bytes of each level, and the
-   * retention state of L0 files.
+   * Updates the gauges of files and bytes of each level, and of the retention state of L0 files,
+   * from a listing of the replica.
    */
   setLevels(db: string, levels: readonly (readonly LtxFileInfo[])[], l0Retention: number): void {
     for (const [level, files] of levels.entries()) {
@@ -391,7 +391,7 @@ export class DatabaseMetrics {
       else if (createdAt >= Date.now() - l0Retention) counts.too_recent++
       else counts.eligible++
     }
-    // Litestream labels only this gauge with the file name alone.
+    // Litestream labels only this gauge with the file name of the database instead of its path.
     for (const [status, count] of Object.entries(counts))
       this.#l0Retention.set({ db: path.basename(db), status }, count)
   }

@@ -2,8 +2,8 @@ import type { Registry } from 'prom-client'
 import type { MetricsRegistry } from './registry.js'
 
 /**
- * The registry with the type of this package's copy of prom-client: both call the methods above,
- * and `get` of a metric.
+ * Returns the application's registry with the type of this package's own copy of prom-client.
+ * Metrics call only the methods of MetricsRegistry on it, and `get` of a metric.
  */
 export function asRegistry(registry: MetricsRegistry): Registry {
   return registry as Registry

@@ -4,8 +4,8 @@ import { elapsedMs } from '../../util/elapsed.js'
 import type { DatabaseMetrics } from './database-metrics.js'
 
 /**
- * A client that counts and times every operation. An operation aborted by its caller counts as
- * failed.
+ * Returns a client that counts and times every operation. An operation that its caller aborts
+ * counts as failed.
  */
 export function instrumentClient(client: ReplicaClient, metrics: DatabaseMetrics): ReplicaClient {
   const begin = (operation: Operation) => {

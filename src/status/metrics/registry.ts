@@ -1,12 +1,13 @@
 /**
- * A Registry of prom-client, of the application's copy and version: this package includes its own
- * copy, and the types here do not refer to it.
+ * A Registry of prom-client, which the application imports from its own copy in any version. This
+ * interface does not refer to the types of prom-client, because this package contains a copy of its
+ * own.
  */
 export interface MetricsRegistry {
-  /** Adds a metric. */
+  /** Adds a metric to the registry. */
   registerMetric(metric: never): void
-  /** Removes a metric by its name. */
+  /** Removes the metric with this name. */
   removeSingleMetric(name: string): void
-  /** The metrics in the text format of Prometheus. */
+  /** Returns all metrics in the text format of Prometheus. */
   metrics(): Promise<string>
 }

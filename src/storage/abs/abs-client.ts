@@ -4,8 +4,9 @@ import type { AbsLocation } from './location.js'
 import type { AbsSettings } from './settings.js'
 
 /**
- * A replica in a container of Azure Blob Storage: `<path>/ltx/<level>/<min>-<max>.ltx`. Sends no
- * request. Throws PACKAGE_MISSING, and INVALID_URL for incomplete settings.
+ * Opens the client of a replica in a container of Azure Blob Storage. Blobs are named
+ * `<path>/ltx/<level>/<min>-<max>.ltx`. The function sends no request. Throws PACKAGE_MISSING, or
+ * INVALID_URL for incomplete settings.
  */
 export function openAbsClient(
   location: AbsLocation,

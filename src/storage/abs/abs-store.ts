@@ -24,23 +24,24 @@ import { absError } from './errors.js'
 import type { AbsLocation } from './location.js'
 import type { AbsSettings } from './settings.js'
 
-/** Size of a block in bytes: a blob has at most 50,000 blocks, which makes 390 GiB. */
+/** Size of a block in bytes. A blob has at most 50,000 blocks, so a blob has at most 390 GiB. */
 const PIECE_SIZE = 8 * 2 ** 20
 
 /**
- * The name of the timestamp in the metadata, as Litestream writes it; Azure allows no "-" in names
- * of metadata.
+ * Name of the LTX timestamp in the metadata, as Litestream writes it. Azure allows no "-" in
+ * metadata names.
  */
 const TIMESTAMP_NAME = 'litestreamtimestamp'
 /** See UPLOAD_KEY. */
 const UPLOAD_NAME = 'litestreamupload'
 
 /**
- * Azurite's answer for a range beyond the end, for which the service answers 416: "bytes 10-9/10".
+ * The Content-Range `bytes 10-9/10`, with which Azurite answers a range beyond the end of a blob.
+ * Azure itself answers with status 416.
  */
 const EMPTY_RANGE = /^bytes \d+-\d+\/(\d+)$/
 
-/** The attributes with which a blob is created, apart from its content. */
+/** The metadata and the conditions of a new blob. */
 export interface BlobAttributes {
   readonly metadata?: Record<string, string>
   readonly blobHTTPHeaders: { readonly blobContentType: string }
@@ -57,7 +58,10 @@ export class AbsStore implements ObjectStore {
   readonly #endpoint: string
   readonly #pageSize: number | undefined
 
-  /** Throws PACKAGE_MISSING, and INVALID_URL for incomplete settings. Sends no request. */
+  /**
+   * Creates the store without sending a request. Throws PACKAGE_MISSING, or INVALID_URL for
+   * incomplete settings.
+   */
   constructor(location: AbsLocation, given: AbsSettings = {}, pageSize?: number) {
     const { client, url, endpoint } = openContainer(location, given)
     this.#container = client
@@ -67,7 +71,8 @@ export class AbsStore implements ObjectStore {
   }
 
   /**
-   * Ignores `from`; the caller filters, because only the newest versions of the service support it.
+   * Lists one page and ignores `from`, because only the newest versions of Azure support a start
+   * key. The caller removes the keys before `from`.
    */
   async listPage(
     prefix: string,
@@ -76,7 +81,7 @@ export class AbsStore implements ObjectStore {
   ): Promise<ObjectPage> {
     const pages = this.#container.listBlobsFlat({ prefix, includeMetadata: true, abortSignal })
     const { value: page } = await pages.byPage(this.#place(token)).next()
-    // A response of another form does not prove that there are no blobs.
+    // A response that is not a listing does not prove that the container has no blobs.
     if (!Array.isArray(page?.segment?.blobItems)) throw unconfirmed('the listing', 'the reply is no listing')
     const objects = (page as Page).segment.blobItems.map(({ name, properties, metadata }) => ({
       key: name,
@@ -102,7 +107,10 @@ export class AbsStore implements ObjectStore {
     }
   }
 
-  /** The service does not support suffix ranges: INVALID_ARGUMENT. */
+  /**
+   * Reads a range of a blob. Throws INVALID_ARGUMENT for a suffix range, which Azure does not
+   * support.
+   */
   async get(
     key: string,
     range: ByteRange,
@@ -112,7 +120,7 @@ export class AbsStore implements ObjectStore {
     if ('suffix' in range) throw rangeError(range, undefined, `${this.url}/${key}`)
     const reply = await this.#blob(key).download(range.offset, range.length, {
       abortSignal,
-      // The caller continues an interrupted body.
+      // readBody() continues an interrupted body, so the library must not.
       maxRetryRequests: 0,
       conditions: conditionsOf(version),
     })
@@ -169,7 +177,10 @@ export class AbsStore implements ObjectStore {
     return absError(error, attempted, this.#endpoint)
   }
 
-  /** The library shares its connections with all other clients of the process. */
+  /**
+   * The Azure library shares its connections among all clients of the process, so the store closes
+   * nothing.
+   */
   close(): void {}
 
   #blob(key: string): BlobClient {
@@ -181,7 +192,7 @@ export class AbsStore implements ObjectStore {
   }
 }
 
-/** The used part of a page of the library. */
+/** The fields of a page of the Azure library that this store reads. */
 interface Page {
   readonly continuationToken?: string
   readonly segment: {
@@ -217,7 +228,10 @@ function conditionsOf(version: IfVersion): ModifiedAccessConditions {
 
 type Metadata = Readonly<Record<string, string>> | undefined
 
-/** Metadata names keep the case with which they were written. */
+/**
+ * Finds a metadata value by its name in lower case. Azure keeps the case in which a client wrote
+ * the name.
+ */
 function metadataValue(metadata: Metadata, wanted: string): string | undefined {
   return Object.entries(metadata ?? {}).find(([name]) => name.toLowerCase() === wanted)?.[1]
 }

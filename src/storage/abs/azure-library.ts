@@ -4,7 +4,7 @@ import type * as AzureBlob from '@azure/storage-blob'
 import { localRequire } from '../../package-files.js'
 import { loadOptionalPackage } from '../optional-package.js'
 
-/** Azure's client library of its blob storage. Throws PACKAGE_MISSING. */
+/** Loads Azure's client library for Blob Storage. Throws PACKAGE_MISSING. */
 export function loadBlobLibrary(): typeof AzureBlob {
   return loadOptionalPackage({
     name: '@azure/storage-blob',
@@ -14,8 +14,8 @@ export function loadBlobLibrary(): typeof AzureBlob {
 }
 
 /**
- * Azure's library of credentials, for accounts without a key or a signature. Throws
- * PACKAGE_MISSING.
+ * Loads Azure's credential library, which is needed for accounts without a key or a shared access
+ * signature. Throws PACKAGE_MISSING.
  */
 export function loadIdentityLibrary(): typeof AzureIdentity {
   return loadOptionalPackage({
@@ -25,14 +25,14 @@ export function loadIdentityLibrary(): typeof AzureIdentity {
   })
 }
 
-/** The used part of the HTTP library on which the blob library is built. */
+/** The parts that this package uses of the HTTP library below Azure's Blob Storage library. */
 export interface AzureHttp {
   createDefaultHttpClient(): { sendRequest(request: AzureRequest): Promise<AzureReply> }
   createPipelineRequest(options: Readonly<Record<string, unknown>>): AzureRequest
   createHttpHeaders(headers: Readonly<Record<string, string>>): unknown
 }
 
-/** A request of that library, which only it looks into. */
+/** A request of Azure's HTTP library. */
 export interface AzureRequest {
   agent?: unknown
 }
@@ -43,7 +43,10 @@ export interface AzureReply {
   readonly readableStreamBody?: NodeJS.ReadableStream
 }
 
-/** A dependency of the blob library, so it is resolved from there. */
+/**
+ * Loads Azure's HTTP library. It is a dependency of the Blob Storage library, so Node.js resolves
+ * it from the folder of that library.
+ */
 export function loadAzureHttp(): AzureHttp {
   loadBlobLibrary()
   return createRequire(localRequire.resolve('@azure/storage-blob'))('@azure/core-rest-pipeline') as AzureHttp

@@ -7,22 +7,22 @@ import type { Requests, Subject } from '../objects/requests.js'
 import type { BlobAttributes } from './abs-store.js'
 import { isBlockListError } from './errors.js'
 
-/** Blocks that are sent in parallel; one more is being filled in memory. */
+/** Maximum number of blocks that are sent in parallel. One more block is being filled in memory. */
 const CONCURRENCY = 3
 
 interface BlockUploadOptions {
   readonly blob: BlockBlobClient
   readonly attributes: BlobAttributes
-  /** In the blob's metadata. */
+  /** The upload ID in the blob's metadata. */
   readonly uploadId: string | undefined
-  /** Requests the properties of the blob itself. */
+  /** Requests the properties of the blob that is being uploaded. */
   readonly head: (signal: AbortSignal) => Promise<StoredObject>
 }
 
 /**
- * Writes a blob in blocks: staged blocks are invisible until their list is committed. The service
- * removes blocks of an abandoned upload after a week, or with the next commit under the name.
- * Returns the size in bytes.
+ * Writes a blob in blocks, which are invisible until the upload commits their list. The service
+ * removes blocks of an abandoned upload after a week, or when another upload commits a blob of the
+ * same name. Returns the size of the blob in bytes.
  */
 export async function putBlocks(
   requests: Requests,
@@ -31,8 +31,9 @@ export async function putBlocks(
   options: BlockUploadOptions,
 ): Promise<number> {
   const { blob, attributes } = options
-  // Unique per upload, so that blocks of another upload under the same name are not used; all block
-  // ids of a blob must have the same length.
+  // Block IDs begin with a UUID of this upload, so that the blob never contains blocks of another
+  // upload of the same name. The service requires that all block IDs of a blob have the same
+  // length.
   const upload = randomUUID()
   const ids: string[] = []
   const queue = new PQueue({ concurrency: CONCURRENCY })
@@ -81,8 +82,9 @@ export async function putBlocks(
 }
 
 /**
- * The commit of another upload discards the blocks of this one: then the name is taken, which must
- * be reported to the caller.
+ * Returns the error to throw after a failed commit. If another upload has committed a blob of this
+ * name, the service has discarded the blocks of this upload. The function then returns
+ * PRECONDITION_FAILED, because the name is taken.
  */
 async function whereTaken(
   error: unknown,

@@ -3,15 +3,19 @@ import type { IHttpClient } from '@azure/storage-blob'
 import { boundedText } from '../bounded-text.js'
 import { loadAzureHttp } from './azure-library.js'
 
-/** Maximum size in bytes of a response that is not a blob: a page of a listing has some 5 MB. */
+/**
+ * Maximum size in bytes of a response that is not the content of a blob. A page of a listing has
+ * some 5 MB.
+ */
 const MAX_REPLY = 16 * 2 ** 20
 
-/** The body is a stream for every status. */
+/** With this set, the Azure library returns the body as a stream for every status. */
 const ALL: ReadonlySet<number> = new Set([Number.POSITIVE_INFINITY])
 
 /**
- * The HTTP client of Azure's libraries with two differences: a response that is read into memory is
- * bounded, and a redirection is not followed, but is an error.
+ * Returns an HTTP client for Azure's libraries that differs from their own client in two ways. It
+ * limits the size of a response that is read into memory. It reports a redirection as an error
+ * instead of following it.
  */
 export function boundedHttpClient(): IHttpClient {
   const { createDefaultHttpClient, createPipelineRequest, createHttpHeaders } = loadAzureHttp()
@@ -24,11 +28,12 @@ export function boundedHttpClient(): IHttpClient {
         ...{ url, method, body, timeout, requestId, abortSignal, proxySettings },
         ...{ onUploadProgress, onDownloadProgress },
         headers: createHttpHeaders(request.headers.toJson({ preserveCase: true })),
-        // The URL says whether the connection has TLS.
+        // Allows http, because the scheme of the URL decides whether the connection uses TLS.
         allowInsecureConnection: true,
         streamResponseStatusCodes: ALL,
       })
-      // The agent of the proxy: the options of a new request have no field for it.
+      // Sets the agent of the proxy afterwards, because the options of createPipelineRequest have
+      // no field for an agent.
       if (agent !== undefined) sent.agent = agent
       const { status, headers, readableStreamBody } = await client.sendRequest(sent)
       const fields = request.headers.clone()

@@ -11,15 +11,17 @@ import type { AbsSettings } from './settings.js'
 
 export interface OpenedContainer {
   readonly client: ContainerClient
-  /** `abs://CONTAINER`: messages mask the part before an "@". */
+  /**
+   * The URL `abs://CONTAINER` without the account, because messages mask the part before an "@".
+   */
   readonly url: string
   /** Address of the service without credentials, for messages. */
   readonly endpoint: string
 }
 
 /**
- * The library makes one attempt per call: this package retries itself, because a retry must also
- * cover reading the body.
+ * Azure's library makes one attempt per call. This package makes the retries, because a retry must
+ * also cover reading the body.
  */
 const PIPELINE = {
   retryOptions: { maxTries: 1 },
@@ -27,10 +29,11 @@ const PIPELINE = {
 } satisfies StoragePipelineOptions
 
 /**
- * The library's client of a container. Credentials as in Litestream: a shared access signature,
- * otherwise the key of the account, otherwise Azure's default chain (AZURE_* variables, workload
- * identity, managed identity, command line). Throws INVALID_URL for incomplete settings,
- * PACKAGE_MISSING without the library. Sends no request.
+ * Opens a container with Azure's library, without sending a request. The credentials are chosen as
+ * in Litestream. The first choice is a shared access signature, the second is the account key. The
+ * third is Azure's default chain (AZURE_* variables, workload identity, managed identity, command
+ * line). Throws INVALID_URL for incomplete settings, and PACKAGE_MISSING if the library is not
+ * installed.
  */
 export function openContainer({ container, settings: ofUrl }: AbsLocation, given: AbsSettings = {}): OpenedContainer {
   const settings = mergedSettings(ofUrl, given)
@@ -66,7 +69,10 @@ export function openContainer({ container, settings: ofUrl }: AbsLocation, given
 
 type Invalid = (message: string, hint: string) => LitestreamError
 
-/** Without a trailing slash; an emulator has the account in its path. */
+/**
+ * Returns the URL of the service without a trailing slash. The URL of an emulator has the account
+ * in its path.
+ */
 function serviceUrl(endpoint: string | undefined, account: string | undefined, invalid: Invalid): string {
   if (!endpoint) {
     if (account === undefined) {
@@ -88,14 +94,14 @@ function serviceUrl(endpoint: string | undefined, account: string | undefined, i
   }
 }
 
-/** http for this machine and private networks, as for S3. */
+/** Returns `http` for this machine and private networks, as for S3, otherwise `https`. */
 function schemeFor(endpoint: string): 'http' | 'https' {
   const host = endpoint.split(/[:/]/, 1)[0]!
   const local = /^(localhost|127\.[0-9.]+|10\.[0-9.]+|192\.168\.[0-9.]+|172\.(1[6-9]|2[0-9]|3[01])\.[0-9.]+|.+\.local)$/
   return local.test(host) ? 'http' : 'https'
 }
 
-/** A shared access signature as the portal shows it, with or without "?". */
+/** Parses a shared access signature as the Azure portal shows it, with or without a leading "?". */
 function signature(sas: string, invalid: Invalid): string {
   const text = sas.trim().replace(/^\?/, '')
   rememberSecret(text)

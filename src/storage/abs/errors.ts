@@ -5,7 +5,10 @@ import { noBucketError } from '../objects/no-bucket.js'
 import type { Attempted } from '../objects/object-store.js'
 import { setRetryAfter } from '../retry.js'
 
-/** Errors of the library: the service's answer, or an error before there was one. */
+/**
+ * An error of Azure's library, which contains the service's answer unless the request failed before
+ * an answer.
+ */
 interface RestError extends Error {
   readonly code?: string
   readonly statusCode?: number
@@ -13,12 +16,12 @@ interface RestError extends Error {
   readonly response?: { readonly headers?: { get(name: string): string | undefined } }
 }
 
-/** Maximum length of the service's text in a message. */
+/** Maximum number of characters of the service's text in an error message. */
 const MAX_MESSAGE = 500
 
 /**
- * Maps the service's error codes. Source: "Blob service error codes" and "Common REST API error
- * codes".
+ * Maps Azure's error codes to those of this package. Sources are "Blob service error codes" and
+ * "Common REST API error codes".
  */
 const CODES: Readonly<Record<string, ErrorCode>> = {
   BlobAlreadyExists: 'PRECONDITION_FAILED',
@@ -43,10 +46,13 @@ const CREDENTIALS =
 const RIGHTS =
   'Give the identity the role "Storage Blob Data Contributor" on the container; a SAS token needs the permissions rwdlc (read, write, delete, list, create).'
 
-/** The service's codes for a signature or token that is not valid at its time, among other faults. */
+/**
+ * Azure's codes for a signature or token that is not valid yet or no longer valid. Azure also uses
+ * these codes for other faults.
+ */
 const SIGNED: ReadonlySet<string | undefined> = new Set(['AuthenticationFailed', 'InvalidAuthenticationInfo'])
 
-/** The next step, by the service's code. */
+/** The hint for the user, by Azure's error code. */
 const HINTS: Readonly<Record<string, string>> = {
   AuthenticationFailed:
     'Check that the key or SAS token belongs to the account and has not expired, and check the clock of this machine.',
@@ -72,7 +78,7 @@ const HINTS: Readonly<Record<string, string>> = {
 const AUTHORITY =
   'Set NODE_EXTRA_CA_CERTS to a file with the authority that signed the certificate, or correct the host of the endpoint.'
 
-/** The LitestreamError for an error of a request to Azure Blob Storage. */
+/** Converts an error of a request to Azure Blob Storage to a LitestreamError. */
 export function absError(thrown: unknown, { doing, target }: Attempted, endpoint: string): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
   const error = thrown as RestError
@@ -112,12 +118,15 @@ export function absError(thrown: unknown, { doing, target }: Attempted, endpoint
   return converted
 }
 
-/** Whether the service reports missing blocks: another upload under the name discarded them. */
+/**
+ * Whether Azure reports that blocks are missing, which means that another upload of the same name
+ * has discarded them.
+ */
 export function isBlockListError(error: LitestreamError): boolean {
   return error.cause instanceof Error && error.cause.name === 'InvalidBlockList'
 }
 
-/** A response to HEAD has its code only in a header. */
+/** Returns Azure's error code. A response to HEAD has the code only in a header. */
 function serviceCode({ code, details, response, statusCode }: RestError): string | undefined {
   return (
     code ??
@@ -128,8 +137,8 @@ function serviceCode({ code, details, response, statusCode }: RestError): string
 }
 
 /**
- * The code and the service's text on one line of bounded length; the lines after the first contain
- * ids and times.
+ * Returns the code and Azure's text on one line of limited length. The function drops all lines
+ * after the first, which contain IDs and times.
  */
 function messageOf({ message, name }: RestError, code: string | undefined): string {
   const said = message.split('\n', 1)[0]!.trim().slice(0, MAX_MESSAGE)
@@ -137,7 +146,7 @@ function messageOf({ message, name }: RestError, code: string | undefined): stri
   return said === '' || said.startsWith('{') ? code : said.includes(code) ? said : `${code}: ${said}`
 }
 
-/** Errors of Azure's credential libraries. */
+/** Whether the error comes from Azure's credential library. */
 function isCredentialsError({ name }: RestError): boolean {
   return /^(CredentialUnavailableError|AuthenticationError|AggregateAuthenticationError|AuthenticationRequiredError)$/.test(
     name,
@@ -148,7 +157,7 @@ function codeOf({ message, name, statusCode }: RestError, code: string | undefin
   const known = code === undefined ? undefined : CODES[code]
   if (known !== undefined) return known
   if (statusCode !== undefined) return codeByStatus(statusCode)
-  // An interrupted body has no error code.
+  // The error of an interrupted body has no error code.
   const broken = name === 'AbortError' || /aborted|premature|socket hang up|less data than required/i.test(message)
   return broken ? 'UNAVAILABLE' : 'STORAGE_FAILED'
 }
@@ -177,8 +186,8 @@ function hintByStatus(status: number | undefined): string | undefined {
 }
 
 /**
- * The library's errors contain the whole request, including headers. Only name, message and stack
- * are kept.
+ * Copies only name, message and stack of the library's error, because the error contains the whole
+ * request with its headers.
  */
 function shortened({ message, name, stack }: RestError, code: string | undefined): Error {
   const cause = new Error(message.split('\n', 1)[0]!.slice(0, MAX_MESSAGE))

@@ -8,14 +8,14 @@ export interface AbsLocation {
   readonly type: 'abs'
   readonly container: string
   /**
-   * Path of the replica in the container, without a slash at either end; "" is the container
+   * Path of the replica in the container, without a slash at either end. "" means the container
    * itself.
    */
   readonly path: string
   readonly settings: AbsSettings
 }
 
-/** `abs://[ACCOUNT[:KEY]@]CONTAINER/PATH[?endpoint=…&sasToken=…]`. Throws INVALID_URL. */
+/** Parses `abs://[ACCOUNT[:KEY]@]CONTAINER/PATH[?endpoint=…&sasToken=…]`. Throws INVALID_URL. */
 export function parseAbsUrl(parts: UrlParts): AbsLocation {
   const { display, params, quote, userinfo } = parts
   const fromParams: AbsSettings = {

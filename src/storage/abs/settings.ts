@@ -1,19 +1,19 @@
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of a replica in Azure Blob Storage, apart from container and path. Names as in the
- * configuration file, in camel case.
+ * Settings of a replica in Azure Blob Storage, apart from container and path. The names are those
+ * of the configuration file in camel case.
  */
 export interface AbsSettings {
-  /** The storage account; default: the user of the URL. */
+  /** The storage account, by default the user of the URL. */
   readonly accountName?: string
-  /** Key of the account, in base64; default: `LITESTREAM_AZURE_ACCOUNT_KEY`. */
+  /** Key of the account in base64, by default the value of `LITESTREAM_AZURE_ACCOUNT_KEY`. */
   readonly accountKey?: string | Secret
   /**
-   * A shared access signature, which takes precedence over the key; default:
-   * `LITESTREAM_AZURE_SAS_TOKEN`.
+   * A shared access signature, which takes precedence over the account key. The default is the
+   * value of `LITESTREAM_AZURE_SAS_TOKEN`.
    */
   readonly sasToken?: string | Secret
-  /** Address of the service; default: `https://ACCOUNT.blob.core.windows.net`. */
+  /** Address of the service, by default `https://ACCOUNT.blob.core.windows.net`. */
   readonly endpoint?: string | Secret
 }

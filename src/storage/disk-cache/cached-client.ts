@@ -16,7 +16,7 @@ import { makeRoom } from './eviction.js'
 import { BLOCK_SIZE, SEGMENT_BLOCKS, Segment } from './segment.js'
 
 const OPEN_SEGMENTS = 64
-/** Bytes written between two checks of the size limit. */
+/** Number of bytes that the cache writes between two checks of the size limit. */
 const CHECK_EVERY = 16 * 1024 * 1024
 
 /** How long close() waits for the disk, in milliseconds. */
@@ -24,22 +24,29 @@ const CLOSE_WAIT = 2_000
 
 export interface DiskCacheOptions {
   readonly directory: string
-  /** Maximum bytes, shared by all caches in one directory. */
+  /** Maximum size in bytes of all caches in the directory together. */
   readonly limit: number
 }
 
 export interface DiskCacheCounts {
-  /** Blocks served from disk, and blocks that had to be fetched. */
+  /**
+   * Number of blocks read from the disk cache (`hits`), and of blocks read from the store
+   * (`misses`).
+   */
   hits: number
   misses: number
-  /** Blocks that could not be cached: the disk was full, or the directory was not writable. */
+  /**
+   * Number of blocks that the cache could not read or write, for example because the disk was full
+   * or the directory was not writable.
+   */
   failures: number
 }
 
 /**
- * A replica whose ranged reads are cached on disk between runs. LTX files are immutable, so a block
- * never becomes outdated. A file is identified by name, size, time and version, so files of a reset
- * replica differ. Several processes may share one directory.
+ * A replica client that keeps the results of ranged reads in a disk cache between runs. LTX files
+ * are immutable, so a cached block never becomes outdated. The cache identifies a file by name,
+ * size, time and version, so files of a reset replica are different files. Several processes may
+ * share one cache directory.
  */
 export class CachedReplicaClient extends ForwardingClient {
   readonly counts: DiskCacheCounts = { hits: 0, misses: 0, failures: 0 }
@@ -85,8 +92,8 @@ export class CachedReplicaClient extends ForwardingClient {
         this.counts.misses += to - from + 1
         const at = from * BLOCK_SIZE
         const wanted = Math.min((to + 1) * BLOCK_SIZE, fileSize) - at
-        // Reads into the cache's own memory: several of these reads would otherwise write to the
-        // caller's memory at the same time.
+        // Each request reads into memory of its own, because several parallel requests would
+        // otherwise write to the caller's memory `into`.
         const got = await this.inner.read(file, { offset: at, length: wanted }, { ...options, into: undefined })
         data.set(got.data, at - start)
         for (let i = from; i <= to; i++) this.#keep(file, i, block(i))
@@ -96,8 +103,8 @@ export class CachedReplicaClient extends ForwardingClient {
   }
 
   /**
-   * Waits at most CLOSE_WAIT for a disk that does not respond; its writes and descriptors end when
-   * the disk responds.
+   * Closes the client. Waits at most CLOSE_WAIT for a disk that does not respond. Pending writes
+   * finish, and their files close, when the disk responds.
    */
   override close(waiting: WaitOptions = {}): Promise<void> {
     return withDeadline(`closing ${this.url}`, waiting, () => this.#close(), { abandon: true })
@@ -115,7 +122,10 @@ export class CachedReplicaClient extends ForwardingClient {
     await this.inner.close()
   }
 
-  /** Disk calls cannot be cancelled: after a timeout, `work` continues with its own memory. */
+  /**
+   * Waits for `work` until a signal aborts. A disk call cannot be cancelled, so `work` continues
+   * after that, with memory of its own.
+   */
   #unlessEnded<T>(work: Promise<T>, what: string, signal: AbortSignal | undefined): Promise<T> {
     return orAborted(work, [signal, this.#ending.signal], (each) =>
       each === signal ? abortError(each, what) : each.reason,
@@ -133,13 +143,13 @@ export class CachedReplicaClient extends ForwardingClient {
       const segment = await this.#segment(file, block)
       return segment.has(block % SEGMENT_BLOCKS) && (await segment.read(block % SEGMENT_BLOCKS, target))
     } catch {
-      // An unreadable cache counts as empty: the store has everything.
+      // An unreadable cached block counts as missing, because the store has the block too.
       this.counts.failures++
       return false
     }
   }
 
-  /** Writes in the background: no read waits for the disk. */
+  /** Writes a block to the disk cache in the background, so that no read waits for the disk. */
   #keep(file: LtxFileInfo, block: number, bytes: Uint8Array): void {
     // A read that ends after close() must not open a segment again.
     if (this.#ending.signal.aborted) return
@@ -166,7 +176,7 @@ export class CachedReplicaClient extends ForwardingClient {
     let segment = this.#segments.get(name)
     if (!segment) {
       segment = openSegment(this.#options.directory, name)
-      // If opening a segment fails, the next block tries again.
+      // If opening a segment fails, the next read of a block tries again.
       segment.catch(() => this.#segments.delete(name))
       this.#segments.set(name, segment)
     }
@@ -174,8 +184,8 @@ export class CachedReplicaClient extends ForwardingClient {
   }
 
   /**
-   * Closes segments whose files an eviction, of this process or another, or another program has
-   * removed: open files would keep their disk space, and blocks would be added to them in vain.
+   * Closes each segment whose files another program has removed, or an eviction of any process. An
+   * open file would keep its disk space, and the cache could never find new blocks in it again.
    */
   async #letGoOfRemoved(): Promise<void> {
     for (const [name, opening] of [...this.#segments]) {
@@ -196,12 +206,15 @@ export class CachedReplicaClient extends ForwardingClient {
   }
 }
 
-/** Readable to its owner only: pages of the database are in it. */
+/**
+ * Creates the cache directory. Only its owner can read it, because it contains pages of the
+ * database.
+ */
 async function makeFolder(directory: string): Promise<void> {
   await makeDirectory(directory, undefined, 0o700)
 }
 
-/** Makes the folder again if it was removed. */
+/** Opens a segment. Creates the cache directory again if another program has removed it. */
 async function openSegment(directory: string, name: string): Promise<Segment> {
   const file = path.join(directory, name)
   const segment = await Segment.open(file).catch(async (error) => {
@@ -218,11 +231,11 @@ async function closeWhenIdle(segment: Promise<Segment>, writes: readonly Promise
   try {
     await (await segment).close()
   } catch {
-    // The segment was never opened, or its disk is gone: nothing is left to close.
+    // The segment was never opened, or its disk has failed, so there is no file to close.
   }
 }
 
-/** Ranges of consecutive numbers, as [first, last]. */
+/** Groups ascending numbers into ranges of consecutive numbers, each as [first, last]. */
 function runs(numbers: readonly number[]): [number, number][] {
   const result: [number, number][] = []
   for (const n of numbers) {

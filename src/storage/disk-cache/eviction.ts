@@ -4,20 +4,23 @@ import { isErrno } from '../../fs/fs-error.js'
 import { namesIn } from '../../fs/names-in.js'
 import { removeFile } from '../../fs/remove.js'
 
-/** Fraction of the limit in use after an eviction, so that not every write evicts. */
+/**
+ * Fraction of the limit that an eviction leaves in use, so that the next write does not evict
+ * again.
+ */
 const LOW_WATER = 0.9
 const SEGMENT_NAME = /^[0-9a-f]{32}-\d+$/
 
 interface Entry {
   readonly file: string
-  /** Size on disk in bytes, without holes. */
+  /** Disk space that the segment occupies, in bytes. Holes of the sparse file do not count. */
   readonly bytes: number
   readonly usedAt: number
 }
 
 /**
- * Deletes the least recently used segments until a directory holds less than `limit` bytes. Returns
- * the remaining bytes.
+ * Deletes the least recently used segments of a directory if it holds more than `limit` bytes.
+ * Returns the size in bytes of the remaining segments.
  */
 export async function makeRoom(directory: string, limit: number): Promise<number> {
   const entries: Entry[] = []

@@ -3,17 +3,17 @@ import { setTime } from '../../fs/handle.js'
 import { openOwn } from '../../fs/open-for-writing.js'
 import { native } from '../../native/addon.js'
 
-/** Size of one block in bytes; a block is the unit that is present or absent. */
+/** Size of one block in bytes. The cache stores whole blocks only. */
 export const BLOCK_SIZE = 16 * 1024
-/** Number of blocks per segment, the unit of eviction (64 MiB). */
+/** Number of blocks in a segment, which has 64 MiB. The cache evicts whole segments only. */
 export const SEGMENT_BLOCKS = 4096
 const SUM_SIZE = 8
 
 /**
- * A part of one LTX file on disk: a sparse file with blocks at their offsets, and a file with one
- * checksum per block. A block is present if its checksum exists and is right, so a write that a
- * crash interrupted, or that another process is making, is only a miss. LTX files never change, so
- * every process writes the same bytes.
+ * A part of one LTX file in the disk cache. A segment has a sparse file with blocks at their
+ * offsets, and a file with one checksum per block. A block is present if its checksum exists and is
+ * right. A write that a crash interrupted, or that another process has not finished, therefore
+ * counts as a missing block. LTX files never change, so all processes write the same bytes.
  */
 export class Segment {
   readonly #blocks: FileHandle
@@ -39,12 +39,15 @@ export class Segment {
     }
   }
 
-  /** Whether a block is probably present; `read` is certain. */
+  /** Whether the segment probably has the block. Only `read` verifies the checksum. */
   has(block: number): boolean {
     return this.#known[block] !== 0n
   }
 
-  /** Reads `length` bytes of a block into `target`; false if the block is absent or damaged. */
+  /**
+   * Reads the first `target.length` bytes of a block. Returns false if the block is absent or
+   * damaged.
+   */
   async read(block: number, target: Uint8Array): Promise<boolean> {
     const { bytesRead } = await this.#blocks.read(target, 0, target.length, block * BLOCK_SIZE)
     if (bytesRead === target.length && checksum(target) === this.#known[block]) return true
@@ -63,12 +66,15 @@ export class Segment {
     )
   }
 
-  /** Sets the time of last use, which eviction reads. */
+  /** Stores the current time as the time of the last use, which eviction reads. */
   async touch(): Promise<void> {
     await setTime(this.#blocks, Date.now())
   }
 
-  /** Whether a file was removed: nothing that is written from then on is found again. */
+  /**
+   * Whether another program or an eviction has removed a file of the segment. No process can find
+   * blocks that are written after that.
+   */
   async isRemoved(): Promise<boolean> {
     const stats = await Promise.all([this.#blocks.stat(), this.#sums.stat()])
     return stats.some(({ nlink }) => nlink === 0)
@@ -80,7 +86,7 @@ export class Segment {
   }
 }
 
-/** Never 0, which marks an absent block. */
+/** Returns the checksum of a block. The result is never 0, because 0 marks an absent block. */
 function checksum(bytes: Uint8Array): bigint {
   const sum = native.crc64(0n, bytes)
   return sum === 0n ? 1n : sum

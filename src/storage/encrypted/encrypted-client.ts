@@ -18,14 +18,14 @@ import type {
 import { type AgeHeaders, PREAMBLE } from './header.js'
 import { CHUNK, openChunk, openedSize, SEALED_CHUNK, sealChunk, sealedSize } from './payload.js'
 
-/** Keys of files that are remembered; some 200 bytes each. */
+/** Maximum number of file keys in memory, each some 200 bytes. */
 const MAX_KEYS = 20_000
 
 /**
- * The same replica, whose files are encrypted in the store. Names, sizes of listings and ranges are
- * those of the content: nothing else notices. Every chunk that is read is authenticated:
- * LTX_CORRUPT for one that is damaged, DECRYPTION_FAILED for a file that no identity opens. The
- * lease and the writer record are not encrypted.
+ * A client of a replica whose files are encrypted in the store. Callers see names, sizes and ranges
+ * of the decrypted content. The client authenticates every chunk that it reads. It throws
+ * LTX_CORRUPT for a damaged chunk, and DECRYPTION_FAILED for a file that no identity can decrypt.
+ * The lease and the writer record are not encrypted.
  */
 export class EncryptedClient extends ForwardingClient {
   private readonly files: EncryptedFiles
@@ -73,7 +73,8 @@ export class EncryptedClient extends ForwardingClient {
 }
 
 function plainInfo(info: LtxFileInfo): LtxFileInfo {
-  // A size that no encrypted file has stays as it is: reading the file explains why.
+  // A size that no encrypted file can have stays unchanged. Reading the file then throws an error
+  // that explains the size.
   return { ...info, size: openedSize(info.size - PREAMBLE) ?? info.size }
 }
 
@@ -81,7 +82,10 @@ async function* plainInfos(infos: AsyncIterable<LtxFileInfo>): AsyncGenerator<Lt
   for await (const info of infos) yield plainInfo(info)
 }
 
-/** The reference that the store knows: with a size, if any, of the file as it is stored. */
+/**
+ * Returns the file reference for the store. If `file` has a size, the result has the size of the
+ * encrypted file instead.
+ */
 function storedRef(file: LtxFileRef): LtxFileRef {
   const size = sizeOf(file)
   if (size === undefined) return file
@@ -93,7 +97,7 @@ function sizeOf(file: LtxFileRef): number | undefined {
   return (file as Partial<LtxFileInfo>).size
 }
 
-/** `first` to `last` are the numbers of chunks. */
+/** The numbers of the first and the last chunk to read, inclusive. */
 interface ChunkRange {
   readonly first: number
   readonly last: number
@@ -101,10 +105,10 @@ interface ChunkRange {
 
 interface OpenedRange {
   readonly chunks: ChunkRange
-  /** Offsets in the content. */
+  /** Offsets in the decrypted content. */
   readonly start: number
   readonly end: number
-  /** Size of the content. */
+  /** Size of the decrypted content in bytes. */
   readonly size: number
   readonly into: Uint8Array | undefined
 }
@@ -125,8 +129,8 @@ class EncryptedFiles {
     const { start, end } = within(range, known, this.#label(file))
     if (start === end) return { data: new Uint8Array(0), offset: start, fileSize: known }
     const chunks = { first: Math.floor(start / CHUNK), last: Math.floor((end - 1) / CHUNK) }
-    // The header arrives with the first chunk; other reads need one small request per file in
-    // addition.
+    // A read of the first chunk also reads the header. Any other read needs one additional small
+    // request per file for the header.
     const fromStart = chunks.first === 0 && !this.#keys.has(keyName(file))
     const [key, sealed] = await Promise.all([
       fromStart ? undefined : this.#key(file, request),
@@ -155,7 +159,7 @@ class EncryptedFiles {
     return data
   }
 
-  /** The bytes from `start` to `end` of the content, in `into` if they fit. */
+  /** Decrypts the chunks and returns the content from `start` to `end`, in `into` if it fits. */
   #open(file: LtxFileRef, key: Uint8Array, sealed: Uint8Array, range: OpenedRange): Uint8Array {
     const { chunks, start, end, size, into } = range
     const { first, last } = chunks
@@ -176,7 +180,8 @@ class EncryptedFiles {
   #openOne(file: LtxFileRef, key: Uint8Array, chunk: number, last: boolean, sealed: Uint8Array): Uint8Array {
     const plain = openChunk(key, chunk, last, sealed)
     if (plain) return plain
-    // The key is remembered for one content: the file may have been replaced.
+    // The key in memory belongs to one content of the file, and another primary may have replaced
+    // the file.
     this.#keys.delete(keyName(file))
     const at = PREAMBLE + chunk * SEALED_CHUNK
     throw corrupt(`encrypted chunk ${chunk} is damaged or belongs to another file`, this.#label(file), at)
@@ -210,7 +215,7 @@ class EncryptedFiles {
   async write(
     file: LtxFileRef,
     body: Uint8Array | AsyncIterable<Uint8Array>,
-    // The local file is not encrypted.
+    // Drops `localFile`, because that file is not encrypted and the store must not link it.
     { localFile: _, ...options }: WriteOptions,
   ): Promise<LtxFileInfo> {
     const { preamble, key } = await this.#headers.make(this.#client.url)
@@ -220,8 +225,8 @@ class EncryptedFiles {
   }
 
   /**
-   * A file that is not encrypted, or was cut short, has another size than listed: the error says
-   * so.
+   * Runs `act`. If that fails because the file's size differs from the listed size, explains the
+   * error. The file may be unencrypted, or it may have been cut short.
    */
   async #explaining<T>(file: LtxFileRef, request: RequestOptions, act: () => Promise<T>): Promise<T> {
     try {
@@ -233,8 +238,8 @@ class EncryptedFiles {
       const { size } = await this.#client.stat(name, request)
       const head = await this.#client.read(name, { offset: 0, length: Math.min(size, PREAMBLE) }, request)
       await this.#headers.open(head.data, this.#label(file))
-      // A listing shows an impossible size unchanged, so that a read finds a size that differs from
-      // the listed one.
+      // `list` returns an impossible size unchanged, so a read of such a file always finds another
+      // size than the listed one.
       const isCut = openedSize(size - PREAMBLE) === undefined
       throw isCut ? corrupt(`no encrypted file has ${size} bytes: it was cut short`, this.#label(file), size) : error
     }
@@ -253,7 +258,8 @@ class EncryptedFiles {
 
   #remember(file: LtxFileRef, key: Promise<Uint8Array>): Promise<Uint8Array> {
     const name = keyName(file)
-    // Without a version the file may be replaced at any time by one with another key.
+    // Another primary can replace a file without a version at any time, and the new file has
+    // another key.
     if ((file as Partial<LtxFileInfo>).version === undefined) return key
     this.#keys.set(name, key)
     key.catch(() => {
@@ -267,13 +273,16 @@ class EncryptedFiles {
   }
 }
 
-/** Distinguishes different contents of one file name, as far as the listing can. */
+/**
+ * Returns the key of a file in the cache. Different contents of one file name get different keys if
+ * the listing can tell them apart.
+ */
 function keyName(file: LtxFileRef): string {
   const { size, version } = file as Partial<LtxFileInfo>
   return `${relativeName(file)} ${size ?? ''} ${version ?? ''}`
 }
 
-/** Resolves a byte range. Throws INVALID_ARGUMENT for one that is not inside the file. */
+/** Resolves a byte range. Throws INVALID_ARGUMENT for a range that extends beyond the file. */
 function within(range: ByteRange, size: number, label: string): { readonly start: number; readonly end: number } {
   if ('suffix' in range) return { start: Math.max(0, size - range.suffix), end: size }
   const { offset, length = size - offset } = range
@@ -284,7 +293,7 @@ function within(range: ByteRange, size: number, label: string): { readonly start
   })
 }
 
-/** An age file: its preamble, then the chunks of `body`. */
+/** Encrypts `body` as an age file, which is the preamble followed by the encrypted chunks. */
 async function* sealedBody(
   preamble: Uint8Array,
   key: Uint8Array,
@@ -311,8 +320,8 @@ async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
 }
 
 /**
- * A stream divided into pieces of the requested sizes. Holds one buffer of the stream in addition
- * to the piece.
+ * Divides a stream into pieces of the requested sizes. Holds at most one buffer of the stream in
+ * addition to the piece.
  */
 class Pieces {
   readonly #source: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
@@ -323,7 +332,7 @@ class Pieces {
     this.#source = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
   }
 
-  /** The next `size` bytes, or all that are left. The memory is the caller's. */
+  /** Returns the next `size` bytes, or all remaining bytes, in new memory that the caller owns. */
   async take(size: number): Promise<Uint8Array> {
     const piece = Buffer.allocUnsafe(size)
     let filled = 0
@@ -336,7 +345,7 @@ class Pieces {
     return piece.subarray(0, filled)
   }
 
-  /** Whether no byte is left. */
+  /** Whether the stream has no more bytes. */
   async ended(): Promise<boolean> {
     while (this.#rest.byteLength === 0 && !this.#done) {
       const { done, value } = await this.#source.next()

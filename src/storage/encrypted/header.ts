@@ -3,34 +3,40 @@ import { LitestreamError } from '../../errors.js'
 import type { EncryptionKeys } from './keys.js'
 import { type AgeLibrary, loadAge } from './library.js'
 
-/** An age file begins with this line. */
+/** The first line of every age file. */
 const INTRO = 'age-encryption.org/v1\n'
 /**
- * Size in bytes of a header written by this package: a stanza without meaning pads it, so that a
- * listing shows the size of the content.
+ * Size in bytes of a header that this package writes. A padding stanza makes all headers equally
+ * long, so that a listing reveals the size of the content.
  */
 const HEADER = 1024
-/** Bytes of the nonce behind the header, from which the key of the payload follows. */
+/**
+ * Size in bytes of the nonce after the header. The payload key is derived from the nonce and the
+ * file key.
+ */
 const NONCE = 16
-/** Bytes before the payload. */
+/** Number of bytes before the payload. */
 export const PREAMBLE = HEADER + NONCE
 
-/** `-> X25519 <43>\n<43>\n`, `--- <43>\n` and the shortest `-> <type> A\n\n`, bytes. */
+/**
+ * Sizes in bytes of a recipient stanza, `-> X25519 <43>\n<43>\n`, and of the MAC line, `---
+ * <43>\n`.
+ */
 const RECIPIENT_STANZA = 98
 const MAC_LINE = 48
 const PADDING_TYPE = 'litestream-ts/padding'
 const PADDING_FRAME = `-> ${PADDING_TYPE} \n\n`.length
 const MAX_RECIPIENTS = Math.floor((HEADER - INTRO.length - MAC_LINE - PADDING_FRAME - 1) / RECIPIENT_STANZA)
 
-/** Bytes of an empty payload: one tag. */
+/** Size in bytes of an empty payload, which is one authentication tag. */
 const EMPTY_PAYLOAD = 16
 
-/** Makes and opens the headers of the files of one replica. */
+/** Creates and decrypts the headers of the files of one replica. */
 export class AgeHeaders {
   readonly #keys: EncryptionKeys
   readonly #age: AgeLibrary
 
-  /** Throws PACKAGE_MISSING, and CONFIG_INVALID for too many recipients. */
+  /** Throws PACKAGE_MISSING, or CONFIG_INVALID if a header cannot hold so many recipients. */
   constructor(keys: EncryptionKeys) {
     const { length } = keys.recipients
     if (length > MAX_RECIPIENTS) {
@@ -43,8 +49,8 @@ export class AgeHeaders {
   }
 
   /**
-   * Creates the header of a new file, and the key of its payload. Throws CONFIG_INVALID without
-   * recipients.
+   * Creates the header of a new file and the key of its payload. Throws CONFIG_INVALID if the
+   * settings have no recipients.
    */
   async make(url: string): Promise<{ readonly preamble: Uint8Array; readonly key: Uint8Array }> {
     const { recipients } = this.#keys
@@ -65,7 +71,7 @@ export class AgeHeaders {
         return [new Stanza([PADDING_TYPE, 'A'.repeat(HEADER - used)], new Uint8Array(0))]
       },
     })
-    // The payload of this file is thrown away: only its header is used.
+    // This file serves only to make the header. Its empty payload is discarded.
     const file = await encrypter.encrypt(new Uint8Array(0))
     if (file.byteLength !== HEADER + NONCE + EMPTY_PAYLOAD || fileKey === undefined) {
       throw new LitestreamError('INTERNAL', `an age header of ${file.byteLength} bytes was not expected`)
@@ -74,7 +80,9 @@ export class AgeHeaders {
     return { preamble: Buffer.concat([file.subarray(0, HEADER), nonce]), key: payloadKey(fileKey, nonce) }
   }
 
-  /** The key of the payload behind `preamble`. Throws DECRYPTION_FAILED. */
+  /**
+   * Decrypts the header in `preamble` and returns the key of the payload. Throws DECRYPTION_FAILED.
+   */
   async open(preamble: Uint8Array, label: string): Promise<Uint8Array> {
     const failed = (message: string, hint: string, cause?: unknown) =>
       new LitestreamError('DECRYPTION_FAILED', `${label}: ${message}`, { file: label, hint, cause })

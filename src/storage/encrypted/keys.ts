@@ -7,24 +7,27 @@ import { rememberSecret } from '../../util/redact.js'
 import { loadAge } from './library.js'
 import { type EncryptionSettings, listOf, VARIABLES } from './settings.js'
 
-/** Keys that were read from EncryptionSettings. */
+/** The keys that the settings of the encryption contain or name. */
 export interface EncryptionKeys {
-  /** `age1…`; empty: files can only be read. */
+  /** Recipients such as `age1…`. Without recipients, files can only be read. */
   readonly recipients: readonly string[]
-  /** `AGE-SECRET-KEY-1…`; empty: files can only be written. */
+  /** Identities such as `AGE-SECRET-KEY-1…`. Without identities, files can only be written. */
   readonly identities: readonly string[]
 }
 
-/** The most bytes that a file with keys may have. */
+/** Maximum size in bytes of a file with keys. */
 const MAX_KEY_FILE = 64 * 1024
-/** X25519 recipients and identities: a human-readable part, `1`, and 58 characters of Bech32. */
+/**
+ * Patterns of X25519 recipients and identities. Each has a human-readable part, `1`, and 58
+ * characters of Bech32.
+ */
 const RECIPIENT = /^age1[02-9ac-hj-np-z]{58}$/
 const IDENTITY = /^AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}$/
 const AGE_FILE = /^(age-encryption\.org\/v1\n|-----BEGIN AGE ENCRYPTED FILE-----)/
 
 /**
- * Reads keys and the files that the settings name. Throws CONFIG_INVALID, NOT_FOUND and other
- * errors of a file.
+ * Reads the keys in the settings, and in the files that the settings name. Throws CONFIG_INVALID,
+ * NOT_FOUND and other errors of a file.
  */
 export async function readEncryptionKeys(settings: EncryptionSettings): Promise<EncryptionKeys> {
   const { passphrase } = settings
@@ -51,7 +54,7 @@ export async function readEncryptionKeys(settings: EncryptionSettings): Promise<
   return { recipients: [...new Set(recipients)], identities: [...new Set(identities)] }
 }
 
-/** An identity file, as age-keygen writes it, perhaps encrypted with a passphrase. */
+/** Reads an identity file that age-keygen has written and that a passphrase may encrypt. */
 async function identitiesIn(file: string, passphrase: string | undefined): Promise<string[]> {
   const full = keyFile(file, 'identities', 'AGE-SECRET-KEY-1…')
   const bytes = await readKeyFile(full, 'identities', 'AGE-SECRET-KEY-1…')
@@ -102,7 +105,10 @@ async function readKeyFile(file: string, key: string, example: string): Promise<
   }
 }
 
-/** A misspelled key must not be taken for the name of a file, which a message would show. */
+/**
+ * Returns the path of a key file. Throws CONFIG_INVALID for a misspelled key, because an error
+ * message would show it as the path of a missing file.
+ */
 function keyFile(value: string, key: string, example: string): string {
   if (/^(age1|AGE-)/i.test(value)) {
     throw new LitestreamError('CONFIG_INVALID', `encryption.${key}: a key is not a valid X25519 key`, {

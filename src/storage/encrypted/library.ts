@@ -2,8 +2,8 @@ import type { Decrypter, Encrypter, Stanza } from 'age-encryption'
 import { loadOptionalPackage } from '../optional-package.js'
 
 /**
- * The part of the package age-encryption that is used: it writes and opens the headers of age
- * files.
+ * The parts of the package age-encryption that this package uses. They write and decrypt the
+ * headers of age files.
  */
 export interface AgeLibrary {
   readonly Encrypter: new () => Encrypter
@@ -12,7 +12,7 @@ export interface AgeLibrary {
   readonly identityToRecipient: (identity: string) => Promise<string>
 }
 
-/** Throws PACKAGE_MISSING. */
+/** Loads the package age-encryption. Throws PACKAGE_MISSING. */
 export function loadAge(): AgeLibrary {
   return loadOptionalPackage<AgeLibrary>({
     name: 'age-encryption',

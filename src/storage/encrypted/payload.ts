@@ -1,21 +1,25 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 
-// The payload of an age file (https://age-encryption.org/v1, "Payload"): chunks of 64 KiB, each
-// sealed with ChaCha20-Poly1305. The nonce is a counter of 11 bytes and a byte that is 1 for the
-// last chunk, so that no chunk can be moved, left out or added.
+// The payload of an age file consists of chunks of 64 KiB, each encrypted with ChaCha20-Poly1305
+// (https://age-encryption.org/v1, section "Payload"). The nonce of a chunk is a counter of 11
+// bytes, followed by a byte that is 1 in the final chunk and 0 in all others. Moving, omitting or
+// adding a chunk therefore makes decryption fail.
 
-/** Bytes of plain text in each chunk but the last. */
+/** Size in bytes of the plain text in every chunk except the final one. */
 export const CHUNK = 64 * 1024
 const TAG = 16
-/** Bytes of a whole chunk in the file. */
+/** Size in bytes of an encrypted chunk in the file, for every chunk except the final one. */
 export const SEALED_CHUNK = CHUNK + TAG
 
-/** Size of the payload for a number of bytes of plain text. */
+/** Returns the size of the payload for `plain` bytes of plain text. */
 export function sealedSize(plain: number): number {
   return plain + TAG * Math.max(1, Math.ceil(plain / CHUNK))
 }
 
-/** Bytes of plain text in a payload; undefined for a size that no payload has. */
+/**
+ * Returns the size of the plain text in a payload of `sealed` bytes, or undefined if no payload has
+ * this size.
+ */
 export function openedSize(sealed: number): number | undefined {
   const chunks = Math.max(1, Math.ceil(sealed / SEALED_CHUNK))
   const plain = sealed - chunks * TAG
@@ -29,13 +33,16 @@ function nonceOf(chunk: number, last: boolean): Uint8Array {
   return nonce
 }
 
-/** Seals chunk number `chunk`. `key`: 32 bytes. */
+/** Encrypts the plain text of chunk number `chunk`. `key` has 32 bytes. */
 export function sealChunk(key: Uint8Array, chunk: number, last: boolean, plain: Uint8Array): Uint8Array {
   const cipher = createCipheriv('chacha20-poly1305', key, nonceOf(chunk, last), { authTagLength: TAG })
   return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()])
 }
 
-/** The plain text of a chunk; undefined if it was not sealed with this key as this chunk. */
+/**
+ * Decrypts chunk number `chunk`. Returns undefined if the bytes were not encrypted with this key as
+ * this chunk.
+ */
 export function openChunk(key: Uint8Array, chunk: number, last: boolean, sealed: Uint8Array): Uint8Array | undefined {
   if (sealed.byteLength < TAG) return undefined
   const decipher = createDecipheriv('chacha20-poly1305', key, nonceOf(chunk, last), { authTagLength: TAG })

@@ -3,32 +3,33 @@ import { abortError, onAbort } from '../../util/abort.js'
 import { startTimer } from '../../util/timers.js'
 
 /**
- * Timeout in milliseconds for file operations that move little data. A network file system whose
- * server is unreachable answers no call, and calls cannot be cancelled; a disk under load may take
- * seconds.
+ * Timeout in milliseconds for file operations that move little data. A network file system with an
+ * unreachable server answers no call, and no program can cancel such a call. A local disk under
+ * load may need seconds.
  */
 const TIMEOUT = 60_000
 
 /**
- * How long running calls may take to finish after an abort, in milliseconds; those of a local disk
- * do finish.
+ * Milliseconds that a running file operation may take to finish after an abort. An operation on a
+ * local disk finishes in this time.
  */
 const GRACE = 1_000
 
 export interface BoundedWait {
-  /** For messages: "reading /var/…". */
+  /** Words for messages, such as "reading /var/…". */
   readonly what: string
   readonly file: string
   readonly signal: AbortSignal | undefined
-  /** Fires, with a LitestreamError as reason, when the client is closed. */
+  /** Aborts when the client is closed. The reason of the abort is a LitestreamError. */
   readonly closing: AbortSignal
-  /** Whether there is no time limit, as for the body of a write. */
+  /** True disables the timeout, for example while the body of a write arrives. */
   readonly unlimited?: boolean
 }
 
 /**
- * The result of `work`; rejects when it takes too long (TIMEOUT) or a signal aborts (ABORTED). The
- * work itself then continues, with its own memory and files.
+ * Waits for `work`. Rejects with TIMEOUT if the file system does not answer in time, and with
+ * ABORTED after a signal aborts. The work continues after the rejection, with memory and files of
+ * its own.
  */
 export function boundedWait<T>(work: Promise<T>, options: BoundedWait): Promise<T> {
   const { what, file, signal, closing, unlimited = false } = options

@@ -51,7 +51,8 @@ import { watchDirectory } from './watch-directory.js'
 
 export interface FileSettings {
   /**
-   * A database whose owner and mode new files get; default: those of the replica's existing files.
+   * Path of a database whose owner and mode new files get. Without it, new files get the owner and
+   * mode of the replica's existing files.
    */
   readonly ownerLike?: string
 }
@@ -63,7 +64,8 @@ const STAT_BATCH = 64
 const STREAM_CHUNK = 256 * 1024
 
 /**
- * A replica in a directory: `<path>/ltx/<level>/<min>-<max>.ltx`; the mtime is the LTX timestamp.
+ * A client of a replica in a local directory. Files are named `<path>/ltx/<level>/<min>-<max>.ltx`,
+ * and their mtime is the LTX timestamp.
  */
 export class FileReplicaClient implements ReplicaClient {
   readonly type = 'file'
@@ -87,9 +89,10 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Throws ACCESS_DENIED for a directory that cannot be read, INVALID_URL if it does not exist and
-   * another reading of the URL names a replica, and TIMEOUT if the file system does not respond.
-   * The first write creates a missing directory.
+   * Opens a replica in a directory. If the directory does not exist, the first write creates it.
+   * Throws ACCESS_DENIED if the directory cannot be read, and TIMEOUT if the file system does not
+   * respond. Throws INVALID_URL if the directory does not exist, but another interpretation of the
+   * URL names an existing replica.
    */
   static async open(
     location: Pick<FileLocation, 'path' | 'alternatives'>,
@@ -146,7 +149,10 @@ export class FileReplicaClient implements ReplicaClient {
     }
   }
 
-  /** Undefined if the entry is not a file, or was deleted after its directory was read. */
+  /**
+   * Returns undefined if the entry is not a file, or if another process has deleted it since the
+   * directory was listed.
+   */
   async #statIfThere(file: LtxFileRef): Promise<LtxFileInfo | undefined> {
     const name = this.#path(file)
     try {
@@ -211,8 +217,8 @@ export class FileReplicaClient implements ReplicaClient {
     return this.#run('PUT', 'writing', name, signal, async () => {
       const ownership = await this.#ownership.get()
       const directory = path.dirname(name)
-      // The link also fails if the folder was removed; the copy that follows creates the folder
-      // again.
+      // If another program has removed the directory, the link fails. The copy then creates the
+      // directory again.
       if (!this.#swept.has(directory)) await this.#ready(directory, ownership)
       let size = localFile !== undefined && createOnly && (await linkDurably(localFile, name, timestamp, ownership))
       if (size === false) {
@@ -281,7 +287,8 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Creates a level's directory if it is missing and, once, removes files of dead writers there.
+   * Creates the directory of a level if it is missing. The first call also removes temporary files
+   * that dead writers have left in the directory.
    */
   async #ready(directory: string, ownership: Ownership | undefined): Promise<void> {
     const isNew = await makeDirectory(directory, ownership)
@@ -291,7 +298,8 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   /**
-   * One counted operation: checks the signals before, bounds the wait, converts the error after.
+   * Runs one counted operation. Checks the signals first, limits the wait, and converts an error to
+   * a LitestreamError.
    */
   #run<T>(
     operation: Operation,
@@ -315,8 +323,8 @@ export class FileReplicaClient implements ReplicaClient {
 }
 
 /**
- * A primary sets a file's mtime to the time of its state: a file of another primary differs in the
- * millisecond.
+ * The version of a file is its exact mtime. A primary sets the mtime to the time of its state, so
+ * files of two primaries differ at least by a millisecond.
  */
 function infoOf({ level, minTxid, maxTxid }: LtxFileRef, { size, mtimeMs, mode }: Stats): LtxFileInfo {
   const version = String(mtimeMs)
@@ -331,7 +339,8 @@ async function openBody(file: LtxFileRef, name: string, at: number): Promise<Ope
     const { offset: start } = resolveRange({ offset: at }, found.size, name)
     const end = found.size
     const chunks = chunksOf(handle, start, end, name)
-    // A system call cannot be cancelled; the handle is closed after it.
+    // A system call cannot be cancelled, so `cancel` does nothing, and `close` closes the handle
+    // after the call.
     return { wanted: { start, end }, start, end, chunks, cancel: () => undefined, close: () => handle.close() }
   } catch (error) {
     await handle.close()

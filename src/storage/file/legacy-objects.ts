@@ -6,13 +6,13 @@ import { streamRegular } from '../../fs/open-regular.js'
 import { throwIfAborted } from '../../util/abort.js'
 import type { LegacyObject, LegacyObjects, RequestOptions } from '../replica-client.js'
 
-/** The folders of a generation. */
+/** The folders in the folder of a generation. */
 const KINDS = ['snapshots', 'wal'] as const
 
 /**
- * Files of Litestream 0.3 in the directory of a file replica: `generations/<16 hex
- * digits>/{snapshots,wal}/<file>`. No other directory is read, so loops of symbolic links and
- * directories of other programs are harmless.
+ * Lists and reads the files of Litestream 0.3 in the directory of a file replica. Their paths are
+ * `generations/<16 hex digits>/{snapshots,wal}/<file>`. The class reads no other directories, so
+ * loops of symbolic links and directories of other programs are harmless.
  */
 export class FileLegacyObjects implements LegacyObjects {
   readonly #root: string
@@ -48,7 +48,10 @@ export class FileLegacyObjects implements LegacyObjects {
     }
   }
 
-  /** Empty if something other than a directory has this name: it does not belong to the replica. */
+  /**
+   * Returns the names of a directory's entries. Returns an empty list if `directory` is not a
+   * directory, because such an entry does not belong to the replica.
+   */
   async #names(directory: string, wanted: (name: string) => boolean, signal?: AbortSignal): Promise<string[]> {
     const absolute = path.join(this.#root, directory)
     try {
@@ -59,7 +62,10 @@ export class FileLegacyObjects implements LegacyObjects {
     }
   }
 
-  /** Undefined if the entry is not a file, or was deleted after its directory was read. */
+  /**
+   * Returns undefined if the entry is not a file, or if another process has deleted it since the
+   * directory was listed.
+   */
   async #regular(object: string, signal: AbortSignal | undefined): Promise<LegacyObject | undefined> {
     const file = path.join(this.#root, object)
     throwIfAborted(signal, `listing ${file}`)

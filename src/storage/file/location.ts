@@ -6,11 +6,11 @@ import { windowsDirectory, windowsUrlPath } from './windows-location.js'
 
 export interface FileLocation {
   readonly type: 'file'
-  /** Absolute. */
+  /** Absolute path of the directory. */
   readonly path: string
   /**
-   * The directories that other interpretations of the URL name, absolute: a program that reads the
-   * URL differently may have written a replica to one of them.
+   * Absolute paths of the directories that other interpretations of the URL name. Another program
+   * may have written a replica to one of these directories, because it reads the URL differently.
    */
   readonly alternatives?: readonly string[]
 }
@@ -19,15 +19,17 @@ const example = (platform: NodeJS.Platform) =>
   `Write the path in full, such as ${platform === 'win32' ? 'file:///C:/backups/app.db' : 'file:///var/backups/app.db'}.`
 
 /**
- * The directory of a `file:` URL, as Litestream reads it: everything after `file://`, taken
- * literally, is the path from the root. So `%20` and `~` are parts of a name, and `file://x/y` is
- * `/x/y`. Only a "?" and a "#", which would end the path, are written %3F and %23. On Windows,
- * `file:///C:/x` is `C:\x` and `file://server/share/x` is `\\server\share\x`. Throws INVALID_URL.
+ * Parses a `file:` URL as Litestream does. Everything after `file://`, taken literally, is the path
+ * from the root. `%20` and `~` are therefore parts of a name, and `file://x/y` means `/x/y`. Only
+ * "?" and "#" must be escaped, as %3F and %23, because they would end the path. On Windows,
+ * `file:///C:/x` means `C:\x`, and `file://server/share/x` means `\\server\share\x`. Throws
+ * INVALID_URL.
  */
 export function parseFileUrl(parts: UrlParts, platform: NodeJS.Platform): FileLocation {
   const { display, quote, host, userinfo, rawPath } = parts
   if (userinfo?.includes(':')) {
-    // User and password would be taken for parts of the path, and shown in messages.
+    // Without this check, the user and password would become a part of the path, which error
+    // messages show.
     throw new LitestreamError('INVALID_URL', `${display}: a folder has no user and no password`, {
       hint: example(platform),
     })
@@ -51,7 +53,7 @@ export function parseFileUrl(parts: UrlParts, platform: NodeJS.Platform): FileLo
     : { type: 'file', path: directory, alternatives: [...new Set(alternatives)] }
 }
 
-/** Undefined for a path that is not of a directory, and for the root. */
+/** Returns undefined if the path cannot be that of a directory, or is the root. */
 function directoryOf(authority: string, rawPath: string, platform: NodeJS.Platform): string | undefined {
   const written = unescapeDelimiters(`${authority}${rawPath}`)
   if (written.includes('\0')) return undefined
@@ -62,14 +64,15 @@ function directoryOf(authority: string, rawPath: string, platform: NodeJS.Platfo
   return directory === '/' ? undefined : directory
 }
 
-/** The URL of the directory `directory`, an absolute path. */
+/** Returns the URL of `directory`, which is an absolute path. */
 export function fileUrl(directory: string, platform: NodeJS.Platform = process.platform): string {
   return `file://${escapeDelimiters(platform === 'win32' ? windowsUrlPath(directory) : directory)}`
 }
 
-/** One name of a path, for a `file:` URL. */
+/** Escapes "?" and "#" in a path for a `file:` URL. */
 export function escapeDelimiters(text: string): string {
-  // If the name itself contains "%3F" or "%23", "25" is inserted after "%"; the parser removes it.
+  // If the path itself contains "%3F" or "%23", this function inserts "25" after the "%", and the
+  // parser removes it again.
   return text
     .replaceAll(/%((?:25)*(?:3F|23))/gi, '%25$1')
     .replaceAll('?', '%3F')
@@ -93,7 +96,7 @@ function otherReadings(authority: string, rawPath: string): string[] {
   return readings.filter((text) => text !== undefined).map((text) => path.posix.resolve(text))
 }
 
-/** Undefined for text with a "%" that begins no escape. */
+/** Decodes percent escapes. Returns undefined if a "%" does not begin a valid escape. */
 function decoded(text: string): string | undefined {
   try {
     const path = decodeURIComponent(text)

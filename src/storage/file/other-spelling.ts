@@ -5,9 +5,10 @@ import { isErrno } from '../../fs/fs-error.js'
 import { fileUrl } from './location.js'
 
 /**
- * Throws INVALID_URL if the directory `root` has no replica and one of `alternatives` has: versions
- * and programs read unusual `file:` URLs in several ways, and a second replica must not begin
- * beside the one that the user means.
+ * Throws INVALID_URL if the directory `root` does not exist and one of `alternatives` has a
+ * replica. Programs, and versions of this package, interpret unusual `file:` URLs differently.
+ * Without this error, a primary would begin a second replica beside the replica that the user
+ * means.
  */
 export async function refuseOtherSpelling(root: string, alternatives: readonly string[]): Promise<void> {
   if (alternatives.length === 0 || (await exists(root))) return
@@ -29,7 +30,7 @@ async function exists(name: string): Promise<boolean> {
     await stat(name)
     return true
   } catch (error) {
-    // An inaccessible folder does not count as a replica.
+    // A folder that this process cannot read does not count as a replica.
     if (isErrno(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG')) return false
     throw error
   }

@@ -3,8 +3,8 @@ import { foldersIn } from '../../fs/folders-in.js'
 import { type StoreFolder, storeFolder } from '../walk-folders.js'
 
 /**
- * A folder that may be a replica. Symbolic links are not followed. Errors of the system are thrown
- * unchanged.
+ * Reads a folder that may contain a replica. Does not follow symbolic links. Throws the system's
+ * errors unchanged.
  */
 export function readStoreFolder(folder: string): Promise<StoreFolder> {
   return storeFolder('', (relative) => foldersIn(path.join(folder, relative)))

@@ -6,26 +6,30 @@ import { LEVELS } from '../../ltx/format.js'
 import { levelDirectory } from '../keys.js'
 
 /**
- * Owner and mode for new files of a replica in a folder: those of the database, or of an existing
- * file of the replica. So the users that can read the database can read the replica, and files
- * written by root do not lock out its owner.
+ * Owner and mode for new files of a replica in a folder. The files get the owner and mode of the
+ * database, or of an existing file of the replica. All users that can read the database can
+ * therefore read the replica, and a file that root writes stays accessible to the owner of the
+ * replica.
  */
 export class ReplicaOwnership {
   readonly #root: string
   readonly #database: string | undefined
-  /** An existing file of the replica. */
+  /** Path of an existing file of the replica. */
   #example: string | undefined
 
-  /** `database`: path of the database that is replicated, if it is known. */
+  /** `database` is the path of the replicated database, if the caller knows it. */
   constructor(root: string, database: string | undefined) {
     this.#root = root
     this.#database = database
   }
 
-  /** Undefined for a new replica of an unknown database: the process's defaults then apply. */
+  /**
+   * Returns undefined for a new replica of an unknown database. The defaults of the process then
+   * apply.
+   */
   async get(): Promise<Ownership | undefined> {
-    // The primary has just accessed the database, which is on a local disk, so this call does not
-    // block.
+    // A synchronous call is sufficient, because the database is on a local disk and the primary has
+    // just accessed it.
     const like = this.#database === undefined ? undefined : ownershipLikeSync(this.#database)
     return like ?? (await this.#likeExample())
   }

@@ -9,7 +9,9 @@ import type { Ownership } from '../../fs/owner.js'
 import { removeFile } from '../../fs/remove.js'
 import { type NumberedFolder, NumberedObjects } from '../numbered-objects.js'
 
-/** The numbered objects of a local folder. `ownership`: for new files. */
+/**
+ * Returns the NumberedObjects of a local folder. `ownership` returns owner and mode of new files.
+ */
 export function taggedObjects(directory: string, ownership: () => Promise<Ownership | undefined>): NumberedObjects {
   return new NumberedObjects(new LocalFolder(directory, ownership))
 }

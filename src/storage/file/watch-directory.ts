@@ -5,22 +5,22 @@ import { fsError, isErrno } from '../../fs/fs-error.js'
 import { guarded, startInterval, type Timer } from '../../util/timers.js'
 
 /**
- * Interval at which the watch checks that it still watches the directory with this name, in
- * milliseconds: the kernel does not report that a parent was renamed, or that a directory became
- * readable.
+ * Interval in milliseconds at which the watch compares the watched directory with the directory of
+ * that name. The kernel does not report that a parent directory was renamed, or that a directory
+ * became readable.
  */
 const CHECK_MS = 2000
 
 /**
- * Calls `onChange` after a name that `wanted` accepts appeared in `directory` or was removed. The
- * directory need not exist: until it does, its nearest existing ancestor is watched. Several
- * changes in one turn of the event loop cause one call.
+ * Calls `onChange` after a name that `wanted` accepts has appeared in `directory` or was removed.
+ * Several changes in one turn of the event loop cause one call. The directory need not exist. While
+ * it does not exist, the function watches its nearest existing ancestor.
  *
- * Throws if nothing can be watched at the start. Later it does not throw: a directory that was
- * removed, replaced or made unreadable is watched again when possible, and `onChange` is called
- * because changes may have been missed.
+ * Throws if no directory can be watched at the start. The watch does not throw later. If another
+ * program removes the directory, replaces it or makes it unreadable, the watch starts again as soon
+ * as it can. It then calls `onChange`, because it may have missed changes.
  *
- * Returns a function that ends the watch. The watcher does not keep the process alive.
+ * Returns a function that ends the watch. The watch does not keep the process alive.
  */
 export function watchDirectory(directory: string, wanted: (name: string) => boolean, onChange: () => void): () => void {
   const watcher = new DirectoryWatch(directory, wanted, onChange)
@@ -33,9 +33,9 @@ class DirectoryWatch {
   readonly #onChange: () => void
   readonly #timer: Timer
   #watcher: FSWatcher | undefined
-  /** The watched path: the directory, or its nearest existing ancestor. */
+  /** The watched path, which is the directory or its nearest existing ancestor. */
   #watched = ''
-  /** Identity of the directory when it was last watched; undefined while it does not exist. */
+  /** Identity of the watched directory, or undefined while the directory does not exist. */
   #identity: string | undefined
   #pending: NodeJS.Immediate | undefined
   #ended = false
@@ -82,21 +82,22 @@ class DirectoryWatch {
 
   #onEvent(watcher: FSWatcher, event: string, name: string | null): void {
     if (this.#ended || watcher !== this.#watcher || event !== 'rename') return
-    // The watched directory's own name means that the directory itself was removed or moved.
+    // An event with the watched directory's own name means that another program has removed or
+    // moved the directory.
     const isOwn = name === null || name === path.basename(this.#watched)
     if (this.#watched === this.#directory) {
       if (name === path.basename(this.#directory)) this.#again(watcher)
       else if (name === null || this.#wanted(name)) this.#notify()
       return
     }
-    // In an ancestor, such as /tmp, only the entry on the path to the directory counts.
+    // In an ancestor such as /tmp, only an event of the next directory on the path matters.
     const [next] = path.relative(this.#watched, this.#directory).split(path.sep)
     if (isOwn || name === next) this.#again(watcher)
   }
 
   /**
-   * The next check watches again: a watch that always fails immediately costs one attempt per
-   * CHECK_MS.
+   * Closes a watcher that failed. The next check starts a new watcher, so a watcher that always
+   * fails causes one attempt per CHECK_MS.
    */
   #failed(watcher: FSWatcher): void {
     watcher.close()
@@ -104,8 +105,8 @@ class DirectoryWatch {
   }
 
   /**
-   * `watcher`: the one that failed, or whose directory changed. If no watch can be set now, the
-   * next check tries again.
+   * Replaces `watcher`, which has failed or whose directory has changed. If no watcher can be
+   * started, the next check tries again.
    */
   #again(watcher: FSWatcher | undefined): void {
     if (this.#ended || watcher !== this.#watcher) return
@@ -134,8 +135,8 @@ class DirectoryWatch {
 }
 
 /**
- * Device, inode and permissions: a new directory, or one that became readable again, needs a new
- * watcher.
+ * Returns device, inode and permissions of a directory. If one of them changes, the watch needs a
+ * new watcher.
  */
 function identityOf(stats: Stats | undefined): string | undefined {
   return stats && `${stats.dev}/${stats.ino}/${stats.mode}`

@@ -1,9 +1,10 @@
 import path from 'node:path'
 
 /**
- * The directory that the text after `file://` names on Windows, or undefined if it names none:
- * `/C:/x`, `C:/x`, `//server/share/x` and `server/share/x`, with "/" or "\". A path without a drive
- * or a server depends on the current drive, and the root of a drive or of a share is no replica.
+ * Returns the directory that the text after `file://` means on Windows. Accepts `/C:/x`, `C:/x`,
+ * `//server/share/x` and `server/share/x`, with "/" or "\". Returns undefined for a path without a
+ * drive or a server, because such a path depends on the current drive. Also returns undefined for
+ * the root of a drive or of a share.
  */
 export function windowsDirectory(written: string): string | undefined {
   const text = written.replaceAll('/', '\\')
@@ -19,7 +20,7 @@ function uncPath(text: string): string | undefined {
   return names === undefined ? undefined : `\\\\${names}`
 }
 
-/** The text of `directory`, an absolute path of Windows, after `file://`. */
+/** Converts `directory`, an absolute path of Windows, to the text after `file://`. */
 export function windowsUrlPath(directory: string): string {
   const text = directory.replaceAll('\\', '/')
   return text.startsWith('//') ? text.slice(2) : `/${text}`

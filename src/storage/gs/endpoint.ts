@@ -4,9 +4,10 @@ import { maskEndpoint } from '../shown-url.js'
 const GOOGLE = 'https://storage.googleapis.com'
 
 /**
- * The address of the service, without a trailing slash, and whether it receives credentials.
- * `given`: the setting `endpoint`; without it `STORAGE_EMULATOR_HOST` is used, as by every Google
- * client. Throws INVALID_URL; `display`: the replica, for the message.
+ * Returns the address of the service without a trailing slash, and whether the address receives
+ * credentials. `given` is the setting `endpoint`. Without it, the function uses
+ * STORAGE_EMULATOR_HOST, as all Google clients do. `display` names the replica in messages. Throws
+ * INVALID_URL.
  */
 export function gsEndpoint(
   given: string | undefined,

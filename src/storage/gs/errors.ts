@@ -5,13 +5,13 @@ import { noBucketError } from '../objects/no-bucket.js'
 import type { Attempted } from '../objects/object-store.js'
 import { setRetryAfter } from '../retry.js'
 
-/** A response of the service with an unexpected status. */
+/** A response of Google Cloud Storage with an unexpected status. */
 export class GsReplyError extends Error {
   readonly status: number
-  /** The service's reason, for example "conditionNotMet". */
+  /** The reason in the response, for example "conditionNotMet". */
   readonly reason: string | undefined
   readonly retryAfter: number | undefined
-  /** The header Date. */
+  /** The header Date of the response. */
   readonly date: string | undefined
 
   constructor(
@@ -37,7 +37,7 @@ interface TokenError {
   readonly response?: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> }
 }
 
-/** Getting credentials failed. */
+/** The error of a request that could not get credentials. */
 export class GsCredentialsError extends Error {
   override readonly name = 'GsCredentialsError'
 
@@ -46,7 +46,7 @@ export class GsCredentialsError extends Error {
   }
 }
 
-/** Maximum length of the service's text in a message. */
+/** Maximum number of characters of the service's text in an error message. */
 const MAX_MESSAGE = 500
 
 const AUTHORITY =
@@ -58,7 +58,10 @@ const CREDENTIALS =
 const RIGHTS =
   'Give the account storage.objects.create, get, list and delete on the bucket: the role "Storage Object User" has them.'
 
-/** The next step, by the service's reason. Source: the JSON API's "HTTP status and error codes". */
+/**
+ * The hint for the user, by the reason in the response. Source of the reasons is the JSON API's
+ * "HTTP status and error codes".
+ */
 const HINTS: Readonly<Record<string, string>> = {
   authError: CREDENTIALS,
   required: CREDENTIALS,
@@ -70,7 +73,7 @@ const HINTS: Readonly<Record<string, string>> = {
   objectUnderActiveHold: 'Remove the hold on the object.',
 }
 
-/** The LitestreamError for an error of a request to Google Cloud Storage. */
+/** Converts an error of a request to Google Cloud Storage to a LitestreamError. */
 export function gsError(thrown: unknown, attempted: Attempted, endpoint: string): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
   const { doing, target } = attempted
@@ -88,7 +91,7 @@ export function gsError(thrown: unknown, attempted: Attempted, endpoint: string)
     )
   }
   const name = networkCode(error) ?? error.name
-  // An aborted or interrupted body has no error code.
+  // The error of an aborted or interrupted body has no error code.
   const broken = error.name === 'AbortError' || /premature|socket hang up|aborted/i.test(error.message)
   return new LitestreamError(
     network?.code ?? (broken ? 'UNAVAILABLE' : 'STORAGE_FAILED'),
@@ -138,7 +141,10 @@ function hintByStatus(status: number): string | undefined {
   return undefined
 }
 
-/** The token server's answer: its own faults may be temporary, a refusal is permanent. */
+/**
+ * Returns the code for a failed request to the token server. A fault of the token server may be
+ * temporary, and a refusal is permanent.
+ */
 function credentialsCode(cause: unknown): ErrorCode {
   const status = (cause as TokenError).response?.status
   if (status === 429) return 'THROTTLED'
@@ -146,8 +152,8 @@ function credentialsCode(cause: unknown): ErrorCode {
 }
 
 /**
- * The library's errors contain the whole request, including headers. Only name, message and stack
- * are kept.
+ * Copies only name, message and stack of the library's error, because the error contains the whole
+ * request with its headers.
  */
 function shortened({ name, message, stack }: Error): Error {
   const cause = new Error(message.split('\n', 1)[0]!.slice(0, MAX_MESSAGE))

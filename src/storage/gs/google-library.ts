@@ -10,8 +10,8 @@ const PACKAGE = {
 } as const
 
 /**
- * The used part of the library's own HTTP client. This HTTP client uses HTTPS_PROXY, HTTP_PROXY and
- * NO_PROXY.
+ * The parts that this package uses of the HTTP client of Google's library. This HTTP client obeys
+ * HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
  */
 export interface HttpClient {
   request(options: {
@@ -26,7 +26,7 @@ export interface HttpClient {
     readonly signal: AbortSignal
   }): Promise<{
     readonly status: number
-    /** Header names are in lower case. */
+    /** The headers of the response, with names in lower case. */
     readonly headers: Readonly<Record<string, string>>
     readonly data: NodeJS.ReadableStream
   }>
@@ -37,10 +37,11 @@ export interface GoogleLibrary {
   readonly http: HttpClient
 }
 
-/** Loads Google's client library. Throws PACKAGE_MISSING. */
+/** Loads Google's client library for Cloud Storage. Throws PACKAGE_MISSING. */
 export function loadGoogleLibrary(): GoogleLibrary {
   const { Storage: Class } = loadOptionalPackage<{ Storage: typeof Storage }>(PACKAGE)
-  // A dependency of the library, so it is resolved from there.
+  // gaxios is a dependency of Google's library, so Node.js resolves it from the folder of that
+  // library.
   const requireOfLibrary = createRequire(localRequire.resolve(PACKAGE.name))
   const { Gaxios } = requireOfLibrary('gaxios') as { readonly Gaxios: new () => HttpClient }
   return { Storage: Class, http: new Gaxios() }

@@ -4,8 +4,9 @@ import type { GsLocation } from './location.js'
 import type { GsSettings } from './settings.js'
 
 /**
- * A replica in a bucket of Google Cloud Storage: `<path>/ltx/<level>/<min>-<max>.ltx`. Sends no
- * request. Throws PACKAGE_MISSING, and INVALID_URL for an invalid endpoint.
+ * Opens the client of a replica in a bucket of Google Cloud Storage. Objects are named
+ * `<path>/ltx/<level>/<min>-<max>.ltx`. The function sends no request. Throws PACKAGE_MISSING, or
+ * INVALID_URL for an invalid endpoint.
  */
 export function openGsClient(
   location: GsLocation,

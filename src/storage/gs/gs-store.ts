@@ -26,16 +26,16 @@ import type { GsLocation } from './location.js'
 import { GsResumableUpload } from './resumable-upload.js'
 import type { GsSettings } from './settings.js'
 
-/** Size of a piece of a resumable upload in bytes: a multiple of 256 KiB, as the API requires. */
+/** Size of a piece of a resumable upload in bytes. The API requires a multiple of 256 KiB. */
 const PIECE_SIZE = 8 * 2 ** 20
 
-/** The requested fields of an object's metadata. */
+/** The fields of an object's metadata that the store requests. */
 const FIELDS = 'name,size,generation,timeCreated,metadata'
 
 /**
- * A bucket of Google Cloud Storage, through its JSON API. Versions are generations. Google's
- * library provides the credentials and the HTTP client; its own methods take no AbortSignal and
- * retry automatically, so requests are made here.
+ * A bucket of Google Cloud Storage, accessed with its JSON API. Versions are generations. Google's
+ * library provides the credentials and the HTTP client. The store makes the requests itself,
+ * because the methods of the library take no AbortSignal and retry automatically.
  */
 export class GsStore implements ObjectStore {
   readonly type = 'gs'
@@ -47,7 +47,10 @@ export class GsStore implements ObjectStore {
   readonly #http: GsHttp
   readonly #pageSize: number | undefined
 
-  /** Throws PACKAGE_MISSING, and INVALID_URL for an invalid endpoint. Sends no request. */
+  /**
+   * Creates the store without sending a request. Throws PACKAGE_MISSING, or INVALID_URL for an
+   * invalid endpoint.
+   */
   constructor({ bucket, settings }: GsLocation, given: GsSettings = {}, pageSize?: number) {
     this.#pageSize = pageSize
     this.url = `gs://${bucket}`
@@ -71,7 +74,7 @@ export class GsStore implements ObjectStore {
     }
     const reply = await this.#http.json({ method: 'GET', url: this.#objects(query), signal })
     const { kind, items = [], nextPageToken } = reply
-    // A response of another form does not prove that there are no objects.
+    // A response that is not a listing does not prove that the bucket has no objects.
     if (kind !== 'storage#objects' || !Array.isArray(items)) throw unconfirmed('the listing', 'the reply is no listing')
     return { objects: items.map(described), next: text(nextPageToken) }
   }
@@ -92,7 +95,8 @@ export class GsStore implements ObjectStore {
 
   async get(key: string, range: ByteRange, version: string | undefined, signal: AbortSignal): Promise<ObjectReply> {
     const query: Record<string, string> = { alt: 'media', ...(version !== undefined && { ifGenerationMatch: version }) }
-    // Ranges do not work with transfer compression.
+    // The request accepts no compressed response, because Cloud Storage does not support ranges of
+    // a compressed response.
     const headers = { range: rangeHeader(range), 'accept-encoding': 'identity' }
     const reply = await this.#http.send({ method: 'GET', url: this.#object(key, query), headers, signal })
     const length = reply.headers['content-length']
@@ -108,7 +112,7 @@ export class GsStore implements ObjectStore {
     return described(await this.#http.json({ method: 'GET', url: this.#object(key, { fields: FIELDS }), signal }))
   }
 
-  /** Metadata and content in one request. */
+  /** Writes metadata and content of an object with one request. */
   async put(key: string, data: Uint8Array, options: PutOptions, signal: AbortSignal): Promise<string> {
     const boundary = randomUUID()
     const head =
@@ -146,7 +150,7 @@ export class GsStore implements ObjectStore {
     return gsError(error, attempted, this.#endpoint)
   }
 
-  /** The library has no connection per client. */
+  /** Google's library has no connection per client, so the store closes nothing. */
   close(): void {}
 
   #objects(query: Readonly<Record<string, string>>): string {
@@ -174,7 +178,7 @@ function description(name: string, { timestamp, uploadId }: PutOptions): string 
   return JSON.stringify({ name, contentType: 'application/octet-stream', ...(!isEmpty && { metadata }) })
 }
 
-/** The API's description of an object; int64 values are text. */
+/** Converts the API's description of an object, in which 64-bit integers are strings. */
 function described(resource: unknown): StoredObject {
   const { name, size, generation, timeCreated, metadata } = (resource ?? {}) as Record<string, unknown>
   const { [TIMESTAMP_KEY]: timestamp, [UPLOAD_KEY]: uploadId } = (metadata ?? {}) as Record<string, unknown>

@@ -7,10 +7,11 @@ import { GsCredentialsError, GsReplyError } from './errors.js'
 import type { GoogleLibrary, HttpClient } from './google-library.js'
 
 /**
- * Maximum size in bytes of a response that is not an object: a page of a listing has about 500 KB.
+ * Maximum size in bytes of a response that is not the content of an object. A page of a listing has
+ * about 500 KB.
  */
 const MAX_REPLY = 16 * 2 ** 20
-/** Maximum bytes of an error's body that are read. */
+/** Maximum bytes that the client reads of the body of an error response. */
 const MAX_ERROR = 64 * 2 ** 10
 
 export interface GsRequest {
@@ -27,21 +28,24 @@ export interface GsReply {
   readonly body: Readable
 }
 
-/** Sends requests of the JSON API with the credentials of Google's library, one attempt each. */
+/**
+ * Sends requests of the JSON API with the credentials of Google's library. Makes one attempt per
+ * request.
+ */
 export class GsHttp {
   readonly #http: HttpClient
   readonly #headers: ((url: string) => Promise<Readonly<Record<string, string>>>) | undefined
 
-  /** `authorised`: whether requests carry credentials; an emulator gets none. */
+  /** `authorised` says whether requests carry credentials. Requests to an emulator carry none. */
   constructor({ Storage, http }: GoogleLibrary, authorised: boolean) {
     this.#http = http
     if (!authorised) return
-    // Without a project, the library requests it from another Google service. Requests about
-    // objects need none.
+    // A project name is set, because Google's library would otherwise ask another Google service
+    // for it. Requests about objects do not need the project.
     const { authClient } = new Storage({ projectId: 'unused', retryOptions: { autoRetry: false } })
     this.#headers = async (url) => {
       try {
-        // The library caches a token until it expires.
+        // Google's library caches the token until it expires.
         return { ...(await authClient.getRequestHeaders(url)) }
       } catch (error) {
         throw new GsCredentialsError(error)
@@ -49,7 +53,10 @@ export class GsHttp {
     }
   }
 
-  /** Returns the response if its status is 2xx or one of `also`. Throws GsReplyError otherwise. */
+  /**
+   * Sends a request. Returns the response if its status is 2xx or one of `also`, otherwise throws
+   * GsReplyError.
+   */
   async send({ method, url, headers = {}, body, signal }: GsRequest, also: readonly number[] = []): Promise<GsReply> {
     const credentials = (await this.#headers?.(url)) ?? {}
     if (credentials.Authorization) rememberSecret(credentials.Authorization.replace(/^Bearer /, ''))
@@ -65,7 +72,8 @@ export class GsHttp {
         responseType: 'stream',
         validateStatus: () => true,
         retry: false,
-        // The service does not redirect, and the answer of another server is not the store's.
+        // Cloud Storage never redirects, and a response of another server is not a response of the
+        // store.
         redirect: 'manual',
         signal: ending.signal,
       })
@@ -75,7 +83,8 @@ export class GsHttp {
       })
     const { status } = reply
     const stream = reply.data as Readable
-    // The library keeps the connection of a body that is destroyed before its end.
+    // Google's library keeps the connection of a body that is destroyed before its end, so the
+    // request is aborted.
     stream.once('close', () => {
       unlink()
       ending.abort()
@@ -85,13 +94,13 @@ export class GsHttp {
     throw await replyError(status, reply.headers, stream)
   }
 
-  /** The JSON of an answer. */
+  /** Sends a request and returns the JSON of the response. */
   async json(request: GsRequest): Promise<Readonly<Record<string, unknown>>> {
     const { body } = await this.send(request)
     return parse(await boundedText(body, MAX_REPLY))
   }
 
-  /** For responses whose content does not matter. */
+  /** Sends a request and discards the body of the response. */
   async done(request: GsRequest, also: readonly number[] = []): Promise<GsReply> {
     const reply = await this.send(request, also)
     await boundedText(reply.body, MAX_REPLY)
@@ -99,13 +108,16 @@ export class GsHttp {
   }
 }
 
-/** A response of another form is not from the service. */
+/**
+ * Parses the JSON of a response. Throws for any other text, because Cloud Storage answers with JSON
+ * objects.
+ */
 export function parse(body: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(body)
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
   } catch {
-    // Reported below, with the reason.
+    // The error after this block reports the cause.
   }
   throw unconfirmed('the request', 'the reply is not JSON')
 }
@@ -132,7 +144,7 @@ async function replyError(
     const message = typeof error?.message === 'string' ? { message: `HTTP ${status}: ${error.message}` } : {}
     return new GsReplyError(status, { ...message, ...reason, ...details })
   } catch {
-    // Errors of media requests are one line of text.
+    // The error of a media request is one line of text.
     const [line = ''] = said.trim().split('\n', 1)
     const isText = line !== '' && !line.startsWith('<')
     return new GsReplyError(status, { ...(isText && { message: `HTTP ${status}: ${line}` }), ...details })

@@ -7,12 +7,14 @@ import type { GsSettings } from './settings.js'
 export interface GsLocation {
   readonly type: 'gs'
   readonly bucket: string
-  /** Path of the replica in the bucket, without a slash at either end; "" is the bucket itself. */
+  /**
+   * Path of the replica in the bucket, without a slash at either end. "" means the bucket itself.
+   */
   readonly path: string
   readonly settings: GsSettings
 }
 
-/** `gs://BUCKET/PATH`. Throws INVALID_URL. */
+/** Parses `gs://BUCKET/PATH`. Throws INVALID_URL. */
 export function parseGsUrl(parts: UrlParts): GsLocation {
   const { display, params, quote } = parts
   const settings: GsSettings = { endpoint: params.parsed('endpoint', secretEndpoint) }

@@ -6,23 +6,24 @@ import { isPassing } from '../retry.js'
 import { unconfirmed } from '../unconfirmed.js'
 import type { GsHttp, GsReply } from './http.js'
 
-/** Status of a response that expects more bytes. */
+/** Status of a response to an upload that expects more bytes. */
 const RESUME_INCOMPLETE = 308
 /** Status of the response when the client cancels an upload. */
 const CLIENT_CLOSED = 499
 
 interface ResumableOptions {
   readonly begin: { readonly url: string; readonly body: string }
-  /** Requests the metadata of the object itself. */
+  /** Requests the metadata of the object that is being uploaded. */
   readonly head: (signal: AbortSignal) => Promise<StoredObject>
-  /** In the object's metadata. */
+  /** The upload ID in the object's metadata. */
   readonly uploadId: string | undefined
 }
 
 /**
- * A resumable upload: a session to which pieces are sent in order. The object becomes visible with
- * the last piece. After a temporary fault, the session reports how many bytes it has, and the rest
- * of the piece is sent. Source: "Resumable uploads" of the documentation of Cloud Storage.
+ * A resumable upload to Google Cloud Storage. The client sends the pieces in order to an upload
+ * session. The object becomes visible with the final piece. After a temporary fault, the client
+ * asks the session how many bytes it has, and sends the missing bytes of the piece. Source:
+ * "Resumable uploads" of the documentation of Cloud Storage.
  */
 export class GsResumableUpload {
   readonly #http: GsHttp
@@ -30,9 +31,9 @@ export class GsResumableUpload {
   readonly #subject: Subject
   readonly #options: ResumableOptions
   readonly #what: string
-  /** The address of the session, which is also its credential. */
+  /** The URL of the upload session, which is also its credential. */
   #session = ''
-  /** Number of bytes that the store has. */
+  /** Number of bytes that the store has confirmed. */
   #stored = 0
   #done = false
 
@@ -44,7 +45,7 @@ export class GsResumableUpload {
     this.#what = `${subject.doing} ${subject.target}`
   }
 
-  /** Sends all pieces. Returns the size of the object in bytes. */
+  /** Sends all pieces of the object. Returns the size of the object in bytes. */
   async run(pieces: Pieces): Promise<number> {
     const { url, body } = this.#options.begin
     const headers = { 'content-type': 'application/json', 'x-upload-content-type': 'application/octet-stream' }
@@ -70,7 +71,8 @@ export class GsResumableUpload {
   }
 
   /**
-   * Sends one piece, which begins at `start`; `total`: the size of the object, with the last piece.
+   * Sends one piece, which begins at the offset `start`. `total` is the size of the object, and is
+   * set only with the final piece.
    */
   async #send(piece: Uint8Array, start: number, total: number | undefined): Promise<void> {
     const end = start + piece.byteLength
@@ -96,15 +98,15 @@ export class GsResumableUpload {
         this.#requests.firstByte(piece.byteLength),
       )
     } catch (error) {
-      // The lost response may have been that of the last piece: the object is then complete, its
-      // name taken and the session gone.
+      // The lost response may have been that of the final piece. In this case the object is
+      // complete, its name is taken, and the upload session no longer exists.
       const doubtful = isPassing(error) || (lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND'))
       if (total === undefined || !doubtful || !(await this.#isOwn(total))) throw error
       this.#done = true
     }
   }
 
-  /** Asks the session how many bytes it has. */
+  /** Asks the upload session how many bytes it has. */
   async #resume(start: number, end: number, total: number | undefined, signal: AbortSignal): Promise<void> {
     this.#take(await this.#put(`bytes */${total ?? '*'}`, undefined, signal), end, total)
     if (!this.#done && this.#stored < start) {
@@ -126,13 +128,13 @@ export class GsResumableUpload {
       this.#done = true
       return
     }
-    // Without a Range header the session has no bytes.
+    // A response without a Range header means that the session has no bytes.
     const [, last] = /^bytes=0-(\d+)$/.exec(headers.range ?? '') ?? []
     this.#stored = last === undefined ? 0 : Number(last) + 1
     if (this.#stored > end) throw unconfirmed(this.#what, `the store has ${this.#stored} bytes, and ${end} were sent`)
   }
 
-  /** Whether the object under the key is the one that was sent. */
+  /** Whether the object under the key is the object that this upload has sent. */
   async #isOwn(size: number): Promise<boolean> {
     if (this.#subject.signal?.aborted || this.#requests.closing.aborted) return false
     try {
@@ -140,15 +142,15 @@ export class GsResumableUpload {
       const found = await this.#requests.once(subject, this.#options.head)
       return found.size === size && found.uploadId === this.#options.uploadId
     } catch (failure) {
-      // the upload's own error is reported instead
+      // The caller throws the error of the upload instead.
       if (failure instanceof LitestreamError) return false
       throw failure
     }
   }
 
   /**
-   * Cancels the session. The store ends it after a week in any case; the upload's own error is
-   * reported.
+   * Cancels the upload session. Drops an error of this request, because the caller throws the error
+   * of the upload, and because the store ends the session after a week in any case.
    */
   async #abandon(): Promise<void> {
     if (this.#done) return

@@ -1,13 +1,14 @@
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of a replica in Google Cloud Storage, apart from bucket and path. Credentials come from
- * the environment.
+ * Settings of a replica in Google Cloud Storage, apart from bucket and path. The credentials come
+ * from the environment.
  */
 export interface GsSettings {
   /**
-   * Address of the service, such as a private endpoint; it receives the credentials. Default:
-   * `STORAGE_EMULATOR_HOST`, which receives none, otherwise `https://storage.googleapis.com`.
+   * Address of the service, such as a private endpoint, which receives the credentials. The default
+   * is the value of `STORAGE_EMULATOR_HOST`, which receives no credentials. If that variable is not
+   * set, the default is `https://storage.googleapis.com`.
    */
   readonly endpoint?: string | Secret
 }

@@ -6,9 +6,9 @@ import { authorities } from './authorities.js'
 import { type ProxyServer, proxyFor } from './proxy.js'
 
 export interface ConnectionSettings {
-  /** A PEM file with certificate authorities that are trusted in addition to those of Node.js. */
+  /** A PEM file with certificate authorities, which are trusted in addition to those of Node.js. */
   readonly caFile?: string | undefined
-  /** Accept any certificate. */
+  /** True accepts any TLS certificate. */
   readonly skipVerify?: boolean | undefined
   /** Maximum number of connections to one host. */
   readonly maxSockets?: number
@@ -20,18 +20,22 @@ export interface AgentSettings {
   readonly tls: { readonly secureContext?: SecureContext; readonly rejectUnauthorized: boolean }
 }
 
-/** How requests to one host are sent. */
+/** The agent, proxy and certificate authorities for requests to one host. */
 export interface Connections {
-  /** Agent for the protocol of the target. */
+  /** An http or https agent, according to the protocol of the target. */
   readonly agent: HttpAgent | HttpsAgent
   readonly proxy: ProxyServer | undefined
-  /** The authorities in use as text for messages; undefined for those of Node.js alone. */
+  /**
+   * The certificate authorities as text for messages, or undefined if only those of Node.js are
+   * trusted.
+   */
   readonly authorities: string | undefined
 }
 
 /**
- * An agent for requests to `target` that supports proxies (see proxyFor), authority files (see
- * authorities) and `skipVerify`. Throws CONFIG_INVALID for invalid variables and files.
+ * Creates an agent for requests to `target` that supports proxies (proxyFor), files of certificate
+ * authorities (authorities) and `skipVerify`. Throws CONFIG_INVALID for invalid variables and
+ * files.
  */
 export async function connectionsTo(target: URL, settings: ConnectionSettings = {}): Promise<Connections> {
   const { caFile, skipVerify = false, maxSockets = Number.POSITIVE_INFINITY } = settings
@@ -43,12 +47,12 @@ export async function connectionsTo(target: URL, settings: ConnectionSettings = 
   return { agent: await makeAgent(secure, proxy, agentSettings), proxy, authorities: trusted?.shown }
 }
 
-/** Connections that stay open in a shared agent while no request uses them. */
+/** Maximum number of idle connections that a shared agent keeps open. */
 const SHARED_IDLE = 64
 /**
- * Connections of a shared agent to one host: more than the merges (MAX_INPUTS of
- * compaction/compact.ts each) and the uploads that run at the same time can hold: no merge waits for
- * a connection that another merge holds.
+ * Maximum number of connections of a shared agent to one host. All merges (MAX_INPUTS of
+ * compaction/compact.ts each) and uploads that can run at the same time need fewer connections. A
+ * merge therefore never waits for a connection that another merge holds.
  */
 const SHARED_MOST = 4096
 
@@ -56,9 +60,9 @@ let isSharing = false
 const shared: { readonly key: string; readonly context: SecureContext | undefined; readonly agent: Agent }[] = []
 
 /**
- * From now on, the clients that are opened on this thread share their connections. A process with
- * thousands of databases then has as many connections as requests, not one or more per database, and
- * most requests find an open one.
+ * Makes all clients that this thread opens from now on share their connections. A process with
+ * thousands of databases then needs one connection per running request instead of one or more per
+ * database. Most requests find an open connection.
  */
 export function shareConnections(): void {
   isSharing = true
@@ -75,11 +79,12 @@ async function makeAgent(secure: boolean, proxy: ProxyServer | undefined, settin
   const is = (each: (typeof shared)[number]) => each.key === key && each.context === tls.secureContext
   const most = Math.max(SHARED_MOST, Number.isFinite(maxSockets) ? maxSockets : 0)
   const agent = shared.find(is)?.agent ?? (await newAgent(secure, proxy, { ...settings, maxSockets: most }))
-  // Another client may have made one meanwhile.
+  // Another client may have created this shared agent meanwhile.
   const there = shared.find(is)
   if (there) return there.agent
   agent.maxFreeSockets = SHARED_IDLE
-  // Its clients end their requests themselves; idle connections keep no process alive.
+  // The shared agent is never destroyed. Each client ends its own requests, and an idle connection
+  // does not keep the process alive.
   agent.destroy = () => {}
   shared.push({ key, context: tls.secureContext, agent })
   return agent
@@ -112,7 +117,7 @@ async function newAgent(secure: boolean, proxy: ProxyServer | undefined, setting
   return agent
 }
 
-/** The next step if the certificate of a server is refused. */
+/** Returns the hint for the error that a server's certificate is refused. */
 export function certificateHint({ authorities: shown }: Pick<Connections, 'authorities'>): string {
   const where =
     shown === undefined

@@ -4,22 +4,23 @@ import { LitestreamError } from '../../errors.js'
 import { readRegular } from '../../fs/open-regular.js'
 import { expandHome } from '../../util/home.js'
 
-/** The certificate authorities of a file, which are trusted in addition to those of Node.js. */
+/** The certificate authorities of a file, together with those of Node.js. */
 export interface Authorities {
   readonly context: SecureContext
-  /** `ca-file /path`, `AWS_CA_BUNDLE=/path`: for messages. */
+  /** The setting and the file for messages, such as `ca-file /path` or `AWS_CA_BUNDLE=/path`. */
   readonly shown: string
 }
 
 /**
- * Environment variables that name a file with authorities, in order of precedence, after `ca-file`.
+ * Environment variables that name a file with certificate authorities, in order of precedence. The
+ * setting `ca-file` takes precedence over both.
  */
 const VARIABLES = ['AWS_CA_BUNDLE', 'SSL_CERT_FILE'] as const
 
 /**
- * The authorities of `ca-file`, otherwise of AWS_CA_BUNDLE, otherwise of SSL_CERT_FILE, each a PEM
- * file; undefined if none is set. Throws CONFIG_INVALID for a file that cannot be read or contains
- * no certificate.
+ * Reads the certificate authorities from the PEM file that `ca-file`, AWS_CA_BUNDLE or
+ * SSL_CERT_FILE names, in this order of precedence. Returns undefined if none of them is set.
+ * Throws CONFIG_INVALID for a file that cannot be read or contains no certificate.
  */
 export async function authorities(caFile: string | undefined): Promise<Authorities | undefined> {
   const variable = VARIABLES.find((name) => process.env[name])
@@ -37,8 +38,8 @@ export async function authorities(caFile: string | undefined): Promise<Authoriti
 }
 
 /**
- * The last context: parsing takes milliseconds, and a process uses one file for all of its
- * replicas.
+ * The most recent context. Parsing takes milliseconds, and a process usually uses one file for all
+ * its replicas.
  */
 let latest: { readonly text: string; readonly context: SecureContext } | undefined
 
@@ -58,7 +59,8 @@ async function certificatesOf(file: string, setting: string): Promise<string[]> 
   const found = text.match(/-----BEGIN (TRUSTED )?CERTIFICATE-----[\s\S]+?-----END \1?CERTIFICATE-----/g) ?? []
   if (found.length === 0) throw invalid('contains no certificate')
   try {
-    // Checks only the first certificate: a system's bundle has more than a hundred.
+    // Checks only the first certificate, because the bundle of an operating system has more than a
+    // hundred.
     new X509Certificate(found[0]!.replaceAll('TRUSTED ', ''))
   } catch (cause) {
     throw invalid(`contains a damaged certificate: ${(cause as Error).message}`, cause)
@@ -67,8 +69,8 @@ async function certificatesOf(file: string, setting: string): Promise<string[]> 
 }
 
 /**
- * The authorities of NODE_EXTRA_CA_CERTS, which Node.js ignores if authorities are passed
- * explicitly.
+ * Reads the certificate authorities of NODE_EXTRA_CA_CERTS. Node.js ignores this variable if a
+ * program passes certificate authorities.
  */
 async function extra(): Promise<string[]> {
   const file = process.env.NODE_EXTRA_CA_CERTS

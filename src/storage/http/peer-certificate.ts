@@ -1,17 +1,18 @@
 import type { Socket } from 'node:net'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 
-/** Maximum length of a certificate's name in a message. */
+/** Maximum number of characters of a certificate's name in a message. */
 const MAX_NAME = 100
 
 /**
- * Adds the certificate's names to the error of a refused certificate: Node.js reports them only for
- * a wrong host. The socket must not have finished its handshake.
+ * Adds the names in a refused certificate to the error. Node.js reports the names only if the host
+ * does not match. The caller must call this function before the TLS handshake has finished.
  */
 export function nameRefusedCertificate(socket: Socket, host: string): void {
   let shown: string | undefined
   const tls = socket as TLSSocket
-  // Emitted before the certificate is verified; when the error is emitted, the certificate is gone.
+  // Node.js emits this event before it verifies the certificate. When Node.js emits the error, the
+  // socket no longer has the certificate.
   tls.prependOnceListener('secure' as 'secureConnect', () => {
     if (tls.authorizationError || !tls.authorized) shown = describe(tls.getPeerCertificate(), host)
   })

@@ -1,4 +1,4 @@
-// Loaded only if a proxy is used.
+// Node.js loads this module only if a proxy is used.
 import type { ClientRequest } from 'node:http'
 import type { Socket } from 'node:net'
 import { HttpProxyAgent } from 'http-proxy-agent'
@@ -12,13 +12,16 @@ type TunnelOptions = Parameters<HttpsProxyAgent<string>['connect']>[1]
 type ForwardedRequest = Parameters<HttpProxyAgent<string>['connect']>[0]
 type ForwardOptions = Parameters<HttpProxyAgent<string>['connect']>[1]
 
-/** For https: a tunnel through the proxy (CONNECT), with TLS to the store inside. */
+/**
+ * The agent for https requests. Opens a tunnel through the proxy (CONNECT), and connects with TLS
+ * to the store inside the tunnel.
+ */
 export class TunnelAgent extends HttpsProxyAgent<string> {
   readonly #proxy: ProxyServer
   readonly #tls: AgentSettings['tls']
 
   constructor(proxy: ProxyServer, { tls, ...settings }: AgentSettings) {
-    // The same authorities apply to a proxy that is reached by https.
+    // A proxy that is reached by https is verified with the same certificate authorities.
     super(proxy.url, { ...settings, ...tls })
     this.#proxy = proxy
     this.#tls = tls
@@ -45,18 +48,21 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
   }
 }
 
-/** For http: requests with absolute URLs are sent to the proxy. */
+/** The agent for http requests. Sends requests with absolute URLs to the proxy. */
 export class ForwardAgent extends HttpProxyAgent<string> {
   readonly #proxy: ProxyServer
 
   constructor(proxy: ProxyServer, { tls, ...settings }: AgentSettings) {
-    // Some proxies end a connection after a response without saying so (tinyproxy): a request on a
-    // connection that is used again would be lost.
+    // Opens a new connection for each request, because some proxies (tinyproxy) close a connection
+    // after a response without announcing it. A request that reuses such a connection would be
+    // lost.
     super(proxy.url, { ...settings, ...tls, keepAlive: false })
     this.#proxy = proxy
   }
 
-  /** The path as it was signed: a URL object would remove "." and ".." from it. */
+  /**
+   * Sends the path exactly as it was signed. A URL object would remove "." and ".." from the path.
+   */
   override setRequestProps(request: ForwardedRequest, options: ForwardOptions): void {
     const { path } = request
     super.setRequestProps(request, options)

@@ -1,12 +1,12 @@
 import { networkCode } from '../network-errors.js'
 import type { ProxyServer } from './proxy.js'
 
-/** A connection that a proxy refused, or a proxy that is unreachable. */
+/** The error for a proxy that is unreachable, or that refuses a connection. */
 export class ProxyFault extends Error {
   override readonly name = 'ProxyFault'
-  /** The system's error code, or PROXY_REFUSED. */
+  /** The system's error code, or PROXY_REFUSED if the proxy refused the connection. */
   readonly code: string
-  /** Status of the response to CONNECT; undefined without a response. */
+  /** Status of the proxy's response to CONNECT, or undefined without a response. */
   readonly status: number | undefined
   readonly hint: string
 
@@ -34,7 +34,7 @@ export class ProxyFault extends Error {
   }
 }
 
-/** The next step for a proxy's response status. */
+/** Returns the hint for the status of a proxy's response. */
 export function hintOf(variable: string, status: number | undefined): string {
   if (status === 407)
     return `Put the user and the password of the proxy into ${variable}: http://USER:PASSWORD@HOST:PORT.`

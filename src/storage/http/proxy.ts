@@ -2,23 +2,26 @@ import { BlockList, isIP } from 'node:net'
 import { LitestreamError } from '../../errors.js'
 import { rememberSecret } from '../../util/redact.js'
 
-/** The proxy for a connection. */
+/** The proxy for requests to one target. */
 export interface ProxyServer {
-  /** With user and password, if the variable has them: only for the agent. */
+  /**
+   * URL of the proxy with user and password, if the variable has them. Only the agent may use this
+   * field.
+   */
   readonly url: URL
-  /** The environment variable that names it. */
+  /** The environment variable that names the proxy. */
   readonly variable: string
-  /** `http://host:port (HTTPS_PROXY)`, for messages. */
+  /** The proxy for messages, such as `http://host:port (HTTPS_PROXY)`. */
   readonly shown: string
 }
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 
 /**
- * The proxy for requests to `target`, from HTTP_PROXY, HTTPS_PROXY and NO_PROXY; the lower-case
- * names take precedence. Undefined for a direct connection. The rules of NO_PROXY are those of curl
- * and Go; unlike in Go, a proxy is used for this machine too, unless NO_PROXY lists it. Throws
- * CONFIG_INVALID for an invalid proxy.
+ * Returns the proxy for requests to `target`, according to HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+ * The same names in lower case take precedence. Returns undefined for a direct connection. NO_PROXY
+ * follows the rules of curl and Go, with one difference from Go. Requests to this machine use the
+ * proxy too, unless NO_PROXY lists this machine. Throws CONFIG_INVALID for an invalid proxy.
  */
 export function proxyFor(target: URL, env: NodeJS.ProcessEnv = process.env): ProxyServer | undefined {
   const name = target.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY'
@@ -31,7 +34,8 @@ export function proxyFor(target: URL, env: NodeJS.ProcessEnv = process.env): Pro
 
 function parseProxy(value: string, variable: string): URL {
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`
-  // The error of the URL class quotes its input, which may contain a password.
+  // `new URL` is called only for a valid text, because its error quotes the text, which may contain
+  // a password.
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url !== undefined && DEFAULT_PORTS[url.protocol] !== undefined && isDecodable(url)) return url
   const why = url === undefined ? 'is not the URL of a proxy' : `names a proxy of the kind "${url.protocol}//"`
@@ -63,8 +67,9 @@ function isExempt(target: URL, exempt: string): boolean {
 }
 
 /**
- * One entry: `*`, an address, a network (`10.0.0.0/8`), or a domain with its subdomains; addresses
- * and domains may have `:port`.
+ * Whether one entry of NO_PROXY names the host. An entry is `*`, an address, a network
+ * (`10.0.0.0/8`), or a domain, which includes its subdomains. An address or a domain may have
+ * `:port`.
  */
 function names(entry: string, host: string, port: number | undefined): boolean {
   if (entry === '*') return true
@@ -74,7 +79,7 @@ function names(entry: string, host: string, port: number | undefined): boolean {
   if (isIP(host) !== 0) return isInNetwork(host, plain)
   const domain = plain.replace(/^\*?\./, '').replace(/\.$/, '')
   if (domain === '') return false
-  // ".example.com" and "*.example.com" do not match the domain itself.
+  // The entries ".example.com" and "*.example.com" do not match example.com itself.
   return (host === domain && plain === domain) || host.endsWith(`.${domain}`)
 }
 

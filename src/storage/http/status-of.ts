@@ -4,7 +4,7 @@ import { networkFailure } from '../network-errors.js'
 import { type Connections, certificateHint, connectionsTo } from './agents.js'
 import type { ProxyServer } from './proxy.js'
 
-/** Maximum number of redirections. */
+/** Maximum number of redirections that a request follows. */
 const MAX_REDIRECTIONS = 10
 
 export interface AnsweredStatus {
@@ -13,9 +13,9 @@ export interface AnsweredStatus {
 }
 
 /**
- * The status of the response to a GET of `url`; the body is not read. Supports proxies and
- * authority files, and follows redirections. Throws UNAVAILABLE, or ACCESS_DENIED for a refused
- * certificate or a refusing proxy.
+ * Sends a GET of `url` and returns the status of the response, without reading the body. Supports
+ * proxies and files of certificate authorities, and follows redirections. Throws UNAVAILABLE, or
+ * ACCESS_DENIED if the certificate is refused or the proxy refuses the connection.
  */
 export async function statusOf(url: URL, signal: AbortSignal): Promise<AnsweredStatus> {
   let target = url

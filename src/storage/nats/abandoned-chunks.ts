@@ -5,14 +5,14 @@ import type { NatsSession } from './session.js'
 import { infoWithSubjects } from './stream-subjects.js'
 
 /**
- * Milliseconds after its last chunk at which an invisible write is assumed to belong to a dead
- * process.
+ * If an incomplete object has received no chunk for this long (milliseconds), its writer is assumed
+ * to be dead.
  */
 export const ABANDONED_AFTER = 60 * 60_000
 
 /**
- * Removes chunks without a description, left by dead writers anywhere in the bucket. Returns the
- * number of objects whose chunks it removed.
+ * Removes chunks of objects without metadata, which dead writers have left anywhere in the bucket.
+ * Returns the number of objects whose chunks were removed.
  */
 export async function sweepAbandonedChunks(
   session: NatsSession,
@@ -21,8 +21,8 @@ export async function sweepAbandonedChunks(
 ): Promise<number> {
   const { bucket, jsm, stream } = session
   const request = { operation: 'LIST', doing: 'sweeping', signal } as const
-  // Lists the chunks first, then the descriptions: objects that become visible in between are among
-  // the latter.
+  // Lists the chunks before the metadata. If an object becomes visible between the two listings,
+  // the second listing contains its metadata.
   const { state, subjects: written } = await infoWithSubjects(session, request, chunkSubject(bucket, '>'))
   if (written.length === 0) return 0
   const filter = allMetaSubjects(bucket)
@@ -31,13 +31,14 @@ export async function sweepAbandonedChunks(
   const delivered = new Set<string>()
   for (const { subject, data } of metas.messages) {
     const meta = parseMeta(data)
-    // The chunks of an object with a damaged description cannot be distinguished from abandoned
-    // ones.
+    // Chunks of an object with damaged metadata look like abandoned chunks, so the function removes
+    // nothing.
     if (meta === undefined || meta.fault !== undefined) return 0
     visible.add(chunkSubject(bucket, meta.nuid))
     delivered.add(subject)
   }
-  // A description that was left out, or was replaced meanwhile, may belong to any of them.
+  // The listing lacks the metadata of an object, which another client has replaced meanwhile or the
+  // server has left out. Any of the chunks may belong to that object.
   const { subjects } = await infoWithSubjects(session, request, filter)
   if (subjects.some((subject) => !delivered.has(subject))) return 0
   let removed = 0

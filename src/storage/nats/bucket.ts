@@ -3,9 +3,9 @@ import { Objm, StorageType } from './library.js'
 import type { NatsSession } from './session.js'
 
 /**
- * Creates the bucket if it does not exist. If several clients create it at the same moment, the
- * server reports to all but the first that its subjects overlap with another stream's, or that its
- * name is taken; that error is returned, although the bucket exists.
+ * Creates the bucket if it does not exist. Returns the server's error if the name or the subjects
+ * of the bucket are taken. The server also reports this error if several clients create the same
+ * bucket at the same moment.
  */
 async function makeBucket(session: NatsSession): Promise<unknown> {
   try {
@@ -16,7 +16,10 @@ async function makeBucket(session: NatsSession): Promise<unknown> {
   }
 }
 
-/** Checks that the bucket exists, and creates it if requested; otherwise throws NOT_FOUND. */
+/**
+ * Checks that the bucket exists. Creates a missing bucket if `create` is true, otherwise throws
+ * NOT_FOUND.
+ */
 export async function openBucket(
   session: NatsSession,
   create: boolean,
@@ -28,7 +31,7 @@ export async function openBucket(
     try {
       return (await session.jsm.streams.info(session.stream)).config
     } catch (error) {
-      // The conflict was not with a bucket of this name.
+      // The bucket does not exist, so another stream has the subjects of the bucket.
       throw lost !== undefined && isNoBucket(error) ? lost : error
     }
   })

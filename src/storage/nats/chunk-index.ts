@@ -6,33 +6,36 @@ import { chunkSubject } from './names.js'
 import type { ObjectMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
-/** Positions of the chunks of one put in the stream. */
+/** Positions of an object's chunks in the stream, for one put of the object. */
 export interface ChunkIndex {
-  /** Ascending, possibly with gaps: chunks of other puts and other messages may be in between. */
+  /**
+   * Sequence of each chunk in the stream, ascending. Messages of other puts may lie between two
+   * chunks.
+   */
   readonly sequences: Float64Array
   /** End offset of each chunk in the object, exclusive. */
   readonly ends: Float64Array
 }
 
-/** Maximum number of chunks whose positions are cached; 16 bytes each. */
+/** Maximum number of chunks whose positions are cached, with 16 bytes per chunk. */
 const REMEMBERED = 4_000_000
 
 /**
- * Maximum number of requests for an object's chunks while the server leaves some out, or they are
- * removed.
+ * Maximum number of requests for the positions of an object's chunks. The client repeats the
+ * request if the server leaves chunks out, or if another client removes chunks.
  */
 const MAX_ATTEMPTS = 5
 
 /**
- * The positions of objects' chunks: requested once, without the chunks themselves, and cached. A
- * put, which its NUID identifies, never changes.
+ * A cache of the positions of objects' chunks. The client requests the positions once, without the
+ * content of the chunks. They stay valid, because each put has its own NUID and never changes.
  */
 export class ChunkIndexes {
   readonly #session: NatsSession
   readonly #known = new LRUCache<string, ChunkIndex>({
     maxSize: REMEMBERED,
-    // The index of an object with more chunks uses the whole cache: without it, each read would
-    // request all of them again.
+    // The positions of a larger object use the whole cache. Without caching, each read of such an
+    // object would request all positions again.
     sizeCalculation: (index) => Math.min(REMEMBERED, Math.max(1, index.sequences.length)),
   })
 
@@ -40,7 +43,10 @@ export class ChunkIndexes {
     this.#session = session
   }
 
-  /** Stores the positions that a put has learned from the server's answers. */
+  /**
+   * Stores the positions of the chunks of a finished put, which the server's acknowledgements
+   * contain.
+   */
   remember(nuid: string, index: ChunkIndex): void {
     this.#known.set(nuid, index)
   }
@@ -49,7 +55,10 @@ export class ChunkIndexes {
     this.#known.delete(nuid)
   }
 
-  /** Undefined if the chunks do not match the description: the object was deleted or replaced. */
+  /**
+   * Returns the positions of the object's chunks, or undefined if the object was deleted or
+   * replaced. Throws STORAGE_FAILED if the chunks do not have the size in the metadata.
+   */
   async of(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<ChunkIndex | undefined> {
     const known = this.#known.get(meta.nuid)
     if (known !== undefined) return known
@@ -73,7 +82,7 @@ export class ChunkIndexes {
     return index
   }
 
-  /** Undefined if the chunks no longer exist. */
+  /** Returns the headers of the object's chunks, or undefined if the chunks no longer exist. */
   async #chunksOf(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<readonly StreamMessage[] | undefined> {
     const { bucket, jsm, stream } = this.#session
     const subject = chunkSubject(bucket, meta.nuid)
@@ -82,8 +91,8 @@ export class ChunkIndexes {
       const options = { filter: subject, start: { sequence: 1 }, headersOnly: true, limit: meta.chunks }
       const { messages } = await readMessages(this.#session, request, options)
       if (messages.length === meta.chunks) return messages
-      // Requesting one shows whether the chunks were removed or left out, and makes the server read
-      // their block.
+      // Requests one chunk, to learn whether the chunks were removed or left out of the delivery.
+      // The request also makes the server load the block of these messages.
       const ask = () => jsm.streams.getMessage(stream, { last_by_subj: subject })
       if ((await this.#session.request(request, ask)) === null) return undefined
     }
@@ -104,7 +113,7 @@ export function buildIndex(sequences: readonly number[], sizes: readonly number[
   return { sequences: Float64Array.from(sequences), ends }
 }
 
-/** The number of the chunk that contains the byte at `offset`. */
+/** Returns the number of the chunk that contains the byte at `offset`. */
 export function chunkAt({ ends }: ChunkIndex, offset: number): number {
   return lowerBound(ends, offset + 1)
 }

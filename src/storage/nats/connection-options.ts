@@ -7,7 +7,7 @@ import { reveal } from '../../util/secret.js'
 import { credsAuthenticator, jwtAuthenticator, nkeyAuthenticator, nkeys } from './library.js'
 import type { NatsSettings } from './settings.js'
 
-/** Milliseconds; Litestream's defaults. */
+/** Litestream's defaults in milliseconds. */
 const DEFAULT_TIMEOUT = 10_000
 const DEFAULT_RECONNECT_WAIT = 2_000
 
@@ -17,8 +17,8 @@ export function natsTimeout(settings: NatsSettings): number {
 }
 
 /**
- * The options of the NATS client for a connection; reads the files in the settings. Throws
- * CONFIG_INVALID for incompatible settings.
+ * Returns the options of the NATS client for a connection. Reads the files that the settings name.
+ * Throws CONFIG_INVALID for incompatible settings.
  */
 export async function connectionOptions(server: string, settings: NatsSettings): Promise<ConnectionOptions> {
   const tls = await tlsOptions(settings)
@@ -28,16 +28,20 @@ export async function connectionOptions(server: string, settings: NatsSettings):
     timeout: natsTimeout(settings),
     maxReconnectAttempts: settings.maxReconnects ?? -1,
     reconnectTimeWait: milliseconds(settings.reconnectWait ?? DEFAULT_RECONNECT_WAIT, 'reconnectWait'),
-    // An expired password is not final: it may be renewed, or the server may be changing accounts.
+    // The client keeps trying after an authentication error, because a user may renew an expired
+    // password, and because a server may just be reloading its accounts.
     ignoreAuthErrorAbort: true,
-    // A stack captured for each request would cost more than the request.
+    // Captures no stack trace per request, because it would cost more than the request.
     noAsyncTraces: true,
     ...(await authentication(settings)),
     ...(tls === undefined ? {} : { tls }),
   }
 }
 
-/** Litestream's precedence: JWT with seed, credentials file, NKey, user with password, token. */
+/**
+ * Chooses the authentication in Litestream's order of precedence, which is JWT with seed,
+ * credentials file, NKey, user with password, token.
+ */
 async function authentication(settings: NatsSettings): Promise<Partial<ConnectionOptions>> {
   const { jwt, seed, creds, nkey, username, password, token } = settings
   if (jwt !== undefined) {
@@ -63,7 +67,7 @@ function checkedSeed(seed: string): Uint8Array {
   try {
     nkeys.fromSeed(bytes)
   } catch {
-    // The reason would quote the seed.
+    // The error does not contain the library's reason, which would quote the seed.
     throw invalid('the NATS `seed` is not the seed of an NKey: it begins with "SU"')
   }
   return bytes
@@ -75,7 +79,7 @@ function credentials(bytes: Uint8Array, file: string): Authenticator {
     authenticator('')
     return authenticator
   } catch {
-    // The reason would quote the file.
+    // The error does not contain the library's reason, which would quote the file.
     throw invalid(`${file} is not a NATS credentials file: it needs a user JWT and an NKey seed`)
   }
 }

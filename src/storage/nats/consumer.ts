@@ -9,20 +9,23 @@ import { AckPolicy, createInbox, DeliverPolicy, nanos } from './library.js'
 import { ReadingEnd } from './reading-end.js'
 import type { NatsSession, Request } from './session.js'
 
-/** A message of the stream, as a consumer delivers it. */
+/** A message of the stream as a NATS consumer delivers it. */
 export interface StreamMessage {
   readonly seq: number
   readonly subject: string
-  /** Milliseconds since the epoch, by the server's clock. */
+  /**
+   * Time at which the server stored the message, in milliseconds since the epoch by the server's
+   * clock.
+   */
   readonly storedAt: number
   readonly data: Uint8Array
-  /** Size of its body in bytes; set also without the body. */
+  /** Size of the message body in bytes, even if the consumer delivers only headers. */
   readonly size: number
 }
 
 /**
- * The messages to deliver: the latest of each subject, or all from a sequence on, with or without
- * later ones.
+ * The messages that a consumer delivers. `latest-of-each` means the latest message of each subject,
+ * and `new` means only later messages. `sequence` means all messages from this sequence on.
  */
 export type ConsumerStart = 'latest-of-each' | 'new' | { readonly sequence: number }
 
@@ -34,38 +37,38 @@ export interface ConsumerOptions {
 
 export interface ReadOptions extends ConsumerOptions {
   /**
-   * The stream's last sequence when reading begins, if others may write meanwhile: later messages
-   * are not waited for. Otherwise reading would never end beside a writer of the same speed.
+   * The stream's last sequence when reading begins. Reading does not wait for messages after this
+   * sequence. Without `upTo`, reading might never end while other clients write.
    */
   readonly upTo?: number
-  /** Maximum number of messages; more are an error. */
+  /** Maximum number of messages. If the server delivers more, reading fails. */
   readonly limit?: number
 }
 
 export interface Messages {
-  /** In the order of their sequences; the last may be after `upTo`. */
+  /** The messages in the order of their sequences. The final ones may be after `upTo`. */
   readonly messages: readonly StreamMessage[]
-  /** Whether the messages include every one that existed at the beginning; see ReadingEnd. */
+  /** Whether the result includes every message that existed at the beginning (ReadingEnd). */
   readonly complete: boolean
 }
 
-/** Interval between heartbeats of an idle consumer, in milliseconds. */
+/** Interval in milliseconds at which the server sends heartbeats for an idle consumer. */
 export const HEARTBEAT = 1_000
 
-/** Milliseconds after which the server deletes a consumer whose client is gone. */
+/** Milliseconds after which the server deletes a consumer that no client listens to. */
 const INACTIVE = 10_000
 
 /**
- * Milliseconds that each message of a delivery, and each byte of its body, may take in addition to
- * the budget; a slower delivery fails.
+ * Milliseconds per message that a delivery may take in addition to the budget of the policy. Each
+ * byte of a body adds MS_PER_BYTE. A slower delivery fails.
  */
 const MS_PER_MESSAGE = 100
 
 const HEARTBEAT_STATUS = 100
 
 /**
- * The configuration of a consumer that exists while a client listens: in memory, without
- * acknowledgements.
+ * Returns the configuration of a temporary consumer, which the server keeps in memory while a
+ * client listens. The consumer needs no acknowledgements.
  */
 export function consumerConfig(
   { filter, start, headersOnly }: ConsumerOptions,
@@ -89,9 +92,9 @@ export function consumerConfig(
 }
 
 /**
- * Reads all messages that match now, with one request. Throws UNAVAILABLE, to be retried as a
- * whole, if the delivery has a gap or stops, and TIMEOUT if it is slower than 1 KiB/s after the
- * policy's budget.
+ * Reads all messages that match now, as one request. Throws UNAVAILABLE if the delivery has a gap
+ * or stops, so that the whole request is retried. Throws TIMEOUT if the delivery is slower than 1
+ * KiB/s after the budget of the policy.
  */
 export function readMessages(
   session: NatsSession,
@@ -106,7 +109,7 @@ export function readMessages(
     const finished = new Promise<void>((resolve, reject) => {
       finish = (error) => (error === undefined ? resolve() : reject(error))
     })
-    // It may fail before it is awaited.
+    // `finished` may reject before the code below awaits it.
     finished.catch(() => undefined)
     const began = elapsedMs()
     let lastSign = began
@@ -177,13 +180,13 @@ function broken(session: NatsSession): LitestreamError {
 
 export interface Delivery {
   readonly message: StreamMessage
-  /** Counts the consumer's messages, beginning with 1. */
+  /** Number of this message among the consumer's messages, counted from 1. */
   readonly index: number
-  /** Number of remaining messages. */
+  /** Number of messages that the server has not delivered yet. */
   readonly pending: number
 }
 
-/** Undefined for a message about the consumer instead of from the stream. */
+/** Parses a delivered message. Returns undefined for a status message about the consumer. */
 export function parseDelivery(message: Msg): Delivery | undefined {
   const { headers, reply } = message
   if ((headers !== undefined && headers.code !== 0) || reply === undefined) return undefined
@@ -199,11 +202,11 @@ const DOT = 46
 const ZERO = 48
 
 /**
- * The numbers that an acknowledgement's subject ends with: sequence in the stream, index of the
- * delivery, time in nanoseconds, and number of pending messages.
- * $JS.ACK.<stream>.<consumer>.<deliveries> stands before them; a server that has domains adds
- * domain and account hash after ACK, and perhaps a token at the end. Read digit by digit, as there
- * is one for each chunk of 900 bytes.
+ * Returns the four numbers near the end of an acknowledgement subject. They are the sequence in the
+ * stream, the index of the delivery, the time in nanoseconds and the number of pending messages.
+ * The subject begins with `$JS.ACK.<stream>.<consumer>.<deliveries>`. A server with domains inserts
+ * the domain and the account hash after ACK, and may append a token. The function parses digit by
+ * digit for speed, because each chunk of 900 bytes has such a subject.
  */
 function numbersOf(reply: string): [seq: number, index: number, time: number, pending: number] | undefined {
   let tokens = 1
@@ -223,8 +226,8 @@ function numbersOf(reply: string): [seq: number, index: number, time: number, pe
 }
 
 /**
- * Answers flow control messages of the server. Returns the number of messages that the server has
- * sent, if it says so.
+ * Answers a flow control message or a heartbeat of the server. Returns the number of messages that
+ * the server has sent, or undefined if the message does not contain it.
  */
 export function answerStatus(message: Msg): number | undefined {
   if (message.headers?.code !== HEARTBEAT_STATUS) return undefined

@@ -1,7 +1,10 @@
 import { type ErrorCode, LitestreamError } from '../../errors.js'
 import { errors, JetStreamApiError } from './library.js'
 
-/** JetStream's error codes with a specific meaning here. Source: the server's `errors.json`. */
+/**
+ * JetStream's error codes that this package maps to a code of its own. The codes are listed in the
+ * server's `errors.json`.
+ */
 const JETSTREAM: Readonly<Record<number, ErrorCode>> = {
   10008: 'UNAVAILABLE', // JetStream is starting, or has no leader
   10009: 'UNAVAILABLE', // the peer is not available
@@ -25,8 +28,8 @@ const NETWORK = new Set([
 ])
 
 /**
- * The LitestreamError for an error of the client while `doing` ("reading", …) something with
- * `target`, which names server and bucket.
+ * Converts an error of the NATS client to a LitestreamError. `doing` is a verb such as "reading",
+ * and `target` names server and bucket.
  */
 export function natsError(thrown: unknown, doing: string, target: string): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
@@ -36,7 +39,9 @@ export function natsError(thrown: unknown, doing: string, target: string): Lites
   return new LitestreamError(code, `${doing} ${target} failed: ${message}`, { cause: thrown, file: target, hint })
 }
 
-/** Whether a request had no responders: the bucket does not exist, or the server is starting. */
+/**
+ * Whether a request had no responders, because the bucket does not exist or the server is starting.
+ */
 export function isNoResponders(thrown: unknown): boolean {
   return innermost(thrown) instanceof errors.NoRespondersError
 }
@@ -45,12 +50,17 @@ export function isNoBucket(thrown: unknown): boolean {
   return thrown instanceof JetStreamApiError && thrown.code === NO_BUCKET
 }
 
-/** Whether a stream could not be created because one with its name or subjects exists. */
+/**
+ * Whether the server refused to create a stream because a stream with its name or subjects exists.
+ */
 export function isStreamThere(thrown: unknown): boolean {
   return thrown instanceof JetStreamApiError && STREAM_THERE.has(thrown.code)
 }
 
-/** The client wraps the original error in a RequestError, and that in a JetStreamNotEnabled. */
+/**
+ * Returns the original error. The NATS client wraps it in a RequestError, and wraps the
+ * RequestError in a JetStreamNotEnabled.
+ */
 function innermost(thrown: unknown): unknown {
   let error = thrown
   while (error instanceof Error && error.cause instanceof Error && !('code' in error)) error = error.cause

@@ -1,6 +1,6 @@
-// The parts of the NATS client that this package uses, in one module: the package contains it as a
-// separate file that every thread loads (see scripts/bundle.mjs), only for NATS. Types are imported
-// from the client's packages.
+// The parts of the NATS client that this package uses. scripts/bundle.mjs writes them to one
+// separate file, which a thread loads only for a NATS replica. Types are imported from the packages
+// of the NATS client.
 export {
   AckPolicy,
   DeliverPolicy,

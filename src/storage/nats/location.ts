@@ -5,18 +5,21 @@ import type { NatsSettings } from './settings.js'
 
 export interface NatsLocation {
   readonly type: 'nats'
-  /** `host:port` */
+  /** Address of the server as `host:port`. */
   readonly server: string
-  /** Undefined if the settings name the bucket. */
+  /** Name of the bucket, or undefined if the settings name the bucket. */
   readonly bucket: string | undefined
-  /** Prefix of `ltx/…` in object names, without slashes at its ends; "" as in Litestream. */
+  /**
+   * Prefix before `ltx/…` in object names, without slashes at its ends. "" is allowed, as in
+   * Litestream.
+   */
   readonly prefix: string
   readonly settings: NatsSettings
 }
 
 const DEFAULT_SERVER = '127.0.0.1:4222'
 
-/** Checks the name of a bucket, from which NATS derives a stream's name. */
+/** Checks the name of a bucket. NATS derives the name of a stream from it. */
 export function checkNatsBucket(bucket: string, where: string, quote: UrlParts['quote'] = JSON.stringify): void {
   if (/^[a-zA-Z0-9_-]{1,240}$/.test(bucket)) return
   throw new LitestreamError(

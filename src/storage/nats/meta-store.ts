@@ -11,57 +11,66 @@ import type { NatsSession, Request } from './session.js'
 import { infoWithSubjects, leavesOut } from './stream-subjects.js'
 
 /**
- * Milliseconds after which a listing requests all descriptions again. In between, it requests the
- * changes since the last one, which include every write and every deletion by a client, but not
- * messages that an operator purged from the stream.
+ * Milliseconds after which a listing requests the metadata of all objects again. Until then, a
+ * listing requests only the changes after the previous listing. The changes include all writes and
+ * deletions by clients, but not messages that an operator purged from the stream.
  */
 const WHOLE_EVERY = 10 * 60_000
 
 /**
- * WHOLE_EVERY for a server that leaves messages out, also of an object that is written again after
- * its deletion.
+ * The value of WHOLE_EVERY for a server that leaves messages out of deliveries. Such a server may
+ * also leave out an object that a client writes again after its deletion.
  */
 const WHOLE_EVERY_LEAVING_OUT = 30_000
 
 /**
- * How long the note about a deletion is kept for other clients, in milliseconds: longer than
- * WHOLE_EVERY.
+ * Milliseconds for which a deletion marker stays in the stream, so that other clients learn of the
+ * deletion. The value is longer than WHOLE_EVERY.
  */
 const NOTE_KEPT = 60 * 60_000
 
 /**
- * Number of objects that a listing requests one by one in parallel, if the server has left them
- * out.
+ * Number of objects whose metadata a listing requests in parallel, each with its own request. The
+ * listing does this if the server has left them out of the delivery.
  */
 const MISSING_CONCURRENCY = 8
 
 interface Entry extends StoredMeta {
-  /** Undefined for an object that is not an LTX file. */
+  /** The LTX file, or undefined if the object is not an LTX file. */
   readonly file: LtxFileInfo | undefined
 }
 
-/** The position up to which the cache has followed the stream. */
+/** The position up to which the cache has read the stream. */
 interface Synced {
-  /** Creation time of the stream: sequences of another stream are unrelated. */
+  /**
+   * Creation time of the stream. Sequences of a stream with another creation time mean other
+   * messages.
+   */
   readonly created: string
   readonly lastSeq: number
-  /** By `elapsedMs()`. */
+  /** Time of the last complete read, by `elapsedMs()`. */
   readonly wholeAt: number
 }
 
-/** The cached descriptions of one replica's objects, requested one by one or all together. */
+/**
+ * A cache of the metadata of one replica's objects. The cache requests metadata of single objects,
+ * or of all objects together.
+ */
 export class MetaStore {
   readonly #session: NatsSession
-  /** With a slash at its end, or empty. */
+  /** Prefix of the object names, which is empty or ends with a slash. */
   readonly #prefix: string
   readonly #entries = new Map<string, Entry>()
   /**
-   * Deleted objects whose note is still in the stream: the time at which it was stored, by its
-   * sequence.
+   * The time at which the server stored each deletion marker of this replica, in milliseconds since
+   * the epoch, by the marker's sequence in the stream.
    */
   readonly #notes = new Map<number, number>()
   #synced: Synced | undefined
-  /** Objects whose last known state is "deleted" and whose note may still be in the stream. */
+  /**
+   * Names of objects that are deleted as far as the cache knows, and whose deletion marker may
+   * still be in the stream.
+   */
   readonly #gone = new Set<string>()
   #running: Promise<void> | undefined
   #queued: Promise<void> | undefined
@@ -72,8 +81,8 @@ export class MetaStore {
   }
 
   /**
-   * The last known description of an object; undefined for a damaged one, which may have been
-   * replaced.
+   * Returns the cached metadata of an object. Returns undefined for damaged metadata, which a
+   * client may have replaced meanwhile.
    */
   remembered(name: string): StoredMeta | undefined {
     const entry = this.#entries.get(name)
@@ -96,8 +105,8 @@ export class MetaStore {
   }
 
   /**
-   * The description that the stream's leader has of an object, deleted or not; undefined if there
-   * is none.
+   * Requests the metadata of an object from the leader of the stream, even if the object is
+   * deleted. Returns undefined if the stream has no metadata of the object.
    */
   async fetch(request: Request & { readonly name: string }): Promise<StoredMeta | undefined> {
     const stored = await this.#session.request(request, () => this.ask(request.name))
@@ -106,7 +115,7 @@ export class MetaStore {
     return stored
   }
 
-  /** `fetch` as part of a request. */
+  /** Does the same as `fetch`, but inside a request of the caller. */
   async ask(name: string): Promise<StoredMeta | undefined> {
     const { bucket, jsm, stream } = this.#session
     const message = await jsm.streams.getMessage(stream, { last_by_subj: metaSubject(bucket, name) })
@@ -114,15 +123,15 @@ export class MetaStore {
     return { seq: message.seq, meta: metaOf(name, message.data) }
   }
 
-  /** The names of all present objects, with the prefix, in no order. */
+  /** Returns the names of all existing objects including the prefix, in no particular order. */
   async names(signal: AbortSignal | undefined): Promise<readonly string[]> {
     await raced(this.#refresh(), `listing ${this.#session.label()}`, signal)
     return [...this.#entries.keys()]
   }
 
   /**
-   * The current files of one level, ascending. Throws STORAGE_FAILED if the description of one is
-   * damaged.
+   * Returns the current files of one level in ascending order. Throws STORAGE_FAILED if the
+   * metadata of one of them is damaged.
    */
   async list(level: number, fromTxid: number, signal: AbortSignal | undefined): Promise<LtxFileInfo[]> {
     await raced(this.#refresh(), `listing ${this.#session.label()}`, signal)
@@ -136,8 +145,8 @@ export class MetaStore {
   }
 
   /**
-   * Removes up to `limit` old notes of deletions from the cache; the caller removes them from the
-   * stream.
+   * Removes up to `limit` old deletion markers from the cache and returns their sequences. The
+   * caller removes them from the stream.
    */
   takeOldNotes(limit: number): number[] {
     const taken: number[] = []
@@ -149,7 +158,10 @@ export class MetaStore {
     return taken
   }
 
-  /** Reads the stream, beginning after this call: concurrent callers share the next read. */
+  /**
+   * Reads the stream. The read begins after this call, and callers that wait for the same read
+   * share it.
+   */
   #refresh(): Promise<void> {
     if (this.#queued !== undefined) return this.#queued
     if (this.#running === undefined) return this.#begin()
@@ -200,7 +212,7 @@ export class MetaStore {
     this.#synced = { created, lastSeq: state.last_seq, wholeAt: whole ? elapsedMs() : last.wholeAt }
   }
 
-  /** Requests existing objects that were never seen before. */
+  /** Requests the metadata of existing objects that the cache does not know. */
   async #fetchMissing(subjects: readonly string[], request: Request): Promise<void> {
     const isKnown = (name: string) => this.#entries.has(name) || this.#gone.has(name)
     const missing = subjects
@@ -217,8 +229,8 @@ export class MetaStore {
   }
 
   /**
-   * Cached objects that are not among the messages were removed without a note; objects newer than
-   * this read of the stream stay.
+   * Removes the cached objects whose message is not among `messages`, because the message was
+   * removed without a deletion marker. Objects that are newer than `lastSeq` stay.
    */
   #forgetAllBut(messages: readonly StreamMessage[], lastSeq: number): void {
     const there = new Set(messages.map(({ seq }) => seq))

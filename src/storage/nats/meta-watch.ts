@@ -9,18 +9,19 @@ import { isPresent, type ObjectMeta, parseMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
 /**
- * Milliseconds without a heartbeat after which the server is assumed to have deleted the consumer.
+ * Milliseconds without a heartbeat after which the client assumes that the server has deleted the
+ * consumer.
  */
 const SILENCE = 3 * HEARTBEAT
 
-/** Milliseconds until a failed renewal of a watch is retried. */
+/** Milliseconds after which the client retries a failed renewal of a watch. */
 const RENEW_WAIT = 1_000
 
 /**
- * Calls `onChange` when an object that `wanted` accepts was written, as soon as the server reports
- * it. Resolves when the watch is active. After a lost connection, or if the server deleted the
- * consumer (it was restarted), the watch is renewed and `onChange` is called. Ends when the signal
- * fires or the session closes.
+ * Calls `onChange` as soon as the server reports a new object that `wanted` accepts. Resolves when
+ * the watch is active. Renews the watch after a lost connection, or if the server has deleted the
+ * consumer, for example because the server restarted. Calls `onChange` after each renewal. The
+ * watch ends when `signal` aborts or the session closes.
  */
 export async function watchMetas(
   session: NatsSession,
@@ -69,11 +70,13 @@ export async function watchMetas(
     begin().then(
       () => {
         renewing = false
-        // Changes between the old watch and this one may have been missed.
+        // The client may have missed objects that were written between the old watch and the new
+        // watch.
         if (!ended) onChange()
       },
       () => {
-        // The server is unreachable or refuses: the caller's own requests report that.
+        // The server is unreachable or refuses the consumer. The requests of the caller report this
+        // error.
         renewing = false
         lastSign = elapsedMs() - SILENCE + RENEW_WAIT
       },
@@ -84,7 +87,8 @@ export async function watchMetas(
   const watchdog = startInterval(HEARTBEAT, () => {
     if (elapsedMs() - lastSign > SILENCE) renew()
   })
-  // A watch alone does not keep the process alive; its connection does until it is closed.
+  // The timer does not keep the process alive. The connection keeps the process alive until it is
+  // closed.
   watchdog.unref()
   const forgets: (() => void)[] = []
   const end = () => {
@@ -94,7 +98,7 @@ export async function watchMetas(
     if (subscription !== undefined && !subscription.isClosed()) subscription.unsubscribe()
     for (const forget of forgets) forget()
   }
-  // Both may have aborted already: then they call `end` here.
+  // onAbort() calls `end` immediately if a signal has aborted already.
   forgets.push(onAbort(signal, end))
   forgets.push(onAbort(session.closing, end))
   try {
