@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.js'
 
-/** The meaning of a network failure, and the next step. */
+/** The error code and the hint for a network failure. */
 export interface NetworkFailure {
   readonly code: ErrorCode
   readonly hint: string
@@ -9,7 +9,10 @@ export interface NetworkFailure {
 const RESET = 'Check the network between this machine and the store, and any proxy between them.'
 const UNREACHABLE = 'Check the endpoint, the network of this machine and any firewall: the host is unreachable.'
 
-/** Connection failures by the error code of the system or Node.js; a later attempt may succeed. */
+/**
+ * Hints for connection failures, by the error code of the system or of Node.js. A later attempt may
+ * succeed after these failures.
+ */
 const PASSING: Readonly<Record<string, string>> = {
   ENOTFOUND: 'Check the host of the endpoint, and the name server of this machine: the host name is unknown.',
   EAI_AGAIN: 'Check the network and the name server of this machine: the name server does not respond.',
@@ -33,12 +36,13 @@ const PASSING: Readonly<Record<string, string>> = {
 
 const NOT_HTTP = 'Check scheme (http or https), host and port of the endpoint: the server does not speak HTTP.'
 
-/** Codes of OpenSSL and of Node.js's TLS for a refused certificate. */
+/** Pattern of the codes with which OpenSSL or Node.js refuses a certificate. */
 const CERTIFICATE = /CERT|SELF_SIGNED|ALT_?NAME|UNABLE_TO_|CRL_|INVALID_CA|HOSTNAME_MISMATCH/
 
 /**
- * The meaning of `error` if it is from the network or TLS; undefined otherwise. `authorityHint`:
- * how a user can specify the authority that signed the server's certificate.
+ * Returns the error code and the hint if `error` comes from the network or TLS, otherwise
+ * undefined. `authorityHint` tells the user how to configure the authority that signed the server's
+ * certificate.
  */
 export function networkFailure(error: unknown, authorityHint: string): NetworkFailure | undefined {
   const proxy = proxyFault(error)
@@ -57,8 +61,8 @@ export function networkFailure(error: unknown, authorityHint: string): NetworkFa
 }
 
 /**
- * A proxy that refused a connection or cannot be reached (http/proxy-fault.ts, which imports this
- * module).
+ * Returns code and hint for the error of a proxy that refused a connection or is unreachable. The
+ * function compares the error's name, because http/proxy-fault.ts imports this module.
  */
 function proxyFault(error: unknown): NetworkFailure | undefined {
   if (!(error instanceof Error) || error.name !== 'ProxyFault') return undefined
@@ -67,8 +71,8 @@ function proxyFault(error: unknown): NetworkFailure | undefined {
 }
 
 /**
- * The system's error code of an error or of its causes. A connection to a host with several
- * addresses fails with an error for each.
+ * Returns the system's error code of an error or of its causes. A failed connection to a host with
+ * several addresses has one error per address.
  */
 export function networkCode(error: unknown): string | undefined {
   for (let each = error, depth = 0; each instanceof Error && depth < 5; depth++) {

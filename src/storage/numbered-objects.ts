@@ -1,42 +1,46 @@
 import { LitestreamError } from '../errors.js'
 import type { TaggedObject } from './replica-client.js'
 
-/** Maximum number of reads of one object while other writers replace it. */
+/** Maximum number of attempts to read one object while other writers replace it. */
 const MAX_READS = 100
 
 /**
- * All integers up to this are exact. A file of another program may have any number; a higher one is
- * ignored.
+ * Highest version, up to which JavaScript represents every integer exactly. The class ignores files
+ * with a higher number, which another program may have written.
  */
 const MAX_VERSION = Number.MAX_SAFE_INTEGER
 
-/** A folder of a file system in which exactly one of many writers of a new name succeeds. */
+/** A folder of a file system in which only one of several writers of a new name succeeds. */
 export interface NumberedFolder {
-  /** The path of a name, for messages. */
+  /** Returns the path of a name, for messages. */
   label(name: string): string
-  /** The names that `wanted` accepts, in no order; empty if the folder does not exist. */
+  /**
+   * Returns the names that `wanted` accepts, in no particular order, or an empty list if the folder
+   * does not exist.
+   */
   names(wanted: (name: string) => boolean): Promise<string[]>
   /**
-   * False for a directory or a link, which no writer creates. True for a removed file: a newer
-   * version exists then.
+   * Whether the entry is a file. Returns false for a directory or a link, which no writer creates.
+   * Returns true for a removed file, because a newer version then exists.
    */
   isFile(name: string): Promise<boolean>
-  /** Undefined if the file was removed. */
+  /** Returns the content of a file, or undefined if the file was removed. */
   read(name: string): Promise<Uint8Array | undefined>
   /**
-   * Creates the folder, if necessary, and the file with its complete content atomically. False if
-   * the name is taken.
+   * Creates the file with its complete content atomically, and the folder if it is missing. Returns
+   * false if the name is taken.
    */
   create(name: string, data: Uint8Array): Promise<boolean>
   remove(name: string): Promise<void>
 }
 
 /**
- * Small objects with compare-and-set on plain files: version n of `lock.json` is the file
- * `lock.json.<n>`, created with link(2), which succeeds for exactly one of several writers of the
- * same n. The highest version counts; an empty one means "deleted" and reserves its number. Older
- * versions are removed after a newer one exists. Works on local file systems, on NFS and over SFTP,
- * across processes and hosts; a crash between any two steps leaves a valid state.
+ * Small objects with compare-and-set, stored as plain files. Version n of `lock.json` is the file
+ * `lock.json.<n>`. A writer creates it with link(2), which succeeds for only one of several writers
+ * of the same n. The highest version is the current one. An empty file means that the object is
+ * deleted, and reserves its number. A writer removes older versions after creating a newer one.
+ * This works on local file systems, on NFS and over SFTP, for all processes and hosts. A crash
+ * between any two steps leaves a valid state.
  */
 export class NumberedObjects {
   readonly #folder: NumberedFolder
@@ -51,8 +55,8 @@ export class NumberedObjects {
       if (version === undefined) return undefined
       const data = await this.#folder.read(fileName(name, version))
       if (data !== undefined) return data.byteLength === 0 ? undefined : { data, tag: String(version) }
-      // Another writer created a newer version and removed this one between the listing and the
-      // read.
+      // Another writer has created a newer version, and has removed this version between the
+      // listing and the read.
     }
     const file = this.#folder.label(name)
     throw new LitestreamError('STORAGE_FAILED', `reading ${file} failed: it changed during ${MAX_READS} attempts`, {
@@ -61,19 +65,23 @@ export class NumberedObjects {
     })
   }
 
-  /** Empty `data` deletes the object. Returns the new tag. */
+  /**
+   * Writes the object if its tag is still `ifTag`. Empty `data` deletes the object. Returns the new
+   * tag.
+   */
   async put(name: string, data: Uint8Array, ifTag: string | null): Promise<string> {
     const before = await this.#versions(name)
     const newest = (await this.#newest(name, before)) ?? 0
     const exists = newest > 0 && (await this.get(name)) !== undefined
     if (ifTag === null ? exists : ifTag !== String(newest)) throw this.#lost(name)
 
-    // The number of a directory or a link counts too: link(2) could not use it.
+    // Numbers of directories and links count too, because link(2) cannot create a file with such a
+    // name.
     const version = (before.at(-1) ?? 0) + 1
     if (version > MAX_VERSION) throw this.#noNumber(name, version - 1)
     if (!(await this.#folder.create(fileName(name, version), data))) throw this.#lost(name)
-    // Other writers may have passed this number and removed it during the write: this version is
-    // then outdated.
+    // During this write, other writers may have created a newer version and removed the file with
+    // this number. The version of this writer is then outdated.
     const after = await this.#versions(name)
     if (after.at(-1) !== version) {
       await this.#folder.remove(fileName(name, version))
@@ -102,7 +110,7 @@ export class NumberedObjects {
     return new LitestreamError('PRECONDITION_FAILED', `${file} was changed by another process`, { file })
   }
 
-  /** The numbers of all entries, ascending. */
+  /** Returns the version numbers of all entries of an object in ascending order. */
   async #versions(name: string): Promise<number[]> {
     const numberOf = (entry: string) => Number(entry.slice(name.length + 1))
     const isVersion = (entry: string) =>
@@ -113,7 +121,7 @@ export class NumberedObjects {
     return names.map(numberOf).sort((a, b) => a - b)
   }
 
-  /** The highest version that is a file. */
+  /** Returns the highest version that is a file. */
   async #newest(name: string, versions: readonly number[]): Promise<number | undefined> {
     for (const version of versions.toReversed()) {
       if (await this.#folder.isFile(fileName(name, version))) return version
@@ -122,7 +130,10 @@ export class NumberedObjects {
   }
 }
 
-/** At least ten digits; versions after 9999999999 have more. */
+/**
+ * Returns the file name of a version. The number has ten digits, or more for versions after
+ * 9999999999.
+ */
 function fileName(name: string, version: number): string {
   return `${name}.${String(version).padStart(10, '0')}`
 }

@@ -1,17 +1,17 @@
 import { LitestreamError } from '../errors.js'
 import type { LtxFileInfo, LtxFileRef } from './replica-client.js'
 
-/** The store's data about the file that it has now. */
+/** Size and version of a file as the store reports them now. */
 export type FoundFile = Pick<LtxFileInfo, 'size' | 'version'>
 
-/** Whether the file came from a listing, so that more than its name is known. */
+/** Whether `file` comes from a listing, and therefore has size and time. */
 export function isListed(file: LtxFileRef): file is LtxFileInfo {
   return 'size' in file && 'createdAt' in file
 }
 
 /**
- * Whether the found file can be the listed one: the same size, and the same version if both have
- * one.
+ * Whether `found` can be the listed file. Both must have the same size, and the same version if
+ * both have a version.
  */
 export function isSameFile(file: LtxFileRef, found: FoundFile): boolean {
   if (!isListed(file)) return true
@@ -22,7 +22,7 @@ function sameVersion(a: FoundFile, b: FoundFile): boolean {
   return a.version === undefined || b.version === undefined || a.version === b.version
 }
 
-/** Throws NOT_FOUND if the found file is not the listed one; `name`: for the message. */
+/** Throws NOT_FOUND if `found` is not the listed file. `name` names the file in the message. */
 export function checkSameFile(file: LtxFileRef, found: FoundFile, name: string): void {
   if (!isSameFile(file, found)) throw replacedError(file as LtxFileInfo, found, name)
 }

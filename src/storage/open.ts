@@ -15,44 +15,45 @@ import { parseReplicaUrl, type ReplicaLocation } from './url.js'
 import type { WebdavSettings } from './webdav/settings.js'
 import type { WriteGuarantees } from './write-guarantees.js'
 
-/** Settings of the stores; each one takes precedence over the URL's. */
+/** Settings of the stores. Each setting takes precedence over the same setting in the URL. */
 export interface StoreOptions {
-  /** Settings of a folder. */
+  /** Settings of a replica in a folder. */
   readonly file?: FileSettings
-  /** Settings of S3 and OSS. */
+  /** Settings of a replica in S3 or OSS. */
   readonly s3?: S3Settings
-  /** Settings of NATS JetStream. */
+  /** Settings of a replica in NATS JetStream. */
   readonly nats?: NatsSettings & { readonly bucket?: string }
-  /** Settings of SFTP. */
+  /** Settings of a replica on an SFTP server. */
   readonly sftp?: SftpSettings
-  /** Settings of WebDAV. */
+  /** Settings of a replica on a WebDAV server. */
   readonly webdav?: WebdavSettings
-  /** Settings of Google Cloud Storage. */
+  /** Settings of a replica in Google Cloud Storage. */
   readonly gs?: GsSettings
-  /** Settings of Azure Blob Storage. */
+  /** Settings of a replica in Azure Blob Storage. */
   readonly abs?: AbsSettings
   /**
-   * Encryption of the files with age; default: that of the environment (LITESTREAM_AGE_IDENTITIES,
-   * LITESTREAM_AGE_RECIPIENTS, LITESTREAM_AGE_PASSPHRASE). `false`: no encryption. Needs the
-   * package age-encryption.
+   * Settings for encrypting the files with age, which needs the package age-encryption. `false`
+   * disables encryption. By default the settings come from the environment variables
+   * LITESTREAM_AGE_IDENTITIES, LITESTREAM_AGE_RECIPIENTS and LITESTREAM_AGE_PASSPHRASE.
    */
   readonly encryption?: EncryptionSettings | false | undefined
   /**
-   * Only create objects, for stores that refuse to overwrite and to delete; see docs/write-once.md.
-   * Default: false.
+   * True makes the client only create objects, for stores that refuse to overwrite and to delete
+   * (docs/write-once.md). Default: false.
    */
   readonly writeOnce?: boolean | undefined
 }
 
 /**
- * `signal` and `timeout` end only the opening: each request takes its own signal. Default of
- * `timeout`: from the store's settings, 60 s for a folder.
+ * Options of openReplicaClient(). `signal` and `timeout` limit only the opening, because each
+ * request takes its own signal. The default of `timeout` comes from the store's settings, and is 60
+ * s for a folder.
  */
 export interface OpenReplicaClientOptions extends StoreOptions, WaitOptions {
   /**
-   * Called when the store has answered no request for about a second, at growing intervals while it
-   * still does not, and when it answers again. The requests are retried meanwhile. Default: a
-   * process warning.
+   * The client calls this function when the store has answered no request for about a second, then
+   * at growing intervals until the store answers again, and when it answers again. The client
+   * retries the requests meanwhile. By default the client emits a process warning.
    */
   readonly onOutage?: OutageListener | undefined
 }
@@ -72,9 +73,9 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
 }
 
 /**
- * Opens the replica at `url`. The code of a store and its SDK are loaded only when a URL of its
- * scheme is opened. Throws INVALID_URL for an invalid URL, ACCESS_DENIED if the replica cannot be
- * read; an empty replica is no error.
+ * Opens a client of the replica at `url`. The function loads the code of a store and its SDK only
+ * for a URL of that store. Throws INVALID_URL for an invalid URL, and ACCESS_DENIED if the replica
+ * cannot be read. An empty replica is not an error.
  *
  * @example
  * const client = await openReplicaClient('s3://bucket/app.db')
@@ -149,8 +150,9 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
 }
 
 /**
- * Throws the errors of opening the replica that are known without a connection: invalid URLs and
- * settings, and unreadable files. Returns the guarantees of the store as far as they are known.
+ * Checks a replica as far as that is possible without a connection. Throws the errors of
+ * `openReplicaClient` for invalid URLs, invalid settings and unreadable files. Returns the
+ * guarantees of the store as far as they are known.
  */
 export async function checkReplicaClient(
   url: string,
@@ -174,13 +176,17 @@ export async function checkReplicaClient(
     const { WebdavReplicaClient } = await import('./webdav/webdav-client.js')
     return WebdavReplicaClient.check(location, options.webdav)
   }
-  // The others check local files and settings only when they are opened.
+  // The clients of the other stores check local files and settings when they are opened, which
+  // sends no request.
   const client = await open(location, options)
   await client.close()
   return client.guarantees?.known
 }
 
-/** Secrets that a program passes as plain text are masked from now on, like those of a URL. */
+/**
+ * Makes later messages mask the secrets that a program has passed as plain text, in the same way as
+ * those of a URL.
+ */
 function rememberSettings({ s3, nats, sftp, webdav, gs, abs }: OpenReplicaClientOptions): void {
   const { endpoint, secretAccessKey, sessionToken, sseCustomerKey } = s3 ?? {}
   const { password, token, jwt, seed } = nats ?? {}

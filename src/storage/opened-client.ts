@@ -1,4 +1,7 @@
-/** Returns `client` if `check` succeeds; otherwise closes it and throws the error of `check`. */
+/**
+ * Returns `client` if `check` succeeds. Otherwise closes the client and throws the error of
+ * `check`.
+ */
 export async function openedClient<T extends { close(): Promise<void> }>(
   client: T,
   check: () => Promise<void>,

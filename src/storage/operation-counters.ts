@@ -4,19 +4,19 @@ import type { Operation, OperationStats } from './replica-client.js'
 
 const OPERATIONS: readonly Operation[] = ['LIST', 'GET', 'PUT', 'DELETE', 'HEAD']
 
-/** The requests of a client to its store, by kind, and whether the store answers them. */
+/** Counts the requests of a client by kind, and observes whether the store answers them. */
 export class OperationCounters {
   readonly outages: OutageWatch
   readonly #stats = Object.fromEntries(
     OPERATIONS.map((operation) => [operation, { requests: 0, errors: 0, retries: 0, bytes: 0, seconds: 0 }]),
   ) as Record<Operation, OperationStats>
 
-  /** `replica`: its URL, without credentials. */
+  /** `replica` is the URL of the replica without credentials. */
   constructor(replica: string, onOutage: OutageListener = reportOutage) {
     this.outages = new OutageWatch(replica, onOutage)
   }
 
-  /** A copy, so that the caller can subtract a later one. */
+  /** Returns a copy of the counters, so that the caller can compute differences later. */
   snapshot(): Record<Operation, OperationStats> {
     return structuredClone(this.#stats)
   }
@@ -29,14 +29,18 @@ export class OperationCounters {
     this.#stats[operation].retries += 1
   }
 
-  /** Counts and times one request. A rejection counts as an error and is passed on. */
+  /**
+   * Counts and times one request. If the request rejects, counts an error and rejects with the same
+   * error.
+   */
   async track<T>(operation: Operation, request: () => Promise<T>): Promise<T> {
     const stats = this.#stats[operation]
     const start = elapsedMs()
     stats.requests += 1
     try {
       const result = await request()
-      // For a GET, this may be the head alone, without the body.
+      // A GET may have received only the head of the response. The store counts as answering when
+      // the body arrives.
       if (operation !== 'GET') this.outages.answered()
       return result
     } catch (error) {

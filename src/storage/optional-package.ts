@@ -2,25 +2,27 @@ import { LitestreamError } from '../errors.js'
 import { localRequire } from '../package-files.js'
 
 /**
- * The library of one feature, such as one kind of store. Each library is an optional peer
- * dependency: an application installs it only if it uses that feature.
+ * The library that one feature needs, such as one kind of store. Each library is an optional peer
+ * dependency, so an application installs the library only if it uses the feature.
  */
 export interface OptionalPackage {
-  /** The npm package name. */
+  /** Name of the npm package. */
   readonly name: string
-  /** The module of the package to load, such as "server/index.js"; default: its main module. */
+  /**
+   * The module of the package to load, such as "server/index.js". The default is the main module.
+   */
   readonly module?: string
-  /** The feature that needs it, for messages: "a replica on gs://". */
+  /** The feature that needs the package, for messages, such as "a replica on gs://". */
   readonly neededFor: string
-  /** Arguments of `npm install` for versions that are known to work: "@google-cloud/storage@7". */
+  /** Arguments of `npm install` for versions that work, such as "@google-cloud/storage@7". */
   readonly install: string
 }
 
 /**
- * The exports of an optional package. The package is resolved as if this code imported it: beside
- * this package, or beside a bundle with this code. `localRequire` keeps bundlers from including it;
- * it also loads ES modules. Throws PACKAGE_MISSING with the command that installs it, also if the
- * package exists but cannot be loaded.
+ * Loads an optional package and returns its exports. Node.js resolves the package as if this module
+ * imported it, beside this package or beside a bundle that contains this module. `localRequire`
+ * also loads ES modules, and prevents bundlers from including the package. Throws PACKAGE_MISSING,
+ * with the command that installs the package, if the package is missing or cannot be loaded.
  */
 export function loadOptionalPackage<Exports>({ name, module, neededFor, install }: OptionalPackage): Exports {
   try {
@@ -42,7 +44,7 @@ export function loadOptionalPackage<Exports>({ name, module, neededFor, install 
   }
 }
 
-/** Whether the package itself is missing, instead of one of its dependencies or modules. */
+/** Whether the package itself is missing, as opposed to one of its dependencies or modules. */
 function isMissing(error: unknown, name: string): boolean {
   const { code, message } = error as NodeJS.ErrnoException
   return code === 'MODULE_NOT_FOUND' && /'([^']+)'/.exec(message.split('\n', 1)[0]!)?.[1]?.startsWith(name) === true

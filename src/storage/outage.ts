@@ -3,37 +3,43 @@ import { formatDuration } from '../util/duration.js'
 import { elapsedMs } from '../util/elapsed.js'
 import { GrowingInterval } from '../util/growing-interval.js'
 
-/** A store that answers none of a client's requests, or answers again. */
+/** A report that a store answers none of a client's requests, or that it answers again. */
 export interface StoreOutage {
   /** The URL of the replica, without credentials. */
   readonly replica: string
-  /** The last failure; undefined: the store answers again. */
+  /** The error of the latest attempt. Undefined if the store answers again. */
   readonly error?: LitestreamError
-  /** Number of attempts that failed since the last answer. */
+  /** Number of attempts without an answer in this outage. */
   readonly failures: number
-  /** Time since the first of these attempts began, in milliseconds. */
+  /** Milliseconds since the first attempt without an answer began. */
   readonly durationMs: number
-  /** Time until the next attempt, in milliseconds; undefined with the end. */
+  /** Milliseconds until the next attempt. Undefined if the store answers again. */
   readonly retryMs?: number
 }
 
 export type OutageListener = (outage: StoreOutage) => void
 
-/** Milliseconds without an answer after which an outage is reported: a shorter one is a hiccup. */
+/**
+ * Milliseconds without an answer after which the client reports an outage. Shorter interruptions
+ * are normal.
+ */
 const REPORTED_AFTER_MS = 1000
-/** Milliseconds until an outage is reported again; doubled each time, up to an hour. */
+/**
+ * Milliseconds until the client reports an outage again. Each interval is twice the previous one,
+ * up to an hour.
+ */
 const REPEATED_AFTER_MS = 10_000
 
 /**
- * Watches the attempts of one client. While none of them is answered, it reports the outage: before
- * the first wait that ends more than a second after the first failed attempt began, then at growing
- * intervals, and when the store answers again.
+ * Watches the attempts of one client and reports outages of its store. The first report comes
+ * before the first attempt that begins more than a second after the first unanswered attempt began.
+ * Further reports follow at growing intervals, and a final one when the store answers again.
  */
 export class OutageWatch {
   readonly #replica: string
   readonly #listener: OutageListener
   readonly #reports = new GrowingInterval(REPEATED_AFTER_MS)
-  /** When the first attempt without an answer began, by `elapsedMs()`. */
+  /** Time at which the first attempt without an answer began, by `elapsedMs()`. */
   #since: number | undefined
   #failures = 0
   #isReported = false
@@ -44,8 +50,8 @@ export class OutageWatch {
   }
 
   /**
-   * An attempt that began at `startedAt` was not answered. `retryMs`: time until the next one;
-   * undefined if the caller gets the error instead.
+   * Records an attempt without an answer, which began at `startedAt`. `retryMs` is the time until
+   * the next attempt. It is undefined if the client makes no more attempts.
    */
   failed(error: LitestreamError, startedAt: number, retryMs: number | undefined): void {
     this.#since ??= startedAt
@@ -56,7 +62,7 @@ export class OutageWatch {
     this.#listener({ replica: this.#replica, error, failures: this.#failures, durationMs, retryMs })
   }
 
-  /** The store answered a request, possibly with a refusal. */
+  /** Records that the store has answered a request, even with a refusal. */
   answered(): void {
     if (this.#since === undefined) return
     const ended = { replica: this.#replica, failures: this.#failures, durationMs: elapsedMs() - this.#since }
@@ -69,13 +75,13 @@ export class OutageWatch {
   }
 }
 
-/** What an outage means to a user, on one line. */
+/** Describes an outage for a user on one line. */
 export function outageText({ replica, error, durationMs, retryMs = 0 }: StoreOutage): string {
   if (error === undefined) return `the store of ${replica} answers again, after ${roundedDuration(durationMs)}`
   return `the store does not answer: ${error.message}; next attempt in ${roundedDuration(retryMs)}`
 }
 
-/** A duration for users, to a tenth of a second. */
+/** Formats a duration for a user, rounded to a tenth of a second. */
 export function roundedDuration(ms: number): string {
   return formatDuration(Math.max(100, Math.round(ms / 100) * 100))
 }
@@ -87,12 +93,15 @@ let listener: OutageListener = (outage) => {
 }
 
 /**
- * Reports an outage of a client without a listener of its own: a process warning of the type
- * LitestreamWarning, unless the program has set another way.
+ * Reports an outage of a client that has no listener of its own. By default, this emits a process
+ * warning of the type LitestreamWarning. reportOutagesTo() replaces this default.
  */
 export const reportOutage: OutageListener = (outage) => listener(outage)
 
-/** Sets how this thread reports the outages of clients without a listener of their own. */
+/**
+ * Sets the function to which this thread reports the outages of clients without a listener of their
+ * own.
+ */
 export function reportOutagesTo(program: OutageListener): void {
   listener = program
 }

@@ -4,18 +4,21 @@ import { elapsedMs } from '../util/elapsed.js'
 import { startTimer, type Timer } from '../util/timers.js'
 
 /**
- * Number of consecutive empty chunks after which the thread yields, so that the timer can end a
- * silent body.
+ * Number of consecutive empty chunks after which the reader yields to the event loop, so that the
+ * timer can end a body that sends no bytes.
  */
 const EMPTY_CHUNKS = 100
 
-/** Maximum time spent waiting for a body, over all of its requests. Milliseconds. */
+/**
+ * Maximum time in milliseconds that a client waits for a body, over all requests for the body, and
+ * the time it has waited already.
+ */
 export interface Allowance {
   readonly limit: number
   waited: number
 }
 
-/** The used part of a response (OpenedBody). */
+/** The parts of a response that PacedBody uses. */
 export interface PacedSource {
   readonly chunks: AsyncIterable<Uint8Array>
   cancel(error: LitestreamError): void
@@ -23,13 +26,13 @@ export interface PacedSource {
 }
 
 export interface PacedBodyOptions {
-  /** For messages: "reading s3://…". */
+  /** Words for messages, such as "reading s3://…". */
   readonly what: string
   /** Milliseconds without a byte after which reading the body fails. */
   readonly idleTimeout: number
   readonly allowance: Allowance
   readonly signal: AbortSignal | undefined
-  /** Fires, with a LitestreamError as reason, when the client is closed. */
+  /** Aborts when the client is closed. The reason of the abort is a LitestreamError. */
   readonly closing: AbortSignal | undefined
   /** Converts an error of `chunks` to a LitestreamError. */
   readonly toError: (error: unknown) => LitestreamError
@@ -37,9 +40,10 @@ export interface PacedBodyOptions {
 
 /**
  * Reads the chunks of one body, each of at least one byte, and waits no longer than the policy
- * allows: TIMEOUT for silence and for a body that takes longer than its allowance, ABORTED for the
- * signal. Only the time spent waiting for a chunk counts, not the consumer's time. Uses one timer
- * and one callback on the signal for all chunks. One `next` at a time.
+ * allows. Throws TIMEOUT if no byte arrives in `idleTimeout`, or if the body takes longer than its
+ * allowance. Throws ABORTED if the signal aborts. Only the time spent waiting for chunks counts,
+ * not the time that the consumer takes. All chunks share one timer and one callback on the signal.
+ * A caller must not call `next` again before it has settled.
  */
 export class PacedBody {
   readonly #body: PacedSource
@@ -48,7 +52,10 @@ export class PacedBody {
   readonly #forgets: readonly (() => void)[]
   #patience: number
   #timer: Timer | undefined
-  /** By `elapsedMs()`; undefined while no chunk is awaited. */
+  /**
+   * Time at which the current wait for a chunk began, by `elapsedMs()`. Undefined while the reader
+   * does not wait.
+   */
   #waitingSince: number | undefined
   #reject: ((error: unknown) => void) | undefined
   #failure: LitestreamError | undefined
@@ -65,7 +72,7 @@ export class PacedBody {
     ]
   }
 
-  /** The next chunk; undefined at the end. */
+  /** Returns the next chunk, or undefined at the end. */
   async next(): Promise<Uint8Array | undefined> {
     this.#waitingSince = elapsedMs()
     try {
@@ -81,7 +88,7 @@ export class PacedBody {
     }
   }
 
-  /** Like `next`, but waits at most `ms` milliseconds. */
+  /** Does the same as `next`, but waits at most `ms` milliseconds. */
   within(ms: number): Promise<Uint8Array | undefined> {
     this.#patience = ms
     this.#timer?.stop()
@@ -89,12 +96,12 @@ export class PacedBody {
     return this.next()
   }
 
-  /** Ends the transfer if it is not complete. Must be called. */
+  /** Ends the transfer if it is not complete. The caller must call this method in every case. */
   async close(): Promise<void> {
     for (const forget of this.#forgets) forget()
     this.#timer?.stop()
     const closed = this.#body.close()
-    // If a chunk is being awaited, that wait may never end.
+    // If the reader still waits for a chunk, closing the body may never finish.
     if (this.#reject === undefined) await closed
     else closed.catch(() => undefined)
   }
@@ -125,8 +132,8 @@ export class PacedBody {
   }
 
   /**
-   * One timer at a time instead of one per chunk: the timer may find that another chunk is now
-   * being awaited.
+   * Starts the one timer that all chunks share. When the timer fires, the reader may already be
+   * waiting for a later chunk.
    */
   #startCheck(): Timer {
     const { limit, waited } = this.#options.allowance
@@ -139,7 +146,8 @@ export class PacedBody {
     const since = this.#waitingSince
     if (since === undefined) return
     if (this.#expiry() === undefined) this.#timer = this.#startCheck()
-    // On a busy thread the timer runs before chunks that arrived meanwhile are delivered.
+    // On a busy thread, the timer fires before Node.js delivers chunks that have already arrived,
+    // so the check is repeated after them.
     else {
       setImmediate(() => {
         const error = this.#waitingSince === since ? this.#expiry() : undefined
@@ -148,7 +156,7 @@ export class PacedBody {
     }
   }
 
-  /** Why the wait must end; undefined if it may continue. */
+  /** Returns the error that must end the wait, or undefined if the wait may continue. */
   #expiry(): LitestreamError | undefined {
     const { allowance, what } = this.#options
     const { limit, waited } = allowance

@@ -2,16 +2,17 @@ import { elapsedMs } from '../util/elapsed.js'
 import { LISTING_TIMEOUT, wrongListing } from './listing.js'
 
 export interface FolderPage {
-  /** Whole keys, which end with "/". */
+  /** Prefixes of the folders on this page, each ending with "/". */
   readonly prefixes: readonly string[]
-  /** Token of the next page; undefined on the last one. */
+  /** Token of the next page, or undefined on the final page. */
   readonly next: string | undefined
 }
 
 /**
- * The names of the folders directly below the keys that begin with `prefix`, which ends with "/" or
- * is empty. Objects are not kept in memory. Throws STORAGE_FAILED for a listing that contradicts
- * itself or takes longer than LISTING_TIMEOUT. `what`: "listing s3://…".
+ * Returns the names of the folders directly below the keys that begin with `prefix`, which is empty
+ * or ends with "/". Keeps no objects in memory. Throws STORAGE_FAILED if the listing contradicts
+ * itself or takes longer than LISTING_TIMEOUT. `what` is a phrase for messages, such as "listing
+ * s3://…".
  */
 export async function pagedFolders(
   prefix: string,

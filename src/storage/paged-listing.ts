@@ -3,22 +3,23 @@ import { elapsedMs } from '../util/elapsed.js'
 import { LISTING_TIMEOUT, wrongListing } from './listing.js'
 
 /**
- * Maximum number of consecutive pages without an object in an unfinished listing. Azure sends such
- * pages.
+ * Maximum number of consecutive pages without an object before the end of a listing. Azure sends
+ * such pages.
  */
 const EMPTY_PAGES = 100
 
 export interface ListedPage<T> {
   readonly objects: readonly T[]
-  /** Token of the next page; undefined on the last one. */
+  /** Token of the next page, or undefined on the final page. */
   readonly next: string | undefined
 }
 
 /**
- * The objects of a store whose keys begin with `prefix`, in the store's order. Each page is
- * requested on demand, and only one is in memory. Ends in every case, possibly with STORAGE_FAILED
- * or TIMEOUT: keys must ascend, a token must not repeat, and the number of pages without an object
- * and the store's total time (LISTING_TIMEOUT) are limited. `what`: "listing s3://…".
+ * Yields the objects of a store whose keys begin with `prefix`, in the store's order. Requests each
+ * page on demand, and holds one page in memory. The listing always ends. It throws STORAGE_FAILED
+ * if keys do not ascend, if a token repeats, or after too many pages without an object. It throws
+ * TIMEOUT if the store needs longer than LISTING_TIMEOUT. `what` is a phrase for messages, such as
+ * "listing s3://…".
  */
 export async function* pagedListing<T>(
   prefix: string,
@@ -50,8 +51,8 @@ export async function* pagedListing<T>(
 }
 
 /**
- * Stores compare bytes or UTF-16 units, which is the same up to U+D7FF; keys beyond that are
- * accepted in any order.
+ * Whether `key` sorts after `last`. Some stores compare bytes and others compare UTF-16 units,
+ * which gives the same order up to U+D7FF. For higher characters, the function accepts any order.
  */
 function isAfter(key: string, last: string): boolean {
   return key > last || /[\ud800-\uffff]/.test(key + last)

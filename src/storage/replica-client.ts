@@ -1,9 +1,9 @@
 import type { WaitOptions } from '../util/wait.js'
 import type { AskedGuarantees } from './write-guarantees.js'
 
-/** One LTX file of a replica, from a listing or a stat. */
+/** One LTX file of a replica, as `list` and `stat` return it. */
 export interface LtxFileInfo {
-  /** 0: L0 file, 1 to 8: compacted file, 9: snapshot. */
+  /** Level of the file. 0 is an L0 file, 1 to 8 are compacted files, and 9 is a snapshot. */
   readonly level: number
   /** First TXID of the file. */
   readonly minTxid: number
@@ -12,19 +12,19 @@ export interface LtxFileInfo {
   /** Size in bytes. */
   readonly size: number
   /**
-   * Milliseconds since the epoch. From `list`: the time that the store returns without another
-   * request (mtime, LastModified). From `stat`: the timestamp of the LTX header in the object's
-   * metadata, if it has one.
+   * Time of the file in milliseconds since the epoch. `list` returns the time that the store
+   * reports without another request (mtime, LastModified). `stat` returns the timestamp of the LTX
+   * header if the object's metadata contains it.
    */
   readonly createdAt: number
   /**
-   * The store's version of the object, from `list` and `stat` (entity tag, NUID or exact mtime);
-   * undefined if the store has none.
+   * The store's version of the object (entity tag, NUID or exact mtime), from `list` and `stat`.
+   * Undefined if the store has none.
    */
   readonly version?: string | undefined
   /**
-   * Permission bits, if the store has them: a database made from the file must not be readable by
-   * more users.
+   * Permission bits of the file, if the store has them. A database restored from the file must not
+   * be readable by more users.
    */
   readonly mode?: number | undefined
 }
@@ -38,23 +38,24 @@ export interface RequestOptions {
 }
 
 export interface ReadOptions extends RequestOptions {
-  /** An earlier read returned damaged bytes: no cache may answer. */
+  /** True bypasses all caches, because an earlier read returned damaged bytes. */
   readonly fresh?: boolean
   /**
-   * A buffer for the result, if it is large enough; a client may ignore it. After a rejection it
-   * must not be reused, because a system call that could not be cancelled may still write to it.
+   * A buffer for the result, which a client may ignore. The client uses it only if it is large
+   * enough. After a rejection the caller must not reuse the buffer, because a system call that
+   * could not be cancelled may still write to it.
    */
   readonly into?: Uint8Array | undefined
 }
 
 export interface ListOptions extends RequestOptions {
-  /** List only files whose *min* TXID is at least this. */
+  /** Lists only files whose *min* TXID is at least this TXID. */
   readonly fromTxid?: number
 }
 
 /**
- * A byte range of a file. Without `length`: to the end. `suffix`: the last bytes (a shorter file
- * completely).
+ * A byte range of a file. Without `length`, the range ends at the end of the file. `suffix` is a
+ * number of bytes at the end of the file. A file with fewer bytes is read completely.
  */
 export type ByteRange = { readonly offset: number; readonly length?: number } | { readonly suffix: number }
 
@@ -68,26 +69,32 @@ export interface ReadResult {
 }
 
 export interface WriteOptions extends RequestOptions {
-  /** The LTX header's timestamp in ms since the epoch; stored as metadata or mtime. */
+  /**
+   * Timestamp of the LTX header in milliseconds since the epoch, which the store keeps as metadata
+   * or mtime.
+   */
   readonly timestamp: number
   /**
-   * A local, durable file with the same content that will never change: a store in the same file
-   * system may link it instead of copying it.
+   * Path of a durable local file that has the same content and never changes. A store in the same
+   * file system may link this file instead of copying it.
    */
   readonly localFile?: string
-  /** Fail with PRECONDITION_FAILED if the name exists; `guarantees` says how reliably. */
+  /**
+   * Fails with PRECONDITION_FAILED if a file with the name exists. `guarantees` says how reliable
+   * this is.
+   */
   readonly createOnly?: boolean
 }
 
-/** The counters of `stats()` for one kind of request since the client was created. */
+/** The counters that `stats()` returns for one kind of request, since the client was created. */
 export interface OperationStats {
   /** Number of requests, without retries. */
   requests: number
   /** Number of requests that failed. */
   errors: number
-  /** Number of repeated attempts. */
+  /** Number of retries. */
   retries: number
-  /** Bytes that were sent or received. */
+  /** Number of bytes that the client has sent or received. */
   bytes: number
   /** Total duration of the requests in seconds. */
   seconds: number
@@ -96,114 +103,120 @@ export interface OperationStats {
 export type Operation = 'LIST' | 'GET' | 'PUT' | 'DELETE' | 'HEAD'
 
 /**
- * A small named object beside the LTX files (the lease), with the store's version tag for
+ * A small named object beside the LTX files, such as the lease. Its tag is the store's version for
  * compare-and-set.
  */
 export interface TaggedObject {
-  /** The content. */
+  /** The content of the object. */
   readonly data: Uint8Array
   /** The store's version of the object. */
   readonly tag: string
 }
 
-/** An object of a replica in Litestream 0.3's format; its name is relative to the replica. */
+/** An object of a replica in the format of Litestream 0.3. */
 export interface LegacyObject {
   /** Path of the object relative to the replica. */
   readonly name: string
   /** Size in bytes. */
   readonly size: number
-  /** Milliseconds since the epoch, as reported by the store. */
+  /** Time of the object in milliseconds since the epoch, as the store reports it. */
   readonly createdAt: number
   /** Permission bits, if the store has them. */
   readonly mode?: number
 }
 
-/** Read access to files of Litestream 0.3 at the URL of a replica. */
+/** Read access to the files of Litestream 0.3 at the URL of a replica. */
 export interface LegacyObjects {
-  /** All objects whose names begin with `prefix`, in no particular order. */
+  /** Lists all objects whose names begin with `prefix`, in no particular order. */
   list(prefix: string, options?: RequestOptions): AsyncIterable<LegacyObject>
-  /** The content of an object. */
+  /** Reads the content of an object. */
   stream(name: string, options?: RequestOptions): AsyncIterable<Uint8Array>
 }
 
 /**
- * A replica: the LTX files of one database in a store. The only interface between this package and
- * stores. All methods throw LitestreamError with NOT_FOUND, ACCESS_DENIED, PRECONDITION_FAILED,
- * THROTTLED, UNAVAILABLE, TIMEOUT, ABORTED, DISK_FULL or STORAGE_FAILED (INVALID_ARGUMENT for a
- * range outside the file). Temporary faults are retried inside; thrown errors are final. Concurrent
- * calls are allowed.
+ * A client of one replica, which is the set of LTX files of one database in a store. This is the
+ * only interface between this package and stores. All methods throw LitestreamError with NOT_FOUND,
+ * ACCESS_DENIED, PRECONDITION_FAILED, THROTTLED, UNAVAILABLE, TIMEOUT, ABORTED, DISK_FULL or
+ * STORAGE_FAILED. A range outside the file throws INVALID_ARGUMENT. The client retries temporary
+ * faults, so an error that it throws is final. Concurrent calls are allowed.
  */
 export interface ReplicaClient {
   /** The kind of store. */
   readonly type: 'file' | 's3' | 'nats' | 'sftp' | 'webdav' | 'gs' | 'abs' | 'oss'
-  /** The URL from which it was created, without credentials. */
+  /** The URL from which the client was created, without credentials. */
   readonly url: string
   /**
-   * The files of one level in ascending (min, max) order; pages are requested on demand. A failed
-   * listing throws and is never an empty list.
+   * Lists the files of one level in ascending (min, max) order. The client requests pages on
+   * demand. If a listing fails, the client throws instead of returning an empty list.
    */
   list(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /**
-   * The files of a level and of all levels above it, in (level, min, max) order, at the cost of one
-   * level; absent if the store must list each level separately. `fromTxid` applies to the first
-   * level.
+   * Lists the files of a level and of all levels above it, in (level, min, max) order, with as many
+   * requests as for one level. `fromTxid` applies to the first level only. Absent if the store must
+   * list each level separately.
    */
   listUpwards?(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /**
-   * Reads a byte range, which must lie inside the file, into memory. If `file` comes from a listing
-   * and the store's file has another size or version, throws NOT_FOUND: the replica was reset, and
-   * this is another file.
+   * Reads a byte range, which must lie inside the file, into memory. Throws NOT_FOUND if `file`
+   * comes from a listing and the file in the store has another size or version, because the replica
+   * was reset.
    */
   read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult>
   /**
-   * The whole file, or all bytes from `offset` on, as a stream; an interrupted body is continued.
-   * Compares with the listing as `read` does.
+   * Reads a file as a stream, from `offset` on. The client continues an interrupted body. Throws
+   * NOT_FOUND under the same condition as `read`.
    */
   stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array>
   /**
-   * Writes a file, which appears under its name atomically or not at all. The owner of the body may
-   * reuse a chunk when the next one is requested.
+   * Writes a file, which appears under its name atomically or not at all. The client may keep a
+   * chunk of the body only until it requests the next chunk.
    */
   write(file: LtxFileRef, body: Uint8Array | AsyncIterable<Uint8Array>, options: WriteOptions): Promise<LtxFileInfo>
-  /** Deletes files; a missing file counts as deleted. */
+  /** Deletes files. A missing file counts as deleted. */
   delete(files: readonly LtxFileRef[], options?: RequestOptions): Promise<void>
-  /** Size, time and version of a file. Throws NOT_FOUND. */
+  /** Returns size, time and version of a file. Throws NOT_FOUND. */
   stat(file: LtxFileRef, options?: RequestOptions): Promise<LtxFileInfo>
   /**
-   * Calls `onChange` soon after a file may have been added to level 0; absent if the store cannot
-   * report this: poll. The promise resolves when the watch is active. The watch ends when the
-   * signal aborts or the client closes. After an interruption the watch is renewed, and `onChange`
-   * is called because changes may have been missed.
+   * Calls `onChange` soon after a file may have been added to level 0. The promise resolves when
+   * the watch is active. The watch ends when the signal aborts or the client closes. After an
+   * interruption the client renews the watch and calls `onChange`, because it may have missed
+   * changes. Absent if the store cannot report changes, so that callers must poll.
    */
   watch?(onChange: () => void, options?: RequestOptions): Promise<void>
   /**
-   * The replicas at and below the URL, by their paths relative to it ("" for the URL itself),
-   * without decoding or checks: names come from the store. Absent if the store cannot list them.
+   * Lists the replicas at and below the URL, by their paths relative to the URL ("" for the URL
+   * itself). The paths are the store's names, which the client neither decodes nor checks. Absent
+   * if the store cannot list replicas.
    */
   replicas?(options?: RequestOptions): AsyncIterable<string>
   /**
-   * The guarantees of the store for several writers; absent if the store enforces every condition.
+   * The guarantees of the store for several writers. Absent if the store enforces every condition.
    */
   readonly guarantees?: AskedGuarantees | undefined
-  /** Whether objects are only created, never replaced or deleted; see write-once.ts. */
+  /** Whether the client only creates objects, and never replaces or deletes one (write-once.ts). */
   readonly writeOnce?: boolean | undefined
-  /** Absent if the store never had replicas of Litestream 0.3. */
+  /**
+   * Access to the files of Litestream 0.3. Absent if Litestream 0.3 did not support this kind of
+   * store.
+   */
   readonly legacy?: LegacyObjects | undefined
   /**
-   * Reads the small object `name` (`lock.json`) beside the levels; undefined if it does not exist.
+   * Reads a small object beside the levels, such as `lock.json`. Returns undefined if the object
+   * does not exist.
    */
   getObject(name: string, options?: RequestOptions): Promise<TaggedObject | undefined>
   /**
-   * Writes the object if its tag is still `ifTag` (null: if it does not exist); PRECONDITION_FAILED
-   * otherwise. Returns the new tag.
+   * Writes a small object if its tag is still `ifTag`, or for null if the object does not exist.
+   * Otherwise throws PRECONDITION_FAILED. Returns the new tag.
    */
   putObject(name: string, data: Uint8Array, ifTag: string | null, options?: RequestOptions): Promise<string>
-  /** Deletes the object if its tag is still `ifTag`; PRECONDITION_FAILED otherwise. */
+  /** Deletes a small object if its tag is still `ifTag`, otherwise throws PRECONDITION_FAILED. */
   deleteObject(name: string, ifTag: string, options?: RequestOptions): Promise<void>
-  /** Counters of the requests by kind, since the client was created. */
+  /** Returns the counters of each kind of request since the client was created. */
   stats(): Readonly<Record<Operation, OperationStats>>
   /**
-   * Ends the connections; requests in flight are aborted. A signal or `timeout` ends only the wait.
+   * Closes the connections and aborts requests in flight. `signal` and `timeout` limit only how
+   * long the caller waits.
    */
   close(waiting?: WaitOptions): Promise<void>
 }

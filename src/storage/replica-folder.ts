@@ -2,7 +2,9 @@ import type { Claim } from '../fs/path-claims.js'
 import type { ReplicaClient } from './replica-client.js'
 import { parseReplicaUrl } from './url.js'
 
-/** The folder of a replica in the file system; undefined for other stores. */
+/**
+ * Returns the folder of a replica in the file system, or undefined for a replica in another store.
+ */
 export function replicaFolder({ type, url }: ReplicaClient): Claim | undefined {
   if (type !== 'file') return undefined
   const location = parseReplicaUrl(url)

@@ -5,17 +5,17 @@ import { redactUrl } from './shown-url.js'
 
 /** Maximum number of replicas below a prefix. */
 const MAX_REPLICAS = 10_000
-/** Linux's limits, bytes. */
+/** Linux's limits for a file name and for a path, in bytes. */
 const MAX_NAME = 255
 const MAX_PATH = 4000
 
 /**
- * The replicas at and below `url`, by their paths relative to it, unchecked (see `nameFault`).
- * Throws INVALID_ARGUMENT if the store cannot list them, STORAGE_FAILED above 10,000 replicas, and
- * errors of the store.
+ * Returns the paths of the replicas at and below `url`, relative to `url`. The caller must check
+ * the paths with `nameFault`. Throws INVALID_ARGUMENT if the store cannot list replicas,
+ * STORAGE_FAILED if it has more than 10,000 replicas there, and errors of the store.
  */
 export async function replicasBelow(url: string, options: OpenReplicaClientOptions = {}): Promise<string[]> {
-  // Listing folders needs no keys.
+  // Listing folders needs no encryption keys.
   const client = await openReplicaClient(url, { ...options, encryption: false })
   try {
     if (!client.replicas) {
@@ -44,9 +44,9 @@ export async function replicasBelow(url: string, options: OpenReplicaClientOptio
 }
 
 /**
- * Why a relative path that a store reported cannot be the path of a database below a folder, as the
- * end of a sentence; undefined if it can. Refused are paths that lead out of the folder, and names
- * of files that SQLite or this package reads beside a database.
+ * Returns the reason for which a path that a store reported cannot be the path of a database below
+ * a folder, as the end of a sentence. Returns undefined for a valid path. Invalid are paths that
+ * lead out of the folder, and names of files that SQLite or this package reads beside a database.
  */
 export function nameFault(relative: string): string | undefined {
   if (relative.includes('\0') || relative.includes('\ufffd')) return 'has a character that no file name can have'

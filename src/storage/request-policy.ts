@@ -1,15 +1,15 @@
 /** Timeouts and number of attempts of a client's operations. */
 export interface RequestPolicy {
-  /** Number of attempts without progress in between. */
+  /** Maximum number of consecutive attempts without progress. */
   readonly attempts: number
   /**
-   * Milliseconds after an operation's start, or its last progress, after which no new attempt
-   * begins.
+   * Milliseconds after the start of an operation, or after its latest progress, in which a new
+   * attempt may begin.
    */
   readonly budget: number
-  /** Milliseconds until the store must begin to respond. */
+  /** Milliseconds in which the store must begin to respond. */
   readonly firstByteTimeout: number
-  /** Milliseconds that a connection may be silent during a transfer. */
+  /** Milliseconds that a connection may bring no byte during a transfer. */
   readonly idleTimeout: number
 }
 

@@ -9,34 +9,41 @@ import type { OperationCounters } from './operation-counters.js'
 import type { Operation } from './replica-client.js'
 import type { RequestPolicy } from './request-policy.js'
 
-/** Faults that may be temporary. Any other error would occur again, so it is thrown immediately. */
+/**
+ * Codes of faults that may be temporary. An error with another code would occur again, so the
+ * client throws it without a retry.
+ */
 const PASSING: readonly ErrorCode[] = ['THROTTLED', 'UNAVAILABLE', 'TIMEOUT']
 
-/** Whether the same request may succeed later. */
+/** Whether the same request may succeed later, given the error with which it failed. */
 export function isPassing(error: unknown): boolean {
   return error instanceof LitestreamError && PASSING.includes(error.code)
 }
 
-/** First and longest back-off with full jitter (jitteredDelay), in milliseconds. */
+/** Shortest and longest back-off in milliseconds, before full jitter (jitteredDelay). */
 const BASE = 50
 const CAP = 5_000
 
-/** A longer base for a store that throttles. */
+/** Shortest back-off in milliseconds for a store that throttles. */
 const THROTTLED_BASE = 500
 
-/** The wait requested by the store (Retry-After), in milliseconds, by the error that carried it. */
+/**
+ * The waits that stores have requested with Retry-After, in milliseconds, by the error of the
+ * response.
+ */
 const retryAfter = new WeakMap<LitestreamError, number>()
 
 export function setRetryAfter(error: LitestreamError, milliseconds: number): void {
   retryAfter.set(error, milliseconds)
 }
 
-/** Final errors of requests that were sent more than once. */
+/** The final errors of requests that the client has sent more than once. */
 const repeated = new WeakSet<LitestreamError>()
 
 /**
- * Whether a request that failed with this error was sent before without a response: the store may
- * have carried out that attempt, although it refused the last one.
+ * Whether a request that failed with this error may still have succeeded. If the response to an
+ * earlier attempt was lost, the store may have carried out that attempt, although it refused the
+ * final attempt.
  */
 export function mayHaveSucceeded(error: LitestreamError): boolean {
   return isPassing(error) || repeated.has(error)
@@ -44,26 +51,29 @@ export function mayHaveSucceeded(error: LitestreamError): boolean {
 
 export interface RetryOptions {
   readonly policy: RequestPolicy
-  /** For the message of ABORTED: "reading s3://…". */
+  /** Words for the message of ABORTED, such as "reading s3://…". */
   readonly what: string
   readonly signal?: AbortSignal | undefined
-  /** Aborts when the client is closed: no attempt is made after that. */
+  /** Aborts when the client is closed. No attempt begins after that. */
   readonly closing?: AbortSignal | undefined
   readonly counters: OperationCounters
-  /** The counted kind of request; undefined: connecting, which is not counted. */
+  /**
+   * The kind of request whose retries are counted. Undefined for connecting, which is not counted.
+   */
   readonly operation: Operation | undefined
   /**
-   * Time of the operation's last progress, by `elapsedMs()`, from which its budget counts.
-   * Default: the time of this call.
+   * Returns the time of the operation's latest progress, by `elapsedMs()`. The budget of the policy
+   * counts from this time. By default, the budget counts from the call of retrying().
    */
   readonly lastProgress?: () => number
 }
 
 /**
- * Runs `attempt` until it succeeds, fails permanently, or the policy's attempts or budget are
- * exhausted; then throws the last error. `attempt` must throw LitestreamErrors. `attempt` receives
- * the number of previous attempts. See mayHaveSucceeded. A store that does not answer is reported
- * (outage.ts).
+ * Runs `attempt` until an attempt succeeds or fails permanently, or until the attempts or the
+ * budget of the policy are used up. Then throws the error of the final attempt. `attempt` receives
+ * the number of previous attempts, and must throw LitestreamErrors. For the final error,
+ * mayHaveSucceeded() says whether the request may have succeeded. Reports a store that does not
+ * answer (outage.ts).
  */
 export async function retrying<T>(attempt: (before: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { policy, what, signal, closing, operation, counters } = options
@@ -105,8 +115,8 @@ export async function retrying<T>(attempt: (before: number) => Promise<T>, optio
 }
 
 /**
- * A signal that aborts when one of `signals` does, or after `timeout` ms, unless `settle` is called
- * before.
+ * Returns a signal that aborts when one of `signals` aborts, or after `timeout` milliseconds. A
+ * call of `settle` before that prevents the abort.
  */
 export function deadline(
   timeout: number,

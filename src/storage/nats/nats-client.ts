@@ -34,10 +34,13 @@ import { ObjectWriter } from './object-writer.js'
 import { NatsSession } from './session.js'
 import type { NatsSettings } from './settings.js'
 
-/** Number of files deleted in parallel. */
+/** Number of files that the client deletes in parallel. */
 const DELETE_CONCURRENCY = 8
 
-/** A replica in a bucket of a NATS object store: objects `<prefix>/ltx/<level>/<min>-<max>.ltx`. */
+/**
+ * A client of a replica in a bucket of a NATS object store. Objects are named
+ * `<prefix>/ltx/<level>/<min>-<max>.ltx`.
+ */
 export class NatsReplicaClient implements ReplicaClient {
   readonly type = 'nats'
   readonly url: string
@@ -46,7 +49,7 @@ export class NatsReplicaClient implements ReplicaClient {
   readonly #metas: MetaStore
   readonly #reader: ObjectReader
   readonly #writer: ObjectWriter
-  /** By `elapsedMs()`. */
+  /** Time of the next removal of abandoned chunks, by `elapsedMs()`. */
   #nextSweep = 0
 
   private constructor(url: string, session: NatsSession, prefix: string, keepsChunks: boolean) {
@@ -60,8 +63,8 @@ export class NatsReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Connects, and checks the bucket: Throws NOT_FOUND if the bucket does not exist and must not be
-   * created.
+   * Connects to the server and checks the bucket. Throws NOT_FOUND if the bucket does not exist and
+   * the settings do not allow creating it.
    */
   static async open(
     location: NatsLocation,
@@ -84,7 +87,8 @@ export class NatsReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Throws the errors of `open` for incompatible settings and unreadable files; does not connect.
+   * Checks the settings and reads the files that they name, without connecting. Throws the errors
+   * that `open` would throw for them.
    */
   static async check(location: NatsLocation, given: NatsSettings & { readonly bucket?: string } = {}): Promise<void> {
     await connectionOptions(location.server, bucketAndSettings(location, given).settings)
@@ -127,8 +131,8 @@ export class NatsReplicaClient implements ReplicaClient {
   async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
     const deletions = files.map((file) => () => this.#writer.delete(this.#name(file), 'any', signal))
     await runAll(DELETE_CONCURRENCY, deletions)
-    // Each deletion leaves a note in the stream; removing two old notes for each new one bounds
-    // their number.
+    // Each deletion leaves a deletion marker in the stream. Removing two old markers for each new
+    // one limits their number.
     await this.#writer.removeNotes(this.#metas.takeOldNotes(2 * files.length), signal)
     if (elapsedMs() < this.#nextSweep) return
     this.#nextSweep = elapsedMs() + ABANDONED_AFTER
@@ -213,7 +217,7 @@ function bucketAndSettings(
   return { bucket, settings: merged(location.settings, given) }
 }
 
-/** Any credentials of the caller replace all of the URL's. */
+/** If the caller gives any credentials, they replace all credentials of the URL. */
 function merged(url: NatsSettings, given: NatsSettings): NatsSettings {
   const identity = ['username', 'password', 'token', 'jwt', 'seed', 'creds', 'nkey'] as const
   return mergedSettings(url, given, Object.fromEntries(identity.map((key) => [key, identity])))

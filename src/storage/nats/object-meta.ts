@@ -1,12 +1,12 @@
 import { LitestreamError } from '../../errors.js'
 import type { LtxFileInfo } from '../replica-client.js'
 
-/** The header with the timestamp of the LTX header, as in Litestream. */
+/** The object header that contains the timestamp of the LTX header, as in Litestream. */
 const TIMESTAMP = 'Litestream-Timestamp'
 
 /**
- * The description of one object in a bucket: the body of the last message on the object's subject,
- * in the form that all NATS clients share.
+ * The metadata of one object in a bucket. All NATS clients store it as JSON in the latest message
+ * on the object's metadata subject.
  */
 export interface ObjectMeta {
   readonly name: string
@@ -19,28 +19,34 @@ export interface ObjectMeta {
   readonly deleted?: boolean
   readonly headers?: Readonly<Record<string, readonly string[]>>
   readonly options?: { readonly max_chunk_size?: number; readonly link?: unknown }
-  /** Why the object cannot be read, for example "a size of -1"; never part of the message. */
+  /**
+   * The reason for which the object cannot be read, such as "a size of -1". This field is not
+   * stored in the message.
+   */
   readonly fault?: string | undefined
 }
 
-/** A description and the sequence of the message it came in, which is the object's version. */
+/**
+ * The metadata of an object, with the sequence of its message, which is the version of the object.
+ */
 export interface StoredMeta {
   readonly seq: number
   readonly meta: ObjectMeta
 }
 
-/** Bytes. No NATS server accepts a longer message. */
+/** Maximum size of a message in bytes. No NATS server accepts a longer one. */
 const LONGEST_MESSAGE = 64 * 1024 * 1024
 
 /**
- * Valid NUIDs, which are a token of a subject: a wildcard would match the chunks of all objects.
+ * Pattern of valid NUIDs. A NUID is one token of a subject, and a wildcard in it would match the
+ * chunks of all objects.
  */
 const NUID = /^[A-Za-z0-9_-]+$/
 
 /**
- * Undefined if the message is not a description of an object. A description with impossible values
- * gets a `fault`, and zeros instead of the values: the object is listed and can be deleted, but
- * `checkMeta` refuses to read it.
+ * Parses the metadata of an object. Returns undefined if the message has another form. Metadata
+ * with impossible values gets a `fault`, and zeros instead of these values. Such an object is
+ * listed and can be deleted, but `checkMeta` throws before it is read.
  */
 export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
   let value: unknown
@@ -64,7 +70,10 @@ export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
   }
 }
 
-/** The description on the subject of the object `name`; with a `fault` for any other message. */
+/**
+ * Parses the metadata of the object `name`. If the message has another form or another name, the
+ * result has a `fault`.
+ */
 export function metaOf(name: string, data: Uint8Array): ObjectMeta {
   const meta = parseMeta(data)
   if (meta?.name === name) return meta
@@ -72,7 +81,7 @@ export function metaOf(name: string, data: Uint8Array): ObjectMeta {
   return { name, bucket: '', nuid: '', size: 0, chunks: 0, mtime: '', fault }
 }
 
-/** Throws STORAGE_FAILED for a description with impossible values. `label`: the object. */
+/** Throws STORAGE_FAILED for metadata with a `fault`. `label` names the object in the message. */
 export function checkMeta({ fault }: ObjectMeta, label: string): void {
   if (fault === undefined) return
   throw new LitestreamError('STORAGE_FAILED', `${label} is damaged: its description in the bucket has ${fault}`, {
@@ -98,7 +107,7 @@ function isNuid(value: unknown): value is string {
   return typeof value === 'string' && NUID.test(value)
 }
 
-/** A number of bytes or chunks. */
+/** Whether `value` can be a number of bytes or chunks. */
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
@@ -108,24 +117,30 @@ export function newMeta(meta: ObjectMeta & { readonly digest: string }, timestam
   return headers === undefined ? meta : { ...meta, headers }
 }
 
-/** The message on the subject of a deleted object. */
+/** Returns the deletion marker of an object, which replaces its metadata. */
 export function deletedMeta(meta: ObjectMeta): ObjectMeta {
   return { ...meta, deleted: true, size: 0, chunks: 0, digest: '', mtime: new Date().toISOString(), fault: undefined }
 }
 
-/** Whether the object exists with its own bytes: not deleted, and not a link to another bucket. */
+/**
+ * Whether the object exists in this bucket. A deleted object, and a link to another bucket, do not
+ * count.
+ */
 export function isPresent({ deleted, options }: Partial<ObjectMeta>): boolean {
   return deleted !== true && options?.link === undefined
 }
 
-/** The listing fields of an object. Each put has its own NUID. */
+/**
+ * Returns the fields of an object in a listing. The version is the NUID, which is different for
+ * each put.
+ */
 export function factsOf(meta: ObjectMeta): Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'> {
   return { size: meta.size, createdAt: createdAt(meta), version: meta.nuid }
 }
 
 /**
- * Milliseconds since the epoch: the LTX timestamp if the object has one, otherwise its time of
- * writing.
+ * Returns the LTX timestamp of the object, or without one the time of writing, in milliseconds
+ * since the epoch.
  */
 function createdAt(meta: ObjectMeta): number {
   const timestamp = Object.entries(meta.headers ?? {}).find(([name]) => name.toLowerCase() === TIMESTAMP.toLowerCase())

@@ -14,34 +14,40 @@ import { checkMeta, isPresent, type ObjectMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
 /**
- * Maximum number of chunks that are fetched one by one, in parallel. More are delivered by a
- * consumer, because a request for each would cost more.
+ * Maximum number of chunks that the reader requests one by one, in parallel. More chunks are read
+ * with a consumer, which costs less than a request per chunk.
  */
 const ONE_BY_ONE = 16
 
 /**
- * Bytes that a stream fetches together; the next ones are fetched while the consumer uses these.
+ * Number of bytes that a stream requests together. The stream requests the next window while its
+ * consumer uses the current one.
  */
 const WINDOW = 4 * 1024 * 1024
 
-/** Size of a stream's pieces in bytes: the chunk size of other clients. */
+/**
+ * Size in bytes of the pieces that a stream yields. It equals the chunk size of other NATS clients.
+ */
 const PIECE = 128 * 1024
 
-/** Number of chunks that the server left out of a delivery, fetched in parallel. */
+/**
+ * Number of chunks that the reader requests in parallel if the server has left them out of a
+ * delivery.
+ */
 const LEFT_OUT_CONCURRENCY = 8
 
-/** Maximum number of restarts of a read because the object was replaced. */
+/** Maximum number of times that a read starts again because the object was replaced. */
 const REPLACED_LIMIT = 5
 
 export interface ReadObjectOptions {
   readonly signal?: AbortSignal | undefined
-  /** Do not use cached descriptions. */
+  /** Ignores cached metadata. */
   readonly fresh?: boolean
-  /** Throws if the object is not the requested one. */
+  /** Throws if the object is not the expected one. */
   readonly check?: (meta: ObjectMeta) => void
 }
 
-/** Reads objects, fetching only the chunks that contain the requested bytes. */
+/** Reads objects of a bucket. Requests only the chunks that contain the requested bytes. */
 export class ObjectReader {
   readonly #session: NatsSession
   readonly #metas: MetaStore
@@ -74,7 +80,10 @@ export class ObjectReader {
     })
   }
 
-  /** The object with its version; undefined if it does not exist. Never from a cache. */
+  /**
+   * Reads a whole object without using a cache. Returns the content with the version, or undefined
+   * if the object does not exist.
+   */
   async readWhole(name: string, signal: AbortSignal | undefined): Promise<TaggedObject | undefined> {
     for (let attempt = 0; attempt < REPLACED_LIMIT; attempt++) {
       const stored = await this.#metas.fetch({ operation: 'GET', doing: 'reading', name, signal })
@@ -102,8 +111,8 @@ export class ObjectReader {
   }
 
   /**
-   * The bytes that `read` yields. Throws TIMEOUT if waiting for them takes longer than the policy's
-   * budget plus 1 s per KiB, or if all attempts bring no bytes.
+   * Yields the bytes of `read`. Throws TIMEOUT if waiting for them takes longer than the budget of
+   * the policy plus 1 s per KiB, or if no byte arrives in the time of all attempts.
    */
   async *#paced(
     { name }: ObjectMeta,
@@ -119,7 +128,8 @@ export class ObjectReader {
       { chunks, cancel: (error) => abort.abort(error), close: async () => void (await chunks.return()) },
       {
         what: `reading ${this.#session.label(name)}`,
-        // A single request fails after all its attempts.
+        // A single request throws its own error after all its attempts, which is earlier than this
+        // timeout.
         idleTimeout: policy.budget + 2 * policy.firstByteTimeout,
         allowance: allowanceFor(bytes, policy),
         signal,
@@ -136,8 +146,8 @@ export class ObjectReader {
   }
 
   /**
-   * The bytes of an object from `offset` on; the next window is fetched while the consumer uses
-   * one.
+   * Yields the bytes of an object from `offset` on. Requests the next window while the consumer
+   * uses the current one.
    */
   async *#pieces(
     meta: ObjectMeta,
@@ -149,7 +159,7 @@ export class ObjectReader {
       if (first >= index.ends.length) return undefined
       const last = chunkAt(index, Math.min(meta.size, startOf(index, first) + WINDOW) - 1)
       const chunks = this.#chunks(meta, index, first, last, signal)
-      // It may fail before it is awaited, and is not awaited if the consumer stops.
+      // `chunks` may reject before it is awaited. It is never awaited if the consumer stops early.
       chunks.catch(() => undefined)
       return { first, last, chunks }
     }
@@ -167,8 +177,8 @@ export class ObjectReader {
   }
 
   /**
-   * Runs `act` with the cached description and, if it returns undefined because the object has
-   * changed, with the server's.
+   * Runs `act` with the cached metadata of an object. If `act` returns undefined because the object
+   * has changed, runs `act` again with the metadata from the server.
    */
   async #withMeta<T>(
     name: string,
@@ -190,13 +200,18 @@ export class ObjectReader {
     throw this.#damaged(name)
   }
 
-  /** The position of a single chunk is not needed: its subject identifies it. */
+  /**
+   * Returns the positions of the object's chunks. An object of one chunk needs no request, because
+   * the subject identifies its chunk.
+   */
   async #index(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<ChunkIndex | undefined> {
     if (meta.chunks === 1) return { sequences: Float64Array.of(0), ends: Float64Array.of(meta.size) }
     return this.#indexes.of(meta, signal)
   }
 
-  /** Chunks `first` to `last`, in order; undefined if one of them does not exist. */
+  /**
+   * Returns the chunks from `first` to `last` in order, or undefined if one of them does not exist.
+   */
   async #chunks(
     meta: ObjectMeta,
     index: ChunkIndex,
@@ -218,8 +233,8 @@ export class ObjectReader {
   }
 
   /**
-   * Fills in the chunks that a consumer delivers, beginning with `first`, each checked against the
-   * index; those left out stay undefined.
+   * Reads chunks from number `first` on with a consumer, and stores them in `found`. Checks
+   * sequence and size of each chunk. Chunks that the server leaves out stay undefined.
    */
   async #deliver(
     meta: ObjectMeta,
@@ -244,7 +259,10 @@ export class ObjectReader {
     }
   }
 
-  /** Undefined if the chunk does not exist. Subject and size of the response are checked. */
+  /**
+   * Requests one chunk, and checks its subject and size. Returns undefined if the chunk does not
+   * exist.
+   */
   #chunk(
     meta: ObjectMeta,
     index: ChunkIndex,
@@ -259,7 +277,8 @@ export class ObjectReader {
       const query = seq === 0 ? { last_by_subj: subject } : { seq }
       const found =
         (this.#session.direct ? await jsm.direct.getMessage(stream, query) : null) ??
-        // A replica of the stream may be stale; its leader is not.
+        // A server with a copy of the stream may be behind, so the leader of the stream decides
+        // that a chunk is missing.
         (await jsm.streams.getMessage(stream, query))
       if (found === null || (seq !== 0 && found.seq !== seq)) return undefined
       const data = found.data

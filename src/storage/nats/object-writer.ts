@@ -11,30 +11,35 @@ import { deletedMeta, isPresent, newMeta, type ObjectMeta, type StoredMeta } fro
 import type { NatsSession, Request } from './session.js'
 import { WriteAttempts, WritersCollide } from './write-attempts.js'
 
-/** Chunk size in bytes, equal to that of all NATS clients. */
+/** Chunk size in bytes, which all NATS clients use. */
 const CHUNK = 128 * 1024
 
-/** Bytes of a message reserved for its headers. */
+/** Number of bytes of a message that are reserved for its headers. */
 const HEADROOM = 1024
 
-/** JetStream's code for a sequence without a message. */
+/** JetStream's error code for a sequence that has no message. */
 const NO_MESSAGE = 10043
 
-/** Milliseconds. */
+/** Timeout in milliseconds for removing unreferenced chunks. */
 const DISCARD_TIMEOUT = 5_000
 
-/** The condition of a write: no object with this name, the version with this sequence, or any. */
+/**
+ * The condition of a write. `absent` means that no object has this name. `seq` is the required
+ * version. `any` means no condition.
+ */
 export type Expected = 'absent' | 'any' | { readonly seq: number }
 
 /**
- * Writes and deletes objects: first the chunks, then one conditional message, which only one of
- * several writers can publish, makes the object visible.
+ * Writes and deletes objects. The writer publishes the chunks first. One conditional message with
+ * the metadata then makes the object visible. Only one of several writers can publish this message.
  */
 export class ObjectWriter {
   readonly #session: NatsSession
   readonly #metas: MetaStore
   readonly #indexes: ChunkIndexes
-  /** Chunks of a failed upload stay, because the user may have no right to delete. */
+  /**
+   * Whether the chunks of a failed upload stay, because the user may have no permission to delete.
+   */
   readonly #keepsChunks: boolean
 
   constructor(session: NatsSession, metas: MetaStore, indexes: ChunkIndexes, keepsChunks: boolean) {
@@ -44,7 +49,10 @@ export class ObjectWriter {
     this.#indexes = indexes
   }
 
-  /** Throws PRECONDITION_FAILED if the condition does not hold; the chunks are then removed. */
+  /**
+   * Writes an object. If the condition does not hold, removes the chunks and throws
+   * PRECONDITION_FAILED.
+   */
   async put(
     name: string,
     body: Uint8Array | AsyncIterable<Uint8Array>,
@@ -84,7 +92,8 @@ export class ObjectWriter {
         } as ObjectMeta & { digest: string },
         options.timestamp,
       )
-      // After a pause this long, a sweep may have removed the chunks.
+      // If the final chunk is as old as this, another process may be about to remove the chunks as
+      // abandoned.
       if (Date.now() - lastChunkAt > ABANDONED_AFTER / 2) throw this.#stalled(name)
       chunksOnly = false
       const { stored, replaced } = await this.#publishMeta(request, meta, options.expected)
@@ -92,7 +101,7 @@ export class ObjectWriter {
       if (replaced !== undefined) await this.#discard(name, replaced.meta.nuid)
       return stored
     } catch (error) {
-      // If it is unknown whether the object became visible, its chunks must stay.
+      // If the writer does not know whether the object became visible, its chunks must stay.
       const refused = isLitestreamError(error, 'PRECONDITION_FAILED') || error instanceof WritersCollide
       const invisible = chunksOnly || refused
       if (invisible && sequences.length > 0) await this.#discard(name, id)
@@ -100,7 +109,7 @@ export class ObjectWriter {
     }
   }
 
-  /** A missing object counts as deleted, unless a version was expected. */
+  /** Deletes an object. A missing object counts as deleted if `expected` is `any`. */
   async delete(name: string, expected: Exclude<Expected, 'absent'>, signal: AbortSignal | undefined): Promise<void> {
     const request = { operation: 'DELETE', doing: 'deleting', name, signal } as const
     const attempts = this.#attempts(request)
@@ -120,8 +129,8 @@ export class ObjectWriter {
   }
 
   /**
-   * The current object under the name, from the cache if possible. Throws PRECONDITION_FAILED if
-   * the condition does not hold.
+   * Returns the metadata of the object that has this name, from the cache if possible. Throws
+   * PRECONDITION_FAILED if the condition does not hold.
    */
   async #current(
     request: Request & { readonly name: string },
@@ -135,8 +144,9 @@ export class ObjectWriter {
   }
 
   /**
-   * Returns its sequence. Each chunk states the sequence of the previous one, so that a chunk whose
-   * acknowledgement was lost is never stored twice, and their order is kept.
+   * Publishes a chunk and returns its sequence. Each chunk names the sequence of the previous
+   * chunk. The server therefore keeps their order, and stores a chunk only once even if its
+   * acknowledgement was lost.
    */
   #publishChunk(request: Request, subject: string, chunk: Uint8Array, previous: number): Promise<number> {
     const { js, jsm, stream } = this.#session
@@ -147,8 +157,8 @@ export class ObjectWriter {
         if (!isWrongSequence(error)) throw error
         const last = before === 0 ? null : await jsm.streams.getMessage(stream, { last_by_subj: subject })
         if (last !== null && last.seq > previous) return last.seq
-        // No other client writes to this subject: the server has lost acknowledged chunks, as after
-        // a power cut.
+        // No other client writes to this subject, so the server has lost acknowledged chunks, for
+        // example in a power failure.
         throw new LitestreamError(
           'STORAGE_FAILED',
           `writing ${this.#session.label(request.name)} failed: the server lost chunks of it`,
@@ -179,7 +189,7 @@ export class ObjectWriter {
       }
       this.#metas.forget(meta.name)
       current = await this.#metas.fetch(request)
-      // An attempt that seemed lost has succeeded.
+      // An earlier attempt has succeeded, although its response was lost.
       if (current?.meta.nuid === meta.nuid && !current.meta.deleted) return { stored: current, replaced: undefined }
       const taken = current !== undefined && !current.meta.deleted
       if (typeof expected === 'object' || (expected === 'absent' && taken)) throw this.#conflict(meta.name)
@@ -187,8 +197,8 @@ export class ObjectWriter {
   }
 
   /**
-   * Publishes a description if the last message on its subject is `after` (0: none); undefined if
-   * it is not.
+   * Publishes the metadata if `after` is the sequence of the latest message on its subject (0 means
+   * no message). Returns the new sequence, or undefined if the latest message has another sequence.
    */
   #publishIf(request: Request, meta: ObjectMeta, after: number): Promise<number | undefined> {
     const { bucket, js } = this.#session
@@ -204,7 +214,7 @@ export class ObjectWriter {
       } catch (error) {
         if (!isWrongSequence(error)) throw error
         if (before === 0) return undefined
-        // The acknowledgement of an earlier attempt may have been lost.
+        // An earlier attempt may have succeeded although its acknowledgement was lost.
         const current = await this.#metas.ask(meta.name)
         const ours = current?.meta.nuid === meta.nuid && current.meta.deleted === meta.deleted
         return ours ? current.seq : undefined
@@ -212,7 +222,7 @@ export class ObjectWriter {
     })
   }
 
-  /** Removes notes of deletions permanently. A missing one is no error. */
+  /** Removes deletion markers from the stream permanently. A missing marker is not an error. */
   async removeNotes(sequences: readonly number[], signal: AbortSignal | undefined): Promise<void> {
     const { jsm, stream } = this.#session
     for (const seq of sequences) {
@@ -226,7 +236,10 @@ export class ObjectWriter {
     }
   }
 
-  /** A damaged description has no NUID: the chunks of its object stay. */
+  /**
+   * Removes the chunks with the NUID `id`. Damaged metadata has no NUID, so the chunks of such an
+   * object stay.
+   */
   async #purge(request: Request, id: string): Promise<void> {
     if (id === '') return
     const { bucket, jsm, stream } = this.#session
@@ -235,8 +248,8 @@ export class ObjectWriter {
   }
 
   /**
-   * Removes unreferenced chunks if that is possible soon. A failure does not fail the write: the
-   * sweep finds them.
+   * Removes unreferenced chunks, with a short timeout. If that fails, the write still succeeds, and
+   * a later sweep removes the chunks.
    */
   async #discard(name: string, id: string): Promise<void> {
     if (this.#keepsChunks) return
@@ -271,7 +284,7 @@ function isWrongSequence(error: unknown): boolean {
   return error instanceof JetStreamApiError && (error.code === 10071 || error.code === 10164)
 }
 
-/** The bytes of `body` in pieces of `size`; the last one is shorter. */
+/** Divides `body` into pieces of `size` bytes. The final piece may be shorter. */
 async function* rechunked(
   body: Uint8Array | AsyncIterable<Uint8Array>,
   size: number,

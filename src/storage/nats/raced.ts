@@ -1,8 +1,9 @@
 import { abortError, orAborted } from '../../util/abort.js'
 
 /**
- * `promise`, or a rejection that ends the wait: ABORTED when `signal` aborts, or the reason of the
- * first of `others` that aborts. The request itself continues, because NATS cannot cancel one.
+ * Waits for `promise`, but rejects as soon as a signal aborts. Rejects with ABORTED if `signal`
+ * aborts, or with the reason of one of `others`. The NATS request continues, because NATS cannot
+ * cancel a request.
  */
 export function raced<T>(
   promise: Promise<T>,

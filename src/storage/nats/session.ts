@@ -16,30 +16,30 @@ import { raced } from './raced.js'
 import type { NatsSettings } from './settings.js'
 
 export interface SessionOptions {
-  /** `host:port` */
+  /** Address of the server as `host:port`. */
   readonly server: string
   readonly bucket: string
-  /** The name of the replica in messages. */
+  /** URL that names the replica in messages. */
   readonly url: string
   readonly settings: NatsSettings
-  /** Overrides of DEFAULT_POLICY; `firstByteTimeout` is a setting. */
+  /** Values that replace those of DEFAULT_POLICY. `firstByteTimeout` is a setting. */
   readonly policy?: Partial<Omit<RequestPolicy, 'firstByteTimeout'>>
   readonly onOutage?: OutageListener | undefined
 }
 
 export interface Request {
   readonly operation: Operation
-  /** "reading", "writing", … */
+  /** A verb such as "reading" or "writing". */
   readonly doing: string
-  /** The object's name; without it, the bucket. */
+  /** Name of the object. Without it, the request concerns the bucket. */
   readonly name?: string
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * The connection to a NATS server and the handling that all its requests share: a request waits for
- * the connection, is counted and timed, ends with its signal, is retried after a temporary fault,
- * and throws LitestreamErrors.
+ * The connection to a NATS server, which all requests of a client share. A request waits for the
+ * connection and retries after temporary faults. The session counts and times each request, ends it
+ * when its signal aborts, and converts errors to LitestreamErrors.
  */
 export class NatsSession {
   readonly connection: NatsConnection
@@ -49,17 +49,17 @@ export class NatsSession {
   readonly jsm: JetStreamManager
   readonly counters: OperationCounters
   /**
-   * Whether any server that has the bucket may answer a read, not only its leader; a property of
-   * the bucket.
+   * Whether the bucket allows direct reads, which any server that has a copy of the stream may
+   * answer.
    */
   direct = false
   readonly #url: string
   readonly #policy: RequestPolicy
   readonly #closed = new AbortController()
   readonly #reconnectListeners = new Set<() => void>()
-  /** Aborts when the connection is lost; each connection has a new one. */
+  /** Aborts when the current connection is lost. Each new connection gets a new controller. */
   #lost = new AbortController()
-  /** Resolves when the connection is restored; undefined while it exists. */
+  /** Resolves when the lost connection is restored. Undefined while the connection exists. */
   #back: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
 
   private constructor(
@@ -81,8 +81,8 @@ export class NatsSession {
   }
 
   /**
-   * Connects. Throws ACCESS_DENIED, UNAVAILABLE, TIMEOUT, or CONFIG_INVALID for settings that do
-   * not go together.
+   * Connects. Throws ACCESS_DENIED, UNAVAILABLE, TIMEOUT, or CONFIG_INVALID for settings that
+   * exclude each other.
    */
   static async open(options: SessionOptions, signal?: AbortSignal): Promise<NatsSession> {
     const what = `connecting to ${options.url}`
@@ -95,8 +95,8 @@ export class NatsSession {
         try {
           return await raced(connecting, what, signal)
         } catch (error) {
-          // A connection that is established after the caller gave up must be closed; its failure
-          // is irrelevant.
+          // If the connection is established after the caller has given up, it is closed. An error
+          // of that late attempt is ignored.
           void connecting.then((late) => late.close()).catch(() => undefined)
           throw natsError(error, 'connecting to', options.url)
         }
@@ -108,7 +108,7 @@ export class NatsSession {
     return new NatsSession(options, connection, jsm, counters)
   }
 
-  /** Fires when the session is closed. */
+  /** Aborts when the session is closed. */
   get closing(): AbortSignal {
     return this.#closed.signal
   }
@@ -118,7 +118,7 @@ export class NatsSession {
     return this.#policy.firstByteTimeout
   }
 
-  /** Timeouts and number of attempts of requests. */
+  /** Timeouts and maximum number of attempts of a request. */
   get policy(): RequestPolicy {
     return this.#policy
   }
@@ -128,7 +128,7 @@ export class NatsSession {
   }
 
   /**
-   * Calls `listener` each time a lost connection was restored. Returns a function that removes the
+   * Calls `listener` each time a lost connection is restored. Returns a function that removes the
    * listener.
    */
   onReconnect(listener: () => void): () => void {
@@ -137,8 +137,8 @@ export class NatsSession {
   }
 
   /**
-   * Sends one request, with retries after temporary faults. `send` receives the number of previous
-   * attempts.
+   * Sends one request, and retries it after temporary faults. `send` receives the number of
+   * previous attempts.
    */
   request<T>(request: Request, send: (before: number) => Promise<T>): Promise<T> {
     const { operation, doing, name, signal } = request
@@ -174,7 +174,7 @@ export class NatsSession {
     await this.connection.close()
   }
 
-  /** Waits for a lost connection to come back. */
+  /** Waits until a lost connection is restored, at most for the timeout of a request. */
   async #connected(what: string, signal: AbortSignal | undefined): Promise<void> {
     if (this.#closed.signal.aborted) throw this.#closed.signal.reason
     if (this.#back === undefined) return
@@ -188,7 +188,8 @@ export class NatsSession {
   }
 
   /**
-   * A request for a missing bucket has no responders, as has one to a server that is just starting.
+   * Throws NOT_FOUND if the bucket of a request without responders does not exist. Returns if the
+   * bucket may exist, because a server that is just starting has no responders either.
    */
   async #checkBucket(doing: string, target: string): Promise<void> {
     try {

@@ -2,42 +2,45 @@ import type { Duration } from '../../util/duration.js'
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of a NATS replica, apart from server, bucket and prefix. Names as in the configuration
- * file, in camel case.
+ * Settings of a NATS replica, apart from server, bucket and prefix. The names are those of the
+ * configuration file in camel case.
  */
 export interface NatsSettings {
-  /** User name of a login with a password. */
+  /** Name of the user, for authentication with a password. */
   readonly username?: string
   /** Password of the user. */
   readonly password?: string | Secret
-  /** Token, instead of a user. */
+  /** Token, for authentication without a user. */
   readonly token?: string | Secret
-  /** A user's JWT; requires `seed`. */
+  /** JWT of a user, which requires `seed`. */
   readonly jwt?: string | Secret
-  /** The seed of the NKey that signs for `jwt` or `nkey`. */
+  /** Seed of the NKey that signs for `jwt` or `nkey`. */
   readonly seed?: string | Secret
-  /** A credentials file, as `nsc` writes it. */
+  /** Path of a credentials file that `nsc` has written. */
   readonly creds?: string
-  /** A user's public NKey; requires `seed`. */
+  /** Public NKey of a user, which requires `seed`. */
   readonly nkey?: string | Secret
-  /** Require TLS. */
+  /** True requires TLS. */
   readonly tls?: boolean
-  /** Files with CA certificates in PEM. */
+  /** Paths of PEM files with CA certificates. */
   readonly rootCas?: readonly string[]
-  /** Path of the client certificate, PEM. */
+  /** Path of the client certificate in PEM format. */
   readonly clientCert?: string
-  /** Path of its private key, PEM. */
+  /** Path of the private key of `clientCert` in PEM format. */
   readonly clientKey?: string
-  /** Accept any TLS certificate. */
+  /** True accepts any TLS certificate. */
   readonly skipVerify?: boolean
-  /** -1: unlimited. */
+  /** Maximum number of reconnection attempts. -1 means no limit. */
   readonly maxReconnects?: number
-  /** Time between two attempts to connect again. */
+  /** Wait between two attempts to reconnect. */
   readonly reconnectWait?: Duration
-  /** Timeout of a connection attempt or a request. */
+  /** Timeout of a connection attempt and of a request. */
   readonly timeout?: Duration
-  /** Create the bucket if it does not exist. */
+  /** True creates the bucket if it does not exist. */
   readonly createBucket?: boolean
-  /** Set by `openReplicaClient`: nothing is deleted, not even chunks of a failed upload. */
+  /**
+   * Set by `openReplicaClient` for a write-once replica. The client then deletes nothing, not even
+   * the chunks of a failed upload.
+   */
   readonly writeOnce?: boolean
 }

@@ -2,31 +2,31 @@ import { LitestreamError } from '../../errors.js'
 import { elapsedMs } from '../../util/elapsed.js'
 
 /**
- * Attempts at one conditional write. Each failed attempt means that a write of another client
- * succeeded.
+ * Maximum number of attempts at one conditional write. Each failed attempt means that a write of
+ * another client succeeded.
  */
 const MAX_ATTEMPTS = 100
 
-/** Time limit for all attempts, in milliseconds. */
+/** Maximum time in milliseconds for all attempts together. */
 const MAX_TIME = 60_000
 
-/**
- * Counts and limits the attempts of one write to an object that other writers change at the same
- * time.
- */
+/** Counts and limits the attempts of one write to an object that other clients are changing. */
 export class WriteAttempts {
   readonly #what: string
   readonly #file: string
   readonly #began = elapsedMs()
   #count = 0
 
-  /** `what`: "writing nats://…". `file`: the object. */
+  /** `what` is a phrase such as "writing nats://…", and `file` names the object. */
   constructor(what: string, file: string) {
     this.#what = what
     this.#file = file
   }
 
-  /** Call before each attempt. Throws WritersCollide after too many attempts or too long a time. */
+  /**
+   * The writer must call this before each attempt. Throws WritersCollide after MAX_ATTEMPTS
+   * attempts or MAX_TIME.
+   */
   next(): void {
     const seconds = Math.round((elapsedMs() - this.#began) / 1000)
     if (this.#count === MAX_ATTEMPTS || (this.#count > 0 && elapsedMs() - this.#began > MAX_TIME)) {
@@ -36,7 +36,10 @@ export class WriteAttempts {
   }
 }
 
-/** The write did not take place. */
+/**
+ * The error of a write that did not take place, because other clients changed the object during all
+ * attempts.
+ */
 export class WritersCollide extends LitestreamError {
   constructor(what: string, file: string, attempts: number, seconds: number) {
     const count = attempts === 1 ? '1 attempt' : `${attempts} attempts`

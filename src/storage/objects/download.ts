@@ -3,7 +3,7 @@ import type { ByteRange } from '../replica-client.js'
 import type { ObjectStore } from './object-store.js'
 import type { Requests, Subject } from './requests.js'
 
-/** Downloads a range of an object. */
+/** Downloads a range of an object from an ObjectStore. */
 export function download(
   store: ObjectStore,
   requests: Requests,

@@ -5,13 +5,16 @@ import { listObjects } from './listing.js'
 import type { ObjectStore } from './object-store.js'
 import type { Requests, Subject } from './requests.js'
 
-/** Files of Litestream 0.3 at the URL of a replica: `<path>/generations/…`. */
+/**
+ * The files of Litestream 0.3 at the URL of a replica in an object store. Their keys begin with
+ * `<path>/generations/`.
+ */
 export class ObjectLegacyObjects implements LegacyObjects {
   readonly #store: ObjectStore
   readonly #requests: Requests
   readonly #prefix: string
 
-  /** `prefix`: of the replica's keys; "" or with a trailing slash. */
+  /** `prefix` is the prefix of the replica's keys, which is empty or ends with a slash. */
   constructor(store: ObjectStore, requests: Requests, prefix: string) {
     this.#store = store
     this.#requests = requests

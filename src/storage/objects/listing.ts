@@ -2,7 +2,10 @@ import { pagedListing } from '../paged-listing.js'
 import type { ObjectStore, StoredObject } from './object-store.js'
 import type { Requests, Subject } from './requests.js'
 
-/** Lists the objects whose keys begin with `prefix`, from the key `from` on, as `pagedListing` does. */
+/**
+ * Lists the objects whose keys begin with `prefix` and sort at or after `from`, with the guarantees
+ * of `pagedListing`.
+ */
 export async function* listObjects(
   store: ObjectStore,
   requests: Requests,

@@ -3,8 +3,8 @@ import { type ErrorDetails, LitestreamError } from '../../errors.js'
 const noBuckets = new WeakSet<object>()
 
 /**
- * A NOT_FOUND error for the bucket or container itself, which does not mean that objects are
- * missing.
+ * Returns a NOT_FOUND error for a missing bucket or container. Such an error does not prove that an
+ * object is missing.
  */
 export function noBucketError(message: string, details: ErrorDetails): LitestreamError {
   const error = new LitestreamError('NOT_FOUND', message, details)
@@ -12,7 +12,7 @@ export function noBucketError(message: string, details: ErrorDetails): Litestrea
   return error
 }
 
-/** Whether `error` is one of `noBucketError`. */
+/** Whether `noBucketError` has created `error`. */
 export function isNoBucket(error: LitestreamError): boolean {
   return noBuckets.has(error)
 }

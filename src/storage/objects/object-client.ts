@@ -37,37 +37,39 @@ import type { ObjectStore, StoredObject } from './object-store.js'
 import { Requests, type Subject } from './requests.js'
 import { upload } from './upload.js'
 
-/** Options of a client; tests set all but `onOutage`. */
+/** Options of an ObjectReplicaClient. Only tests set `policy` and `pageSize`. */
 export interface ObjectClientOptions {
   readonly onOutage?: OutageListener | undefined
   readonly policy?: Partial<RequestPolicy>
-  /** Objects of one page of a listing; default: as many as the store gives. */
+  /** Number of objects per page of a listing. Without it, the store decides. */
   readonly pageSize?: number
 }
 
-/** Number of objects deleted in parallel, each by its own request. */
+/** Number of objects that the client deletes in parallel, with one request each. */
 const DELETE_CONCURRENCY = 16
 
-/** A file of a level, by its key below `ltx/`. */
+/** Pattern of the key of an LTX file, without the part up to `ltx/`. */
 const FILE_KEY = /^([0-9])\/([^/]*)$/
 
 /**
- * A replica in an object store: `<path>/ltx/<level>/<min>-<max>.ltx`. Contains everything that
- * these stores have in common; an ObjectStore represents the store itself.
+ * A client of a replica in an object store. Objects are named `<path>/ltx/<level>/<min>-<max>.ltx`.
+ * The class contains all code that is independent of the kind of store, and an ObjectStore makes
+ * the requests.
  */
 export class ObjectReplicaClient implements ReplicaClient {
   readonly type: ObjectStore['type']
   readonly url: string
   readonly legacy: LegacyObjects
   readonly #store: ObjectStore
-  /** "" or with a trailing slash. */
+  /** Prefix of the replica's keys, which is empty or ends with a slash. */
   readonly #prefix: string
   readonly #counters: OperationCounters
   readonly #requests: Requests
   readonly #files: DownloadedFiles
 
   /**
-   * `path`: the replica's path in the store, without a slash at either end; "" is the store itself.
+   * `path` is the path of the replica in the store, without a slash at either end. "" means the
+   * store itself.
    */
   constructor(store: ObjectStore, path: string, { policy, onOutage }: ObjectClientOptions = {}) {
     this.type = store.type
@@ -102,7 +104,10 @@ export class ObjectReplicaClient implements ReplicaClient {
     return this.#list(`${this.#prefix}ltx/`, { level, fromTxid }, signal)
   }
 
-  /** Levels have one digit, so the order of keys is the order of levels. */
+  /**
+   * Lists files from a level on. Each level is one digit in the key, so the store returns the
+   * levels in ascending order.
+   */
   async *#list(
     prefix: string,
     first: { readonly level: number; readonly fromTxid: number },
@@ -141,7 +146,10 @@ export class ObjectReplicaClient implements ReplicaClient {
     return readRange(this.#files, file, range, options)
   }
 
-  /** Uses the listed size unless the store reports another one. */
+  /**
+   * Reads the final bytes of a file whose store has no suffix ranges. Uses the listed size, and
+   * requests the size if `file` has none.
+   */
   async #readSuffix(file: LtxFileRef, suffix: number, options: ReadOptions): Promise<ReadResult> {
     const { signal } = options
     const stat = async () => this.stat(file, signal ? { signal } : {})
@@ -150,7 +158,7 @@ export class ObjectReplicaClient implements ReplicaClient {
     try {
       return await this.read(known, { offset: known.size - length, length }, options)
     } catch (error) {
-      // The range is outside of the object: the object differs from the listed one.
+      // If the range is outside of the object, the object is not the listed file.
       if (!isLitestreamError(error, 'INVALID_ARGUMENT')) throw error
       checkSameFile(known, await stat(), this.#target(this.#key(file)))
       throw error
@@ -195,9 +203,9 @@ export class ObjectReplicaClient implements ReplicaClient {
       const data = await gather(chunks, () => found().fileSize)
       return { data, tag: found().version ?? '' }
     } catch (error) {
-      // An object without bytes has no valid range.
+      // An empty object has no valid range.
       if (isLitestreamError(error, 'INVALID_ARGUMENT')) return this.#emptyObject(key, signal)
-      // A missing bucket does not tell whether the object exists.
+      // If the bucket is missing, the client does not know whether the object exists.
       if (isLitestreamError(error, 'NOT_FOUND') && !isNoBucket(error)) return undefined
       throw error
     }
@@ -209,8 +217,8 @@ export class ObjectReplicaClient implements ReplicaClient {
   }
 
   /**
-   * One attempt: after a lost response it is unknown whose object exists, and a lease must not
-   * guess.
+   * Writes a small object in a single attempt. After a lost response, the client would not know
+   * which writer's object exists, and a lease must not guess.
    */
   async putObject(
     name: string,
@@ -245,7 +253,7 @@ export class ObjectReplicaClient implements ReplicaClient {
     return this.#requests.retried(subject, () => (limit) => this.#store.head(key, limit))
   }
 
-  /** A missing object counts as deleted; a missing bucket does not. */
+  /** Deletes an object. A missing object counts as deleted, but a missing bucket is an error. */
   async #delete(key: string, ifVersion: string | undefined, signal: AbortSignal | undefined): Promise<void> {
     const subject = this.#subject('DELETE', 'deleting', key, signal)
     try {
@@ -280,7 +288,10 @@ function factsOf({ size, createdAt, version }: StoredObject): Pick<LtxFileInfo, 
   return { size, createdAt, version }
 }
 
-/** `0/0000000000000001-0000000000000001.ltx`; undefined for any other key. */
+/**
+ * Parses a key such as `0/0000000000000001-0000000000000001.ltx`. Returns undefined for a key of
+ * another form.
+ */
 function fileOf(name: string): LtxFileRef | undefined {
   const match = FILE_KEY.exec(name)
   const range = match === null ? undefined : parseFileName(match[2]!)

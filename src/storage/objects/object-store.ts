@@ -5,87 +5,93 @@ import type { ListedPage } from '../paged-listing.js'
 import type { ByteRange } from '../replica-client.js'
 import type { Requests, Subject } from './requests.js'
 
-/** A store's data about one of its objects. */
+/** The data that a store reports about an object. */
 export interface StoredObject {
   readonly key: string
-  /** In bytes; NaN if the store does not report it. */
+  /** Size in bytes, or NaN if the store does not report it. */
   readonly size: number
   /**
-   * Milliseconds since the epoch: the timestamp in its metadata, otherwise its creation; NaN if the
-   * store reports neither.
+   * The timestamp in the object's metadata, or without one the creation time, in milliseconds since
+   * the epoch. NaN if the store reports neither.
    */
   readonly createdAt: number
-  /** Changes when other content is written under the key: a generation, or an entity tag. */
+  /** A generation or an entity tag. It changes when a writer replaces the content of the object. */
   readonly version: string | undefined
-  /** The ID of the upload in its metadata (`PutOptions.uploadId`). */
+  /** The upload ID in the object's metadata (`PutOptions.uploadId`). */
   readonly uploadId?: string | undefined
 }
 
-/** One page of a listing, in the order of keys. */
+/** One page of a listing in ascending order of keys. */
 export type ObjectPage = ListedPage<StoredObject>
 
 /**
- * The condition of a write or deletion: the version that must exist; null: no object must exist.
+ * The condition of a write or deletion. A string is the version that must exist, null means that no
+ * object may exist, and undefined means no condition.
  */
 export type IfVersion = string | null | undefined
 
 export interface PutOptions {
   readonly ifVersion?: IfVersion
-  /** Milliseconds since the epoch, for the metadata. */
+  /** LTX timestamp for the metadata, in milliseconds since the epoch. */
   readonly timestamp?: number | undefined
-  /** A random ID for the metadata: after a lost response it shows whose object exists. */
+  /**
+   * A random ID for the metadata. After a lost response, it shows whether the existing object
+   * belongs to this upload.
+   */
   readonly uploadId?: string | undefined
 }
 
-/** The pieces of a body of unknown length. */
+/** The pieces of a body whose length is unknown. */
 export interface Pieces {
   /**
-   * The next piece of `ObjectStore.pieceSize` bytes, the last one shorter; undefined after the last
-   * one.
+   * Returns the next piece, or undefined after the final piece. Each piece has
+   * `ObjectStore.pieceSize` bytes, except that the final one may be shorter.
    */
   next(): Promise<Uint8Array | undefined>
-  /** Whether the last returned piece is the final one. */
+  /** Whether the piece that `next` returned most recently is the final one. */
   readonly ended: boolean
 }
 
 /**
- * A store of whole objects under keys, with conditional writes, through its client library. Each
- * method is one request, and ends with `signal`, except `putPieces`. Methods may throw any error,
- * which `toError` converts.
+ * A store of objects with conditional writes, accessed with the store's client library. Each method
+ * sends one request and ends when `signal` aborts, except `putPieces`. Methods may throw any error,
+ * which `toError` converts to a LitestreamError.
  */
 export interface ObjectStore {
   readonly type: 'gs' | 'abs'
   /**
-   * The URL of the bucket or container, without credentials: the prefix of object names in
-   * messages.
+   * The URL of the bucket or container without credentials. Messages write it before the name of an
+   * object.
    */
   readonly url: string
   /**
-   * Maximum size of an object written with one `put`, and size of each piece of a larger one, in
-   * bytes.
+   * Size in bytes up to which a single `put` writes an object. A larger object is written in pieces
+   * of this size.
    */
   readonly pieceSize: number
-  /** Whether `get` accepts a suffix; otherwise the size is requested first. */
+  /**
+   * Whether `get` accepts a suffix range. If not, the client requests the size of the object first.
+   */
   readonly suffixRanges: boolean
   /**
-   * `from`: only objects with this key or a later one, if the store supports it; `token`: of the
-   * previous page.
+   * Returns one page of a listing. If the store supports `from`, the page has only keys at or after
+   * `from`. `token` comes from the previous page.
    */
   listPage(
     prefix: string,
     place: { readonly from?: string | undefined; readonly token?: string | undefined },
     signal: AbortSignal,
   ): Promise<ObjectPage>
-  /** One page of the folders directly below `prefix`, which ends with "/" or is empty. */
+  /** Returns one page of the folders directly below `prefix`, which is empty or ends with "/". */
   listFolders(prefix: string, token: string | undefined, signal: AbortSignal): Promise<FolderPage>
-  /** `version`: fail unless the object has this version. */
+  /** Reads a range of an object. Fails if the object has another version than `version`. */
   get(key: string, range: ByteRange, version: string | undefined, signal: AbortSignal): Promise<ObjectReply>
   head(key: string, signal: AbortSignal): Promise<StoredObject>
-  /** Returns the new version. */
+  /** Writes an object and returns its new version. */
   put(key: string, data: Uint8Array, options: PutOptions, signal: AbortSignal): Promise<string>
   /**
-   * Writes an object of several pieces, through `requests`, which retries each. The object appears
-   * atomically or not at all. Returns the size in bytes.
+   * Writes an object in several pieces. `requests` retries each request. The object appears
+   * atomically or not at all. Returns the size of the object in bytes.
    */
   putPieces(requests: Requests, subject: Subject, key: string, pieces: Pieces, options: PutOptions): Promise<number>
   delete(key: string, ifVersion: string | undefined, signal: AbortSignal): Promise<void>
@@ -93,10 +99,10 @@ export interface ObjectStore {
   close(): void
 }
 
-/** The subject of a request, for its error message. */
+/** The verb and the object of a request, for its error message. */
 export interface Attempted {
-  /** "reading", "writing" … */
+  /** A verb such as "reading" or "writing". */
   readonly doing: string
-  /** `gs://bucket/key`. */
+  /** The object of the request, such as `gs://bucket/key`. */
   readonly target: string
 }

@@ -6,29 +6,32 @@ import type { RequestPolicy } from '../request-policy.js'
 import { deadline, retrying } from '../retry.js'
 import type { Attempted } from './object-store.js'
 
-/** The subject of a request, for counters and messages. */
+/** The verb, object and kind of a request, for counters and messages. */
 export interface Subject extends Attempted {
   readonly operation: Operation
   readonly signal?: AbortSignal | undefined
 }
 
-/** One request; it ends when the signal aborts. */
+/** Sends one request, which ends when the signal aborts. */
 export type Send<Output> = (signal: AbortSignal) => Promise<Output>
 
 export interface RequestsOptions {
-  /** The store, for messages. */
+  /** URL of the replica, for messages. */
   readonly url: string
   readonly policy: RequestPolicy
   readonly counters: OperationCounters
   readonly toError: (error: unknown, attempted: Attempted) => LitestreamError
 }
 
-/** Milliseconds per sent byte in which a store must respond: 1 MiB/s is slow, but acceptable. */
+/**
+ * Milliseconds per sent byte that a store may take to respond. The value corresponds to 1 MiB/s,
+ * which is slow but acceptable.
+ */
 const MS_PER_BYTE = 1000 / 2 ** 20
 
 /**
- * Sends the requests of one client: counts and times each, limits the wait for the first byte,
- * retries, and converts errors.
+ * Sends the requests of one client. Counts and times each request, limits the wait for the first
+ * byte, retries, and converts errors to LitestreamErrors.
  */
 export class Requests {
   readonly policy: RequestPolicy
@@ -49,19 +52,26 @@ export class Requests {
     return this.#closing.signal
   }
 
-  /** Milliseconds until the store must begin to respond to a request with `bytes` of data. */
+  /**
+   * Returns the milliseconds in which the store must begin to respond to a request that sends
+   * `bytes` bytes.
+   */
   firstByte(bytes = 0): number {
     return this.policy.firstByteTimeout + bytes * MS_PER_BYTE
   }
 
-  /** One attempt. `firstByte`: milliseconds until the store must begin to respond. */
+  /**
+   * Makes one attempt of a request. `firstByte` is the time in milliseconds in which the store must
+   * begin to respond.
+   */
   once<Output>(subject: Subject, send: Send<Output>, firstByte = this.firstByte()): Promise<Output> {
     const { operation, doing, target, signal } = subject
     throwIfAborted(signal, `${doing} ${target}`)
     return this.counters.track(operation, async () => {
       const limit = deadline(firstByte, signal, this.#closing.signal)
       try {
-        // Not every wait in a library obeys the signal: credentials come from another server.
+        // Some waits in a library ignore the signal, for example the wait for credentials from
+        // another server.
         return await orAborted(send(limit.signal), limit.signal)
       } catch (error) {
         if (limit.passed()) throw noAnswer(subject, firstByte)
@@ -73,8 +83,8 @@ export class Requests {
   }
 
   /**
-   * Retries until an attempt succeeds, fails permanently, or the policy is exhausted. `send`
-   * receives the number of previous attempts.
+   * Repeats a request until an attempt succeeds, an attempt fails permanently, or the policy allows
+   * no more attempts. `send` receives the number of previous attempts.
    */
   retried<Output>(subject: Subject, send: (before: number) => Send<Output>, firstByte?: number): Promise<Output> {
     return retrying((before) => this.once(subject, send(before), firstByte), {
@@ -88,9 +98,9 @@ export class Requests {
   }
 
   /**
-   * Sends a request that makes an object appear. An attempt whose response was lost may have
-   * succeeded: the next one finds the name taken. `isOwn` then returns whether the object is the
-   * one that was sent.
+   * Sends a request that creates an object. If the response of an attempt is lost although it
+   * succeeded, the next attempt finds the name taken. `isOwn` then returns whether the existing
+   * object is the object of this request.
    */
   async carriedOut<Output>(
     subject: Subject,
@@ -109,13 +119,13 @@ export class Requests {
       )
     } catch (error) {
       const taken = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
-      // If `isOwn` fails, the refusal is thrown, for which mayHaveSucceeded() returns true.
+      // If `isOwn` fails, throws the store's refusal, for which mayHaveSucceeded() returns true.
       if (!taken || !(await isOwn().catch(() => false))) throw error
       return undefined
     }
   }
 
-  /** Ends all running requests and bodies with ABORTED, and refuses new ones. */
+  /** Aborts all running requests and downloads with ABORTED, and refuses new ones. */
   close(): void {
     this.#closing.abort(new LitestreamError('ABORTED', `the client of ${this.#url} was closed`))
   }

@@ -7,7 +7,7 @@ import type { Requests, Subject } from './requests.js'
 const CHUNK_SIZE = 1024 * 1024
 
 export interface UploadOptions extends PutOptions {
-  /** Ms since the epoch. */
+  /** LTX timestamp in milliseconds since the epoch. */
   readonly timestamp: number
 }
 
@@ -16,8 +16,9 @@ interface IdentifiedUpload extends UploadOptions {
 }
 
 /**
- * Writes an object: in one request up to the store's piece size, otherwise in pieces. Holds the
- * pieces being sent and one being filled in memory. Returns the size in bytes.
+ * Writes an object in one request if it has at most the store's piece size, otherwise in pieces.
+ * Memory holds the pieces that are being sent, and one more piece. Returns the size of the object
+ * in bytes.
  */
 export async function upload(
   store: ObjectStore,
@@ -70,8 +71,8 @@ async function put(
 }
 
 /**
- * Whether the object under `key` is the one that this upload sent. Size and timestamp alone do not
- * tell: another writer's object may have the same.
+ * Whether the object under `key` is the object that this upload has sent. Size and timestamp are
+ * not sufficient, because another writer's object may have the same ones.
  */
 export async function isOwn(
   store: ObjectStore,
@@ -89,7 +90,7 @@ export async function isOwn(
   }
 }
 
-/** A body divided into pieces of one size. */
+/** Divides a body into pieces of one size. */
 class PieceSource {
   readonly #source: AsyncGenerator<Uint8Array>
   readonly #size: number
@@ -101,12 +102,15 @@ class PieceSource {
     this.#size = size
   }
 
-  /** Whether no piece follows. */
+  /** Whether the body has no further piece. */
   get ended(): boolean {
     return this.#sourceEnded && this.#buffer.size === 0
   }
 
-  /** Reads one byte beyond the piece, to find out whether the piece is the last one. */
+  /**
+   * Returns the next piece. Reads at least one byte more than the piece, to learn whether the piece
+   * is the final one.
+   */
   async next(): Promise<Uint8Array | undefined> {
     while (!this.#sourceEnded && this.#buffer.size <= this.#size) {
       const { value, done } = await this.#source.next()
@@ -121,7 +125,10 @@ class PieceSource {
   }
 }
 
-/** Divides a body in one buffer, so that no part is copied before it is needed. */
+/**
+ * Yields a body in one buffer as parts of CHUNK_SIZE bytes, so that the whole body is never copied
+ * at once.
+ */
 async function* chunksOf(body: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   if (!(body instanceof Uint8Array)) yield* body
   else for (let at = 0; at < body.byteLength; at += CHUNK_SIZE) yield body.subarray(at, at + CHUNK_SIZE)

@@ -3,15 +3,17 @@ import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { onAbort } from '../../util/abort.js'
 
 /**
- * Maximum bytes of a response that the SDK parses: a page of 1,000 keys of 1,024 bytes each, most
- * of them escaped.
+ * Maximum bytes of a response that the SDK parses. A page of 1,000 keys of 1,024 bytes each, most
+ * of them escaped, is smaller.
  */
 const PARSED_LIMIT = 8 * 1024 * 1024
 
-/** Maximum bytes of an error response; of a longer one only the status is used. */
+/**
+ * Maximum bytes of an error response. The client uses only the status of a longer error response.
+ */
 const REFUSAL_LIMIT = 64 * 1024
 
-/** The SDK's request handler; tests replace it. */
+/** The SDK's request handler, which tests replace. */
 export type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>
 
 interface Request {
@@ -29,14 +31,14 @@ interface Handler {
   handle(request: Request, options?: { readonly abortSignal?: AbortSignal }): Promise<{ readonly response: Response }>
 }
 
-/** A response that no S3 store sends. */
+/** The error for a response that no S3 store sends. */
 export class UnexpectedReply extends Error {
   override readonly name = 'UnexpectedReply'
-  /** HTTP status. */
+  /** HTTP status of the response. */
   readonly status: number
   /**
-   * Whether a retry may get another response: this one was truncated, or sent by a gateway whose
-   * store is down.
+   * Whether a retry may get another response. This is the case if the response was truncated, or
+   * came from a gateway whose store is down.
    */
   readonly passing: boolean
 
@@ -48,10 +50,10 @@ export class UnexpectedReply extends Error {
 }
 
 /**
- * Limits what the SDK reads into memory and parses. The content of an object is passed on as a
- * stream, which the body reader limits; any other response is collected here, up to a limit and
- * until the request's signal aborts. An HTML page, or a document with a DTD, which takes the SDK's
- * parser quadratic time, is an UnexpectedReply.
+ * Limits what the SDK reads into memory and parses. The content of an object stays a stream, which
+ * the body reader limits. Any other response is collected here, up to a limit and until the
+ * request's signal aborts. Throws UnexpectedReply for an HTML page, and for a document with a DTD,
+ * for which the SDK's parser needs quadratic time.
  */
 export function boundReplies<H extends object>(handler: H): H {
   const inner = handler as unknown as Handler
@@ -85,7 +87,7 @@ async function handle(inner: Handler, ...args: Parameters<Handler['handle']>): R
   return reply
 }
 
-/** Whether a successful response is the content of an object. */
+/** Whether a successful response to the request is the content of an object. */
 function isContent({ method, query = {} }: Request): boolean {
   return method === 'GET' && query['x-id'] === 'GetObject'
 }
@@ -100,7 +102,7 @@ function isHtml(contentType = ''): boolean {
   return /^(text\/html|application\/xhtml)/i.test(contentType)
 }
 
-/** Whether the text has a document type, as HTML pages do, or begins like an HTML page. */
+/** Whether the text has a document type declaration, or begins like an HTML page. */
 function isForeign(body: Buffer): boolean {
   return body.includes('<!D') || body.includes('<!d') || /^\s*<html/i.test(body.subarray(0, 100).toString('latin1'))
 }
@@ -111,7 +113,7 @@ function foreign({ statusCode }: Response, body: Buffer | undefined): Unexpected
   return new UnexpectedReply(statusCode, `HTTP ${statusCode}, and the reply is a page in HTML${shown}`)
 }
 
-/** Undefined if the body is longer. */
+/** Reads a body into memory. Returns undefined if the body has more than `limit` bytes. */
 async function collect(body: Readable, limit: number, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
   const forget = onAbort(signal, () => body.destroy(new Error('the request was given up')))
   const parts: Buffer[] = []

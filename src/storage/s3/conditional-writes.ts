@@ -9,14 +9,16 @@ import { isConditionRefused } from './errors.js'
 import type { S3Requests, Subject } from './requests.js'
 
 const BODY = Buffer.from('{}')
-/** The object with which a write-once replica is probed; it stays. */
+/**
+ * Name of the object with which a write-once replica probes the store. The object is never deleted.
+ */
 const WRITE_ONCE_PROBE = 'write-once-probe'
-/** A tag that no object has. */
+/** An entity tag that no object has. */
 const NO_TAG = '"00000000000000000000000000000000"'
 
 /**
- * The results of this thread's probes, by endpoint and bucket: a process with a thousand databases
- * in one bucket probes once.
+ * The results of this thread's probes, by endpoint and bucket. A process with a thousand databases
+ * in one bucket therefore sends one probe.
  */
 const found = new Map<string, WriteGuarantees>()
 const probing = new Map<string, Promise<WriteGuarantees>>()
@@ -25,20 +27,21 @@ const probing = new Map<string, Promise<WriteGuarantees>>()
 type Creation = 'created' | 'refused' | 'unsupported'
 
 /**
- * Whether a store enforces conditional writes: by `conditional-writes`, else by a probe before the
- * first write. The probe creates an object `probe-<uuid>` beside the levels, tries to create it
- * again and to replace it by a wrong tag, both in parallel, and deletes it: 4 requests, of which a
- * caller waits for two round trips. In a write-once replica the probe creates one object of a fixed
- * name, which stays, and only tries to create it again: 2 requests, 1 if the object exists.
+ * Determines whether a store enforces conditional writes. The setting `conditional-writes` decides,
+ * or else a probe before the first write. The probe creates an object `probe-<uuid>` beside the
+ * levels. It then tries in parallel to create the object again and to replace it with a wrong tag.
+ * Finally it deletes the object. The probe has 4 requests, and a caller waits for two round trips.
+ * In a write-once replica, the probe creates one object with a fixed name, which stays, and tries
+ * to create the object again. This probe has 2 requests, or 1 request if the object exists already.
  */
 export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests
   readonly #path: string
   readonly #place: string
-  /** Deletions of probes, which no caller waits for. */
+  /** Running deletions of probe objects. No caller waits for them except `idle`. */
   readonly #deletions = new Set<Promise<void>>()
 
-  /** `path`: of the replica in the bucket. */
+  /** `path` is the path of the replica in the bucket. */
   constructor(requests: S3Requests, path: string) {
     this.#requests = requests
     this.#path = path
@@ -60,19 +63,21 @@ export class ConditionalWrites implements AskedGuarantees {
       const { known } = this
       if (known !== undefined) return known
       const other = probing.get(this.#place)
-      // The probe belongs to all callers: the signal of one caller does not end it.
+      // Several callers share the probe, so the signal of one caller ends only the wait of that
+      // caller.
       const probe = orAborted(other ?? this.#startProbe(), signal, (each) => abortError(each, what))
       if (other === undefined) return probe
       try {
         return await probe
       } catch (error) {
-        // The client that probed was closed: that says nothing about the store.
+        // The client that sent the probe was closed. This error says nothing about the store, so
+        // the loop starts a new probe.
         if (!isLitestreamError(error, 'ABORTED')) throw error
       }
     }
   }
 
-  /** Resolves when the probes are deleted, or cannot be. */
+  /** Resolves when each deletion of a probe object has succeeded or failed. */
   async idle(): Promise<void> {
     await Promise.all(this.#deletions)
   }
@@ -88,11 +93,12 @@ export class ConditionalWrites implements AskedGuarantees {
     const key = `${this.#path}/probe-${randomUUID()}`
     const first = await this.#create(key)
     try {
-      // The refusal may have another cause, which the plain request has, too.
+      // The refusal may have a cause other than the condition. An unconditional request then throws
+      // that error.
       if (first === 'unsupported') await this.#put(key, {})
       const replacing = this.#replaceByWrongTag(key)
       const again = first === 'created' ? this.#create(key) : first
-      // Both requests end before the object is deleted.
+      // Waits for both requests, because the object must not be deleted before they have ended.
       const [second, refuses] = await settleAll([again, replacing])
       const reasons = [this.#lack(second), refuses].filter((one) => one !== undefined)
       const reason = reasons.length === 0 ? undefined : `the store ${reasons.join(' and ')}`
@@ -117,7 +123,10 @@ export class ConditionalWrites implements AskedGuarantees {
     return guarantees
   }
 
-  /** The condition that a store lacks, by its answer to the creation of an existing object. */
+  /**
+   * Returns the condition that the store lacks, given its response to the creation of an existing
+   * object.
+   */
   #lack(second: Creation): string | undefined {
     const header = this.#requests.settings.dialect === 'oss' ? 'x-oss-forbid-overwrite' : 'If-None-Match'
     if (second === 'refused') return undefined
@@ -125,8 +134,8 @@ export class ConditionalWrites implements AskedGuarantees {
   }
 
   /**
-   * `refused` also if the object did not exist before: after a lost answer the store gets the
-   * request a second time.
+   * Creates an object conditionally. May return `refused` for an object that did not exist, because
+   * the client repeats the request if its response is lost.
    */
   async #create(key: string): Promise<Creation> {
     try {
@@ -167,12 +176,12 @@ export class ConditionalWrites implements AskedGuarantees {
         () => (client, options) => client.send(new DeleteObjectCommand({ Bucket, Key: key }), options),
       )
     } catch (error) {
-      // Without the right to delete, the probe object of two bytes stays.
+      // If the credentials do not allow deletions, the probe object of two bytes stays.
       if (!(error instanceof LitestreamError)) throw error
     }
   }
 
-  /** Errors name the replica, because the key of the probe object means nothing to a user. */
+  /** Error messages name the replica instead of the probe object, which a user does not know. */
   #subject(operation: 'PUT' | 'DELETE'): Subject {
     return { operation, doing: 'writing', target: this.#requests.target(this.#path) }
   }

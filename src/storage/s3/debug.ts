@@ -1,9 +1,9 @@
-// Loaded only if LITESTREAM_S3_DEBUG is set.
+// Node.js loads this module only if LITESTREAM_S3_DEBUG is set.
 
 import type { S3Client } from '@aws-sdk/client-s3'
 import { withoutSecrets } from '../../util/redact.js'
 
-/** Maximum bytes of a body that are printed. */
+/** Maximum bytes of a body that the module prints. */
 const MAX_BODY = 4096
 
 interface Outgoing {
@@ -22,14 +22,14 @@ interface Incoming {
   readonly body?: unknown
 }
 
-/** Headers with a key or a signature. */
+/** Pattern of the headers that contain a key or a signature. */
 const HIDDEN = /^(authorization|x-amz-security-token|.*customer-key)$/i
 
 /**
- * Prints requests and responses to stderr, as Litestream does. `modes`: a comma-separated list of
- * `signing`, `request`, `request-with-body`, `response`, `response-with-body`, `retries` and `all`;
- * each attempt is one request, so `retries` prints requests, too. Keys and signatures are masked,
- * also with `signing`.
+ * Prints requests and responses to stderr, as Litestream does. `modes` is a comma-separated list of
+ * `signing`, `request`, `request-with-body`, `response`, `response-with-body`, `retries` and `all`.
+ * `retries` prints all requests too, because each attempt is a request. Keys and signatures are
+ * always masked, even with `signing`.
  */
 export function showRequests(client: S3Client, modes: string): void {
   const wanted = new Set(modes.toLowerCase().split(/[\s,]+/))
@@ -73,7 +73,10 @@ function headerLines(headers: Readonly<Record<string, string>>): string[] {
   return Object.entries(headers).map(([name, value]) => `  ${name}: ${HIDDEN.test(name) ? '***' : value}`)
 }
 
-/** Only bodies in memory: a stream belongs to its reader. */
+/**
+ * Returns the lines of a body in memory. Does not print a stream, because reading it would consume
+ * it.
+ */
 function bodyLines(body: unknown): string[] {
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) return []
   const text = Buffer.from(body)

@@ -4,11 +4,11 @@ import { DeleteObjectCommand, DeleteObjectsCommand } from './aws.js'
 import { isConditionRefused } from './errors.js'
 import type { S3Requests, Subject } from './requests.js'
 
-/** Keys of one DeleteObjects; the API's limit. */
+/** Maximum number of keys in one DeleteObjects request, according to the API. */
 const BATCH = 1000
-/** Number of single deletes in parallel. */
+/** Number of DeleteObject requests that run in parallel. */
 const PARALLEL = 16
-/** Failed keys that a message names. */
+/** Maximum number of failed keys that an error message names. */
 const NAMED_FAILURES = 5
 
 interface Failure {
@@ -21,9 +21,9 @@ interface Failure {
 const RIGHTS = 'The credentials need s3:DeleteObject on this bucket.'
 
 /**
- * Deletes objects: by DeleteObjects, a thousand with one request, or one by one where the store
- * does not have that (Google's S3 interface), which is found out with the first deletion. An object
- * that does not exist counts as deleted.
+ * Deletes objects with DeleteObjects, a thousand per request. Some stores do not support
+ * DeleteObjects, such as Google's S3 interface. The class learns this with the first deletion, and
+ * then deletes objects one by one. A missing object counts as deleted.
  */
 export class ObjectDeletion {
   readonly #requests: S3Requests
@@ -34,8 +34,8 @@ export class ObjectDeletion {
   }
 
   /**
-   * Throws ACCESS_DENIED or STORAGE_FAILED, naming keys that were not deleted, after all others
-   * were tried.
+   * Tries to delete all objects of a batch, and then throws ACCESS_DENIED or STORAGE_FAILED with
+   * the keys that failed.
    */
   async delete(keys: readonly string[], path: string, signal: AbortSignal | undefined): Promise<void> {
     for (let i = 0; i < keys.length; i += BATCH) {
@@ -53,7 +53,8 @@ export class ObjectDeletion {
       this.#isBatchKnown = true
       return failures
     } catch (error) {
-      // Google answers 400 and words about buckets; others 501, 405 or 400.
+      // A store without DeleteObjects refuses the request with status 400, 405 or 501. Google
+      // answers 400, and a text about buckets.
       if (this.#isBatchKnown || !isConditionRefused(error)) throw error
       const failures = await this.#oneByOne(keys, subject)
       if (failures.length < keys.length) this.#isBatchKnown = false
@@ -96,7 +97,8 @@ export class ObjectDeletion {
     try {
       await Promise.all(keys.map((key) => queue.add(() => deleteOne(key))))
     } finally {
-      // An unavailable store or an aborted signal prevents deletions that have not started.
+      // If the store is unavailable or the signal has aborted, deletions that have not started do
+      // not start.
       queue.clear()
     }
     return failures

@@ -6,7 +6,7 @@ import { GetObjectCommand } from './aws.js'
 import type { S3Requests, Subject } from './requests.js'
 
 /**
- * Downloads a range of an object. The version of the object is the entity tag as the store writes
+ * Downloads a range of an object. The version of the object is its entity tag, as the store writes
  * it.
  */
 export function download(

@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../../errors.js'
 
 /**
- * Maps the service's error codes. Source: the S3 API's list of error responses, and those of RADOS
- * Gateway.
+ * Maps the store's error codes to those of this package. The sources are the list of error
+ * responses of the S3 API, and that of RADOS Gateway.
  */
 export const CODES: Readonly<Record<string, ErrorCode>> = {
   NoSuchKey: 'NOT_FOUND',
@@ -30,7 +30,7 @@ const OTHER_REGION =
 const RIGHTS =
   'Give the credentials s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on this bucket; check its policy and theirs.'
 
-/** The next step, by a service's error code. */
+/** The hint for the user, by the store's error code. */
 export const HINTS: Readonly<Record<string, string>> = {
   NoSuchBucket: 'Create the bucket, or correct its name in the replica URL.',
   SignatureDoesNotMatch: 'Check the access key id and the secret access key: they do not belong together.',
@@ -54,7 +54,7 @@ export const HINTS: Readonly<Record<string, string>> = {
   KMSNotFoundException: 'Check sse-kms-key-id: the store does not have this key.',
 }
 
-/** The next step, by HTTP status, for errors whose code is not in HINTS. */
+/** Returns the hint for the HTTP status of an error whose code is not in HINTS. */
 export function hintByStatus(status: number): string | undefined {
   if (status >= 300 && status < 400) return OTHER_REGION
   if (status === 401 || status === 403) return RIGHTS

@@ -6,11 +6,14 @@ import { setRetryAfter } from '../retry.js'
 import { UnexpectedReply } from './bounded-replies.js'
 import { CODES, codeByStatus, HINTS, hintByStatus } from './error-tables.js'
 
-/** Errors of the SDK: a service's answer, or an error before there was one. */
+/**
+ * An error of the SDK, which contains the store's answer unless the request failed before an
+ * answer.
+ */
 interface SdkError {
   readonly name?: string
   readonly Code?: string
-  /** The region in which the bucket is, if the store names it. */
+  /** The region of the bucket, if the store names it. */
   readonly Region?: string
   readonly code?: string
   readonly message?: string
@@ -22,22 +25,24 @@ interface SdkError {
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> }
 }
 
-/** The action and the object of a request. */
+/** The verb and the object of a request. */
 type Target = Pick<Attempted, 'doing' | 'target'>
 
-/** The subject of a request. */
+/**
+ * The verb and the object of a failed request, with the endpoint and the connections that it used.
+ */
 export interface Attempted {
-  /** "reading", "writing", … */
+  /** A verb such as "reading" or "writing". */
   readonly doing: string
-  /** Bucket and key: `s3://bucket/key`. */
+  /** The object of the request, such as `s3://bucket/key`. */
   readonly target: string
-  /** The server without credentials, for messages. */
+  /** Address of the server without credentials, for messages. */
   readonly endpoint: string
-  /** The connections that the request used. */
+  /** The proxy and the certificate authorities that the request used. */
   readonly connections: Pick<Connections, 'proxy' | 'authorities'>
 }
 
-/** Names that the SDK and Node.js give to errors with an unknown code. */
+/** Error names of the SDK and of Node.js that say nothing about the cause. */
 const NAMELESS: ReadonlySet<string | undefined> = new Set([
   undefined,
   'Error',
@@ -46,15 +51,15 @@ const NAMELESS: ReadonlySet<string | undefined> = new Set([
   'AggregateError',
 ])
 
-/** Maximum length of a store's text in a message. */
+/** Maximum number of characters of the store's text in an error message. */
 const MAX_MESSAGE = 500
-/** Maximum length of a store's error code in a message. */
+/** Maximum number of characters of the store's error code in an error message. */
 const MAX_CODE = 100
 
 const NO_STORE =
   'Check the endpoint and the network: a server that is not an S3 store answers there, or a proxy changes replies.'
 
-/** The LitestreamError for an error of the SDK. */
+/** Converts an error of the SDK to a LitestreamError. */
 export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
   const { doing, target, endpoint, connections } = attempted
@@ -81,7 +86,7 @@ export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError 
   return converted
 }
 
-/** Only a proxy sends this status. */
+/** Returns the hint for status 407, which only a proxy sends. */
 function proxyRefusal(status: number | undefined, { proxy }: Attempted['connections']): string | undefined {
   return status === 407 && proxy ? proxyHint(proxy.variable, status) : undefined
 }
@@ -89,7 +94,7 @@ function proxyRefusal(status: number | undefined, { proxy }: Attempted['connecti
 function unexpected(reply: UnexpectedReply, { doing, target, endpoint, connections }: Attempted): LitestreamError {
   const { status, passing, message } = reply
   const { proxy } = connections
-  // An http proxy may answer instead of the store.
+  // If the request went through an http proxy, the response may come from the proxy.
   const hint = proxy === undefined ? NO_STORE : proxyHint(proxy.variable, status)
   return new LitestreamError(
     status === 429 ? 'THROTTLED' : status === 407 ? 'ACCESS_DENIED' : passing ? 'UNAVAILABLE' : 'STORAGE_FAILED',
@@ -99,8 +104,9 @@ function unexpected(reply: UnexpectedReply, { doing, target, endpoint, connectio
 }
 
 /**
- * The error for a conditional write that a store without conditions refused: says what the store
- * lacks and why it is needed. Returns any other error unchanged.
+ * Returns the error for a conditional write to a store that does not support the condition. The
+ * message says what the store lacks, and the hint says why it is needed. Returns any other error
+ * unchanged.
  */
 export function conditionError(
   error: unknown,
@@ -122,15 +128,17 @@ function isNotImplemented({ cause }: LitestreamError): boolean {
 }
 
 /**
- * Whether `error` may be a store's refusal of a header or a request that it does not support: 501,
- * or a 4xx that is neither about permissions nor about the object.
+ * Whether `error` may mean that the store does not support a header or a request. The status of
+ * such an error is 501, or a 4xx that concerns neither permissions nor the object.
  */
 export function isConditionRefused(error: unknown): boolean {
   if (!(error instanceof LitestreamError)) return false
   return isNotImplemented(error) || error.code === 'STORAGE_FAILED'
 }
 
-/** Whether the bucket itself does not exist, which does not mean that objects are missing. */
+/**
+ * Whether the bucket itself does not exist. Such an error does not prove that an object is missing.
+ */
 export function isNoBucket(error: LitestreamError): boolean {
   return error.code === 'NOT_FOUND' && error.cause instanceof Error && error.cause.name === 'NoSuchBucket'
 }
@@ -138,14 +146,14 @@ export function isNoBucket(error: LitestreamError): boolean {
 function serviceName(error: SdkError): string {
   const { name, Code, $metadata } = error
   const code = networkCode(error)
-  // The SDK names a connection reset TimeoutError.
+  // The SDK gives a reset connection the name TimeoutError, so the system's code is used.
   if ($metadata?.httpStatusCode === undefined && code !== undefined) return code
   const known = Code ?? name
   if (!NAMELESS.has(known)) return known!.slice(0, MAX_CODE)
   return code ?? (Number($metadata?.httpStatusCode) > 0 ? `HTTP ${$metadata!.httpStatusCode}` : (known ?? 'Error'))
 }
 
-/** The service's code and its text, if any, on one line of bounded length. */
+/** Returns the store's code and text on one line of limited length. */
 function messageOf({ message = '' }: SdkError, name: string): string {
   const said = message.split('\n', 1)[0]!.trim().slice(0, MAX_MESSAGE)
   if (NAMELESS.has(said) || said === '') return name
@@ -163,14 +171,14 @@ function hintOf({ Region, $response }: SdkError, name: string, status: number | 
 }
 
 function codeOf(error: SdkError, name: string, status: number | undefined): ErrorCode {
-  // The SDK has read the server's clock and signs with its time from now on: the next attempt
-  // differs.
+  // The SDK has read the server's time from the response, and signs the next attempt with that
+  // time.
   if (error.$metadata?.clockSkewCorrected) return 'UNAVAILABLE'
   const named = CODES[name]
   if (named !== undefined) return named
   if (status !== undefined && status >= 400) return codeByStatus(status)
   if (name === 'AbortError') return 'UNAVAILABLE'
-  // A response that ends inside its headers or XML is a broken connection too, and has no error
+  // A response that ends inside its headers or its XML is a broken connection. Its error has no
   // code.
   return /socket hang up|aborted|premature|deserialization|parse error/i.test(error.message ?? '')
     ? 'UNAVAILABLE'
@@ -178,9 +186,9 @@ function codeOf(error: SdkError, name: string, status: number | undefined): Erro
 }
 
 /**
- * The SDK's errors contain the whole response, in which some stores repeat the signed text and the
- * key id, and the request, whose headers may contain an encryption key. Only name, message and
- * stack are kept.
+ * Copies only name, message and stack of the SDK's error, because the error contains the whole
+ * response and request. Some stores repeat the signed text and the key ID in the response, and a
+ * request header may contain an encryption key.
  */
 function safeCause(thrown: unknown, name: string): Error {
   const { message = String(thrown), stack } = thrown as Error

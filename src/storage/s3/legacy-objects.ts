@@ -5,14 +5,14 @@ import { factsOf, listObjects } from './list.js'
 import type { S3Requests, Subject } from './requests.js'
 
 /**
- * Files of Litestream 0.3 in a bucket: `<path>/generations/…`; the path is cleaned, unlike in the
- * current keys.
+ * The files of Litestream 0.3 in an S3 bucket, whose keys begin with `<path>/generations/`.
+ * Litestream 0.3 normalised the path, unlike Litestream 0.5.
  */
 export class S3LegacyObjects implements LegacyObjects {
   readonly #requests: S3Requests
   readonly #prefix: string
 
-  /** `path`: as in the replica's location; "" and "." both mean the bucket itself here. */
+  /** `path` comes from the location of the replica. Both "" and "." mean the bucket itself. */
   constructor(requests: S3Requests, path: string) {
     this.#requests = requests
     const clean = path.replace(/^\.?\/*/, '').replace(/\/+$/, '')

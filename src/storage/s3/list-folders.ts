@@ -5,10 +5,15 @@ import { ListObjectsV2Command } from './aws.js'
 import { nextToken } from './list.js'
 import type { S3Requests, Subject } from './requests.js'
 
-/** Folders of a replica: its levels, and the generations of Litestream 0.3. */
+/**
+ * Pattern of the folders of a replica, which are its levels and the generations of Litestream 0.3.
+ */
 const OF_REPLICA = /^(?:000[0-9]|generations)$/
 
-/** The names of the folders directly below the keys that begin with `prefix`, as `pagedFolders`. */
+/**
+ * Returns the names of the folders directly below the keys that begin with `prefix`, with the
+ * guarantees of `pagedFolders`.
+ */
 export function listFolders(requests: S3Requests, subject: Subject, prefix: string): Promise<string[]> {
   const what = `${subject.doing} ${subject.target}`
   return pagedFolders(prefix, what, async (token) => {
@@ -16,7 +21,7 @@ export function listFolders(requests: S3Requests, subject: Subject, prefix: stri
     const input = { Bucket: requests.bucket, Prefix: prefix, Delimiter: '/', ...place }
     const page = await requests.retried(subject, () => async (client, options) => {
       const reply = await client.send(new ListObjectsV2Command(input), options)
-      // An empty response, or one of another form, does not prove that there are no folders.
+      // A response that is not a listing does not prove that the prefix has no folders.
       if (reply.IsTruncated === undefined && reply.KeyCount === undefined)
         throw unconfirmed(what, 'the reply is no listing', subject.target)
       return reply
@@ -25,7 +30,7 @@ export function listFolders(requests: S3Requests, subject: Subject, prefix: stri
   })
 }
 
-/** Separates the folders of a replica from others. */
+/** Separates the folders of a replica from other folders. */
 export function asStoreFolder(names: readonly string[]): StoreFolder {
   const folders = names.filter((name) => !OF_REPLICA.test(name))
   return { isReplica: folders.length < names.length, folders }

@@ -7,15 +7,15 @@ import { unconfirmed } from '../unconfirmed.js'
 import { ListObjectsV2Command } from './aws.js'
 import type { S3Requests, Subject } from './requests.js'
 
-/** An object of a listing: its key begins with the prefix. */
+/** An object of a listing, whose key begins with the requested prefix. */
 export type ListedObject = _Object & { readonly Key: string }
 
-/** The listing fields of an object; NaN for missing ones. */
+/** Returns the fields of an object in a listing. A missing number is NaN. */
 export function factsOf({ Size, LastModified, ETag }: _Object): Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'> {
   return { size: Size ?? Number.NaN, createdAt: LastModified?.getTime() ?? Number.NaN, version: versionOf(ETag) }
 }
 
-/** Lists the objects whose keys begin with `prefix`, as `pagedListing` does. */
+/** Lists the objects whose keys begin with `prefix`, with the guarantees of `pagedListing`. */
 export function listObjects(
   requests: S3Requests,
   subject: Subject,
@@ -42,7 +42,7 @@ async function fetchPage(
         : { StartAfter: from.startAfter }
   const page = await requests.retried(subject, () => async (client, options) => {
     const reply = await client.send(new ListObjectsV2Command({ Bucket: requests.bucket, Prefix, ...place }), options)
-    // An empty response, or one of another form, does not prove that there are no objects.
+    // A response that is not a listing does not prove that the prefix has no objects.
     if (reply.IsTruncated === undefined && reply.KeyCount === undefined) {
       throw unconfirmed(what, 'the reply is no listing', subject.target)
     }
@@ -51,7 +51,10 @@ async function fetchPage(
   return { objects: page.Contents ?? [], next: nextToken(page, what) }
 }
 
-/** The token of the next page; undefined on the last one. Throws STORAGE_FAILED for a missing one. */
+/**
+ * Returns the token of the next page, or undefined on the final page. Throws STORAGE_FAILED if a
+ * truncated page has no token.
+ */
 export function nextToken(
   page: Pick<ListObjectsV2CommandOutput, 'IsTruncated' | 'NextContinuationToken'>,
   what: string,

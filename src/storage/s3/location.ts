@@ -6,12 +6,15 @@ import { secretEndpoint } from '../secret-endpoint.js'
 import { splitUserinfo, type UrlParams, type UrlParts } from '../url-parts.js'
 import { CONDITIONAL_WRITES, type S3Dialect, type S3Settings } from './settings.js'
 
-/** A replica in a bucket of a service that the S3 client can talk to. */
+/** The location of a replica in a bucket that the S3 client can access. */
 export interface BucketLocation<Type extends S3Dialect> {
   readonly type: Type
-  /** A bucket's name, or the ARN of an access point. */
+  /** Name of a bucket, or ARN of an access point. */
   readonly bucket: string
-  /** Used in keys unchanged: "" for `s3://bucket/`, "." for `s3://bucket` (see keys.ts). */
+  /**
+   * Path of the replica, which its keys contain unchanged. It is "" for `s3://bucket/` and "." for
+   * `s3://bucket` (keys.ts).
+   */
   readonly path: string
   readonly settings: S3Settings
 }
@@ -19,15 +22,18 @@ export interface BucketLocation<Type extends S3Dialect> {
 export type S3Location = BucketLocation<'s3'>
 
 /**
- * Litestream's key prefix for the path of a URL: cleaned, without the leading slash; "" becomes
- * ".".
+ * Returns Litestream's key prefix for the path of a URL. The function normalises the path and
+ * removes the leading slash. "" becomes ".".
  */
 export function keyPath(urlPath: string): string {
   if (urlPath === '') return '.'
   return path.posix.normalize(urlPath).replace(/\/$/, '').replace(/^\//, '')
 }
 
-/** `arn:aws:s3:<region>:<account>:accesspoint/<name>[/<path>]`; the name is part of the bucket. */
+/**
+ * Splits `arn:aws:s3:<region>:<account>:accesspoint/<name>[/<path>]` into bucket and path. The name
+ * of the access point belongs to the bucket.
+ */
 function splitArn(rest: string, { display, quote }: UrlParts): { bucket: string; path: string } {
   const match = /^(arn:[^:/]+:s3[^:/]*:[^:/]*:[^:/]*:accesspoint[/:][^/]+)(\/.*)?$/.exec(rest)
   if (match === null) {
@@ -38,7 +44,7 @@ function splitArn(rest: string, { display, quote }: UrlParts): { bucket: string;
   return { bucket: match[1]!, path: keyPath(match[2] ?? '') }
 }
 
-/** Host patterns that contain bucket and service, with their endpoint settings. */
+/** Patterns of hosts that contain bucket and service, with the endpoint settings for each. */
 const SERVICE_HOSTS: readonly { pattern: RegExp; settings: (match: RegExpExecArray) => S3Settings }[] = [
   {
     pattern: /^(?<bucket>.+)\.s3[.-](?<region>[a-z0-9-]+)\.amazonaws\.com$/,
@@ -61,7 +67,7 @@ const SERVICE_HOSTS: readonly { pattern: RegExp; settings: (match: RegExpExecArr
     pattern: /^(?<bucket>.+)\.(?<host>s3\.(?<region>[a-z0-9-]+)\.scw\.cloud)$/,
     settings: (m) => ({ endpoint: `https://${m.groups!.host}`, region: m.groups!.region, forcePathStyle: false }),
   },
-  // Any other host with a port is assumed to be a MinIO server.
+  // The code assumes that any other host with a port is a MinIO server.
   {
     pattern: /^(?![0-9.]+:)(?<bucket>[^.:]+)\.(?<host>[^:]+:[0-9]+)$/,
     settings: (m) => ({ endpoint: `http://${m.groups!.host}`, forcePathStyle: true }),
@@ -131,7 +137,7 @@ const KEY_VARIABLES: Readonly<Record<S3Dialect, string>> = {
   oss: 'OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET',
 }
 
-/** `KEY:SECRET` of a URL. */
+/** Parses `KEY:SECRET` of a URL. */
 export function keysOf(userinfo: string, display: string, scheme: S3Dialect = 's3'): S3Settings {
   const { user, password } = splitUserinfo(userinfo, display)
   if (user === '' || password === undefined || password.reveal() === '') {

@@ -6,20 +6,23 @@ import type { UrlParts } from '../url-parts.js'
 import { type BucketLocation, keyPath, keysOf, takeSettings } from './location.js'
 import type { S3Settings } from './settings.js'
 
-/** A replica in Alibaba Cloud OSS, which the S3 client reads and writes. */
+/** The location of a replica in Alibaba Cloud OSS, which the S3 client accesses. */
 export type OssLocation = BucketLocation<'oss'>
 
 const DEFAULT_REGION = 'cn-hangzhou'
 
-/** `BUCKET.oss-REGION[-internal].aliyuncs.com`, also with the `s3.` of the S3 interface. */
+/**
+ * Pattern of the host `BUCKET.oss-REGION[-internal].aliyuncs.com`. The host may also have the `s3.`
+ * of the S3 interface before `oss-`.
+ */
 const HOST =
   /^(?<bucket>[a-z0-9][a-z0-9-]{1,62})\.(?:s3\.)?oss-(?<region>[a-z0-9-]+?)(?<internal>-internal)?\.aliyuncs\.com$/
 
-/** OSS's own endpoint for a region, which has no S3 interface. */
+/** Pattern of OSS's own endpoint for a region, which does not offer the S3 interface. */
 const NATIVE_ENDPOINT = /^((?:https?:\/\/)?)(oss-[a-z0-9-]+\.aliyuncs\.com)\/?$/i
 
 /**
- * Reads `oss://BUCKET/PATH` or `oss://BUCKET.oss-REGION[-internal].aliyuncs.com/PATH`. Throws
+ * Parses `oss://BUCKET/PATH` or `oss://BUCKET.oss-REGION[-internal].aliyuncs.com/PATH`. Throws
  * INVALID_URL.
  */
 export function parseOssUrl(parts: UrlParts): OssLocation {
@@ -49,9 +52,9 @@ function endpointOf(region: string, internal: string): string {
 }
 
 /**
- * Fills in what OSS needs: region, endpoint of its S3 interface, the bucket in the host name, and
- * the keys of OSS_ACCESS_KEY_ID, OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN. Throws ACCESS_DENIED
- * without keys.
+ * Fills in the settings that OSS needs. These are the region, the endpoint of the S3 interface, the
+ * bucket in the host name, and the keys. The keys come from OSS_ACCESS_KEY_ID,
+ * OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN. Throws ACCESS_DENIED without keys.
  */
 export function ossSettings(settings: S3Settings, display: string): S3Settings {
   const region = settings.region ?? regionOfEndpoint(settings.endpoint) ?? DEFAULT_REGION
@@ -77,7 +80,10 @@ function regionOfEndpoint(endpoint: S3Settings['endpoint']): string | undefined 
   return /(?:^|[/.])oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com/i.exec(text)?.[1]
 }
 
-/** Only where the settings have no key of their own: keys of two sources do not belong together. */
+/**
+ * Returns the keys of the environment, but only if the settings have no key, because keys of two
+ * sources do not belong together.
+ */
 function keysOfEnvironment({ accessKeyId, secretAccessKey }: S3Settings): S3Settings {
   const { OSS_ACCESS_KEY_ID: id, OSS_ACCESS_KEY_SECRET: secret, OSS_SESSION_TOKEN: token } = process.env
   if (accessKeyId !== undefined || secretAccessKey !== undefined || !id || !secret) return {}

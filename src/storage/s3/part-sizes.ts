@@ -1,16 +1,17 @@
 import { LitestreamError } from '../../errors.js'
 
-/** Maximum number of parts of an upload, on every store. */
+/** Maximum number of parts of an upload, which is the same in all stores. */
 export const MAX_PARTS = 10_000
 
 /** Maximum size of a part in bytes. */
 const MAX_PART_SIZE = 5 * 2 ** 30
 
 /**
- * Size in bytes of part `number` (from 1) of an upload of unknown length: the first thousand have
- * `partSize`, the next thousand twice that, and so on, so that parts beginning with 5 MiB hold 4.8
- * TiB. `equal`: all parts have the same size, for stores that require it; the upload then fails
- * after 10,000 parts.
+ * Returns the size in bytes of part `number` (from 1) of an upload of unknown length. The first
+ * thousand parts have `partSize` bytes, and each following thousand has twice the size of the
+ * previous thousand. An upload that begins with parts of 5 MiB can therefore have 4.8 TiB. With
+ * `equal`, all parts have `partSize` bytes, for stores that require equal parts. Throws
+ * STORAGE_FAILED after 10,000 parts.
  */
 export function partSizeOf(number: number, partSize: number, equal: boolean): number {
   if (number > MAX_PARTS) {

@@ -1,10 +1,13 @@
 import type { ConditionalWritesMode } from './settings.js'
 
-/** Settings in which a service differs from AWS, and its region. */
+/** The region of a service, and the settings in which the service differs from AWS. */
 export interface Preset {
-  /** Host of the endpoint without the bucket; the group `region` is the signing region. */
+  /**
+   * Pattern of the endpoint's host without the bucket. The group `region` is the region for
+   * signatures.
+   */
   readonly host: RegExp
-  /** The region if the host does not contain it. */
+  /** The region if the host does not contain a region. */
   readonly region?: string
   readonly requireContentMd5?: boolean
   readonly concurrency?: number
@@ -12,15 +15,15 @@ export interface Preset {
   readonly headers?: Readonly<Record<string, string>>
   readonly unsignableHeaders?: readonly string[]
   /**
-   * Set only if the service's documentation promises If-None-Match and If-Match on PUT; other
-   * services are probed.
+   * Mode of conditional writes. Set only if the service's documentation promises If-None-Match and
+   * If-Match on PUT. The client probes other services.
    */
   readonly conditionalWrites?: ConditionalWritesMode
 }
 
 /**
- * From the documentation of each service, and from reports of users; docs/providers has pages for
- * some.
+ * The presets come from the documentation of each service and from reports of users. docs/providers
+ * has pages for some of these services.
  */
 const PRESETS: readonly Preset[] = [
   {
@@ -28,13 +31,13 @@ const PRESETS: readonly Preset[] = [
     conditionalWrites: 'always',
   },
   {
-    // Without this header, a stale copy in another region may answer a read.
+    // Without this header, Tigris may answer a read with a stale copy of another region.
     host: /^(fly\.storage\.tigris\.dev|t3\.storage\.dev)$/,
     region: 'auto',
     requireContentMd5: false,
     headers: { 'X-Tigris-Consistent': 'true' },
   },
-  // Refuses more than a few parallel parts, and parts of different sizes.
+  // Cloudflare R2 refuses more than a few parallel parts, and parts of different sizes.
   {
     host: /\.r2\.cloudflarestorage\.com$/,
     region: 'auto',
@@ -42,7 +45,7 @@ const PRESETS: readonly Preset[] = [
     equalParts: true,
     conditionalWrites: 'always',
   },
-  // Google's front end rewrites Accept-Encoding, which would break its signature.
+  // Google's front end changes Accept-Encoding, so a signature over this header would be wrong.
   { host: /^storage[a-z0-9.-]*\.googleapis\.com$/, region: 'auto', unsignableHeaders: ['accept-encoding'] },
   { host: /^s3\.(?<region>[a-z0-9-]+)\.backblazeb2\.com$/ },
   { host: /^(?<region>[a-z0-9]+)\.digitaloceanspaces\.com$/ },
@@ -59,7 +62,8 @@ const PRESETS: readonly Preset[] = [
 ]
 
 /**
- * The preset for an endpoint's host, with the region from the host; undefined for an unknown host.
+ * Returns the preset for an endpoint's host, with the region that the host contains. Returns
+ * undefined for an unknown host.
  */
 export function presetOf(
   hostname: string,

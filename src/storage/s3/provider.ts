@@ -8,19 +8,28 @@ import { maskEndpoint } from '../shown-url.js'
 import { presetOf } from './presets.js'
 import type { ConditionalWritesMode, S3Dialect, S3Settings } from './settings.js'
 
-/** The region for a store without a known region, in which AWS reports the region of a bucket. */
+/**
+ * The region for a store whose region is unknown. In this region, AWS also reports the region of
+ * any bucket.
+ */
 export const DEFAULT_REGION = 'us-east-1'
 
-/** Every store refuses smaller S3 parts, except as the last one. */
+/** Smallest size of a part in bytes, except the final part. Every store refuses smaller parts. */
 const MIN_PART_SIZE = 5 * 2 ** 20
-/** 5 MB: configurations of Litestream have it as the minimum, and MIN_PART_SIZE is meant. */
+/**
+ * The value 5 MB, which configurations of Litestream use as the minimum. The client uses
+ * MIN_PART_SIZE instead.
+ */
 const SMALLEST_WRITTEN = 5_000_000
 
-/** Settings with every default filled in, including those of the provider. */
+/** S3 settings in which every default is filled in, including the defaults of the provider. */
 export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'region'> {
-  /** With scheme; undefined: AWS. */
+  /** URL of the endpoint including the scheme. Undefined for AWS. */
   readonly endpoint: string | undefined
-  /** Undefined: ask the bucket (AWS without a region). */
+  /**
+   * The region. Undefined for AWS without a configured region, so that the client asks the bucket
+   * for its region.
+   */
   readonly region: string | undefined
   readonly forcePathStyle: boolean
   readonly signPayload: boolean
@@ -29,9 +38,9 @@ export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'regio
   readonly concurrency: number
   /** Whether all parts of an upload must have the same size. */
   readonly equalParts: boolean
-  /** Sent and signed with every request. */
+  /** Headers that the client adds to every request before it signs the request. */
   readonly headers: Readonly<Record<string, string>>
-  /** Removed from every request before it is signed. */
+  /** Names of headers that the client removes from every request before it signs the request. */
   readonly unsignableHeaders: readonly string[]
   readonly conditionalWrites: ConditionalWritesMode
   readonly dialect: S3Dialect
@@ -41,20 +50,23 @@ export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'regio
 const LOCAL =
   /^(localhost|127\.[0-9.]+|\[::1\]|10\.[0-9.]+|192\.168\.[0-9.]+|172\.(1[6-9]|2[0-9]|3[01])\.[0-9.]+|.+\.local|.+\.localhost)$/
 
-/** Converts `host:port` to a URL: http for this machine and private networks, otherwise https. */
+/**
+ * Converts `host:port` to a URL. The scheme is http for this machine and private networks,
+ * otherwise https.
+ */
 function endpointUrl(endpoint: string, display: string): URL {
   const withScheme = /^https?:\/\//i.test(endpoint)
   if (!withScheme && /^[a-z][a-z0-9+.-]*:\/\//i.test(endpoint)) throw invalidEndpoint(endpoint, display)
   try {
     const guess = new URL(withScheme ? endpoint : `https://${endpoint}`)
     const url = !withScheme && LOCAL.test(guess.hostname) ? new URL(`http://${endpoint}`) : guess
-    // A user and password in the endpoint have no effect, because the signature uses the same
-    // header; the SDK must not put them into its errors.
+    // Removes user and password from the endpoint, because the SDK would put them into its errors.
+    // They have no effect, because the signature uses the same header.
     url.username = ''
     url.password = ''
     return url
   } catch {
-    // The error of the URL class quotes its input.
+    // The error of the URL class is not used, because it quotes the URL.
     throw invalidEndpoint(endpoint, display)
   }
 }
@@ -65,7 +77,7 @@ function invalidEndpoint(endpoint: string, display: string): LitestreamError {
   })
 }
 
-/** Fills in defaults. Throws INVALID_URL for incompatible settings. */
+/** Fills in the defaults of the settings. Throws INVALID_URL for incompatible settings. */
 export function resolveS3Settings(
   settings: S3Settings,
   bucket: string,
@@ -107,7 +119,7 @@ export function resolveS3Settings(
       ...(preset?.unsignableHeaders ?? []),
       ...(settings.signAcceptEncoding === false ? ['accept-encoding'] : []),
     ],
-    // AWS supports both conditions since 2024.
+    // AWS has enforced both conditions on PUT since 2024.
     conditionalWrites: settings.conditionalWrites ?? preset?.conditionalWrites ?? (endpoint ? 'auto' : 'always'),
     dialect,
     sseCustomer: resolveSse(settings, endpoint, invalid),

@@ -9,10 +9,10 @@ interface Refusal {
 }
 
 /**
- * The region of an AWS bucket, requested once and then cached. AWS reports it in a header of any
- * response about the bucket, even of a refusal; otherwise AWS_REGION is used. If the store does not
- * respond, the request fails, and the next one asks again. `timeout`: milliseconds for the
- * response.
+ * Returns a function that asks AWS for the region of a bucket and caches the answer. AWS reports
+ * the region in a header of every response about the bucket, even of a refusal. If a response does
+ * not contain the region, the function uses AWS_REGION. If the store does not respond, the request
+ * fails, and the next request asks again. `timeout` is the time for the response in milliseconds.
  */
 export function bucketRegion(config: S3ClientConfig, bucket: string, timeout: number): () => Promise<string> {
   let asked: Promise<string> | undefined
@@ -36,8 +36,8 @@ async function ask(config: S3ClientConfig, bucket: string, timeout: number): Pro
     const region = $response?.headers?.['x-amz-bucket-region']
     if (region !== undefined) return region
     const status = $metadata?.httpStatusCode ?? 0
-    // Any other problem with the bucket is reported by the request itself, with more detail than
-    // the response to a HEAD has.
+    // The actual request reports any other problem with the bucket, in more detail than the
+    // response to this HEAD.
     if (status >= 300 && status < 500) return regionOfEnvironment()
     throw error
   } finally {

@@ -10,21 +10,22 @@ import { s3Error } from './errors.js'
 import type { ResolvedS3Settings } from './provider.js'
 import { renewIfRefused } from './sdk.js'
 
-/** The subject of a request, for counters and messages. */
+/** The verb, object and kind of a request, for counters and messages. */
 export interface Subject {
   readonly operation: Operation
-  /** "reading", "writing" … */
+  /** A verb such as "reading" or "writing". */
   readonly doing: string
-  /** `s3://bucket/key`. */
+  /** The object of the request, such as `s3://bucket/key`. */
   readonly target: string
   readonly signal?: AbortSignal | undefined
 }
 
-/** The used part of the SDK's `send`: takes a command, returns its output. */
+/** Sends one command with the SDK's client and returns its output. */
 export type Send<Output> = (client: S3Client, options: { readonly abortSignal: AbortSignal }) => Promise<Output>
 
 /**
- * Sends requests: counts and times each, limits the wait for the first byte, and converts errors.
+ * Sends the requests of one client. Counts and times each request, limits the wait for the first
+ * byte, and converts errors to LitestreamErrors.
  */
 export class S3Requests {
   readonly client: S3Client
@@ -51,12 +52,12 @@ export class S3Requests {
     this.#connections = connections
   }
 
-  /** `s3://bucket/key`, for messages. */
+  /** Returns the URL `s3://bucket/key` of a key, for messages. */
   target(key: string): string {
     return `${this.settings.dialect}://${this.bucket}/${key}`
   }
 
-  /** The server without credentials, for messages. */
+  /** Address of the server without credentials, for messages. */
   get endpoint(): string {
     const { endpoint, region } = this.settings
     const { proxy } = this.#connections
@@ -65,7 +66,7 @@ export class S3Requests {
     return proxy === undefined ? server : `${server}, through the proxy ${proxy.shown}`
   }
 
-  /** Parameters for every request about an object that is encrypted with a customer key. */
+  /** Parameters of every request about an object that is encrypted with a key of the customer. */
   get customerKey(): { SSECustomerAlgorithm?: string; SSECustomerKey?: string; SSECustomerKeyMD5?: string } {
     const { sseCustomer } = this.settings
     if (sseCustomer === undefined) return {}
@@ -76,15 +77,18 @@ export class S3Requests {
     }
   }
 
-  /** One attempt. `firstByte`: milliseconds until the store must begin to respond. */
+  /**
+   * Makes one attempt of a request. `firstByte` is the time in milliseconds in which the store must
+   * begin to respond.
+   */
   once<Output>(subject: Subject, send: Send<Output>, firstByte = this.policy.firstByteTimeout): Promise<Output> {
     const { operation, doing, target, signal } = subject
     throwIfAborted(signal, `${doing} ${target}`)
     return this.counters.track(operation, async () => {
       const limit = deadline(firstByte, signal, this.#closing.signal)
       try {
-        // Not every wait in the SDK obeys the signal: credentials may come from another process, or
-        // from a server that never responds.
+        // Some waits in the SDK ignore the signal. Credentials, for example, may come from another
+        // process or from a server that never responds.
         return await orAborted(send(this.client, { abortSignal: limit.signal }), limit.signal)
       } catch (error) {
         if (limit.passed()) throw noAnswer(subject, this.endpoint, firstByte)
@@ -96,7 +100,7 @@ export class S3Requests {
     })
   }
 
-  /** Ends all running requests and bodies with ABORTED, and refuses new ones. */
+  /** Aborts all running requests and downloads with ABORTED, and refuses new ones. */
   close(): void {
     this.#closing.abort(
       new LitestreamError('ABORTED', `the client of ${this.settings.dialect}://${this.bucket} was closed`),
@@ -110,7 +114,10 @@ export class S3Requests {
     return this.#closing.signal
   }
 
-  /** Retries until an attempt succeeds, fails permanently, or the policy is exhausted. */
+  /**
+   * Repeats a request until an attempt succeeds, an attempt fails permanently, or the policy allows
+   * no more attempts.
+   */
   retried<Output>(subject: Subject, send: (before: number) => Send<Output>, firstByte?: number): Promise<Output> {
     return retrying((before) => this.once(subject, send(before), firstByte), {
       policy: this.policy,

@@ -51,18 +51,21 @@ import { upload } from './upload.js'
 export interface S3ClientOptions {
   readonly onOutage?: OutageListener | undefined
   readonly policy?: Partial<RequestPolicy>
-  /** Lets tests intercept requests. */
+  /** A request handler with which tests intercept requests. */
   readonly requestHandler?: RequestHandler
 }
 
-/** How long `close()` waits for the deletion of a probe, in milliseconds. */
+/** Milliseconds that `close()` waits for the deletion of a probe object. */
 const CLOSE_MS = 2000
 
 function urlOf({ type, bucket, path }: S3Location | OssLocation): string {
   return path === '.' ? `${type}://${bucket}` : `${type}://${bucket}/${path}`
 }
 
-/** A replica in an S3 bucket: `<path>/<level as 4 hex digits>/<min>-<max>.ltx`. */
+/**
+ * A client of a replica in an S3 bucket. Objects are named `<path>/<level as 4 hex
+ * digits>/<min>-<max>.ltx`.
+ */
 export class S3ReplicaClient implements ReplicaClient {
   readonly type: 's3' | 'oss'
   readonly url: string
@@ -74,7 +77,7 @@ export class S3ReplicaClient implements ReplicaClient {
   readonly #tags: EntityTags
   readonly #files: DownloadedFiles
   readonly #deletion: ObjectDeletion
-  /** Whether the store needs entity tags in If-Match without quotes (Ceph does). */
+  /** Whether the store requires entity tags without quotes in If-Match, as Ceph does. */
   #bareTags = false
 
   private constructor(location: S3Location | OssLocation, requests: S3Requests, counters: OperationCounters) {
@@ -98,7 +101,7 @@ export class S3ReplicaClient implements ReplicaClient {
     }
   }
 
-  /** Throws INVALID_URL for incompatible settings. Sends no request. */
+  /** Opens a client without sending a request. Throws INVALID_URL for incompatible settings. */
   static async open(
     location: S3Location | OssLocation,
     settings: S3Settings = {},
@@ -138,7 +141,8 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   async *replicas({ signal }: RequestOptions = {}): AsyncIterable<string> {
-    // The keys of a replica at the root of a bucket begin with "./" or "/".
+    // The keys of a replica at the root of a bucket begin with "./" or "/", but its folders are
+    // listed without this prefix.
     const atRoot = this.#path === '.' || this.#path === ''
     const base = atRoot ? '' : `${this.#path}/`
     const foldersOf = async (prefix: string) =>
@@ -161,7 +165,8 @@ export class S3ReplicaClient implements ReplicaClient {
     const files = async function* () {
       for await (const object of objects) {
         const file = parseS3Key(path, object.Key)
-        // Keys are ordered: the levels come first, then other objects.
+        // The store returns keys in order. The levels come first, and no LTX file follows after
+        // them.
         if (file === 'beyond') return
         if (!file || file.level < level || (file.level === level && file.minTxid < fromTxid)) continue
         yield { ...file, ...factsOf(object) }
@@ -202,8 +207,8 @@ export class S3ReplicaClient implements ReplicaClient {
     const createdAt = parseTimestamp(head.Metadata?.[TIMESTAMP_KEY]) ?? head.LastModified?.getTime() ?? Number.NaN
     const found = { size: head.ContentLength ?? Number.NaN, version: versionOf(head.ETag) }
     checkFacts({ ...found, createdAt }, Key, `looking at ${this.#requests.target(Key)}`)
-    // Versions are compared with listed ones, so the listed one is used if the store's own tags
-    // differ from its listings.
+    // The caller compares the result with listings. If the store reports a tag that differs from
+    // the tag in its own listings, the result has the listed version.
     const same = isListed(file) && (await this.#tags.isSame(file, found, signal))
     return {
       level,
@@ -225,9 +230,9 @@ export class S3ReplicaClient implements ReplicaClient {
       const data = await gather(chunks, () => found().fileSize)
       return { data, tag: found().version ?? '' }
     } catch (error) {
-      // An object without bytes has no valid range.
+      // An empty object has no valid range.
       if (isLitestreamError(error, 'INVALID_ARGUMENT')) return this.#emptyObject(Key, signal)
-      // A missing bucket does not tell whether the object exists.
+      // If the bucket is missing, the client does not know whether the object exists.
       if (isLitestreamError(error, 'NOT_FOUND') && !isNoBucket(error)) return undefined
       throw error
     }
@@ -265,8 +270,8 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   /**
-   * The same where the store has no such condition: another writer may come between two of these
-   * requests.
+   * Writes a small object to a store without conditional writes. Another writer may write between
+   * the check and the write.
    */
   async #putUnconditionally(
     name: string,
@@ -284,8 +289,8 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   /**
-   * One attempt: after a lost response it is unknown whose object exists, and a lease must not
-   * guess.
+   * Writes a small object in a single attempt. After a lost response, the client would not know
+   * which writer's object exists, and a lease must not guess.
    */
   async #put(
     Key: string,
@@ -303,7 +308,7 @@ export class S3ReplicaClient implements ReplicaClient {
 
   async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
     const Key = `${this.#path}/${name}`
-    // Not every store checks If-Match for a delete, so the tag is compared here first.
+    // Compares the tag here first, because some stores ignore If-Match in a delete.
     const there = await this.getObject(name, signal ? { signal } : {})
     if (there === undefined) return
     if (there.tag !== ifTag) throw wasChanged(this.#replicaSubject('DELETE', 'writing', signal))
@@ -322,7 +327,7 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   async #close(): Promise<void> {
-    // A probe that cannot be deleted by then stays: two bytes.
+    // If the probe object cannot be deleted in this time, it stays. It has two bytes.
     const timer = startTimer(CLOSE_MS, () => this.#requests.close())
     await this.guarantees.idle()
     timer.stop()
@@ -341,7 +346,7 @@ export class S3ReplicaClient implements ReplicaClient {
     return ({ fileSize, version }) => this.#tags.check(file, { size: fileSize, version: versionOf(version) }, subject)
   }
 
-  /** For the small objects beside the files, whose names mean nothing to a user. */
+  /** Names the replica in messages about a small object, whose name a user does not know. */
   #replicaSubject(operation: Operation, doing: string, signal: AbortSignal | undefined): Subject {
     return { operation, doing, target: this.url, signal }
   }
