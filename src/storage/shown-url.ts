@@ -1,8 +1,8 @@
 import { hasOddColon, MASK, maskUserinfo } from '../util/redact.js'
 
 /**
- * The canonical names of URL parameters whose values may be shown; any other one may be secret,
- * including a misspelled one.
+ * The canonical names of the URL parameters whose values messages may show. The value of any other
+ * parameter may be secret, even if its name is only misspelled.
  */
 const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
   ...['endpoint', 'region', 'anonymous', 'forcepathstyle', 'skipverify', 'signpayload', 'requirecontentmd5'],
@@ -12,27 +12,30 @@ const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Parameters that name a file: not shown, because the value may be something else, but not masked
- * in errors about the file.
+ * Parameters that name a file. URLs in messages do not show the value, because it may not be a
+ * path. Error messages about the file show the path.
  */
 const FILE_PARAMETERS: ReadonlySet<string> = new Set([
   ...['creds', 'rootcas', 'clientcert', 'clientkey', 'ssecustomerkeypath', 'cafile'],
   ...['keypath', 'knownhosts', 'agent'],
 ])
 
-/** `forcePathStyle`, `force-path-style` and `force_path_style` are the same name. */
+/**
+ * Returns the canonical name of a parameter. `forcePathStyle`, `force-path-style` and
+ * `force_path_style` have the same canonical name.
+ */
 export const canonicalParameter = (name: string): string => name.replace(/[-_]/g, '').toLowerCase()
 
 interface Analysis {
   readonly shown: string
   /**
-   * The secret parts of the URL: user and password together and separately, and the values of
-   * parameters, as written and decoded.
+   * The secret parts of the URL, both as written and percent-decoded. They are user and password,
+   * together and separately, and the values of parameters.
    */
   readonly secrets: readonly string[]
   /**
-   * Whether the URL's password may contain an unescaped "/", "?", "#" or "@": its apparent host,
-   * path or fragment may then be part of the password.
+   * Whether the URL's password may contain an unescaped "/", "?", "#" or "@". The part of the URL
+   * that looks like host, path or fragment may then belong to the password.
    */
   readonly doubtful: boolean
 }
@@ -50,12 +53,13 @@ function analyse(url: string): Analysis {
   const [base, query] = cut(beforeFragment, '?')
   const parameters = query === undefined ? [] : query.split('&').map(parameter)
   const userinfo = inAuthority < 0 ? '' : rest.slice(0, inAuthority)
-  // For these schemes the user is a name, such as root; for the others a user without a password is
-  // a token.
+  // With these schemes, a user without a password is a name such as root. With all other schemes,
+  // it is a token.
   const isNamed = /^(sftp|webdavs?|abs):/i.test(scheme)
   const shownQuery = query === undefined ? '' : `?${parameters.map(({ shown }) => shown).join('&')}`
   return {
-    // No replica URL has a fragment: it is the rest of a secret with a "#", or a mistake.
+    // No replica URL has a fragment. Text after a "#" is therefore a mistake, or the end of a
+    // secret that contains a "#".
     shown: `${scheme}${inAuthority < 0 ? '' : `${MASK}@`}${base}${shownQuery}${fragment === undefined ? '' : `#${MASK}`}`,
     secrets: [...secretsOfUserinfo(userinfo, isNamed), ...parameters.flatMap(({ secrets }) => secrets), fragment ?? ''],
     doubtful,
@@ -85,7 +89,8 @@ function decoded(text: string): string {
 function parameter(text: string): { shown: string; secrets: readonly string[] } {
   const [name, value] = cut(text, '=')
   if (value === undefined || value === '') {
-    // Text that is not a parameter name may be the rest of a secret with an "&" or a "?".
+    // Text that is not the name of a parameter may be the end of a secret that contains an "&" or a
+    // "?".
     const plain = text === '' || SHOWN_PARAMETERS.has(canonicalParameter(name))
     return plain ? { shown: text, secrets: [] } : { shown: MASK, secrets: [name] }
   }
@@ -99,14 +104,14 @@ function parameter(text: string): { shown: string; secrets: readonly string[] } 
   return { shown: `${name}=${maskEndpoint(plain)}`, secrets: analyse(endpoint).secrets }
 }
 
-/** The address of a service without user and password. */
+/** Returns the address of a service without user and password. */
 export function maskEndpoint(endpoint: string): string {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(endpoint)) return maskUserinfo(endpoint)
   const at = endpoint.lastIndexOf('@')
   return at < 0 ? endpoint : `${MASK}${endpoint.slice(at)}`
 }
 
-/** Masks everything that may be part of a user or password if the URL is misparsed. */
+/** Masks everything that would belong to a user or password if the URL were parsed differently. */
 function maskDoubtful(url: string, { shown, secrets, doubtful }: Analysis): Analysis {
   if (!doubtful) return { shown, secrets, doubtful }
   const begin = /^[a-zA-Z][a-zA-Z0-9+.-]*:(?:\/\/)?/.exec(url)?.[0] ?? ''
@@ -118,28 +123,32 @@ function maskDoubtful(url: string, { shown, secrets, doubtful }: Analysis): Anal
 }
 
 /**
- * `url` for messages while it is not known to be valid: replaces user, password and the values of
- * parameters by `***`, and everything that may belong to a password that was not percent-encoded.
- * Accepts any text.
+ * Returns `url` for messages before it is known to be valid. Replaces by `***` the user, the
+ * password, the values of parameters, and everything that may belong to a password that was not
+ * percent-encoded. Accepts any text.
  */
 export function redactUrl(url: string): string {
   return maskDoubtful(url, analyse(url)).shown
 }
 
-/** Whether a part of `url` may belong to a password, so that no part of it may be quoted. */
+/**
+ * Whether some part of `url` may belong to a password, so that messages must not quote any part.
+ */
 export function isDoubtfulUrl(url: string): boolean {
   return analyse(url).doubtful
 }
 
-/** Everything secret in a valid `url`; with `invalid`, everything that may be secret. */
+/**
+ * Returns the secret parts of a valid `url`. With `invalid`, returns all parts that may be secret.
+ */
 export function secretsOfUrl(url: string, invalid = false): readonly string[] {
   const exact = analyse(url)
   return invalid ? maskDoubtful(url, exact).secrets : exact.secrets
 }
 
 /**
- * A valid `url` for messages: without user, password and the values of parameters that may be
- * secret.
+ * Returns a valid `url` for messages, without user, password and the values of parameters that may
+ * be secret.
  */
 export function shownUrl(url: string): string {
   return analyse(url).shown

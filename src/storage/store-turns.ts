@@ -1,9 +1,10 @@
 import PQueue from 'p-queue'
 
 /**
- * Limits how much work of one kind runs at the same time for all replicas in one store: thousands of
- * databases whose work is due at the same moment would take as many connections, and much memory. A
- * store that does not answer delays no replica in another one.
+ * Limits how much work of one kind runs at the same time for all replicas in one store. Without
+ * this limit, thousands of databases whose work is due at the same moment would need as many
+ * connections, and much memory. Each store has its own limit, so a store that does not answer
+ * delays only its own replicas.
  */
 export class StoreTurns {
   readonly #most: number
@@ -13,7 +14,7 @@ export class StoreTurns {
     this.#most = most
   }
 
-  /** Runs `work` for the replica at `url` when it is its turn. */
+  /** Runs `work` for the replica at `url` as soon as the limit of its store allows it. */
   run<T>(url: string, work: () => Promise<T>): Promise<T> {
     const store = storeOf(url)
     const queue = this.#queues.get(store) ?? new PQueue({ concurrency: this.#most })
@@ -22,7 +23,10 @@ export class StoreTurns {
   }
 }
 
-/** Of folders, those in one folder: another may be on a disk that does not answer. */
+/**
+ * Returns the store of a replica. For a replica in a folder, this is the parent folder, because
+ * another folder may be on a disk that does not answer.
+ */
 function storeOf(url: string): string {
   if (url.startsWith('file:')) return url.slice(0, url.lastIndexOf('/'))
   return /^[^:]+:\/\/[^/]*/.exec(url)?.[0] ?? ''

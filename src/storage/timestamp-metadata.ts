@@ -1,22 +1,23 @@
-/** The metadata key of an LTX file's timestamp, as in Litestream. */
+/** Name of an LTX file's timestamp in the object's metadata, as in Litestream. */
 export const TIMESTAMP_KEY = 'litestream-timestamp'
 
 /**
- * The metadata key of a random ID of the upload: after a lost response, the object that exists is
- * this upload's or another's.
+ * Name of an upload's random ID in the object's metadata. After a lost response, it shows whether
+ * the existing object belongs to this upload.
  */
 export const UPLOAD_KEY = 'litestream-upload'
 
 /**
- * RFC 3339 in UTC as Go formats it: the fraction has no trailing zeros, and is omitted if it is
- * zero.
+ * Formats a time as RFC 3339 in UTC, in the same form as Go. The fraction has no trailing zeros,
+ * and is omitted if it is zero.
  */
 export function formatTimestamp(ms: number): string {
   return new Date(ms).toISOString().replace(/\.?0*Z$/, 'Z')
 }
 
 /**
- * Parses a time with up to nine digits of fraction into milliseconds; undefined if it is invalid.
+ * Parses a time with up to nine digits of fraction into milliseconds since the epoch. Returns
+ * undefined for an invalid time.
  */
 export function parseTimestamp(text: string | undefined): number | undefined {
   const ms = Date.parse((text ?? '').replace(/(\.\d{3})\d+/, '$1'))

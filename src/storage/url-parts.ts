@@ -8,23 +8,27 @@ export interface UrlParts {
   /** The URL without secrets, for messages. */
   readonly display: string
   /**
-   * A part of the URL for a message, in quotation marks; masked if it may be part of a password.
+   * Returns a part of the URL in quotation marks for a message. Masks the part if it may belong to
+   * a password.
    */
   readonly quote: (part: string) => string
-  /** Lower case. */
+  /** The scheme in lower case. */
   readonly scheme: string
-  /** With port, without user; undefined if the URL has no "//". */
+  /** The host with port, without user. Undefined if the URL has no "//". */
   readonly host: string | undefined
-  /** As written, still percent-encoded. */
+  /** User and password as written in the URL, still percent-encoded. */
   readonly userinfo: string | undefined
-  /** As written. */
+  /** The path as written in the URL. */
   readonly rawPath: string
-  /** Percent-decoded, not normalised. */
+  /** The percent-decoded path, which is not normalised. */
   readonly path: string
   readonly params: UrlParams
 }
 
-/** `user:password` of a URL, decoded. Throws INVALID_URL without quoting either. */
+/**
+ * Splits `user:password` of a URL and decodes both. Throws INVALID_URL without quoting user or
+ * password.
+ */
 export function splitUserinfo(
   userinfo: string,
   display: string,
@@ -48,8 +52,9 @@ export function splitUserinfo(
 }
 
 /**
- * The query of a replica URL. Each parameter is taken once by name; a remaining one is an error
- * instead of being ignored. Messages quote only values of parameters that are not secret.
+ * The query parameters of a replica URL. The parser of a scheme takes each parameter by its name. A
+ * parameter that the parser has not taken is an error. Messages quote only the values of parameters
+ * that are not secret.
  */
 export class UrlParams {
   readonly #url: Pick<UrlParts, 'display' | 'quote'>
@@ -100,7 +105,10 @@ export class UrlParams {
     return Number(value)
   }
 
-  /** Converts the text with `parse`, whose errors become INVALID_URL with the parameter's name. */
+  /**
+   * Takes a parameter and converts its text with `parse`. An error of `parse` becomes INVALID_URL
+   * with the name of the parameter.
+   */
   parsed<T>(name: string, parse: (value: string) => T): T | undefined {
     const value = this.string(name)
     if (value === undefined) return undefined
@@ -112,7 +120,10 @@ export class UrlParams {
     }
   }
 
-  /** Call this after all parameters have been taken. */
+  /**
+   * Throws if a parameter remains. The parser must call this method after it has taken all its
+   * parameters.
+   */
   rejectRest(): void {
     const [first] = this.#rest.values()
     if (first === undefined) return
@@ -121,7 +132,7 @@ export class UrlParams {
       this.#known.length === 0
         ? 'Remove it: this scheme has no parameters.'
         : `The parameters are ${this.#known.join(', ')}.`
-    // A parameter without a value may be the rest of a secret with an "&" or a "?".
+    // A parameter without a value may be the end of a secret that contains an "&" or a "?".
     const name = first.value === '' ? `"${MASK}"` : this.#url.quote(first.name)
     throw this.#error(
       `${name} is not a parameter of this kind of replica`,

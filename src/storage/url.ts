@@ -14,7 +14,10 @@ import { parseWebdavUrl, type WebdavLocation } from './webdav/location.js'
 
 export type { FileLocation }
 
-/** The location of a replica from its URL: validated, decoded, every part in its own field. */
+/**
+ * The location of a replica, parsed from its URL. Each part is validated, decoded, and in a field
+ * of its own.
+ */
 export type ReplicaLocation =
   | FileLocation
   | S3Location
@@ -30,7 +33,7 @@ const SCHEMES = ['file', 's3', 'nats', 'sftp', 'webdav', 'webdavs', 'gs', 'abs',
 
 const EXAMPLES = 'file:///var/backups/app.db, s3://bucket/app.db or nats://host:4222/bucket/app.db'
 
-/** The part of the hint if a "/", "?", "#" or "@" may belong to a password. */
+/** The sentence that a hint gets if a "/", "?", "#" or "@" may belong to a password. */
 const ENCODE_PASSWORD =
   'Percent-encode a user and a password: "/" as %2F, "?" as %3F, "#" as %23, "@" as %40, ":" as %3A, "%" as %25.'
 
@@ -58,7 +61,7 @@ function splitUrl(url: string): UrlParts {
     host: authority === undefined ? undefined : authority.slice(at + 1),
     userinfo: at < 0 ? undefined : authority?.slice(0, at),
     rawPath,
-    // The path of a file URL is not percent-decoded: see file/location.ts.
+    // The path of a file URL is not percent-decoded (file/location.ts).
     path: scheme.toLowerCase() === 'file' ? rawPath : decodePath(rawPath, display, quote),
     params: new UrlParams(query, { display, quote }),
   }
@@ -83,11 +86,11 @@ function decodePath(text: string, display: string, quote: UrlParts['quote']): st
 }
 
 /**
- * Parses a replica URL: `file:///path`, `s3://bucket/path?endpoint=…`,
- * `nats://host:port/bucket/prefix`, `gs://bucket/path`, `abs://account@container/path`. Throws
- * INVALID_URL, quoting the wrong part unless it may belong to a password. Percent escapes in the
- * path are decoded, except for `file:` (see `parseFileUrl`). Secrets in the URL are masked in every
- * later error and log line of this thread.
+ * Parses a replica URL, such as `file:///path`, `s3://bucket/path?endpoint=…`,
+ * `nats://host:port/bucket/prefix`, `gs://bucket/path` or `abs://account@container/path`. Throws
+ * INVALID_URL, and quotes the wrong part unless it may belong to a password. Decodes percent
+ * escapes in the path, except for `file:` (`parseFileUrl`). All later errors and log lines of this
+ * thread mask the secrets in the URL.
  */
 export function parseReplicaUrl(url: string, platform: NodeJS.Platform = process.platform): ReplicaLocation {
   if (typeof url !== 'string' || url === '') {
@@ -105,7 +108,7 @@ export function parseReplicaUrl(url: string, platform: NodeJS.Platform = process
   }
 }
 
-/** The scheme or form that is meant by one of another program. */
+/** Hints for schemes of other programs, which name the form that this package accepts. */
 const MEANT: Readonly<Record<string, string>> = {
   gcs: 'Google Cloud Storage is gs://BUCKET/PATH. ',
   azure: 'Azure Blob Storage is abs://CONTAINER/PATH with an account. ',
@@ -115,7 +118,7 @@ const MEANT: Readonly<Record<string, string>> = {
   https: 'A bucket is s3://BUCKET/PATH?endpoint=https://HOST, a WebDAV server webdavs://HOST/PATH. ',
   ssh: 'A server with SSH is sftp://HOST/PATH with a user. ',
 }
-/** Stores that have the interface of S3. */
+/** Pattern of schemes that mean a store with the S3 API. */
 const LIKE_S3 = /^(minio|r2|b2|backblaze|wasabi|spaces|do|tigris|aws|ceph|garage|s3a|s3n)$/
 
 function meantScheme(scheme: string): string {
@@ -150,20 +153,23 @@ function parseLocation(parts: UrlParts, platform: NodeJS.Platform): ReplicaLocat
   }
 }
 
-/** A replica URL of a configuration: its printed form has no secret, even if it is invalid. */
+/**
+ * Returns a replica URL of a configuration as a Secret. Its printed form contains no secret, even
+ * if the URL is invalid.
+ */
 export function secretUrl(url: string): Secret {
   try {
     parseReplicaUrl(url)
     return new Secret(url, shownUrl(url), secretsOfUrl(url))
   } catch {
-    // Opening the URL reports the error.
+    // The error is reported when the URL is opened.
     return new Secret(url, redactUrl(url), secretsOfUrl(url, true))
   }
 }
 
 /**
- * Whether `text` begins like a URL rather than a path; commands use this to distinguish a replica
- * from a database.
+ * Whether `text` begins like a URL rather than a path. Commands use this function to distinguish a
+ * replica from a database.
  */
 export function isUrl(text: string): boolean {
   return /^[a-zA-Z][a-zA-Z0-9+.-]+:\/\//.test(text) || /^file:\//.test(text)

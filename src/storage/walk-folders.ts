@@ -2,24 +2,30 @@ import { LitestreamError } from '../errors.js'
 import { throwIfAborted } from '../util/abort.js'
 import { runAll } from '../util/run-all.js'
 
-/** One folder of a store below a prefix. */
+/** One folder of a store, at or below a prefix. */
 export interface StoreFolder {
-  /** Whether the folder itself has the files of a replica. */
+  /** Whether the folder itself contains the files of a replica. */
   readonly isReplica: boolean
-  /** Names of the folders in it that do not belong to this replica, as the store reports them. */
+  /**
+   * Names of the subfolders that do not belong to the replica in this folder, as the store reports
+   * them.
+   */
   readonly folders: readonly string[]
 }
 
-/** Number of folders that are listed in parallel. */
+/** Number of folders that a walk lists in parallel. */
 const CONCURRENCY = 16
-/** Limits of one walk: a store may have any number of other folders below the prefix. */
+/**
+ * Limits of one walk, because a store may have any number of unrelated folders below the prefix.
+ */
 const MAX_FOLDERS = 100_000
 const MAX_DEPTH = 64
 
 /**
- * The replicas below a prefix, by their paths relative to it, breadth first; "" is the prefix
- * itself. `list` reads one folder. The paths are unchecked: a store may report names such as "..".
- * Throws STORAGE_FAILED above 100,000 folders, and for more than 64 folders inside each other.
+ * Yields the replicas at and below a prefix, by their paths relative to the prefix, breadth first.
+ * "" is the prefix itself. `list` reads one folder. The function does not check the paths, although
+ * a store may report names such as "..". Throws STORAGE_FAILED after 100,000 folders, and below 64
+ * nested folders.
  */
 export async function* walkReplicas(
   list: (relative: string) => Promise<StoreFolder>,
@@ -45,7 +51,7 @@ export async function* walkReplicas(
         if (isReplica) yield relative
         visited += folders.length
         if (visited > MAX_FOLDERS) throw tooMany(what, `more than ${MAX_FOLDERS} folders`)
-        // No URL names a folder without a name.
+        // A folder without a name is skipped, because no URL can name it.
         for (const name of folders.filter((name) => name !== '')) next.push(depth === 0 ? name : `${relative}/${name}`)
       }
     }
@@ -60,8 +66,9 @@ function tooMany(what: string, count: string): LitestreamError {
 }
 
 /**
- * One folder of a store with the layout of Litestream: `ltx/<level>`, or `generations` of Litestream
- * 0.3, make it a replica. `foldersIn`: the names of the folders in a folder below the prefix.
+ * Reads one folder of a store in which replicas have the layout of Litestream. The folder is a
+ * replica if it contains `ltx/<level>`, or `generations` of Litestream 0.3. `foldersIn` returns the
+ * names of the subfolders of a folder below the prefix.
  */
 export async function storeFolder(
   relative: string,

@@ -11,7 +11,7 @@ import { boundReplies, type RequestHandler } from './bounded-replies.js'
 import { DEFAULT_REGION, type ResolvedS3Settings } from './provider.js'
 import { bucketRegion } from './region.js'
 
-/** The used part of a request in a middleware. */
+/** The fields of a request that this module's middleware reads and changes. */
 interface OutgoingRequest {
   readonly method: string
   readonly query: Readonly<Record<string, unknown>>
@@ -20,18 +20,18 @@ interface OutgoingRequest {
 }
 
 /**
- * Maximum connections to one store. Readers and uploads use far fewer, but an opening reads the
- * indexes of all files in parallel, and a request that waits for a connection waits for a round
- * trip.
+ * Maximum number of connections to one store. Opening a replica reads the page indexes of all files
+ * in parallel. Each request that waits for a free connection adds a round trip to the opening.
+ * Readers and uploads need far fewer connections.
  */
 const MAX_CONNECTIONS = 128
 
-/** Environment variables with secret credentials. */
+/** Environment variables that contain secret credentials. */
 const SECRET_VARIABLES = ['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'LITESTREAM_SECRET_ACCESS_KEY'] as const
 
 /**
- * The connections for a client's requests. Throws CONFIG_INVALID for an invalid proxy or authority
- * file.
+ * Creates the connections for the requests of a client. Throws CONFIG_INVALID for an invalid proxy
+ * or file of certificate authorities.
  */
 export function s3Connections(settings: ResolvedS3Settings, bucket: string): Promise<Connections> {
   return connectionsTo(hostOf(settings, bucket), {
@@ -41,20 +41,25 @@ export function s3Connections(settings: ResolvedS3Settings, bucket: string): Pro
   })
 }
 
-/** The host of the requests; for AWS without a known region, one with the same domain. */
+/**
+ * Returns the host of the requests. For AWS with an unknown region, returns another host of the
+ * same domain.
+ */
 function hostOf({ endpoint, region, forcePathStyle }: ResolvedS3Settings, bucket: string): URL {
   const url = new URL(endpoint ?? `https://s3.${region ?? DEFAULT_REGION}.amazonaws.com`)
   if (!forcePathStyle && !bucket.startsWith('arn:')) url.hostname = `${bucket}.${url.hostname}`
   return url
 }
 
-/** The clients of this thread that replicas with the same settings share, by settings. */
+/**
+ * The SDK clients of this thread that several replicas with the same settings share, by settings.
+ */
 const shared = new Map<string, { readonly client: S3Client; readonly agent: unknown }>()
 
 /**
- * The SDK's client for these settings; with shared connections (see shareConnections), the same for
- * all replicas that have the same settings: each takes 100 KiB, and reads the configuration files of
- * AWS. `isNew`: whether it was just made.
+ * Returns the SDK's client for these settings. With shared connections (shareConnections), all
+ * replicas with the same settings get the same client. A client takes 100 KiB of memory, and reads
+ * the configuration files of AWS. `isNew` says whether the call has created the client.
  */
 export function sdkClient(
   settings: ResolvedS3Settings,
@@ -71,21 +76,24 @@ export function sdkClient(
   const there = shared.get(key)
   if (there?.agent === connections.agent) return { client: there.client, isNew: false }
   const client = make()
-  // Its users end their requests themselves.
+  // A shared client is never destroyed, because each replica ends its own requests.
   client.destroy = () => {}
   shared.set(key, { client, agent: connections.agent })
   return { client, isNew: true }
 }
 
-/** For JSON.stringify, which would otherwise write every secret in the same way. */
+/**
+ * A replacer for JSON.stringify that reveals secrets. Without it, two different secrets would give
+ * the same key.
+ */
 function revealed(this: Record<string, unknown>, name: string, value: unknown): unknown {
   const own = this[name]
   return own instanceof Secret ? own.reveal() : value
 }
 
 /**
- * Creates the SDK's client for these settings. The client makes one attempt per call: this package
- * retries itself, because a retry must also cover reading the body (see retry.ts).
+ * Creates the SDK's client for these settings. The SDK makes one attempt per call. This package
+ * makes the retries (retry.ts), because a retry must also cover reading the body.
  */
 function makeSdkClient(
   settings: ResolvedS3Settings,
@@ -99,7 +107,8 @@ function makeSdkClient(
     maxAttempts: 1,
     forcePathStyle: settings.forcePathStyle,
     customUserAgent: 'litestream-ts',
-    // A custom endpoint may not support checksums, so it gets none, and never an aws-chunked body.
+    // Stores with a custom endpoint may not support checksums, so the client sends them no checksum
+    // and no aws-chunked body.
     requestChecksumCalculation: custom ? 'WHEN_REQUIRED' : 'WHEN_SUPPORTED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: requestHandler ?? {
@@ -108,7 +117,8 @@ function makeSdkClient(
       httpAgent: agent as HttpAgent,
       httpsAgent: agent as HttpsAgent,
     },
-    // A proxy may answer the expectation itself, or not at all.
+    // A proxy may answer the header `Expect: 100-continue` itself, or not at all, so the client
+    // does not send it.
     ...(proxy && { expectContinueHeader: false }),
     ...(custom && { endpoint: settings.endpoint! }),
     ...(bucket.startsWith('arn:') && { useArnRegion: true }),
@@ -122,12 +132,15 @@ function makeSdkClient(
   )
 }
 
-/** Switches off the SDK's warning about versions of Node.js that later SDKs need. */
+/**
+ * Environment variable that disables the SDK's warning about a future end of support for the
+ * current Node.js version.
+ */
 const NO_NODE_WARNING = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'
 
 /**
- * This package contains the version of the SDK that it needs: a user cannot act on what the SDK
- * says of its next ones.
+ * Calls `make` without the SDK's warning about Node.js versions. This package contains the SDK, so
+ * a user cannot act on the warning.
  */
 function quietly<T>(make: () => T): T {
   const before = process.env[NO_NODE_WARNING]
@@ -140,10 +153,13 @@ function quietly<T>(make: () => T): T {
   }
 }
 
-/** For the SDK's sources of credentials, which get the configuration: they keep no file in memory. */
+/**
+ * Configuration of the SDK's sources of credentials, which makes them read their files again each
+ * time.
+ */
 const READ_FILES_AGAIN: object = { ignoreCache: true }
 
-/** A store's codes for credentials that it does not accept, or no longer. */
+/** Error codes with which a store refuses credentials, because they are invalid or have expired. */
 const REFUSED: ReadonlySet<unknown> = new Set([
   'ExpiredToken',
   'InvalidAccessKeyId',
@@ -154,9 +170,9 @@ const REFUSED: ReadonlySet<unknown> = new Set([
 ])
 
 /**
- * If the store has refused the credentials, the next request reads their sources again: the SDK
- * keeps credentials without an expiry as long as the client exists, and the keys in a file may have
- * been replaced.
+ * If the store has refused the credentials, makes the next request read them from their sources
+ * again. The SDK would keep credentials without an expiry time as long as the client exists, but a
+ * user may have replaced the keys in a file.
  */
 export function renewIfRefused(error: unknown, client: S3Client, settings: ResolvedS3Settings): void {
   if (!REFUSED.has((error as Error | undefined)?.name)) return
@@ -181,7 +197,7 @@ function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
       },
     }
   }
-  // As in Litestream, its own variables are used if those of AWS are not set.
+  // Like Litestream, uses the variables of Litestream if those of AWS are not set.
   const env = process.env
   const id = env.AWS_ACCESS_KEY_ID || env.LITESTREAM_ACCESS_KEY_ID
   const secret = env.AWS_SECRET_ACCESS_KEY || env.LITESTREAM_SECRET_ACCESS_KEY
@@ -190,7 +206,8 @@ function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
     const token = env.AWS_SESSION_TOKEN
     return { credentials: { accessKeyId: id, secretAccessKey: secret, ...(token && { sessionToken: token }) } }
   }
-  // the SDK's default chain: environment, profiles, SSO, web identity, container, instance
+  // The SDK then uses its default chain, which is environment, profiles, SSO, web identity,
+  // container, instance.
   return {}
 }
 
@@ -209,7 +226,7 @@ function prepare(client: S3Client, settings: ResolvedS3Settings): S3Client {
       }
       if (!settings.signPayload) request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD'
       const needsMd5 = settings.requireContentMd5 && isBatchDelete(request)
-      // Buckets with Object Lock refuse bodies without a checksum.
+      // A bucket with Object Lock refuses a body without a checksum.
       if (needsMd5 || (settings.writeOnce && request.method === 'PUT')) addContentMd5(request)
       return next(args)
     },
@@ -222,7 +239,10 @@ function isBatchDelete(request: OutgoingRequest): boolean {
   return request.method === 'POST' && 'delete' in request.query
 }
 
-/** The SDK sends a CRC32 there, which older stores do not accept instead of the required MD5. */
+/**
+ * Adds Content-MD5 to a request and removes the SDK's CRC32. Older stores require MD5 and do not
+ * accept CRC32 instead.
+ */
 function addContentMd5(request: OutgoingRequest): void {
   if (typeof request.body !== 'string' && !(request.body instanceof Uint8Array)) return
   request.headers['content-md5'] = createHash('md5').update(request.body).digest('base64')

@@ -1,23 +1,27 @@
 import type { ByteSize } from '../../util/byte-size.js'
 import type { Secret } from '../../util/secret.js'
 
-/** `oss`: Alibaba Cloud OSS, whose create-only PUT has a provider-specific header. */
+/**
+ * The API that the client uses. `oss` is Alibaba Cloud OSS, whose create-only PUT needs a header of
+ * its own.
+ */
 export type S3Dialect = 's3' | 'oss'
 
 /**
- * `auto`: a probe before the first write shows whether the store enforces If-None-Match and
- * If-Match; `always`: they are sent, and relied on; `never`: they are not sent.
+ * How the client uses If-None-Match and If-Match. `auto` sends a probe before the first write,
+ * which shows whether the store enforces them. `always` sends them without a probe and relies on
+ * them. `never` does not send them.
  */
 export type ConditionalWritesMode = 'auto' | 'always' | 'never'
 
 export const CONDITIONAL_WRITES = ['auto', 'always', 'never'] as const satisfies readonly ConditionalWritesMode[]
 
 /**
- * Settings of an S3 replica, apart from bucket and path. Names as in the configuration file, in
- * camel case.
+ * Settings of an S3 replica, apart from bucket and path. The names are those of the configuration
+ * file in camel case.
  */
 export interface S3Settings {
-  /** URL of an S3 service other than Amazon's. */
+  /** URL of an S3 service other than AWS. */
   readonly endpoint?: string | Secret
   /** Region of the bucket. */
   readonly region?: string
@@ -25,43 +29,49 @@ export interface S3Settings {
   readonly accessKeyId?: string
   /** Secret of the access key. */
   readonly secretAccessKey?: string | Secret
-  /** Only for temporary credentials. */
+  /** Session token, which only temporary credentials have. */
   readonly sessionToken?: string | Secret
-  /** Send no credentials: a public bucket. */
+  /** True sends no credentials, for a public bucket. */
   readonly anonymous?: boolean
-  /** Put the bucket into the path instead of the host name. */
+  /** True puts the bucket name into the path instead of the host name. */
   readonly forcePathStyle?: boolean
-  /** False sends UNSIGNED-PAYLOAD. */
+  /** False sends UNSIGNED-PAYLOAD instead of a hash of the body. */
   readonly signPayload?: boolean
-  /** False: no Accept-Encoding is sent, because a proxy rewrites the header after it was signed. */
+  /**
+   * False sends no Accept-Encoding, for a proxy that changes this header after the client has
+   * signed the request.
+   */
   readonly signAcceptEncoding?: boolean
-  /** Content-MD5 on batch deletes. */
+  /** True sends Content-MD5 with batch deletes. */
   readonly requireContentMd5?: boolean
-  /** Accept any TLS certificate. */
+  /** True accepts any TLS certificate. */
   readonly skipVerify?: boolean
-  /** A PEM file with certificate authorities that are trusted in addition to those of Node.js. */
+  /** A PEM file with certificate authorities, which are trusted in addition to those of Node.js. */
   readonly caFile?: string
   /** Storage class of new objects. */
   readonly storageClass?: string
   /**
-   * Part size of a multipart upload, at least 5 MiB (5 MB counts as 5 MiB); smaller files are one
-   * PUT.
+   * Part size of a multipart upload, at least 5 MiB (5 MB counts as 5 MiB). The client uploads a
+   * smaller file with one PUT.
    */
   readonly partSize?: ByteSize
-  /** Number of parts sent in parallel. */
+  /** Number of parts that the client uploads in parallel. */
   readonly concurrency?: number
-  /** AES256, the only supported value. */
+  /** Algorithm for encryption with a customer key. AES256 is the only supported value. */
   readonly sseCustomerAlgorithm?: string
-  /** 32 bytes in base64. */
+  /** Customer key of 32 bytes, in base64. */
   readonly sseCustomerKey?: string | Secret
-  /** A file that holds `sseCustomerKey`. */
+  /** Path of a file that contains `sseCustomerKey`. */
   readonly sseCustomerKeyPath?: string
-  /** The MD5 of `sseCustomerKey` in base64, for verification. */
+  /** The MD5 of `sseCustomerKey` in base64, with which the client verifies the key. */
   readonly sseCustomerKeyMd5?: string
-  /** ID of the KMS key for server-side encryption. */
+  /** ID of the KMS key with which the store encrypts new objects. */
   readonly sseKmsKeyId?: string
-  /** Set by `openReplicaClient`: nothing may be overwritten or deleted, not even by a probe. */
+  /**
+   * Set by `openReplicaClient` for a write-once replica. The client then overwrites and deletes
+   * nothing, not even with a probe.
+   */
   readonly writeOnce?: boolean
-  /** Whether the client relies on conditional writes; default: `auto`. */
+  /** Whether the client relies on conditional writes, by default `auto`. */
   readonly conditionalWrites?: ConditionalWritesMode
 }

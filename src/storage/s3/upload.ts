@@ -21,19 +21,22 @@ import { partSizeOf } from './part-sizes.js'
 import type { S3Requests, Send, Subject } from './requests.js'
 
 export interface UploadOptions {
-  /** Ms since the epoch. */
+  /** LTX timestamp in milliseconds since the epoch. */
   readonly timestamp: number
   readonly createOnly: boolean
-  /** Asked before a create-only write. */
+  /** The guarantees of the store, which the upload asks for before a create-only write. */
   readonly guarantees: AskedGuarantees
 }
 
-/** An upload with a random ID, which the metadata of its object has. */
+/** An upload with a random ID, which the upload writes to the object's metadata. */
 interface IdentifiedUpload extends UploadOptions {
   readonly id: string
 }
 
-/** Milliseconds per sent byte in which a store must respond: 1 MiB/s is slow, but acceptable. */
+/**
+ * Milliseconds per sent byte that a store may take to respond. The value corresponds to 1 MiB/s,
+ * which is slow but acceptable.
+ */
 const MS_PER_BYTE = 1000 / 2 ** 20
 
 function attributes({ settings, bucket, customerKey }: S3Requests, key: string, { timestamp, id }: IdentifiedUpload) {
@@ -50,7 +53,8 @@ function attributes({ settings, bucket, customerKey }: S3Requests, key: string, 
 const CHUNK_SIZE = 1024 * 1024
 
 /**
- * Writes an object: in one PUT below the part size, otherwise in parts. Returns its size in bytes.
+ * Writes an object with one PUT if it is smaller than the part size, otherwise in parts. Returns
+ * the size of the object in bytes.
  */
 export async function upload(
   requests: S3Requests,
@@ -65,7 +69,7 @@ export async function upload(
   const buffer = new ChunkBuffer()
   const source = chunksOf(body)[Symbol.asyncIterator]()
   let ended = false
-  /** Reads until `size` bytes, or all, are available. */
+  /** Reads from the body until the buffer has `size` bytes or the body ends. */
   const fill = async (size: number) => {
     while (!ended && buffer.size < size) {
       const { value, done } = await source.next()
@@ -86,7 +90,10 @@ export async function upload(
   }
 }
 
-/** Divides a body in one buffer, so that no part is copied before it is needed. */
+/**
+ * Yields a body in one buffer as parts of CHUNK_SIZE bytes, so that the whole body is never copied
+ * at once.
+ */
 async function* chunksOf(body: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   if (!(body instanceof Uint8Array)) yield* body
   else for (let at = 0; at < body.byteLength; at += CHUNK_SIZE) yield body.subarray(at, at + CHUNK_SIZE)
@@ -126,7 +133,7 @@ interface Written {
   readonly options: IdentifiedUpload
 }
 
-/** The part of a response that confirms stored bytes. */
+/** The field of a response that confirms that the store has the bytes. */
 interface Tagged {
   readonly ETag?: string | undefined
 }
@@ -141,9 +148,10 @@ function tagged(subject: Subject, send: Send<Tagged>): Send<string> {
 }
 
 /**
- * Sends a request that makes the object appear. An attempt whose response was lost may have
- * succeeded: the next one finds the name taken, or the upload gone, and the object is this client's
- * own. Returns its tag; undefined if no response had it.
+ * Sends a request that creates the object. If the response of an attempt is lost although it
+ * succeeded, the next attempt finds that the name is taken, or that the multipart upload no longer
+ * exists. The function then checks that the object is its own. Returns the entity tag of the
+ * object, or undefined if no response contained it.
  */
 async function carriedOut(
   requests: S3Requests,
@@ -164,8 +172,8 @@ async function carriedOut(
     )
   } catch (error) {
     const mine = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
-    // If the object cannot be examined, the refusal is thrown, for which mayHaveSucceeded() returns
-    // true.
+    // If the check of the object fails, throws the store's refusal, for which mayHaveSucceeded()
+    // returns true.
     const own = mine && (await isOwn(requests, subject, written).catch(() => false))
     if (!own) {
       throw written.options.createOnly ? conditionError(error, 'If-None-Match', subject) : error
@@ -176,11 +184,11 @@ async function carriedOut(
 
 async function isOwn(requests: S3Requests, subject: Subject, { key, size, options }: Written): Promise<boolean> {
   const head = await headOf(requests, subject, key)
-  // Another writer's object may have the same size and time.
+  // The size is not sufficient, because another writer's object may have the same size and time.
   return head?.ContentLength === size && head.Metadata?.[UPLOAD_KEY] === options.id
 }
 
-/** Undefined if the object does not exist. */
+/** Returns the store's data about the object, or undefined if the object does not exist. */
 async function headOf(
   requests: S3Requests,
   subject: Subject,
@@ -240,7 +248,7 @@ async function putParts(
           failures.push(error)
         }
       })
-      // At most the parts being sent, and one that waits, are in memory.
+      // Memory holds the parts that are being sent, and one more part that waits.
       await queue.onSizeLessThan(2)
     }
     await queue.onIdle()
@@ -274,14 +282,14 @@ async function putParts(
   }
 }
 
-/** Whether the store itself refuses a name that exists. */
+/** Whether the store itself refuses a create-only write if the name exists. */
 async function isCreateOnlySure({ signal }: Subject, { createOnly, guarantees }: UploadOptions): Promise<boolean> {
   return createOnly && (await guarantees.ask(signal ? { signal } : {})).createOnly
 }
 
 /**
- * Detects another writer of the same name after the upload, if the store does not support a
- * condition.
+ * Throws if another writer has overwritten the object after the upload. The function is for stores
+ * that do not enforce If-None-Match.
  */
 async function refuseOverwritten(
   requests: S3Requests,
@@ -297,8 +305,8 @@ async function refuseOverwritten(
 }
 
 /**
- * Not every store checks If-None-Match when an upload is completed; this check leaves only a short
- * gap.
+ * Throws if the name is taken. Some stores ignore If-None-Match when an upload is completed. With
+ * this check, another writer can win only in the short time between check and completion.
  */
 async function refuseTaken(requests: S3Requests, subject: Subject, key: string): Promise<void> {
   if ((await headOf(requests, subject, key)) === undefined) return
@@ -307,7 +315,10 @@ async function refuseTaken(requests: S3Requests, subject: Subject, key: string):
   })
 }
 
-/** Incomplete parts cost money until they are deleted. The upload's own error is reported. */
+/**
+ * Removes the parts of a failed upload, because stores charge for incomplete parts. Drops an error
+ * of this request, because the caller throws the error of the upload.
+ */
 async function abandon(
   requests: S3Requests,
   subject: Subject,
@@ -316,15 +327,15 @@ async function abandon(
 ): Promise<void> {
   const { bucket: Bucket } = requests
   try {
-    // Without the caller's signal: the parts of a cancelled upload are removed too, if that is
-    // possible soon.
+    // The caller's signal is not used, because the parts of a cancelled upload must be removed too.
+    // The timeout is short.
     await requests.retried(
       { ...subject, operation: 'DELETE', signal: timeoutSignal(subject.signal?.aborted ? 2_000 : 20_000) },
       () => (client, sending) => client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId }), sending),
     )
   } catch (error) {
     if (!(error instanceof LitestreamError)) throw error
-    // The store is unreachable or refuses: a lifecycle rule for incomplete uploads removes the
-    // parts.
+    // The store is unreachable or refuses the request. A lifecycle rule for incomplete uploads can
+    // remove the parts later.
   }
 }

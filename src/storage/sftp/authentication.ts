@@ -8,8 +8,8 @@ import type { Ssh2 } from './library.js'
 import type { SftpSettings } from './settings.js'
 
 /**
- * The authentication methods in order: key, agent, password. Reads the key file. Throws
- * CONFIG_INVALID if the settings have no method, and for an unusable key.
+ * Returns the authentication methods in the order key, agent, password. Reads the key file. Throws
+ * CONFIG_INVALID if the settings have no method or an unusable key.
  */
 export async function authentication(library: Ssh2, settings: SftpSettings): Promise<AnyAuthMethod[]> {
   const { user, keyPath } = settings
@@ -28,7 +28,7 @@ export async function authentication(library: Ssh2, settings: SftpSettings): Pro
   if (agent !== undefined) methods.push({ type: 'agent', username: user, agent: expandHome(agent) })
   if (password) {
     methods.push({ type: 'password', username: user, password })
-    // Servers that use PAM request the same password by another method.
+    // An SFTP server that uses PAM asks for the password with the method keyboard-interactive.
     methods.push({
       type: 'keyboard-interactive',
       username: user,
@@ -58,7 +58,7 @@ async function privateKey(library: Ssh2, settings: SftpSettings): Promise<Parsed
   }
   const key = library.utils.parseKey(bytes, reveal(settings.passphrase))
   if (key instanceof Error) {
-    // The library's reason does not quote the content.
+    // The message of the library does not quote the content of the key file.
     const encrypted = /passphrase|encrypted|decrypt/i.test(key.message)
     const hint = encrypted
       ? 'Set `passphrase` to the passphrase of the key, or use an SSH agent.'
@@ -71,7 +71,7 @@ async function privateKey(library: Ssh2, settings: SftpSettings): Promise<Parsed
   return key
 }
 
-/** `~/x` in the home directory of the process. */
+/** Replaces `~/` at the beginning of a path by the home directory of the process. */
 export function expandHome(file: string): string {
   return file === '~' || file.startsWith('~/') ? path.join(os.homedir(), file.slice(1)) : file
 }

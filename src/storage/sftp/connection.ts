@@ -7,13 +7,13 @@ import { checkHostKey, type HostKeys, preferredAlgorithms } from './host-keys.js
 import type { Ssh2 } from './library.js'
 
 /**
- * Interval between keep-alives of an idle connection in milliseconds, and the number that may be
- * unanswered.
+ * Interval in milliseconds between two keep-alive messages of an idle connection, and the number of
+ * messages that the server may leave unanswered.
  */
 const KEEP_ALIVE_INTERVAL = 10_000
 const KEEP_ALIVE_COUNT = 3
 
-/** Accepted host key signatures, strongest first. */
+/** Signature algorithms of host keys that the client accepts, strongest first. */
 const HOST_KEY_ALGORITHMS = [
   ...['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'],
   ...['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'],
@@ -23,17 +23,22 @@ export interface ConnectionOptions {
   readonly host: string
   readonly port: number
   readonly methods: readonly AnyAuthMethod[]
-  /** Undefined: any key is accepted. */
+  /** The accepted host keys. If undefined, the client accepts any key. */
   readonly hostKeys: HostKeys | undefined
-  /** Time limit in milliseconds for connection, login and start of the subsystem. */
+  /**
+   * Time limit in milliseconds for connecting, authentication and the start of the SFTP subsystem.
+   */
   readonly timeout: number
-  /** `sftp://host/path`, for messages. */
+  /** URL of the replica without a user, for messages. */
   readonly url: string
 }
 
 type Done<T> = (error: Error | null | undefined, value?: T) => void
 
-/** One SSH connection with one SFTP channel. It does not reconnect: after a loss, open another one. */
+/**
+ * One SSH connection with one SFTP channel. A lost connection does not reconnect, so the client
+ * must open a new one.
+ */
 export class SftpConnection {
   readonly #client: Client
   readonly #sftp: SFTPWrapper
@@ -53,9 +58,9 @@ export class SftpConnection {
   }
 
   /**
-   * Connects, verifies the server's key before any secret is sent, logs in and starts the
-   * subsystem. Throws ACCESS_DENIED, UNAVAILABLE, TIMEOUT or STORAGE_FAILED; `signal` ends the
-   * attempt with the signal's reason.
+   * Connects, verifies the server's key before sending any secret, authenticates and starts the
+   * SFTP subsystem. Throws ACCESS_DENIED, UNAVAILABLE, TIMEOUT or STORAGE_FAILED. If `signal`
+   * aborts, the attempt fails with the reason of the signal.
    */
   static open(library: Ssh2, options: ConnectionOptions, signal: AbortSignal): Promise<SftpConnection> {
     const { url, timeout } = options
@@ -74,11 +79,12 @@ export class SftpConnection {
         timer.stop()
         forget()
       }
-      // It may have aborted already: then it calls `fail` here.
+      // If `signal` has aborted already, onAbort() calls `fail` immediately.
       forget = onAbort(signal, () => fail(signal.reason))
-      // Never removed: an error of an abandoned connection must not end the process.
+      // This listener is never removed, because an error event of an abandoned connection would
+      // otherwise end the process.
       client.on('error', (error) => {
-        // The next authentication method is tried after that.
+        // After a failure of the agent, ssh2 tries the next authentication method.
         if (error.level === 'agent') agentFailure = error.message
         else fail(error)
       })
@@ -112,8 +118,8 @@ export class SftpConnection {
   }
 
   /**
-   * One request. Rejects with the library's error, or with the reason of `lost`. `send` calls a
-   * method of the library with `done` as its callback.
+   * Sends one request. `send` calls a method of ssh2 with `done` as its callback. Rejects with the
+   * error of ssh2, or with the reason of `lost`.
    */
   call<T = void>(send: (sftp: SFTPWrapper, done: Done<T>) => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -127,20 +133,20 @@ export class SftpConnection {
           else resolve(value as T)
         })
       } catch (error) {
-        // The server has not announced this extension.
+        // ssh2 throws if the server has not announced the extension that the request needs.
         forget()
         reject(error)
       }
     })
   }
 
-  /** Drops the connection: all pending requests reject. */
+  /** Destroys the connection, so that all pending requests reject. */
   drop(why: string): void {
     this.#lose(why)
     this.#client.destroy()
   }
 
-  /** Closes the connection properly. */
+  /** Closes the connection in an orderly way. */
   close(): void {
     this.#lose('the connection was closed')
     this.#client.end()
@@ -183,7 +189,7 @@ function connectConfig(options: ConnectionOptions, refuse: (error: LitestreamErr
   }
 }
 
-/** Adds to a failed login that the agent could not be used. */
+/** Adds the failure of the agent to the error of a failed authentication. */
 function withAgentFailure(error: unknown, failure: string | undefined): unknown {
   if (failure === undefined || !(error instanceof Error) || error instanceof LitestreamError) return error
   error.message += ` (SSH agent: ${failure})`

@@ -1,7 +1,7 @@
 import { type ErrorCode, LitestreamError } from '../../errors.js'
 import { networkFailure } from '../network-errors.js'
 
-/** Status codes of SFTP, version 3: section 7 of draft-ietf-secsh-filexfer-02. */
+/** Status codes of SFTP version 3, from section 7 of draft-ietf-secsh-filexfer-02. */
 export const STATUS = {
   eof: 1,
   noSuchFile: 2,
@@ -12,7 +12,7 @@ export const STATUS = {
   unsupported: 8,
 } as const
 
-/** Errors of the library: an SFTP status as `code`, or the part of SSH that failed as `level`. */
+/** An error of ssh2. `code` is an SFTP status, and `level` is the part of SSH that failed. */
 interface SshError extends Error {
   readonly code?: number | string
   readonly level?: string
@@ -36,13 +36,14 @@ const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   ],
 }
 
-/** Whether the error is the server's answer with one of these statuses. */
+/** Whether `error` is a response of the server with one of these statuses. */
 export function isStatus(error: unknown, ...statuses: readonly number[]): boolean {
   return error instanceof Error && statuses.includes((error as SshError).code as number)
 }
 
 /**
- * Whether the server does not support the request: it has not announced the extension, or says so.
+ * Whether the server does not support the request. Either the server has not announced the
+ * extension, or its response says so.
  */
 export function isUnsupported(error: unknown): boolean {
   return (
@@ -52,8 +53,8 @@ export function isUnsupported(error: unknown): boolean {
 }
 
 /**
- * The LitestreamError for a failure while `doing` ("reading") something with `target`
- * (`sftp://host/path`).
+ * Converts an error to a LitestreamError. `doing` is a verb such as "reading", and `target` is a
+ * URL such as `sftp://host/path`.
  */
 export function sftpError(thrown: unknown, doing: string, target: string): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown

@@ -5,12 +5,13 @@ import { LISTING_TIMEOUT } from '../listing.js'
 import { isStatus, STATUS } from './errors.js'
 import type { RemoteEntry, RemoteFiles } from './remote-files.js'
 
-/** Maximum number of entries of one directory, including those of other programs, in a listing. */
+/** Maximum number of entries of a directory in a listing, including files of other programs. */
 const MAX_ENTRIES = 4_000_000
 
 /**
- * The entries of a directory that `wanted` accepts, in no order; empty if the directory does not
- * exist. Limited in number and time.
+ * Returns the entries of a directory that `wanted` accepts, in no particular order, or an empty
+ * list if the directory does not exist. The number of entries and the time for the listing are
+ * limited.
  */
 export async function entriesOf(
   files: RemoteFiles,
@@ -57,20 +58,23 @@ export async function makeDirectories(files: RemoteFiles, directory: string): Pr
       await makeDirectories(files, parentOf(directory))
       return makeDirectories(files, directory)
     }
-    // Servers have no status for "exists", and some report it only for directories that the user
-    // could not create.
+    // SFTP has no status for an existing directory, and some servers check the permission to create
+    // it first. Only the entry itself shows whether the directory exists.
     const there = await files.statIfThere(directory)
     if (!there?.isDirectory) throw error
   }
 }
 
-/** "." for a name without a slash: the directory to which it is relative exists. */
+/**
+ * Returns the directory of a path. For a name without a slash, the result is ".", which always
+ * exists.
+ */
 export function parentOf(path: string): string {
   const slash = path.lastIndexOf('/')
   return slash < 0 ? '.' : slash === 0 ? '/' : path.slice(0, slash)
 }
 
-/** Removes files in a directory whose writers died more than an hour ago. */
+/** Removes temporary files of a directory whose writers died more than an hour ago. */
 export async function sweep(files: RemoteFiles, directory: string, label: string): Promise<void> {
   const abandoned = await entriesOf(files, directory, ({ name, isFile }) => isFile && isAbandoned(name), label)
   for (const { name } of abandoned) await files.remove(`${directory}/${name}`)

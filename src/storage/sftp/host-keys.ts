@@ -5,29 +5,31 @@ import { LitestreamError } from '../../errors.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
 import { readRegular } from '../../fs/open-regular.js'
 
-/** An accepted host key or, if revoked, one that is never accepted. */
+/**
+ * A host key in the settings or in a known_hosts file. The client accepts it unless it is revoked.
+ */
 interface KnownKey {
-  /** The first field of a key: `ssh-ed25519`; undefined for a fingerprint. */
+  /** The first field of a key, such as `ssh-ed25519`. Undefined for a fingerprint. */
   readonly algorithm: string | undefined
   readonly matches: (key: Buffer) => boolean
   readonly revoked: boolean
 }
 
-/** The known keys of a server. */
+/** The accepted and revoked keys of a server. */
 export interface HostKeys {
   readonly keys: readonly KnownKey[]
-  /** Where the keys come from, for messages. */
+  /** The setting or the files that contain the keys, for messages. */
   readonly source: string
 }
 
-/** Why a key is refused; undefined: accepted. */
+/** Why the client refuses a key. Undefined if the client accepts the key. */
 export type Refusal = { readonly message: string; readonly hint: string } | undefined
 
 const ALGORITHM = /^(ssh|ecdsa|sk)-[a-z0-9@.-]+$/
 
 /**
- * Parses the setting `host-key`, one key per line. Throws CONFIG_INVALID, with the line, for an
- * invalid key.
+ * Parses the setting `host-key`, which has one key per line. Throws CONFIG_INVALID for an invalid
+ * key, and shows its line.
  */
 export function parseHostKeys(text: string): HostKeys {
   const keys = text
@@ -60,15 +62,16 @@ function keyOf(algorithm: string | undefined, base64: string | undefined, revoke
   if (algorithm === undefined || base64 === undefined || !ALGORITHM.test(algorithm)) return undefined
   if (!/^[A-Za-z0-9+/]{16,}={0,2}$/.test(base64)) return undefined
   const bytes = Buffer.from(base64, 'base64')
-  // The key repeats its algorithm: four bytes of length, then the name.
+  // The binary key begins with the name of its algorithm, preceded by the length of the name in
+  // four bytes.
   if (bytes.length < 4 || bytes.subarray(4, 4 + bytes.readUInt32BE(0)).toString('latin1') !== algorithm)
     return undefined
   return { algorithm, matches: (key) => key.length === bytes.length && timingSafeEqual(key, bytes), revoked }
 }
 
 /**
- * The keys of a host in known_hosts files. A missing file has none, unless the setting names it.
- * Certificates are not supported. Throws CONFIG_INVALID for an unreadable file.
+ * Reads the keys of a host from known_hosts files. Ignores a missing file unless the setting names
+ * it. Does not support certificates. Throws CONFIG_INVALID for an unreadable file.
  */
 export async function readKnownHosts(host: string, port: number, file: string | undefined): Promise<HostKeys> {
   const files = file === undefined ? defaultFiles() : [file]
@@ -94,8 +97,8 @@ function defaultFiles(): string[] {
 }
 
 /**
- * The lines of `text`, in the format of known_hosts (sshd(8)), for the host. Other lines are
- * ignored, as ssh does.
+ * Returns the keys in those lines of `text` that name the host. `text` has the format of
+ * known_hosts (sshd(8)). Ignores other lines, as ssh does.
  */
 function knownKeys(text: string, host: string, port: number): KnownKey[] {
   const name = port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`
@@ -124,7 +127,10 @@ function isFor(hosts: string, name: string): boolean {
   return plain.some((pattern) => fits(pattern, name)) && !negated.some((pattern) => fits(pattern, name))
 }
 
-/** `*` and `?` as in a shell. Linear in the lengths: backtracks only to the last star. */
+/**
+ * Whether `name` matches a pattern, in which `*` and `?` have the same meaning as in a shell. The
+ * function backtracks only to the latest star.
+ */
 function fits(pattern: string, name: string): boolean {
   let p = 0
   let star = -1
@@ -145,7 +151,10 @@ function fits(pattern: string, name: string): boolean {
   return p === pattern.length
 }
 
-/** Checks whether a server's `key` is a known one. `where`: host and port, for messages. */
+/**
+ * Returns why the client must refuse a server's key, or undefined if it accepts the key. `where` is
+ * host and port, for messages.
+ */
 export function checkHostKey({ keys, source }: HostKeys, key: Buffer, where: string): Refusal {
   const found = `${algorithmOf(key)} ${fingerprint(key)}`
   if (keys.some(({ revoked, matches }) => revoked && matches(key))) {
@@ -170,8 +179,8 @@ export function checkHostKey({ keys, source }: HostKeys, key: Buffer, where: str
 }
 
 /**
- * The order in which algorithms are offered: those of known keys first, because a server has one
- * key per algorithm.
+ * Returns the supported signature algorithms in the order in which the client offers them. The
+ * algorithms of known keys come first, because a server has one key per algorithm.
  */
 export function preferredAlgorithms({ keys }: HostKeys, supported: readonly string[]): string[] {
   const signatures = (algorithm: string) =>

@@ -3,7 +3,10 @@ import { loadOptionalPackage } from '../optional-package.js'
 
 export type Ssh2 = typeof ssh2
 
-/** The package ssh2, which is installed only if SFTP is used. Throws PACKAGE_MISSING. */
+/**
+ * Loads the package ssh2, which an application installs only if it uses SFTP. Throws
+ * PACKAGE_MISSING.
+ */
 export function loadSsh2(): Ssh2 {
   return loadOptionalPackage<Ssh2>({ name: 'ssh2', neededFor: 'a replica on sftp://', install: 'ssh2@1' })
 }

@@ -7,7 +7,7 @@ export interface SftpLocation {
   readonly type: 'sftp'
   readonly host: string
   readonly port: number
-  /** Absolute, or relative to the user's login directory; without a trailing slash. */
+  /** Path of the replica, absolute or relative to the login directory, without a trailing slash. */
   readonly path: string
   readonly settings: SftpSettings
 }
@@ -15,8 +15,8 @@ export interface SftpLocation {
 const DEFAULT_PORT = 22
 
 /**
- * `sftp://[user[:password]@]host[:port]/path`; `/~/path`, or no path, is relative to the login
- * directory.
+ * Parses `sftp://[user[:password]@]host[:port]/path`. The path `/~/path`, and a URL without a path,
+ * are relative to the login directory.
  */
 export function parseSftpUrl(parts: UrlParts): SftpLocation {
   const { display, params } = parts
@@ -47,7 +47,7 @@ function remotePath(urlPath: string): string {
   return clean === '/' ? clean : clean.replace(/\/$/, '')
 }
 
-/** `sftp://host:port/path` without a user. */
+/** Returns `sftp://host:port/path` without a user. */
 export function sftpUrl({ host, port, path: remote }: SftpLocation): string {
   const name = host.includes(':') ? `[${host}]` : host
   const absolute = remote.startsWith('/') ? remote : remote === '.' ? '/~' : `/~/${remote}`

@@ -2,27 +2,33 @@ import { LitestreamError } from '../../errors.js'
 import { isStatus, isUnsupported, STATUS } from './errors.js'
 import type { RemoteFiles } from './remote-files.js'
 
-/** Milliseconds after which an empty file is the claim of a writer that died. */
+/** Milliseconds after which an empty file counts as the claim of a writer that has died. */
 const CLAIM_TIMEOUT = 60_000
 
-/** How a server gives a finished file a name that must be free, found out with the first file. */
+/**
+ * The method with which a server gives a finished file a name that must be free. The client
+ * determines the method with the first file.
+ */
 export type NamingMethod =
   /**
-   * hardlink@openssh.com: of many writers exactly one succeeds, and all of the file appears at
-   * once.
+   * Uses hardlink@openssh.com. Only one of several writers succeeds, and the complete file appears
+   * at once.
    */
   | 'link'
-  /** An empty file, made with the flag for exclusive creation, is the claim; posix-rename@openssh.com puts the content in its place. */
+  /**
+   * Claims the name with an empty file, which only one of several writers can create.
+   * posix-rename@openssh.com then replaces the empty file by the finished file.
+   */
   | 'claim'
   /**
-   * A check of the name, then SFTP's own rename: another writer between the two is not noticed on
-   * every server.
+   * Checks that the name is free, and then uses the rename request of SFTP. Some servers do not
+   * detect another writer that takes the name between the check and the rename.
    */
   | 'rename'
 
 /**
- * Gives the finished file `temporary` the name `target`, which must be free: PRECONDITION_FAILED if
- * it is not. Returns the method that worked, for the next file. The temporary file does not exist
+ * Gives the finished file `temporary` the name `target`. Throws PRECONDITION_FAILED if the name is
+ * taken. Returns the method that worked, for the next file. The temporary file does not exist
  * afterwards, unless the function throws.
  */
 export async function nameOnce(
@@ -46,8 +52,8 @@ export async function nameOnce(
 }
 
 /**
- * Asked before a claim is made: one that is given up again would be taken for the file of another
- * writer.
+ * Whether the server supports posix-rename@openssh.com. The client must know this before it creates
+ * a claim, because other writers would take an abandoned claim for the file of another writer.
  */
 async function hasPosixRename(files: RemoteFiles, temporary: string): Promise<boolean> {
   try {
@@ -59,14 +65,14 @@ async function hasPosixRename(files: RemoteFiles, temporary: string): Promise<bo
   }
 }
 
-/** False where the server, or the file system under it, has no hard links. */
+/** Returns false if the server, or its file system, has no hard links. */
 async function linkOnce(files: RemoteFiles, temporary: string, target: string, label: string): Promise<boolean> {
   try {
     await files.hardLink(temporary, target)
   } catch (error) {
     if (isUnsupported(error)) return false
     if (!isStatus(error, STATUS.failure, STATUS.permissionDenied)) throw error
-    // One status covers all causes.
+    // SFTP reports all causes with the same status, so the existence of the target is checked.
     if ((await files.statIfThere(target)) !== undefined) throw taken(label, error)
     return false
   }
@@ -74,14 +80,14 @@ async function linkOnce(files: RemoteFiles, temporary: string, target: string, l
   return true
 }
 
-/** False where the server has no posix-rename@openssh.com. */
+/** Returns false if the server does not support posix-rename@openssh.com. */
 async function claimOnce(files: RemoteFiles, temporary: string, target: string, label: string): Promise<boolean> {
   await claim(files, target, label)
   try {
     await files.posixRename(temporary, target)
     return true
   } catch (error) {
-    // The empty file is this writer's claim: it must not stay without content.
+    // The empty file is the claim of this writer, so it must not stay without content.
     await files.remove(target)
     if (isUnsupported(error)) return false
     throw error
@@ -115,7 +121,9 @@ async function renameOnce(files: RemoteFiles, temporary: string, target: string,
   }
 }
 
-/** Gives the finished file `temporary` the name `target`, and replaces an existing file. */
+/**
+ * Gives the finished file `temporary` the name `target`, and replaces a file that has this name.
+ */
 export async function replaceWith(files: RemoteFiles, temporary: string, target: string): Promise<void> {
   try {
     await files.posixRename(temporary, target)

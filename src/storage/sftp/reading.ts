@@ -1,12 +1,14 @@
 import { LitestreamError } from '../../errors.js'
 import { BLOCK, type Handle, type RemoteFiles } from './remote-files.js'
 
-/** Reads in flight for one file: 16 blocks, some 500 KB. */
+/**
+ * Number of blocks of one file that the client requests in parallel. 16 blocks have some 500 KB.
+ */
 const WINDOW = 16
 
 /**
- * Fills `data` with bytes of an open file from `offset` on, with several parallel reads. Throws
- * STORAGE_FAILED if the file ends before.
+ * Fills `data` with the bytes of an open file from `offset` on. Several reads run in parallel.
+ * Throws STORAGE_FAILED if the file ends before `data` is full.
  */
 export async function readInto(
   files: RemoteFiles,
@@ -24,15 +26,15 @@ export async function readInto(
 
 export interface ReadPlace {
   readonly start: number
-  /** Exclusive. */
+  /** End offset, exclusive. */
   readonly end: number
-  /** For messages. */
+  /** Name of the file for messages. */
   readonly name: string
 }
 
 /**
- * The bytes of an open file from `start` to `end`, in order; reads ahead of its reader by WINDOW
- * blocks.
+ * Yields the bytes of an open file from `start` to `end`, in order. Requests up to WINDOW blocks
+ * before the consumer asks for them.
  */
 export async function* chunksOf(
   files: RemoteFiles,
@@ -46,7 +48,8 @@ export async function* chunksOf(
       while (next < end && reads.length < WINDOW) {
         const length = Math.min(BLOCK, end - next)
         const reading = readBlock(files, handle, next, length, name)
-        // If a read fails while an earlier one is awaited, its error is thrown when its turn comes.
+        // If a read fails while the generator awaits an earlier read, the generator throws the
+        // error later, in order.
         reading.catch(() => undefined)
         reads.push(reading)
         next += length
@@ -58,7 +61,7 @@ export async function* chunksOf(
   }
 }
 
-/** A server may return fewer bytes than requested. */
+/** Reads a whole block, with several requests if the server returns fewer bytes than requested. */
 async function readBlock(
   files: RemoteFiles,
   handle: Handle,

@@ -3,15 +3,15 @@ import type { SftpConnection } from './connection.js'
 import { isStatus, STATUS } from './errors.js'
 
 /**
- * Bytes of one read or write: with its head it fits into the packet of 34,000 bytes that every
- * server must take (section 3 of draft-ietf-secsh-filexfer-02).
+ * Number of bytes of one read or write request. With its header, such a request fits into a packet
+ * of 34,000 bytes, which every server must accept (section 3 of draft-ietf-secsh-filexfer-02).
  */
 export const BLOCK = 31 * 1024
 
 /** The attributes of a file that an SFTP server reports. */
 export interface RemoteStats {
   readonly size: number
-  /** Seconds since the epoch. */
+  /** Last modification in seconds since the epoch. */
   readonly mtime: number
   readonly mode: number
   readonly isFile: boolean
@@ -25,12 +25,12 @@ export interface RemoteEntry extends RemoteStats {
 /** An open file or directory on the server. */
 export type Handle = Buffer
 
-/** Bounds the wait for one request; `what` names it for a message. */
+/** Limits the wait for one request. `what` names the request in messages. */
 type Bounded = <T>(work: Promise<T>, what: string) => Promise<T>
 
 /**
- * The requests of SFTP as promises, over one connection. Each rejects with what the library throws
- * (a status of SFTP as `code`), or with a LitestreamError if the request was given up.
+ * The requests of SFTP on one connection, as promises. Each promise rejects with the error of ssh2,
+ * whose `code` is an SFTP status, or with a LitestreamError if the wait was ended.
  */
 export class RemoteFiles {
   readonly connection: SftpConnection
@@ -48,7 +48,7 @@ export class RemoteFiles {
     )
   }
 
-  /** Creates a file; fails if the name exists. */
+  /** Creates a file. Fails if the name exists. */
   create(path: string): Promise<Handle> {
     return this.#closable(
       this.connection.call<Buffer>((sftp, done) => sftp.open(path, 'wx', done)),
@@ -56,7 +56,7 @@ export class RemoteFiles {
     )
   }
 
-  /** Opens an existing file without changing it. */
+  /** Opens an existing file for writing without truncating it. */
   openToWrite(path: string): Promise<Handle> {
     return this.#closable(
       this.connection.call<Buffer>((sftp, done) => sftp.open(path, 'r+', done)),
@@ -71,7 +71,10 @@ export class RemoteFiles {
     )
   }
 
-  /** Closes without waiting: nothing depends on the answer, and a lost connection has closed it. */
+  /**
+   * Closes a handle without waiting for the response. The result does not matter, and a lost
+   * connection has closed the handle already.
+   */
   closeLater(handle: Handle): void {
     void this.connection.call((sftp, done) => sftp.close(handle, done)).catch(() => undefined)
   }
@@ -85,7 +88,7 @@ export class RemoteFiles {
     )
   }
 
-  /** Follows symbolic links. */
+  /** Returns the attributes of a path. Follows symbolic links. */
   async stat(path: string): Promise<RemoteStats> {
     return statsOf(
       await this.#bounded(
@@ -95,7 +98,7 @@ export class RemoteFiles {
     )
   }
 
-  /** Undefined if the name does not exist. */
+  /** Returns the attributes of a path, or undefined if the path does not exist. */
   async statIfThere(path: string): Promise<RemoteStats | undefined> {
     try {
       return await this.stat(path)
@@ -105,7 +108,7 @@ export class RemoteFiles {
     }
   }
 
-  /** Returns the number of bytes read; 0 at the end of the file. */
+  /** Reads into a buffer and returns the number of bytes, which is 0 at the end of the file. */
   async read(handle: Handle, into: Buffer, position: number): Promise<number> {
     const reading = this.connection.call<number>((sftp, done) =>
       sftp.read(handle, into, 0, into.length, position, (error, count) => done(error, count)),
@@ -125,7 +128,7 @@ export class RemoteFiles {
     )
   }
 
-  /** Seconds since the epoch. */
+  /** Sets the mtime of an open file, in seconds since the epoch. */
   setTime(handle: Handle, seconds: number): Promise<void> {
     return this.#bounded(
       this.connection.call((sftp, done) => sftp.futimes(handle, seconds, seconds, done)),
@@ -133,7 +136,7 @@ export class RemoteFiles {
     )
   }
 
-  /** fsync@openssh.com */
+  /** Makes an open file durable (fsync@openssh.com). */
   fsync(handle: Handle): Promise<void> {
     return this.#bounded(
       this.connection.call((sftp, done) => sftp.ext_openssh_fsync(handle, done)),
@@ -141,7 +144,7 @@ export class RemoteFiles {
     )
   }
 
-  /** hardlink@openssh.com */
+  /** Creates a hard link (hardlink@openssh.com). */
   hardLink(from: string, to: string): Promise<void> {
     return this.#bounded(
       this.connection.call((sftp, done) => sftp.ext_openssh_hardlink(from, to, done)),
@@ -149,7 +152,7 @@ export class RemoteFiles {
     )
   }
 
-  /** posix-rename@openssh.com: replaces an existing file of that name. */
+  /** Renames a file and replaces an existing file of that name (posix-rename@openssh.com). */
   posixRename(from: string, to: string): Promise<void> {
     return this.#bounded(
       this.connection.call((sftp, done) => sftp.ext_openssh_rename(from, to, done)),
@@ -157,7 +160,10 @@ export class RemoteFiles {
     )
   }
 
-  /** The protocol requires an error if the name exists, but not every server reports one. */
+  /**
+   * Renames a file. The protocol requires an error if the new name exists, but some servers report
+   * none.
+   */
   rename(from: string, to: string): Promise<void> {
     return this.#bounded(
       this.connection.call((sftp, done) => sftp.rename(from, to, done)),
@@ -165,7 +171,7 @@ export class RemoteFiles {
     )
   }
 
-  /** A missing file counts as removed. */
+  /** Removes a file. A missing file counts as removed. */
   async remove(path: string): Promise<void> {
     try {
       await this.#bounded(
@@ -185,8 +191,8 @@ export class RemoteFiles {
   }
 
   /**
-   * Free bytes for users on the file system of an open file; undefined if the server does not
-   * report it (fstatvfs@openssh.com).
+   * Returns the bytes that are free for users on the file system of an open file. Returns undefined
+   * if the server does not support fstatvfs@openssh.com.
    */
   async freeBytes(handle: Handle): Promise<number | undefined> {
     try {
@@ -208,7 +214,7 @@ export class RemoteFiles {
     )
   }
 
-  /** The next entries of a directory, in no order; undefined at the end. */
+  /** Returns the next entries of a directory in no particular order, or undefined at the end. */
   async readDirectory(handle: Handle): Promise<RemoteEntry[] | undefined> {
     try {
       const entries = await this.#bounded(
@@ -222,7 +228,7 @@ export class RemoteFiles {
     }
   }
 
-  /** A handle that comes after the caller has given up is closed. */
+  /** Closes the handle if it arrives after the caller has given up. */
   async #closable(opening: Promise<Buffer>, what: string): Promise<Handle> {
     try {
       return await this.#bounded(opening, what)
@@ -234,8 +240,8 @@ export class RemoteFiles {
 }
 
 /**
- * A server may leave out attributes. The type then stands at the beginning of the line that it
- * writes for users, as of `ls -l`.
+ * Converts an entry of a directory. A server may omit attributes. The type of the entry is then
+ * taken from the line for users, which has the format of `ls -l`.
  */
 function entryOf({ filename: name, longname, attrs }: FileEntryWithStats): RemoteEntry {
   const stats = attrs as Stats

@@ -16,13 +16,13 @@ import { type SftpLocation, sftpUrl } from './location.js'
 import { RemoteFiles } from './remote-files.js'
 import type { SftpSettings } from './settings.js'
 
-/** Milliseconds for a connection attempt, including the login. */
+/** Timeout in milliseconds of a connection attempt, including the authentication. */
 const CONNECT_TIMEOUT = 20_000
 
-/** The subject of a request, for counters and messages. */
+/** The verb, path and kind of an operation, for counters and messages. */
 export interface Subject {
   readonly operation: Operation
-  /** "reading", "writing", … */
+  /** A verb such as "reading" or "writing". */
   readonly doing: string
   /** Path on the server. */
   readonly path: string
@@ -30,10 +30,10 @@ export interface Subject {
 }
 
 /**
- * The connection to an SFTP server, which is made again when it is lost, and the handling that all
- * its operations share: an operation is counted and timed, ends with its signal, is retried after a
- * temporary fault, and throws LitestreamErrors. All operations of a client share one connection; a
- * request that is not answered in time ends the connection, because the server answers in order.
+ * The connection to an SFTP server, which all operations of a client share. The session connects
+ * again after a loss. It counts, times and retries each operation, ends it when its signal aborts,
+ * and converts errors to LitestreamErrors. If the server does not answer a request in time, the
+ * session drops the connection, because the server answers in order.
  */
 export class SftpSession {
   readonly counters: OperationCounters
@@ -58,7 +58,10 @@ export class SftpSession {
     this.counters = new OperationCounters(options.url, onOutage)
   }
 
-  /** Reads the files in the settings; does not connect. Throws CONFIG_INVALID. */
+  /**
+   * Prepares a session without connecting. Reads the files that the settings name. Throws
+   * CONFIG_INVALID.
+   */
   static async prepare(
     location: SftpLocation,
     settings: SftpSettings,
@@ -86,7 +89,9 @@ export class SftpSession {
     return new SftpSession(library, options, { ...DEFAULT_POLICY, ...policy }, onOutage)
   }
 
-  /** Throws ACCESS_DENIED if no key of the server is known, so that no connection can be made. */
+  /**
+   * Throws ACCESS_DENIED if the client accepts no key of the server, because it could not connect.
+   */
   checkHostKnown(): void {
     const { hostKeys, host, port, url } = this.#options
     if (hostKeys === undefined || hostKeys.keys.some(({ revoked }) => !revoked)) return
@@ -100,20 +105,23 @@ export class SftpSession {
     return this.#closing.signal
   }
 
-  /** `sftp://host/path` of a path on the server, for messages. */
+  /** Returns the URL of a path on the server, for messages. */
   target(remote: string): string {
     return sftpUrl({ type: 'sftp', host: this.#options.host, port: this.#options.port, path: remote, settings: {} })
   }
 
   /**
-   * Retries until an attempt succeeds, fails permanently, or the policy is exhausted. Each attempt
-   * counts as one request.
+   * Repeats an operation until an attempt succeeds, an attempt fails permanently, or the policy
+   * allows no more attempts. Each attempt counts as one request.
    */
   retried<T>(subject: Subject, act: (files: RemoteFiles) => Promise<T>): Promise<T> {
     return this.#retrying(subject, () => this.once(subject, act))
   }
 
-  /** Like `retried`, for a part of an operation that is counted as a whole. */
+  /**
+   * Does the same as `retried` without counting requests, for a part of an operation that the
+   * caller counts as a whole.
+   */
   attempts<T>(subject: Subject, act: (files: RemoteFiles) => Promise<T>): Promise<T> {
     return this.#retrying(subject, () => this.typed(subject, () => this.#run(subject, act)))
   }
@@ -129,13 +137,13 @@ export class SftpSession {
     })
   }
 
-  /** One attempt. */
+  /** Makes one attempt of an operation. */
   async once<T>(subject: Subject, act: (files: RemoteFiles) => Promise<T>): Promise<T> {
     throwIfAborted(subject.signal, `${subject.doing} ${this.target(subject.path)}`)
     return this.counters.track(subject.operation, () => this.typed(subject, () => this.#run(subject, act)))
   }
 
-  /** The result of `work`; converts its error to a LitestreamError about the subject. */
+  /** Runs `work`, and converts its error to a LitestreamError that names the subject. */
   async typed<T>(subject: Subject, work: () => Promise<T>): Promise<T> {
     const { doing, path, signal } = subject
     try {
@@ -148,8 +156,8 @@ export class SftpSession {
   }
 
   /**
-   * The existing connection, or a new one. `signal` does not end the connection attempt, because
-   * other operations may wait for it.
+   * Returns the requests on the current connection, or on a new connection. `signal` ends only the
+   * wait, because other operations may wait for the same connection attempt.
    */
   async files(subject: Subject): Promise<RemoteFiles> {
     const { doing, path, signal } = subject
@@ -163,7 +171,10 @@ export class SftpSession {
     return act(await this.files(subject))
   }
 
-  /** Runs `work`, a request on `connection`, within the limits of the policy and the signals. */
+  /**
+   * Waits for `work`, a request on `connection`, until the idle timeout of the policy passes or a
+   * signal aborts.
+   */
   #bounded<T>(
     connection: SftpConnection,
     { doing, path, signal }: Subject,
@@ -185,7 +196,7 @@ export class SftpSession {
         fail(this.#noAnswer(doing, path, what, idleTimeout))
         connection.drop(`the server did not answer ${what} within ${idleTimeout} ms`)
       })
-      // Both may have aborted already: then they call `fail` here.
+      // If a signal has aborted already, onAbort() calls `fail` immediately.
       forgets.push(onAbort(signal, () => fail(abortError(signal!, `${doing} ${this.target(path)}`))))
       forgets.push(onAbort(this.closing, () => fail(this.closing.reason)))
       work.then((value) => {
@@ -222,7 +233,7 @@ export class SftpSession {
     return connection
   }
 
-  /** Ends all running operations with ABORTED, and refuses new ones. */
+  /** Aborts all running operations with ABORTED, and refuses new ones. */
   close(): void {
     if (this.closing.aborted) return
     this.#closing.abort(new LitestreamError('ABORTED', `the client of ${this.url} was closed`))

@@ -44,12 +44,12 @@ import { SftpSession, type Subject } from './session.js'
 import type { SftpSettings } from './settings.js'
 import { uploadTo } from './upload.js'
 
-/** Number of files deleted in parallel. */
+/** Number of files that the client deletes in parallel. */
 const DELETE_CONCURRENCY = 8
 
 /**
- * A replica in a directory of an SFTP server: `<path>/ltx/<level>/<min>-<max>.ltx`; the mtime is
- * the LTX timestamp in seconds.
+ * A client of a replica in a directory of an SFTP server. Files are named
+ * `<path>/ltx/<level>/<min>-<max>.ltx`, and their mtime is the LTX timestamp in seconds.
  */
 export class SftpReplicaClient implements ReplicaClient {
   readonly type = 'sftp'
@@ -61,7 +61,10 @@ export class SftpReplicaClient implements ReplicaClient {
   readonly #concurrent: boolean
   readonly #ready = new Set<string>()
   #naming: NamingMethod = 'link'
-  /** Whether a file has been named, which proves that the server supports `#naming`. */
+  /**
+   * Whether the client has named a file with the method `#naming`, which proves that the server
+   * supports the method.
+   */
   #isNamingKnown = false
 
   private constructor(location: SftpLocation, session: SftpSession, settings: SftpSettings) {
@@ -80,9 +83,9 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Connects. Throws CONFIG_INVALID for unusable settings and files, PACKAGE_MISSING, ACCESS_DENIED
-   * for a wrong host key or login and for an unreadable directory. The first write creates a
-   * missing directory.
+   * Connects to the server and checks the directory. If the directory does not exist, the first
+   * write creates it. Throws CONFIG_INVALID for unusable settings and files, and PACKAGE_MISSING.
+   * Throws ACCESS_DENIED for a wrong host key, a failed authentication and an unreadable directory.
    */
   static async open(
     location: SftpLocation,
@@ -98,7 +101,8 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Throws the errors of `open` for incompatible settings and unreadable files; does not connect.
+   * Checks the settings and reads the files that they name, without connecting. Throws the errors
+   * that `open` would throw for them.
    */
   static async check(location: SftpLocation, given: SftpSettings = {}): Promise<void> {
     const session = await SftpSession.prepare(location, merged(location.settings, given))
@@ -136,7 +140,7 @@ export class SftpReplicaClient implements ReplicaClient {
     yield* checkedListing(infos, { what: `listing ${label}`, signal })
   }
 
-  /** Symbolic links are not followed. */
+  /** Lists replicas without following symbolic links. */
   async *replicas({ signal }: RequestOptions = {}): AsyncIterable<string> {
     const foldersIn = async (relative: string) => {
       const path = relative === '' ? this.#root : this.#path(relative)
@@ -158,7 +162,7 @@ export class SftpReplicaClient implements ReplicaClient {
         const { offset, length } = resolveRange(range, found.size, name)
         const room = into !== undefined && into.length >= length ? into : undefined
         const chunks = chunksOf(files, handle, { start: offset, end: offset + length, name })
-        // The server may report any size: memory grows with the bytes that arrive.
+        // The server may report any size, so the memory grows only with the bytes that arrive.
         const data = await gather(chunks, () => length, room)
         this.#session.counters.bytes('GET', length)
         return { data, offset, fileSize: found.size }
@@ -167,8 +171,8 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Runs `act` with an open file, which must be a regular file and, if `file` was listed, the
-   * listed one.
+   * Opens a file and runs `act`. Throws unless the file is a regular file and, if `file` comes from
+   * a listing, the listed file.
    */
   async #opened<T>(
     files: RemoteFiles,
@@ -219,7 +223,7 @@ export class SftpReplicaClient implements ReplicaClient {
         const handle = await files.openToRead(path)
         try {
           const stats = await this.#checked(files, handle, path, file)
-          // A continued body must be of the same file.
+          // A second request for the body must read the same file as the first request.
           if (first !== undefined) checkUnchanged(first, stats, name)
           first ??= stats
           const { offset: start } = resolveRange({ offset: at }, stats.size, name)
@@ -258,7 +262,10 @@ export class SftpReplicaClient implements ReplicaClient {
     return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: timestamp }
   }
 
-  /** Written with a temporary name first, so that an interrupted write never has a file's name. */
+  /**
+   * Writes a file under a temporary name first, so that an incomplete file never has the name of an
+   * LTX file.
+   */
   #write(
     path: string,
     body: Uint8Array | AsyncIterable<Uint8Array>,
@@ -295,7 +302,7 @@ export class SftpReplicaClient implements ReplicaClient {
     this.#isNamingKnown = true
   }
 
-  /** Undefined before the first file was named. */
+  /** The guarantees of the server, or undefined before the client has named its first file. */
   get #guarantees(): WriteGuarantees | undefined {
     if (!this.#isNamingKnown) return undefined
     const method = this.#naming
@@ -303,7 +310,10 @@ export class SftpReplicaClient implements ReplicaClient {
     return { createOnly: method !== 'rename', compareAndSet: method === 'link', reason }
   }
 
-  /** Creates a file with a unique name, and removes it. */
+  /**
+   * Determines the guarantees of the server. Creates a file, gives it a unique name, and removes
+   * it.
+   */
   async #askGuarantees({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
     const subject = this.#subject('PUT', 'probing', this.#root, signal)
     await this.#session.retried(subject, async (files) => {
@@ -324,7 +334,10 @@ export class SftpReplicaClient implements ReplicaClient {
     return `${parentOf(path)}/${temporaryPath(path).slice(path.lastIndexOf('/') + 1)}`
   }
 
-  /** Creates a missing directory and, once, removes files of dead writers there. */
+  /**
+   * Creates a missing directory. The first call for a directory also removes temporary files of
+   * dead writers.
+   */
   async #prepare(files: RemoteFiles, directory: string): Promise<void> {
     if (this.#ready.has(directory)) return
     await makeDirectories(files, directory)
@@ -350,7 +363,10 @@ export class SftpReplicaClient implements ReplicaClient {
     await runAll(DELETE_CONCURRENCY, deletions)
   }
 
-  /** The time is that of the LTX header, because the server stores whole seconds. */
+  /**
+   * Returns size, version and time of a file. The time comes from the LTX header, because the
+   * server stores only whole seconds.
+   */
   stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
     const path = this.#file(file)
     const name = this.#session.target(path)
@@ -376,8 +392,8 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * One attempt: after a lost response it is unknown whose object exists, and a lease must not
-   * guess.
+   * Writes a small object in a single attempt. After a lost response, the client would not know
+   * which writer's object exists, and a lease must not guess.
    */
   putObject(name: string, data: Uint8Array, ifTag: string | null, { signal }: RequestOptions = {}): Promise<string> {
     return this.#session.once(this.#subject('PUT', 'writing', this.#path(name), signal), (files) =>
@@ -477,8 +493,8 @@ export class SftpReplicaClient implements ReplicaClient {
 }
 
 /**
- * An LTX file has a header: an empty file is a name claimed by a writer, or was left by another
- * program.
+ * Whether a file is a claim. An LTX file is never empty, so an empty file is a name that a writer
+ * has claimed, or a file of another program.
  */
 function isClaim({ size }: { readonly size: number }): boolean {
   return size === 0
@@ -489,8 +505,8 @@ function infoOf({ level, minTxid, maxTxid }: LtxFileRef, stats: RemoteStats): Lt
 }
 
 /**
- * A primary sets a file's time to the second of its state: a file of another primary usually
- * differs.
+ * The version of a file is its mtime. A primary sets the mtime to the second of its state, so files
+ * of two primaries usually have different versions.
  */
 function versionOf({ size, mtime }: RemoteStats): FoundFile {
   return { size, version: String(mtime) }
@@ -505,7 +521,7 @@ function notFound(name: string): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${name} is empty: its writer has not finished it`, { file: name })
 }
 
-/** Any way to log in of the caller replaces all of the URL's. */
+/** If the caller gives any authentication method, all methods of the URL are dropped. */
 function merged(url: SftpSettings, given: SftpSettings): SftpSettings {
   const login = ['password', 'keyPath', 'passphrase', 'agent'] as const
   return mergedSettings(url, given, Object.fromEntries(login.map((key) => [key, login])))

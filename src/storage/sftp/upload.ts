@@ -6,7 +6,10 @@ import { isUnsupported, sftpError } from './errors.js'
 import { BLOCK, type Handle, type RemoteFiles } from './remote-files.js'
 import type { SftpSession, Subject } from './session.js'
 
-/** Number of pending writes for one file: 64 blocks, about 2 MB, as in Litestream. */
+/**
+ * Maximum number of unanswered write requests for one file. 64 blocks have about 2 MB, as in
+ * Litestream.
+ */
 const WINDOW = 64
 
 interface Block {
@@ -16,17 +19,19 @@ interface Block {
 }
 
 export interface UploadOptions {
-  /** Milliseconds since the epoch; becomes the file's mtime, in whole seconds. */
+  /**
+   * LTX timestamp in milliseconds since the epoch. It becomes the file's mtime, in whole seconds.
+   */
   readonly timestamp: number
-  /** False: one block at a time. */
+  /** Whether several blocks may be unanswered. If false, the upload sends one block at a time. */
   readonly concurrent: boolean
 }
 
 /**
- * Writes a body to the new file `path`, a temporary name, and makes it durable if the server can
- * (fsync@openssh.com). Unanswered blocks are kept, so that after a lost connection the file is
- * opened again and they are sent again. Returns the size. Throws LitestreamErrors, or errors of the
- * body.
+ * Writes a body to the new file `path`, which has a temporary name. Makes the file durable if the
+ * server supports fsync@openssh.com. Keeps each block until the server has answered. After a lost
+ * connection, the upload opens the file again and repeats the unanswered blocks. Returns the size
+ * of the file in bytes. Throws LitestreamErrors, or errors of the body.
  */
 export async function uploadTo(
   session: SftpSession,
@@ -71,7 +76,7 @@ class Upload {
     this.#open = { files, handle: await files.create(this.#path) }
   }
 
-  /** Sends a block when fewer than `window` are pending. */
+  /** Sends a block as soon as fewer than `window` blocks are unanswered. */
   async write(data: Buffer, window: number): Promise<void> {
     while (this.#inFlight.length >= window) await this.#settleFirst()
     const block: Block = { position: this.size, data, sent: Promise.resolve() }
@@ -97,7 +102,7 @@ class Upload {
     }
   }
 
-  /** Sets the time, makes the file durable and closes it. */
+  /** Waits for all blocks, sets the mtime of the file, makes the file durable and closes it. */
   async finish(mtime: number): Promise<void> {
     while (this.#inFlight.length > 0) await this.#settleFirst()
     for (;;) {
@@ -115,7 +120,8 @@ class Upload {
   }
 
   /**
-   * Throws errors that a new connection does not fix. Otherwise sends all unanswered blocks again.
+   * Opens the file on a new connection and repeats all unanswered blocks. Throws if the error is
+   * permanent, or if the policy allows no more attempts.
    */
   async #recover(failure: LitestreamError): Promise<void> {
     let last: LitestreamError | undefined = failure
@@ -150,7 +156,10 @@ class Upload {
     )
   }
 
-  /** OpenSSH has one status for all failures, so free space is checked separately. */
+  /**
+   * Converts an error. OpenSSH reports all failures with the same status, so the function asks for
+   * the free space to detect a full disk.
+   */
   async #explained(thrown: unknown): Promise<LitestreamError> {
     const { doing, path } = this.#subject
     const target = this.#session.target(path)
@@ -179,7 +188,8 @@ async function unlessUnsupported(request: Promise<void>): Promise<void> {
 }
 
 /**
- * Divides the body into blocks with their own memory: each has BLOCK bytes, except the last one.
+ * Divides the body into blocks, each in new memory. Each block has BLOCK bytes, except that the
+ * final one may be shorter.
  */
 async function* blocksOf(body: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let block = Buffer.allocUnsafe(BLOCK)
