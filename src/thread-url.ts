@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { LitestreamError } from './errors.js'
 import { findPackage, here, KEEP_OUTSIDE } from './package-files.js'
 
-/** The modules that run on separate threads. */
+/** The modules that run on threads of their own. */
 export type ThreadModule =
   | 'primary/worker.js'
   | 'replica/handle/prefetch-thread.js'
@@ -12,21 +12,22 @@ export type ThreadModule =
   | 'integrity/worker.js'
 
 /**
- * The files whose paths are computed at run time: tools that trace an application's files, such as
- * @vercel/nft and Next.js with webpack or Turbopack, copy the files of URLs of literal names.
- * scripts/bundle.mjs writes them into this list. Never called.
+ * Returns the files whose paths are computed at run time. Tools that trace an application's files
+ * copy only files whose names are literals in a URL. Such tools are `@vercel/nft`, and Next.js with
+ * webpack or Turbopack. scripts/bundle.mjs writes the names into this function, which is never
+ * called.
  */
 function tracedFiles(): URL[] {
   return []
 }
-// Keeps bundlers from removing the function.
+// This reference keeps bundlers from removing tracedFiles().
 threadUrl.tracedFiles = tracedFiles
 
 /**
- * The URL of a thread's module; its CommonJS version if one exists, because a thread loads that
- * faster. The module is searched in the folder of this file, which scripts/bundle.mjs keeps at the
- * root of the compiled tree, and then in the installed package: an application's bundler moves this
- * file, but does not move the module of a thread. Throws NATIVE_MISSING.
+ * Returns the URL of a thread's module. If the module has a CommonJS version, returns that version,
+ * because a thread loads it faster. The function searches the folder of this file, which
+ * scripts/bundle.mjs keeps at the root of the compiled tree, and then the installed package. An
+ * application's bundler moves this file without the module of a thread. Throws NATIVE_MISSING.
  */
 export function threadUrl(module: ThreadModule): URL {
   const names = [module.replace(/\.js$/, '.cjs'), module]

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { packageRoot } from './package-files.js'
 
-/** Set by scripts/bundle.mjs: an application's bundle has no package.json of ours beside it. */
+/**
+ * scripts/bundle.mjs defines this constant, because the bundle of an application has no
+ * package.json of this package beside it.
+ */
 declare const LITESTREAM_TS_VERSION: string | undefined
 
 function read(): string {

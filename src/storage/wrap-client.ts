@@ -1,15 +1,18 @@
 import type { Operation, ReplicaClient, RequestOptions } from './replica-client.js'
 
-/** The actions of a wrapper around each operation of a client. */
+/** The functions that a wrapper runs around each operation of a client. */
 export interface ClientHooks {
-  /** `bytes`: the size of the result for counters; 0 if it does not count. */
+  /**
+   * Runs around an operation with one result. `bytes` returns the size of the result for the
+   * counters, or 0 if the result does not count.
+   */
   request<O extends RequestOptions, T>(
     operation: Operation,
     options: O | undefined,
     act: (options: O | undefined) => Promise<T>,
     bytes: (result: T) => number,
   ): Promise<T>
-  /** For listings and bodies; `bytes` of one item. */
+  /** Runs around a listing or a body. `bytes` returns the size of one item. */
   stream<O extends RequestOptions, T>(
     operation: Operation,
     options: O | undefined,
@@ -22,7 +25,7 @@ const none = () => 0
 const length = ({ byteLength }: { readonly byteLength: number }) => byteLength
 
 /**
- * A client with `hooks` around every operation. The result has the same optional methods as
+ * Returns a client that runs `hooks` around every operation. It has the same optional methods as
  * `client`.
  */
 export function wrapClient(client: ReplicaClient, { request, stream }: ClientHooks): ReplicaClient {
@@ -55,7 +58,8 @@ export function wrapClient(client: ReplicaClient, { request, stream }: ClientHoo
       ),
     delete: (files, options) => request('DELETE', options, (own) => client.delete(files, own), none),
     stat: (file, options) => request('HEAD', options, (own) => client.stat(file, own), none),
-    // A watch outlives its promise: it ends with its own signal, or when the client is closed.
+    // A watch has no hooks, because it lasts longer than its promise. The watch ends when its
+    // signal aborts or the client is closed.
     ...(watch ? { watch: (onChange, options) => watch.call(client, onChange, options) } : {}),
     ...(legacy
       ? {

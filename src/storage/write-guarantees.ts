@@ -1,28 +1,34 @@
 import { LitestreamError } from '../errors.js'
 import type { ReplicaClient, RequestOptions } from './replica-client.js'
 
-/** The guarantees of a store for several writers of one name. */
+/** The guarantees that a store gives to several writers of one name. */
 export interface WriteGuarantees {
-  /** If several clients create one name, exactly one of them succeeds. */
+  /** If several clients create an object of the same name, only one of them succeeds. */
   readonly createOnly: boolean
-  /** `putObject` replaces exactly the version that the writer knows. */
+  /** `putObject` replaces an object only if it still has the version that the writer expects. */
   readonly compareAndSet: boolean
   /**
-   * Why one of the two is missing, such as `the store ignores If-None-Match`; undefined if both
-   * exist.
+   * Why the store lacks at least one guarantee, such as `the store ignores If-None-Match`.
+   * Undefined if the store has both guarantees.
    */
   readonly reason: string | undefined
 }
 
 /** The guarantees of a client's store, as far as the client knows them. */
 export interface AskedGuarantees {
-  /** Undefined before the first conditional write, and before `ask`. */
+  /**
+   * The guarantees, or undefined while the client has neither made a conditional write nor called
+   * `ask`.
+   */
   readonly known: WriteGuarantees | undefined
-  /** Determines the guarantees once, with requests to the store if necessary. */
+  /**
+   * Determines the guarantees, if necessary with requests to the store. Later calls return the same
+   * result without a request.
+   */
   ask(options?: RequestOptions): Promise<WriteGuarantees>
 }
 
-/** The answers of a client that keeps its guarantees itself. */
+/** Makes an AskedGuarantees for a client that stores its guarantees itself. */
 export function askedGuarantees(
   known: () => WriteGuarantees | undefined,
   ask: (options: RequestOptions) => Promise<WriteGuarantees>,
@@ -36,7 +42,7 @@ export function askedGuarantees(
 }
 
 /**
- * Throws STORAGE_FAILED, with the reason, if the store of `client` lacks a guarantee that `what`
+ * Throws STORAGE_FAILED with the reason if the store of `client` lacks a guarantee that `what`
  * needs. A client without `guarantees` has a store with all guarantees.
  */
 export async function requireGuarantees(
@@ -56,8 +62,8 @@ export async function requireGuarantees(
 }
 
 /**
- * Why another primary could overwrite the files of `client`, so that it is detected only
- * afterwards; undefined if it cannot, and while that is unknown.
+ * Why a second primary could overwrite the files of `client` before it is detected. Undefined if a
+ * second primary cannot do this, or if the client does not know yet.
  */
 export function weakFencing(client: Pick<ReplicaClient, 'guarantees'>): string | undefined {
   const known = client.guarantees?.known

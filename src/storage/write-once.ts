@@ -6,9 +6,9 @@ import type { AskedGuarantees, WriteGuarantees } from './write-guarantees.js'
 const REASON = '`write-once` is set, so no object is replaced'
 
 /**
- * The same replica, in which objects are only created: for buckets with Object Lock, and for
- * credentials that can neither overwrite nor delete. Every write is create-only; a deletion or a
- * replacement is refused before a request is sent.
+ * A client that only creates objects, for buckets with Object Lock and for credentials that can
+ * neither overwrite nor delete. Every write is create-only. A deletion or a replacement throws
+ * before any request.
  */
 export class WriteOnceClient extends ForwardingClient {
   private readonly asked: AskedGuarantees
@@ -53,7 +53,10 @@ export class WriteOnceClient extends ForwardingClient {
   }
 }
 
-/** Throws INVALID_ARGUMENT for a write-once replica: `what` needs to replace or delete objects. */
+/**
+ * Throws INVALID_ARGUMENT if `client` is write-once, because `what` needs to replace or delete
+ * objects.
+ */
 export function refuseWriteOnce(client: Pick<ReplicaClient, 'writeOnce' | 'url'>, what: string): void {
   if (client.writeOnce) throw refusal(client, what)
 }
@@ -66,8 +69,9 @@ function refusal({ url }: Pick<ReplicaClient, 'url'>, what: string): LitestreamE
 }
 
 /**
- * A writer that would replace its own file after a lost answer has written it already if the
- * existing file has the same size; another size is PRECONDITION_FAILED.
+ * Writes a file that would normally replace an existing file. An existing file of the same size
+ * counts as written, because the writer repeats a write after a lost response. An existing file of
+ * another size throws PRECONDITION_FAILED.
  */
 async function createOnly(
   client: ReplicaClient,
@@ -88,7 +92,10 @@ async function createOnly(
   }
 }
 
-/** Counts the bytes of a body; what was not read before is read at the end. */
+/**
+ * Counts the bytes of a body. If the client has not read the whole body, the class reads the
+ * remaining bytes to count them.
+ */
 class Counted {
   readonly #chunks: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
   #bytes = 0

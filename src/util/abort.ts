@@ -1,8 +1,8 @@
 import { LitestreamError } from '../errors.js'
 
 /**
- * An ABORTED error with the signal's reason as cause. `what` names the cancelled work, for example
- * "reading ltx/0/…".
+ * Returns an ABORTED error whose cause is the reason of the signal. `what` names the cancelled
+ * work, for example "reading ltx/0/…".
  */
 export function abortError(signal: AbortSignal, what: string): LitestreamError {
   return new LitestreamError('ABORTED', `${what} was cancelled`, { cause: signal.reason })
@@ -20,14 +20,15 @@ interface Callbacks {
 const callbacksOf = new WeakMap<AbortSignal, Callbacks>()
 
 /**
- * Calls `callback` when `signal` aborts, or immediately if it has aborted already. Returns a
- * function that removes the callback; call it as soon as the callback is not needed any more,
- * because a long-lived signal keeps it in memory. The callback must not throw.
+ * Calls `callback` when `signal` aborts, or immediately if `signal` has aborted already. Returns a
+ * function that removes the callback. The caller must call it as soon as it no longer needs the
+ * callback, because a long-lived signal keeps the callback in memory. The callback must not throw.
  *
- * Only this function listens to signals: a signal has one listener for all callbacks, and adding or
- * removing a callback takes constant time. (`addEventListener` searches all listeners of a signal,
- * which is quadratic for many requests on one signal; `AbortSignal.any` leaks memory in the
- * long-lived signal at each call, on Node.js 20.)
+ * All code uses this function instead of `addEventListener` and `AbortSignal.any`. A signal has
+ * only one listener for all callbacks, and adding or removing a callback takes constant time.
+ * `addEventListener` searches all listeners of a signal, which takes quadratic time for many
+ * requests on one signal. `AbortSignal.any` leaks memory in a long-lived signal at each call, on
+ * Node.js 20.
  */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined) return () => {}
@@ -36,7 +37,7 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
     return () => {}
   }
   const { set, listener } = callbacksOf.get(signal) ?? listenTo(signal)
-  // A new object for each call, because the same function may be added twice.
+  // Each call gets a function object of its own, because a caller may add the same function twice.
   const entry = () => callback()
   set.add(entry)
   return () => {
@@ -50,7 +51,7 @@ function listenTo(signal: AbortSignal): Callbacks {
   const set = new Set<() => void>()
   const listener = () => {
     callbacksOf.delete(signal)
-    // A callback may remove another one, which is then not called.
+    // A callback may remove another callback, which is then not called.
     for (const callback of set) {
       set.delete(callback)
       callback()
@@ -63,8 +64,8 @@ function listenTo(signal: AbortSignal): Callbacks {
 }
 
 /**
- * Resolves with the promise, but rejects as soon as one of the signals aborts: with
- * `toError(signal)`, by default the signal's reason. The work behind the promise continues.
+ * Settles with the promise, but rejects as soon as one of the signals aborts. It then rejects with
+ * `toError(signal)`, by default the reason of the signal. The work of the promise continues.
  */
 export function orAborted<T>(
   promise: Promise<T>,
@@ -103,8 +104,9 @@ export function orAborted<T>(
 }
 
 /**
- * Aborts `controller` when `signal` aborts, with its reason. The caller must call the returned
- * function to unlink them: the long-lived signal would otherwise keep the controller in memory.
+ * Aborts `controller` with the reason of `signal` when `signal` aborts. The caller must call the
+ * returned function when it no longer needs the link, because a long-lived signal would otherwise
+ * keep the controller in memory.
  */
 export function linkAbort(signal: AbortSignal | undefined, controller: AbortController): () => void {
   return onAbort(signal, () => controller.abort(signal?.reason))

@@ -1,6 +1,9 @@
 import { isIP } from 'node:net'
 
-/** Splits `[host]:port`. Returns undefined if the port is missing. */
+/**
+ * Splits an address of the form `host:port`, whose host may be empty or in brackets. Returns
+ * undefined for an address without a port.
+ */
 export function splitAddress(addr: string): { readonly host: string; readonly port: number } | undefined {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(addr)
   if (!match || Number(match[3]) > 65535) return undefined

@@ -1,23 +1,24 @@
 import { type Clock, systemClock } from './clock.js'
 
 /**
- * Maximum drift in milliseconds between the wall clock and the monotonic clock between two calls.
+ * Maximum difference in milliseconds that may develop between the wall clock and the monotonic
+ * clock before it counts as a step of the wall clock.
  */
 const TOLERANCE_MS = 10_000
 
 /**
- * The current time for computing the ages of files before they are deleted: the wall clock, except
- * that a step forward counts only after it has lasted for `adoptAfterMs`. Therefore, a clock that
- * is set a day ahead and back again makes no file old. With `adoptAfterMs` as long as the
- * retention, a file is deleted only if the retention has passed on one clock without a step.
+ * A clock for computing the ages of files before they are deleted. It follows the wall clock, but a
+ * step of the wall clock forward counts only after it has lasted for `adoptAfterMs`. If a user sets
+ * the wall clock a day ahead and back again, no file becomes old. If `adoptAfterMs` equals the
+ * retention, a file is deleted only after the retention has passed on one clock without a step.
  */
 export class AgeClock {
   readonly #clock: Clock
   readonly #adoptAfterMs: number
-  /** The accepted wall clock time, and the monotonic time at which it was read. */
+  /** The accepted time of the wall clock, and the monotonic time at which it was read. */
   #wall: number
   #monotonic: number
-  /** Monotonic time at which the wall clock was first seen ahead. */
+  /** Monotonic time of the first reading in which the wall clock was ahead. */
   #aheadSince: number | undefined
 
   constructor(adoptAfterMs: number, clock: Clock = systemClock) {
@@ -27,7 +28,7 @@ export class AgeClock {
     this.#monotonic = clock.monotonic()
   }
 
-  /** Milliseconds since the epoch. */
+  /** Returns the current time in milliseconds since the epoch. */
   now(): number {
     const wall = this.#clock.now()
     const monotonic = this.#clock.monotonic()
@@ -36,7 +37,8 @@ export class AgeClock {
       this.#aheadSince ??= monotonic
       if (monotonic - this.#aheadSince < this.#adoptAfterMs) return expected
     }
-    // A step back makes files younger, which deletes nothing, so it counts immediately.
+    // A step back of the wall clock counts immediately, because it only makes files younger and so
+    // deletes none.
     this.#aheadSince = undefined
     this.#wall = wall
     this.#monotonic = monotonic

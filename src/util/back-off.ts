@@ -1,20 +1,22 @@
 /**
- * Milliseconds before the next attempt after a number of consecutive failures: `first` after one,
- * doubled for each further one, at most `most`.
+ * Returns the milliseconds before the next attempt, given the number of consecutive failures. The
+ * delay is `first` after one failure, doubles with each further failure, and is at most `most`.
  */
 export function retryDelay(failures: number, first: number, most: number): number {
   return Math.min(most, first * 2 ** Math.min(30, Math.max(0, failures - 1)))
 }
 
 /**
- * `retryDelay` with full jitter, for clients that fail together: a random part of the delay, so
- * that they do not retry together.
+ * Returns a random part of `retryDelay` (full jitter), so that clients that fail together do not
+ * retry together.
  */
 export function jitteredDelay(failures: number, first: number, most: number): number {
   return Math.random() * retryDelay(failures, first, most)
 }
 
-/** The delays of one back-off, each twice the previous one, up to a limit. Milliseconds. */
+/**
+ * The delays of one back-off in milliseconds. Each delay is twice the previous one, up to a limit.
+ */
 export class Doubling {
   readonly #first: number
   readonly #most: number
@@ -25,12 +27,12 @@ export class Doubling {
     this.#most = most
   }
 
-  /** Counts a failure, and returns the time until the next attempt. */
+  /** Counts a failure, and returns the milliseconds until the next attempt. */
   next(): number {
     return retryDelay(++this.#failures, this.#first, this.#most)
   }
 
-  /** An attempt succeeded: after the next failure the first delay applies again. */
+  /** Records a successful attempt. After the next failure, the delay is the first one again. */
   reset(): void {
     this.#failures = 0
   }

@@ -1,15 +1,16 @@
 import { elapsedMs } from './elapsed.js'
 
 /**
- * Maximum time in milliseconds for which one computation may occupy the event loop: less than a
- * slow response of a store.
+ * Maximum time in milliseconds for which one computation may block the event loop. It is shorter
+ * than a slow response of a store.
  */
 const SLICE_MS = 8
 
 /**
- * Lets a long computation yield: between its parts it awaits `rest()`, which lets the event loop
- * run every few milliseconds. The worker serves all replicas of a process, and no replica should
- * wait for a computation of another.
+ * Lets a long computation yield to the event loop. The computation awaits `rest()` between its
+ * parts, and `rest()` lets the event loop run every few milliseconds. The replica worker needs
+ * this, because it serves all replicas of a process, and a computation for one replica must not
+ * delay another replica.
  */
 export class Breather {
   #until = elapsedMs() + SLICE_MS

@@ -1,6 +1,9 @@
 import { LitestreamError } from '../errors.js'
 
-/** Bytes, or text of a number with a unit: "5MB" (10^6), "64MiB" (2^20). */
+/**
+ * A size as a number of bytes, or as text with a unit such as "5MB" (10^6 bytes each) or "64MiB"
+ * (2^20 bytes each).
+ */
 export type ByteSize = number | string
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -20,7 +23,10 @@ const UNITS: Readonly<Record<string, number>> = {
   tib: 2 ** 40,
 }
 
-/** Bytes of a text such as "5MB", "5MiB", "5M" or "512"; undefined for other text. May be unsafe. */
+/**
+ * Parses text such as "5MB", "5MiB", "5M" or "512" into bytes. Returns undefined for other text.
+ * The result may exceed the safe integers.
+ */
 export function tryParseByteSize(text: string): number | undefined {
   const match = /^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*$/.exec(text)
   const unit = match === null ? undefined : UNITS[match[2]!.toLowerCase()]
@@ -28,7 +34,8 @@ export function tryParseByteSize(text: string): number | undefined {
 }
 
 /**
- * Parses "5MB" (10^6), "5MiB" (2^20), "5M", "512" and so on into bytes; throws INVALID_ARGUMENT.
+ * Parses text such as "5MB" (10^6 bytes each), "5MiB" (2^20 bytes each), "5M" or "512" into bytes.
+ * Throws INVALID_ARGUMENT.
  */
 export function parseByteSize(text: string): number {
   const bytes = tryParseByteSize(text)
@@ -47,7 +54,7 @@ export function parseByteSize(text: string): number {
   return bytes
 }
 
-/** A ByteSize in bytes. Throws INVALID_ARGUMENT. */
+/** Converts a ByteSize to bytes. Throws INVALID_ARGUMENT. */
 export function bytes(size: ByteSize): number {
   return typeof size === 'string' ? parseByteSize(size) : size
 }

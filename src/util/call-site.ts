@@ -1,18 +1,24 @@
 import { fileURLToPath } from 'node:url'
 
-/** A place in the code that is running: in the bundle, if that runs. */
+/** A line of the code that is running. If the code is bundled, it is a line of the bundle. */
 export interface CallSite {
-  /** Empty at the top level of a module. */
+  /** Name of the function, or "" at the top level of a module. */
   readonly function: string
-  /** Absolute path. */
+  /** Absolute path of the file. */
   readonly file: string
   readonly line: number
 }
 
-/** `at name (place:line:column)` or `at place:line:column`. */
+/**
+ * Pattern of a line of a stack trace, which is `at name (place:line:column)` or `at
+ * place:line:column`.
+ */
 const FRAME = /^\s*at (?:(.*?) \()?(.*?):(\d+):\d+\)?$/m
 
-/** The caller of `callee`, which must be running; undefined if V8 does not report it. */
+/**
+ * Returns the caller of `callee`, which must be running. Returns undefined if V8 does not report
+ * the caller.
+ */
 export function callSiteOf(callee: (...args: never[]) => unknown): CallSite | undefined {
   const holder: { stack?: string } = {}
   const { stackTraceLimit } = Error

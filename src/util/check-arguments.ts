@@ -4,10 +4,16 @@ import { formatDuration, tryParseDuration } from './duration.js'
 import { nearest } from './nearest.js'
 import { parseTimestamp } from './timestamp.js'
 
-/** A check of a value: returns undefined if it is valid, otherwise the expected form. */
+/**
+ * A check of a value. Returns undefined if the value is valid, otherwise a text that describes a
+ * valid value.
+ */
 export type Check = (value: unknown) => string | undefined
 
-/** A check of a value that may have several forms. `read` returns the form that the code uses. */
+/**
+ * A check of a value that callers may write in several forms. `read` converts the value to the form
+ * that the code uses.
+ */
 export interface Form extends Check {
   readonly read: (value: unknown) => unknown
 }
@@ -32,14 +38,17 @@ export const integerFrom = (min: number, max = Number.MAX_SAFE_INTEGER): Check =
     (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
   )
 
-/** A form that is valid if `read` returns a value. */
+/** A check that accepts a value if `read` returns a result for it. */
 const readAs = (expected: string, read: (value: unknown) => unknown): Form =>
   Object.assign(
     is(expected, (value) => read(value) !== undefined),
     { read },
   )
 
-/** A Duration of at least `least` milliseconds, in milliseconds; `whole`: without a fraction. */
+/**
+ * A Duration of at least `least` milliseconds, which `read` converts to milliseconds. `whole`
+ * excludes fractions of a millisecond.
+ */
 export const duration = (least = 0, most = Number.POSITIVE_INFINITY, whole = false): Form => {
   const [from, to] = [formatDuration(least), Number.isFinite(most) ? ` to ${formatDuration(most)}` : ' or more']
   return readAs(`a duration of ${from}${to}: milliseconds, or text such as "1m30s"`, (value) => {
@@ -49,27 +58,30 @@ export const duration = (least = 0, most = Number.POSITIVE_INFINITY, whole = fal
   })
 }
 
-/** A duration that must end: Infinity is no value. */
+/** A finite Duration, which excludes Infinity. */
 export const finiteDuration = (least = 0): Form => {
   const form = duration(least, Number.MAX_SAFE_INTEGER)
   const expected = duration(least)(undefined)
   return Object.assign((value: unknown) => form(value) && expected, { read: form.read })
 }
 
-/** A ByteSize of at least `least` bytes, in bytes. */
+/** A ByteSize of at least `least` bytes, which `read` converts to bytes. */
 export const byteSize = (least = 0): Form =>
   readAs(`a size of at least ${least} bytes: bytes, or text such as "64MiB"`, (value) => {
     const bytes = typeof value === 'string' ? tryParseByteSize(value) : value
     return Number.isSafeInteger(bytes) && (bytes as number) >= least ? bytes : undefined
   })
-/** A TXID as a number: the format has 64 bits, JavaScript numbers and this package have 53. */
+/**
+ * A TXID as a number. The LTX format has 64 bits for a TXID, but JavaScript numbers represent only
+ * integers of 53 bits exactly.
+ */
 export const txid = integerFrom(1)
-/** A time in milliseconds since the epoch. */
+/** A time as a number of milliseconds since the epoch. */
 export const time = is(
   'a time in milliseconds since the epoch',
   (value) => typeof value === 'number' && Math.abs(value) <= 8.64e15,
 )
-/** An Instant, in milliseconds since the epoch. */
+/** An Instant, which `read` converts to milliseconds since the epoch. */
 export const instant: Form = Object.assign(
   is(
     'a Date or a time such as 2026-01-31T15:04:05Z',
@@ -77,16 +89,19 @@ export const instant: Form = Object.assign(
   ),
   { read: (value: unknown) => (typeof value === 'string' ? parseTimestamp(value) : (value as Date).getTime()) },
 )
-/** The options of WaitOptions. */
+/** The checks for the options of WaitOptions. */
 export const waitChecks = { signal: abortSignal, timeout: duration(1) }
 export const oneOf = (...values: readonly unknown[]): Check =>
   is(`one of ${values.map((value) => JSON.stringify(value)).join(', ')}`, (value) => values.includes(value))
 export const anything: Check = () => undefined
 
-/** One check per option. */
+/** An object with one check per option. */
 export type OptionChecks<Options> = { readonly [Name in keyof Required<Options>]: Check }
 
-/** Throws INVALID_ARGUMENT, naming the function and the argument, if `value` is not as expected. */
+/**
+ * Throws INVALID_ARGUMENT if `check` refuses `value`. The message names the function and the
+ * argument.
+ */
 export function checkArgument(value: unknown, name: string, check: Check, of: string): void {
   const expected = check(value)
   if (expected === undefined) return
@@ -96,7 +111,7 @@ export function checkArgument(value: unknown, name: string, check: Check, of: st
 }
 
 /**
- * Throws INVALID_ARGUMENT for an unknown option or a wrong value. An undefined option counts as
+ * Throws INVALID_ARGUMENT for an unknown option or an invalid value. An undefined option counts as
  * omitted.
  */
 export function checkOptions<Options>(options: unknown, checks: OptionChecks<Options>, of: string): void {
@@ -109,7 +124,10 @@ export function checkOptions<Options>(options: unknown, checks: OptionChecks<Opt
   }
 }
 
-/** Options as `readOptions` returns them: milliseconds, bytes and times as numbers. */
+/**
+ * The type of the options that `readOptions` returns. Durations are milliseconds, sizes are bytes,
+ * and times are numbers.
+ */
 export type Resolved<Options> = { readonly [Name in keyof Options]: ResolvedValue<Options[Name]> }
 type ResolvedValue<Value> = Date extends Value
   ? Exclude<Value, Date | string> | number
@@ -117,7 +135,9 @@ type ResolvedValue<Value> = Date extends Value
     ? Exclude<Value, string>
     : Value
 
-/** The options after checkOptions, each in the form that the code uses. Throws INVALID_ARGUMENT. */
+/**
+ * Checks options, and converts each option to the form that the code uses. Throws INVALID_ARGUMENT.
+ */
 export function readOptions<Options extends object>(
   options: Options,
   checks: { readonly [Name in keyof Required<Options>]: Check },
@@ -132,14 +152,20 @@ export function readOptions<Options extends object>(
   return Object.fromEntries(entries) as Resolved<Options>
 }
 
-/** An object of options, read by `checks`; `name` names it in errors. */
+/**
+ * A check for an object of options, each of which has a check in `checks`. `name` names the object
+ * in errors.
+ */
 export const group = <Options extends object>(name: string, checks: OptionChecks<Options>): Form =>
   Object.assign(
     is('an object with settings', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)),
     { read: (value: unknown) => readOptions(value as Options, checks, name) },
   )
 
-/** A list of such objects, each with all of its options. */
+/**
+ * A check for a list of objects that all have the options in `checks`. `name` names the list in
+ * errors.
+ */
 export const listOf = <Options extends object>(name: string, checks: OptionChecks<Options>): Form =>
   Object.assign(is('a list of objects', Array.isArray), {
     read: (value: unknown) =>
@@ -152,7 +178,7 @@ export const listOf = <Options extends object>(name: string, checks: OptionCheck
       }),
   })
 
-/** `constant`, or what `form` accepts. */
+/** A check that accepts `constant`, and every value that `form` accepts. */
 export const either = (constant: unknown, form: Form): Form =>
   Object.assign(
     (value: unknown) => (value === constant ? undefined : form(value) && `${String(constant)} or ${form(value)}`),
@@ -167,8 +193,8 @@ function unknownOption(name: string, known: readonly string[], of: string): Lite
 }
 
 /**
- * A value for a message: text and objects may contain secrets, so only numbers and similar values
- * are shown.
+ * Describes a value for a message. Shows numbers and similar values, but neither text nor objects,
+ * because they may contain secrets.
  */
 function described(value: unknown): string {
   if (typeof value === 'string') return value === '' ? 'empty text' : 'this text'

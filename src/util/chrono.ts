@@ -1,3 +1,3 @@
-// The parser of times in words, in a module of its own: it is loaded only for a time that is not
-// RFC 3339. English only, the language of the messages.
+// The parser of times in English words. It is a module of its own, so that Node.js loads it only
+// for a time that is not in RFC 3339 format.
 export { casual } from 'chrono-node/en'

@@ -1,15 +1,15 @@
 import { monotonicMs } from './monotonic.js'
 
-/** The two clocks of a process; a test replaces them. */
+/** The two clocks of a process, which tests replace. */
 export interface Clock {
   /**
-   * Wall clock, milliseconds since the epoch. The wall clock labels files, and can be set at any
-   * time, in both directions.
+   * Returns the time of the wall clock in milliseconds since the epoch. The timestamps of files
+   * come from the wall clock, which a user or NTP can set forward or back at any time.
    */
   now(): number
   /**
-   * Milliseconds on a clock that only moves forward, from an arbitrary zero. Waiting, back-off and
-   * expiry use this clock.
+   * Returns milliseconds of a clock that only moves forward, counted from an arbitrary zero.
+   * Waiting, back-off and expiry use this clock.
    */
   monotonic(): number
 }

@@ -1,6 +1,8 @@
 import { LitestreamError } from '../errors.js'
 
-/** Milliseconds, or text of numbers with units: "500ms", "10s", "1h30m". */
+/**
+ * A duration as a number of milliseconds, or as text with units such as "500ms", "10s" or "1h30m".
+ */
 export type Duration = number | string
 
 const UNIT_MS: Readonly<Record<string, number>> = {
@@ -14,14 +16,14 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 }
 
-/** Go counts nanoseconds in 64 bits: 292 years. */
+/** The longest duration of Go, which is 292 years, because Go counts nanoseconds in 64 bits. */
 const MAX_MS = 2 ** 63 / 1e6
 
 const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy
 
 /**
- * Go's duration text (`1h30m`, `500ms`, `-1.5h`, `0`) in milliseconds; undefined for other text and
- * above Go's 292 years.
+ * Parses Go's duration text (`1h30m`, `500ms`, `-1.5h`, `0`) into milliseconds. Returns undefined
+ * for other text, and for more than 292 years, which Go cannot represent.
  */
 export function tryParseDuration(text: string): number | undefined {
   const negative = text.startsWith('-')
@@ -39,7 +41,7 @@ export function tryParseDuration(text: string): number | undefined {
   return negative ? -ms : ms
 }
 
-/** Go's duration text in milliseconds. Throws INVALID_ARGUMENT naming `what`. */
+/** Parses Go's duration text into milliseconds. Throws INVALID_ARGUMENT with the name `what`. */
 export function parseDuration(text: string, what = 'duration'): number {
   const ms = tryParseDuration(text)
   if (ms === undefined) {
@@ -50,12 +52,12 @@ export function parseDuration(text: string, what = 'duration'): number {
   return ms
 }
 
-/** A Duration in milliseconds. Throws INVALID_ARGUMENT naming `what`. */
+/** Converts a Duration to milliseconds. Throws INVALID_ARGUMENT with the name `what`. */
 export function milliseconds(duration: Duration, what?: string): number {
   return typeof duration === 'string' ? parseDuration(duration, what) : duration
 }
 
-/** Formats milliseconds for users: `1h30m`, `1m`, `1.5s`, `500ms`, `0s`. */
+/** Formats milliseconds for users, such as `1h30m`, `1m`, `1.5s`, `500ms` or `0s`. */
 export function formatDuration(ms: number): string {
   if (ms < 0) return `-${formatDuration(-ms)}`
   if (ms === 0) return '0s'

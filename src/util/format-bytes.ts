@@ -1,4 +1,4 @@
-/** Formats a number of bytes for users, in binary units: `512 B`, `1.5 KiB`, `64 MiB`. */
+/** Formats a number of bytes for users in binary units, such as `512 B`, `1.5 KiB` or `64 MiB`. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`
   let value = bytes
@@ -11,7 +11,10 @@ export function formatBytes(bytes: number): string {
   return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} ${unit}`
 }
 
-/** Formats a number of bytes in decimal units, as Litestream does: `512 B`, `1.5 kB`, `33 kB`. */
+/**
+ * Formats a number of bytes in decimal units as Litestream does, such as `512 B`, `1.5 kB` or `33
+ * kB`.
+ */
 export function formatDecimalBytes(bytes: number): string {
   if (bytes < 10) return `${bytes} B`
   let value = bytes
@@ -25,7 +28,7 @@ export function formatDecimalBytes(bytes: number): string {
   return unit !== 'B' && tenths < 10 ? `${tenths.toFixed(1)} ${unit}` : `${roundHalfEven(tenths)} ${unit}`
 }
 
-/** As Go formats a number without decimals: a half to the even neighbour. */
+/** Rounds to an integer as Go does. A half is rounded to the even neighbour. */
 function roundHalfEven(value: number): number {
   const floor = Math.floor(value)
   return value - floor === 0.5 ? floor + (floor % 2) : Math.round(value)

@@ -1,23 +1,24 @@
 import { LitestreamError } from '../errors.js'
 
-/** The hint of errors about a time that may be written in words. */
+/** The hint of an error about a time that a user may write in words. */
 export const FREE_TIME_HINT =
   'Write the time in RFC 3339 format, such as 2026-01-31T15:04:05Z, or in words (UTC): "5 minutes ago", "yesterday", "yesterday at 17:30", "last monday at 9am", "march 5 at 10:00".'
 
-/** Longest text that is parsed, in characters. */
+/** Maximum number of characters of a text that the parser accepts. */
 const MAX_LENGTH = 100
 
-/** Words that name a period, or an amount that a user cannot check. */
+/** Words that mean a period instead of a time, or an amount that a user cannot check. */
 const VAGUE =
   /\b(few|couple|several|some|about|around|morning|afternoon|evening|night|tonight|midnight|week-?ends?)\b|\b(last|past|previous|this|next)\s+(second|minute|hour|week|month|quarter|year)s?\b/i
 
 /**
  * Parses a time in English words, such as "yesterday at 17:30", into milliseconds since the epoch.
- * `now`: the time that it is relative to, in milliseconds.
+ * `now` is the time to which the words are relative, in milliseconds since the epoch.
  *
- * A time without a zone is UTC. Distances ("2 days ago", "yesterday") keep the time of day of
- * `now`; a date or weekday without a time of day is its first instant. Throws INVALID_ARGUMENT with
- * the reason for a text that has no meaning, more than one, or a meaning after `now`.
+ * A time without a zone is in UTC. A distance such as "2 days ago" or "yesterday" keeps the time of
+ * day of `now`. A date or weekday without a time of day means its first instant. Throws
+ * INVALID_ARGUMENT for a text without a meaning, with more than one meaning, or with a time after
+ * `now`. The message contains the reason.
  */
 export async function parseFreeTime(text: string, now: number): Promise<number> {
   const refuse = (reason: string) =>
@@ -60,7 +61,7 @@ export async function parseFreeTime(text: string, now: number): Promise<number> 
   return ms
 }
 
-/** chrono's tags of days that are distances from now. */
+/** The tags with which chrono marks a day that is relative to the current day. */
 const DAYS = ['casualReference/today', 'casualReference/yesterday', 'casualReference/tomorrow']
 
 interface Components {

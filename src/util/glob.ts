@@ -1,15 +1,15 @@
 import { LitestreamError } from '../errors.js'
 
 /**
- * Converts a glob for one file name, with the syntax of Go's filepath.Match: `*`, `?`, `[a-z]`,
- * `[^a-z]`, `\x`. Every other character matches itself.
+ * Converts a glob for one file name to a regular expression. The syntax is that of Go's
+ * filepath.Match, with `*`, `?`, `[a-z]`, `[^a-z]` and `\x`. Every other character matches itself.
  */
 export function globToRegExp(glob: string): RegExp {
   let source = ''
   for (let i = 0; i < glob.length; i++) {
     const char = glob[i]!
     const end = char === '[' ? glob.indexOf(']', i + 2) : -1
-    // Several stars match the same as one, but would make matching much slower.
+    // Consecutive stars match the same text as one star, but would make matching much slower.
     if (char === '*') source += source.endsWith('[^/]*') ? '' : '[^/]*'
     else if (char === '?') source += '[^/]'
     else if (end > 0) {

@@ -1,25 +1,26 @@
 import { Doubling } from './back-off.js'
 import { monotonicMs } from './monotonic.js'
 
-/** Milliseconds. */
+/** The default first interval and the longest interval, in milliseconds. */
 const FIRST_MS = 60_000
 const LONGEST_MS = 3_600_000
 
 /**
- * Decides when a lasting condition is reported again: immediately, then after the first interval
- * (default: one minute), twice that, four times, up to every hour.
+ * Decides when a lasting condition is reported again. The first report is immediate. The next
+ * report follows after the first interval (default: one minute), and each further interval is twice
+ * as long, up to one hour.
  */
 export class GrowingInterval {
   readonly #waits: Doubling
   #wait = 0
   #reportedAt = Number.NEGATIVE_INFINITY
 
-  /** `first`: milliseconds. */
+  /** `first` is the first interval in milliseconds. */
   constructor(first = FIRST_MS) {
     this.#waits = new Doubling(first, LONGEST_MS)
   }
 
-  /** Whether the condition should be reported now; if so, counts it as reported. */
+  /** Whether the condition should be reported now. If so, the call counts as a report. */
   due(): boolean {
     const now = monotonicMs()
     if (now - this.#reportedAt < this.#wait) return false
@@ -28,7 +29,7 @@ export class GrowingInterval {
     return true
   }
 
-  /** The condition has ended: the next one is reported immediately. */
+  /** Records that the condition has ended. The next condition is reported immediately. */
   reset(): void {
     this.#wait = 0
     this.#waits.reset()

@@ -2,8 +2,8 @@ import os from 'node:os'
 import path from 'node:path'
 
 /**
- * Expands `~` and `~/x` (on Windows also `~\x`) with the user's home directory; returns any other
- * path unchanged.
+ * Replaces `~` at the beginning of the paths `~` and `~/x` (on Windows also `~\x`) by the user's
+ * home directory. Returns any other path unchanged.
  */
 export function expandHome(written: string, platform: NodeJS.Platform = process.platform): string {
   const isHome = written === '~' || written.startsWith('~/') || (platform === 'win32' && written.startsWith('~\\'))

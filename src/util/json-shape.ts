@@ -1,10 +1,11 @@
 /**
- * Checks that JSON which this program, or another version of it, wrote has the form that the code
- * relies on. The result holds the known keys alone. Throws TypeError, which names the key.
+ * Checks that a JSON value has the form that the code relies on. This package, possibly in another
+ * version, has written the JSON. The result contains only the known keys. Throws TypeError with the
+ * name of the wrong key.
  */
 export type JsonShape<T> = (value: unknown, key?: string) => T
 
-/** The type of the values of a shape. */
+/** The type of the values that a shape accepts. */
 export type Shaped<S> = S extends JsonShape<infer T> ? T : never
 
 function fail(key: string, expected: string): never {
@@ -17,7 +18,7 @@ export const text: JsonShape<string> = (value, key = '') => (typeof value === 's
 export const number: JsonShape<number> = (value, key = '') =>
   typeof value === 'number' && Number.isFinite(value) ? value : fail(key, 'a number')
 
-/** A whole number from `least` to `most`. */
+/** An integer from `least` to `most`. */
 export const whole =
   (least: number = Number.MIN_SAFE_INTEGER, most: number = Number.MAX_SAFE_INTEGER): JsonShape<number> =>
   (value, key = '') =>
@@ -25,10 +26,13 @@ export const whole =
       ? value
       : fail(key, `a whole number from ${least} to ${most}`)
 
-/** A whole number of 32 bits without a sign. */
+/** An unsigned integer of 32 bits. */
 export const u32 = whole(0, 0xffff_ffff)
 
-/** A value of `shape` for which `test` returns true; `expected` completes "is not". */
+/**
+ * Accepts the values of `shape` for which `test` returns true. `expected` completes a message that
+ * ends with "is not".
+ */
 export const where =
   <T>(shape: JsonShape<T>, test: (value: T) => boolean, expected: string): JsonShape<T> =>
   (value, key = '') => {
@@ -36,7 +40,7 @@ export const where =
     return test(read) ? read : fail(key, expected)
   }
 
-/** A time of RFC 3339, as text. */
+/** A time in RFC 3339 format, as text. */
 export const dateTime: JsonShape<string> = where(text, isDateTime, 'a time of RFC 3339')
 
 function isDateTime(value: string): boolean {
@@ -86,8 +90,8 @@ export const record =
   }
 
 /**
- * Parses JSON text and checks it with `shape`. Undefined for text that is not JSON or has another
- * form.
+ * Parses JSON text and checks it with `shape`. Returns undefined if the text is not JSON, or has
+ * another form.
  */
 export function tryReadJson<T>(shape: JsonShape<T>, json: string): T | undefined {
   try {

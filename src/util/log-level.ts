@@ -4,8 +4,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 export type LogType = (typeof LOG_TYPES)[number]
 
 /**
- * Parses Litestream's names of log levels, including upper case and `warning`; undefined for any
- * other text.
+ * Parses Litestream's names of log levels, including upper case and `warning`. Returns undefined
+ * for any other text.
  */
 export function tryParseLogLevel(text: string): LogLevel | undefined {
   const lower = text.toLowerCase()

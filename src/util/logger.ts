@@ -4,38 +4,43 @@ import { withoutSecrets } from './redact.js'
 import { Secret } from './secret.js'
 import { oneLine, printableJson } from './terminal-text.js'
 
-/** The fields of a line besides its message. Undefined values are omitted. */
+/** The fields of a log line besides its message. A field whose value is undefined is omitted. */
 export type LogFields = Readonly<Record<string, unknown>>
 
-/** `fatal`: always written. */
+/** Severity of a log line. A `fatal` line is written at every log level. */
 type Severity = LogLevel | 'fatal'
 
 type LogMethod = (...args: [fields: LogFields, message: string] | [message: string]) => void
 
 /**
- * Writes lines to stderr, so that a command's output on stdout stays clean, or to stdout. Each line
- * is written before the call returns, with every secret masked.
+ * Writes log lines to stderr, so that a command's output on stdout contains no log lines, or to
+ * stdout. A call returns after its line is written. Every line is written with all secrets masked.
  */
 export type Logger = { readonly [Level in Severity]: LogMethod } & {
-  /** A logger whose lines have these fields, too. */
+  /** Returns a logger that adds these fields to every line. */
   child(fields: LogFields): Logger
 }
 
-/** How a line is written. */
+/** The format of log lines. */
 interface Format {
-  /** Whether control characters are escaped in every text: for lines that are not JSON. */
+  /**
+   * Whether control characters are escaped in every text, which is necessary for lines that are not
+   * JSON.
+   */
   readonly escaped: boolean
   line(level: Severity, fields: LogFields, message: string, source: CallSite | undefined): string
 }
 
-/** The keys, their order and the levels of Go's slog, which Litestream logs with. */
+/** JSON lines with the keys, the order and the levels of Go's slog, which Litestream uses. */
 const JSON_LINES: Format = {
   escaped: false,
   line: (level, fields, msg, source) =>
     `${JSON.stringify({ time: now(), level: level.toUpperCase(), source, msg, ...fields })}\n`,
 }
 
-/** `time=… level=INFO msg="…" key=value`, the format of Go's slog. */
+/**
+ * Lines of the form `time=… level=INFO msg="…" key=value`, which is the text format of Go's slog.
+ */
 const TEXT_LINES: Format = {
   escaped: false,
   line: (level, fields, msg, place) => {
@@ -56,7 +61,7 @@ const TEXT_LINES: Format = {
   },
 }
 
-/** ANSI colours of the levels on a terminal. */
+/** ANSI colours of the log levels on a terminal. */
 const COLOURS: { readonly [Level in Severity]: number } = {
   trace: 90,
   debug: 34,
@@ -66,7 +71,7 @@ const COLOURS: { readonly [Level in Severity]: number } = {
   fatal: 31,
 }
 
-/** `[12:34:56.789] INFO: message`, and a line for each field. */
+/** Lines of the form `[12:34:56.789] INFO: message`, followed by one line per field. */
 const PRETTY_LINES: Format = {
   escaped: true,
   line: (level, own, msg, source) => {
@@ -97,7 +102,10 @@ function quote(value: unknown): string {
   return /^[^\s"=]+$/.test(text) && oneLine(text) === text ? text : printableJson(JSON.stringify(text))
 }
 
-/** The fields of a line with every secret masked; `escaped`: control characters escaped too. */
+/**
+ * Returns the fields of a log line with all secrets masked, and with control characters escaped if
+ * `escaped` is true.
+ */
 function safeFields(fields: LogFields, escaped: boolean): LogFields {
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, safeValue(value, escaped)]))
 }
@@ -106,7 +114,7 @@ function safeValue(value: unknown, escaped: boolean): unknown {
   if (typeof value === 'string') return escaped ? oneLine(withoutSecrets(value)) : withoutSecrets(value)
   if (value instanceof Error) return safeValue(value.message, escaped)
   if (value === null || typeof value !== 'object') return value
-  // Prints itself masked.
+  // A Secret prints itself masked.
   if (value instanceof Secret) return String(value)
   return Array.isArray(value)
     ? value.map((item) => safeValue(item, escaped))
@@ -115,7 +123,7 @@ function safeValue(value: unknown, escaped: boolean): unknown {
 
 function ignored(): void {}
 
-/** Where lines go, and whether a line names the place in the code that logged it. */
+/** The destination of log lines, and whether a line names the source line that logged it. */
 interface Destination {
   readonly write: (line: string) => void
   readonly source: boolean
@@ -147,15 +155,15 @@ function loggerWith(least: number, format: Format, bound: LogFields, destination
   }
 }
 
-/** A logger of lines at `level` and above. */
+/** Creates a logger that writes lines at `level` and above. */
 export function createLogger(options: {
   readonly level: LogLevel
   readonly type: LogType
-  /** False: to stdout. */
+  /** False makes the logger write to stdout. */
   readonly stderr?: boolean
-  /** True: each line names the place in the code that logged it, as Go's slog does. */
+  /** True adds to each line the source line that logged it, as Go's slog does. */
   readonly source?: boolean
-  /** Writes a line; instead of a stream. */
+  /** Writes a line, instead of stderr or stdout. */
   readonly write?: (line: string) => void
 }): Logger {
   const write = options.write ?? (options.stderr === false ? toStdout : toStderr)
@@ -170,7 +178,7 @@ export function createLogger(options: {
   )
 }
 
-/** Writes nothing but fatal errors. */
+/** A logger that writes only fatal errors. */
 export const silentLogger: Logger = loggerWith(
   Number.POSITIVE_INFINITY,
   TEXT_LINES,

@@ -1,4 +1,4 @@
-/** Edit distance in which swapping two adjacent characters counts as one edit. */
+/** Returns the edit distance of two texts. Swapping two adjacent characters counts as one edit. */
 function distance(a: string, b: string): number {
   const rows = Array.from({ length: a.length + 1 }, (_, i) => {
     const row = new Array<number>(b.length + 1).fill(0)
@@ -18,7 +18,10 @@ function distance(a: string, b: string): number {
   return rows[a.length]![b.length]!
 }
 
-/** The candidate that is most similar to `word`, if any is similar enough for a suggestion. */
+/**
+ * Returns the candidate that is most similar to `word`, or undefined if no candidate is similar
+ * enough for a suggestion.
+ */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const plain = (s: string) => s.toLowerCase().replaceAll('_', '-')
   let best: string | undefined

@@ -1,30 +1,27 @@
-/** The replacement for a secret. */
+/** The text that replaces a secret. */
 export const MASK = '***'
 
 /**
- * Minimum length: shorter values are often ordinary words, so masking them would garble messages
- * and protect nothing.
+ * Minimum length of a secret that is masked. Shorter values are often ordinary words, so masking
+ * them would make messages unreadable and protect nothing.
  */
 const SHORTEST = 4
 /**
- * A value below this length is masked only as a whole word, so that the password "data" leaves
+ * A secret shorter than this is masked only as a whole word. The password "data" therefore leaves
  * "database" readable.
  */
 const WHOLE_WORD_BELOW = 8
 /**
- * Maximum number of remembered secrets, newest last: a process with rotating credentials must not
- * grow without limit.
+ * Maximum number of secrets that a thread remembers, oldest dropped first. Without this limit, a
+ * process with rotating credentials would grow.
  */
 const REMEMBERED = 1000
 
-/**
- * The values of all secrets of this thread, in every spelling in which another package might print
- * them.
- */
+/** The secrets of this thread, each in every spelling in which another package might print it. */
 const known = new Map<string, readonly string[]>()
 let pattern: RegExp | undefined
 
-/** Makes `withoutSecrets` mask `value` from now on, on this thread. */
+/** Makes `withoutSecrets` mask `value` on this thread from now on. */
 export function rememberSecret(value: string): void {
   if (value.length < SHORTEST || known.has(value)) return
   known.set(value, spellings(value))
@@ -33,7 +30,8 @@ export function rememberSecret(value: string): void {
 }
 
 /**
- * Unchanged, percent-encoded as by URI components, forms and the URL class, in JSON, and in base64.
+ * Returns the spellings of a secret. They are the secret itself, its percent-encoded forms in URI
+ * components, forms and the URL class, and its forms in JSON and base64.
  */
 function spellings(value: string): string[] {
   const form = new URLSearchParams([['', value]]).toString().slice(1)
@@ -68,7 +66,7 @@ function knownPattern(): RegExp {
   return pattern
 }
 
-/** Names of parameters, fields and headers that have secret values. */
+/** Pattern of the names of parameters, fields and headers whose values are secret. */
 const SECRET_NAME = new RegExp(
   [
     'secret|passw|passphrase|pwd|token|signature|credential|jwt|nkey|seed|creds',
@@ -78,19 +76,19 @@ const SECRET_NAME = new RegExp(
 )
 
 /**
- * Patterns for named values: the name is the first group, then follows the value. Names begin at a
- * word boundary.
+ * Patterns for named values. The first group of a `name` pattern is the name, which begins at a
+ * word boundary. The value follows the name.
  */
 const NAMED: readonly { readonly name: RegExp; readonly value: RegExp }[] = [
-  // name=value, as in a query, a connection string or an environment variable
+  // Matches name=value, as in a query, a connection string or an environment variable.
   { name: /(?<![\w.-])([\w.-]{1,100})=/g, value: /"[^"]*"|'[^']*'|[^\s&"'<>]+/y },
-  // "name": "value", as in JSON
+  // Matches "name": "value", as in JSON.
   { name: /"([\w.-]{1,100})"\s{0,4}:\s{0,4}/g, value: /"(?:[^"\\]|\\.)*"|[^\s,}\]]+/y },
-  // a command line option followed by its value as the next word
+  // Matches a command line option that is followed by its value as the next word.
   { name: /(?<=\s)(--?[\w-]{1,100})\s{1,4}/g, value: /[^\s-]\S*/y },
 ]
 
-/** Patterns of values that are secret because of their form. */
+/** Patterns of values whose form shows that they are secret. */
 const FORMS: readonly (readonly [RegExp, string])[] = [
   [/\b(Bearer|Basic|AWS4-HMAC-SHA256)\s{1,4}[^\s"',]+(?:,\s{0,4}\w{1,40}=[^\s,"']+)*/g, `$1 ${MASK}`],
   [/(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, MASK], // a JWT
@@ -99,21 +97,21 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
 ]
 
 /**
- * The beginning of a URL, also of one that `path.resolve` treated as a path, which leaves only one
- * slash.
+ * Pattern of the beginning of a URL. `path.resolve` may have treated the URL as a path, which
+ * leaves only one slash.
  */
 const URL_BEGIN = /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]{1,40}:\/)/i
 
 /**
- * Longer text is truncated: a message is for people, and a store's message must not cost time
- * proportional to its length.
+ * Maximum number of characters of a text. Longer text is truncated, because users read the
+ * messages, and because a long message of a store must not take proportionally more time.
  */
 const MOST_CHARACTERS = 16_384
 
 /**
- * Masks everything in `text` that is, or looks like, a secret: the values of all secrets that this
- * thread has created, user names and passwords of URLs, secret parameters, tokens. For text from
- * other sources, such as the message of an SDK's error.
+ * Masks everything in `text` that is, or looks like, a secret. These are the values of all secrets
+ * that this thread has created, user names and passwords of URLs, secret parameters, and tokens.
+ * Callers use the function for text from other sources, such as the message of an SDK's error.
  */
 export function withoutSecrets(text: string): string {
   const left = text.length - MOST_CHARACTERS
@@ -125,7 +123,7 @@ export function withoutSecrets(text: string): string {
   return left > 0 ? `${safe}… (${left} more characters)` : safe
 }
 
-/** Masks each value after a secret name. */
+/** Masks each value that follows the name of a secret. */
 function maskNamed(text: string, name: RegExp, value: RegExp): string {
   let safe = ''
   let from = 0
@@ -143,7 +141,10 @@ function maskNamed(text: string, name: RegExp, value: RegExp): string {
   return safe + text.slice(from)
 }
 
-/** The user of a URL in a hint, which says what to write there: `sftp://USER@HOST/PATH`. */
+/**
+ * Pattern of a placeholder such as USER in `sftp://USER@HOST/PATH`, which a hint contains instead
+ * of a real user.
+ */
 const PLACEHOLDER = /^(?:USER|ACCOUNT|KEY)(?::(?:PASSWORD|KEY|SECRET))?@[^@]*$/
 
 function maskUserinfos(word: string): string {
@@ -153,8 +154,8 @@ function maskUserinfos(word: string): string {
 
 /**
  * Masks the user name and password of the URL at the beginning of `text`. A password may contain an
- * unescaped "/", "?", "#" or "@"; so if the host has a user name, or a colon that no port follows,
- * everything up to the last "@" is masked.
+ * unescaped "/", "?", "#" or "@". If the host has a user name, or a colon that no port follows, the
+ * function therefore masks everything up to the last "@".
  */
 export function maskUserinfo(text: string): string {
   const match = /^([a-z][a-z0-9+.-]+:\/+)([^/?#]*)/i.exec(text)
@@ -167,7 +168,7 @@ export function maskUserinfo(text: string): string {
 }
 
 /**
- * Whether the colon in `authority` is not followed by a port: then it may separate a user name from
+ * Whether `authority` has a colon that no port follows. Such a colon may separate a user name from
  * a password.
  */
 export function hasOddColon(authority: string): boolean {

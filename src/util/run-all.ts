@@ -2,8 +2,8 @@ import PQueue from 'p-queue'
 
 /**
  * Runs tasks, at most `concurrency` in parallel, and returns their results in order. After a
- * failure no further task is started, and its error is thrown when all running tasks have ended, so
- * that none continues in the background.
+ * failure, starts no further task. Throws the error after all running tasks have ended, so that no
+ * task continues in the background.
  */
 export async function runAll<T>(concurrency: number, tasks: Iterable<() => Promise<T>>): Promise<T[]> {
   const queue = new PQueue({ concurrency })

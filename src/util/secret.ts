@@ -3,17 +3,17 @@ import { MASK, rememberSecret } from './redact.js'
 const inspectCustom = Symbol.for('nodejs.util.inspect.custom')
 
 /**
- * Text that is or contains a secret: a password, a URL with credentials, a command line. Printing
- * or serializing it shows only `shown`; `reveal()` returns the text. A structured clone of it is
- * empty.
+ * Text that is or contains a secret, such as a password, a URL with credentials or a command line.
+ * Printing or serializing a Secret shows only `shown`. `reveal()` returns the text. A structured
+ * clone of a Secret is empty.
  */
 export class Secret {
   readonly #text: string
   readonly #shown: string
 
   /**
-   * `parts`: the secret parts of `text`, which are masked wherever they appear in an error or a log
-   * line.
+   * `parts` are the secret parts of `text`. Error messages and log lines mask them wherever they
+   * occur.
    */
   constructor(text: string, shown: string = MASK, parts: readonly string[] = [text]) {
     this.#text = text
@@ -21,7 +21,7 @@ export class Secret {
     for (const part of parts) rememberSecret(part)
   }
 
-  /** The text itself. Do not use the result in a message, log line, metric or response. */
+  /** Returns the text. Do not use the result in a message, log line, metric or response. */
   reveal(): string {
     return this.#text
   }
@@ -43,7 +43,10 @@ export class Secret {
   }
 }
 
-/** The text of a setting, which programs pass as plain text and the configuration as a Secret. */
+/**
+ * Returns the text of a setting. Programs pass a setting as plain text, and the configuration
+ * passes it as a Secret.
+ */
 export function reveal<T extends string | undefined>(value: Secret | T): string | T {
   return value instanceof Secret ? value.reveal() : value
 }

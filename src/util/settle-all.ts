@@ -1,6 +1,6 @@
 /**
- * Waits until every promise has ended, and returns their results; throws the error of the first one
- * in the list that failed. (`Promise.all` would not wait for the others.)
+ * Waits until every promise has settled, and returns the results. Throws the error of the first
+ * promise in the list that failed. (`Promise.all` would not wait for the other promises.)
  */
 export async function settleAll<const T extends readonly unknown[]>(
   work: T,

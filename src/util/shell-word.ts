@@ -1,4 +1,4 @@
-/** `text` as one word of a POSIX shell, for commands that a message shows. */
+/** Quotes `text` as one word of a POSIX shell, for commands in messages. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

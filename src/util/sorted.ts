@@ -1,4 +1,7 @@
-/** The first index from `from` on whose value is at least `value`, among ascending numbers. */
+/**
+ * Returns the first index from `from` on whose number is at least `value`, in a list of ascending
+ * numbers.
+ */
 export function lowerBound(sorted: Uint32Array | Float64Array, value: number, from = 0): number {
   let low = from
   let high = sorted.length

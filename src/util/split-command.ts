@@ -1,7 +1,7 @@
 import { LitestreamError } from '../errors.js'
 
 /**
- * Splits a command line into words with the quotes and backslashes of a shell, but without
+ * Splits a command line into words. Supports the quotes and backslashes of a shell, but no
  * variables and globs.
  */
 export function splitCommand(line: string): string[] {

@@ -1,6 +1,7 @@
 /**
- * Characters that control a terminal: controls (C0, DEL, C1), line and page separators, and
- * characters that change the text direction, with which one name can look like another.
+ * Pattern of characters that control a terminal. These are control characters (C0, DEL, C1), line
+ * and page separators, and characters that change the text direction, which can make one name look
+ * like another.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to find
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
@@ -14,17 +15,20 @@ function escaped(char: string): string {
 
 const hex = (code: number, digits: number) => code.toString(16).padStart(digits, '0')
 
-/** `text` as one line with every control character escaped, such as `\n`, `\x1b`, `\u202e`. */
+/**
+ * Returns `text` as one line, with every control character escaped, such as `\n`, `\x1b` or
+ * `\u202e`.
+ */
 export function oneLine(text: string): string {
   return text.replace(CONTROL, escaped)
 }
 
-/** Like oneLine, for text of several lines: keeps line feeds. */
+/** Does the same as oneLine() for text of several lines, and keeps line feeds. */
 export function printable(text: string): string {
   return text.replace(CONTROL, (char) => (char === '\n' ? char : escaped(char)))
 }
 
-/** Escapes the control characters that JSON text may contain unescaped (DEL, C1 and so on). */
+/** Escapes the control characters that JSON text may contain unescaped, such as DEL and C1. */
 export function printableJson(json: string): string {
   return json.replace(CONTROL, (char) => (char === '\n' ? char : `\\u${hex(char.charCodeAt(0), 4)}`))
 }

@@ -1,15 +1,21 @@
 import { elapsedMs } from './elapsed.js'
 import { withoutSecrets } from './redact.js'
 
-/** Longest delay of Node.js timers in milliseconds: they fire a longer one after 1 ms. */
+/**
+ * Longest delay of Node.js timers in milliseconds. A timer with a longer delay would fire after 1
+ * ms.
+ */
 export const MAX_DELAY_MS = 2 ** 31 - 1
 
-/** Receives an error thrown or rejected by the work of a timer or event handler. Must not throw. */
+/**
+ * Receives an error of a timer's or event handler's work, either thrown or as a rejection. An
+ * ErrorHandler must not throw.
+ */
 export type ErrorHandler = (error: unknown) => void
 
 /**
- * Emits a process warning (`process.on('warning')`, stderr by default) for an error without another
- * handler.
+ * Emits a process warning (`process.on('warning')`, stderr by default) for an error that has no
+ * other handler.
  */
 export function warnUnexpected(error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -17,9 +23,9 @@ export function warnUnexpected(error: unknown): void {
 }
 
 /**
- * Wraps `handler` so that it never throws and its promise never rejects: errors go to `onError`.
- * Use it for every handler of events from other parts of the process (sockets, servers, watchers,
- * children), because Node.js ends the process for an error that such a handler throws.
+ * Wraps `handler` so that it never throws and its promise never rejects. Errors go to `onError`.
+ * Use this function for every handler of events from other parts of the process (sockets, servers,
+ * watchers, children). Node.js would end the process for an error that such a handler throws.
  */
 export function guarded<A extends unknown[]>(
   handler: (...args: A) => unknown,
@@ -40,31 +46,31 @@ async function run(work: () => unknown, onError: ErrorHandler): Promise<void> {
   }
 }
 
-/** A timer whose delay may exceed Node.js's limit and whose work cannot end the process. */
+/** A timer whose delay may exceed the limit of Node.js, and whose work cannot end the process. */
 export class Timer {
   #timeout: NodeJS.Timeout | undefined
   #stopped = false
   #referenced = true
 
-  /** Use startTimer or startInterval. */
+  /** Only startTimer and startInterval should call this constructor. */
   constructor(ms: number, work: () => void) {
     this.#wait(elapsedMs() + Math.max(0, Number.isNaN(ms) ? 0 : ms), work)
   }
 
-  /** Prevents the work from starting; running work continues. */
+  /** Prevents work that has not started from starting. Work that is running continues. */
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timeout)
   }
 
-  /** From now on, this timer does not keep the process alive. */
+  /** After this call, the timer does not keep the process alive. */
   unref(): this {
     this.#referenced = false
     this.#timeout?.unref()
     return this
   }
 
-  /** @internal for startInterval: starts the same timer again. */
+  /** @internal startInterval uses this method to start the same timer again. */
   restart(ms: number, work: () => void): void {
     if (!this.#stopped) this.#wait(elapsedMs() + ms, work)
   }
@@ -79,14 +85,14 @@ export class Timer {
   }
 }
 
-/** Runs `work` once after `ms` milliseconds, for any delay. */
+/** Runs `work` once after `ms` milliseconds, which may be any number. */
 export function startTimer(ms: number, work: () => unknown, onError?: ErrorHandler): Timer {
   return new Timer(ms, guarded(work, onError))
 }
 
 /**
- * Runs `work` every `ms` milliseconds; each run starts `ms` after the end of the previous one, even
- * if that failed.
+ * Runs `work` every `ms` milliseconds. Each run starts `ms` milliseconds after the end of the
+ * previous run, even if the previous run failed.
  */
 export function startInterval(ms: number, work: () => unknown, onError: ErrorHandler = warnUnexpected): Timer {
   const tick = () => void run(work, onError).then(() => timer.restart(ms, tick))
@@ -95,8 +101,8 @@ export function startInterval(ms: number, work: () => unknown, onError: ErrorHan
 }
 
 /**
- * A signal that aborts with a TimeoutError after `ms` milliseconds; it does not keep the process
- * alive.
+ * Returns a signal that aborts with a TimeoutError after `ms` milliseconds. The signal does not
+ * keep the process alive.
  */
 export function timeoutSignal(ms: number): AbortSignal {
   return AbortSignal.timeout(Math.min(MAX_DELAY_MS, Math.max(0, Math.ceil(ms))))

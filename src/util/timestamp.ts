@@ -1,20 +1,24 @@
 import { LitestreamError } from '../errors.js'
 
-/** A Date, or a time in RFC 3339 format; time of day, seconds and zone are optional (midnight, UTC). */
+/**
+ * A Date, or a time in RFC 3339 format. Time of day, seconds and zone are optional, with the
+ * defaults midnight and UTC.
+ */
 export type Instant = Date | string
 
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?\s?([Zz]|[+-]\d\d:?\d\d)?)?$/
 
-/** The hint of errors about a time. */
+/** The hint of an error about an invalid time. */
 const TIMESTAMP_HINT =
   'Write the time in RFC 3339 format, such as 2026-01-31T15:04:05Z or 2026-01-31T16:04:05.250+01:00.'
 
-/** The first instant after a Date's range, milliseconds. */
+/** The first instant beyond the range of a Date, in milliseconds since the epoch. */
 const DATE_LIMIT = 8.64e15
 
 /**
- * Parses an RFC 3339 time into milliseconds since the epoch; time of day, seconds and zone are
- * optional (midnight, UTC). Throws INVALID_ARGUMENT, also for a day that the month does not have.
+ * Parses an RFC 3339 time into milliseconds since the epoch. Time of day, seconds and zone are
+ * optional, with the defaults midnight and UTC. Throws INVALID_ARGUMENT, also for a day that the
+ * month does not have.
  */
 export function parseTimestamp(text: string): number {
   const match = RFC_3339.exec(text)
@@ -37,7 +41,7 @@ export function parseTimestamp(text: string): number {
 
 type Check = (value: number, least: number, most: number, what: string) => void
 
-/** Offset of the zone from UTC in milliseconds. */
+/** Returns the offset of a time zone from UTC in milliseconds. */
 function offsetOf(zone: string | undefined, check: Check): number {
   if (zone === undefined || zone.toUpperCase() === 'Z') return 0
   const [, sign, hours, minutes] = /^([+-])(\d\d):?(\d\d)$/.exec(zone)!
@@ -60,8 +64,8 @@ function invalidTime(text: string, why: string): LitestreamError {
 }
 
 /**
- * Formats `ms` as RFC 3339 in UTC. Files and objects may contain any number: an invalid time is
- * shown as such, never thrown.
+ * Formats `ms` as RFC 3339 in UTC. An invalid time does not throw, because files and objects may
+ * contain any number. The result is then a text such as `invalid time 1e300`.
  */
 export function formatTimestamp(ms: number): string {
   return Number.isFinite(ms) && Math.abs(ms) <= DATE_LIMIT ? new Date(ms).toISOString() : `invalid time ${ms}`

@@ -3,15 +3,15 @@ import { linkAbort, orAborted } from './abort.js'
 import { type Duration, tryParseDuration } from './duration.js'
 import { startTimer } from './timers.js'
 
-/** How long a caller waits for a promise that depends on a store. */
+/** Options that limit how long a caller waits for a promise that depends on a store. */
 export interface WaitOptions {
-  /** Aborts the operation; its promise then rejects. */
+  /** Aborts the operation, whose promise then rejects. */
   readonly signal?: AbortSignal | undefined
-  /** Time after which the operation fails with TIMEOUT; default: no deadline. */
+  /** Time after which the operation fails with TIMEOUT. By default there is no deadline. */
   readonly timeout?: Duration | undefined
 }
 
-/** `timeout` in milliseconds. Throws INVALID_ARGUMENT. */
+/** Converts the option `timeout` to milliseconds. Throws INVALID_ARGUMENT. */
 function readTimeout(timeout: unknown): number | undefined {
   if (timeout === undefined) return undefined
   const ms = typeof timeout === 'string' ? tryParseDuration(timeout) : timeout
@@ -22,10 +22,10 @@ function readTimeout(timeout: unknown): number | undefined {
 }
 
 /**
- * Runs `work` with a signal that aborts with the caller's signal or at the deadline. At the
- * deadline the promise rejects with TIMEOUT, which names `what`. `abandon`: the promise rejects
- * immediately, whether or not the work obeys the signal; otherwise when the work has ended, so that
- * it can clean up.
+ * Runs `work` with a signal that aborts when the caller's signal aborts or at the deadline. At the
+ * deadline, the promise rejects with TIMEOUT, and the message contains `what`. With `abandon`, the
+ * promise rejects immediately, even if the work ignores the signal. Without `abandon`, the promise
+ * rejects when the work has ended, so that the work can clean up.
  */
 export async function withDeadline<T>(
   what: string,

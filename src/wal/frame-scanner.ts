@@ -5,26 +5,26 @@ import type { WalFile } from './wal-file.js'
 import { FRAME_HEADER_SIZE, type WalHeader, walSize } from './wal-header.js'
 import type { WalPosition } from './wal-position.js'
 
-/** Contiguous committed frames of one WAL generation. */
+/** A contiguous sequence of committed frames in one generation of the WAL. */
 export interface FrameSpan {
   readonly start: WalPosition
-  /** Position after the last commit found; equal to `start` if none was found. */
+  /** Position after the last commit in the span, or `start` if the scan found no commit. */
   readonly end: WalPosition
-  /** Size of the database in pages after the last frame; 0 if the span has no frames. */
+  /** Size of the database in pages after the last frame, or 0 if the span has no frames. */
   readonly commit: number
-  /** Page number of each frame, `end.frames - start.frames` elements. */
+  /** Page number of each frame. The array has `end.frames - start.frames` elements. */
   readonly pgnos: Uint32Array
 }
 
 export interface ScanLimits {
   /**
-   * Number of frames to scan, counted from the start of the file; later frames were committed too
-   * late.
+   * Number of frames at which the scan ends, counted from the start of the file. The wal-index had
+   * this many committed frames when the caller read it.
    */
   readonly frames: number
   /**
-   * Stop at the first commit after this many bytes of frames; a single larger transaction exceeds
-   * it.
+   * Maximum size of the frames in bytes. The scan ends at the first commit that reaches it, so a
+   * single larger transaction exceeds the limit.
    */
   readonly bytes: number
 }
@@ -32,9 +32,9 @@ export interface ScanLimits {
 const READ_BYTES = 1024 * 1024
 
 /**
- * The buffer into which scanWal reads. One buffer per thread is enough, because a scan is
- * synchronous. A new one for each scan would be most of the garbage of a primary, and its pages
- * would have to be cleared by the system each time.
+ * The buffer into which scanWal() reads. One buffer per thread is sufficient, because a scan is
+ * synchronous. A new buffer for each scan would be most of the garbage of a primary, and the system
+ * would have to clear its pages each time.
  */
 let readBuffer = new Uint8Array(0)
 
@@ -44,9 +44,9 @@ function bufferOf(size: number): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Reads committed frames from `start` on and verifies salts and checksums of every one. An
- * uncommitted tail, frames of an older generation and damaged frames end the span; they are never
- * part of it. Memory: 8 bytes a frame and one buffer of the thread's.
+ * Reads committed frames from `start` on, and verifies salts and checksum of every frame. The span
+ * ends before an uncommitted frame, a frame of an older generation, or a damaged frame. The scan
+ * needs 8 bytes of memory per frame and the buffer of the thread.
  */
 export function scanWal(wal: WalFile, header: WalHeader, start: WalPosition, limits: ScanLimits): FrameSpan {
   const { pageSize, bigEndian } = header
@@ -94,14 +94,17 @@ function impossibleCommit(file: string, offset: number, commit: number): Litestr
   })
 }
 
-/** The newest version of each page in a span, by ascending page number. */
+/** The newest frame of each page in a span, in ascending order of page numbers. */
 export interface NewestPages {
   readonly pgnos: Uint32Array
-  /** Ordinals of the frames in the file, counted from 0. */
+  /** Numbers of the frames in the file, counted from 0. */
   readonly frames: Uint32Array
 }
 
-/** Excludes pages beyond `commit` (the database has shrunk since) and the lock page. */
+/**
+ * Returns the newest frame of each page in a span. Excludes the lock page, and pages beyond
+ * `commit`, because the database became smaller after these frames.
+ */
 export function newestPages(span: FrameSpan, commit: number, lockPgno: number): NewestPages {
   const count = span.pgnos.length
   const pgnos = new Uint32Array(count)

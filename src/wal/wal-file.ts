@@ -7,7 +7,7 @@ import { FRAME_HEADER_SIZE, parseWalHeader, WAL_HEADER_SIZE, type WalHeader, wal
 /** The header of a frame in the WAL. */
 export interface FrameHeader {
   readonly pgno: number
-  /** Database size in pages if the frame ends a transaction, otherwise 0. */
+  /** Size of the database in pages if the frame ends a transaction, otherwise 0. */
   readonly commit: number
   readonly salt1: number
   readonly salt2: number
@@ -15,15 +15,16 @@ export interface FrameHeader {
 }
 
 /**
- * A -wal file, opened for reading. SQLite holds no locks on it, so this descriptor may be closed at
- * any time, unlike one on the database or the -shm.
+ * A -wal file that is open for reading. SQLite holds no locks on the -wal file, so this object may
+ * close its descriptor at any time. Closing a descriptor of the database or of the -shm would
+ * release SQLite's POSIX locks.
  */
 export class WalFile {
   readonly path: string
   readonly inode: bigint
   readonly #fd: number
 
-  /** Throws the system's error, with its code, if the file cannot be opened. */
+  /** Opens the file. Throws the system's error with its code if that fails. */
   constructor(path: string) {
     this.path = path
     this.#fd = openRegularSync(path)
@@ -40,7 +41,10 @@ export class WalFile {
     return fstatSync(this.#fd).size
   }
 
-  /** Undefined if the file has no header, or one with a wrong checksum. Throws WAL_CORRUPT. */
+  /**
+   * Returns the header of the WAL, or undefined if the header is missing or has a wrong checksum.
+   * Throws WAL_CORRUPT.
+   */
   header(): WalHeader | undefined {
     const bytes = new Uint8Array(WAL_HEADER_SIZE)
     const got = readSync(this.#fd, bytes, 0, bytes.length, 0)
@@ -48,8 +52,8 @@ export class WalFile {
   }
 
   /**
-   * The header of the frame `ordinal`, counted from 0; undefined beyond the end of the file. It is
-   * not verified.
+   * Returns the header of frame `ordinal`, counted from 0, without verifying it. Returns undefined
+   * beyond the end of the file.
    */
   frameHeader(ordinal: number, pageSize: number): FrameHeader | undefined {
     const bytes = new Uint8Array(FRAME_HEADER_SIZE)
@@ -65,7 +69,7 @@ export class WalFile {
   }
 
   /**
-   * Reads up to `out.length` bytes, beginning with the frame `ordinal`; returns the number of
+   * Reads up to `out.length` bytes from the start of frame `ordinal` on. Returns the number of
    * bytes.
    */
   readFrames(ordinal: number, pageSize: number, out: Uint8Array): number {
@@ -79,8 +83,8 @@ export class WalFile {
   }
 
   /**
-   * Reads the pages of the given frames consecutively into `out`. Throws WAL_CORRUPT if the file is
-   * too short.
+   * Reads the pages of the given frames into `out`, one after the other. Throws WAL_CORRUPT if the
+   * file is too short.
    */
   readPages(frames: Uint32Array, pageSize: number, out: Uint8Array): void {
     const offsets = Float64Array.from(frames, (frame) => walSize(frame, pageSize) + FRAME_HEADER_SIZE)

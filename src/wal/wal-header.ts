@@ -12,25 +12,26 @@ const MAGIC_BIG_ENDIAN = 0x377f0683
 const VERSION = 3007000
 
 /**
- * The header of a -wal file; it identifies one generation of the WAL, from one restart to the next.
+ * The header of a -wal file. It identifies one generation of the WAL, which lasts from one restart
+ * of the WAL to the next.
  */
 export interface WalHeader {
-  /** Byte order of the words over which checksums are computed. */
+  /** Byte order of the words from which SQLite computes checksums. */
   readonly bigEndian: boolean
   readonly pageSize: number
-  /** Number of restarts of this file. */
+  /** Number of times that SQLite has restarted this WAL. */
   readonly checkpointSequence: number
-  /** Grows by one with each restart. */
+  /** First salt, which grows by one with each restart of the WAL. */
   readonly salt1: number
-  /** Random in each generation. */
+  /** Second salt, which is random in each generation of the WAL. */
   readonly salt2: number
-  /** Start value for the checksum of the first frame. */
+  /** Checksum of the header, with which the checksum of the first frame begins. */
   readonly checksum: readonly [number, number]
 }
 
 /**
- * Parses a header. Undefined if the header is missing, or if SQLite itself would ignore it: fewer
- * than 32 bytes, or a wrong checksum. Throws WAL_CORRUPT for a file that is not a WAL.
+ * Parses the header of a WAL. Returns undefined if SQLite itself would ignore the header, because
+ * it has fewer than 32 bytes or a wrong checksum. Throws WAL_CORRUPT if the file is not a WAL.
  */
 export function parseWalHeader(bytes: Uint8Array, file: string): WalHeader | undefined {
   if (bytes.length < WAL_HEADER_SIZE) return undefined
@@ -62,7 +63,7 @@ export function parseWalHeader(bytes: Uint8Array, file: string): WalHeader | und
   }
 }
 
-/** Size in bytes of a WAL with `frames` frames. */
+/** Returns the size in bytes of a WAL with `frames` frames. */
 export function walSize(frames: number, pageSize: number): number {
   return WAL_HEADER_SIZE + frames * (FRAME_HEADER_SIZE + pageSize)
 }

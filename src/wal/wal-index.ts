@@ -6,7 +6,7 @@
 export interface WalIndex {
   /** Page size of the database in bytes. */
   readonly pageSize: number
-  /** Committed frames in the WAL. */
+  /** Number of committed frames in the WAL. */
   readonly frames: number
   /** Size of the database in pages after the last committed frame. */
   readonly commit: number
@@ -14,11 +14,11 @@ export interface WalIndex {
   readonly checksum: readonly [number, number]
   readonly salt1: number
   readonly salt2: number
-  /** Number of frames that were copied into the database file. */
+  /** Number of frames that checkpoints have copied into the database file. */
   readonly backfilled: number
   /**
-   * Number of frames that a checkpoint has started to copy; greater than `backfilled` during a checkpoint,
-   * and after one that did not finish.
+   * Number of frames that a checkpoint has started to copy. The value is greater than `backfilled`
+   * during a checkpoint, and after a checkpoint that did not finish.
    */
   readonly attempted: number
 }
@@ -31,13 +31,14 @@ const BACKFILLED = 96
 const ATTEMPTED = 128
 
 /**
- * Undefined while a writer changes the wal-index (the two copies of its header differ), or before
- * it is initialised.
+ * Parses the beginning of the wal-index. Returns undefined before SQLite has initialised the
+ * wal-index, and while a writer changes it, because the two copies of the header then differ.
  */
 export function parseWalIndex(bytes: Uint8Array): WalIndex | undefined {
   for (let i = 0; i < HEADER_SIZE; i++) if (bytes[i] !== bytes[HEADER_SIZE + i]) return undefined
   if (bytes[IS_INIT] === 0) return undefined
-  // In the byte order of the machine, except the salts, which are stored as in the file.
+  // The wal-index has the byte order of the machine, but the salts have the byte order of the WAL
+  // file.
   const view = new DataView(bytes.buffer, bytes.byteOffset, WAL_INDEX_SIZE)
   const little = littleEndian
   const pageSize = view.getUint16(14, little)
@@ -53,7 +54,7 @@ export function parseWalIndex(bytes: Uint8Array): WalIndex | undefined {
   }
 }
 
-/** Whether two states are equal except for the backfilled frames. */
+/** Whether two states of the wal-index are equal apart from the backfilled frames. */
 export function sameCommit(a: WalIndex, b: WalIndex): boolean {
   return (
     a.frames === b.frames &&

@@ -1,15 +1,18 @@
 import type { WalHeader } from './wal-header.js'
 
 /**
- * A commit boundary in one generation of a WAL. The checksum covers all frames before it, and so
- * proves their content.
+ * A commit boundary in one generation of a WAL. The checksum covers all frames before the position,
+ * and so proves their content.
  */
 export interface WalPosition {
   readonly salt1: number
   readonly salt2: number
   /** Number of frames before the position. */
   readonly frames: number
-  /** Checksum of the last frame before the position; of the WAL header if the position is 0. */
+  /**
+   * Checksum of the last frame before the position, or of the WAL header if the position has no
+   * frame before it.
+   */
   readonly checksum: readonly [number, number]
 }
 
@@ -20,7 +23,7 @@ export function sameGeneration(
   return a.salt1 === b.salt1 && a.salt2 === b.salt2
 }
 
-/** The position before the first frame. */
+/** Returns the position before the first frame. */
 export function startOf(header: WalHeader): WalPosition {
   return { salt1: header.salt1, salt2: header.salt2, frames: 0, checksum: header.checksum }
 }

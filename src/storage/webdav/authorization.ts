@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { reveal } from '../../util/secret.js'
 import type { WebdavSettings } from './settings.js'
 
-/** Characters of the longest challenge that is read. */
+/** Maximum number of characters of a challenge that the client reads. */
 const MAX_CHALLENGE = 8 * 1024
 
 const HASHES: Readonly<Record<string, string>> = { md5: 'md5', 'sha-256': 'sha256', 'sha-512-256': 'sha512-256' }
@@ -11,23 +11,24 @@ interface DigestChallenge {
   readonly realm: string
   readonly nonce: string
   readonly opaque: string | undefined
-  /** As the server writes it: MD5, SHA-256-sess. */
+  /** Name of the algorithm as the server writes it, such as MD5 or SHA-256-sess. */
   readonly algorithm: string | undefined
   readonly hash: string
   readonly session: boolean
-  /** Whether the server takes `qop=auth`; without it the form of RFC 2069 is used. */
+  /** Whether the server accepts `qop=auth`. If not, the client uses the form of RFC 2069. */
   readonly qop: boolean
 }
 
 /**
- * Answers a server's challenges: Digest (RFC 7616, MD5 and SHA-2, with and without `qop=auth`) if
- * offered, otherwise Basic (RFC 7617). Sends no credentials before the server requests them.
+ * Answers the challenges of a server. The class uses Digest (RFC 7616, MD5 and SHA-2, with and
+ * without `qop=auth`) if the server offers it, otherwise Basic (RFC 7617). It sends no credentials
+ * before the server asks for them.
  */
 export class Authorization {
   readonly #username: string | undefined
   readonly #password: string
   #scheme: 'basic' | DigestChallenge | undefined
-  /** Requests with the current nonce. */
+  /** Number of requests with the current nonce. */
   #count = 0
 
   constructor({ username, password }: WebdavSettings) {
@@ -40,8 +41,8 @@ export class Authorization {
   }
 
   /**
-   * The header for a request; undefined while the server has not asked. `uri`: path and query as
-   * sent.
+   * Returns the header Authorization for a request, or undefined if the server has not asked for
+   * credentials. `uri` is path and query as the client sends them.
    */
   header(method: string, uri: string): string | undefined {
     if (this.#username === undefined || this.#scheme === undefined) return undefined
@@ -52,15 +53,15 @@ export class Authorization {
   }
 
   /**
-   * Takes the WWW-Authenticate of a 401. Whether the request should be sent again: not if the same
-   * credentials were refused under a fresh challenge. `sent`: the header that the refused request
-   * had.
+   * Reads the header WWW-Authenticate of a response with status 401. Returns whether the client
+   * should send the request again. Returns false if the server has refused the same credentials
+   * under a fresh challenge. `sent` is the header Authorization of the refused request.
    */
   accept(challenges: string | undefined, sent: string | undefined): boolean {
     if (this.#username === undefined || challenges === undefined) return false
     const offered = parseChallenges(challenges.slice(0, MAX_CHALLENGE))
     const digests = offered.flatMap(({ scheme, parameters }) => (scheme === 'digest' ? digestOf(parameters) : []))
-    // The strongest algorithm is preferred.
+    // Prefers SHA-2 to MD5, because it is stronger.
     const digest = digests.find(({ hash }) => hash !== 'md5') ?? digests[0]
     if (digest !== undefined) {
       const stale = offered.some(({ parameters }) => /^true$/i.test(parameters.get('stale') ?? ''))
@@ -100,7 +101,7 @@ export class Authorization {
   }
 }
 
-/** No control character gets into a header. */
+/** Quotes text for a header, without its control characters. */
 function quoted(text: string): string {
   const bytes = Buffer.from(text.replace(/\p{Cc}/gu, ''))
   return `"${bytes.toString('latin1').replace(/["\\]/g, '\\$&')}"`
@@ -111,7 +112,10 @@ interface Challenge {
   readonly parameters: ReadonlyMap<string, string>
 }
 
-/** Several challenges may stand in one header, separated by commas as their parameters are. */
+/**
+ * Parses a header with one or more challenges. Commas separate both the challenges and the
+ * parameters of a challenge.
+ */
 function parseChallenges(header: string): Challenge[] {
   const found: { scheme: string; parameters: Map<string, string> }[] = []
   const token =

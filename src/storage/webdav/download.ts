@@ -6,7 +6,7 @@ import { unconfirmed } from '../unconfirmed.js'
 import type { Reply, Subject, WebdavRequests } from './requests.js'
 
 /**
- * Downloads a range of a file. The version of the file is the entity tag, if the server has one.
+ * Downloads a range of a file. The version of the file is its entity tag, if the server sends one.
  */
 export function download(requests: WebdavRequests, subject: Subject, range: ByteRange, check?: FoundCheck): Download {
   const { policy, closing, counters } = requests
@@ -23,7 +23,7 @@ export function download(requests: WebdavRequests, subject: Subject, range: Byte
     check,
     versioned: false,
     toError: (error) => requests.typed(error, subject),
-    // Not every server honours If-Match, so the versions of the responses are compared.
+    // Some servers ignore If-Match, so download() compares the versions of the responses instead.
     get: async (asked) => {
       const headers = { range: rangeHeader(asked) }
       const reply = await requests.open(subject, { method: 'GET', headers, accept: [200, 206, 416] })
@@ -55,7 +55,10 @@ function sizeOf416({ headers }: Reply): number | undefined {
   return size === undefined ? undefined : Number(size)
 }
 
-/** A login page, or a body that a proxy has compressed, is not the content of a file. */
+/**
+ * Throws for a login page, and for a body that a proxy has compressed, because neither is the
+ * content of a file.
+ */
 function refuseForeign({ headers }: Reply, what: string, target: string): void {
   const encoding = headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') {

@@ -3,7 +3,7 @@ import { networkFailure } from '../network-errors.js'
 import { setRetryAfter } from '../retry.js'
 import type { Reply } from './requests.js'
 
-/** Characters of a server's own words that a message shows. */
+/** Maximum number of characters of a server's text in an error message. */
 const MAX_MESSAGE = 200
 
 const NO_STORE = 'Check the URL: a server that is not WebDAV answers there, or a proxy changes replies.'
@@ -32,13 +32,16 @@ const STATUS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
 }
 
 export interface Attempted {
-  /** "reading", "writing", … */
+  /** A verb such as "reading" or "writing". */
   readonly doing: string
-  /** `webdavs://host/path` */
+  /** URL of the file, such as `webdavs://host/path`. */
   readonly target: string
 }
 
-/** The error of a reply that refuses a request. `said`: the beginning of its body. */
+/**
+ * Returns the error for a reply that refuses a request. `said` is the beginning of the reply's
+ * body.
+ */
 export function statusError(
   { doing, target }: Attempted,
   reply: Pick<Reply, 'status' | 'headers'>,
@@ -68,20 +71,20 @@ function classify(status: number, location: string | undefined): readonly [Error
   return ['STORAGE_FAILED', NO_STORE]
 }
 
-/** Only the place: a query may hold a token. */
+/** Returns only the origin of a URL, because its query may contain a token. */
 function originOf(location: string): string {
   if (!URL.canParse(location)) return 'another place'
   const { protocol, host, pathname } = new URL(location)
   return `${protocol}//${host}${pathname}`
 }
 
-/** The title of a page or an error body, in printable characters. */
+/** Returns the title of an HTML page, or the message of an error body, in printable characters. */
 function titleOf(body: string): string | undefined {
   const found = /<(?:title|(?:[a-z]+:)?message)[^>]*>\s*([^<]{1,200}?)\s*</i.exec(body)?.[1]
   return found?.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_MESSAGE)
 }
 
-/** The LitestreamError for what the network, TLS or Node threw. */
+/** Converts an error of the network, TLS or Node.js to a LitestreamError. */
 export function webdavError(thrown: unknown, { doing, target }: Attempted, authorityHint: string): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
   const failure = networkFailure(thrown, authorityHint)

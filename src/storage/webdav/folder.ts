@@ -6,7 +6,7 @@ import { statusError } from './errors.js'
 import { type DavResource, MultistatusFault, parseMultistatus } from './multistatus.js'
 import type { Reply, Subject, WebdavRequests } from './requests.js'
 
-/** Entries of one folder, those of other programs included, after which its listing is given up. */
+/** Maximum number of entries of a folder in a listing, including files of other programs. */
 const MAX_ENTRIES = 4_000_000
 
 const PROPERTIES = Buffer.from(
@@ -15,15 +15,18 @@ const PROPERTIES = Buffer.from(
 )
 
 export interface FolderResource extends DavResource {
-  /** Decoded. */
+  /** Percent-decoded name of the entry. */
   readonly name: string
-  /** Number of names in its path: the folder itself has one less than its entries. */
+  /**
+   * Number of names in the entry's path. The entry of the folder itself has one name less than the
+   * others.
+   */
   readonly depth: number
 }
 
 /**
- * The entries of a folder that `wanted` accepts, in no order; undefined if the folder does not
- * exist. Only these entries are kept in memory.
+ * Returns the entries of a folder that `wanted` accepts, in no particular order, or undefined if
+ * the folder does not exist. Only these entries are kept in memory.
  */
 export function entriesOf(
   requests: WebdavRequests,
@@ -94,8 +97,8 @@ async function* chunksOf(paced: PacedBody): AsyncGenerator<Uint8Array> {
 }
 
 /**
- * The last name of the path, and the number of names; a server behind a proxy may know other ones
- * before it. Undefined for the root.
+ * Returns the final name of a path, and the number of names in the path. A server behind a proxy
+ * may put other names before the path that the client knows. Returns undefined for the root.
  */
 function placeOf(href: string): { readonly name: string; readonly depth: number } | undefined {
   const names = href
@@ -112,8 +115,8 @@ function placeOf(href: string): { readonly name: string; readonly depth: number 
 }
 
 /**
- * The names of the folders in a folder; undefined if it does not exist. A name that leads out of the
- * folder, which a server must not send, is left out.
+ * Returns the names of the subfolders of a folder, or undefined if the folder does not exist. Omits
+ * a name that leads out of the folder, which a server must not send.
  */
 export async function foldersIn(requests: WebdavRequests, subject: Subject): Promise<string[] | undefined> {
   const found = await entriesOf(requests, subject, ({ isCollection }) => isCollection)
@@ -125,7 +128,7 @@ export async function foldersIn(requests: WebdavRequests, subject: Subject): Pro
     .map(({ name }) => name)
 }
 
-/** Makes a folder and those above it, as far as they are missing. */
+/** Creates a folder and all missing folders above it. */
 export async function makeFolders(requests: WebdavRequests, subject: Subject, folder: string): Promise<void> {
   if ((await makeFolder(requests, subject, folder)) !== 'no parent') return
   const parent = folder.slice(0, folder.lastIndexOf('/'))
@@ -140,7 +143,7 @@ function makeFolder(requests: WebdavRequests, subject: Subject, folder: string):
     const { status, headers } = await requests.send(subject, { method: 'MKCOL', path, accept })
     if (status === 409) return 'no parent'
     if (status !== 403) return 'there'
-    // Apache says so, too, if another client makes the folder at the same moment.
+    // Apache reports the same status if another client creates the folder at the same moment.
     const probe = { method: 'PROPFIND', path, headers: { depth: '0' }, accept: [207, 403, 404] }
     if ((await requests.send(subject, probe)).status === 207) return 'there'
     throw statusError({ doing: subject.doing, target: requests.target(folder) }, { status, headers })

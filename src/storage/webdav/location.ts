@@ -5,14 +5,17 @@ import type { WebdavSettings } from './settings.js'
 
 export interface WebdavLocation {
   readonly type: 'webdav'
-  /** `https://host:port` */
+  /** Origin of the server, such as `https://host:port`. */
   readonly origin: string
-  /** Decoded; begins with a slash and has none at its end: "" is the root of the server. */
+  /**
+   * Percent-decoded path of the replica, which begins with a slash and does not end with one. "" is
+   * the root of the server.
+   */
   readonly path: string
   readonly settings: WebdavSettings
 }
 
-/** `webdav://[user:password@]host[:port]/path` for HTTP, `webdavs://` for HTTPS. */
+/** Parses `webdav://[user:password@]host[:port]/path` for HTTP, and `webdavs://` for HTTPS. */
 export function parseWebdavUrl(parts: UrlParts): WebdavLocation {
   const { display, params, host } = parts
   const { user, password } = parts.userinfo === undefined ? {} : splitUserinfo(parts.userinfo, display)
@@ -33,7 +36,7 @@ export function parseWebdavUrl(parts: UrlParts): WebdavLocation {
   return { type: 'webdav', origin: new URL(origin).origin, path: clean, settings }
 }
 
-/** A path as it is sent: each segment percent-encoded. */
+/** Percent-encodes each segment of a path for a request. */
 export function encodePath(decoded: string): string {
   return decoded
     .split('/')
@@ -41,7 +44,7 @@ export function encodePath(decoded: string): string {
     .join('/')
 }
 
-/** `webdavs://host/path` without user and password. */
+/** Returns `webdavs://host/path` without user and password. */
 export function webdavUrl({ origin, path: decoded }: Pick<WebdavLocation, 'origin' | 'path'>): string {
   return origin.replace(/^http/, 'webdav') + encodePath(decoded)
 }

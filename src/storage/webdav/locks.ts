@@ -6,23 +6,25 @@ import { makeFolders } from './folder.js'
 import type { Subject, WebdavRequests } from './requests.js'
 
 /**
- * Name of the folder beside the levels that is locked. A folder, because MKCOL creates it atomically
- * and nothing replaces it: Apache keeps a lock of a file by its inode, and a PUT that began before the
- * lock puts another inode in its place.
+ * Name of the folder beside the levels that the client locks. The client locks a folder instead of
+ * a file, because MKCOL creates a folder atomically and nothing replaces it. Apache identifies the
+ * lock of a file by its inode, and a PUT that began before the lock replaces the inode.
  */
 const MUTEX = 'writer.lock'
 
-/** Seconds after which the server drops the lock of a client that died. */
+/** Seconds after which the server drops the lock of a client that has died. */
 const LOCK_SECONDS = 20
 
-/** Milliseconds after requesting a lock, after which no change begins under it. */
+/**
+ * Milliseconds after the request for a lock in which the client may begin a change under this lock.
+ */
 const TRUSTED_FOR = 10_000
 
-/** Milliseconds to wait for another client's lock. */
+/** Maximum time in milliseconds that a client waits for the lock of another client. */
 const LOCK_PATIENCE = 60_000
 
 /**
- * Milliseconds: the longest pause between two attempts. Another writer has the lock for three
+ * Longest pause in milliseconds between two attempts to lock. A writer holds the lock for three
  * requests.
  */
 const LOCK_PAUSE = 250
@@ -34,17 +36,21 @@ const LOCK_BODY = Buffer.from(
 
 /** A lock that this client holds. */
 export interface HeldLock {
-  /** Throws UNAVAILABLE once the lock may be about to expire: call it before each change. */
+  /**
+   * Throws UNAVAILABLE if the lock may expire soon. The client must call this method before each
+   * change.
+   */
   check(): void
   release(): Promise<void>
 }
 
 /**
- * The exclusive write lock of WebDAV (class 2) on one folder of the replica, under which exactly one
- * of many writers changes a name. The folder exists before it is locked: Apache forgets locks of
- * names that do not, or keeps them, while others list the folder above. The first lock is requested
- * twice: a server that grants the second request too (some invent locks for clients that require
- * them) has no working locks.
+ * The exclusive write lock of WebDAV (class 2) on one folder of the replica. A writer that holds
+ * this lock can change a name without competing with other writers. The client creates the folder
+ * before it locks the folder. Without the folder, Apache forgets the lock, or keeps it while other
+ * clients list the parent folder. The client requests the first lock twice. Some servers invent
+ * locks for clients that require them, and also grant the second request. The locks of such a
+ * server do not work.
  */
 export class WebdavLocks {
   readonly #requests: WebdavRequests
@@ -52,13 +58,16 @@ export class WebdavLocks {
   #state: 'unknown' | 'announced' | 'proved' | 'none' = 'unknown'
   #reason: string | undefined
 
-  /** `root`: decoded path of the replica, which exists before the first lock. */
+  /** `root` is the decoded path of the replica, which must exist before the first lock. */
   constructor(requests: WebdavRequests, root: string) {
     this.#requests = requests
     this.#path = `${root}/${MUTEX}/`
   }
 
-  /** Takes what OPTIONS says: `1, 2` in the header DAV. */
+  /**
+   * Reads from the header DAV of a response to OPTIONS whether the server has locks. `1, 2` means
+   * that it has locks.
+   */
   announce(davHeader: string): void {
     if (this.#state !== 'unknown') return
     const hasLocks = davHeader.split(',').some((each) => each.trim() === '2')
@@ -66,7 +75,10 @@ export class WebdavLocks {
     if (!hasLocks) this.#reason = 'the WebDAV server has no locks (class 2)'
   }
 
-  /** Why the server has no locks; undefined if it has, and while that is unknown. */
+  /**
+   * Why the server has no working locks. Undefined if it has locks, or if the client does not know
+   * yet.
+   */
   get reason(): string | undefined {
     return this.#reason
   }
@@ -75,7 +87,10 @@ export class WebdavLocks {
     return this.#state === 'proved'
   }
 
-  /** Undefined where the server has no locks. Waits for another client's lock. */
+  /**
+   * Locks the folder, and waits for the lock of another client. Returns undefined if the server has
+   * no locks.
+   */
   async lock(change: Subject): Promise<HeldLock | undefined> {
     if (this.#state === 'none') return undefined
     const subject = { ...change, path: this.#path }
@@ -141,7 +156,7 @@ export class WebdavLocks {
     })
   }
 
-  /** A missing lock counts as released. */
+  /** Releases a lock. A missing lock counts as released. */
   async #unlock({ operation, path }: Subject, token: string): Promise<void> {
     if (this.#requests.closing.aborted) return
     const subject = { operation, doing: 'unlocking', path }
@@ -149,7 +164,7 @@ export class WebdavLocks {
     const accept = [200, 204, 400, 403, 404, 409, 412, 423]
     await this.#requests
       .retried(subject, () => this.#requests.send(subject, { method: 'UNLOCK', headers, accept }))
-      // It expires without that.
+      // If UNLOCK fails, the lock expires later.
       .catch(() => undefined)
   }
 }

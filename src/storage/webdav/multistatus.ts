@@ -1,19 +1,19 @@
-/** A resource as a multistatus reply to PROPFIND describes it. */
+/** A file or a folder, as a multistatus response to PROPFIND describes it. */
 export interface DavResource {
-  /** As sent: percent-encoded, a path or a URL. */
+  /** Path or URL of the resource as the server sends it, percent-encoded. */
   readonly href: string
   readonly isCollection: boolean
-  /** Bytes; NaN if the server does not report it. */
+  /** Size in bytes, or NaN if the server does not report it. */
   readonly size: number
-  /** Milliseconds since the epoch; NaN if the server does not report it. */
+  /** Last modification in milliseconds since the epoch, or NaN if the server does not report it. */
   readonly modifiedAt: number
   readonly etag: string | undefined
 }
 
-/** Why a reply is not taken for a multistatus. */
+/** The error for a response that is not a valid multistatus. */
 export class MultistatusFault extends Error {
   override readonly name = 'MultistatusFault'
-  /** Whether a retry may get a complete reply, because this one was truncated. */
+  /** Whether the response is truncated, so that a retry may get a complete one. */
   readonly cut: boolean
 
   constructor(message: string, cut = false) {
@@ -22,26 +22,27 @@ export class MultistatusFault extends Error {
   }
 }
 
-/** Characters of one tag, one text or one attribute. */
+/** Maximum number of characters of one tag, text or attribute. */
 const MAX_TOKEN = 64 * 1024
 const MAX_DEPTH = 32
 
 const DAV = 'DAV:'
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
-/** The tokens of the tokenizer. */
+/** The tokens that the tokenizer yields. */
 type Token =
   | { readonly type: 'open'; readonly text: string; readonly closed: boolean }
   | { readonly type: 'close'; readonly text: string }
   | { readonly type: 'text'; readonly text: string }
 
 /**
- * The resources of a multistatus (RFC 4918, section 13), each as soon as its end tag is read:
- * neither the response nor its tree is kept in memory. Accepts the subset of XML that such
- * responses use: elements, attributes, namespaces, text, CDATA, comments, the XML declaration and
- * the five entities. A document type, any other entity, another encoding than UTF-8, and a tag or a
- * text of more than 64 Ki characters are a MultistatusFault, as is a reply that ends too early or
- * that reports that resources are missing from it.
+ * Parses a multistatus (RFC 4918, section 13) and yields each resource as soon as it has read the
+ * end tag of the resource. Keeps neither the response nor its tree in memory. Accepts the subset of
+ * XML that such responses use, which is elements, attributes, namespaces, text, CDATA, comments,
+ * the XML declaration, character references and the five entities. Throws MultistatusFault for a
+ * document type, any other entity, an encoding other than UTF-8, and a tag or a text of more than
+ * 64 Ki characters. Also throws MultistatusFault for a response that ends too early, or that
+ * reports that resources are missing from it.
  */
 export async function* parseMultistatus(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<DavResource, void> {
   const tokenizer = new Tokenizer()
@@ -55,10 +56,10 @@ export async function* parseMultistatus(chunks: AsyncIterable<Uint8Array>): Asyn
   if (!reader.ended || !tokenizer.isEmpty) throw new MultistatusFault('the listing ends in the middle', true)
 }
 
-/** Cuts the text of a document into tags and texts. */
+/** Divides the text of a document into tags and texts. */
 class Tokenizer {
   readonly #decoder = new TextDecoder('utf-8', { fatal: true })
-  /** The beginning of a token whose end has not come yet. */
+  /** The beginning of a token whose end has not arrived yet. */
   #rest = ''
 
   get isEmpty(): boolean {
@@ -88,7 +89,9 @@ class Tokenizer {
   }
 }
 
-/** Where the token that begins at `at` ends; undefined if that has not come yet. */
+/**
+ * Returns the end of the token that begins at `at`, or undefined if the end has not arrived yet.
+ */
 function tokenEnd(text: string, at: number): number | undefined {
   if (at >= text.length) return undefined
   if (text[at] !== '<') return found(text.indexOf('<', at))
@@ -101,11 +104,11 @@ function tokenEnd(text: string, at: number): number | undefined {
   if (begin.startsWith('<![CDATA[')) return until(']]>')
   if (begin.startsWith('<?')) return until('?>')
   if (begin.startsWith('<!')) {
-    // Too short to distinguish a comment or CDATA from a document type.
+    // The text is too short to distinguish a comment or CDATA from a document type.
     if ('<!--'.startsWith(begin) || '<![CDATA['.startsWith(begin)) return undefined
     throw new MultistatusFault('the reply has a document type')
   }
-  // A ">" may stand in the value of an attribute.
+  // The value of an attribute may contain a ">".
   let quote: string | undefined
   for (let i = at + 1; i < text.length; i++) {
     const each = text[i]!
@@ -122,7 +125,7 @@ function found(index: number): number | undefined {
   return index < 0 ? undefined : index
 }
 
-/** Undefined for a comment and the XML declaration. */
+/** Converts text to a token. Returns undefined for a comment and for the XML declaration. */
 function tokenOf(text: string): Token | undefined {
   if (text.length > MAX_TOKEN) throw new MultistatusFault(`a tag or a text has more than ${MAX_TOKEN} characters`)
   if (text.startsWith('<![CDATA[')) return { type: 'text', text: text.slice(9, -3) }
@@ -151,11 +154,11 @@ function withoutEntities(text: string): string {
 }
 
 interface Element {
-  /** As written, to compare with the closing tag. */
+  /** The tag as written, which the closing tag must repeat. */
   readonly tag: string
   /**
-   * Local names of the open elements below the root, joined; an element of another namespace than
-   * DAV is "?".
+   * The local names of the open elements below the root, separated by slashes. The name of an
+   * element that is not in the namespace DAV is "?".
    */
   readonly path: string
   readonly scope: ReadonlyMap<string, string>
@@ -168,14 +171,17 @@ interface Facts {
   isCollection?: boolean
 }
 
-/** Follows the elements, and gathers those of the current response. */
+/** Follows the elements of a document, and collects the data of the current response. */
 class MultistatusReader {
   readonly #open: Element[] = []
   #text = ''
   #href: string | undefined
   #status: number | undefined
   #facts: Facts = {}
-  /** The properties of the current propstat: they count only if its status is 200. */
+  /**
+   * The properties of the current propstat element. They are used only if the status of the
+   * propstat is 2xx or missing.
+   */
   #found: Facts = {}
   #foundStatus: number | undefined
   ended = false
@@ -267,8 +273,9 @@ class MultistatusReader {
   }
 
   /**
-   * A resource that was deleted during the listing has the status 404; any other error means that
-   * something is missing.
+   * Returns the resource of a response element. Returns undefined for the status 404, because the
+   * resource was deleted during the listing. Any other error status means that the listing is
+   * incomplete.
    */
   #resource(): DavResource | undefined {
     if (this.#status === 404 || this.#status === 410) return undefined
@@ -285,7 +292,7 @@ function statusOf(text: string): number {
   return Number(/^HTTP\/[\d.]+ (\d{3})/.exec(text)?.[1] ?? Number.NaN)
 }
 
-/** The prefixes in force inside an element. */
+/** Returns the namespace prefixes that are valid inside an element. */
 function scopeOf(tag: string, outer: ReadonlyMap<string, string> | undefined): ReadonlyMap<string, string> {
   if (outer !== undefined && !tag.includes('xmlns')) return outer
   const scope = new Map(outer)

@@ -15,39 +15,45 @@ import { statusError, webdavError } from './errors.js'
 import { encodePath, type WebdavLocation, webdavUrl } from './location.js'
 import type { WebdavSettings } from './settings.js'
 
-/** Connections to one server. */
+/** Maximum number of connections to one server. */
 const MAX_CONNECTIONS = 64
 
-/** Bytes of a reply that refuses or confirms a request; of a longer one the rest is not read. */
+/** Maximum bytes that the client reads of a response that refuses or confirms a request. */
 const SMALL_REPLY = 64 * 1024
 
-/** Challenges that one request answers: one for its first, one for a nonce that has expired. */
+/**
+ * Maximum number of challenges that the client answers for one request. The first challenge asks
+ * for credentials, and a second one may report an expired nonce.
+ */
 const MAX_CHALLENGES = 2
 
 /**
- * Milliseconds for the answer to a change, which a server may sync to its disk first. Litestream's
- * limit for a request.
+ * Timeout in milliseconds for the response to a change, which a server may have to sync to its disk
+ * first. Litestream uses the same timeout for all requests.
  */
 const CHANGE_TIMEOUT = 30_000
 
-/** The subject of a request, for counters and messages. */
+/** The verb, path and kind of a request, for counters and messages. */
 export interface Subject {
   readonly operation: Operation
-  /** "reading", "writing", … */
+  /** A verb such as "reading" or "writing". */
   readonly doing: string
-  /** Decoded path on the server. */
+  /** Percent-decoded path on the server. */
   readonly path: string
   readonly signal?: AbortSignal | undefined
 }
 
 export interface Outgoing {
   readonly method: string
-  /** Decoded; default: that of the subject. */
+  /** Percent-decoded path of the request. The default is the path of the subject. */
   readonly path?: string
   readonly headers?: Readonly<Record<string, string>>
-  /** Called once more each time that the request is sent again. `size`: bytes. */
+  /**
+   * The body of the request. `size` is in bytes. The client calls `open` each time that it sends
+   * the request.
+   */
   readonly body?: { readonly size: number; open(): AsyncIterable<Uint8Array> | Iterable<Uint8Array> }
-  /** Statuses that are answers and no errors. */
+  /** Statuses that the caller accepts. The client throws for any other status. */
   readonly accept: readonly number[]
 }
 
@@ -55,13 +61,14 @@ export interface Reply {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: IncomingMessage
-  /** Ends a request whose body the server did not wait for. */
+  /** Aborts a request to which the server has responded before it received the whole body. */
   readonly abandon: () => void
 }
 
 /**
- * Sends requests to a WebDAV server: authorizes, counts and times each, bounds every wait, converts
- * errors. Redirections are never followed, so credentials stay at the origin.
+ * Sends requests to a WebDAV server. Authenticates, counts and times each request, limits every
+ * wait, and converts errors to LitestreamErrors. Never follows a redirection, so that credentials
+ * go only to the origin of the replica.
  */
 export class WebdavRequests {
   readonly counters: OperationCounters
@@ -85,7 +92,10 @@ export class WebdavRequests {
     this.#authorization = authorization
   }
 
-  /** Reads the file of authorities; does not connect. Throws CONFIG_INVALID. */
+  /**
+   * Prepares the requests without connecting. Reads the file of certificate authorities. Throws
+   * CONFIG_INVALID.
+   */
   static async prepare(
     location: WebdavLocation,
     settings: WebdavSettings,
@@ -107,24 +117,27 @@ export class WebdavRequests {
     return new WebdavRequests(location, connections, new Authorization(settings), inForce, onOutage)
   }
 
-  /** Fires when the client is closed. */
+  /** Aborts when the client is closed. */
   get closing(): AbortSignal {
     return this.#closing.signal
   }
 
-  /** `webdavs://host/path`, for messages. */
+  /** Returns the URL of a path, for messages. */
   target(path: string): string {
     return webdavUrl({ origin: this.origin, path })
   }
 
-  /** Ends every request and body under way, with ABORTED, and refuses new ones. */
+  /** Aborts all running requests and downloads with ABORTED, and refuses new ones. */
   close(): void {
     if (this.closing.aborted) return
     this.#closing.abort(new LitestreamError('ABORTED', `the client of ${this.target('')} was closed`))
     this.#connections.agent.destroy()
   }
 
-  /** Retries until an attempt succeeds, fails permanently, or the policy is exhausted. */
+  /**
+   * Repeats a request until an attempt succeeds, an attempt fails permanently, or the policy allows
+   * no more attempts.
+   */
   retried<T>(subject: Subject, attempt: () => Promise<T>): Promise<T> {
     return retrying(attempt, {
       policy: this.policy,
@@ -137,7 +150,7 @@ export class WebdavRequests {
   }
 
   /**
-   * One request whose reply has no content of interest: it is read, up to a limit, so that the
+   * Sends one request. Reads the body of the response up to a limit and discards it, so that the
    * connection can be used again.
    */
   async send(subject: Subject, outgoing: Outgoing): Promise<Pick<Reply, 'status' | 'headers'>> {
@@ -146,7 +159,7 @@ export class WebdavRequests {
     return reply
   }
 
-  /** One request; the caller reads or destroys the body of the reply. */
+  /** Sends one request. The caller must read or destroy the body of the response. */
   async open(subject: Subject, outgoing: Outgoing): Promise<Reply> {
     throwIfAborted(subject.signal, `${subject.doing} ${this.target(subject.path)}`)
     return this.counters.track(subject.operation, async () => {
@@ -180,7 +193,7 @@ export class WebdavRequests {
     }
   }
 
-  /** Sends once. Resolves with the head of the reply; every wait on the way is bounded. */
+  /** Sends a request once. Resolves with the head of the response. Every wait has a time limit. */
   #exchange(subject: Subject, outgoing: Outgoing, uri: string, authorization: string | undefined): Promise<Reply> {
     const { method, headers, body } = outgoing
     const { protocol, hostname, port } = new URL(this.origin)
@@ -213,12 +226,13 @@ export class WebdavRequests {
       }
       const wait = startWait(limit, () => fail(this.#noAnswer(subject, limit)))
       sent.on('error', fail)
-      // Both may have aborted already: then they call `fail` here.
+      // If a signal has aborted already, onAbort() calls `fail` immediately.
       forgets.push(onAbort(subject.signal, () => fail(new Error('cancelled'))))
       forgets.push(onAbort(this.closing, () => fail(this.closing.reason)))
       sent.once('response', (reply: IncomingMessage) => {
         settle()
-        // A body that is not being read yet may still emit an error without a listener.
+        // Node.js would end the process for an error event without a listener, and the body may
+        // emit an error before it is read.
         reply.on('error', () => undefined)
         const abandon = () => void (sent.writableFinished || sent.destroy())
         resolve({ status: reply.statusCode ?? 0, headers: reply.headers, body: reply, abandon })
@@ -233,7 +247,7 @@ export class WebdavRequests {
     })
   }
 
-  /** The beginning of a small body as text. */
+  /** Returns the beginning of a small body as text. */
   async #drain({ body }: Reply, signal: AbortSignal | undefined): Promise<string> {
     const forget = onAbort(signal, () => body.destroy())
     const timer = startTimer(this.policy.idleTimeout, () => body.destroy())
@@ -246,7 +260,7 @@ export class WebdavRequests {
         parts.push(chunk)
       }
     } catch {
-      // The status was the answer.
+      // An incomplete body is sufficient, because the client only needs the status.
     } finally {
       forget()
       timer.stop()
@@ -264,7 +278,7 @@ export class WebdavRequests {
   }
 }
 
-/** A timer for progress that is set again without making a new one each time. */
+/** Starts a timer that restarts without creating a new timer each time. */
 function startWait(limit: number, expired: () => void): { restart(): void; stop(): void } {
   let last = elapsedMs()
   let timer = startTimer(limit, check)
@@ -294,7 +308,10 @@ async function writeBody(
   sent.end()
 }
 
-/** Also at the end of the connection, which is an error that is reported elsewhere. */
+/**
+ * Resolves when the request accepts more bytes, or when the connection ends. The request itself
+ * reports the error of an ended connection.
+ */
 function drained(sent: ClientRequest): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

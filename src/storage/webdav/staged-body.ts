@@ -9,15 +9,15 @@ import { createTemporary } from '../../fs/temporary.js'
 import { throwIfAborted } from '../../util/abort.js'
 
 /**
- * Maximum bytes of a body that are kept in memory; a longer one is written to a file in the
- * system's folder of temporary files.
+ * Maximum size in bytes of a body that stays in memory. A longer body goes to a file in the
+ * system's directory for temporary files.
  */
 const IN_MEMORY = 4 * 1024 * 1024
 
-/** Bytes of one chunk that is read from a file. */
+/** Number of bytes that one read of the temporary file returns. */
 const CHUNK = 256 * 1024
 
-/** A body of known length that can be sent more than once. */
+/** A body whose length is known and that can be sent more than once. */
 export interface StagedBody {
   readonly size: number
   open(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>
@@ -25,9 +25,10 @@ export interface StagedBody {
 }
 
 /**
- * WebDAV needs the length of a body in advance: many servers refuse chunked bodies, or store
- * nothing. `localFile` has the same content. Throws errors of the body, and DISK_FULL if a large
- * body does not fit.
+ * Makes a body whose length is known, because WebDAV needs the length in advance. Many servers
+ * refuse a chunked body, or store an empty file. If `localFile` is set, this file has the same
+ * content, and the client sends it instead of `body`. Throws errors of the body, and DISK_FULL if a
+ * large body does not fit on the disk.
  */
 export async function stageBody(
   body: Uint8Array | AsyncIterable<Uint8Array>,
@@ -49,7 +50,7 @@ export async function stageBody(
         file = await StagedFile.create()
         for (const part of parts.splice(0)) await file.append(part)
       }
-      // The owner may reuse a chunk when the next one is requested.
+      // Copies the chunk, because its owner may reuse the chunk when the next one is requested.
       if (file === undefined) parts.push(Uint8Array.from(chunk))
       else await file.append(chunk)
     }
@@ -63,8 +64,8 @@ export async function stageBody(
 }
 
 /**
- * A file without a name, where the system lets an open file be removed: nothing is left if the
- * process is killed.
+ * A temporary file, which is removed while it is open if the system allows that. The file then
+ * disappears even if the process is killed.
  */
 class StagedFile {
   readonly #path: string

@@ -47,26 +47,32 @@ import type { WebdavSettings } from './settings.js'
 import { type StagedBody, stageBody } from './staged-body.js'
 
 /**
- * Apache checks for a lock and adds its own in two steps: of two LOCK requests within a few
- * milliseconds both may succeed.
+ * Apache checks for a lock and adds its own lock in two steps. Two LOCK requests within a few
+ * milliseconds may therefore both succeed.
  */
 const RACING_LOCKS = 'a WebDAV server may grant a lock to two clients that request it at the same moment'
 
-/** Number of files deleted in parallel. */
+/** Number of files that the client deletes in parallel. */
 const DELETE_CONCURRENCY = 8
 
 /**
- * Milliseconds after a proof that the server speaks WebDAV, for which its "404" for a folder is
- * accepted without another proof.
+ * Milliseconds for which the client trusts a proof that the server speaks WebDAV. Until then, it
+ * accepts status 404 for a folder without a new proof.
  */
 const CONFIRMED_FOR = 5_000
 
-/** A replica in a folder of a WebDAV server: `<path>/ltx/<level>/<min>-<max>.ltx`. */
+/**
+ * A client of a replica in a folder of a WebDAV server. Files are named
+ * `<path>/ltx/<level>/<min>-<max>.ltx`.
+ */
 export class WebdavReplicaClient implements ReplicaClient {
   readonly type = 'webdav'
   readonly url: string
   readonly legacy: LegacyObjects
-  /** WebDAV gives neither guarantee: the lock makes a second winner rare, but not impossible. */
+  /**
+   * WebDAV guarantees neither create-only writes nor compare-and-set. With the lock, it is rare but
+   * not impossible that two writers of one name both succeed.
+   */
   readonly guarantees: AskedGuarantees
   readonly #root: string
   readonly #requests: WebdavRequests
@@ -74,9 +80,9 @@ export class WebdavReplicaClient implements ReplicaClient {
   readonly #tags: EntityTags
   readonly #files: DownloadedFiles
   readonly #ready = new Set<string>()
-  /** Whether MOVE names its destination by the path alone. */
+  /** Whether the client sends the destination of MOVE as a path instead of a URL. */
   #pathOnly = false
-  /** By `elapsedMs()`: when the server last proved that it speaks WebDAV. */
+  /** Time at which the server last proved that it speaks WebDAV, by `elapsedMs()`. */
   #confirmedAt = Number.NEGATIVE_INFINITY
 
   private constructor(location: WebdavLocation, requests: WebdavRequests) {
@@ -105,9 +111,10 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Asks the server for its features. Throws CONFIG_INVALID for a file of authorities that cannot
-   * be used, ACCESS_DENIED for a wrong login or certificate, UNAVAILABLE for a server that does not
-   * speak WebDAV. A folder that does not exist is made by the first write.
+   * Asks the server for its features and checks the folder. If the folder does not exist, the first
+   * write creates it. Throws CONFIG_INVALID for an unusable file of certificate authorities. Throws
+   * ACCESS_DENIED for a failed authentication or a refused certificate, and UNAVAILABLE if the
+   * server does not speak WebDAV.
    */
   static async open(
     location: WebdavLocation,
@@ -125,8 +132,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Throws the errors of `open` for unusable settings and files; does not connect. Returns the
-   * guarantees of every server.
+   * Checks the settings and reads the files that they name, without connecting. Throws the errors
+   * that `open` would throw for them. Returns the guarantees that every WebDAV server has.
    */
   static async check(location: WebdavLocation, given: WebdavSettings = {}): Promise<WriteGuarantees> {
     const requests = await WebdavRequests.prepare(location, merged(location.settings, given))
@@ -135,8 +142,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Throws unless the server says that it speaks WebDAV: a gateway's "404" must not be taken for an
-   * empty replica.
+   * Throws unless the server reports that it speaks WebDAV. Without this check, the client could
+   * take the status 404 of a gateway for an empty replica.
    */
   async #confirm(signal: AbortSignal | undefined): Promise<void> {
     if (elapsedMs() - this.#confirmedAt < CONFIRMED_FOR) return
@@ -159,7 +166,7 @@ export class WebdavReplicaClient implements ReplicaClient {
     })
   }
 
-  /** Undefined before the first lock. */
+  /** The guarantees of the server, or undefined before the first lock. */
   get #guarantees(): WriteGuarantees | undefined {
     const { reason, isProved } = this.#locks
     if (reason === undefined && !isProved) return undefined
@@ -171,7 +178,7 @@ export class WebdavReplicaClient implements ReplicaClient {
     return this.#guarantees!
   }
 
-  /** Not every server asks for a login before OPTIONS. */
+  /** Sends a PROPFIND, because some servers answer OPTIONS without authentication. */
   async #checkRoot(signal: AbortSignal | undefined): Promise<void> {
     const subject = this.#subject('HEAD', 'opening', this.#root, signal)
     await this.#requests.retried(subject, () =>
@@ -188,7 +195,8 @@ export class WebdavReplicaClient implements ReplicaClient {
     const path = this.#path(levelDirectory(level))
     const subject = this.#subject('LIST', 'listing', path, signal)
     const wanted = (name: string) => (parseFileName(name)?.minTxid ?? -1) >= fromTxid
-    // An LTX file has a header: an empty one is what a server made of an upload that broke off.
+    // An LTX file is never empty. An empty file is the rest of an interrupted upload, which some
+    // servers keep.
     const found = await entriesOf(
       this.#requests,
       subject,
@@ -260,7 +268,10 @@ export class WebdavReplicaClient implements ReplicaClient {
     return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size: staged.size, createdAt: timestamp }
   }
 
-  /** Creates a missing folder and, once, removes files of dead writers there. */
+  /**
+   * Creates a missing folder. The first call for a folder also removes temporary files of dead
+   * writers.
+   */
   async #prepare(folder: string, subject: Subject): Promise<void> {
     if (this.#ready.has(folder)) return
     const at = { ...subject, path: folder }
@@ -275,8 +286,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Written under a temporary name first, so that an interrupted upload never has the name of a
-   * file, on any server.
+   * Uploads a file under a temporary name first, so that an incomplete file never has the name of
+   * an LTX file on any server.
    */
   async #publish(subject: Subject, staged: StagedBody, timestamp: number, createOnly: boolean): Promise<void> {
     const { path, signal } = subject
@@ -286,7 +297,7 @@ export class WebdavReplicaClient implements ReplicaClient {
         this.#requests.send(subject, {
           method: 'PUT',
           path: temporary,
-          // Nextcloud, ownCloud and rclone take the time of the file from it.
+          // Nextcloud, ownCloud and rclone take the mtime of the file from the header x-oc-mtime.
           headers: {
             'content-type': 'application/octet-stream',
             'x-oc-mtime': String(Math.max(0, Math.floor(timestamp / 1000))),
@@ -308,9 +319,9 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Gives the finished file its name, which must be free: under the lock, where the server has
-   * locks. Without, another writer may come between the check and the change. Not every server
-   * heeds `Overwrite: F`.
+   * Gives the finished file its name, which must be free. If the server has locks, the client does
+   * this under the lock. Without a lock, another writer may take the name between the check and the
+   * MOVE, because some servers ignore `Overwrite: F`.
    */
   #nameOnce(subject: Subject, temporary: string): Promise<void> {
     return this.#requests.retried(subject, () =>
@@ -332,7 +343,7 @@ export class WebdavReplicaClient implements ReplicaClient {
     }
   }
 
-  /** Returns false if another file has the name and keeps it. */
+  /** Moves a file. Returns false if another file has the name and must not be overwritten. */
   #move(subject: Subject, from: string, overwrite: boolean): Promise<boolean> {
     const destination = encodePath(subject.path)
     return this.#requests.retried(subject, async () => {
@@ -346,15 +357,16 @@ export class WebdavReplicaClient implements ReplicaClient {
           },
           accept: [200, 201, 204, 412, 502],
         })
-        // A server behind a proxy that ends TLS takes the URL for one of another server.
+        // A server behind a proxy that terminates TLS may take the destination URL for a URL of
+        // another server.
         if (status === 502) {
           this.#pathOnly = !this.#pathOnly
           throw statusError(this.#attempted(subject), { status, headers: {} })
         }
         return status !== 412
       } catch (error) {
-        // After a lost response: only this client knows the temporary name, so if that file is
-        // gone, it was moved.
+        // An attempt may have succeeded although its response was lost. Only this client knows the
+        // temporary name, so if that file does not exist, it was moved.
         if (!isPassing(error) && !isLitestreamError(error, 'NOT_FOUND')) throw error
         if (await this.#exists({ ...subject, path: from })) throw error
         if (await this.#exists(subject)) return true
@@ -367,7 +379,7 @@ export class WebdavReplicaClient implements ReplicaClient {
     return { doing, target: this.#requests.target(path) }
   }
 
-  /** Whether a file has the name, and is not empty. */
+  /** Whether a file has the name and is not empty. */
   #exists(subject: Subject): Promise<boolean> {
     return this.#requests.retried(subject, async () => {
       const { status, headers } = await this.#requests.send(subject, { method: 'HEAD', accept: [200, 204, 404, 410] })
@@ -395,7 +407,10 @@ export class WebdavReplicaClient implements ReplicaClient {
     )
   }
 
-  /** The time is that of the LTX header: WebDAV keeps none that a client could set. */
+  /**
+   * Returns size, time and version of a file. The time comes from the LTX header, because WebDAV
+   * has no time that a client can set.
+   */
   async stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
     const subject = this.#subject('HEAD', 'looking at', this.#file(file), signal)
     const target = this.#requests.target(subject.path)
@@ -407,8 +422,8 @@ export class WebdavReplicaClient implements ReplicaClient {
     const version = versionOf(tag)
     const createdAt = headerTime(header) ?? modifiedAt ?? Number.NaN
     checkFacts({ size, createdAt, version }, target, `looking at ${target}`)
-    // A version is compared with listed ones: it must exist even if the server's own tags cannot be
-    // compared.
+    // The caller compares the version with listings, so the result has the listed version if the
+    // file is the listed one.
     const listed = 'size' in file ? (file as LtxFileInfo) : undefined
     const same = listed !== undefined && (await this.#tags.isSame(file, { size, version }, signal))
     const { level, minTxid, maxTxid } = file
@@ -432,8 +447,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Under a lock where the server has locks; without, another writer may come between the check and
-   * the change.
+   * Writes a small object, under the lock if the server has locks. Without a lock, another writer
+   * may write between the check and the write.
    */
   async putObject(
     name: string,
@@ -460,7 +475,7 @@ export class WebdavReplicaClient implements ReplicaClient {
     })
   }
 
-  /** Runs `act` if the object has the tag. */
+  /** Runs `act` if the object still has the tag. */
   async #change(name: string, subject: Subject, ifTag: string | null, act: () => Promise<void>): Promise<void> {
     throwIfAborted(subject.signal, `${subject.doing} ${this.#requests.target(subject.path)}`)
     await this.#locked(subject, async (lock) => {
@@ -511,8 +526,8 @@ export class WebdavReplicaClient implements ReplicaClient {
 }
 
 /**
- * Some servers derive entity tags from a time in whole seconds. A hash of the content therefore
- * distinguishes two versions.
+ * Returns a hash of the content, because some servers derive entity tags from a time in whole
+ * seconds.
  */
 function tagOf(data: Uint8Array): string {
   return createHash('sha256').update(data).digest('hex')
@@ -522,7 +537,7 @@ function unfinished(target: string): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${target} is empty: its writer has not finished it`, { file: target })
 }
 
-/** A user of the caller does not get the password of the URL. */
+/** If the caller gives a user, the password of the URL is dropped. */
 function merged(url: WebdavSettings, given: WebdavSettings): WebdavSettings {
   return mergedSettings(url, given, { username: ['password'] })
 }
