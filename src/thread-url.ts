@@ -13,9 +13,9 @@ export type ThreadModule =
 
 /**
  * Returns the files whose paths are computed at run time. Tools that trace an application's files
- * copy only files whose names are literals in a URL. Such tools are `@vercel/nft`, and Next.js with
- * webpack or Turbopack. scripts/bundle.mjs writes the names into this function, which is never
- * called.
+ * copy only files whose names are literals in a URL. Examples of such tools are `@vercel/nft`, and
+ * Next.js with webpack or Turbopack. scripts/bundle.mjs writes the names into this function, which
+ * is never called.
  */
 function tracedFiles(): URL[] {
   return []
@@ -25,7 +25,7 @@ threadUrl.tracedFiles = tracedFiles
 
 /**
  * Returns the URL of a thread's module. If the module has a CommonJS version, returns that version,
- * because a thread loads it faster. The function searches the folder of this file, which
+ * because a thread loads CommonJS faster. The function searches the folder of this file, which
  * scripts/bundle.mjs keeps at the root of the compiled tree, and then the installed package. An
  * application's bundler moves this file without the module of a thread. Throws NATIVE_MISSING.
  */

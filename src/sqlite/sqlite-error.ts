@@ -1,4 +1,4 @@
-/** Names of SQLite's primary result codes, by number: https://www.sqlite.org/rescode.html */
+/** Names of SQLite's primary result codes, by number (https://www.sqlite.org/rescode.html). */
 const NAMES: Readonly<Record<number, string>> = {
   1: 'ERROR',
   2: 'INTERNAL',

@@ -59,8 +59,8 @@ export function requestUrl({ url = '/' }: IncomingMessage): URL | undefined {
 }
 
 /**
- * Starts to listen. Rejects with the system's error if that fails. Calls `onFailed` with each later
- * error of the server.
+ * Starts to listen. Rejects with the system's error if the server cannot listen. Calls `onFailed`
+ * with each later error of the server.
  */
 export async function listen(
   server: Server,

@@ -60,7 +60,7 @@ export type PartKind =
 /** A failing part of the process, which the process retries. */
 export interface PartFault {
   readonly part: PartKind
-  /** The address of a listener, the path or the folder of the failing part. */
+  /** Address, path or folder of the failing part. */
   readonly name: string
   /** Whether this fault keeps commits out of a replica. */
   readonly replication: boolean
@@ -92,8 +92,8 @@ export interface DatabaseSummary {
   readonly databaseSize: number
   readonly walSize: number
   /**
-   * How long the database file has been missing, in milliseconds. Undefined while the file exists,
-   * or if the configuration allows it to be missing.
+   * How long the database file has been missing, in milliseconds. Undefined while the database file
+   * exists, or if the configuration allows it to be missing.
    */
   readonly missingMs: number | undefined
   /**
@@ -113,8 +113,8 @@ export interface DatabaseSummary {
   readonly ownWrites: number
   readonly error: DatabaseFault | undefined
   /**
-   * Why the primary detects a second primary only after that one has written, which is the case if
-   * the store has no conditional writes. Undefined if the store has conditional writes.
+   * Why the primary can detect a second primary only after the second primary has written to the
+   * replica. Undefined if the store has conditional writes, which prevent this.
    */
   readonly weakFencing: string | undefined
   readonly mirrors: readonly MirrorStatus[]
@@ -212,14 +212,15 @@ export interface DatabaseStatus extends DatabaseSummary {
   /** The next step for the user, given `reason` or the error. */
   readonly hint: string | undefined
   /**
-   * The state of the database in one or two words, for display. Names the fault if there is one.
+   * The state of the database in one or two words, for display. The label names the fault if the
+   * database has one.
    */
   readonly label: string
   /** Samples as `[time, lag]`, or an empty list unless the request asked for details. */
   readonly lagHistory: readonly (readonly [number, number])[]
   /**
    * Samples as `[time, lag, uploads, bytes, upload time]`, where the last three values count from
-   * the previous sample. Empty unless the request asked for details.
+   * the previous sample. The list is empty unless the request asked for details.
    */
   readonly samples: readonly ActivitySample[]
   readonly activity: ActivityStatus
@@ -243,15 +244,15 @@ export interface DatabaseStatus extends DatabaseSummary {
     readonly bytes: number
     /**
      * The lowest and the highest TXID of the level, and the times of its oldest and its newest
-     * file. All are 0 for an empty level.
+     * file. All four values are 0 for an empty level.
      */
     readonly minTxid: number
     readonly maxTxid: number
     readonly oldest: number
     readonly latest: number
     /**
-     * The newest files of the level as `[min TXID, max TXID, bytes, time]`, oldest first. Empty
-     * unless the request asked for details.
+     * The newest files of the level as `[min TXID, max TXID, bytes, time]`, oldest first. The list
+     * is empty unless the request asked for details.
      */
     readonly newest: readonly (readonly [number, number, number, number])[]
   }[]
@@ -316,8 +317,8 @@ export interface Health {
     readonly reason?: string
     readonly error?: string
     /**
-     * Why a second primary is detected only after it has written, if the store has no conditional
-     * writes.
+     * Why a second primary is detected only after it has written to the replica, for a store
+     * without conditional writes.
      */
     readonly weak_fencing?: string
   }[]

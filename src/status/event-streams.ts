@@ -22,8 +22,8 @@ const MAX_UNREAD = 1024 * 1024
 interface Client {
   readonly response: ServerResponse
   /**
-   * The database whose events the client receives. If undefined, the client receives the events of
-   * all databases and of the process.
+   * The database whose events the client receives. If `path` is undefined, the client receives the
+   * events of all databases and of the process.
    */
   readonly path: string | undefined
   /** Whether the client had unread bytes at the previous heartbeat. */
@@ -32,8 +32,8 @@ interface Client {
 
 /**
  * The clients that receive the events of a process as lines of JSON. The process disconnects a
- * client that does not read fast enough, so that the client takes no more memory. Such a client
- * must reconnect and read the status again.
+ * client that does not read fast enough, so that the client takes no more memory. A disconnected
+ * client must reconnect and read the status again.
  */
 export class EventStreams {
   readonly #clients = new Set<Client>()

@@ -24,7 +24,7 @@ export function statusPage(): StatusPage {
 
 function makePage(): StatusPage {
   const folder = path.join(packageRoot(), 'dist/status')
-  // scripts/bundle-page.mjs creates these two files from src/status/browser.
+  // scripts/bundle-page.mjs creates page.js and page-style.css from src/status/browser.
   const script = readFileSync(path.join(folder, 'page.js'), 'utf8')
   const style = readFileSync(path.join(folder, 'page-style.css'), 'utf8')
   const html = `<!doctype html>

@@ -5,7 +5,8 @@ const MONTH_MS = 30 * 24 * 3_600_000
 
 /**
  * US dollars per request in the first region of each provider, from the list prices of 2026.
- * `write` is the price of a PUT or LIST, and `read` that of a GET or HEAD. Deletions are free.
+ * `write` is the price of a PUT or LIST, and `read` is the price of a GET or HEAD. Deletions are
+ * free.
  */
 const PRICES: Readonly<Record<string, { readonly write: number; readonly read: number; readonly name: string }>> = {
   s3: { write: 5e-6, read: 0.4e-6, name: 'AWS S3 Standard' },

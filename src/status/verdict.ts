@@ -9,9 +9,9 @@ import type { DatabaseFault, Health, PartFault } from './document.js'
 const MAX_LAG_MS = 60_000
 
 /**
- * Maximum time in milliseconds for which compaction may fail. It is longer than MAX_LAG_MS, because
- * failing compaction leaves more files than necessary in the replica, but the replica is not
- * behind.
+ * Maximum time in milliseconds for which compaction may fail. The value is greater than MAX_LAG_MS,
+ * because failing compaction leaves more files than necessary in the replica, but does not make the
+ * replica lag.
  */
 const COMPACTION_GRACE_MS = 15 * 60_000
 
@@ -21,8 +21,8 @@ const COMPACTION_GRACE_MS = 15 * 60_000
 const POLL_MARGIN_MS = 30_000
 
 /**
- * Codes of usually temporary faults. Such a fault counts after it has lasted for `max-lag`, and a
- * fault with another code counts immediately.
+ * Codes of usually temporary faults. A fault with one of these codes counts after it has lasted for
+ * `max-lag`, and a fault with another code counts immediately.
  */
 const PASSING: readonly ErrorCode[] = ['UNAVAILABLE', 'TIMEOUT', 'THROTTLED', 'DATABASE_BUSY', 'DATABASE_REPLACED']
 
@@ -42,7 +42,7 @@ export interface Condition {
   readonly error?: DatabaseFault | undefined
   /**
    * Milliseconds since the primary last knew that the replica had every commit, or undefined if the
-   * database is not being replicated. The primary resets this value at each check of the WAL, even
+   * database is not being replicated. The primary resets `behindMs` at each check of the WAL, even
    * without new commits.
    */
   readonly behindMs?: number | undefined

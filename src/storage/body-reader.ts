@@ -9,8 +9,8 @@ import type { RequestPolicy } from './request-policy.js'
 import { isPassing, retrying } from './retry.js'
 
 /**
- * Milliseconds per byte that a body may take in addition to the budget of the request policy. The
- * value corresponds to 1 KiB/s. A slower transfer fails with TIMEOUT.
+ * Milliseconds per byte that a body may take in addition to the budget of the request policy, which
+ * corresponds to 1 KiB/s. A slower transfer fails with TIMEOUT.
  */
 export const MS_PER_BYTE = 1000 / 1024
 
@@ -39,8 +39,8 @@ export interface OpenedBody {
    */
   readonly wanted: { readonly start: number; readonly end: number }
   /**
-   * The range that the response announces. It may be larger than the requested range, or end
-   * earlier.
+   * The range that the response announces. The announced range may be larger than the requested
+   * range, or end earlier.
    */
   readonly start: number
   readonly end: number
@@ -70,14 +70,14 @@ export interface BodyOptions {
 /**
  * Reads the bytes that `open` requests, with as many requests as necessary. If a body is
  * interrupted or ends early, the next request begins at the first missing byte. The clients of all
- * stores read bodies with this function. The function guarantees that:
+ * stores read bodies with this function. The function has three guarantees.
  *
- * - it yields exactly the requested bytes, in order, or throws. It throws STORAGE_FAILED if a
- *   response has another range than requested, or more bytes than announced.
- * - it ends. It throws TIMEOUT after `idleTimeout` without a byte, or after `budget` plus 1 s of
- *   waiting per KiB. It throws the last error after `policy.attempts` consecutive requests that
- *   brought less than 4 KiB each.
- * - it holds only one chunk in memory.
+ * - The function yields exactly the requested bytes, in order, or throws. The function throws
+ *   STORAGE_FAILED if a response has another range than requested, or more bytes than announced.
+ * - The function always ends. The function throws TIMEOUT after `idleTimeout` without a byte, or
+ *   after `budget` plus 1 s of waiting per KiB. The function throws the error of the final request
+ *   after `policy.attempts` consecutive requests that brought less than 4 KiB each.
+ * - The function holds only one chunk in memory.
  *
  * The function calls `open` without an argument for the first bytes, and then with the offset of
  * the next missing byte.
@@ -260,7 +260,7 @@ export async function gather(
   return data?.subarray(0, length) ?? new Uint8Array()
 }
 
-/** Maximum bytes that gather() allocates before so many bytes have arrived. */
+/** Maximum bytes that gather() allocates before the bytes have arrived. */
 const FIRST_ROOM = 4 * 1024 * 1024
 
 function brokenOff(what: string, { at, wantedEnd }: BodyReading): LitestreamError {

@@ -3,8 +3,8 @@ import type { ReplicaClient } from './replica-client.js'
 import { wrapClient } from './wrap-client.js'
 
 /**
- * Returns a client that sends no request while `allowed` returns false. The primary uses it because
- * a lease may expire before the primary notices.
+ * Returns a client that sends no request while `allowed` returns false. The primary uses such a
+ * client, because its lease may expire before the primary notices.
  */
 export function clientWhile(allowed: () => boolean, client: ReplicaClient): ReplicaClient {
   const check = () => {

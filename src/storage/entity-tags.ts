@@ -17,7 +17,8 @@ export class EntityTags {
   readonly #listAgain: ListAgain
   /**
    * Whether listings and responses of the store show the same tag for a file. S3 shows the same
-   * tag. For other stores the class assumes this until a listing proves the opposite.
+   * tag. For stores other than S3, the class assumes equal tags until a listing proves the
+   * opposite.
    */
   #agree = true
 

@@ -60,8 +60,8 @@ export interface DownloadOptions extends Pick<BodyOptions, 'policy' | 'signal' |
   readonly versioned: boolean
   readonly check: FoundCheck | undefined
   /**
-   * Sends one GET. `version` is the version in the first response. If the store can check it, the
-   * request must fail for an object with another version.
+   * Sends one GET. `version` is the version in the first response. If the store can check the
+   * version, the request must fail for an object with another version.
    */
   get(asked: ByteRange, version: string | undefined): Promise<ObjectReply>
 }

@@ -56,7 +56,7 @@ export function parseS3Key(path: string, key: string): LtxFileRef | undefined | 
 
 /**
  * Returns the start name for a listing of the files whose min TXID is at least `fromTxid`. The
- * result sorts before the names of these files, and after the names of all other files.
+ * resulting name sorts before the names of these files, and after the names of all other files.
  */
 export function firstName(fromTxid: number): string {
   return formatTxid(fromTxid)

@@ -29,9 +29,9 @@ export interface ListedSource {
 
 /**
  * Checks the files of a listing from any store. The files must ascend by level and TXIDs, have
- * valid sizes and times, and be at most a million. Throws STORAGE_FAILED otherwise, because a
- * listing with one error may have more. The clients of all stores pass their listings through this
- * function.
+ * valid sizes and times, and be at most a million. Throws STORAGE_FAILED for any other listing,
+ * because a listing with one error may have more errors. The clients of all stores pass their
+ * listings through this function.
  */
 export async function* checkedListing(
   files: AsyncIterable<LtxFileInfo> | Iterable<LtxFileInfo>,

@@ -36,11 +36,11 @@ export interface NumberedFolder {
 
 /**
  * Small objects with compare-and-set, stored as plain files. Version n of `lock.json` is the file
- * `lock.json.<n>`. A writer creates it with link(2), which succeeds for only one of several writers
- * of the same n. The highest version is the current one. An empty file means that the object is
- * deleted, and reserves its number. A writer removes older versions after creating a newer one.
- * This works on local file systems, on NFS and over SFTP, for all processes and hosts. A crash
- * between any two steps leaves a valid state.
+ * `lock.json.<n>`. A writer creates the file `lock.json.<n>` with link(2), which succeeds for only
+ * one of several writers of the same n. The highest version is the current one. An empty file means
+ * that the object is deleted, and reserves the number of the file. A writer removes older versions
+ * after creating a newer one. The scheme works on local file systems, on NFS and over SFTP, for all
+ * processes and hosts. A crash between any two steps leaves a valid state.
  */
 export class NumberedObjects {
   readonly #folder: NumberedFolder
@@ -75,8 +75,8 @@ export class NumberedObjects {
     const exists = newest > 0 && (await this.get(name)) !== undefined
     if (ifTag === null ? exists : ifTag !== String(newest)) throw this.#lost(name)
 
-    // Numbers of directories and links count too, because link(2) cannot create a file with such a
-    // name.
+    // The numbers of directories and links count too, because link(2) cannot create a file with an
+    // existing name.
     const version = (before.at(-1) ?? 0) + 1
     if (version > MAX_VERSION) throw this.#noNumber(name, version - 1)
     if (!(await this.#folder.create(fileName(name, version), data))) throw this.#lost(name)

@@ -10,8 +10,8 @@ export function isListed(file: LtxFileRef): file is LtxFileInfo {
 }
 
 /**
- * Whether `found` can be the listed file. Both must have the same size, and the same version if
- * both have a version.
+ * Whether `found` can be the listed file. The two files must have the same size, and the same
+ * version if both have a version.
  */
 export function isSameFile(file: LtxFileRef, found: FoundFile): boolean {
   if (!isListed(file)) return true

@@ -39,8 +39,8 @@ export class OperationCounters {
     stats.requests += 1
     try {
       const result = await request()
-      // A GET may have received only the head of the response. The store counts as answering when
-      // the body arrives.
+      // A GET may have received only the head of the response. For a GET, the store counts as
+      // answering only when the body arrives.
       if (operation !== 'GET') this.outages.answered()
       return result
     } catch (error) {

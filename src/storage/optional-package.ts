@@ -9,7 +9,8 @@ export interface OptionalPackage {
   /** Name of the npm package. */
   readonly name: string
   /**
-   * The module of the package to load, such as "server/index.js". The default is the main module.
+   * The module of the package to load, such as "server/index.js". The default of `module` is the
+   * main module of the package.
    */
   readonly module?: string
   /** The feature that needs the package, for messages, such as "a replica on gs://". */

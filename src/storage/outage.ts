@@ -51,7 +51,7 @@ export class OutageWatch {
 
   /**
    * Records an attempt without an answer, which began at `startedAt`. `retryMs` is the time until
-   * the next attempt. It is undefined if the client makes no more attempts.
+   * the next attempt. `retryMs` is undefined if the client makes no more attempts.
    */
   failed(error: LitestreamError, startedAt: number, retryMs: number | undefined): void {
     this.#since ??= startedAt
@@ -93,8 +93,8 @@ let listener: OutageListener = (outage) => {
 }
 
 /**
- * Reports an outage of a client that has no listener of its own. By default, this emits a process
- * warning of the type LitestreamWarning. reportOutagesTo() replaces this default.
+ * Reports an outage of a client that has no listener of its own. By default, the function emits a
+ * process warning of the type LitestreamWarning. reportOutagesTo() replaces the process warning.
  */
 export const reportOutage: OutageListener = (outage) => listener(outage)
 

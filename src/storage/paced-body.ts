@@ -10,8 +10,8 @@ import { startTimer, type Timer } from '../util/timers.js'
 const EMPTY_CHUNKS = 100
 
 /**
- * Maximum time in milliseconds that a client waits for a body, over all requests for the body, and
- * the time it has waited already.
+ * Maximum time in milliseconds that a client waits for a body, over all requests for the body.
+ * `waited` is the time that the client has already waited.
  */
 export interface Allowance {
   readonly limit: number
@@ -43,7 +43,7 @@ export interface PacedBodyOptions {
  * allows. Throws TIMEOUT if no byte arrives in `idleTimeout`, or if the body takes longer than its
  * allowance. Throws ABORTED if the signal aborts. Only the time spent waiting for chunks counts,
  * not the time that the consumer takes. All chunks share one timer and one callback on the signal.
- * A caller must not call `next` again before it has settled.
+ * A caller must not call `next` again before the previous call has settled.
  */
 export class PacedBody {
   readonly #body: PacedSource

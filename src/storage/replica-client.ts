@@ -19,7 +19,7 @@ export interface LtxFileInfo {
   readonly createdAt: number
   /**
    * The store's version of the object (entity tag, NUID or exact mtime), from `list` and `stat`.
-   * Undefined if the store has none.
+   * The version is undefined if the store has none.
    */
   readonly version?: string | undefined
   /**
@@ -41,9 +41,9 @@ export interface ReadOptions extends RequestOptions {
   /** True bypasses all caches, because an earlier read returned damaged bytes. */
   readonly fresh?: boolean
   /**
-   * A buffer for the result, which a client may ignore. The client uses it only if it is large
-   * enough. After a rejection the caller must not reuse the buffer, because a system call that
-   * could not be cancelled may still write to it.
+   * A buffer for the result, which a client may ignore. The client uses the buffer only if it is
+   * large enough. After a rejection the caller must not reuse the buffer, because a system call
+   * that could not be cancelled may still write to it.
    */
   readonly into?: Uint8Array | undefined
 }
@@ -55,7 +55,8 @@ export interface ListOptions extends RequestOptions {
 
 /**
  * A byte range of a file. Without `length`, the range ends at the end of the file. `suffix` is a
- * number of bytes at the end of the file. A file with fewer bytes is read completely.
+ * number of bytes at the end of the file. A suffix range of a file with fewer bytes is the whole
+ * file.
  */
 export type ByteRange = { readonly offset: number; readonly length?: number } | { readonly suffix: number }
 
@@ -103,8 +104,8 @@ export interface OperationStats {
 export type Operation = 'LIST' | 'GET' | 'PUT' | 'DELETE' | 'HEAD'
 
 /**
- * A small named object beside the LTX files, such as the lease. Its tag is the store's version for
- * compare-and-set.
+ * A small named object beside the LTX files, such as the lease. The tag of the object is the
+ * store's version for compare-and-set.
  */
 export interface TaggedObject {
   /** The content of the object. */
@@ -134,11 +135,11 @@ export interface LegacyObjects {
 }
 
 /**
- * A client of one replica, which is the set of LTX files of one database in a store. This is the
- * only interface between this package and stores. All methods throw LitestreamError with NOT_FOUND,
- * ACCESS_DENIED, PRECONDITION_FAILED, THROTTLED, UNAVAILABLE, TIMEOUT, ABORTED, DISK_FULL or
- * STORAGE_FAILED. A range outside the file throws INVALID_ARGUMENT. The client retries temporary
- * faults, so an error that it throws is final. Concurrent calls are allowed.
+ * A client of one replica, which is the set of LTX files of one database in a store. ReplicaClient
+ * is the only interface between this package and stores. All methods throw LitestreamError with
+ * NOT_FOUND, ACCESS_DENIED, PRECONDITION_FAILED, THROTTLED, UNAVAILABLE, TIMEOUT, ABORTED,
+ * DISK_FULL or STORAGE_FAILED. A range outside the file throws INVALID_ARGUMENT. The client retries
+ * temporary faults, so an error that it throws is final. Concurrent calls are allowed.
  */
 export interface ReplicaClient {
   /** The kind of store. */
@@ -152,8 +153,8 @@ export interface ReplicaClient {
   list(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /**
    * Lists the files of a level and of all levels above it, in (level, min, max) order, with as many
-   * requests as for one level. `fromTxid` applies to the first level only. Absent if the store must
-   * list each level separately.
+   * requests as for one level. `fromTxid` applies to the first level only. `listUpwards` is absent
+   * if the store must list each level separately.
    */
   listUpwards?(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /**
@@ -180,24 +181,25 @@ export interface ReplicaClient {
    * Calls `onChange` soon after a file may have been added to level 0. The promise resolves when
    * the watch is active. The watch ends when the signal aborts or the client closes. After an
    * interruption the client renews the watch and calls `onChange`, because it may have missed
-   * changes. Absent if the store cannot report changes, so that callers must poll.
+   * changes. `watch` is absent if the store cannot report changes, so that callers must poll.
    */
   watch?(onChange: () => void, options?: RequestOptions): Promise<void>
   /**
    * Lists the replicas at and below the URL, by their paths relative to the URL ("" for the URL
-   * itself). The paths are the store's names, which the client neither decodes nor checks. Absent
-   * if the store cannot list replicas.
+   * itself). The paths are the store's names, which the client neither decodes nor checks.
+   * `replicas` is absent if the store cannot list replicas.
    */
   replicas?(options?: RequestOptions): AsyncIterable<string>
   /**
-   * The guarantees of the store for several writers. Absent if the store enforces every condition.
+   * The guarantees of the store for several writers. `guarantees` is absent if the store enforces
+   * every condition.
    */
   readonly guarantees?: AskedGuarantees | undefined
   /** Whether the client only creates objects, and never replaces or deletes one (write-once.ts). */
   readonly writeOnce?: boolean | undefined
   /**
-   * Access to the files of Litestream 0.3. Absent if Litestream 0.3 did not support this kind of
-   * store.
+   * Access to the files of Litestream 0.3. `legacy` is absent if Litestream 0.3 did not support
+   * this kind of store.
    */
   readonly legacy?: LegacyObjects | undefined
   /**
@@ -207,7 +209,8 @@ export interface ReplicaClient {
   getObject(name: string, options?: RequestOptions): Promise<TaggedObject | undefined>
   /**
    * Writes a small object if its tag is still `ifTag`, or for null if the object does not exist.
-   * Otherwise throws PRECONDITION_FAILED. Returns the new tag.
+   * Throws PRECONDITION_FAILED if the tag differs, or if the object exists although `ifTag` is
+   * null. Returns the new tag.
    */
   putObject(name: string, data: Uint8Array, ifTag: string | null, options?: RequestOptions): Promise<string>
   /** Deletes a small object if its tag is still `ifTag`, otherwise throws PRECONDITION_FAILED. */

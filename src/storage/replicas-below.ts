@@ -12,7 +12,8 @@ const MAX_PATH = 4000
 /**
  * Returns the paths of the replicas at and below `url`, relative to `url`. The caller must check
  * the paths with `nameFault`. Throws INVALID_ARGUMENT if the store cannot list replicas,
- * STORAGE_FAILED if it has more than 10,000 replicas there, and errors of the store.
+ * STORAGE_FAILED if the store has more than 10,000 replicas at and below `url`, and errors of the
+ * store.
  */
 export async function replicasBelow(url: string, options: OpenReplicaClientOptions = {}): Promise<string[]> {
   // Listing folders needs no encryption keys.
@@ -45,8 +46,8 @@ export async function replicasBelow(url: string, options: OpenReplicaClientOptio
 
 /**
  * Returns the reason for which a path that a store reported cannot be the path of a database below
- * a folder, as the end of a sentence. Returns undefined for a valid path. Invalid are paths that
- * lead out of the folder, and names of files that SQLite or this package reads beside a database.
+ * a folder, as the end of a sentence. Returns undefined for a valid path. Paths that lead out of
+ * the folder, and names of files that SQLite or this package reads beside a database, are invalid.
  */
 export function nameFault(relative: string): string | undefined {
   if (relative.includes('\0') || relative.includes('\ufffd')) return 'has a character that no file name can have'

@@ -54,7 +54,7 @@ export interface RetryOptions {
   /** Words for the message of ABORTED, such as "reading s3://…". */
   readonly what: string
   readonly signal?: AbortSignal | undefined
-  /** Aborts when the client is closed. No attempt begins after that. */
+  /** Aborts when the client is closed. No attempt begins after `closing` has aborted. */
   readonly closing?: AbortSignal | undefined
   readonly counters: OperationCounters
   /**
@@ -70,10 +70,10 @@ export interface RetryOptions {
 
 /**
  * Runs `attempt` until an attempt succeeds or fails permanently, or until the attempts or the
- * budget of the policy are used up. Then throws the error of the final attempt. `attempt` receives
- * the number of previous attempts, and must throw LitestreamErrors. For the final error,
- * mayHaveSucceeded() says whether the request may have succeeded. Reports a store that does not
- * answer (outage.ts).
+ * budget of the policy are used up. Throws the error of the final attempt if no attempt has
+ * succeeded. `attempt` receives the number of previous attempts, and must throw LitestreamErrors.
+ * mayHaveSucceeded() says for the thrown error whether the request may have succeeded. Reports a
+ * store that does not answer (outage.ts).
  */
 export async function retrying<T>(attempt: (before: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { policy, what, signal, closing, operation, counters } = options
@@ -116,7 +116,7 @@ export async function retrying<T>(attempt: (before: number) => Promise<T>, optio
 
 /**
  * Returns a signal that aborts when one of `signals` aborts, or after `timeout` milliseconds. A
- * call of `settle` before that prevents the abort.
+ * call of `settle` before the timeout prevents the abort.
  */
 export function deadline(
   timeout: number,

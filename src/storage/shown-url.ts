@@ -12,8 +12,8 @@ const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Parameters that name a file. URLs in messages do not show the value, because it may not be a
- * path. Error messages about the file show the path.
+ * Parameters that name a file. URLs in messages do not show the value of such a parameter, because
+ * the value may not be a path. Error messages about the file show its path.
  */
 const FILE_PARAMETERS: ReadonlySet<string> = new Set([
   ...['creds', 'rootcas', 'clientcert', 'clientkey', 'ssecustomerkeypath', 'cafile'],
@@ -29,8 +29,8 @@ export const canonicalParameter = (name: string): string => name.replace(/[-_]/g
 interface Analysis {
   readonly shown: string
   /**
-   * The secret parts of the URL, both as written and percent-decoded. They are user and password,
-   * together and separately, and the values of parameters.
+   * The secret parts of the URL, both as written and percent-decoded. The secret parts are user and
+   * password, together and separately, and the values of parameters.
    */
   readonly secrets: readonly string[]
   /**
@@ -53,8 +53,8 @@ function analyse(url: string): Analysis {
   const [base, query] = cut(beforeFragment, '?')
   const parameters = query === undefined ? [] : query.split('&').map(parameter)
   const userinfo = inAuthority < 0 ? '' : rest.slice(0, inAuthority)
-  // With these schemes, a user without a password is a name such as root. With all other schemes,
-  // it is a token.
+  // With the schemes sftp, webdav and abs, a user without a password is a name such as root. With
+  // all other schemes, a user without a password is a token.
   const isNamed = /^(sftp|webdavs?|abs):/i.test(scheme)
   const shownQuery = query === undefined ? '' : `?${parameters.map(({ shown }) => shown).join('&')}`
   return {

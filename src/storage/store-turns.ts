@@ -24,7 +24,7 @@ export class StoreTurns {
 }
 
 /**
- * Returns the store of a replica. For a replica in a folder, this is the parent folder, because
+ * Returns the store of a replica. The store of a replica in a folder is the parent folder, because
  * another folder may be on a disk that does not answer.
  */
 function storeOf(url: string): string {

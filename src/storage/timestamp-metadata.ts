@@ -2,14 +2,14 @@
 export const TIMESTAMP_KEY = 'litestream-timestamp'
 
 /**
- * Name of an upload's random ID in the object's metadata. After a lost response, it shows whether
- * the existing object belongs to this upload.
+ * Name of an upload's random ID in the object's metadata. After a lost response, the ID shows
+ * whether the existing object belongs to this upload.
  */
 export const UPLOAD_KEY = 'litestream-upload'
 
 /**
- * Formats a time as RFC 3339 in UTC, in the same form as Go. The fraction has no trailing zeros,
- * and is omitted if it is zero.
+ * Formats a time as RFC 3339 in UTC, in the same form as Go. The fraction of seconds has no
+ * trailing zeros, and is omitted if it is zero.
  */
 export function formatTimestamp(ms: number): string {
   return new Date(ms).toISOString().replace(/\.?0*Z$/, 'Z')

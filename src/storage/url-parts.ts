@@ -8,13 +8,13 @@ export interface UrlParts {
   /** The URL without secrets, for messages. */
   readonly display: string
   /**
-   * Returns a part of the URL in quotation marks for a message. Masks the part if it may belong to
-   * a password.
+   * Returns a part of the URL in quotation marks for a message. The quoted part is masked if it may
+   * belong to a password.
    */
   readonly quote: (part: string) => string
   /** The scheme in lower case. */
   readonly scheme: string
-  /** The host with port, without user. Undefined if the URL has no "//". */
+  /** The host with port, without user. The host is undefined if the URL has no "//". */
   readonly host: string | undefined
   /** User and password as written in the URL, still percent-encoded. */
   readonly userinfo: string | undefined

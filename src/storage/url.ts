@@ -15,8 +15,8 @@ import { parseWebdavUrl, type WebdavLocation } from './webdav/location.js'
 export type { FileLocation }
 
 /**
- * The location of a replica, parsed from its URL. Each part is validated, decoded, and in a field
- * of its own.
+ * The location of a replica, parsed from its URL. Each part of the location is validated, decoded,
+ * and in a field of its own.
  */
 export type ReplicaLocation =
   | FileLocation
@@ -108,7 +108,9 @@ export function parseReplicaUrl(url: string, platform: NodeJS.Platform = process
   }
 }
 
-/** Hints for schemes of other programs, which name the form that this package accepts. */
+/**
+ * Hints for schemes of other programs. Each hint names the form of URL that this package accepts.
+ */
 const MEANT: Readonly<Record<string, string>> = {
   gcs: 'Google Cloud Storage is gs://BUCKET/PATH. ',
   azure: 'Azure Blob Storage is abs://CONTAINER/PATH with an account. ',
@@ -154,15 +156,15 @@ function parseLocation(parts: UrlParts, platform: NodeJS.Platform): ReplicaLocat
 }
 
 /**
- * Returns a replica URL of a configuration as a Secret. Its printed form contains no secret, even
- * if the URL is invalid.
+ * Returns a replica URL of a configuration as a Secret. The printed form of this Secret contains no
+ * secret, even if the URL is invalid.
  */
 export function secretUrl(url: string): Secret {
   try {
     parseReplicaUrl(url)
     return new Secret(url, shownUrl(url), secretsOfUrl(url))
   } catch {
-    // The error is reported when the URL is opened.
+    // The URL is parsed again when it is opened, and the error is reported then.
     return new Secret(url, redactUrl(url), secretsOfUrl(url, true))
   }
 }

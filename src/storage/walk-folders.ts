@@ -24,8 +24,8 @@ const MAX_DEPTH = 64
 /**
  * Yields the replicas at and below a prefix, by their paths relative to the prefix, breadth first.
  * "" is the prefix itself. `list` reads one folder. The function does not check the paths, although
- * a store may report names such as "..". Throws STORAGE_FAILED after 100,000 folders, and below 64
- * nested folders.
+ * a store may report names such as "..". Throws STORAGE_FAILED if the store has more than 100,000
+ * folders below the prefix, or more than 64 nested folders.
  */
 export async function* walkReplicas(
   list: (relative: string) => Promise<StoreFolder>,

@@ -25,8 +25,8 @@ const none = () => 0
 const length = ({ byteLength }: { readonly byteLength: number }) => byteLength
 
 /**
- * Returns a client that runs `hooks` around every operation. It has the same optional methods as
- * `client`.
+ * Returns a client that runs `hooks` around every operation. The returned client has the same
+ * optional methods as `client`.
  */
 export function wrapClient(client: ReplicaClient, { request, stream }: ClientHooks): ReplicaClient {
   const { watch, listUpwards, legacy, guarantees, replicas, writeOnce } = client

@@ -5,11 +5,14 @@ import type { ReplicaClient, RequestOptions } from './replica-client.js'
 export interface WriteGuarantees {
   /** If several clients create an object of the same name, only one of them succeeds. */
   readonly createOnly: boolean
-  /** `putObject` replaces an object only if it still has the version that the writer expects. */
+  /**
+   * `putObject` replaces an object only if the object still has the version that the writer
+   * expects.
+   */
   readonly compareAndSet: boolean
   /**
-   * Why the store lacks at least one guarantee, such as `the store ignores If-None-Match`.
-   * Undefined if the store has both guarantees.
+   * Why the store lacks at least one guarantee, such as `the store ignores If-None-Match`. The
+   * reason is undefined if the store has both guarantees.
    */
   readonly reason: string | undefined
 }
@@ -22,8 +25,8 @@ export interface AskedGuarantees {
    */
   readonly known: WriteGuarantees | undefined
   /**
-   * Determines the guarantees, if necessary with requests to the store. Later calls return the same
-   * result without a request.
+   * Determines the guarantees, if necessary with requests to the store. Later calls of `ask` return
+   * the same result without a request.
    */
   ask(options?: RequestOptions): Promise<WriteGuarantees>
 }
@@ -62,8 +65,8 @@ export async function requireGuarantees(
 }
 
 /**
- * Why a second primary could overwrite the files of `client` before it is detected. Undefined if a
- * second primary cannot do this, or if the client does not know yet.
+ * Why a second primary could overwrite the files of `client` before the client detects it.
+ * Undefined if a second primary cannot do this, or if the client does not know yet.
  */
 export function weakFencing(client: Pick<ReplicaClient, 'guarantees'>): string | undefined {
   const known = client.guarantees?.known

@@ -8,7 +8,7 @@ const REASON = '`write-once` is set, so no object is replaced'
 /**
  * A client that only creates objects, for buckets with Object Lock and for credentials that can
  * neither overwrite nor delete. Every write is create-only. A deletion or a replacement throws
- * before any request.
+ * before the client sends a request.
  */
 export class WriteOnceClient extends ForwardingClient {
   private readonly asked: AskedGuarantees

@@ -21,8 +21,9 @@ const callbacksOf = new WeakMap<AbortSignal, Callbacks>()
 
 /**
  * Calls `callback` when `signal` aborts, or immediately if `signal` has aborted already. Returns a
- * function that removes the callback. The caller must call it as soon as it no longer needs the
- * callback, because a long-lived signal keeps the callback in memory. The callback must not throw.
+ * function that removes the callback. The caller must call the returned function as soon as it no
+ * longer needs the callback, because a long-lived signal keeps the callback in memory. The callback
+ * must not throw.
  *
  * All code uses this function instead of `addEventListener` and `AbortSignal.any`. A signal has
  * only one listener for all callbacks, and adding or removing a callback takes constant time.
@@ -64,8 +65,9 @@ function listenTo(signal: AbortSignal): Callbacks {
 }
 
 /**
- * Settles with the promise, but rejects as soon as one of the signals aborts. It then rejects with
- * `toError(signal)`, by default the reason of the signal. The work of the promise continues.
+ * Settles with the promise, but rejects as soon as one of the signals aborts. After an abort,
+ * rejects with `toError(signal)`, by default the reason of the signal. The work of the promise
+ * continues.
  */
 export function orAborted<T>(
   promise: Promise<T>,
@@ -105,8 +107,8 @@ export function orAborted<T>(
 
 /**
  * Aborts `controller` with the reason of `signal` when `signal` aborts. The caller must call the
- * returned function when it no longer needs the link, because a long-lived signal would otherwise
- * keep the controller in memory.
+ * returned function when it no longer needs the link between the two, because a long-lived signal
+ * would otherwise keep the controller in memory.
  */
 export function linkAbort(signal: AbortSignal | undefined, controller: AbortController): () => void {
   return onAbort(signal, () => controller.abort(signal?.reason))

@@ -7,10 +7,11 @@ import { type Clock, systemClock } from './clock.js'
 const TOLERANCE_MS = 10_000
 
 /**
- * A clock for computing the ages of files before they are deleted. It follows the wall clock, but a
- * step of the wall clock forward counts only after it has lasted for `adoptAfterMs`. If a user sets
- * the wall clock a day ahead and back again, no file becomes old. If `adoptAfterMs` equals the
- * retention, a file is deleted only after the retention has passed on one clock without a step.
+ * A clock for computing the ages of files before they are deleted. AgeClock follows the wall clock,
+ * but a step of the wall clock forward counts only after the step has lasted for `adoptAfterMs`. If
+ * a user sets the wall clock a day ahead and back again, no file becomes old. If `adoptAfterMs`
+ * equals the retention, a file is deleted only after the retention has passed on one clock without
+ * a step.
  */
 export class AgeClock {
   readonly #clock: Clock
@@ -38,7 +39,7 @@ export class AgeClock {
       if (monotonic - this.#aheadSince < this.#adoptAfterMs) return expected
     }
     // A step back of the wall clock counts immediately, because it only makes files younger and so
-    // deletes none.
+    // deletes no file.
     this.#aheadSince = undefined
     this.#wall = wall
     this.#monotonic = monotonic

@@ -1,8 +1,8 @@
 import { elapsedMs } from './elapsed.js'
 
 /**
- * Maximum time in milliseconds for which one computation may block the event loop. It is shorter
- * than a slow response of a store.
+ * Maximum time in milliseconds for which one computation may block the event loop. The limit is
+ * shorter than a slow response of a store.
  */
 const SLICE_MS = 8
 

@@ -194,7 +194,7 @@ function unknownOption(name: string, known: readonly string[], of: string): Lite
 
 /**
  * Describes a value for a message. Shows numbers and similar values, but neither text nor objects,
- * because they may contain secrets.
+ * because text and objects may contain secrets.
  */
 function described(value: unknown): string {
   if (typeof value === 'string') return value === '' ? 'empty text' : 'this text'

@@ -41,7 +41,9 @@ export function tryParseDuration(text: string): number | undefined {
   return negative ? -ms : ms
 }
 
-/** Parses Go's duration text into milliseconds. Throws INVALID_ARGUMENT with the name `what`. */
+/**
+ * Parses Go's duration text into milliseconds. Throws INVALID_ARGUMENT, with `what` in the message.
+ */
 export function parseDuration(text: string, what = 'duration'): number {
   const ms = tryParseDuration(text)
   if (ms === undefined) {
@@ -52,7 +54,7 @@ export function parseDuration(text: string, what = 'duration'): number {
   return ms
 }
 
-/** Converts a Duration to milliseconds. Throws INVALID_ARGUMENT with the name `what`. */
+/** Converts a Duration to milliseconds. Throws INVALID_ARGUMENT, with `what` in the message. */
 export function milliseconds(duration: Duration, what?: string): number {
   return typeof duration === 'string' ? parseDuration(duration, what) : duration
 }

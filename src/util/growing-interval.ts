@@ -6,9 +6,9 @@ const FIRST_MS = 60_000
 const LONGEST_MS = 3_600_000
 
 /**
- * Decides when a lasting condition is reported again. The first report is immediate. The next
- * report follows after the first interval (default: one minute), and each further interval is twice
- * as long, up to one hour.
+ * Decides when a lasting condition is reported again. The first report is immediate. The second
+ * report follows after the first interval, which is one minute by default. Each further interval is
+ * twice as long, up to one hour.
  */
 export class GrowingInterval {
   readonly #waits: Doubling
@@ -20,7 +20,7 @@ export class GrowingInterval {
     this.#waits = new Doubling(first, LONGEST_MS)
   }
 
-  /** Whether the condition should be reported now. If so, the call counts as a report. */
+  /** Whether the condition should be reported now. A call that returns true counts as a report. */
   due(): boolean {
     const now = monotonicMs()
     if (now - this.#reportedAt < this.#wait) return false

@@ -1,7 +1,7 @@
 /**
- * Checks that a JSON value has the form that the code relies on. This package, possibly in another
- * version, has written the JSON. The result contains only the known keys. Throws TypeError with the
- * name of the wrong key.
+ * Checks that a JSON value has the form that the code relies on. This package has written the JSON,
+ * possibly in another version of this package. The result contains only the known keys. Throws
+ * TypeError with the name of the wrong key.
  */
 export type JsonShape<T> = (value: unknown, key?: string) => T
 

@@ -7,8 +7,8 @@ export const MASK = '***'
  */
 const SHORTEST = 4
 /**
- * A secret shorter than this is masked only as a whole word. The password "data" therefore leaves
- * "database" readable.
+ * A secret shorter than WHOLE_WORD_BELOW is masked only as a whole word. The password "data"
+ * therefore leaves "database" readable.
  */
 const WHOLE_WORD_BELOW = 8
 /**
@@ -30,8 +30,8 @@ export function rememberSecret(value: string): void {
 }
 
 /**
- * Returns the spellings of a secret. They are the secret itself, its percent-encoded forms in URI
- * components, forms and the URL class, and its forms in JSON and base64.
+ * Returns the spellings of a secret. The spellings are the secret itself, its percent-encoded forms
+ * in URI components, forms and the URL class, and its forms in JSON and base64.
  */
 function spellings(value: string): string[] {
   const form = new URLSearchParams([['', value]]).toString().slice(1)
@@ -77,7 +77,7 @@ const SECRET_NAME = new RegExp(
 
 /**
  * Patterns for named values. The first group of a `name` pattern is the name, which begins at a
- * word boundary. The value follows the name.
+ * word boundary. The value follows the name in the text.
  */
 const NAMED: readonly { readonly name: RegExp; readonly value: RegExp }[] = [
   // Matches name=value, as in a query, a connection string or an environment variable.
@@ -103,15 +103,15 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
 const URL_BEGIN = /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]{1,40}:\/)/i
 
 /**
- * Maximum number of characters of a text. Longer text is truncated, because users read the
- * messages, and because a long message of a store must not take proportionally more time.
+ * Maximum number of characters of a text, which is truncated beyond it. Users read the messages,
+ * and a long message of a store must not take proportionally more time.
  */
 const MOST_CHARACTERS = 16_384
 
 /**
- * Masks everything in `text` that is, or looks like, a secret. These are the values of all secrets
- * that this thread has created, user names and passwords of URLs, secret parameters, and tokens.
- * Callers use the function for text from other sources, such as the message of an SDK's error.
+ * Masks everything in `text` that is, or looks like, a secret. Secrets are the values of all Secret
+ * objects of this thread, user names and passwords of URLs, secret parameters, and tokens. Callers
+ * use the function for text from other sources, such as the message of an SDK's error.
  */
 export function withoutSecrets(text: string): string {
   const left = text.length - MOST_CHARACTERS

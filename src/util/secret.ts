@@ -12,8 +12,8 @@ export class Secret {
   readonly #shown: string
 
   /**
-   * `parts` are the secret parts of `text`. Error messages and log lines mask them wherever they
-   * occur.
+   * `parts` are the secret parts of `text`. Error messages and log lines mask these parts wherever
+   * they occur.
    */
   constructor(text: string, shown: string = MASK, parts: readonly string[] = [text]) {
     this.#text = text

@@ -23,8 +23,8 @@ export interface ScanLimits {
    */
   readonly frames: number
   /**
-   * Maximum size of the frames in bytes. The scan ends at the first commit that reaches it, so a
-   * single larger transaction exceeds the limit.
+   * Maximum size of the frames in bytes. The scan ends at the first commit that reaches this size,
+   * so a single larger transaction exceeds the limit.
    */
   readonly bytes: number
 }
@@ -103,7 +103,7 @@ export interface NewestPages {
 
 /**
  * Returns the newest frame of each page in a span. Excludes the lock page, and pages beyond
- * `commit`, because the database became smaller after these frames.
+ * `commit`, because the database became smaller after these frames were written.
  */
 export function newestPages(span: FrameSpan, commit: number, lockPgno: number): NewestPages {
   const count = span.pgnos.length

@@ -24,7 +24,7 @@ export class WalFile {
   readonly inode: bigint
   readonly #fd: number
 
-  /** Opens the file. Throws the system's error with its code if that fails. */
+  /** Opens the file. Throws the system's error with its code if opening the file fails. */
   constructor(path: string) {
     this.path = path
     this.#fd = openRegularSync(path)

@@ -12,8 +12,8 @@ const MAGIC_BIG_ENDIAN = 0x377f0683
 const VERSION = 3007000
 
 /**
- * The header of a -wal file. It identifies one generation of the WAL, which lasts from one restart
- * of the WAL to the next.
+ * The header of a -wal file. The WAL header identifies one generation of the WAL, which lasts from
+ * one restart of the WAL to the next.
  */
 export interface WalHeader {
   /** Byte order of the words from which SQLite computes checksums. */

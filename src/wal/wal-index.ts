@@ -1,7 +1,7 @@
 /**
  * The start of the wal-index, the shared memory in which SQLite's connections keep the state of the
- * WAL. The wal-index is the only reliable source for whether a transaction was committed. Layout:
- * https://www.sqlite.org/walformat.html#the_wal_index_header
+ * WAL. The wal-index is the only reliable source for whether a transaction was committed. The
+ * layout is described at https://www.sqlite.org/walformat.html#the_wal_index_header
  */
 export interface WalIndex {
   /** Page size of the database in bytes. */

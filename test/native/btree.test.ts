@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { maxFrameSize } from '../../src/ltx/format.js'
 import { native } from '../../src/native/addon.js'
 
-// The numbers of a b-tree page come from a replica: none of them may lead outside the page.
+// The numbers in a b-tree page come from a replica, so no number may make the code read outside the
+// page.
 
 const PAGE_SIZE = 512
 const TABLE_INTERIOR = 5
@@ -11,13 +12,13 @@ const INDEX_LEAF = 10
 const TABLE_LEAF = 13
 const PGNO = 2
 
-/** SQLite's varint: 9 bytes of it hold every 64-bit number. */
+/** Encodes a number as a SQLite varint of 9 bytes, which can hold every 64-bit number. */
 function varint9(n: bigint): number[] {
   const high = Array.from({ length: 8 }, (_, i) => Number((n >> BigInt(8 + 7 * (7 - i))) & 0x7fn) | 0x80)
   return [...high, Number(n & 0xffn)]
 }
 
-/** A page with one cell, which ends where the page ends. */
+/** Returns a page with one cell, which ends at the end of the page. */
 function pageWithCell(type: number, cell: readonly number[]): Uint8Array {
   const page = new Uint8Array(PAGE_SIZE)
   const at = PAGE_SIZE - cell.length
@@ -26,13 +27,13 @@ function pageWithCell(type: number, cell: readonly number[]): Uint8Array {
   return page
 }
 
-/** A record whose header consists of these serial types, with `body` bytes after it. */
+/** Returns a record whose header has these serial types, followed by `body` bytes. */
 function record(types: readonly bigint[], body: number): number[] {
   const header = types.flatMap(varint9)
   return [header.length + 1, ...header, ...new Array<number>(body).fill(1)]
 }
 
-/** A page in slot 0 of a cache. */
+/** Returns a cache with the page in slot 0. */
 function inCache(page: Uint8Array) {
   const cache = native.createCache(PAGE_SIZE, 64)
   const frame = new Uint8Array(maxFrameSize(PAGE_SIZE))
@@ -50,8 +51,8 @@ function inCache(page: Uint8Array) {
 
 const ALL_ONES = 2n ** 64n - 1n
 /**
- * Serial types of one record: the sizes of the columns do not fit, and their sum may wrap to a
- * small number.
+ * Serial types of one record. The columns do not fit into the record, and the sum of their sizes
+ * may wrap to a small number.
  */
 const HOSTILE: Record<string, readonly bigint[]> = {
   'one column of nearly 2^63 bytes': [ALL_ONES],
@@ -84,8 +85,8 @@ test('a cell size or record header size beyond the page gives no entries', () =>
 })
 
 /**
- * An interior page of a table whose cells lead to these children, the last one by the pointer in
- * its header.
+ * Returns an interior page of a table whose cells point to these children. The pointer in the
+ * header of the page leads to the last child.
  */
 function interiorPage(children: readonly number[]): Uint8Array {
   const page = new Uint8Array(PAGE_SIZE)

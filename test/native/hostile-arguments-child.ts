@@ -1,6 +1,6 @@
-// Calls every function of the addon with valid arguments, then with each argument replaced by a
-// value that does not fit. Prints the functions that it called. A crash ends the process by a
-// signal.
+// Calls every function of the addon with valid arguments, and then with each argument replaced by
+// an invalid value. Prints the names of the called functions. If the addon crashes, a signal ends
+// the process.
 import { openSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { maxFrameSize } from '../../src/ltx/format.js'
@@ -51,7 +51,10 @@ const xxh32 = () => {
 }
 
 type Functions = { [K in keyof Native as Native[K] extends (...args: never[]) => unknown ? K : never]: unknown }
-/** Valid arguments of every function. The last ones end what the others use. */
+/**
+ * Valid arguments of every function. The final functions in this list close the objects that the
+ * other functions use.
+ */
 const VALID: Record<Exclude<keyof Functions, 'FrameMerger' | 'readCommit'>, () => unknown[]> = {
   combineCrc64: () => [1n, 2n, 3],
   crc64: () => [0n, page, false],
@@ -109,7 +112,7 @@ const VALID: Record<Exclude<keyof Functions, 'FrameMerger' | 'readCommit'>, () =
   lockHolder: () => [fd, 120],
   nearestDescriptor: () => [1n, fd],
   sourceUnlock: () => [source],
-  // A connection runs one checkpoint at a time, so only hostile arguments follow the first call.
+  // A connection runs one checkpoint at a time, so all further calls must have invalid arguments.
   sourceCheckpoint: () => [sourceOf('checkpointed.db')],
   createFileStamps: () => [],
   addFileStamps: () => [stamps, 'pages'],
@@ -247,7 +250,8 @@ for (const [name, valid] of Object.entries(VALID)) {
   for (let i = 0; i < count; i++) attempt(name, [...replacements(valid())][i]!)
 }
 
-// Only a connection that waits for its commit has pages for it.
+// Calls readCommit with invalid arguments only, because only a connection that waits for its commit
+// has pages to read.
 for (const args of replacements([undefined, 0, 1, new Uint8Array(PAGE_SIZE)])) attempt('readCommit', args)
 
 const mergerArgs = (): unknown[] => [

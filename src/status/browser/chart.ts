@@ -16,8 +16,8 @@ const HEIGHT = 120
 const MINUTES = [60, 120, 300, 600]
 
 /**
- * A chart of one series over time. Redraws itself when its width or the browser's colour scheme
- * changes.
+ * A chart of one series over time. The chart redraws itself when its width or the browser's colour
+ * scheme changes.
  */
 export class Chart {
   readonly node: HTMLElement

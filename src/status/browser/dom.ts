@@ -1,6 +1,6 @@
 /**
  * Functions that build elements from data. Text from the server becomes text nodes and attribute
- * values only. It never becomes markup or an attribute that runs code.
+ * values only. Text from the server never becomes markup or an attribute that runs code.
  */
 export type Child = Node | string | undefined | false
 

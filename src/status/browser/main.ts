@@ -7,8 +7,8 @@ import { Summary } from './summary.js'
 
 const REFRESH_MS = 2000
 /**
- * With more databases than this, the page refreshes less often, because /status.json has hundreds
- * of kilobytes.
+ * If the process has more than MANY databases, the page refreshes less often, because /status.json
+ * then has hundreds of kilobytes.
  */
 const MANY = 50
 const REFRESH_MANY_MS = 5000
@@ -120,8 +120,8 @@ class Page {
   }
 
   /**
-   * Shows failing databases first, and sorts equal ones by path. Hides databases that the search
-   * does not match.
+   * Shows failing databases first, and sorts databases of equal severity by path. Hides databases
+   * that the search does not match.
    */
   #arrange(): void {
     const words = this.#search.value.toLowerCase().split(/\s+/).filter(Boolean)

@@ -31,9 +31,9 @@ export interface DatabaseGauges {
 }
 
 /**
- * The metrics of all primaries of a process. They have Litestream's names and labels, so that
- * Litestream's dashboards work, and there are additional metrics. Events of the primaries increase
- * the counters. A request for the metrics updates the gauges.
+ * The metrics of all primaries of a process. The metrics have Litestream's names and labels, so
+ * that Litestream's dashboards work. Some metrics are additional to those of Litestream. Events of
+ * the primaries increase the counters. A request for the metrics updates the gauges.
  */
 export class DatabaseMetrics {
   readonly #databaseSize: Gauge
@@ -285,7 +285,7 @@ export class DatabaseMetrics {
 
   /**
    * Counts a gap or an overlap, found by the check after a compaction, in the metric of Litestream.
-   * Counts any other error as a failure.
+   * Counts any error other than a gap or an overlap as a failure.
    */
   #verifyErrorOrFailure(db: string, error: LitestreamError): void {
     if (error.code === 'LTX_GAP') this.#verifyErrors.inc({ db })

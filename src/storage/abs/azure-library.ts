@@ -44,8 +44,8 @@ export interface AzureReply {
 }
 
 /**
- * Loads Azure's HTTP library. It is a dependency of the Blob Storage library, so Node.js resolves
- * it from the folder of that library.
+ * Loads Azure's HTTP library. Azure's HTTP library is a dependency of the Blob Storage library, so
+ * Node.js resolves it from the folder of that library.
  */
 export function loadAzureHttp(): AzureHttp {
   loadBlobLibrary()

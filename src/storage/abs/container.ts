@@ -30,10 +30,10 @@ const PIPELINE = {
 
 /**
  * Opens a container with Azure's library, without sending a request. The credentials are chosen as
- * in Litestream. The first choice is a shared access signature, the second is the account key. The
- * third is Azure's default chain (AZURE_* variables, workload identity, managed identity, command
- * line). Throws INVALID_URL for incomplete settings, and PACKAGE_MISSING if the library is not
- * installed.
+ * in Litestream. The first choice of credentials is a shared access signature, and the second
+ * choice is the account key. The last choice of credentials is Azure's default chain (AZURE_*
+ * variables, workload identity, managed identity, command line). Throws INVALID_URL for incomplete
+ * settings, and PACKAGE_MISSING if the library is not installed.
  */
 export function openContainer({ container, settings: ofUrl }: AbsLocation, given: AbsSettings = {}): OpenedContainer {
   const settings = mergedSettings(ofUrl, given)

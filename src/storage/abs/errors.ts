@@ -47,8 +47,8 @@ const RIGHTS =
   'Give the identity the role "Storage Blob Data Contributor" on the container; a SAS token needs the permissions rwdlc (read, write, delete, list, create).'
 
 /**
- * Azure's codes for a signature or token that is not valid yet or no longer valid. Azure also uses
- * these codes for other faults.
+ * Azure's error codes for a signature or token that is not valid yet or no longer valid, and for
+ * other faults.
  */
 const SIGNED: ReadonlySet<string | undefined> = new Set(['AuthenticationFailed', 'InvalidAuthenticationInfo'])
 

@@ -10,8 +10,8 @@ export interface AbsSettings {
   /** Key of the account in base64, by default the value of `LITESTREAM_AZURE_ACCOUNT_KEY`. */
   readonly accountKey?: string | Secret
   /**
-   * A shared access signature, which takes precedence over the account key. The default is the
-   * value of `LITESTREAM_AZURE_SAS_TOKEN`.
+   * A shared access signature, which takes precedence over the account key. The default of
+   * `sasToken` is the value of `LITESTREAM_AZURE_SAS_TOKEN`.
    */
   readonly sasToken?: string | Secret
   /** Address of the service, by default `https://ACCOUNT.blob.core.windows.net`. */

@@ -207,8 +207,8 @@ export class CachedReplicaClient extends ForwardingClient {
 }
 
 /**
- * Creates the cache directory. Only its owner can read it, because it contains pages of the
- * database.
+ * Creates the cache directory. Only the owner of the cache directory can read it, because it
+ * contains pages of the database.
  */
 async function makeFolder(directory: string): Promise<void> {
   await makeDirectory(directory, undefined, 0o700)

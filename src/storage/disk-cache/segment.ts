@@ -73,7 +73,7 @@ export class Segment {
 
   /**
    * Whether another program or an eviction has removed a file of the segment. No process can find
-   * blocks that are written after that.
+   * blocks that are written to a removed segment.
    */
   async isRemoved(): Promise<boolean> {
     const stats = await Promise.all([this.#blocks.stat(), this.#sums.stat()])

@@ -23,7 +23,7 @@ const MAX_KEYS = 20_000
 
 /**
  * A client of a replica whose files are encrypted in the store. Callers see names, sizes and ranges
- * of the decrypted content. The client authenticates every chunk that it reads. It throws
+ * of the decrypted content. The client authenticates every chunk that it reads. The client throws
  * LTX_CORRUPT for a damaged chunk, and DECRYPTION_FAILED for a file that no identity can decrypt.
  * The lease and the writer record are not encrypted.
  */
@@ -73,8 +73,8 @@ export class EncryptedClient extends ForwardingClient {
 }
 
 function plainInfo(info: LtxFileInfo): LtxFileInfo {
-  // A size that no encrypted file can have stays unchanged. Reading the file then throws an error
-  // that explains the size.
+  // A size that no encrypted file can have stays unchanged, because reading the file throws an
+  // error that explains the size.
   return { ...info, size: openedSize(info.size - PREAMBLE) ?? info.size }
 }
 
@@ -225,8 +225,9 @@ class EncryptedFiles {
   }
 
   /**
-   * Runs `act`. If that fails because the file's size differs from the listed size, explains the
-   * error. The file may be unencrypted, or it may have been cut short.
+   * Runs `act`. If `act` fails because the file's size differs from the listed size, the error
+   * explains the difference. A file with another size than listed may be unencrypted, or may have
+   * been cut short.
    */
   async #explaining<T>(file: LtxFileRef, request: RequestOptions, act: () => Promise<T>): Promise<T> {
     try {

@@ -71,7 +71,7 @@ export class AgeHeaders {
         return [new Stanza([PADDING_TYPE, 'A'.repeat(HEADER - used)], new Uint8Array(0))]
       },
     })
-    // This file serves only to make the header. Its empty payload is discarded.
+    // The encrypter creates a whole file, of which only the header is used.
     const file = await encrypter.encrypt(new Uint8Array(0))
     if (file.byteLength !== HEADER + NONCE + EMPTY_PAYLOAD || fileKey === undefined) {
       throw new LitestreamError('INTERNAL', `an age header of ${file.byteLength} bytes was not expected`)

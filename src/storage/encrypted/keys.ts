@@ -18,7 +18,7 @@ export interface EncryptionKeys {
 /** Maximum size in bytes of a file with keys. */
 const MAX_KEY_FILE = 64 * 1024
 /**
- * Patterns of X25519 recipients and identities. Each has a human-readable part, `1`, and 58
+ * Patterns of X25519 recipients and identities. A key has a human-readable part, `1`, and 58
  * characters of Bech32.
  */
 const RECIPIENT = /^age1[02-9ac-hj-np-z]{58}$/

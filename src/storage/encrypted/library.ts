@@ -2,8 +2,8 @@ import type { Decrypter, Encrypter, Stanza } from 'age-encryption'
 import { loadOptionalPackage } from '../optional-package.js'
 
 /**
- * The parts of the package age-encryption that this package uses. They write and decrypt the
- * headers of age files.
+ * The parts of the package age-encryption that this package uses to write and decrypt the headers
+ * of age files.
  */
 export interface AgeLibrary {
   readonly Encrypter: new () => Encrypter

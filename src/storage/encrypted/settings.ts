@@ -4,13 +4,13 @@
  */
 export interface EncryptionSettings {
   /**
-   * Recipients for which new files are encrypted. Each is `age1…`, or the path of a file with one
-   * recipient per line. The default is the recipients of `identities`.
+   * Recipients for which new files are encrypted. A recipient is `age1…`, or the path of a file
+   * with one recipient per line. The default is the recipients of `identities`.
    */
   readonly recipients?: string | readonly string[] | undefined
   /**
-   * Identities that decrypt files. Each is `AGE-SECRET-KEY-1…`, or the path of an identity file,
-   * which `passphrase` may encrypt.
+   * Identities that decrypt files. An identity is `AGE-SECRET-KEY-1…`, or the path of an identity
+   * file, which `passphrase` may encrypt.
    */
   readonly identities?: string | readonly string[] | undefined
   /** The passphrase that decrypts the identity files. */

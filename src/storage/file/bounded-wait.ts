@@ -11,7 +11,7 @@ const TIMEOUT = 60_000
 
 /**
  * Milliseconds that a running file operation may take to finish after an abort. An operation on a
- * local disk finishes in this time.
+ * local disk finishes within GRACE.
  */
 const GRACE = 1_000
 

@@ -51,8 +51,8 @@ import { watchDirectory } from './watch-directory.js'
 
 export interface FileSettings {
   /**
-   * Path of a database whose owner and mode new files get. Without it, new files get the owner and
-   * mode of the replica's existing files.
+   * Path of a database whose owner and mode new files get. Without `ownerLike`, new files get the
+   * owner and mode of the replica's existing files.
    */
   readonly ownerLike?: string
 }

@@ -10,9 +10,10 @@ import type { LegacyObject, LegacyObjects, RequestOptions } from '../replica-cli
 const KINDS = ['snapshots', 'wal'] as const
 
 /**
- * Lists and reads the files of Litestream 0.3 in the directory of a file replica. Their paths are
- * `generations/<16 hex digits>/{snapshots,wal}/<file>`. The class reads no other directories, so
- * loops of symbolic links and directories of other programs are harmless.
+ * Lists and reads the files of Litestream 0.3 in the directory of a file replica. The files of
+ * Litestream 0.3 have paths of the form `generations/<16 hex digits>/{snapshots,wal}/<file>`. The
+ * class reads no other directories, so loops of symbolic links and directories of other programs
+ * are harmless.
  */
 export class FileLegacyObjects implements LegacyObjects {
   readonly #root: string

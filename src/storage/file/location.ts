@@ -10,7 +10,7 @@ export interface FileLocation {
   readonly path: string
   /**
    * Absolute paths of the directories that other interpretations of the URL name. Another program
-   * may have written a replica to one of these directories, because it reads the URL differently.
+   * that reads the URL differently may have written a replica to one of these alternatives.
    */
   readonly alternatives?: readonly string[]
 }

@@ -24,7 +24,7 @@ export class ReplicaOwnership {
   }
 
   /**
-   * Returns undefined for a new replica of an unknown database. The defaults of the process then
+   * Returns undefined for a new replica of an unknown database, so that the defaults of the process
    * apply.
    */
   async get(): Promise<Ownership | undefined> {

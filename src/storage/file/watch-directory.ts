@@ -5,8 +5,8 @@ import { fsError, isErrno } from '../../fs/fs-error.js'
 import { guarded, startInterval, type Timer } from '../../util/timers.js'
 
 /**
- * Interval in milliseconds at which the watch compares the watched directory with the directory of
- * that name. The kernel does not report that a parent directory was renamed, or that a directory
+ * Interval in milliseconds at which the watch checks that the path still leads to the watched
+ * directory. The kernel does not report that a parent directory was renamed, or that a directory
  * became readable.
  */
 const CHECK_MS = 2000
@@ -14,11 +14,11 @@ const CHECK_MS = 2000
 /**
  * Calls `onChange` after a name that `wanted` accepts has appeared in `directory` or was removed.
  * Several changes in one turn of the event loop cause one call. The directory need not exist. While
- * it does not exist, the function watches its nearest existing ancestor.
+ * the directory does not exist, the function watches its nearest existing ancestor.
  *
  * Throws if no directory can be watched at the start. The watch does not throw later. If another
  * program removes the directory, replaces it or makes it unreadable, the watch starts again as soon
- * as it can. It then calls `onChange`, because it may have missed changes.
+ * as possible. The watch calls `onChange` after such a restart, because it may have missed changes.
  *
  * Returns a function that ends the watch. The watch does not keep the process alive.
  */
@@ -135,8 +135,8 @@ class DirectoryWatch {
 }
 
 /**
- * Returns device, inode and permissions of a directory. If one of them changes, the watch needs a
- * new watcher.
+ * Returns device, inode and permissions of a directory. If the device, the inode or the permissions
+ * change, the watch needs a new watcher.
  */
 function identityOf(stats: Stats | undefined): string | undefined {
   return stats && `${stats.dev}/${stats.ino}/${stats.mode}`

@@ -5,7 +5,7 @@ const GOOGLE = 'https://storage.googleapis.com'
 
 /**
  * Returns the address of the service without a trailing slash, and whether the address receives
- * credentials. `given` is the setting `endpoint`. Without it, the function uses
+ * credentials. `given` is the setting `endpoint`. Without `given`, the function uses
  * STORAGE_EMULATOR_HOST, as all Google clients do. `display` names the replica in messages. Throws
  * INVALID_URL.
  */

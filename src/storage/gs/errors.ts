@@ -59,7 +59,7 @@ const RIGHTS =
   'Give the account storage.objects.create, get, list and delete on the bucket: the role "Storage Object User" has them.'
 
 /**
- * The hint for the user, by the reason in the response. Source of the reasons is the JSON API's
+ * The hint for the user, by the reason in the response. The reasons are those of the JSON API's
  * "HTTP status and error codes".
  */
 const HINTS: Readonly<Record<string, string>> = {

@@ -36,7 +36,10 @@ export class GsHttp {
   readonly #http: HttpClient
   readonly #headers: ((url: string) => Promise<Readonly<Record<string, string>>>) | undefined
 
-  /** `authorised` says whether requests carry credentials. Requests to an emulator carry none. */
+  /**
+   * `authorised` says whether requests carry credentials. Requests to an emulator carry no
+   * credentials.
+   */
   constructor({ Storage, http }: GoogleLibrary, authorised: boolean) {
     this.#http = http
     if (!authorised) return
@@ -109,15 +112,15 @@ export class GsHttp {
 }
 
 /**
- * Parses the JSON of a response. Throws for any other text, because Cloud Storage answers with JSON
- * objects.
+ * Parses the JSON of a response. Throws for text that is not a JSON object, because Cloud Storage
+ * always answers with JSON objects.
  */
 export function parse(body: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(body)
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
   } catch {
-    // The error after this block reports the cause.
+    // The error below reports that the response is not JSON.
   }
   throw unconfirmed('the request', 'the reply is not JSON')
 }

@@ -98,8 +98,8 @@ export class GsResumableUpload {
         this.#requests.firstByte(piece.byteLength),
       )
     } catch (error) {
-      // The lost response may have been that of the final piece. In this case the object is
-      // complete, its name is taken, and the upload session no longer exists.
+      // If the lost response was that of the final piece, the object is complete, its name is
+      // taken, and the upload session no longer exists.
       const doubtful = isPassing(error) || (lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND'))
       if (total === undefined || !doubtful || !(await this.#isOwn(total))) throw error
       this.#done = true
@@ -142,7 +142,7 @@ export class GsResumableUpload {
       const found = await this.#requests.once(subject, this.#options.head)
       return found.size === size && found.uploadId === this.#options.uploadId
     } catch (failure) {
-      // The caller throws the error of the upload instead.
+      // The caller throws the error of the upload instead of this error.
       if (failure instanceof LitestreamError) return false
       throw failure
     }

@@ -13,14 +13,15 @@ export interface Authorities {
 
 /**
  * Environment variables that name a file with certificate authorities, in order of precedence. The
- * setting `ca-file` takes precedence over both.
+ * setting `ca-file` takes precedence over these variables.
  */
 const VARIABLES = ['AWS_CA_BUNDLE', 'SSL_CERT_FILE'] as const
 
 /**
  * Reads the certificate authorities from the PEM file that `ca-file`, AWS_CA_BUNDLE or
- * SSL_CERT_FILE names, in this order of precedence. Returns undefined if none of them is set.
- * Throws CONFIG_INVALID for a file that cannot be read or contains no certificate.
+ * SSL_CERT_FILE names, in this order of precedence. Returns undefined if neither the setting nor
+ * one of the variables is set. Throws CONFIG_INVALID for a file that cannot be read or contains no
+ * certificate.
  */
 export async function authorities(caFile: string | undefined): Promise<Authorities | undefined> {
   const variable = VARIABLES.find((name) => process.env[name])
@@ -38,8 +39,8 @@ export async function authorities(caFile: string | undefined): Promise<Authoriti
 }
 
 /**
- * The most recent context. Parsing takes milliseconds, and a process usually uses one file for all
- * its replicas.
+ * The most recent context. Parsing certificates takes milliseconds, and a process usually uses one
+ * file for all its replicas.
  */
 let latest: { readonly text: string; readonly context: SecureContext } | undefined
 

@@ -11,8 +11,8 @@ const MAX_NAME = 100
 export function nameRefusedCertificate(socket: Socket, host: string): void {
   let shown: string | undefined
   const tls = socket as TLSSocket
-  // Node.js emits this event before it verifies the certificate. When Node.js emits the error, the
-  // socket no longer has the certificate.
+  // Node.js emits the event `secure` before it verifies the certificate. When Node.js emits the
+  // error, the socket no longer has the certificate.
   tls.prependOnceListener('secure' as 'secureConnect', () => {
     if (tls.authorizationError || !tls.authorized) shown = describe(tls.getPeerCertificate(), host)
   })

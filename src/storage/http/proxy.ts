@@ -19,9 +19,10 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:':
 
 /**
  * Returns the proxy for requests to `target`, according to HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
- * The same names in lower case take precedence. Returns undefined for a direct connection. NO_PROXY
- * follows the rules of curl and Go, with one difference from Go. Requests to this machine use the
- * proxy too, unless NO_PROXY lists this machine. Throws CONFIG_INVALID for an invalid proxy.
+ * The lower-case names of these variables take precedence. Returns undefined for a direct
+ * connection. NO_PROXY follows the rules of curl and Go, with one difference from Go. Requests to
+ * this machine use the proxy too, unless NO_PROXY lists this machine. Throws CONFIG_INVALID for an
+ * invalid proxy.
  */
 export function proxyFor(target: URL, env: NodeJS.ProcessEnv = process.env): ProxyServer | undefined {
   const name = target.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY'

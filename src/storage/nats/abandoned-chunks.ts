@@ -5,8 +5,8 @@ import type { NatsSession } from './session.js'
 import { infoWithSubjects } from './stream-subjects.js'
 
 /**
- * If an incomplete object has received no chunk for this long (milliseconds), its writer is assumed
- * to be dead.
+ * Milliseconds without a new chunk after which the writer of an incomplete object is assumed to be
+ * dead.
  */
 export const ABANDONED_AFTER = 60 * 60_000
 
@@ -37,8 +37,8 @@ export async function sweepAbandonedChunks(
     visible.add(chunkSubject(bucket, meta.nuid))
     delivered.add(subject)
   }
-  // The listing lacks the metadata of an object, which another client has replaced meanwhile or the
-  // server has left out. Any of the chunks may belong to that object.
+  // The listing lacks the metadata of an object, because another client has replaced it meanwhile
+  // or the server has left it out. Any of the chunks may belong to such an object.
   const { subjects } = await infoWithSubjects(session, request, filter)
   if (subjects.some((subject) => !delivered.has(subject))) return 0
   let removed = 0

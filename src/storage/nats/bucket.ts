@@ -4,8 +4,8 @@ import type { NatsSession } from './session.js'
 
 /**
  * Creates the bucket if it does not exist. Returns the server's error if the name or the subjects
- * of the bucket are taken. The server also reports this error if several clients create the same
- * bucket at the same moment.
+ * of the bucket are taken. The server also reports this error if several clients create the bucket
+ * at the same moment.
  */
 async function makeBucket(session: NatsSession): Promise<unknown> {
   try {

@@ -28,14 +28,15 @@ const MAX_ATTEMPTS = 5
 
 /**
  * A cache of the positions of objects' chunks. The client requests the positions once, without the
- * content of the chunks. They stay valid, because each put has its own NUID and never changes.
+ * content of the chunks. The cached positions stay valid, because each put has its own NUID and
+ * never changes.
  */
 export class ChunkIndexes {
   readonly #session: NatsSession
   readonly #known = new LRUCache<string, ChunkIndex>({
     maxSize: REMEMBERED,
-    // The positions of a larger object use the whole cache. Without caching, each read of such an
-    // object would request all positions again.
+    // The positions of an object with more chunks use the whole cache. Without caching, each read
+    // of such an object would request all positions again.
     sizeCalculation: (index) => Math.min(REMEMBERED, Math.max(1, index.sequences.length)),
   })
 

@@ -31,7 +31,7 @@ export async function connectionOptions(server: string, settings: NatsSettings):
     // The client keeps trying after an authentication error, because a user may renew an expired
     // password, and because a server may just be reloading its accounts.
     ignoreAuthErrorAbort: true,
-    // Captures no stack trace per request, because it would cost more than the request.
+    // Captures no stack trace per request, because a stack trace would cost more than the request.
     noAsyncTraces: true,
     ...(await authentication(settings)),
     ...(tls === undefined ? {} : { tls }),

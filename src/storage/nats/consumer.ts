@@ -19,13 +19,14 @@ export interface StreamMessage {
    */
   readonly storedAt: number
   readonly data: Uint8Array
-  /** Size of the message body in bytes, even if the consumer delivers only headers. */
+  /** Size of the message body in bytes, set even if the consumer delivers only headers. */
   readonly size: number
 }
 
 /**
  * The messages that a consumer delivers. `latest-of-each` means the latest message of each subject,
- * and `new` means only later messages. `sequence` means all messages from this sequence on.
+ * and `new` means only later messages. `sequence` means all messages from the sequence `sequence`
+ * on.
  */
 export type ConsumerStart = 'latest-of-each' | 'new' | { readonly sequence: number }
 
@@ -41,12 +42,12 @@ export interface ReadOptions extends ConsumerOptions {
    * sequence. Without `upTo`, reading might never end while other clients write.
    */
   readonly upTo?: number
-  /** Maximum number of messages. If the server delivers more, reading fails. */
+  /** Maximum number of messages, beyond which reading fails. */
   readonly limit?: number
 }
 
 export interface Messages {
-  /** The messages in the order of their sequences. The final ones may be after `upTo`. */
+  /** The messages in the order of their sequences. The final messages may be after `upTo`. */
   readonly messages: readonly StreamMessage[]
   /** Whether the result includes every message that existed at the beginning (ReadingEnd). */
   readonly complete: boolean
@@ -202,11 +203,11 @@ const DOT = 46
 const ZERO = 48
 
 /**
- * Returns the four numbers near the end of an acknowledgement subject. They are the sequence in the
- * stream, the index of the delivery, the time in nanoseconds and the number of pending messages.
- * The subject begins with `$JS.ACK.<stream>.<consumer>.<deliveries>`. A server with domains inserts
- * the domain and the account hash after ACK, and may append a token. The function parses digit by
- * digit for speed, because each chunk of 900 bytes has such a subject.
+ * Returns the four numbers near the end of an acknowledgement subject. The four numbers are the
+ * sequence in the stream, the index of the delivery, the time in nanoseconds and the number of
+ * pending messages. The subject begins with `$JS.ACK.<stream>.<consumer>.<deliveries>`. A server
+ * with domains inserts the domain and the account hash after ACK, and may append a token. The
+ * function parses digit by digit for speed, because each chunk of 900 bytes has such a subject.
  */
 function numbersOf(reply: string): [seq: number, index: number, time: number, pending: number] | undefined {
   let tokens = 1
@@ -227,7 +228,7 @@ function numbersOf(reply: string): [seq: number, index: number, time: number, pe
 
 /**
  * Answers a flow control message or a heartbeat of the server. Returns the number of messages that
- * the server has sent, or undefined if the message does not contain it.
+ * the server has sent, or undefined if the message does not contain this number.
  */
 export function answerStatus(message: Msg): number | undefined {
   if (message.headers?.code !== HEARTBEAT_STATUS) return undefined

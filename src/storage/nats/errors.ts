@@ -58,8 +58,8 @@ export function isStreamThere(thrown: unknown): boolean {
 }
 
 /**
- * Returns the original error. The NATS client wraps it in a RequestError, and wraps the
- * RequestError in a JetStreamNotEnabled.
+ * Returns the original error of a request. The NATS client wraps the original error in a
+ * RequestError, and wraps the RequestError in a JetStreamNotEnabled.
  */
 function innermost(thrown: unknown): unknown {
   let error = thrown

@@ -1,4 +1,4 @@
-// The parts of the NATS client that this package uses. scripts/bundle.mjs writes them to one
+// The parts of the NATS client that this package uses. scripts/bundle.mjs writes these parts to one
 // separate file, which a thread loads only for a NATS replica. Types are imported from the packages
 // of the NATS client.
 export {

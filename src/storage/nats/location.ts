@@ -10,7 +10,7 @@ export interface NatsLocation {
   /** Name of the bucket, or undefined if the settings name the bucket. */
   readonly bucket: string | undefined
   /**
-   * Prefix before `ltx/…` in object names, without slashes at its ends. "" is allowed, as in
+   * Prefix before `ltx/…` in object names, without slashes at its ends. The prefix may be "", as in
    * Litestream.
    */
   readonly prefix: string
@@ -19,7 +19,7 @@ export interface NatsLocation {
 
 const DEFAULT_SERVER = '127.0.0.1:4222'
 
-/** Checks the name of a bucket. NATS derives the name of a stream from it. */
+/** Checks the name of a bucket, from which NATS derives the name of a stream. */
 export function checkNatsBucket(bucket: string, where: string, quote: UrlParts['quote'] = JSON.stringify): void {
   if (/^[a-zA-Z0-9_-]{1,240}$/.test(bucket)) return
   throw new LitestreamError(

@@ -11,9 +11,9 @@ import type { NatsSession, Request } from './session.js'
 import { infoWithSubjects, leavesOut } from './stream-subjects.js'
 
 /**
- * Milliseconds after which a listing requests the metadata of all objects again. Until then, a
- * listing requests only the changes after the previous listing. The changes include all writes and
- * deletions by clients, but not messages that an operator purged from the stream.
+ * Milliseconds after which a listing requests the metadata of all objects again. Before that time,
+ * a listing requests only the changes after the previous listing. The changes include all writes
+ * and deletions by clients, but not messages that an operator purged from the stream.
  */
 const WHOLE_EVERY = 10 * 60_000
 
@@ -25,13 +25,13 @@ const WHOLE_EVERY_LEAVING_OUT = 30_000
 
 /**
  * Milliseconds for which a deletion marker stays in the stream, so that other clients learn of the
- * deletion. The value is longer than WHOLE_EVERY.
+ * deletion. The value is greater than WHOLE_EVERY.
  */
 const NOTE_KEPT = 60 * 60_000
 
 /**
- * Number of objects whose metadata a listing requests in parallel, each with its own request. The
- * listing does this if the server has left them out of the delivery.
+ * Number of objects whose metadata a listing requests in parallel, each with its own request. A
+ * listing requests metadata one by one if the server has left it out of the delivery.
  */
 const MISSING_CONCURRENCY = 8
 
@@ -131,7 +131,7 @@ export class MetaStore {
 
   /**
    * Returns the current files of one level in ascending order. Throws STORAGE_FAILED if the
-   * metadata of one of them is damaged.
+   * metadata of a file of this level is damaged.
    */
   async list(level: number, fromTxid: number, signal: AbortSignal | undefined): Promise<LtxFileInfo[]> {
     await raced(this.#refresh(), `listing ${this.#session.label()}`, signal)
@@ -146,7 +146,7 @@ export class MetaStore {
 
   /**
    * Removes up to `limit` old deletion markers from the cache and returns their sequences. The
-   * caller removes them from the stream.
+   * caller must remove the same markers from the stream.
    */
   takeOldNotes(limit: number): number[] {
     const taken: number[] = []
@@ -158,10 +158,7 @@ export class MetaStore {
     return taken
   }
 
-  /**
-   * Reads the stream. The read begins after this call, and callers that wait for the same read
-   * share it.
-   */
+  /** Reads the stream. The read begins after this call, and several callers may share one read. */
   #refresh(): Promise<void> {
     if (this.#queued !== undefined) return this.#queued
     if (this.#running === undefined) return this.#begin()

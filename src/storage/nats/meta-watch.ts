@@ -75,8 +75,8 @@ export async function watchMetas(
         if (!ended) onChange()
       },
       () => {
-        // The server is unreachable or refuses the consumer. The requests of the caller report this
-        // error.
+        // The server is unreachable or refuses the consumer. The requests of the caller report that
+        // the server is unreachable or refuses the consumer.
         renewing = false
         lastSign = elapsedMs() - SILENCE + RENEW_WAIT
       },

@@ -88,7 +88,7 @@ export class NatsReplicaClient implements ReplicaClient {
 
   /**
    * Checks the settings and reads the files that they name, without connecting. Throws the errors
-   * that `open` would throw for them.
+   * that `open` would throw for the settings and files.
    */
   static async check(location: NatsLocation, given: NatsSettings & { readonly bucket?: string } = {}): Promise<void> {
     await connectionOptions(location.server, bucketAndSettings(location, given).settings)
@@ -131,8 +131,8 @@ export class NatsReplicaClient implements ReplicaClient {
   async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
     const deletions = files.map((file) => () => this.#writer.delete(this.#name(file), 'any', signal))
     await runAll(DELETE_CONCURRENCY, deletions)
-    // Each deletion leaves a deletion marker in the stream. Removing two old markers for each new
-    // one limits their number.
+    // Each deletion leaves a deletion marker in the stream. Removing two old deletion markers for
+    // each new one limits the number of markers.
     await this.#writer.removeNotes(this.#metas.takeOldNotes(2 * files.length), signal)
     if (elapsedMs() < this.#nextSweep) return
     this.#nextSweep = elapsedMs() + ABANDONED_AFTER

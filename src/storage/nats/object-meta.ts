@@ -5,8 +5,8 @@ import type { LtxFileInfo } from '../replica-client.js'
 const TIMESTAMP = 'Litestream-Timestamp'
 
 /**
- * The metadata of one object in a bucket. All NATS clients store it as JSON in the latest message
- * on the object's metadata subject.
+ * The metadata of one object in a bucket. All NATS clients store the metadata as JSON in the latest
+ * message on the object's metadata subject.
  */
 export interface ObjectMeta {
   readonly name: string
@@ -20,8 +20,8 @@ export interface ObjectMeta {
   readonly headers?: Readonly<Record<string, readonly string[]>>
   readonly options?: { readonly max_chunk_size?: number; readonly link?: unknown }
   /**
-   * The reason for which the object cannot be read, such as "a size of -1". This field is not
-   * stored in the message.
+   * The reason for which the object cannot be read, such as "a size of -1". The field `fault` is
+   * not stored in the message.
    */
   readonly fault?: string | undefined
 }
@@ -45,8 +45,8 @@ const NUID = /^[A-Za-z0-9_-]+$/
 
 /**
  * Parses the metadata of an object. Returns undefined if the message has another form. Metadata
- * with impossible values gets a `fault`, and zeros instead of these values. Such an object is
- * listed and can be deleted, but `checkMeta` throws before it is read.
+ * with impossible values gets a `fault`, and zeros instead of the impossible values. An object with
+ * a `fault` is listed and can be deleted, but `checkMeta` throws before it is read.
  */
 export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
   let value: unknown

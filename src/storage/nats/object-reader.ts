@@ -26,7 +26,8 @@ const ONE_BY_ONE = 16
 const WINDOW = 4 * 1024 * 1024
 
 /**
- * Size in bytes of the pieces that a stream yields. It equals the chunk size of other NATS clients.
+ * Size in bytes of the pieces that a stream yields. The size equals the chunk size of other NATS
+ * clients.
  */
 const PIECE = 128 * 1024
 
@@ -159,7 +160,8 @@ export class ObjectReader {
       if (first >= index.ends.length) return undefined
       const last = chunkAt(index, Math.min(meta.size, startOf(index, first) + WINDOW) - 1)
       const chunks = this.#chunks(meta, index, first, last, signal)
-      // `chunks` may reject before it is awaited. It is never awaited if the consumer stops early.
+      // `chunks` may reject before the generator awaits it, and the generator never awaits it if
+      // the consumer stops early.
       chunks.catch(() => undefined)
       return { first, last, chunks }
     }

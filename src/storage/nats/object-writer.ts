@@ -24,8 +24,8 @@ const NO_MESSAGE = 10043
 const DISCARD_TIMEOUT = 5_000
 
 /**
- * The condition of a write. `absent` means that no object has this name. `seq` is the required
- * version. `any` means no condition.
+ * The condition of a write. `absent` means that no object has this name. `seq` is the version that
+ * the object must have. `any` means no condition.
  */
 export type Expected = 'absent' | 'any' | { readonly seq: number }
 
@@ -248,8 +248,8 @@ export class ObjectWriter {
   }
 
   /**
-   * Removes unreferenced chunks, with a short timeout. If that fails, the write still succeeds, and
-   * a later sweep removes the chunks.
+   * Removes unreferenced chunks, with a short timeout. If removing the chunks fails, the write
+   * still succeeds, and a later sweep removes the chunks.
    */
   async #discard(name: string, id: string): Promise<void> {
     if (this.#keepsChunks) return

@@ -2,8 +2,8 @@ import { abortError, orAborted } from '../../util/abort.js'
 
 /**
  * Waits for `promise`, but rejects as soon as a signal aborts. Rejects with ABORTED if `signal`
- * aborts, or with the reason of one of `others`. The NATS request continues, because NATS cannot
- * cancel a request.
+ * aborts, or with the reason of the first aborted signal of `others`. The NATS request continues,
+ * because NATS cannot cancel a request.
  */
 export function raced<T>(
   promise: Promise<T>,

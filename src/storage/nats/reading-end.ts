@@ -23,13 +23,13 @@ export class ReadingEnd {
     this.#upTo = upTo
   }
 
-  /** The reader calls this when the server has created the consumer. */
+  /** The reader calls `begun` when the server has created the consumer. */
   begun(expected: number): void {
     this.#expected = expected
     if (expected === 0) this.#pending = 0
   }
 
-  /** The reader calls this for each delivered message. */
+  /** The reader calls `delivered` for each delivered message. */
   delivered(sequence: number, pending: number): void {
     this.#delivered++
     this.#pending = pending
@@ -39,8 +39,8 @@ export class ReadingEnd {
   }
 
   /**
-   * The reader calls this for each heartbeat. `sent` is the number of messages that the server has
-   * sent, if the heartbeat contains it.
+   * The reader calls `alive` for each heartbeat. `sent` is the number of messages that the server
+   * has sent, if the heartbeat contains it.
    */
   alive(sent: number | undefined): void {
     this.#idle = sent === this.#delivered ? this.#idle + 1 : 0
@@ -53,8 +53,8 @@ export class ReadingEnd {
 
   /**
    * Whether the server has delivered every message that existed at the beginning, according to its
-   * own counts. False if another client replaced a message before its delivery, because the new
-   * message may be after `upTo`.
+   * own counts. Returns false if another client replaced a message before its delivery, because the
+   * new message may be after `upTo`.
    */
   get isComplete(): boolean {
     return this.#nothingLeft || this.#old === this.#expected

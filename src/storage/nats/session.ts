@@ -22,7 +22,7 @@ export interface SessionOptions {
   /** URL that names the replica in messages. */
   readonly url: string
   readonly settings: NatsSettings
-  /** Values that replace those of DEFAULT_POLICY. `firstByteTimeout` is a setting. */
+  /** Values that replace those of DEFAULT_POLICY. `firstByteTimeout` comes from the settings. */
   readonly policy?: Partial<Omit<RequestPolicy, 'firstByteTimeout'>>
   readonly onOutage?: OutageListener | undefined
 }
@@ -31,7 +31,7 @@ export interface Request {
   readonly operation: Operation
   /** A verb such as "reading" or "writing". */
   readonly doing: string
-  /** Name of the object. Without it, the request concerns the bucket. */
+  /** Name of the object. Without `name`, the request concerns the bucket. */
   readonly name?: string
   readonly signal?: AbortSignal | undefined
 }
@@ -57,7 +57,7 @@ export class NatsSession {
   readonly #policy: RequestPolicy
   readonly #closed = new AbortController()
   readonly #reconnectListeners = new Set<() => void>()
-  /** Aborts when the current connection is lost. Each new connection gets a new controller. */
+  /** Aborts when the current connection is lost. Each new connection gets a new AbortController. */
   #lost = new AbortController()
   /** Resolves when the lost connection is restored. Undefined while the connection exists. */
   #back: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
@@ -95,8 +95,8 @@ export class NatsSession {
         try {
           return await raced(connecting, what, signal)
         } catch (error) {
-          // If the connection is established after the caller has given up, it is closed. An error
-          // of that late attempt is ignored.
+          // If the connection is established after the caller has given up, this code closes the
+          // connection. This code ignores an error of such a late connection attempt.
           void connecting.then((late) => late.close()).catch(() => undefined)
           throw natsError(error, 'connecting to', options.url)
         }

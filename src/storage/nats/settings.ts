@@ -39,8 +39,8 @@ export interface NatsSettings {
   /** True creates the bucket if it does not exist. */
   readonly createBucket?: boolean
   /**
-   * Set by `openReplicaClient` for a write-once replica. The client then deletes nothing, not even
-   * the chunks of a failed upload.
+   * Set by `openReplicaClient` for a write-once replica. In a write-once replica, the client
+   * deletes nothing, not even the chunks of a failed upload.
    */
   readonly writeOnce?: boolean
 }

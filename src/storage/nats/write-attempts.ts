@@ -24,7 +24,7 @@ export class WriteAttempts {
   }
 
   /**
-   * The writer must call this before each attempt. Throws WritersCollide after MAX_ATTEMPTS
+   * The writer must call `next` before each attempt. Throws WritersCollide after MAX_ATTEMPTS
    * attempts or MAX_TIME.
    */
   next(): void {

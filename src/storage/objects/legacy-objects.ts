@@ -6,8 +6,8 @@ import type { ObjectStore } from './object-store.js'
 import type { Requests, Subject } from './requests.js'
 
 /**
- * The files of Litestream 0.3 at the URL of a replica in an object store. Their keys begin with
- * `<path>/generations/`.
+ * The files of Litestream 0.3 at the URL of a replica in an object store. The keys of files of
+ * Litestream 0.3 begin with `<path>/generations/`.
  */
 export class ObjectLegacyObjects implements LegacyObjects {
   readonly #store: ObjectStore

@@ -41,7 +41,10 @@ import { upload } from './upload.js'
 export interface ObjectClientOptions {
   readonly onOutage?: OutageListener | undefined
   readonly policy?: Partial<RequestPolicy>
-  /** Number of objects per page of a listing. Without it, the store decides. */
+  /**
+   * Number of objects per page of a listing. Without `pageSize`, the store decides how many objects
+   * a page has.
+   */
   readonly pageSize?: number
 }
 

@@ -12,10 +12,13 @@ export interface StoredObject {
   readonly size: number
   /**
    * The timestamp in the object's metadata, or without one the creation time, in milliseconds since
-   * the epoch. NaN if the store reports neither.
+   * the epoch. The time is NaN if the store reports neither a timestamp nor a creation time.
    */
   readonly createdAt: number
-  /** A generation or an entity tag. It changes when a writer replaces the content of the object. */
+  /**
+   * A generation or an entity tag. The version changes when a writer replaces the content of the
+   * object.
+   */
   readonly version: string | undefined
   /** The upload ID in the object's metadata (`PutOptions.uploadId`). */
   readonly uploadId?: string | undefined
@@ -35,7 +38,7 @@ export interface PutOptions {
   /** LTX timestamp for the metadata, in milliseconds since the epoch. */
   readonly timestamp?: number | undefined
   /**
-   * A random ID for the metadata. After a lost response, it shows whether the existing object
+   * A random ID for the metadata. After a lost response, the ID shows whether the existing object
    * belongs to this upload.
    */
   readonly uploadId?: string | undefined
@@ -60,8 +63,8 @@ export interface Pieces {
 export interface ObjectStore {
   readonly type: 'gs' | 'abs'
   /**
-   * The URL of the bucket or container without credentials. Messages write it before the name of an
-   * object.
+   * The URL of the bucket or container without credentials. Messages show this URL before the name
+   * of an object.
    */
   readonly url: string
   /**
@@ -70,7 +73,8 @@ export interface ObjectStore {
    */
   readonly pieceSize: number
   /**
-   * Whether `get` accepts a suffix range. If not, the client requests the size of the object first.
+   * Whether `get` accepts a suffix range. If `get` does not accept a suffix range, the client
+   * requests the size of the object first.
    */
   readonly suffixRanges: boolean
   /**
@@ -99,7 +103,7 @@ export interface ObjectStore {
   close(): void
 }
 
-/** The verb and the object of a request, for its error message. */
+/** The verb and the object of a request, for the error message of the request. */
 export interface Attempted {
   /** A verb such as "reading" or "writing". */
   readonly doing: string

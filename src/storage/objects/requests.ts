@@ -23,10 +23,7 @@ export interface RequestsOptions {
   readonly toError: (error: unknown, attempted: Attempted) => LitestreamError
 }
 
-/**
- * Milliseconds per sent byte that a store may take to respond. The value corresponds to 1 MiB/s,
- * which is slow but acceptable.
- */
+/** Milliseconds per sent byte that a store may take to respond, which corresponds to 1 MiB/s. */
 const MS_PER_BYTE = 1000 / 2 ** 20
 
 /**
@@ -98,9 +95,9 @@ export class Requests {
   }
 
   /**
-   * Sends a request that creates an object. If the response of an attempt is lost although it
-   * succeeded, the next attempt finds the name taken. `isOwn` then returns whether the existing
-   * object is the object of this request.
+   * Sends a request that creates an object. If an attempt succeeds but its response is lost, the
+   * next attempt finds the name taken. `isOwn` then returns whether the existing object is the
+   * object of this request.
    */
   async carriedOut<Output>(
     subject: Subject,

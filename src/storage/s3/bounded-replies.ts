@@ -37,8 +37,8 @@ export class UnexpectedReply extends Error {
   /** HTTP status of the response. */
   readonly status: number
   /**
-   * Whether a retry may get another response. This is the case if the response was truncated, or
-   * came from a gateway whose store is down.
+   * Whether a retry may get another response, because the response was truncated, or came from a
+   * gateway whose store is down.
    */
   readonly passing: boolean
 
@@ -51,9 +51,9 @@ export class UnexpectedReply extends Error {
 
 /**
  * Limits what the SDK reads into memory and parses. The content of an object stays a stream, which
- * the body reader limits. Any other response is collected here, up to a limit and until the
- * request's signal aborts. Throws UnexpectedReply for an HTML page, and for a document with a DTD,
- * for which the SDK's parser needs quadratic time.
+ * the body reader limits. boundReplies() reads any other response into memory, up to a limit and
+ * until the request's signal aborts. Throws UnexpectedReply for an HTML page, and for a document
+ * with a DTD, for which the SDK's parser needs quadratic time.
  */
 export function boundReplies<H extends object>(handler: H): H {
   const inner = handler as unknown as Handler

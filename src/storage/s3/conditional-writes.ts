@@ -29,16 +29,17 @@ type Creation = 'created' | 'refused' | 'unsupported'
 /**
  * Determines whether a store enforces conditional writes. The setting `conditional-writes` decides,
  * or else a probe before the first write. The probe creates an object `probe-<uuid>` beside the
- * levels. It then tries in parallel to create the object again and to replace it with a wrong tag.
- * Finally it deletes the object. The probe has 4 requests, and a caller waits for two round trips.
- * In a write-once replica, the probe creates one object with a fixed name, which stays, and tries
- * to create the object again. This probe has 2 requests, or 1 request if the object exists already.
+ * levels. The probe then tries in parallel to create the object again and to replace it with a
+ * wrong tag. Finally the probe deletes the object. The probe sends 4 requests, and a caller waits
+ * for two round trips. In a write-once replica, the probe creates one object with a fixed name,
+ * which stays, and tries to create the object again. The probe of a write-once replica sends 2
+ * requests, or 1 request if the object exists already.
  */
 export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests
   readonly #path: string
   readonly #place: string
-  /** Running deletions of probe objects. No caller waits for them except `idle`. */
+  /** Running deletions of probe objects. No caller waits for these deletions except `idle`. */
   readonly #deletions = new Set<Promise<void>>()
 
   /** `path` is the path of the replica in the bucket. */
@@ -70,8 +71,8 @@ export class ConditionalWrites implements AskedGuarantees {
       try {
         return await probe
       } catch (error) {
-        // The client that sent the probe was closed. This error says nothing about the store, so
-        // the loop starts a new probe.
+        // The client that sent the probe was closed. The error ABORTED says nothing about the
+        // store, so the loop starts a new probe.
         if (!isLitestreamError(error, 'ABORTED')) throw error
       }
     }
@@ -93,8 +94,8 @@ export class ConditionalWrites implements AskedGuarantees {
     const key = `${this.#path}/probe-${randomUUID()}`
     const first = await this.#create(key)
     try {
-      // The refusal may have a cause other than the condition. An unconditional request then throws
-      // that error.
+      // The store may have refused the request for a reason other than the condition. An
+      // unconditional request then throws the error for that reason.
       if (first === 'unsupported') await this.#put(key, {})
       const replacing = this.#replaceByWrongTag(key)
       const again = first === 'created' ? this.#create(key) : first
@@ -135,7 +136,7 @@ export class ConditionalWrites implements AskedGuarantees {
 
   /**
    * Creates an object conditionally. May return `refused` for an object that did not exist, because
-   * the client repeats the request if its response is lost.
+   * the client repeats a request whose response is lost.
    */
   async #create(key: string): Promise<Creation> {
     try {

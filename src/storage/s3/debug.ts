@@ -74,7 +74,7 @@ function headerLines(headers: Readonly<Record<string, string>>): string[] {
 }
 
 /**
- * Returns the lines of a body in memory. Does not print a stream, because reading it would consume
+ * Returns the lines of a body in memory. Prints no stream, because reading a stream would consume
  * it.
  */
 function bodyLines(body: unknown): string[] {

@@ -105,8 +105,8 @@ function unexpected(reply: UnexpectedReply, { doing, target, endpoint, connectio
 
 /**
  * Returns the error for a conditional write to a store that does not support the condition. The
- * message says what the store lacks, and the hint says why it is needed. Returns any other error
- * unchanged.
+ * error message says what the store lacks, and the hint says why conditional writes are needed.
+ * Returns any other error unchanged.
  */
 export function conditionError(
   error: unknown,
@@ -128,8 +128,9 @@ function isNotImplemented({ cause }: LitestreamError): boolean {
 }
 
 /**
- * Whether `error` may mean that the store does not support a header or a request. The status of
- * such an error is 501, or a 4xx that concerns neither permissions nor the object.
+ * Whether `error` may mean that the store does not support a header or a request. An error with
+ * status 501 may mean this, and an error with a status 4xx that concerns neither permissions nor
+ * the object.
  */
 export function isConditionRefused(error: unknown): boolean {
   if (!(error instanceof LitestreamError)) return false
@@ -137,7 +138,8 @@ export function isConditionRefused(error: unknown): boolean {
 }
 
 /**
- * Whether the bucket itself does not exist. Such an error does not prove that an object is missing.
+ * Whether the error says that the bucket itself does not exist. Such an error does not prove that
+ * an object is missing.
  */
 export function isNoBucket(error: LitestreamError): boolean {
   return error.code === 'NOT_FOUND' && error.cause instanceof Error && error.cause.name === 'NoSuchBucket'

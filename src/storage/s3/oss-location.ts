@@ -52,8 +52,8 @@ function endpointOf(region: string, internal: string): string {
 }
 
 /**
- * Fills in the settings that OSS needs. These are the region, the endpoint of the S3 interface, the
- * bucket in the host name, and the keys. The keys come from OSS_ACCESS_KEY_ID,
+ * Fills in the settings that OSS needs. The settings are the region, the endpoint of the S3
+ * interface, the bucket in the host name, and the keys. The keys come from OSS_ACCESS_KEY_ID,
  * OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN. Throws ACCESS_DENIED without keys.
  */
 export function ossSettings(settings: S3Settings, display: string): S3Settings {

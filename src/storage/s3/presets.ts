@@ -15,8 +15,8 @@ export interface Preset {
   readonly headers?: Readonly<Record<string, string>>
   readonly unsignableHeaders?: readonly string[]
   /**
-   * Mode of conditional writes. Set only if the service's documentation promises If-None-Match and
-   * If-Match on PUT. The client probes other services.
+   * Mode of conditional writes. The mode is set only if the service's documentation promises
+   * If-None-Match and If-Match on PUT. The client probes all services without a mode.
    */
   readonly conditionalWrites?: ConditionalWritesMode
 }
@@ -31,7 +31,7 @@ const PRESETS: readonly Preset[] = [
     conditionalWrites: 'always',
   },
   {
-    // Without this header, Tigris may answer a read with a stale copy of another region.
+    // Without the header, Tigris may answer a read with a stale copy of another region.
     host: /^(fly\.storage\.tigris\.dev|t3\.storage\.dev)$/,
     region: 'auto',
     requireContentMd5: false,

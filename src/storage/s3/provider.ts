@@ -9,16 +9,16 @@ import { presetOf } from './presets.js'
 import type { ConditionalWritesMode, S3Dialect, S3Settings } from './settings.js'
 
 /**
- * The region for a store whose region is unknown. In this region, AWS also reports the region of
- * any bucket.
+ * The region for a store whose region is unknown. In the region us-east-1, AWS also reports the
+ * region of any other bucket.
  */
 export const DEFAULT_REGION = 'us-east-1'
 
-/** Smallest size of a part in bytes, except the final part. Every store refuses smaller parts. */
+/** Minimum size in bytes of every part except the final one. Every store refuses smaller parts. */
 const MIN_PART_SIZE = 5 * 2 ** 20
 /**
- * The value 5 MB, which configurations of Litestream use as the minimum. The client uses
- * MIN_PART_SIZE instead.
+ * The value 5 MB, which configurations of Litestream use as the minimum part size. The client uses
+ * MIN_PART_SIZE instead of 5 MB.
  */
 const SMALLEST_WRITTEN = 5_000_000
 
@@ -27,8 +27,8 @@ export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'regio
   /** URL of the endpoint including the scheme. Undefined for AWS. */
   readonly endpoint: string | undefined
   /**
-   * The region. Undefined for AWS without a configured region, so that the client asks the bucket
-   * for its region.
+   * The region. Undefined for AWS without a configured region. The client then asks AWS for the
+   * region of the bucket.
    */
   readonly region: string | undefined
   readonly forcePathStyle: boolean
@@ -61,7 +61,7 @@ function endpointUrl(endpoint: string, display: string): URL {
     const guess = new URL(withScheme ? endpoint : `https://${endpoint}`)
     const url = !withScheme && LOCAL.test(guess.hostname) ? new URL(`http://${endpoint}`) : guess
     // Removes user and password from the endpoint, because the SDK would put them into its errors.
-    // They have no effect, because the signature uses the same header.
+    // User and password in an endpoint have no effect, because the signature uses the same header.
     url.username = ''
     url.password = ''
     return url
@@ -119,7 +119,7 @@ export function resolveS3Settings(
       ...(preset?.unsignableHeaders ?? []),
       ...(settings.signAcceptEncoding === false ? ['accept-encoding'] : []),
     ],
-    // AWS has enforced both conditions on PUT since 2024.
+    // AWS has supported If-None-Match and If-Match on PUT since 2024.
     conditionalWrites: settings.conditionalWrites ?? preset?.conditionalWrites ?? (endpoint ? 'auto' : 'always'),
     dialect,
     sseCustomer: resolveSse(settings, endpoint, invalid),

@@ -12,7 +12,8 @@ interface Refusal {
  * Returns a function that asks AWS for the region of a bucket and caches the answer. AWS reports
  * the region in a header of every response about the bucket, even of a refusal. If a response does
  * not contain the region, the function uses AWS_REGION. If the store does not respond, the request
- * fails, and the next request asks again. `timeout` is the time for the response in milliseconds.
+ * fails, and the next request asks for the region again. `timeout` is the time for the response in
+ * milliseconds.
  */
 export function bucketRegion(config: S3ClientConfig, bucket: string, timeout: number): () => Promise<string> {
   let asked: Promise<string> | undefined
@@ -37,7 +38,7 @@ async function ask(config: S3ClientConfig, bucket: string, timeout: number): Pro
     if (region !== undefined) return region
     const status = $metadata?.httpStatusCode ?? 0
     // The actual request reports any other problem with the bucket, in more detail than the
-    // response to this HEAD.
+    // response to the HEAD request.
     if (status >= 300 && status < 500) return regionOfEnvironment()
     throw error
   } finally {

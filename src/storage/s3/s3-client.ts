@@ -165,8 +165,8 @@ export class S3ReplicaClient implements ReplicaClient {
     const files = async function* () {
       for await (const object of objects) {
         const file = parseS3Key(path, object.Key)
-        // The store returns keys in order. The levels come first, and no LTX file follows after
-        // them.
+        // The store returns keys in order. The levels come before all other objects, so no LTX file
+        // follows after them.
         if (file === 'beyond') return
         if (!file || file.level < level || (file.level === level && file.minTxid < fromTxid)) continue
         yield { ...file, ...factsOf(object) }
@@ -207,8 +207,8 @@ export class S3ReplicaClient implements ReplicaClient {
     const createdAt = parseTimestamp(head.Metadata?.[TIMESTAMP_KEY]) ?? head.LastModified?.getTime() ?? Number.NaN
     const found = { size: head.ContentLength ?? Number.NaN, version: versionOf(head.ETag) }
     checkFacts({ ...found, createdAt }, Key, `looking at ${this.#requests.target(Key)}`)
-    // The caller compares the result with listings. If the store reports a tag that differs from
-    // the tag in its own listings, the result has the listed version.
+    // If the file is the listed one, the result has the listed version. The tag that the store
+    // reports for a single object may differ from the tag in its own listings.
     const same = isListed(file) && (await this.#tags.isSame(file, found, signal))
     return {
       level,
@@ -270,8 +270,8 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Writes a small object to a store without conditional writes. Another writer may write between
-   * the check and the write.
+   * Writes a small object to a store without conditional writes. Another writer may change the
+   * object between the check and the write.
    */
   async #putUnconditionally(
     name: string,
@@ -327,7 +327,7 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   async #close(): Promise<void> {
-    // If the probe object cannot be deleted in this time, it stays. It has two bytes.
+    // If the probe object cannot be deleted within CLOSE_MS, it stays. It has two bytes.
     const timer = startTimer(CLOSE_MS, () => this.#requests.close())
     await this.guarantees.idle()
     timer.stop()

@@ -21,7 +21,7 @@ interface OutgoingRequest {
 
 /**
  * Maximum number of connections to one store. Opening a replica reads the page indexes of all files
- * in parallel. Each request that waits for a free connection adds a round trip to the opening.
+ * in parallel, and each request that waits for a free connection adds a round trip to the opening.
  * Readers and uploads need far fewer connections.
  */
 const MAX_CONNECTIONS = 128
@@ -42,8 +42,8 @@ export function s3Connections(settings: ResolvedS3Settings, bucket: string): Pro
 }
 
 /**
- * Returns the host of the requests. For AWS with an unknown region, returns another host of the
- * same domain.
+ * Returns the host of the requests. For AWS with an unknown region, returns the host of the default
+ * region, which has the same domain.
  */
 function hostOf({ endpoint, region, forcePathStyle }: ResolvedS3Settings, bucket: string): URL {
   const url = new URL(endpoint ?? `https://s3.${region ?? DEFAULT_REGION}.amazonaws.com`)
@@ -83,8 +83,8 @@ export function sdkClient(
 }
 
 /**
- * A replacer for JSON.stringify that reveals secrets. Without it, two different secrets would give
- * the same key.
+ * A replacer for JSON.stringify that reveals secrets. Without this replacer, settings that differ
+ * only in a secret would give the same key.
  */
 function revealed(this: Record<string, unknown>, name: string, value: unknown): unknown {
   const own = this[name]
@@ -117,8 +117,8 @@ function makeSdkClient(
       httpAgent: agent as HttpAgent,
       httpsAgent: agent as HttpsAgent,
     },
-    // A proxy may answer the header `Expect: 100-continue` itself, or not at all, so the client
-    // does not send it.
+    // A proxy may answer the request header Expect itself, or not at all, so the client does not
+    // send this header.
     ...(proxy && { expectContinueHeader: false }),
     ...(custom && { endpoint: settings.endpoint! }),
     ...(bucket.startsWith('arn:') && { useArnRegion: true }),
@@ -170,9 +170,9 @@ const REFUSED: ReadonlySet<unknown> = new Set([
 ])
 
 /**
- * If the store has refused the credentials, makes the next request read them from their sources
- * again. The SDK would keep credentials without an expiry time as long as the client exists, but a
- * user may have replaced the keys in a file.
+ * If the store has refused the credentials, makes the next request read the credentials from their
+ * sources again. The SDK would keep credentials without an expiry time as long as the client
+ * exists, but a user may have replaced the keys in a file.
  */
 export function renewIfRefused(error: unknown, client: S3Client, settings: ResolvedS3Settings): void {
   if (!REFUSED.has((error as Error | undefined)?.name)) return
@@ -206,8 +206,8 @@ function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
     const token = env.AWS_SESSION_TOKEN
     return { credentials: { accessKeyId: id, secretAccessKey: secret, ...(token && { sessionToken: token }) } }
   }
-  // The SDK then uses its default chain, which is environment, profiles, SSO, web identity,
-  // container, instance.
+  // Without static credentials, the SDK uses its default chain, which is environment, profiles,
+  // SSO, web identity, container, instance.
   return {}
 }
 
@@ -240,8 +240,8 @@ function isBatchDelete(request: OutgoingRequest): boolean {
 }
 
 /**
- * Adds Content-MD5 to a request and removes the SDK's CRC32. Older stores require MD5 and do not
- * accept CRC32 instead.
+ * Adds Content-MD5 to a request and removes the SDK's CRC32. Some older stores require MD5 and do
+ * not accept CRC32 instead.
  */
 function addContentMd5(request: OutgoingRequest): void {
   if (typeof request.body !== 'string' && !(request.body instanceof Uint8Array)) return

@@ -2,15 +2,15 @@ import type { ByteSize } from '../../util/byte-size.js'
 import type { Secret } from '../../util/secret.js'
 
 /**
- * The API that the client uses. `oss` is Alibaba Cloud OSS, whose create-only PUT needs a header of
- * its own.
+ * The dialect of the S3 API that the client uses. `oss` is Alibaba Cloud OSS, whose create-only PUT
+ * needs a header of its own.
  */
 export type S3Dialect = 's3' | 'oss'
 
 /**
  * How the client uses If-None-Match and If-Match. `auto` sends a probe before the first write,
- * which shows whether the store enforces them. `always` sends them without a probe and relies on
- * them. `never` does not send them.
+ * which shows whether the store enforces these conditions. `always` sends the conditions without a
+ * probe and relies on them. `never` does not send the conditions.
  */
 export type ConditionalWritesMode = 'auto' | 'always' | 'never'
 
@@ -68,8 +68,8 @@ export interface S3Settings {
   /** ID of the KMS key with which the store encrypts new objects. */
   readonly sseKmsKeyId?: string
   /**
-   * Set by `openReplicaClient` for a write-once replica. The client then overwrites and deletes
-   * nothing, not even with a probe.
+   * Set by `openReplicaClient` for a write-once replica. In a write-once replica, the client
+   * overwrites and deletes nothing, not even with a probe.
    */
   readonly writeOnce?: boolean
   /** Whether the client relies on conditional writes, by default `auto`. */

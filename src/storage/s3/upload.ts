@@ -33,10 +33,7 @@ interface IdentifiedUpload extends UploadOptions {
   readonly id: string
 }
 
-/**
- * Milliseconds per sent byte that a store may take to respond. The value corresponds to 1 MiB/s,
- * which is slow but acceptable.
- */
+/** Milliseconds per sent byte that a store may take to respond, which corresponds to 1 MiB/s. */
 const MS_PER_BYTE = 1000 / 2 ** 20
 
 function attributes({ settings, bucket, customerKey }: S3Requests, key: string, { timestamp, id }: IdentifiedUpload) {
@@ -148,10 +145,10 @@ function tagged(subject: Subject, send: Send<Tagged>): Send<string> {
 }
 
 /**
- * Sends a request that creates the object. If the response of an attempt is lost although it
- * succeeded, the next attempt finds that the name is taken, or that the multipart upload no longer
- * exists. The function then checks that the object is its own. Returns the entity tag of the
- * object, or undefined if no response contained it.
+ * Sends a request that creates the object. If an attempt succeeds but its response is lost, the
+ * next attempt finds that the name is taken, or that the multipart upload no longer exists. The
+ * function then checks that the object is its own. Returns the entity tag of the object, or
+ * undefined if no response contained the tag.
  */
 async function carriedOut(
   requests: S3Requests,
@@ -184,7 +181,8 @@ async function carriedOut(
 
 async function isOwn(requests: S3Requests, subject: Subject, { key, size, options }: Written): Promise<boolean> {
   const head = await headOf(requests, subject, key)
-  // The size is not sufficient, because another writer's object may have the same size and time.
+  // The same size is not sufficient, because another writer's object may have the same size and
+  // time.
   return head?.ContentLength === size && head.Metadata?.[UPLOAD_KEY] === options.id
 }
 
@@ -306,7 +304,8 @@ async function refuseOverwritten(
 
 /**
  * Throws if the name is taken. Some stores ignore If-None-Match when an upload is completed. With
- * this check, another writer can win only in the short time between check and completion.
+ * this check, another writer can win only in the short time between the check and the completion of
+ * the upload.
  */
 async function refuseTaken(requests: S3Requests, subject: Subject, key: string): Promise<void> {
   if ((await headOf(requests, subject, key)) === undefined) return
@@ -317,7 +316,7 @@ async function refuseTaken(requests: S3Requests, subject: Subject, key: string):
 
 /**
  * Removes the parts of a failed upload, because stores charge for incomplete parts. Drops an error
- * of this request, because the caller throws the error of the upload.
+ * of the abort request, because the caller throws the error of the upload.
  */
 async function abandon(
   requests: S3Requests,
@@ -335,7 +334,7 @@ async function abandon(
     )
   } catch (error) {
     if (!(error instanceof LitestreamError)) throw error
-    // The store is unreachable or refuses the request. A lifecycle rule for incomplete uploads can
-    // remove the parts later.
+    // If the store is unreachable or refuses the request, a lifecycle rule for incomplete uploads
+    // can remove the parts later.
   }
 }

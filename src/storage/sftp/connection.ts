@@ -23,7 +23,7 @@ export interface ConnectionOptions {
   readonly host: string
   readonly port: number
   readonly methods: readonly AnyAuthMethod[]
-  /** The accepted host keys. If undefined, the client accepts any key. */
+  /** The accepted host keys. If `hostKeys` is undefined, the client accepts any key. */
   readonly hostKeys: HostKeys | undefined
   /**
    * Time limit in milliseconds for connecting, authentication and the start of the SFTP subsystem.

@@ -42,7 +42,7 @@ export function isStatus(error: unknown, ...statuses: readonly number[]): boolea
 }
 
 /**
- * Whether the server does not support the request. Either the server has not announced the
+ * Whether the server does not support the request. A server without support has not announced the
  * extension, or its response says so.
  */
 export function isUnsupported(error: unknown): boolean {

@@ -6,10 +6,13 @@ import { fsError, isErrno } from '../../fs/fs-error.js'
 import { readRegular } from '../../fs/open-regular.js'
 
 /**
- * A host key in the settings or in a known_hosts file. The client accepts it unless it is revoked.
+ * A host key in the settings or in a known_hosts file. The client accepts a host key unless it is
+ * revoked.
  */
 interface KnownKey {
-  /** The first field of a key, such as `ssh-ed25519`. Undefined for a fingerprint. */
+  /**
+   * The first field of a key, such as `ssh-ed25519`. The algorithm is undefined for a fingerprint.
+   */
   readonly algorithm: string | undefined
   readonly matches: (key: Buffer) => boolean
   readonly revoked: boolean
@@ -22,14 +25,14 @@ export interface HostKeys {
   readonly source: string
 }
 
-/** Why the client refuses a key. Undefined if the client accepts the key. */
+/** Why the client refuses a key, or undefined if the client accepts the key. */
 export type Refusal = { readonly message: string; readonly hint: string } | undefined
 
 const ALGORITHM = /^(ssh|ecdsa|sk)-[a-z0-9@.-]+$/
 
 /**
  * Parses the setting `host-key`, which has one key per line. Throws CONFIG_INVALID for an invalid
- * key, and shows its line.
+ * key, and shows the line of the key.
  */
 export function parseHostKeys(text: string): HostKeys {
   const keys = text
@@ -98,7 +101,7 @@ function defaultFiles(): string[] {
 
 /**
  * Returns the keys in those lines of `text` that name the host. `text` has the format of
- * known_hosts (sshd(8)). Ignores other lines, as ssh does.
+ * known_hosts (sshd(8)). Ignores the lines for other hosts, as ssh does.
  */
 function knownKeys(text: string, host: string, port: number): KnownKey[] {
   const name = port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`

@@ -11,25 +11,25 @@ const CLAIM_TIMEOUT = 60_000
  */
 export type NamingMethod =
   /**
-   * Uses hardlink@openssh.com. Only one of several writers succeeds, and the complete file appears
-   * at once.
+   * The method `link` uses hardlink@openssh.com. With hard links, only one of several writers
+   * succeeds, and the complete file appears at once.
    */
   | 'link'
   /**
-   * Claims the name with an empty file, which only one of several writers can create.
-   * posix-rename@openssh.com then replaces the empty file by the finished file.
+   * The method `claim` claims the name with an empty file, which only one of several writers can
+   * create. posix-rename@openssh.com then replaces the empty file by the finished file.
    */
   | 'claim'
   /**
-   * Checks that the name is free, and then uses the rename request of SFTP. Some servers do not
-   * detect another writer that takes the name between the check and the rename.
+   * The method `rename` checks that the name is free, and then uses the rename request of SFTP.
+   * Some servers do not detect another writer that takes the name between the check and the rename.
    */
   | 'rename'
 
 /**
  * Gives the finished file `temporary` the name `target`. Throws PRECONDITION_FAILED if the name is
- * taken. Returns the method that worked, for the next file. The temporary file does not exist
- * afterwards, unless the function throws.
+ * taken. Returns the method that worked, so that the caller can use it for the next file. The
+ * temporary file does not exist afterwards, unless the function throws.
  */
 export async function nameOnce(
   files: RemoteFiles,
@@ -53,7 +53,7 @@ export async function nameOnce(
 
 /**
  * Whether the server supports posix-rename@openssh.com. The client must know this before it creates
- * a claim, because other writers would take an abandoned claim for the file of another writer.
+ * a claim, because other writers would take an abandoned claim for a finished file.
  */
 async function hasPosixRename(files: RemoteFiles, temporary: string): Promise<boolean> {
   try {
@@ -72,7 +72,8 @@ async function linkOnce(files: RemoteFiles, temporary: string, target: string, l
   } catch (error) {
     if (isUnsupported(error)) return false
     if (!isStatus(error, STATUS.failure, STATUS.permissionDenied)) throw error
-    // SFTP reports all causes with the same status, so the existence of the target is checked.
+    // SFTP reports all causes of a failed link with the same status, so the client checks whether
+    // the target exists.
     if ((await files.statIfThere(target)) !== undefined) throw taken(label, error)
     return false
   }
@@ -87,7 +88,7 @@ async function claimOnce(files: RemoteFiles, temporary: string, target: string, 
     await files.posixRename(temporary, target)
     return true
   } catch (error) {
-    // The empty file is the claim of this writer, so it must not stay without content.
+    // The empty file is the claim of this writer, so the file must not stay without content.
     await files.remove(target)
     if (isUnsupported(error)) return false
     throw error

@@ -162,7 +162,7 @@ export class RemoteFiles {
 
   /**
    * Renames a file. The protocol requires an error if the new name exists, but some servers report
-   * none.
+   * no error.
    */
   rename(from: string, to: string): Promise<void> {
     return this.#bounded(
@@ -228,7 +228,7 @@ export class RemoteFiles {
     }
   }
 
-  /** Closes the handle if it arrives after the caller has given up. */
+  /** Closes a handle that arrives after the caller has given up. */
   async #closable(opening: Promise<Buffer>, what: string): Promise<Handle> {
     try {
       return await this.#bounded(opening, what)
@@ -240,7 +240,7 @@ export class RemoteFiles {
 }
 
 /**
- * Converts an entry of a directory. A server may omit attributes. The type of the entry is then
+ * Converts an entry of a directory. A server may omit attributes. If the type is missing, it is
  * taken from the line for users, which has the format of `ls -l`.
  */
 function entryOf({ filename: name, longname, attrs }: FileEntryWithStats): RemoteEntry {

@@ -31,9 +31,9 @@ export interface Subject {
 
 /**
  * The connection to an SFTP server, which all operations of a client share. The session connects
- * again after a loss. It counts, times and retries each operation, ends it when its signal aborts,
- * and converts errors to LitestreamErrors. If the server does not answer a request in time, the
- * session drops the connection, because the server answers in order.
+ * again after a loss. The session counts, times and retries each operation, ends the operation when
+ * its signal aborts, and converts errors to LitestreamErrors. If the server does not answer a
+ * request in time, the session drops the connection, because the server answers in order.
  */
 export class SftpSession {
   readonly counters: OperationCounters
@@ -90,7 +90,8 @@ export class SftpSession {
   }
 
   /**
-   * Throws ACCESS_DENIED if the client accepts no key of the server, because it could not connect.
+   * Throws ACCESS_DENIED if the client knows no key of the server that it could accept, because it
+   * could then not connect.
    */
   checkHostKnown(): void {
     const { hostKeys, host, port, url } = this.#options

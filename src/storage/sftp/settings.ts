@@ -15,23 +15,23 @@ export interface SftpSettings {
   /** Passphrase of the private key. */
   readonly passphrase?: string | Secret
   /**
-   * Socket of an SSH agent. Without a key and a password, the default is the value of
+   * Socket of an SSH agent. Without a key and a password, the default of `agent` is the value of
    * SSH_AUTH_SOCK.
    */
   readonly agent?: string
   /**
    * The server's public keys, one per line, in OpenSSH format (`ssh-ed25519 AAAA…`) or as
-   * fingerprints (`SHA256:…`). The client accepts no other key.
+   * fingerprints (`SHA256:…`). The client accepts no key that is not in this list.
    */
   readonly hostKey?: string
   /**
-   * Path of a file in the format of known_hosts. The default is `~/.ssh/known_hosts` and
-   * `/etc/ssh/ssh_known_hosts`.
+   * Path of a file in the format of known_hosts. The default of `knownHosts` is
+   * `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts`.
    */
   readonly knownHosts?: string
   /**
-   * True accepts any host key, as Litestream does without `host-key`. Another machine can then
-   * pretend to be the server.
+   * True accepts any host key, as Litestream does without `host-key`. With this setting, another
+   * machine can pretend to be the server.
    */
   readonly insecureHostKey?: boolean
   /** False makes the client write one block of a file at a time. */

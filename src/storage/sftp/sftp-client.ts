@@ -102,7 +102,7 @@ export class SftpReplicaClient implements ReplicaClient {
 
   /**
    * Checks the settings and reads the files that they name, without connecting. Throws the errors
-   * that `open` would throw for them.
+   * that `open` would throw for the settings and files.
    */
   static async check(location: SftpLocation, given: SftpSettings = {}): Promise<void> {
     const session = await SftpSession.prepare(location, merged(location.settings, given))
@@ -311,8 +311,8 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Determines the guarantees of the server. Creates a file, gives it a unique name, and removes
-   * it.
+   * Determines the guarantees of the server. The method creates a file, gives it a unique name, and
+   * removes it.
    */
   async #askGuarantees({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
     const subject = this.#subject('PUT', 'probing', this.#root, signal)

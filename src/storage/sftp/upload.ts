@@ -20,10 +20,14 @@ interface Block {
 
 export interface UploadOptions {
   /**
-   * LTX timestamp in milliseconds since the epoch. It becomes the file's mtime, in whole seconds.
+   * LTX timestamp in milliseconds since the epoch. The timestamp becomes the file's mtime, in whole
+   * seconds.
    */
   readonly timestamp: number
-  /** Whether several blocks may be unanswered. If false, the upload sends one block at a time. */
+  /**
+   * Whether several blocks may be unanswered. If `concurrent` is false, the upload sends one block
+   * at a time.
+   */
   readonly concurrent: boolean
 }
 

@@ -15,14 +15,17 @@ interface DigestChallenge {
   readonly algorithm: string | undefined
   readonly hash: string
   readonly session: boolean
-  /** Whether the server accepts `qop=auth`. If not, the client uses the form of RFC 2069. */
+  /**
+   * Whether the server accepts `qop=auth`. For a server that does not accept it, the client uses
+   * the form of RFC 2069.
+   */
   readonly qop: boolean
 }
 
 /**
  * Answers the challenges of a server. The class uses Digest (RFC 7616, MD5 and SHA-2, with and
- * without `qop=auth`) if the server offers it, otherwise Basic (RFC 7617). It sends no credentials
- * before the server asks for them.
+ * without `qop=auth`) if the server offers it, otherwise Basic (RFC 7617). The class sends no
+ * credentials before the server asks for them.
  */
 export class Authorization {
   readonly #username: string | undefined
@@ -61,7 +64,7 @@ export class Authorization {
     if (this.#username === undefined || challenges === undefined) return false
     const offered = parseChallenges(challenges.slice(0, MAX_CHALLENGE))
     const digests = offered.flatMap(({ scheme, parameters }) => (scheme === 'digest' ? digestOf(parameters) : []))
-    // Prefers SHA-2 to MD5, because it is stronger.
+    // Prefers SHA-2 to MD5, because SHA-2 is stronger.
     const digest = digests.find(({ hash }) => hash !== 'md5') ?? digests[0]
     if (digest !== undefined) {
       const stale = offered.some(({ parameters }) => /^true$/i.test(parameters.get('stale') ?? ''))

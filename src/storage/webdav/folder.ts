@@ -26,7 +26,7 @@ export interface FolderResource extends DavResource {
 
 /**
  * Returns the entries of a folder that `wanted` accepts, in no particular order, or undefined if
- * the folder does not exist. Only these entries are kept in memory.
+ * the folder does not exist. Only the accepted entries are kept in memory.
  */
 export function entriesOf(
   requests: WebdavRequests,
@@ -143,7 +143,8 @@ function makeFolder(requests: WebdavRequests, subject: Subject, folder: string):
     const { status, headers } = await requests.send(subject, { method: 'MKCOL', path, accept })
     if (status === 409) return 'no parent'
     if (status !== 403) return 'there'
-    // Apache reports the same status if another client creates the folder at the same moment.
+    // Apache responds to MKCOL with status 403 if another client creates the folder at the same
+    // moment.
     const probe = { method: 'PROPFIND', path, headers: { depth: '0' }, accept: [207, 403, 404] }
     if ((await requests.send(subject, probe)).status === 207) return 'there'
     throw statusError({ doing: subject.doing, target: requests.target(folder) }, { status, headers })

@@ -45,12 +45,12 @@ export interface HeldLock {
 }
 
 /**
- * The exclusive write lock of WebDAV (class 2) on one folder of the replica. A writer that holds
- * this lock can change a name without competing with other writers. The client creates the folder
- * before it locks the folder. Without the folder, Apache forgets the lock, or keeps it while other
- * clients list the parent folder. The client requests the first lock twice. Some servers invent
- * locks for clients that require them, and also grant the second request. The locks of such a
- * server do not work.
+ * The exclusive write lock of WebDAV (class 2) on one folder of the replica. Only one of several
+ * writers can hold this lock, so only one of them changes a name. The client creates the folder
+ * before it locks the folder. Without the folder, Apache forgets the lock, or keeps the lock while
+ * other clients list the parent folder. The client requests the first lock twice. Some servers
+ * invent locks for clients that require them, and also grant the second request. The locks of such
+ * a server do not work.
  */
 export class WebdavLocks {
   readonly #requests: WebdavRequests
@@ -65,8 +65,8 @@ export class WebdavLocks {
   }
 
   /**
-   * Reads from the header DAV of a response to OPTIONS whether the server has locks. `1, 2` means
-   * that it has locks.
+   * Reads from the header DAV of a response to OPTIONS whether the server has locks. The value `1,
+   * 2` means that the server has locks.
    */
   announce(davHeader: string): void {
     if (this.#state !== 'unknown') return
@@ -76,8 +76,8 @@ export class WebdavLocks {
   }
 
   /**
-   * Why the server has no working locks. Undefined if it has locks, or if the client does not know
-   * yet.
+   * Why the server has no working locks. The reason is undefined if the server has locks, or if the
+   * client does not know yet.
    */
   get reason(): string | undefined {
     return this.#reason

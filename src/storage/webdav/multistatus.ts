@@ -13,7 +13,7 @@ export interface DavResource {
 /** The error for a response that is not a valid multistatus. */
 export class MultistatusFault extends Error {
   override readonly name = 'MultistatusFault'
-  /** Whether the response is truncated, so that a retry may get a complete one. */
+  /** Whether the response is truncated, so that a retry may get a complete response. */
   readonly cut: boolean
 
   constructor(message: string, cut = false) {
@@ -108,7 +108,7 @@ function tokenEnd(text: string, at: number): number | undefined {
     if ('<!--'.startsWith(begin) || '<![CDATA['.startsWith(begin)) return undefined
     throw new MultistatusFault('the reply has a document type')
   }
-  // The value of an attribute may contain a ">".
+  // The value of an attribute may contain a ">", which does not end the tag.
   let quote: string | undefined
   for (let i = at + 1; i < text.length; i++) {
     const each = text[i]!
@@ -179,8 +179,8 @@ class MultistatusReader {
   #status: number | undefined
   #facts: Facts = {}
   /**
-   * The properties of the current propstat element. They are used only if the status of the
-   * propstat is 2xx or missing.
+   * The properties of the current propstat element. The properties are used only if the status of
+   * the propstat is 2xx or missing.
    */
   #found: Facts = {}
   #foundStatus: number | undefined
@@ -274,8 +274,8 @@ class MultistatusReader {
 
   /**
    * Returns the resource of a response element. Returns undefined for the status 404, because the
-   * resource was deleted during the listing. Any other error status means that the listing is
-   * incomplete.
+   * resource was deleted during the listing. Throws for any other error status, because the listing
+   * is then incomplete.
    */
   #resource(): DavResource | undefined {
     if (this.#status === 404 || this.#status === 410) return undefined

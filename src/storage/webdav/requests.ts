@@ -23,13 +23,13 @@ const SMALL_REPLY = 64 * 1024
 
 /**
  * Maximum number of challenges that the client answers for one request. The first challenge asks
- * for credentials, and a second one may report an expired nonce.
+ * for credentials, and the second challenge may report an expired nonce.
  */
 const MAX_CHALLENGES = 2
 
 /**
- * Timeout in milliseconds for the response to a change, which a server may have to sync to its disk
- * first. Litestream uses the same timeout for all requests.
+ * Timeout in milliseconds for the response to a PUT request, because a server may sync the change
+ * to its disk before it responds. Litestream uses the same timeout for all requests.
  */
 const CHANGE_TIMEOUT = 30_000
 
@@ -45,7 +45,7 @@ export interface Subject {
 
 export interface Outgoing {
   readonly method: string
-  /** Percent-decoded path of the request. The default is the path of the subject. */
+  /** Percent-decoded path of the request. The default of `path` is the path of the subject. */
   readonly path?: string
   readonly headers?: Readonly<Record<string, string>>
   /**
@@ -278,7 +278,7 @@ export class WebdavRequests {
   }
 }
 
-/** Starts a timer that restarts without creating a new timer each time. */
+/** Starts a timer that can restart without creating a new timer each time. */
 function startWait(limit: number, expired: () => void): { restart(): void; stop(): void } {
   let last = elapsedMs()
   let timer = startTimer(limit, check)

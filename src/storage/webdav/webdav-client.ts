@@ -56,8 +56,8 @@ const RACING_LOCKS = 'a WebDAV server may grant a lock to two clients that reque
 const DELETE_CONCURRENCY = 8
 
 /**
- * Milliseconds for which the client trusts a proof that the server speaks WebDAV. Until then, it
- * accepts status 404 for a folder without a new proof.
+ * Milliseconds for which the client trusts a proof that the server speaks WebDAV. During this time,
+ * the client accepts status 404 for a folder without a new proof.
  */
 const CONFIRMED_FOR = 5_000
 
@@ -133,7 +133,8 @@ export class WebdavReplicaClient implements ReplicaClient {
 
   /**
    * Checks the settings and reads the files that they name, without connecting. Throws the errors
-   * that `open` would throw for them. Returns the guarantees that every WebDAV server has.
+   * that `open` would throw for the settings and files. Returns the guarantees that every WebDAV
+   * server has.
    */
   static async check(location: WebdavLocation, given: WebdavSettings = {}): Promise<WriteGuarantees> {
     const requests = await WebdavRequests.prepare(location, merged(location.settings, given))
@@ -195,8 +196,8 @@ export class WebdavReplicaClient implements ReplicaClient {
     const path = this.#path(levelDirectory(level))
     const subject = this.#subject('LIST', 'listing', path, signal)
     const wanted = (name: string) => (parseFileName(name)?.minTxid ?? -1) >= fromTxid
-    // An LTX file is never empty. An empty file is the rest of an interrupted upload, which some
-    // servers keep.
+    // Ignores empty files. An LTX file is never empty, but some servers keep an empty file after an
+    // interrupted upload.
     const found = await entriesOf(
       this.#requests,
       subject,
@@ -319,9 +320,9 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Gives the finished file its name, which must be free. If the server has locks, the client does
-   * this under the lock. Without a lock, another writer may take the name between the check and the
-   * MOVE, because some servers ignore `Overwrite: F`.
+   * Gives the finished file its name, which must be free. If the server has locks, the client gives
+   * the name under the lock. Without a lock, another writer may take the name between the check and
+   * the MOVE, because some servers ignore the header Overwrite. F`.
    */
   #nameOnce(subject: Subject, temporary: string): Promise<void> {
     return this.#requests.retried(subject, () =>
@@ -366,7 +367,7 @@ export class WebdavReplicaClient implements ReplicaClient {
         return status !== 412
       } catch (error) {
         // An attempt may have succeeded although its response was lost. Only this client knows the
-        // temporary name, so if that file does not exist, it was moved.
+        // temporary name, so if the temporary file does not exist, it was moved.
         if (!isPassing(error) && !isLitestreamError(error, 'NOT_FOUND')) throw error
         if (await this.#exists({ ...subject, path: from })) throw error
         if (await this.#exists(subject)) return true
