@@ -41,7 +41,7 @@ export interface DatabaseFault {
    */
   readonly since: number
   readonly ageMs: number
-  /** False if the fault stays until a user restarts the process or the database. */
+  /** The value is false if the fault stays until a user restarts the process or the database. */
   readonly retried: boolean
 }
 
@@ -92,8 +92,8 @@ export interface DatabaseSummary {
   readonly databaseSize: number
   readonly walSize: number
   /**
-   * How long the database file has been missing, in milliseconds. Undefined while the database file
-   * exists, or if the configuration allows it to be missing.
+   * How long the database file has been missing, in milliseconds. The value is undefined while the
+   * database file exists, or if the configuration allows it to be missing.
    */
   readonly missingMs: number | undefined
   /**
@@ -114,7 +114,7 @@ export interface DatabaseSummary {
   readonly error: DatabaseFault | undefined
   /**
    * Why the primary can detect a second primary only after the second primary has written to the
-   * replica. Undefined if the store has conditional writes, which prevent this.
+   * replica. The value is undefined if the store has conditional writes, which prevent this.
    */
   readonly weakFencing: string | undefined
   readonly mirrors: readonly MirrorStatus[]
@@ -227,8 +227,8 @@ export interface DatabaseStatus extends DatabaseSummary {
   /** The requests to the store, or undefined while the replica is not open. */
   readonly requests: RequestStatus | undefined
   /**
-   * The oldest and the newest state that can be restored. Undefined if no state can be restored,
-   * and while the replica cannot be listed.
+   * The oldest and the newest state that can be restored. The value is undefined if no state can be
+   * restored, and while the replica cannot be listed.
    */
   readonly restorable: { readonly from: RestorableState; readonly to: RestorableState } | undefined
   /** A command line that restores the newest state of the replica to a new file. */

@@ -17,7 +17,7 @@ export class ChunkBuffer {
     this.#size += chunk.byteLength
   }
 
-  /** Removes the first `size` bytes from the buffer and returns them. */
+  /** Removes the first `size` bytes from the buffer and returns these bytes. */
   take(size: number): Uint8Array {
     const taken = this.#bytes.subarray(0, size)
     const rest = this.#bytes.subarray(size, this.#size)

@@ -14,8 +14,8 @@ export interface ObjectReply extends RangedReply {
   /** The generation or the entity tag of the object, or undefined if the response has neither. */
   readonly version: string | undefined
   /**
-   * Last modification of the object in milliseconds since the epoch. Absent if a GET of this store
-   * does not report it.
+   * Last modification of the object in milliseconds since the epoch. `modifiedAt` is absent if a
+   * GET of this store does not report it.
    */
   readonly modifiedAt?: number | undefined
 }
@@ -28,8 +28,8 @@ export interface FoundObject {
   /** The version as the store wrote it in the first response. */
   readonly version: string | undefined
   /**
-   * Last modification of the object in milliseconds since the epoch. Undefined if a GET of this
-   * store does not report it.
+   * Last modification of the object in milliseconds since the epoch. `modifiedAt` is undefined if a
+   * GET of this store does not report it.
    */
   readonly modifiedAt: number | undefined
 }

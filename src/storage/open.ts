@@ -38,8 +38,8 @@ export interface StoreOptions {
    */
   readonly encryption?: EncryptionSettings | false | undefined
   /**
-   * True makes the client only create objects, for stores that refuse to overwrite and to delete
-   * (docs/write-once.md). Default: false.
+   * `writeOnce: true` makes the client only create objects, for stores that refuse to overwrite and
+   * to delete (docs/write-once.md). Default: false.
    */
   readonly writeOnce?: boolean | undefined
 }

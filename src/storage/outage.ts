@@ -7,13 +7,13 @@ import { GrowingInterval } from '../util/growing-interval.js'
 export interface StoreOutage {
   /** The URL of the replica, without credentials. */
   readonly replica: string
-  /** The error of the latest attempt. Undefined if the store answers again. */
+  /** The error of the latest attempt. This field is undefined if the store answers again. */
   readonly error?: LitestreamError
   /** Number of attempts without an answer in this outage. */
   readonly failures: number
   /** Milliseconds since the first attempt without an answer began. */
   readonly durationMs: number
-  /** Milliseconds until the next attempt. Undefined if the store answers again. */
+  /** Milliseconds until the next attempt. This field is undefined if the store answers again. */
   readonly retryMs?: number
 }
 
@@ -25,8 +25,8 @@ export type OutageListener = (outage: StoreOutage) => void
  */
 const REPORTED_AFTER_MS = 1000
 /**
- * Milliseconds until the client reports an outage again. Each interval is twice the previous one,
- * up to an hour.
+ * Milliseconds until the client reports an outage again. Each interval between two reports is twice
+ * the previous interval, up to an hour.
  */
 const REPEATED_AFTER_MS = 10_000
 

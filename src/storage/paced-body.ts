@@ -53,8 +53,8 @@ export class PacedBody {
   #patience: number
   #timer: Timer | undefined
   /**
-   * Time at which the current wait for a chunk began, by `elapsedMs()`. Undefined while the reader
-   * does not wait.
+   * Time at which the current wait for a chunk began, by `elapsedMs()`. The time is undefined while
+   * the reader does not wait.
    */
   #waitingSince: number | undefined
   #reject: ((error: unknown) => void) | undefined

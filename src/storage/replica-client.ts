@@ -38,7 +38,7 @@ export interface RequestOptions {
 }
 
 export interface ReadOptions extends RequestOptions {
-  /** True bypasses all caches, because an earlier read returned damaged bytes. */
+  /** `fresh: true` bypasses all caches, because an earlier read returned damaged bytes. */
   readonly fresh?: boolean
   /**
    * A buffer for the result, which a client may ignore. The client uses the buffer only if it is

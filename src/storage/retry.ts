@@ -58,7 +58,8 @@ export interface RetryOptions {
   readonly closing?: AbortSignal | undefined
   readonly counters: OperationCounters
   /**
-   * The kind of request whose retries are counted. Undefined for connecting, which is not counted.
+   * The kind of request whose retries are counted. The kind is undefined for connecting, which is
+   * not counted.
    */
   readonly operation: Operation | undefined
   /**

@@ -15,7 +15,8 @@ export function jitteredDelay(failures: number, first: number, most: number): nu
 }
 
 /**
- * The delays of one back-off in milliseconds. Each delay is twice the previous one, up to a limit.
+ * The delays of one back-off in milliseconds. Each delay is twice the previous delay, up to a
+ * limit.
  */
 export class Doubling {
   readonly #first: number
@@ -32,7 +33,7 @@ export class Doubling {
     return retryDelay(++this.#failures, this.#first, this.#most)
   }
 
-  /** Records a successful attempt. After the next failure, the delay is the first one again. */
+  /** Records a successful attempt. After the next failure, the first delay applies again. */
   reset(): void {
     this.#failures = 0
   }

@@ -159,9 +159,9 @@ function loggerWith(least: number, format: Format, bound: LogFields, destination
 export function createLogger(options: {
   readonly level: LogLevel
   readonly type: LogType
-  /** False makes the logger write to stdout. */
+  /** `stderr: false` makes the logger write to stdout. */
   readonly stderr?: boolean
-  /** True adds to each line the source line that logged it, as Go's slog does. */
+  /** `source: true` adds to each line the source line that logged it, as Go's slog does. */
   readonly source?: boolean
   /** Writes a line, instead of stderr or stdout. */
   readonly write?: (line: string) => void

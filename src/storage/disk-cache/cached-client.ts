@@ -185,7 +185,8 @@ export class CachedReplicaClient extends ForwardingClient {
 
   /**
    * Closes each segment whose files another program has removed, or an eviction of any process. An
-   * open file would keep its disk space, and the cache could never find new blocks in it again.
+   * open file of a removed segment would keep its disk space, and the cache could never find new
+   * blocks in this file again.
    */
   async #letGoOfRemoved(): Promise<void> {
     for (const [name, opening] of [...this.#segments]) {

@@ -22,7 +22,7 @@ export interface BoundedWait {
   readonly signal: AbortSignal | undefined
   /** Aborts when the client is closed. The reason of the abort is a LitestreamError. */
   readonly closing: AbortSignal
-  /** True disables the timeout, for example while the body of a write arrives. */
+  /** `unlimited: true` disables the timeout, for example while the body of a write arrives. */
   readonly unlimited?: boolean
 }
 

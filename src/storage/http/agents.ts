@@ -8,7 +8,7 @@ import { type ProxyServer, proxyFor } from './proxy.js'
 export interface ConnectionSettings {
   /** A PEM file with certificate authorities, which are trusted in addition to those of Node.js. */
   readonly caFile?: string | undefined
-  /** True accepts any TLS certificate. */
+  /** `skipVerify: true` accepts any TLS certificate. */
   readonly skipVerify?: boolean | undefined
   /** Maximum number of connections to one host. */
   readonly maxSockets?: number

@@ -132,7 +132,7 @@ export class NatsReplicaClient implements ReplicaClient {
     const deletions = files.map((file) => () => this.#writer.delete(this.#name(file), 'any', signal))
     await runAll(DELETE_CONCURRENCY, deletions)
     // Each deletion leaves a deletion marker in the stream. Removing two old deletion markers for
-    // each new one limits the number of markers.
+    // each new marker limits the number of markers.
     await this.#writer.removeNotes(this.#metas.takeOldNotes(2 * files.length), signal)
     if (elapsedMs() < this.#nextSweep) return
     this.#nextSweep = elapsedMs() + ABANDONED_AFTER

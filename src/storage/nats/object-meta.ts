@@ -34,7 +34,7 @@ export interface StoredMeta {
   readonly meta: ObjectMeta
 }
 
-/** Maximum size of a message in bytes. No NATS server accepts a longer one. */
+/** Maximum size of a message in bytes. No NATS server accepts a longer message. */
 const LONGEST_MESSAGE = 64 * 1024 * 1024
 
 /**

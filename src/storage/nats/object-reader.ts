@@ -129,8 +129,8 @@ export class ObjectReader {
       { chunks, cancel: (error) => abort.abort(error), close: async () => void (await chunks.return()) },
       {
         what: `reading ${this.#session.label(name)}`,
-        // A single request throws its own error after all its attempts, which is earlier than this
-        // timeout.
+        // A single request throws its own error after all its attempts, which is earlier than the
+        // idle timeout.
         idleTimeout: policy.budget + 2 * policy.firstByteTimeout,
         allowance: allowanceFor(bytes, policy),
         signal,

@@ -59,7 +59,10 @@ export class NatsSession {
   readonly #reconnectListeners = new Set<() => void>()
   /** Aborts when the current connection is lost. Each new connection gets a new AbortController. */
   #lost = new AbortController()
-  /** Resolves when the lost connection is restored. Undefined while the connection exists. */
+  /**
+   * Resolves when the lost connection is restored. The promise is undefined while the connection
+   * exists.
+   */
   #back: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
 
   private constructor(

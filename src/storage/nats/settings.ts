@@ -28,7 +28,7 @@ export interface NatsSettings {
   readonly clientCert?: string
   /** Path of the private key of `clientCert` in PEM format. */
   readonly clientKey?: string
-  /** True accepts any TLS certificate. */
+  /** `skipVerify: true` accepts any TLS certificate. */
   readonly skipVerify?: boolean
   /** Maximum number of reconnection attempts. -1 means no limit. */
   readonly maxReconnects?: number
@@ -36,7 +36,7 @@ export interface NatsSettings {
   readonly reconnectWait?: Duration
   /** Timeout of a connection attempt and of a request. */
   readonly timeout?: Duration
-  /** True creates the bucket if it does not exist. */
+  /** `createBucket: true` creates the bucket if it does not exist. */
   readonly createBucket?: boolean
   /**
    * Set by `openReplicaClient` for a write-once replica. In a write-once replica, the client

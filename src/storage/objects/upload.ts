@@ -72,7 +72,7 @@ async function put(
 
 /**
  * Whether the object under `key` is the object that this upload has sent. Size and timestamp are
- * not sufficient, because another writer's object may have the same ones.
+ * not sufficient, because another writer's object may have the same size and timestamp.
  */
 export async function isOwn(
   store: ObjectStore,

@@ -166,7 +166,7 @@ export class S3ReplicaClient implements ReplicaClient {
       for await (const object of objects) {
         const file = parseS3Key(path, object.Key)
         // The store returns keys in order. The levels come before all other objects, so no LTX file
-        // follows after them.
+        // follows after the levels.
         if (file === 'beyond') return
         if (!file || file.level < level || (file.level === level && file.minTxid < fromTxid)) continue
         yield { ...file, ...factsOf(object) }

@@ -31,20 +31,20 @@ export interface S3Settings {
   readonly secretAccessKey?: string | Secret
   /** Session token, which only temporary credentials have. */
   readonly sessionToken?: string | Secret
-  /** True sends no credentials, for a public bucket. */
+  /** `anonymous: true` sends no credentials, for a public bucket. */
   readonly anonymous?: boolean
-  /** True puts the bucket name into the path instead of the host name. */
+  /** `forcePathStyle: true` puts the bucket name into the path instead of the host name. */
   readonly forcePathStyle?: boolean
-  /** False sends UNSIGNED-PAYLOAD instead of a hash of the body. */
+  /** `signPayload: false` sends UNSIGNED-PAYLOAD instead of a hash of the body. */
   readonly signPayload?: boolean
   /**
-   * False sends no Accept-Encoding, for a proxy that changes this header after the client has
-   * signed the request.
+   * `signAcceptEncoding: false` sends no Accept-Encoding, for a proxy that changes this header
+   * after the client has signed the request.
    */
   readonly signAcceptEncoding?: boolean
-  /** True sends Content-MD5 with batch deletes. */
+  /** `requireContentMd5: true` sends Content-MD5 with batch deletes. */
   readonly requireContentMd5?: boolean
-  /** True accepts any TLS certificate. */
+  /** `skipVerify: true` accepts any TLS certificate. */
   readonly skipVerify?: boolean
   /** A PEM file with certificate authorities, which are trusted in addition to those of Node.js. */
   readonly caFile?: string

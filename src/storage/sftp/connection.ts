@@ -37,7 +37,7 @@ type Done<T> = (error: Error | null | undefined, value?: T) => void
 
 /**
  * One SSH connection with one SFTP channel. A lost connection does not reconnect, so the client
- * must open a new one.
+ * must open a new connection.
  */
 export class SftpConnection {
   readonly #client: Client

@@ -73,8 +73,8 @@ function keyOf(algorithm: string | undefined, base64: string | undefined, revoke
 }
 
 /**
- * Reads the keys of a host from known_hosts files. Ignores a missing file unless the setting names
- * it. Does not support certificates. Throws CONFIG_INVALID for an unreadable file.
+ * Reads the keys of a host from known_hosts files. Ignores a missing known_hosts file unless the
+ * setting names it. Does not support certificates. Throws CONFIG_INVALID for an unreadable file.
  */
 export async function readKnownHosts(host: string, port: number, file: string | undefined): Promise<HostKeys> {
   const files = file === undefined ? defaultFiles() : [file]

@@ -30,11 +30,11 @@ export interface SftpSettings {
    */
   readonly knownHosts?: string
   /**
-   * True accepts any host key, as Litestream does without `host-key`. With this setting, another
-   * machine can pretend to be the server.
+   * `insecureHostKey: true` accepts any host key, as Litestream does without `host-key`. With this
+   * setting, another machine can pretend to be the server.
    */
   readonly insecureHostKey?: boolean
-  /** False makes the client write one block of a file at a time. */
+  /** `concurrentWrites: false` makes the client write one block of a file at a time. */
   readonly concurrentWrites?: boolean
   /** Timeout of a connection attempt. Default: 20 s. */
   readonly timeout?: Duration

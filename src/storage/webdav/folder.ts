@@ -18,8 +18,8 @@ export interface FolderResource extends DavResource {
   /** Percent-decoded name of the entry. */
   readonly name: string
   /**
-   * Number of names in the entry's path. The entry of the folder itself has one name less than the
-   * others.
+   * Number of names in the entry's path. The path of the folder itself has one name less than the
+   * paths of its entries.
    */
   readonly depth: number
 }

@@ -8,6 +8,6 @@ export interface WebdavSettings {
   readonly password?: string | Secret
   /** A PEM file with certificate authorities, which are trusted in addition to those of Node.js. */
   readonly caFile?: string
-  /** True accepts any TLS certificate. */
+  /** `skipVerify: true` accepts any TLS certificate. */
   readonly skipVerify?: boolean
 }
