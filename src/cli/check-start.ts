@@ -10,17 +10,17 @@ import { type AddressKey, listenAddress } from '../status/listen-address.js'
 import { splitAddress } from '../util/address.js'
 import { socketFault } from './daemon/control-socket.js'
 
-/** Problems that a start with this configuration will have. */
+/** The problems that `litestream-ts` would have if it started with a given configuration. */
 export interface StartCheck {
-  /** Problems that may disappear later. */
+  /** Problems that may be gone when the process starts. */
   readonly warnings: readonly string[]
-  /** A problem that is permanent. */
+  /** A problem that only a change of the configuration solves. */
   readonly error: LitestreamError | undefined
 }
 
 /**
- * Checks a configuration against this machine, without opening a database or a replica and without
- * changing anything.
+ * Checks whether a configuration can be used on this machine. Opens no database and no replica, and
+ * changes no file.
  */
 export async function checkStart(config: Config): Promise<StartCheck> {
   const warnings: string[] = []
@@ -35,8 +35,9 @@ export async function checkStart(config: Config): Promise<StartCheck> {
 }
 
 /**
- * The first overlap of configured databases; overlaps in a directory are warnings, because only
- * those databases are skipped.
+ * Returns the error of the first configured database whose paths overlap with those of another. An
+ * overlap of a database that a directory scan found becomes a warning, because replication skips
+ * such a database.
  */
 function overlapOf(config: Config, warnings: string[]): LitestreamError | undefined {
   const { databases, faults } = findDatabases(config)
@@ -61,11 +62,11 @@ function overlapOf(config: Config, warnings: string[]): LitestreamError | undefi
 }
 
 /**
- * The directory may be created at the start, for example by systemd, and another user than this one
- * may run the process.
+ * A directory without write access is a warning and not an error, because systemd may create the
+ * directory at the start, and the process may run as another user.
  */
 function folderWarnings(socket: string): string[] {
-  // There, the socket is a named pipe.
+  // On Windows, the control socket is a named pipe, which needs no directory.
   if (process.platform === 'win32') return []
   const folder = path.dirname(socket)
   try {
@@ -78,7 +79,9 @@ function folderWarnings(socket: string): string[] {
   }
 }
 
-/** Replication continues without the MCP server, so that a missing library is only a warning. */
+/**
+ * Returns warnings, also for a missing MCP library, because replication runs without an MCP server.
+ */
 async function mcpWarnings(addr: string): Promise<string[]> {
   const { loadMcpLibrary } = await import('./mcp/library.js')
   const warnings = await addressWarnings('mcp-addr', addr)

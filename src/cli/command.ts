@@ -4,7 +4,7 @@ import { withoutSecrets } from '../util/redact.js'
 import { printable } from '../util/terminal-text.js'
 
 export interface CommandText {
-  /** The description of the command in the list of commands, one line. */
+  /** One line that describes the command in the list of commands. */
   readonly summary: string
   /** The behaviour, the output and the exit status of the command. */
   readonly description: string
@@ -36,8 +36,9 @@ export function addConfigFlags(command: Command): Command {
 }
 
 /**
- * The configuration for a command's flags; warnings go to stderr. The code that reads it is loaded
- * on demand: most commands get a URL and do not need it.
+ * Returns the configuration that a command's flags select. Prints the warnings of the configuration
+ * to stderr. Loads `config/load.js` on demand, because most commands get a URL and need no
+ * configuration.
  */
 export async function configOf(flags: ConfigFlags): Promise<Config> {
   const { loadConfig } = await import('../config/load.js')

@@ -16,7 +16,7 @@ function section(command: Command, words: string, depth: number): string {
   return [own, ...children].join('\n')
 }
 
-/** docs/commands.md, generated from the output of `-h`. */
+/** Returns the text of docs/commands.md, generated from the output of `-h`. */
 export async function commandsMarkdown(): Promise<string> {
   const program = await createProgram()
   const commands = program.commands

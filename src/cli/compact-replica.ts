@@ -14,16 +14,16 @@ export interface CompactedReplica {
 }
 
 /**
- * Runs every compaction task that is due once, while this process holds the lease. Throws
- * REPLICA_EMPTY before it takes the lease, LEASE_HELD, and the first error of a task after the
- * other tasks have run.
+ * Takes the lease of the replica, runs every compaction task that is due, and releases the lease.
+ * Throws REPLICA_EMPTY before it takes the lease. Throws LEASE_HELD if another process holds the
+ * lease. After all tasks have run, throws the first error of a task.
  */
 export async function compactReplica(
   client: ReplicaClient,
   settings: CompactionSettings,
   signal: AbortSignal,
 ): Promise<CompactedReplica> {
-  // Checked first, so that a misspelled URL gets no lock file.
+  // Planning a restore throws for a misspelled URL before the lease creates a lock file.
   await planRestore(client, { signal })
   const written: LtxFileInfo[] = []
   const deleted: LtxFileInfo[] = []

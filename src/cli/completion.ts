@@ -1,24 +1,24 @@
 import type { Command } from 'commander'
 import type { ShellName } from './shells.js'
 
-/** The words that can follow those of one command, such as `ltx list`. */
+/** The subcommands and flags that can follow a command, such as `ltx list`. */
 interface Level {
-  /** The words, separated by spaces; empty for the program. */
+  /** The words of the command, separated by spaces. Empty for the program itself. */
   readonly words: string
   readonly commands: readonly { readonly name: string; readonly summary: string }[]
   readonly flags: readonly Flag[]
 }
 
 interface Flag {
-  /** As documented: one dash. */
+  /** The flag with one dash, as the documentation writes it. */
   readonly name: string
   readonly description: string
   readonly takesValue: boolean
-  /** The only values; undefined if there is no list. */
+  /** The values that the flag accepts. Undefined if the flag accepts any value. */
   readonly choices: readonly string[] | undefined
 }
 
-/** The completion script of a shell, made from the commands of the program itself. */
+/** Returns the completion script of a shell, generated from the commands of `program`. */
 export function completionScript(shell: ShellName, program: Command): string {
   return SCRIPTS[shell](levelsOf(program, ''))
 }
@@ -42,7 +42,7 @@ function levelsOf(command: Command, words: string): Level[] {
 
 const names = (all: readonly { readonly name: string }[]) => all.map(({ name }) => name).join(' ')
 
-/** Lines of `case` that set the variables of one level; bash and zsh read them alike. */
+/** Returns `case` lines, for bash and zsh, that set the possible completions of each command. */
 function cases(levels: readonly Level[]): string {
   const known = levels.filter(({ words }) => words !== '').map(({ words }) => `'${words}'`)
   const values = levels.flatMap(({ words, flags }) =>

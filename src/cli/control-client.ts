@@ -6,21 +6,27 @@ import { LitestreamError, toLitestreamError } from '../errors.js'
 import { timeoutSignal } from '../util/timers.js'
 import { timeoutFlag } from './flag-values.js'
 
-/** Maximum length of a response; 10,000 databases need less than a tenth. */
+/**
+ * Maximum length of a response in characters. The response for 10,000 databases is shorter than a
+ * tenth of that.
+ */
 const MAX_ANSWER = 64 * 2 ** 20
 
 export interface ControlFlags {
-  /** Undefined: see `socketOf`. */
+  /** If undefined, `socketOf` selects the control socket. */
   readonly socket?: string
-  /** Milliseconds. */
+  /** Time limit for the response in milliseconds. */
   readonly timeout: number
   readonly json?: boolean
 }
 
-/** A socket, and the time limit for a response in milliseconds. */
+/** The path of a control socket, and the time limit for a response in milliseconds. */
 type Asked = Required<Pick<ControlFlags, 'socket' | 'timeout'>>
 
-/** `zero`: the time that a timeout of 0 stands for, in milliseconds; without it, 0 is refused. */
+/**
+ * Adds `-socket`, `-timeout` and `-json`. `zero` is the timeout in milliseconds for `-timeout 0`.
+ * Without `zero`, `-timeout 0` is an error.
+ */
 export function addControlFlags(command: Command, seconds = 30, zero?: number): Command {
   const timeout = (text: string) => (zero !== undefined && text === '0' ? zero : timeoutFlag(text))
 
@@ -38,7 +44,8 @@ export function addControlFlags(command: Command, seconds = 30, zero?: number): 
 }
 
 /**
- * The socket of `-socket`, otherwise that of a readable configuration file, otherwise the default.
+ * Returns the socket path of the `-socket` flag. Without the flag, returns the path in the
+ * configuration file, or the default path if the file is not readable.
  */
 export async function socketOf({ socket }: Pick<ControlFlags, 'socket'>): Promise<string> {
   if (socket !== undefined) return socket
@@ -46,14 +53,14 @@ export async function socketOf({ socket }: Pick<ControlFlags, 'socket'>): Promis
   try {
     return loadConfig().socket.path
   } catch {
-    // a user with access to the socket may lack access to the configuration
+    // A user with access to the socket may be unable to read the configuration file.
     return DEFAULTS.socketPath
   }
 }
 
 /**
- * Sends a request to the process behind a control socket. Throws NOT_FOUND if no process listens,
- * and the error in the process's response.
+ * Sends a request to the process that listens on a control socket. Throws NOT_FOUND if no process
+ * listens on the socket. Throws the error that the response contains.
  */
 export async function callControl<T>(
   flags: ControlFlags,
@@ -62,10 +69,10 @@ export async function callControl<T>(
   body?: object,
 ): Promise<T> {
   const socket = await socketOf(flags)
-  // The process has the same time limit, in seconds; this one is longer, so that its response
+  // The client waits two seconds longer than the process, so that a timeout error of the process
   // arrives.
   const signal = timeoutSignal(flags.timeout + 2000)
-  // Loaded on demand: most commands contact no process.
+  // `node:http` is loaded on demand, because most commands contact no running process.
   const { request } = await import('node:http')
   const outgoing = request({
     socketPath: socket,
@@ -103,12 +110,12 @@ function parseAnswer(text: string, socket: string): object {
     const answer: unknown = JSON.parse(text)
     if (typeof answer === 'object' && answer !== null) return answer
   } catch {
-    // Treated like any other invalid response.
+    // Text that is not JSON is an invalid response, like JSON without an object.
   }
   throw notOurs(socket)
 }
 
-/** The error of a socket on which another program answers. */
+/** Returns the error for a socket on which another program than litestream-ts responds. */
 export function notOurs(socket: string): LitestreamError {
   return new LitestreamError('INVALID_ARGUMENT', `the process that listens on ${socket} is not litestream-ts`, {
     file: socket,
@@ -116,7 +123,10 @@ export function notOurs(socket: string): LitestreamError {
   })
 }
 
-/** The error of a connection to the socket; its cause names the fault. */
+/**
+ * Converts an error of the connection to a control socket. The `cause` of the returned error is the
+ * original error.
+ */
 export function connectionError({ socket, timeout }: Asked, cause: unknown): LitestreamError {
   if (cause instanceof LitestreamError) return cause
   const { code, name } = cause as NodeJS.ErrnoException

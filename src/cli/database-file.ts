@@ -6,9 +6,9 @@ import { openRegular } from '../fs/open-regular.js'
 import { takeExclusiveAccess } from '../restore/exclusive-access.js'
 
 /**
- * Lets `use` read a database file that is complete and stays unchanged: without a WAL or journal
- * that SQLite would apply to it, and under SQLite's exclusive lock. Throws NOT_FOUND, OUTPUT_BUSY
- * while the database is open elsewhere, and INVALID_ARGUMENT.
+ * Calls `use` with a closed database file, under SQLite's exclusive lock. Throws INVALID_ARGUMENT
+ * if the WAL or the journal of the database is not empty, so the file contains all commits. Throws
+ * NOT_FOUND for a missing file, and OUTPUT_BUSY if another process has opened the database.
  */
 export async function withQuietDatabase<T>(file: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
   const handle = await open(file)

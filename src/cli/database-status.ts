@@ -16,15 +16,15 @@ import { withDeadline } from '../util/wait.js'
 /** Time limit for listing a replica, in milliseconds. */
 const LISTING_MS = 30_000
 
-/** The replication status of one database; the keys are those of the JSON output. */
+/** The replication status of one database, with the keys of the JSON output. */
 export interface DatabaseStatusReport {
   readonly database: string
-  /** One of Litestream's terms: ok, not initialized, no database, error. */
+  /** `ok`, `not initialized`, `no database` or `error`, as in Litestream. */
   readonly status: string
   readonly local_txid: string
-  /** Text for users, as in Litestream: `16 kB`. */
+  /** The size of the WAL as text, such as `16 kB`, as in Litestream. */
   readonly wal_size: string
-  /** Bytes. */
+  /** The size of the WAL in bytes. */
   readonly wal_bytes: number
   readonly remote_txid?: string | null
   readonly lag_seconds?: number | null
@@ -32,19 +32,23 @@ export interface DatabaseStatusReport {
   readonly error?: string
   readonly error_code?: ErrorCode
   /**
-   * The database does not continue the replica's previous state, and no user has acknowledged that.
+   * Describes a divergence that no user has acknowledged. A divergence means that the database does
+   * not continue the newest state of its replica.
    */
   readonly divergence?: string
 }
 
-/** Printed instead of a missing TXID, as in Litestream. */
+/** Printed if the database has no TXID, as in Litestream. */
 const NO_TXID = '-'
 
 function walSize(bytes: number): Pick<DatabaseStatusReport, 'wal_size' | 'wal_bytes'> {
   return { wal_size: formatDecimalBytes(bytes), wal_bytes: bytes }
 }
 
-/** The columns and rows of the table of `status`; the first four are those of Litestream. */
+/**
+ * Returns the columns and rows that `status` prints. The first four columns are the same as in
+ * Litestream.
+ */
 export function statusTable(all: readonly DatabaseStatusReport[]): readonly [string[], string[][]] {
   const header = ['database', 'status', 'local txid', 'wal size', 'replica txid', 'lag', 'files per level']
   const rows = all.map((status) => [
@@ -62,20 +66,26 @@ export function statusTable(all: readonly DatabaseStatusReport[]): readonly [str
   return [header, rows]
 }
 
-/** The lines below that table: errors, and divergences that no user has acknowledged. */
+/**
+ * Returns the lines that `status` prints below its table, which are errors and unacknowledged
+ * divergences.
+ */
 export function statusRemarks(all: readonly DatabaseStatusReport[]): string[] {
   return all.flatMap(({ database, error, divergence }) =>
     [error && `${database}: ${error}`, divergence].filter((line) => line !== undefined && line !== ''),
   ) as string[]
 }
 
-/** A staged L0 file with its time of writing, in milliseconds since the epoch. */
+/** A staged L0 file and the time of its last modification, in milliseconds since the epoch. */
 interface LocalFile {
   readonly txid: number
   readonly modified: number
 }
 
-/** The staged L0 files of the database, ascending; empty if none was ever made. */
+/**
+ * Returns the staged L0 files of the database in ascending order. Returns an empty list if the
+ * database has no staged files.
+ */
 function localFiles(database: DatabaseConfig): LocalFile[] {
   const dir = path.join(metaDirectory(database.path, database.metaPath), 'ltx', '0')
   if (statSync(dir, { throwIfNoEntry: false }) === undefined) return []
@@ -89,8 +99,9 @@ function localFiles(database: DatabaseConfig): LocalFile[] {
 }
 
 /**
- * The status of a database from its local files and, unless `local`, the listing of its replica. A
- * file or replica that cannot be read is the status `error`.
+ * Computes the status of a database from its local files and from the listing of its replica. With
+ * `local`, does not list the replica. Returns the status `error` if the local files or the replica
+ * cannot be read.
  */
 export async function reportStatus(database: DatabaseConfig, local: boolean): Promise<DatabaseStatusReport> {
   let known: DatabaseStatusReport = { database: database.path, status: 'error', local_txid: NO_TXID, ...walSize(0) }

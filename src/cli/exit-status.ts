@@ -1,6 +1,4 @@
-/**
- * Thrown by a command that has printed its outcome itself and needs an exit status other than 0.
- */
+/** A command throws this error after printing its result, to set an exit status other than 0. */
 export class ExitStatus extends Error {
   readonly status: number
 

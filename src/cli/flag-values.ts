@@ -6,12 +6,20 @@ import { tryParseDuration } from '../util/duration.js'
 import { FREE_TIME_HINT, parseFreeTime } from '../util/free-time.js'
 import { parseTimestamp } from '../util/timestamp.js'
 
-/** Parsers of flag values; commander adds the flag's name to the message. */
+/**
+ * The functions of this file parse flag values. Commander adds the name of the flag to their error
+ * messages.
+ */
 
-/** Maximum number of parallel requests, files or pages: more helps no store and costs memory. */
+/**
+ * Maximum value of a flag for parallel requests, files or pages. A higher value would need more
+ * memory without being faster.
+ */
 const MAX_COUNT = 1000
 
-/** Any non-empty text: an empty value usually comes from an unset variable of a script. */
+/**
+ * Accepts any text except the empty text, which usually comes from an unset variable of a script.
+ */
 export function textFlag(text: string): string {
   if (text === '') throw new InvalidArgumentError('Give a value: this one is empty.')
   return text
@@ -28,12 +36,12 @@ export function txidFlag(text: string): number {
 }
 
 /**
- * A time in RFC 3339 format, in milliseconds since the epoch, or the text of a time in words: see
- * `timeOf()`.
+ * Parses a time in RFC 3339 format to milliseconds since the epoch. Returns the text of a time in
+ * words unchanged, and `timeOf()` parses the words.
  */
 export function timestampFlag(text: string): number | string {
   if (/[a-z]{2}/i.test(text) && !/\d{4}-\d\d-/.test(text)) return text
-  // A date alone, or a time without a zone, would be ambiguous in a restore.
+  // A date without a time of day, or a time without a zone, would be ambiguous in a restore.
   if (!/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(text))
     throw new InvalidArgumentError(FREE_TIME_HINT)
   try {
@@ -45,8 +53,8 @@ export function timestampFlag(text: string): number | string {
 }
 
 /**
- * The time that a flag read by `timestampFlag()` means, in milliseconds since the epoch. Throws
- * INVALID_ARGUMENT for words without a clear meaning.
+ * Converts a value that `timestampFlag()` returned to milliseconds since the epoch. Throws
+ * INVALID_ARGUMENT for words whose meaning is not clear.
  */
 export async function timeOf(flag: number | string): Promise<number>
 export async function timeOf(flag: number | string | undefined): Promise<number | undefined>
@@ -54,7 +62,7 @@ export async function timeOf(flag: number | string | undefined): Promise<number 
   return typeof flag === 'string' ? parseFreeTime(flag, Date.now()) : flag
 }
 
-/** A Go duration, in milliseconds. */
+/** Parses a duration in Go's format to milliseconds. */
 export function durationFlag(text: string): number {
   const ms = tryParseDuration(text)
   if (ms === undefined || ms <= 0) {
@@ -63,18 +71,21 @@ export function durationFlag(text: string): number {
   return ms
 }
 
-/** A timeout: whole seconds, as in Litestream's socket commands, or a duration. In milliseconds. */
+/**
+ * Parses a timeout to milliseconds. Accepts whole seconds, as Litestream's socket commands do, and
+ * durations in Go's format.
+ */
 export function timeoutFlag(text: string): number {
   return durationFlag(/^\d+$/.test(text) ? `${text}s` : text)
 }
 
-/** A number of bytes above 0: `10MB`, `64KiB`, `512`. */
+/** Parses a number of bytes greater than 0, such as `10MB`, `64KiB` or `512`. */
 export function sizeFlag(text: string): number {
   let bytes = 0
   try {
     bytes = parseByteSize(text)
   } catch {
-    // The message below shows the correct form.
+    // The error below names the accepted forms, so the error of the parser is not needed.
   }
   if (bytes <= 0) throw new InvalidArgumentError('Write a size greater than 0, such as 512KiB, 10MB or 1000000.')
   return bytes
@@ -88,7 +99,7 @@ export function countFlag(text: string): number {
   return count
 }
 
-/** A page number of SQLite. */
+/** Parses a page number of SQLite. */
 export function pageFlag(text: string): number {
   const pgno = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
   if (!(pgno >= 1 && pgno < 2 ** 32)) throw new InvalidArgumentError(`Write a page number from 1 to ${2 ** 32 - 1}.`)

@@ -6,23 +6,26 @@ import { linkAbort } from '../util/abort.js'
 import { startTimer } from '../util/timers.js'
 import { connectionError, notOurs } from './control-client.js'
 
-/** Time in milliseconds without a line after which the process does not answer any more. */
+/**
+ * Time in milliseconds without a line after which the connection counts as broken. The process
+ * sends a line at least every HEARTBEAT_MS.
+ */
 const SILENCE_MS = 4 * HEARTBEAT_MS
-/** Maximum length of one line. */
+/** Maximum length of one line in characters. */
 const MAX_LINE = 1024 * 1024
 
 export interface FollowEventsOptions {
   readonly socket: string
-  /** Only the events of this database. */
+  /** If set, the process sends only the events of the database at this path. */
   readonly path: string | undefined
   readonly signal: AbortSignal
   readonly onEvent: (event: ProcessEvent & { readonly time: string }) => void
 }
 
 /**
- * Follows the events of the process behind a control socket until `signal` aborts, then resolves.
- * Throws NOT_FOUND if no process listens, UNAVAILABLE when the process ends the stream, and TIMEOUT
- * after a minute without a line.
+ * Receives the events of the process that listens on a control socket, until `signal` aborts.
+ * Throws NOT_FOUND if no process listens on the socket, UNAVAILABLE if the process ends the stream,
+ * and TIMEOUT after a minute without a line.
  */
 export async function followEvents({ socket, path, signal, onEvent }: FollowEventsOptions): Promise<void> {
   const { request } = await import('node:http')
@@ -60,7 +63,7 @@ export async function followEvents({ socket, path, signal, onEvent }: FollowEven
   })
 }
 
-/** Whether a connection ended after its response had started. */
+/** Returns whether the connection ended after the response had started. */
 function isEnd(cause: unknown): boolean {
   return cause instanceof Error && cause.message === 'aborted'
 }
@@ -83,7 +86,7 @@ function parseEvent(line: string, socket: string): ProcessEvent & { readonly tim
     const event = JSON.parse(line) as ProcessEvent & { readonly time: string }
     if (typeof event?.event === 'string' && typeof event.time === 'string') return event
   } catch {
-    // Treated like any other invalid line.
+    // A line that is not JSON is an invalid line, like JSON without an object.
   }
   throw notOurs(socket)
 }

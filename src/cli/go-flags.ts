@@ -9,22 +9,25 @@ function takesValue(option: Option): boolean {
   return option.required || option.optional
 }
 
-/** The subcommand that `args` select, and the number of arguments that name it. */
+/**
+ * Returns the subcommand that the first argument selects, and the number of arguments that it uses
+ * (0 or 1).
+ */
 function descend(command: Command, args: readonly string[]): { readonly command: Command; readonly used: number } {
   const named = command.commands.find((c) => c.name() === args[0] || c.aliases().includes(args[0] ?? ''))
   if (named) return { command: named, used: 1 }
   return { command, used: 0 }
 }
 
-/** The default subcommand of `command`: `ltx URL` means `ltx list URL`. */
+/** Returns the default subcommand of `command`. For example, `ltx URL` means `ltx list URL`. */
 function defaultCommand(command: Command): Command | undefined {
   const name = (command as unknown as { _defaultCommandName: string | null })._defaultCommandName
   return command.commands.find((c) => c.name() === name)
 }
 
 /**
- * Converts Go's flags (`-flag`, `--flag`, `-flag=value`, `-bool=false`) to commander's. A flag's
- * value, and everything after `--`, stays unchanged.
+ * Converts flags in Go's syntax (`-flag`, `--flag`, `-flag=value`, `-bool=false`) to commander's
+ * syntax. Does not change the values of flags, and does not change the arguments after `--`.
  */
 export function normalizeFlags(program: Command, argv: readonly string[]): string[] {
   const out: string[] = []
@@ -56,7 +59,7 @@ export function normalizeFlags(program: Command, argv: readonly string[]): strin
     }
     const option = findOption(flagsOf, name!)
     if (!option) {
-      // Commander reports an unknown flag, with a suggestion.
+      // Commander reports the unknown flag, and suggests a similar one.
       out.push(`--${name}`)
       continue
     }

@@ -5,21 +5,21 @@ import { filesBelow, removeBelow } from '../fs/remove-tree.js'
 import { parseFileName } from '../ltx/file-name.js'
 import { isTemporary, metaDirectory } from '../primary/sync/staging.js'
 
-/** Files and folders that a primary keeps beside a database. */
+/** The state file and the folder of staged files, which a primary keeps in the state folder. */
 const STATE = 'primary-state'
 const LTX = 'ltx'
 
 export interface DeleteStateOptions {
-  /** The state folder; undefined for the default beside the database. */
+  /** Path of the state folder. Default: `.<database>-litestream` beside the database. */
   readonly metaPath?: string | undefined
-  /** Delete nothing. */
+  /** Only list the files, without deleting them. */
   readonly dryRun?: boolean | undefined
 }
 
 /**
- * Deletes the local replication state of a database: the state file and the staged LTX files. Other
- * files of the state folder stay. Returns the deleted files and their total size in bytes. Throws
- * NOT_FOUND if neither the database nor the folder exists.
+ * Deletes the local replication state of a database, which is the state file and the staged LTX
+ * files. Keeps other files of the state folder. Returns the deleted files and their total size in
+ * bytes. Throws NOT_FOUND if neither the database nor the state folder exists.
  */
 export async function deleteLocalState(
   database: string,

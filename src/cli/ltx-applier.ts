@@ -9,17 +9,20 @@ import { formatTxid } from '../ltx/txid.js'
 import { PageFile } from '../restore/page-file.js'
 import { readFileBytes } from './open-ltx-file.js'
 
-/** Writes LTX files to a database file that no other program uses, one after the other. */
+/** Applies LTX files, one after the other, to a database file that no other program uses. */
 export class LtxApplier {
   readonly #handle: FileHandle
   readonly #path: string
   readonly #exists: boolean
   #last: LtxHeader | undefined
   #pages: PageFile | undefined
-  /** The largest size of the database so far, pages. */
+  /** The largest size that the database has had, in pages. */
   #peak = 0
 
-  /** `path`: for messages. `exists`: the file already holds a database. The caller closes `handle`. */
+  /**
+   * `path` is used in messages. `exists` means that the file already contains a database. The
+   * caller closes `handle`.
+   */
   constructor(handle: FileHandle, path: string, exists: boolean) {
     this.#handle = handle
     this.#path = path
@@ -27,8 +30,8 @@ export class LtxApplier {
   }
 
   /**
-   * Applies one file. Throws INVALID_ARGUMENT if it does not fit the database, LTX_CORRUPT if it is
-   * damaged; the database is then useless.
+   * Applies one LTX file. Throws INVALID_ARGUMENT if the LTX file does not continue the database,
+   * and LTX_CORRUPT if the LTX file is damaged. The database file is unusable after an error.
    */
   async apply(file: string): Promise<void> {
     const ltx = await decodeLtx(readFileBytes(file), file)
@@ -45,7 +48,8 @@ export class LtxApplier {
     }
     this.#pages ??= new PageFile(this.#handle, this.#path, pageSize)
     for await (const batch of ltx.batches) await this.#pages.write(batch)
-    // The page index follows the pages. The database grows only by pages of the file.
+    // checkGrowth throws if the LTX file enlarges the database without containing every new page.
+    // The decoder returns the page index only after the pages.
     checkGrowth(header, ltx.trailer!.index, header.minTxid === 1 ? 0 : this.#peak, file)
     await this.#pages.resize(commit)
     if (checked) {
@@ -60,13 +64,16 @@ export class LtxApplier {
     await this.#pages!.sync()
   }
 
-  /** After at least one file: the fields of the command's JSON output. */
+  /** Returns the fields of the JSON output. Must be called after at least one file was applied. */
   state(): { readonly page_size: number; readonly pages: number; readonly max_txid: string } {
     const { pageSize, commit, maxTxid } = this.#last!
     return { page_size: pageSize, pages: commit, max_txid: formatTxid(maxTxid) }
   }
 
-  /** Returns the size of the database before the file, pages. */
+  /**
+   * Returns the size of the database in pages before `file` is applied. Throws INVALID_ARGUMENT if
+   * `file` does not continue the database.
+   */
   async #throwUnlessNext(header: LtxHeader, file: string): Promise<number> {
     const refuse = (why: string, hint: string) =>
       new LitestreamError('INVALID_ARGUMENT', `cannot apply ${file}: ${why}`, { file, hint })

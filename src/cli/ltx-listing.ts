@@ -6,7 +6,7 @@ import { formatTime } from './output.js'
 /** The columns of a list of LTX files, as in Litestream. */
 export const FILE_COLUMNS = ['level', 'min_txid', 'max_txid', 'size', 'created']
 
-/** The JSON form of a file, shared by all commands. */
+/** Returns the JSON form of an LTX file, which all commands print. */
 export function fileJson(file: LtxFileInfo) {
   return {
     level: file.level,

@@ -5,7 +5,7 @@ import { inspectLtx, type LtxSummary } from '../ltx/inspect.js'
 
 function fileError(path: string, cause: unknown): LitestreamError {
   const { code, message } = cause as NodeJS.ErrnoException
-  // The path does not name a regular file.
+  // openRegular throws a LitestreamError if the path does not name a regular file.
   if (isLitestreamError(cause)) {
     const hint = 'Name the LTX files in this directory.'
     return new LitestreamError('INVALID_ARGUMENT', message, { cause, file: path, hint })
@@ -48,7 +48,7 @@ async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>
   }
 }
 
-/** A summary of a local LTX file. Throws LTX_CORRUPT, NOT_FOUND, ACCESS_DENIED. */
+/** Reads a local LTX file and returns a summary. Throws LTX_CORRUPT, NOT_FOUND or ACCESS_DENIED. */
 export function inspectFile(path: string): Promise<LtxSummary> {
   return withFile(path, async (handle) => {
     const { size } = await handle.stat()
@@ -56,7 +56,10 @@ export function inspectFile(path: string): Promise<LtxSummary> {
   })
 }
 
-/** The bytes of a local file; errors of opening and reading are LitestreamErrors. */
+/**
+ * Yields the content of a local file in chunks. Errors of opening and reading the file are
+ * LitestreamErrors.
+ */
 export async function* readFileBytes(path: string): AsyncGenerator<Uint8Array, void, undefined> {
   const handle = await openFile(path)
   try {

@@ -3,12 +3,15 @@ import { withoutSecrets } from '../util/redact.js'
 import { oneLine, printable, printableJson } from '../util/terminal-text.js'
 import { formatTimestamp } from '../util/timestamp.js'
 
-/** NO_COLOR: https://no-color.org; any non-empty value. */
+/**
+ * Colors are off if the environment variable NO_COLOR has any non-empty value
+ * (https://no-color.org).
+ */
 const useColor = (stream: NodeJS.WriteStream) => stream.isTTY === true && !process.env.NO_COLOR
 
 /**
- * Placeholders for styles in the output: Unicode noncharacters, which no text contains, are
- * replaced by terminal codes.
+ * Maps style markers in the output to terminal codes. The markers are Unicode noncharacters, which
+ * do not occur in text.
  */
 const STYLES: Readonly<Record<string, string>> = {
   '\ufdd0': '\x1b[1m',
@@ -29,19 +32,23 @@ function styled(text: string, stream: NodeJS.WriteStream = process.stdout): stri
 }
 
 /**
- * Prints one line to stdout. Control characters, including line feeds, are escaped and secrets
- * masked, because names may come from any source.
+ * Prints one line to stdout. Escapes control characters, including line feeds, and masks secrets,
+ * because file names in the line can come from any source.
  */
 export function print(line: string): void {
   process.stdout.write(`${styled(oneLine(withoutSecrets(line)))}\n`)
 }
 
-/** Prints lines to stdout whose parts were made with oneLine. */
+/**
+ * Prints several lines to stdout. The caller must have escaped their variable parts with `oneLine`.
+ */
 export function printLines(text: string): void {
   process.stdout.write(`${styled(printable(text))}\n`)
 }
 
-/** Prints data unchanged, for another program; escaped if stdout is a terminal. */
+/**
+ * Prints data unchanged for another program. If stdout is a terminal, escapes control characters.
+ */
 export function printData(line: string): void {
   process.stdout.write(`${process.stdout.isTTY ? oneLine(line) : line}\n`)
 }
@@ -56,16 +63,16 @@ export function printJsonLine(value: unknown): void {
 }
 
 /**
- * Pads `text` with spaces to `width` terminal columns: a wide character takes two, a combining
- * accent none.
+ * Pads `text` with spaces to `width` terminal columns. A wide character uses two columns, and a
+ * combining accent uses none.
  */
 function padded(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - stringWidth(text)))
 }
 
 /**
- * Columns padded to their widest cell, two spaces between, no space at the end of a line; control
- * characters escaped.
+ * Formats a table. Each column is as wide as its widest cell, and two spaces separate the columns.
+ * Lines do not end with spaces. Control characters in cells are escaped.
  */
 function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
   const [head = [], ...body] = [headers, ...rows].map((cells) => cells.map(oneLine))
@@ -80,7 +87,7 @@ function formatTable(headers: readonly string[], rows: readonly (readonly string
   return [bold(line(head)), ...body.map(line)].join('\n')
 }
 
-/** `formatTable` without styles, for text that is not printed. */
+/** Formats a table without style markers. */
 export function plainTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
   return formatTable(headers, rows).replace(/[\ufdd0-\ufdd5]/g, '')
 }
@@ -89,15 +96,15 @@ export function printTable(headers: readonly string[], rows: readonly (readonly 
   printLines(formatTable(headers, rows))
 }
 
-/** Prints `key: value` lines with aligned values. */
+/** Prints one `key: value` line per field, with aligned values. */
 export function printBlock(fields: Readonly<Record<string, string | number>>): void {
   const width = Math.max(...Object.keys(fields).map((key) => key.length)) + 1
   for (const [key, value] of Object.entries(fields)) print(`${`${key}:`.padEnd(width)} ${value}`)
 }
 
 /**
- * Prints a line to stderr with control characters escaped. `style`: style of its first word on a
- * terminal.
+ * Prints a line to stderr and escapes its control characters. On a terminal, the first word gets
+ * the style `style`.
  */
 export function printError(line: string, style: (text: string) => string = (text) => text): void {
   const [, word = '', rest = ''] = /^(\S*)(.*)$/s.exec(oneLine(line)) ?? []
@@ -109,7 +116,7 @@ export function warn(text: string): void {
   printError(`Warning: ${text}`, yellow)
 }
 
-/** RFC 3339 in UTC to the second, as Go prints it. */
+/** Formats a time in RFC 3339 format in UTC, with whole seconds, as Go does. */
 export function formatTime(ms: number): string {
   return formatTimestamp(ms).replace(/\.\d{3}Z$/, 'Z')
 }

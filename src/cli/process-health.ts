@@ -5,20 +5,23 @@ import { splitAddress } from '../util/address.js'
 import { timeoutSignal } from '../util/timers.js'
 import { callControl } from './control-client.js'
 
-/** A running process has this long to answer, milliseconds. */
+/** Time limit for the response of a running process, in milliseconds. */
 const ANSWER_MS = 3000
 
-/** The health that the running process with this configuration reports. */
+/** The health of the running process, as the process reports it. */
 export interface ProcessHealth {
-  /** Undefined if no process answers, or the configuration has no listener to ask. */
+  /**
+   * Undefined if the process did not respond, or if the configuration has neither a control socket
+   * nor an HTTP address.
+   */
   readonly health: Health | undefined
-  /** For each configured listener that does not answer, why. */
+  /** One error message for each configured listener that did not respond. */
   readonly silent: readonly string[]
 }
 
 /**
- * Asks the process that runs this configuration, on its control socket or its HTTP address. Never
- * throws.
+ * Requests the health of the process that runs this configuration, through its control socket or
+ * its HTTP address. Never throws.
  */
 export async function askProcess(config: Config): Promise<ProcessHealth> {
   const asked = await Promise.all([askSocket(config), askHttp(config)])

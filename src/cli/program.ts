@@ -7,15 +7,15 @@ import { normalizeFlags } from './go-flags.js'
 import { rememberArguments, reportError, reportUsage } from './report.js'
 
 /**
- * The program with its commands. `only`: the code of no other command is loaded; the others are in
- * the list alone.
+ * Creates the program with its commands. `only` selects the commands whose code is loaded. Other
+ * commands only appear in the list of commands.
  */
 export async function createProgram(only?: (name: string) => boolean): Promise<Command> {
   const program = new Command('litestream-ts')
     .description('Streams SQLite databases to object storage, and reads them back from anywhere.')
     .usage('COMMAND [flags] [arguments]')
     .addHelpText('after', '\nRun litestream-ts COMMAND -h for the help of a command.')
-  // The help shows the groups in the order in which they first occur.
+  // Commander's help shows the groups in the order in which their commands were added.
   const ordered = GROUPS.flatMap((group) => COMMANDS.filter((entry) => entry.group === group))
   for (const entry of ordered) {
     const command = only === undefined || only(entry.name) ? await entry.load() : listed(entry)
@@ -38,7 +38,7 @@ function listed({ name, summary }: CommandEntry): Command {
   return new Command(name).summary(summary)
 }
 
-/** A flag or argument without its own parser accepts any non-empty text. */
+/** Makes every flag and argument without a parser refuse an empty text. */
 function refuseEmptyValues(command: Command): void {
   for (const option of command.options) {
     if ((option.required || option.optional) && !option.parseArg) option.argParser(textFlag)
@@ -53,7 +53,7 @@ function eachCommand(command: Command, act: (command: Command) => void): void {
   for (const child of command.commands) eachCommand(child, act)
 }
 
-/** Commands of other versions of Litestream, and the commands that replace them. */
+/** Commands of other Litestream versions, each with a hint that names the replacement. */
 const MOVED: Readonly<Record<string, string>> = {
   generations:
     'Generations are of Litestream 0.3. Run `litestream-ts ltx -level all DB_OR_URL` to see the files of a replica.',
@@ -61,16 +61,21 @@ const MOVED: Readonly<Record<string, string>> = {
   mcp: 'The MCP server is part of `litestream-ts replicate`: set `mcp-addr: 127.0.0.1:3001` in the configuration file (docs/mcp.md).',
 }
 
-/** The command line that `help COMMAND`, `--version` and `-v` stand for. */
+/**
+ * Translates `help COMMAND`, `--version` and `-v` to the command line of the corresponding command.
+ */
 function plainCommand([first, ...rest]: readonly string[]): readonly string[] | undefined {
   if (first === 'help' && COMMANDS.some(({ name }) => name === rest[0])) return [...rest, '-h']
-  // Commander reports an unknown command, with a suggestion.
+  // Commander reports the unknown command, and suggests a similar one.
   if (first === 'help' && rest[0] !== undefined) return rest.slice(0, 1)
   if (first !== undefined && /^(-v|--?version)$/.test(first)) return ['version', ...rest]
   return undefined
 }
 
-/** A flag before the name of a command, as in `-config FILE replicate`; undefined without one. */
+/**
+ * Returns a flag that is written before the command, as in `-config FILE replicate`, and the
+ * command. Returns undefined if the first argument is not a flag.
+ */
 function flagBeforeCommand(argv: readonly string[]): { readonly flag: string; readonly command: string } | undefined {
   const flag = argv[0]
   if (flag === undefined || !/^--?[a-z]/i.test(flag) || /^--?(h|help)$/.test(flag)) return undefined
@@ -79,8 +84,8 @@ function flagBeforeCommand(argv: readonly string[]): { readonly flag: string; re
 }
 
 /**
- * Runs one command line and returns its exit status: 0 done, 1 any error, or what the command or
- * its child asks for.
+ * Runs one command line and returns its exit status. The status is 0 for success and 1 for an
+ * error, unless the command, or the program of `exec`, sets another status.
  */
 export async function run(argv: readonly string[]): Promise<number> {
   rememberArguments(argv)

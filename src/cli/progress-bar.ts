@@ -1,7 +1,7 @@
 import { elapsedMs } from '../util/elapsed.js'
 import { formatBytes } from '../util/format-bytes.js'
 
-/** A line that shows how far a transfer is. */
+/** A line that shows the progress of a transfer. */
 export interface Progress {
   update(done: number, total: number): void
   stop(): void
@@ -9,18 +9,24 @@ export interface Progress {
 
 const silent: Progress = { update() {}, stop() {} }
 
-/** Minimum duration in milliseconds from which a rate is computed. */
+/** Shortest duration in milliseconds for which a transfer rate is computed. */
 const MIN_RATE_MS = 500
 
-/** The rate as text, such as "1.5 MiB/s"; empty below MIN_RATE_MS. */
+/**
+ * Formats a transfer rate, such as "1.5 MiB/s". Returns an empty text for durations below
+ * MIN_RATE_MS.
+ */
 function speedOf(bytes: number, ms: number): string {
   return ms < MIN_RATE_MS ? '' : `  ${formatBytes(Math.round((bytes * 1000) / ms))}/s`
 }
 
-/** A progress bar on stderr if stderr is an interactive terminal; otherwise prints nothing. */
+/**
+ * Creates a progress bar on stderr. The progress bar prints nothing if stderr is not an interactive
+ * terminal.
+ */
 export async function createProgress(title: string, wanted = true): Promise<Progress> {
   if (!wanted || !process.stderr.isTTY) return silent
-  // In the bundle, a CommonJS module that is imported on demand has only its default export.
+  // In the bundle, a dynamic import of a CommonJS module returns only the default export.
   const { default: cliProgress } = await import('cli-progress')
   const bar = new cliProgress.SingleBar({
     format: `${title} {bar} {percentage}%  {done} of {size}{speed}`,

@@ -9,8 +9,8 @@ import { bold, printError, red, warn } from './output.js'
 import { usageHint } from './usage-hint.js'
 
 /**
- * Has every message mask the secrets of URLs among the arguments, wherever a URL was put by
- * mistake.
+ * Registers the secrets of all URLs in the command line, so that no message shows them, even if a
+ * URL is in the place of another argument.
  */
 export function rememberArguments(argv: readonly string[]): void {
   for (const argument of argv) {
@@ -20,8 +20,8 @@ export function rememberArguments(argv: readonly string[]): void {
 }
 
 /**
- * Prints an error as `Error: …` and, with its next step, `Try: …`. A stack is printed at log level
- * debug and trace only.
+ * Prints an error as two lines, `Error: …` and `Try: …`. Prints the stack only at log level debug
+ * and trace.
  */
 export function reportError(thrown: unknown): void {
   const error = toLitestreamError(thrown)
@@ -32,7 +32,7 @@ export function reportError(thrown: unknown): void {
   process.stderr.write(`${printable(withoutSecrets(stacks(error)))}\n`)
 }
 
-/** Prints that a store does not answer, or answers again. */
+/** Prints that a store does not respond, or that a store responds again. */
 export function reportOutage(outage: StoreOutage): void {
   if (outage.error === undefined) {
     printError(outageText(outage))
@@ -42,15 +42,15 @@ export function reportOutage(outage: StoreOutage): void {
   printError(`Try: ${outage.error.hint}`, bold)
 }
 
-/** The stack of an error and of its causes. */
+/** Returns the stack of an error, followed by the stacks of its causes. */
 function stacks(error: Error): string {
   const { stack = '', cause } = error
   return cause instanceof Error ? `${stack}\ncaused by ${stacks(cause)}` : stack
 }
 
 /**
- * Prints the fault of the command line. Commander prints its suggestion on a separate line. `name`:
- * of the command, if it is known.
+ * Prints an error in the command line. Commander's message has its suggestion on a second line.
+ * `name` is the name of the command, if known.
  */
 export function reportUsage(error: CommanderError, name: string | undefined): void {
   for (const line of withoutSecrets(error.message.replace(/^error: /, 'Error: ')).split('\n')) printError(line, red)

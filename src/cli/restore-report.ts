@@ -8,15 +8,15 @@ import { fileJson } from './ltx-listing.js'
 
 /** The replica that was restored. */
 export interface RestoredReplica {
-  /** The type of its store. */
+  /** The type of the replica's store. */
   readonly replica: string
-  /** Its URL, without secrets. */
+  /** The replica URL, without secrets. */
   readonly url: string
-  /** The argument of the command, without secrets. */
+  /** The argument of the command, with the secrets of a URL masked. */
   readonly source: string
 }
 
-/** The JSON form of a restore whose output existed. */
+/** Returns the JSON output of a restore that did nothing because its output file existed. */
 export function existingJson(output: string, replica: string): object {
   return { db_path: output, replica, status: 'output-exists' }
 }
@@ -25,13 +25,13 @@ export function existingText(output: string): string {
   return `database already exists, nothing restored: ${output}`
 }
 
-/** The JSON form of the result of a restore. */
+/** Returns the JSON output of a completed restore. */
 export function restoreJson(result: RestoreResult, { replica, source }: RestoredReplica): object {
   const { status, dbPath, plan, txid, durationMs, legacy } = result
   if (status === 'output-exists') return existingJson(dbPath, replica)
   if (status === 'no-replica') return { db_path: dbPath, replica, status }
   if (legacy) {
-    // Litestream 0.3 has a generation and a WAL index instead of a TXID.
+    // A replica of Litestream 0.3 has a generation and a WAL index instead of a TXID.
     const { generation, index } = legacy
     return { db_path: dbPath, replica, status, generation, index, duration_ms: durationMs, ...checkJson(result) }
   }
@@ -54,7 +54,7 @@ function checkJson({ integrityCheck, integrity, warnings }: RestoreResult) {
   return { integrity_check: integrityCheck, integrity: integrity?.outcome ?? null, warnings }
 }
 
-/** The result of a restore in one sentence. `url`: of the replica, without secrets. */
+/** Describes the result of a restore in one sentence. `url` is the replica URL without secrets. */
 export function restoreText(result: RestoreResult, url: string): string {
   const { status, dbPath, bytes, txid, durationMs } = result
   if (status === 'output-exists') return existingText(dbPath)

@@ -21,11 +21,14 @@ interface Part {
 }
 
 /**
- * Runs a configuration until a signal arrives or its child ends. Returns the exit status: that of
- * the child if it is not 0, otherwise 1 if a database is not replicated at the end. The first
- * signal starts the shutdown at any moment; the second ends the process immediately. Throws
- * `read` reads the configuration again, for SIGHUP and `POST /reload`. Throws
- * CONFIG_INVALID for overlapping paths, and INVALID_ARGUMENT if the child cannot be started.
+ * Replicates the databases of a configuration until a signal arrives or the program of `exec` ends.
+ * The first signal starts a shutdown, and the second signal ends the process immediately. `read`
+ * reads the configuration again after SIGHUP or `POST /reload`.
+ *
+ * Returns the exit status of the program of `exec` if it is not 0. Otherwise returns 1 if a
+ * database is not replicated at the end, and 0 if every database is replicated. Throws
+ * CONFIG_INVALID for overlapping paths, and INVALID_ARGUMENT if the program of `exec` cannot be
+ * started.
  */
 export async function runDaemon(config: Config, logger: Logger, read?: () => Config): Promise<number> {
   noOtherCode()
@@ -58,7 +61,8 @@ export async function runDaemon(config: Config, logger: Logger, read?: () => Con
 }
 
 /**
- * Starts everything, and resolves after the first attempt of each part, or when the process stops.
+ * Starts all parts of the daemon. Resolves after the first attempt to start each part, or when the
+ * process stops.
  */
 async function start(
   daemon: Daemon,
@@ -70,7 +74,7 @@ async function start(
   logger.info({ version, pid: process.pid, config: config.file }, 'litestream')
   for (const warning of config.warnings) logger.warn(warning)
   if (config.databases.length + config.directories.length === 0) logger.error('no databases specified in configuration')
-  // No other timer or listener keeps a process without databases alive.
+  // This timer keeps the process alive if the configuration has no database and no listener.
   const alive = startInterval(MAX_DELAY_MS, () => {})
   parts.push({ close: async () => alive.stop() })
 
@@ -89,8 +93,8 @@ async function start(
     listeners.push(new Supervised(part, faults, (onFailed) => listenForControl(daemon, onFailed)))
   }
   parts.push(...listeners)
-  // The listeners start first, so that health is available while unavailable replicas are being
-  // opened.
+  // The listeners start before the databases, so that /healthz responds while unavailable replicas
+  // are being opened.
   await Promise.all(listeners.map((listener) => listener.start()))
   if (config.restoreProof) {
     const { RestoreProofs } = await import('./daemon/restore-proofs.js')
@@ -104,23 +108,27 @@ async function start(
   const reloader = new Reloader(daemon, read)
   daemon.reloadWith(() => reloader.reload())
   parts.push(reloader)
-  // There, the closing of the console ends the process; `reload` uses the control socket.
+  // On Windows, SIGHUP means that the console was closed, and ends the process. The command
+  // `reload` works there through the control socket.
   if (reloader.canReload && process.platform !== 'win32') parts.push(reloadOnHangup(daemon))
   await Promise.race([stopped, Promise.all([daemon.open(), reloader.start()])])
 }
 
 /**
- * Code for optional features is loaded on demand: it would take memory for the whole lifetime of
- * the process.
+ * Loads the code of the metrics on demand, because code of unused features would occupy memory for
+ * the lifetime of the process.
  */
 async function loadMetrics(): Promise<DaemonMetrics> {
   const { DaemonMetrics } = await import('./daemon/daemon-metrics.js')
   return new DaemonMetrics()
 }
 
-/** Without a configuration to read, SIGHUP keeps its default: it ends the process. */
+/**
+ * Reloads the configuration on SIGHUP. If the configuration cannot be read again, the caller does
+ * not install this handler, and SIGHUP ends the process.
+ */
 function reloadOnHangup(daemon: Daemon): Part {
-  // daemon.reload() logs its error.
+  // daemon.reload() logs the error itself, so the error is ignored.
   const reload = () => void daemon.reload().catch(() => undefined)
   process.on('SIGHUP', reload)
   return { close: async () => void process.off('SIGHUP', reload) }
@@ -144,7 +152,10 @@ async function listenForControl(daemon: Daemon, onFailed: (error: unknown) => vo
   return ControlSocket.listen(daemon, daemon.config.socket, onFailed)
 }
 
-/** A program that would create its database must not start before the database was restored. */
+/**
+ * Starts the program of `exec` after all missing databases were restored, because the program might
+ * create an empty database. Returns undefined if the process stops before.
+ */
 async function startChild(daemon: Daemon, command: string, stopped: Promise<undefined>): Promise<Child | undefined> {
   const waiting = daemon.databases.filter((database) => !database.isRestored)
   if (waiting.length > 0) {
@@ -157,7 +168,10 @@ async function startChild(daemon: Daemon, command: string, stopped: Promise<unde
   return Child.start(command)
 }
 
-/** `end`: how the child ended; undefined if a signal or an error ends this process. */
+/**
+ * Shuts the daemon down and returns the exit status. `end` describes how the program of `exec`
+ * ended. `end` is undefined if a signal or an error ends this process.
+ */
 async function finish(
   daemon: Daemon,
   parts: readonly Part[],
@@ -172,7 +186,8 @@ async function finish(
     const signal = reason instanceof Interrupted ? reason.signal : 'SIGTERM'
     if (reason instanceof Interrupted) logger.info({ signal }, 'signal received, litestream shutting down')
     const patience = daemon.config.execStopTimeout
-    // Any exit status is accepted after our signal: ending the program ourselves is not a failure.
+    // The exit status of the program is ignored after a signal from this process, because the
+    // signal ended the program.
     await child?.stop(signal, patience, () => {
       logger.warn({ signal, after: formatDuration(patience) }, 'the exec command did not end, killing it')
     })

@@ -1,3 +1,3 @@
-/** Shells with a completion script. */
+/** The shells for which a completion script can be generated. */
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
 export type ShellName = (typeof SHELLS)[number]

@@ -2,14 +2,14 @@ import { constants } from 'node:os'
 import { LitestreamError } from '../errors.js'
 
 /**
- * 128 plus the number of the signal: the exit status that a shell reports for a process ended by a
- * signal.
+ * Returns 128 plus the number of the signal, which is the exit status that a shell reports for a
+ * process that a signal ended.
  */
 export function signalStatus(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal]
 }
 
-/** Why the signal of `abortOnSignals` is aborted. */
+/** The abort reason of the signal that `abortOnSignals` passes to its work. */
 export class Interrupted extends LitestreamError {
   readonly signal: NodeJS.Signals
 
@@ -20,10 +20,10 @@ export class Interrupted extends LitestreamError {
 }
 
 /**
- * The signals that end a command. SIGHUP keeps its default: a handler would undo nohup. On Windows,
- * SIGBREAK is Ctrl+Break and the way in which one program asks another to end, and SIGHUP is the
- * closing of the console, after which Windows waits for some seconds. No program can send SIGTERM
- * there.
+ * Returns the signals that end a command. On other systems than Windows, SIGHUP is not in the list,
+ * because a handler for SIGHUP would cancel the effect of `nohup`. On Windows, SIGBREAK means
+ * Ctrl+Break or a request of another program, and SIGHUP means that the console was closed. Windows
+ * ends the process some seconds after SIGHUP. No program can send SIGTERM on Windows.
  */
 export function endingSignals(platform: NodeJS.Platform): readonly NodeJS.Signals[] {
   return platform === 'win32' ? ['SIGINT', 'SIGTERM', 'SIGBREAK', 'SIGHUP'] : ['SIGINT', 'SIGTERM']
@@ -32,15 +32,17 @@ export function endingSignals(platform: NodeJS.Platform): readonly NodeJS.Signal
 const ENDING = endingSignals(process.platform)
 
 /**
- * Ignored, as by Litestream. A rotation of logs may send them; by default, SIGUSR1 opens the
- * debugger of Node.js and SIGUSR2 ends the process without a last sync.
+ * The process ignores these signals, as Litestream does, because log rotation may send them. By
+ * default, SIGUSR1 opens the debugger of Node.js, and SIGUSR2 ends the process without a final
+ * sync.
  */
 const IGNORED = ['SIGUSR1', 'SIGUSR2'] as const
 const ignore = () => {}
 
 /**
- * Runs `work` with a signal that the first one of ENDING aborts, so that it can clean up. The second
- * one ends the process immediately, with the status of that signal, after `onSecond`.
+ * Runs `work` with an AbortSignal. The first operating-system signal in ENDING aborts the
+ * AbortSignal, so that `work` can clean up. The second operating-system signal calls `onSecond` and
+ * ends the process immediately, with the exit status of that signal.
  */
 export async function abortOnSignals<T>(
   work: (signal: AbortSignal) => Promise<T>,

@@ -11,17 +11,17 @@ import { withoutSecrets } from '../util/redact.js'
 import type { Secret } from '../util/secret.js'
 import { type ConfigFlags, configOf } from './command.js'
 
-/** The target of a command's argument `DB_PATH or URL`. */
+/** The replica that a command's argument selects by database path or URL. */
 export interface Target {
-  /** The argument, without the secrets of a URL. */
+  /** The argument of the command, with the secrets of a URL masked. */
   readonly name: string
   readonly url: Secret
   readonly options: OpenReplicaClientOptions
-  /** Set when the argument was a database of the configuration. */
+  /** The configured database. Undefined if the argument was a URL. */
   readonly database?: DatabaseConfig
 }
 
-/** The database of the configuration that has this path. Throws NOT_FOUND. */
+/** Returns the configured database with the path `written`. Throws NOT_FOUND. */
 export function findDatabase(config: Config, written: string): DatabaseConfig {
   const file = expandPath(written)
   const { databases } = findDatabases(config)
@@ -54,13 +54,16 @@ export function targetOfUrl(argument: string): Target {
   return { name: String(url), url, options: {} }
 }
 
-/** `name`: the argument that names the database. */
+/** `name` is the argument that selects the database. */
 export function targetOfDatabase(name: string, database: DatabaseConfig): Target {
   const { replica, path } = database
   return { name, url: replica.url, options: clientOptions(replica, path), database }
 }
 
-/** `s3:/bucket/app.db` is not a path that a user would choose for a database. Throws INVALID_URL. */
+/**
+ * Throws INVALID_URL if the argument looks like a mistyped URL, such as `s3:/bucket/app.db`, and
+ * not like a path.
+ */
 export function refuseNoUrl(argument: string): void {
   const [, scheme] = /^([a-zA-Z][a-zA-Z0-9+.-]+):/.exec(argument) ?? []
   if (scheme === undefined || /^sqlite3?$/i.test(scheme)) return
@@ -70,8 +73,8 @@ export function refuseNoUrl(argument: string): void {
 }
 
 /**
- * The configuration in which the database is looked up. An argument that is not a path may be a
- * mistyped URL.
+ * Reads the configuration. If the configuration file is missing, the error message also mentions
+ * that the argument may be a mistyped URL.
  */
 async function configFor(argument: string, flags: ConfigFlags): Promise<Config> {
   try {
@@ -94,9 +97,9 @@ function isMissing({ message }: LitestreamError): boolean {
   return message.includes('not found')
 }
 
-/** The hint for text that a user has meant as a URL. */
+/** Returns a hint for text that the user probably meant as a URL. */
 export function urlHint(written: string): string {
-  // Quotes of a file or a word processor, and spaces, that came with the URL.
+  // Removes quotes and spaces that a user may have copied together with the URL.
   const argument = written.replace(/^[\s'"`“”‘’«»<]+|[\s'"`“”‘’«»>]+$/g, '')
   if (argument !== written && isUrl(argument)) {
     return `Remove the quotes or spaces around the URL: ${withoutSecrets(argument)}`
@@ -118,8 +121,8 @@ export function urlHint(written: string): string {
 }
 
 /**
- * Opens the target of the argument, passes it to `use` and closes it afterwards. `overrides` take
- * precedence over the configuration.
+ * Opens the replica that the argument selects, passes it to `use`, and closes it afterwards.
+ * `overrides` take precedence over the configuration.
  */
 export async function withReplica<T>(
   argument: string,
@@ -131,7 +134,10 @@ export async function withReplica<T>(
   return withTarget(target, (client) => use(client, target), overrides)
 }
 
-/** Opens the replica, passes it to `use` and closes it afterwards. For `overrides` see withReplica. */
+/**
+ * Opens the replica of a target, passes it to `use`, and closes it afterwards. `overrides` take
+ * precedence over the options of the target.
+ */
 export async function withTarget<T>(
   target: Target,
   use: (client: ReplicaClient) => Promise<T>,

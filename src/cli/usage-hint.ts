@@ -1,6 +1,6 @@
 import type { CommanderError } from 'commander'
 
-/** Flags of other programs and of Litestream 0.3, and the flags that replace them. */
+/** Flags of other programs and of Litestream 0.3, each with a hint that names the replacement. */
 const FLAGS: Readonly<Record<string, string>> = {
   output: 'Name the output with -o.',
   out: 'Name the output with -o.',
@@ -21,7 +21,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   daemon: 'Run the process under systemd, or with `&`: docs/deploy.md.',
 }
 
-/** The hint for one argument too many, by command. */
+/** For each command, the hint for a superfluous argument. */
 const EXTRA_ARGUMENTS: Readonly<Record<string, string>> = {
   restore: 'Name the output with -o: litestream-ts restore -o FILE DB_OR_URL.',
   query: 'Put the SQL statement in quotes: litestream-ts query DB_OR_URL "SELECT …".',
@@ -33,10 +33,10 @@ const MISSING_ARGUMENTS: Readonly<Record<string, string>> = {
   mirror: 'Name both replicas: litestream-ts mirror SOURCE_URL DESTINATION_URL.',
 }
 
-/** The next step for a fault of the command line; undefined if only the help knows it. */
+/** Returns a hint for an error in the command line. Returns undefined if no special hint exists. */
 export function usageHint({ code, message }: CommanderError, name: string | undefined): string | undefined {
   const flag = /unknown option '--?([^']+)'/.exec(message)?.[1]
-  // Commander has a suggestion.
+  // Commander's message already contains a suggestion.
   if (message.includes('(Did you mean')) return undefined
   if (flag !== undefined && Object.hasOwn(FLAGS, flag)) return FLAGS[flag]
   const byCommand =

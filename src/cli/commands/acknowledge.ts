@@ -10,7 +10,7 @@ import { callControl } from '../control-client.js'
 import { print, printJson } from '../output.js'
 import { findDatabase, withReplica } from '../target.js'
 
-/** How long to wait for a running process, in milliseconds. */
+/** Time limit for the response of a running process, in milliseconds. */
 const ANSWER_MS = 10_000
 
 export function acknowledgeCommand(): Command {
@@ -32,7 +32,7 @@ export function acknowledgeCommand(): Command {
     .action(async (target: string, flags: ConfigFlags & { readonly json?: boolean }) => {
       await withReplica(target, flags, async (client) => {
         const acknowledged = await acknowledgeDivergences(client, DIVERGED_RETENTION_MS)
-        // A misspelled URL must be an error, not a success.
+        // Planning a restore throws if the replica is empty, so a misspelled URL is an error.
         if (acknowledged.length === 0) await planRestore(client)
         const status = acknowledged.length > 0 ? 'acknowledged' : 'nothing_to_acknowledge'
         if (flags.json) printJson({ status, replica: client.url, divergences: acknowledged.map(divergenceJson) })
@@ -43,7 +43,10 @@ export function acknowledgeCommand(): Command {
     })
 }
 
-/** Makes a running process, if there is one, read the record again. */
+/**
+ * Asks the running process, if it has a control socket, to read the divergence record of the
+ * database again.
+ */
 async function tellProcess(target: string, flags: ConfigFlags): Promise<void> {
   const config = await configOf(flags)
   if (!config.socket.enabled) return
@@ -51,7 +54,8 @@ async function tellProcess(target: string, flags: ConfigFlags): Promise<void> {
   try {
     await callControl({ socket: config.socket.path, timeout: ANSWER_MS }, 'POST', '/acknowledge', { path })
   } catch (error) {
-    // No process runs, or it will read the record at its next check.
+    // A failed request is ignored. A running process reads the divergence record at its next check
+    // in any case.
     if (!isLitestreamError(error)) throw error
   }
 }

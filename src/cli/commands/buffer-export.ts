@@ -74,7 +74,7 @@ function checkComplete({ file, content, damage }: KeptBuffer, partial: boolean):
   )
 }
 
-/** Returns the size of the file. Throws OUTPUT_EXISTS. */
+/** Returns the size of the written file in bytes. Throws OUTPUT_EXISTS. */
 async function writeMerged({ content: { commits } }: KeptBuffer, txid: number, output: string): Promise<number> {
   const { timestamp } = decodeHeader(commits.at(-1)!, 'the last commit of the buffer')
   const merged = await mergeCommits(commits, { txid, timestamp })

@@ -31,7 +31,7 @@ export function bufferShowCommand(): Command {
     })
 }
 
-/** The JSON form of a buffer, shared by all commands. */
+/** Returns the JSON form of a buffer, which all `buffer` commands print. */
 export function bufferJson({ file, size, content, damage }: KeptBuffer) {
   const { header, commits, upload, length } = content
   return {

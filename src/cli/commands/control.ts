@@ -8,13 +8,15 @@ import { formatTime, print, printBlock, printError, printJson } from '../output.
 
 type Answer = Readonly<Record<string, string | number>>
 
-/** The longest wait, which a timeout of 0 stands for; whole seconds, as Litestream's socket wants them. */
+/**
+ * Time limit in milliseconds for `-timeout 0`. It is a multiple of 1000, because Litestream's
+ * control socket accepts only whole seconds.
+ */
 const LONGEST_MS = Math.floor(MAX_DELAY_MS / 1000 - 2) * 1000
 
 /**
- * The socket returns some fields under two names; Litestream's commands print one of the two names,
- * Litestream's socket returns the other. A process of Litestream returns only
- * the latter.
+ * Prints a response of the control socket with the field names of Litestream's commands. The socket
+ * of litestream-ts sends both `path` and `db_path`, and the socket of Litestream sends only `path`.
  */
 function show({ path, replicated_txid, ...fields }: Answer, json: boolean | undefined): void {
   const { status, ...rest } = fields
@@ -30,8 +32,9 @@ function show({ path, replicated_txid, ...fields }: Answer, json: boolean | unde
   else printBlock(printed)
 }
 
-// The commands that talk to a running process. All these commands are idempotent: if the state
-// exists already, they report it with status 0.
+// The commands below send requests to a running process. All these commands are idempotent. If the
+// database is in the requested state already, the command reports that state and exits with status
+// 0.
 
 export function startCommand(): Command {
   const command = createCommand('start', {

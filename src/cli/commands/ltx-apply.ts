@@ -42,7 +42,7 @@ export function ltxApplyCommand(): Command {
     })
 }
 
-/** Applies the files to a copy, and renames the copy to `target`. */
+/** Applies the LTX files to a temporary copy of the database, and renames the copy to `target`. */
 async function replace(target: string, files: readonly string[], exists: boolean) {
   const temporary = await createTemporary(target, exists ? 0o600 : 0o666).catch((error) => {
     throw fsError(error, 'creating a file beside', target)
@@ -65,7 +65,10 @@ async function replace(target: string, files: readonly string[], exists: boolean
   }
 }
 
-/** SQLite would apply the WAL or journal of a deleted database to the new one. */
+/**
+ * Throws if the WAL or journal of a deleted database exists, because SQLite would apply it to the
+ * new database.
+ */
 async function refuseLeftovers(target: string): Promise<void> {
   for (const suffix of ['-wal', '-shm', '-journal']) {
     try {

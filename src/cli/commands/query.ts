@@ -86,7 +86,8 @@ function printRows(db: Connection, sql: string, format: 'table' | 'json' | 'csv'
 }
 
 /**
- * The names of the columns; a second `name` becomes `name:2`, because an object has each key once.
+ * Returns unique column names. The second column `name` becomes `name:2`, because a JSON object has
+ * each key only once.
  */
 function distinct(columns: readonly string[]): string[] {
   const seen = new Set(columns)
@@ -100,8 +101,8 @@ function distinct(columns: readonly string[]): string[] {
 }
 
 /**
- * SQLite's error with the statement; if a page could not be read, for which SQLite has only one
- * message, the reason.
+ * Adds the SQL statement to an error of SQLite. If SQLite could not read a page, returns the reason
+ * that `litestream_error()` reports, because SQLite's own message is always "disk I/O error".
  */
 function explained(db: Connection, sql: string, error: unknown): unknown {
   const result = sqliteCode(error)
@@ -115,7 +116,10 @@ function explained(db: Connection, sql: string, error: unknown): unknown {
   return unreadable(String(db.value('SELECT litestream_error()')), error)
 }
 
-/** Opening a connection reads the first page. */
+/**
+ * Opens a connection. Opening reads the first page of the database, so it can fail with an error of
+ * the store.
+ */
 function opened(open: () => Connection, replica: Replica): Connection {
   try {
     return open()
@@ -125,7 +129,7 @@ function opened(open: () => Connection, replica: Replica): Connection {
   }
 }
 
-/** `reason`: as `litestream_error()` returns it. */
+/** `reason` is the text that `litestream_error()` returns. */
 function unreadable(reason: string, error: unknown): LitestreamError {
   const [, code, message] = /^([A-Z_]+): (.*)$/s.exec(reason) ?? [undefined, 'STORAGE_FAILED', reason]
   return new LitestreamError(code as ErrorCode, message, {
@@ -144,7 +148,7 @@ function asText(value: unknown): string {
 
 function asJson(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
-  // JSON has no infinite numbers.
+  // JSON has no infinite numbers, so an infinite number becomes a string.
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value)
   if (typeof value !== 'bigint') return value
   return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString()

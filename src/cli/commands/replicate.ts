@@ -115,7 +115,7 @@ function isConfigFile(argument: string): boolean {
   return /\.(ya?ml|json)$/i.test(argument)
 }
 
-/** The flags take precedence over the file. */
+/** Applies the flags of the command line, which take precedence over the configuration file. */
 function withFlags(given: Config, flags: ReplicateFlags): Config {
   let config = given
   if (flags.exec) config = { ...config, exec: concealCommand(flags.exec) }
@@ -128,7 +128,10 @@ function withFlags(given: Config, flags: ReplicateFlags): Config {
   return config
 }
 
-/** Reads the configuration file again; undefined if there is none, or it was read from a pipe. */
+/**
+ * Returns a function that reads the configuration file again. Returns undefined without a
+ * configuration file, or if the configuration was read from standard input.
+ */
 async function rereadFor({ file }: Config, flags: ReplicateFlags): Promise<(() => Config) | undefined> {
   if (file === undefined || flags.config === '-') return undefined
   const { loadConfig } = await import('../../config/load.js')

@@ -45,8 +45,8 @@ export function resetCommand(): Command {
 }
 
 /**
- * The state folder of a database. As in Litestream, that of a database that the file does not name
- * is the default one (undefined).
+ * Returns the state folder of a database. Returns undefined, which means the default state folder,
+ * for an existing database that the configuration does not contain, as Litestream does.
  */
 function metaPathIn(config: Config, db: string): string | undefined {
   try {

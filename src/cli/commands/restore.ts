@@ -121,7 +121,7 @@ export function restoreCommand(): Command {
     })
 }
 
-/** A folder named like the scheme would be created. */
+/** Throws if `output` is a URL. Otherwise the restore would create a folder named `s3:`. */
 function refuseUrlAsOutput(output: string): void {
   if (!isUrl(output)) return
   const shown = String(secretUrl(output))
@@ -137,7 +137,10 @@ function required(argument: string | undefined): string {
   })
 }
 
-/** Keeps a database up to date with its replica until a signal ends it, with status 0. */
+/**
+ * Keeps a local database up to date with its replica until the process receives a signal. The
+ * process then exits with status 0.
+ */
 async function followReplica(argument: string, flags: RestoreFlags): Promise<void> {
   for (const name of ['txid', 'timestamp', 'dryRun'] as const) {
     if (flags[name] === undefined) continue

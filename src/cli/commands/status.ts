@@ -59,7 +59,10 @@ function printStatus(all: readonly DatabaseStatusReport[]): void {
   }
 }
 
-/** The verdict of /healthz, based on the local files and the listing. */
+/**
+ * Computes the verdict of /healthz for one database from its local files and the listing of its
+ * replica.
+ */
 function verdictOf(
   { database, status, lag_seconds, error, error_code: code = 'INTERNAL', divergence }: DatabaseStatusReport,
   { allowMissing }: Pick<DatabaseConfig, 'allowMissing'>,
@@ -78,8 +81,8 @@ function verdictOf(
 }
 
 /**
- * Prints the faults that the running process reports, of one database or of all. Returns whether it
- * reports none.
+ * Prints the faults that the running process reports, for the database `only` or for all databases.
+ * Returns true if the process reports no fault.
  */
 function showProcess(
   { health, silent }: ProcessHealth,

@@ -1,21 +1,21 @@
 import type { Command } from 'commander'
 
-/** The parts of the list of commands, in order. */
+/** The headings of the list of commands, in printed order. */
 export const GROUPS = ['Replicate and restore', 'Inspect', 'Maintain', 'Control a running process', 'Set up'] as const
 export type CommandGroup = (typeof GROUPS)[number]
 
 /**
- * A command's entry in the list of commands. The code of a command is loaded only when the command
- * is called, because other commands do not need most of it.
+ * One command in the list of commands. The program loads the code of a command only when a user
+ * runs that command.
  */
 export interface CommandEntry {
   readonly name: string
-  /** The text after the name in the list: `[options] <db>`. */
+  /** The arguments after the name of the command, for example `[options] <db>`. */
   readonly usage: string
   readonly summary: string
-  /** Its part of the list. */
+  /** The heading under which the list shows the command. */
   readonly group: CommandGroup
-  /** Hidden in the list. */
+  /** True if the list omits the command. */
   readonly hidden?: boolean
   load(): Promise<Command>
 }

@@ -90,7 +90,10 @@ async function check(client: ReplicaClient, { parallelism, json }: VerifyFlags) 
   }
 }
 
-/** The outcome for a replica that only Litestream 0.3 has written to; undefined for any other. */
+/**
+ * Verifies a replica that only Litestream 0.3 has written to. Returns undefined for any other
+ * replica.
+ */
 async function checkLegacy(client: ReplicaClient, options: V3AssemblyOptions) {
   const outcome = (files: number, bytes: number, problems: readonly Problem[]) => {
     return { replica: client.url, ok: problems.length === 0, txid: formatTxid(0), files, bytes, problems }

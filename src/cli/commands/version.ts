@@ -37,7 +37,7 @@ export function versionCommand(): Command {
     })
 }
 
-/** The SQLite version that the commands use, with its driver. */
+/** Returns the SQLite version that the commands use, followed by the name of the driver. */
 function sqliteVersion(driver: Driver): string {
   const db = driver.open(':memory:')
   try {
@@ -47,7 +47,10 @@ function sqliteVersion(driver: Driver): string {
   }
 }
 
-/** A missing part of the installation is information for a bug report, not a failure. */
+/**
+ * Returns `none` and the reason if a part of the installation is missing. A missing part does not
+ * make the `version` command fail.
+ */
 function orReason(find: () => string): string {
   try {
     return find()

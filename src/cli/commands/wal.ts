@@ -3,8 +3,8 @@ import { LitestreamError } from '../../errors.js'
 import { createCommand } from '../command.js'
 
 /**
- * The command `wal` of Litestream 0.3, which refers to `ltx`: since 0.5, replicas contain LTX
- * files.
+ * The `wal` command of Litestream 0.3. It prints that `ltx` replaces it, because replicas contain
+ * LTX files since Litestream 0.5.
  */
 export function walCommand(): Command {
   return createCommand('wal', {

@@ -8,20 +8,23 @@ import { guarded } from '../../util/timers.js'
 import { signalStatus } from '../signals.js'
 
 /**
- * How long to wait for a killed program: one that hangs in the kernel, or that changed its user,
- * continues. Milliseconds.
+ * Time to wait for a program after SIGKILL, in milliseconds. A program that hangs in the kernel, or
+ * runs as another user, does not end.
  */
 const KILL_MS = 1000
 
-/** The way in which a program ended. */
+/** How a program ended. */
 export interface ChildEnd {
-  /** Exit status as a shell reports it. */
+  /** The exit status that a shell would report. */
   readonly status: number
-  /** The signal that ended it, if any. */
+  /** The signal that ended the program. Undefined if the program exited. */
   readonly signal?: NodeJS.Signals
 }
 
-/** The program of `exec`: replication ends when the program ends, and vice versa. */
+/**
+ * The program that `exec` starts. Replication ends when the program ends, and the program receives
+ * a signal when replication ends.
+ */
 export class Child {
   readonly #process: ChildProcess
   /** Resolves when the program has ended. */
@@ -34,8 +37,8 @@ export class Child {
         resolve(signal === null ? { status: status ?? 1 } : { status: signalStatus(signal), signal }),
       )
     })
-    // A signal could not be sent, for example because the program has changed its user; it
-    // continues to run.
+    // Node.js emits `error` if it could not send a signal, for example because the program runs as
+    // another user. The program continues to run, so the error is ignored.
     child.on(
       'error',
       guarded(() => {}),
@@ -43,7 +46,7 @@ export class Child {
   }
 
   /**
-   * Starts the program with the environment, output and errors of this process. Throws
+   * Starts the program with the environment of this process and with its stdout and stderr. Throws
    * INVALID_ARGUMENT if the program cannot be started.
    */
   static async start(line: string): Promise<Child> {
@@ -57,7 +60,8 @@ export class Child {
       await once(child, 'spawn')
       return new Child(child)
     } catch (error) {
-      // Without the cause, which contains the whole command line.
+      // The thrown error has no `cause`, because the error of Node.js contains the whole command
+      // line.
       const { code = 'it failed' } = error as NodeJS.ErrnoException
       throw new LitestreamError('INVALID_ARGUMENT', `cannot start exec command ${concealCommand(line)}: ${code}`, {
         hint: 'Write `sh -c "…"` for pipes and variables: the program is started without a shell.',
@@ -70,8 +74,8 @@ export class Child {
   }
 
   /**
-   * Sends the signal, and SIGKILL if the program still runs after `patience` milliseconds. Resolves
-   * when the program has ended, or cannot be ended.
+   * Sends the signal to the program. Sends SIGKILL if the program still runs after `patience`
+   * milliseconds. Resolves when the program has ended, or at most one second after SIGKILL.
    */
   async stop(signal: NodeJS.Signals, patience: number, onKill: () => void): Promise<void> {
     this.kill(signal)

@@ -16,9 +16,9 @@ type Body<Name extends keyof typeof bodies> = ReturnType<(typeof bodies)[Name]>
 type Handler = (request: { readonly body: unknown; readonly path: string | null }) => unknown
 
 /**
- * The routes of the control socket. Every handler is idempotent: if the state exists already, it
- * succeeds and reports it. A handler throws ControlError for an invalid request, and errors of the
- * database.
+ * The routes of the control socket. Every handler is idempotent. If the database is in the
+ * requested state already, the handler succeeds and returns that state. A handler throws
+ * ControlError for an invalid request, and passes on errors of the database.
  */
 export class ControlApi {
   readonly #daemon: Daemon
@@ -179,7 +179,10 @@ export class ControlApi {
   }
 }
 
-/** The path under both names: that of Litestream's socket, and that of its commands' JSON. */
+/**
+ * Returns the path as `path`, the name in Litestream's socket, and as `db_path`, the name in the
+ * JSON output of Litestream's commands.
+ */
 function named(path: string) {
   return { path, db_path: path }
 }
@@ -189,7 +192,7 @@ function listed(summary: ReturnType<ManagedDatabase['summary']>) {
   return {
     path,
     status: state,
-    // A replica that needs no commits, because there is no database, was never synced.
+    // TXID 0 means that the database does not exist yet, so no sync has happened.
     ...(lastSyncAt === undefined || txid === 0 ? {} : { last_sync_at: new Date(lastSyncAt).toISOString() }),
   }
 }
@@ -208,7 +211,8 @@ function diagnosis(database: ManagedDatabase) {
 }
 
 /**
- * Throws ControlError 400 if the path exists and is not a database, or cannot be resolved.
+ * Throws ControlError 400 if the path exists and is not a regular file, or if the path cannot be
+ * read.
  */
 function refuseNoDatabase(file: string): void {
   const refused = (message: string, details: string) =>

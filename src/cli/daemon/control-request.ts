@@ -7,7 +7,7 @@ import { MAX_DELAY_MS } from '../../util/timers.js'
 export class ControlError extends Error {
   readonly status: number
   readonly details: string | undefined
-  /** The invalid field of the request, and its value. */
+  /** The name of the invalid field of the request, and the value of that field. */
   readonly field: string | undefined
   readonly value: unknown
   readonly headers: Readonly<Record<string, string>>
@@ -26,16 +26,19 @@ export class ControlError extends Error {
   }
 }
 
-/** Linux's limits, bytes. */
+/** Linux's limits for a path and a file name, in bytes. */
 const MOST_PATH = 4095
 const MOST_NAME = 255
 const MOST_URL = 8192
-/** The longest delay of a timer, in whole seconds. */
+/** The longest timeout that Node.js timers support, in whole seconds. */
 const MOST_SECONDS = Math.floor(MAX_DELAY_MS / 1000)
-/** Maximum number of characters of an invalid value in the response. */
+/** Maximum number of characters that the response repeats of an invalid value. */
 const SHOWN_VALUE = 200
 
-/** The fault of a file path, as the end of a sentence; undefined if it is valid. */
+/**
+ * Returns why a file path is invalid, as the end of a sentence that begins with the field name.
+ * Returns undefined for a valid path.
+ */
 export function pathFault(file: string): string | undefined {
   if (file === '') return 'required'
   if (file.includes('\0')) return 'must not hold a NUL byte'
@@ -62,7 +65,10 @@ function pathOf(body: Fields): string {
   return textField(body, 'path', pathFault)
 }
 
-/** `fault` completes a sentence about the field. */
+/**
+ * `fault` returns the end of an error message that begins with the field name, or undefined for a
+ * valid text.
+ */
 function textField(body: Fields, field: string, fault: (text: string) => string | undefined): string {
   const value = body[field]
   if (value === undefined) throw fieldError(field, value, 'required')
@@ -72,7 +78,7 @@ function textField(body: Fields, field: string, fault: (text: string) => string 
   return value
 }
 
-/** Timeout in seconds if the body has none or 0, as in Litestream. */
+/** The timeout in seconds for a request whose timeout is missing or 0, as in Litestream. */
 const DEFAULT_SECONDS = 30
 
 function timeoutOf({ timeout = 0 }: Fields): number {
@@ -88,7 +94,7 @@ function waitOf({ wait = false }: Fields): boolean {
 
 const pathAndTimeout = (body: Fields) => ({ path: pathOf(body), timeout: timeoutOf(body) })
 
-/** The bodies of the socket's requests: each reads the fields that it knows. */
+/** Functions that read and check the fields of a request body, one function per route. */
 export const bodies = {
   start: pathAndTimeout,
   stop: pathAndTimeout,
@@ -99,15 +105,15 @@ export const bodies = {
 }
 
 /**
- * Parses a request's body with `read`. Throws ControlError 400, which names the field and the
- * value.
+ * Reads a request body with `read`. Throws ControlError 400, which contains the name and the value
+ * of the invalid field.
  */
 export function readBody<T>(read: (body: Fields) => T, body: unknown): T {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return read(body as Fields)
   throw fieldError('body', body, 'must be a JSON object')
 }
 
-/** The path of a query, `?path=…`. Throws ControlError 400. */
+/** Checks the `path` parameter of a request URL. Throws ControlError 400 for an invalid path. */
 export function readPath(value: string): string {
   const fault = pathFault(value)
   if (fault) throw fieldError('path', value, fault)

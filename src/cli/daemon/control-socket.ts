@@ -17,13 +17,15 @@ import { PROFILE_ROUTES, Profiles } from './profiles.js'
 
 const MAX_BODY = 64 * 1024
 
-/** The maximum length of a socket path in bytes: Linux allows 108 including the final NUL. */
+/**
+ * Maximum length of a socket path in bytes. Linux's limit is 108 bytes, including the final NUL.
+ */
 const MOST_SOCKET_PATH = 107
-/** Time limit in milliseconds for a process on the socket to accept a connection. */
+/** Time to wait for a connection to an existing socket, in milliseconds. */
 const PROBE_MS = 1000
 /**
- * Interval at which the socket file is checked: a cleaner of temporary files, or a user, may remove
- * it. Milliseconds.
+ * Interval in milliseconds between checks that the socket file still exists, because a user or a
+ * cleaner of temporary files may remove it.
  */
 const CHECK_MS = 5000
 
@@ -33,8 +35,9 @@ export interface SocketOptions {
 }
 
 /**
- * The control socket: HTTP over a Unix socket, for users who may open the file. On Windows, a named
- * pipe, for this user and administrators.
+ * The control socket, an HTTP server on a Unix socket. The permissions of the socket file select
+ * the users who may connect. On Windows, the control socket is a named pipe, to which only this
+ * user and administrators can connect.
  */
 export class ControlSocket {
   readonly #daemon: Daemon
@@ -43,7 +46,7 @@ export class ControlSocket {
   readonly #server: Server
   readonly #path: string
   #check: Timer | undefined
-  /** Inode of the socket file that this process made. */
+  /** Inode of the socket file that this process created. Undefined for a named pipe. */
   #inode: number | undefined
 
   private constructor(daemon: Daemon, path: string) {
@@ -57,16 +60,16 @@ export class ControlSocket {
   }
 
   /**
-   * Throws INVALID_ARGUMENT for an invalid socket path, and UNAVAILABLE if it cannot listen. A
-   * socket without a listening process is replaced; that of a running process never is. `onFailed`:
-   * called when the listening socket fails.
+   * Creates the control socket. Throws INVALID_ARGUMENT for an invalid socket path, and UNAVAILABLE
+   * if the process cannot listen on the path. Replaces a socket file on which no process listens,
+   * but never the socket of a running process. Calls `onFailed` when the listening socket fails.
    */
   static async listen(daemon: Daemon, options: SocketOptions, onFailed: ErrorHandler): Promise<ControlSocket> {
     const { path, permissions } = options
     const fault = await socketFault(path)
     if (fault) throw fault
     const socket = new ControlSocket(daemon, path)
-    // The umask excludes all users but the owner until chmod has run.
+    // Until chmod sets the permissions, the umask denies access to all users except the owner.
     const umask = process.umask(0o177)
     try {
       await listen(socket.#server, { path }, onFailed)
@@ -100,7 +103,7 @@ export class ControlSocket {
   async close(): Promise<void> {
     this.#check?.stop()
     this.#server.closeAllConnections()
-    // Closing removes the file at the path, which may be another process's by now.
+    // `Server.close()` removes the file at the path, but another process may own that file.
     if (this.#inode === undefined || this.#isOurs()) this.#server.close()
     else this.#server.unref()
   }
@@ -120,7 +123,7 @@ export class ControlSocket {
         response,
         status,
         { ...headers, 'Content-Type': 'application/json' },
-        // The invalid value may be a URL in the wrong field.
+        // The response may repeat an invalid value, which may be a URL with a password.
         `${JSON.stringify(value, status < 400 ? undefined : masked)}\n`,
       )
     try {
@@ -158,17 +161,20 @@ export class ControlSocket {
   }
 }
 
-/** An invalid request is the caller's fault; any other error is the process's. */
+/** Returns status 400 for an error in the request, and status 500 for any other error. */
 function statusOf(error: unknown): number {
   return isLitestreamError(error, 'INVALID_ARGUMENT', 'INVALID_URL', 'CONFIG_INVALID') ? 400 : 500
 }
 
-/** Whether `socket` is the name of a pipe of Windows: `\\.\pipe\NAME`. */
+/** Returns whether `socket` is the name of a Windows named pipe, such as `\\.\pipe\NAME`. */
 function isPipe(socket: string): boolean {
   return /^\\\\[.?]\\pipe\\./i.test(socket)
 }
 
-/** Why Windows can make no pipe with this name, and other systems no file. */
+/**
+ * Returns an error if the platform allows no control socket with this name. Windows needs the name
+ * of a pipe, and other systems need a short path.
+ */
 function nameFault(socket: string, platform: NodeJS.Platform): LitestreamError | undefined {
   if (platform === 'win32') {
     if (isPipe(socket)) return undefined
@@ -191,8 +197,8 @@ function nameFault(socket: string, platform: NodeJS.Platform): LitestreamError |
 }
 
 /**
- * Why no socket can be created at `path`, if that is certain; removes the socket of a dead process.
- * `keep`: only report, remove nothing.
+ * Returns an error if a control socket certainly cannot be created at `path`. Without `keep`,
+ * removes a socket file on which no process listens.
  */
 export async function socketFault(
   path: string,
@@ -234,8 +240,8 @@ function lookAt(path: string): { readonly isSocket: boolean; readonly inode: num
 }
 
 /**
- * Whether a process listens on the socket. A socket that cannot be accessed, or does not accept in
- * time, counts as alive.
+ * Returns whether a process listens on the socket. Returns true if this process may not access the
+ * socket, or if the connection times out.
  */
 async function isAlive(path: string): Promise<boolean> {
   const enough = new AbortController()
@@ -271,7 +277,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** A value of a response with its secrets masked. */
+/** A replacer for JSON.stringify that masks the secrets in a string. */
 function masked(_: string, value: unknown): unknown {
   return typeof value === 'string' ? withoutSecrets(value) : value
 }

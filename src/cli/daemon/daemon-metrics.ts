@@ -4,8 +4,9 @@ import { databaseVerdict } from '../../status/verdict.js'
 import type { Daemon } from './daemon.js'
 
 /**
- * The metrics of a daemon and of its process. Created only if they are served: prom-client takes
- * five megabytes, and its event loop monitor wakes the process a hundred times per second.
+ * The Prometheus metrics of a daemon and its process. A daemon creates them only if it serves
+ * metrics, because prom-client needs five megabytes of memory, and its event loop monitor wakes the
+ * process a hundred times per second.
  */
 export class DaemonMetrics {
   readonly databases: DatabaseMetrics
@@ -20,7 +21,7 @@ export class DaemonMetrics {
     return this.#registry.contentType
   }
 
-  /** The metrics as text, with current gauges. */
+  /** Returns the metrics as text, after updating the gauges. */
   async text(daemon: Daemon): Promise<string> {
     await Promise.all(
       daemon.databases.map(async (database) => {

@@ -13,27 +13,27 @@ import type { DaemonMetrics } from './daemon-metrics.js'
 import { ManagedDatabase, type StartOptions } from './managed-database.js'
 import { PartFaults } from './part-faults.js'
 
-/** Number of databases that are opened in parallel. */
+/** Maximum number of databases that the daemon opens in parallel. */
 const OPEN_CONCURRENCY = 50
 
 /**
- * A database that does not close within shutdown-sync-timeout plus this time is abandoned.
- * Milliseconds.
+ * Extra time for closing one database, in milliseconds. The daemon does not wait longer for a
+ * database than `shutdown-sync-timeout` plus this time.
  */
 export const CLOSE_MARGIN_MS = 10_000
 
 /**
- * All databases that one process replicates: opened, monitored and closed together, each with its
- * own errors.
+ * All databases that one process replicates. The daemon opens, monitors and closes them in
+ * parallel. An error of one database does not affect the others.
  */
 export class Daemon {
   readonly logger: Logger
   readonly startedAt = Date.now()
-  /** Failing parts other than databases. */
+  /** The failing parts of the process, except the databases. */
   readonly faults: PartFaults
-  /** The clients that follow the events of the process. */
+  /** The HTTP clients that receive the events of this process. */
   readonly events = new EventStreams()
-  /** Undefined if no metrics are served. */
+  /** Undefined if the daemon serves no metrics. */
   readonly metrics: DaemonMetrics | undefined
   #config: Config
   #places: ClaimedPlaces
@@ -61,8 +61,8 @@ export class Daemon {
   }
 
   /**
-   * Replaces the configuration: databases that are started from now on use it. Those that run keep
-   * theirs.
+   * Replaces the configuration for databases that start after this call. Running databases keep
+   * their settings.
    */
   configure(config: Config): void {
     this.#config = config
@@ -70,13 +70,14 @@ export class Daemon {
     for (const database of this.#databases.values()) this.#places.add(database.config)
   }
 
-  /** `reload` handles requests to read the configuration again. */
+  /** Sets the function that `reload()` calls to read the configuration again. */
   reloadWith(reload: () => Promise<object>): void {
     this.#reload = reload
   }
 
   /**
-   * Reads the configuration again. Throws if the configuration is invalid, or cannot be read again.
+   * Reads the configuration again. Throws if the configuration is invalid. Throws ABORTED while the
+   * process is starting.
    */
   async reload(): Promise<object> {
     if (!this.#reload) throw new LitestreamError('ABORTED', 'the process is starting: it cannot reload yet')
@@ -98,9 +99,9 @@ export class Daemon {
   }
 
   /**
-   * Starts every configured database, and resolves after the first attempt of each. A database that
-   * cannot be opened is retried, with its own error. Returns the errors that `options` wants
-   * thrown, by the path of the database.
+   * Starts every configured database, and resolves after the first attempt to open each of them.
+   * The daemon retries a database that cannot be opened. Returns the errors that `options` does not
+   * leave to a retry, by database path.
    */
   async open(options: StartOptions = {}): Promise<ReadonlyMap<string, unknown>> {
     const errors = new Map<string, unknown>()
@@ -117,8 +118,8 @@ export class Daemon {
   }
 
   /**
-   * Starts a database; at most OPEN_CONCURRENCY are opened in parallel. Resolves after its first
-   * attempt; see ManagedDatabase.start.
+   * Starts a database, and resolves after the first attempt to open its replica. The daemon opens
+   * at most OPEN_CONCURRENCY databases in parallel.
    */
   async begin(database: ManagedDatabase, options: StartOptions = {}): Promise<void> {
     await this.#openings.add(async () => {
@@ -142,8 +143,9 @@ export class Daemon {
   }
 
   /**
-   * Registers a database, which `begin` must start; undefined if it is registered already, or the
-   * process is ending. Throws CONFIG_INVALID, and keeps nothing, if its paths overlap with others.
+   * Registers a database, which the caller then starts with `begin`. Returns undefined if the
+   * database is registered already, or if the daemon is closing. Throws CONFIG_INVALID, and does
+   * not register the database, if its paths overlap with those of another database.
    */
   take(config: DatabaseConfig): ManagedDatabase | undefined {
     if (this.#closing || this.#databases.has(config.path)) return undefined
@@ -152,9 +154,9 @@ export class Daemon {
   }
 
   /**
-   * Registers a database and starts it immediately. Returns false if it is registered already.
-   * Throws CONFIG_INVALID if its paths overlap with others, and the errors selected by
-   * `options.throws`; nothing is kept then.
+   * Registers a database and starts it immediately. Returns false if the database is registered
+   * already. Throws CONFIG_INVALID if its paths overlap with those of another database. Throws the
+   * errors that `options.throws` selects. A database that causes an error is not registered.
    */
   async add(config: DatabaseConfig, options: StartOptions = {}): Promise<boolean> {
     const database = this.take(config)
@@ -189,7 +191,8 @@ export class Daemon {
   }
 
   /**
-   * Syncs once more and removes the database. Returns its last TXID, undefined if it is unknown.
+   * Syncs the database a final time and unregisters it. Returns the highest TXID of the database,
+   * or undefined if the TXID is unknown.
    */
   async remove(path: string, signal?: AbortSignal): Promise<number | undefined> {
     const database = this.#databases.get(path)
@@ -212,8 +215,9 @@ export class Daemon {
   }
 
   /**
-   * Closes all databases, each with a last sync. Resolves when all are closed or have reached their
-   * time limit, with the paths of those that are not replicated; each of these was logged.
+   * Closes all databases in parallel, each with a final sync. Resolves when every database has
+   * closed or reached its time limit. Returns the paths of the databases that are not completely
+   * replicated, and logs an error for each.
    */
   async close(signal?: AbortSignal): Promise<string[]> {
     this.#closing = true
@@ -242,7 +246,7 @@ export class Daemon {
   }
 }
 
-/** Whether an error of opening a replica may be temporary. */
+/** Returns whether an error in opening a replica may be temporary. */
 export function mayPass(error: LitestreamError): boolean {
   return isLitestreamError(error, 'UNAVAILABLE', 'TIMEOUT', 'THROTTLED')
 }

@@ -6,21 +6,24 @@ import type { ReplicaClient } from '../../storage/replica-client.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { RecentErrors } from './recent-errors.js'
 
-/** Uploads whose durations are kept. */
+/** Maximum number of uploads whose durations are kept. */
 const MAX_DURATIONS = 100
 /**
- * Shortest time for which requests are extrapolated to a month: a start sends more requests than
- * steady operation.
+ * Minimum time over which requests are counted before they are extrapolated to a month, in
+ * milliseconds. A starting process sends more requests than a running process.
  */
 const RATE_MS = 60_000
 
-/** Counts the work of one database since the process started, for the status page. */
+/**
+ * Counts the syncs, uploads and errors of one database for the status page, from the start of the
+ * process.
+ */
 export class DatabaseActivity {
   readonly errors = new RecentErrors()
   readonly #history = new ActivityHistory()
   readonly #totals = { syncs: 0, walBytes: 0, uploads: 0, uploadedBytes: 0 }
   readonly #durations: number[] = []
-  /** Since the last sample. */
+  /** Counts the uploads after the latest sample. */
   #recent = { uploads: 0, bytes: 0, uploadMs: 0 }
   #lastUpload: ActivityStatus['lastUpload']
 
@@ -45,7 +48,10 @@ export class DatabaseActivity {
     this.#lastUpload = { txid, at: Date.now() }
   }
 
-  /** Called at ActivityHistory's interval. `client`: undefined while the replica is not open. */
+  /**
+   * Adds one sample to the history. The daemon calls this method at the interval of
+   * ActivityHistory. `client` is undefined while the replica is not open.
+   */
   sample(lagMs: number, client: ReplicaClient | undefined): void {
     const { writes, reads } = client ? billedRequests(client.stats()) : { writes: 0, reads: 0 }
     this.#history.add({ at: Date.now(), lagMs, ...this.#recent, writeRequests: writes, readRequests: reads })
@@ -66,7 +72,7 @@ export class DatabaseActivity {
     return { ...this.#totals, uploadMs: { p50: quantile(0.5), p95: quantile(0.95) }, lastUpload: this.#lastUpload }
   }
 
-  /** `openedAt`: when the client was opened, by the monotonic clock. */
+  /** `openedAt` is the time at which the client was opened, from `monotonicMs()`. */
   requests(client: ReplicaClient, openedAt: number): RequestStatus {
     const stats = client.stats()
     const { LIST, GET, PUT, DELETE, HEAD } = stats

@@ -5,14 +5,14 @@ import { monotonicMs } from '../../util/monotonic.js'
 
 type Operation = DatabaseFault['operation']
 
-/** The operations without which no commit reaches the replica. */
+/** The operations that must succeed before a commit reaches the replica. */
 const DELAYING: readonly Operation[] = ['open', 'sync', 'upload', 'lease', 'worker']
 
-/** The current faults of one database, by operation. */
+/** The current faults of one database, at most one per operation. */
 export class DatabaseFaults {
   readonly #faults = new Map<Operation, Omit<DatabaseFault, 'ageMs'> & { readonly from: number }>()
 
-  /** `retried`: whether the operation is retried without a restart. */
+  /** Records a fault. `retried` is false if only a restart of the process repeats the operation. */
   failed(operation: Operation, error: LitestreamError, retried: boolean): void {
     const { message, code, hint } = error
     const { since = Date.now(), from = monotonicMs() } = this.#faults.get(operation) ?? {}
@@ -27,7 +27,7 @@ export class DatabaseFaults {
     this.#faults.clear()
   }
 
-  /** The most important fault: the one with the shortest grace period, then the oldest. */
+  /** Returns the fault with the shortest grace period. Among several, returns the oldest fault. */
   worst(): DatabaseFault | undefined {
     const now = monotonicMs()
     return [...this.#faults.values()]
@@ -36,7 +36,8 @@ export class DatabaseFaults {
   }
 
   /**
-   * How long a fault may have kept commits from the replica, in milliseconds; 0 without a fault.
+   * Age in milliseconds of the oldest fault that may keep commits from the replica. 0 without such
+   * a fault.
    */
   get delayMs(): number {
     const now = monotonicMs()

@@ -2,10 +2,13 @@ import { statSync } from 'node:fs'
 import { isErrno } from '../../fs/fs-error.js'
 import { monotonicMs } from '../../util/monotonic.js'
 
-/** The size of a database file, and how long it has been missing. Uses only stat; never throws. */
+/**
+ * Measures the size of a database file, and how long the file has been missing. Calls only stat,
+ * and never throws.
+ */
 export class DatabaseFile {
   readonly #path: string
-  /** `monotonicMs`; undefined while the file exists, or if that is unknown. */
+  /** `monotonicMs()` of the first check that found no file. Undefined after any other check. */
   #missingSince: number | undefined
 
   constructor(path: string) {
@@ -18,7 +21,7 @@ export class DatabaseFile {
       this.#missingSince = undefined
       return { size, missingMs: undefined }
     } catch (error) {
-      // An unresolvable path is an error of the replication, which reports it.
+      // Any other error also makes replication fail, and replication reports the error.
       if (!isErrno(error, 'ENOENT', 'ENOTDIR')) return { size: 0, missingMs: undefined }
       this.#missingSince ??= monotonicMs()
       return { size: 0, missingMs: monotonicMs() - this.#missingSince }

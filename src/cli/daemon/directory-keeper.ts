@@ -10,32 +10,35 @@ import { FolderWatches } from './folder-watches.js'
 import type { ManagedDatabase, StartOptions } from './managed-database.js'
 import type { Part } from './part-faults.js'
 
-/** Delay after the last change of a burst before one scan runs. Milliseconds. */
+/**
+ * Delay in milliseconds between a change in a watched folder and the scan. Each further change
+ * restarts the delay.
+ */
 const DEBOUNCE_MS = 250
-/** First and longest interval before a scan with faults is repeated. Milliseconds. */
+/** First and longest interval between two scans of a directory that has faults, in milliseconds. */
 const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 30_000
 /**
- * Interval at which a watched directory is also scanned, because a watch may miss changes, on
- * network file systems all of them. Milliseconds.
+ * Interval between scans of a watched directory, in milliseconds. The scans find changes that a
+ * watch misses. On a network file system, a watch misses all changes.
  */
 const RESCAN_MS = 60_000
 
 const SIDE_FILE = /-(wal|shm|journal)$/
 
 /**
- * Replicates the databases of one directory entry. Each file or folder that cannot be read is a
- * separate fault, is shown and scanned again, and affects no other database. With `watch`, new
- * databases are added, and deleted ones are removed.
+ * Replicates the databases of one directory entry of the configuration. Reports a separate fault
+ * for each file or folder that cannot be read, and scans the directory again. Such a fault does not
+ * affect other databases. With `watch`, the keeper adds new databases and removes deleted ones.
  */
 export class DirectoryKeeper {
   readonly #daemon: Daemon
   readonly #directory: DirectoryConfig
   readonly #options: StartOptions
   readonly #watches: FolderWatches | undefined
-  /** The databases that this entry has added. */
+  /** The paths of the databases that this keeper has added. */
   readonly #own = new Set<string>()
-  /** The faults of the last scan, by path. */
+  /** The faults that the latest scan reported, by path. */
   #faulty = new Map<string, Part>()
   #timer: Timer | undefined
   #scanning: Promise<void> | undefined
@@ -46,7 +49,7 @@ export class DirectoryKeeper {
   #closed = false
   #retired = false
 
-  /** `adopted`: databases of the entry that the daemon replicates already. */
+  /** `adopted` contains the paths of databases of the entry that the daemon replicates already. */
   constructor(daemon: Daemon, directory: DirectoryConfig, options: StartOptions = {}, adopted: Iterable<string> = []) {
     for (const path of adopted) this.#own.add(path)
     this.#daemon = daemon
@@ -57,25 +60,31 @@ export class DirectoryKeeper {
     }
   }
 
-  /** The paths of the databases that this entry has added. */
+  /** The paths of the databases that this keeper has added. */
   get databases(): readonly string[] {
     return [...this.#own]
   }
 
-  /** Resolves after the first scan and the first attempt to open each replica. Never throws. */
+  /**
+   * Scans the directory. Resolves after the first attempt to open the replica of each database that
+   * the scan found. Never throws.
+   */
   async start(): Promise<void> {
     await this.#scan()
     await this.#started
   }
 
-  /** Stops scanning. A scan that waits for a replica to open ends with the databases. */
+  /**
+   * Stops scanning. A scan that is waiting for a replica to open ends when the daemon closes the
+   * databases.
+   */
   async close(): Promise<void> {
     this.#closed = true
     this.#timer?.stop()
     this.#watches?.close()
   }
 
-  /** Closes an entry that is no longer in the configuration, whose faults no longer count. */
+  /** Closes the keeper of a removed directory entry, and removes the faults of that entry. */
   async retire(): Promise<void> {
     this.#retired = true
     await this.close()
@@ -84,8 +93,8 @@ export class DirectoryKeeper {
 
   #noticed(folder: string, name: string | null): void {
     if (name !== null && (SIDE_FILE.test(name) || isMetaDirectory(name))) return
-    // A replicated database changes all the time; its own replication detects that it was removed
-    // or replaced.
+    // Every commit changes a replicated database file, so a scan would be useless. The primary
+    // itself detects that its database file was removed or replaced.
     const known = name !== null && this.#daemon.find(path.join(folder, name)) !== undefined
     if (known && exists(path.join(folder, name))) return
     this.#changed = true
@@ -113,7 +122,7 @@ export class DirectoryKeeper {
   async #scanOnce(): Promise<void> {
     const directory = this.#directory
     const scan = scanDirectory(directory)
-    // The next scan finds files that appear between this scan and a new watch.
+    // A file may appear between this scan and the creation of a watch, so another scan follows.
     if (this.#watches?.update(scan.folders)) this.#changed = true
     const faults = new Map<string, unknown>()
     for (const { path: at, error } of [...scan.faults, ...emptyFaults(directory, scan)]) faults.set(at, error)
@@ -121,15 +130,15 @@ export class DirectoryKeeper {
     this.#report(faults)
     this.#scanned = true
     if (directory.watch) await this.#removeVanished(scan)
-    // With a monitor, the first attempts to open replicas do not delay scans.
+    // With `monitor`, the next scan does not wait until the replicas of this scan are open.
     const ready = Promise.all(started)
     if (this.#options.monitor === false) await ready
     else this.#started ??= ready
   }
 
   /**
-   * Resolves after the first attempt to open its replica. Without a monitor an error in it is a
-   * fault of the file.
+   * Adds a database and resolves after the first attempt to open its replica. An error that the
+   * daemon does not retry becomes a fault of the database file.
    */
   async #add(config: DatabaseConfig, faults: Map<string, unknown>): Promise<void> {
     const { path: file } = config
@@ -152,8 +161,8 @@ export class DirectoryKeeper {
   }
 
   /**
-   * A database below an unreadable folder, or in a directory that is missing as a whole, does not
-   * count as deleted.
+   * Removes the databases whose files were deleted. A database does not count as deleted if its
+   * folder is unreadable, or if the whole directory of the entry is missing.
    */
   async #removeVanished(scan: DirectoryScan): Promise<void> {
     const { dir } = this.#directory
@@ -187,7 +196,10 @@ export class DirectoryKeeper {
   }
 }
 
-/** False only if the file certainly does not exist: an unreadable folder hides its files. */
+/**
+ * Returns false only if the file certainly does not exist. Returns true for a file below an
+ * unreadable folder.
+ */
 function exists(file: string): boolean {
   try {
     statSync(file)

@@ -5,7 +5,7 @@ import { formatTxid } from '../../ltx/txid.js'
 import type { PrimaryEvents } from '../../primary/events.js'
 import type { ProcessEvent } from '../../status/event-streams.js'
 
-/** The error of an event. */
+/** The error fields of an event. */
 export function errorFields({ code, message, hint }: Pick<LitestreamError, 'code' | 'message' | 'hint'>) {
   return { code, error: message, hint }
 }
@@ -13,8 +13,9 @@ export function errorFields({ code, message, hint }: Pick<LitestreamError, 'code
 const ms = (duration: number) => Math.round(duration)
 
 /**
- * The event of a primary for other programs: TXIDs as 16 hex digits, sizes in bytes, durations in
- * milliseconds. Undefined for `progress`, which comes several times a second.
+ * Converts an event of a primary to the form that other programs receive. TXIDs have 16 hexadecimal
+ * digits, sizes are in bytes, and durations are in milliseconds. Returns undefined for `progress`,
+ * because a primary emits several such events per second.
  */
 export function eventOf<Name extends keyof PrimaryEvents>(
   path: string,

@@ -3,16 +3,19 @@ import { fsError } from '../../fs/fs-error.js'
 import { guarded } from '../../util/timers.js'
 import type { Part, PartFaults } from './part-faults.js'
 
-/** Called for a change in a watched folder; the name is null if the system does not report it. */
+/**
+ * Receives each change in a watched folder. `name` is null if the operating system does not report
+ * the name of the changed file.
+ */
 export type OnChange = (folder: string, name: string | null) => void
 
 /**
- * One watch per folder of a directory, updated with the folders that a scan found. A watch that
- * cannot be created, for example because of inotify limits, is a fault; periodic scans find its
- * changes, and create it again.
+ * Watches every folder of a directory entry with a separate watch, and updates the watches after
+ * each scan. A watch that cannot be created, for example because of inotify limits, is a fault. The
+ * periodic scans find the changes in the unwatched folder, and try to create the watch again.
  *
- * Node.js's own recursive watch is not used: it reads folders in its own handlers, and an error in
- * one ends the process.
+ * Node.js's recursive watch is not used, because it reads folders in its own handlers, and an
+ * uncaught error in such a handler would end the process.
  */
 export class FolderWatches {
   readonly #part: Part
@@ -21,13 +24,14 @@ export class FolderWatches {
   readonly #watchers = new Map<string, FSWatcher>()
 
   constructor(directory: string, faults: PartFaults, onChange: OnChange) {
-    // The next scan finds a new database, so no database stays without replication.
+    // Without a watch, the next periodic scan still finds new databases, so replication is not
+    // affected.
     this.#part = { part: 'watch', name: directory, replication: false }
     this.#faults = faults
     this.#onChange = onChange
   }
 
-  /** Watches exactly these folders. Returns whether one of the folders is new. */
+  /** Watches exactly `folders`. Returns whether a new watch was created. */
   update(folders: readonly string[]): boolean {
     const wanted = new Set(folders)
     for (const [folder, watcher] of this.#watchers) {
@@ -68,7 +72,7 @@ export class FolderWatches {
     watcher.on(
       'error',
       guarded((error: Error) => {
-        // The next scan creates the watch again.
+        // The next scan tries to create this watch again.
         watcher.close()
         if (this.#watchers.get(folder) === watcher) this.#watchers.delete(folder)
         this.#faults.failed(this.#part, fsError(error, 'watching', folder))

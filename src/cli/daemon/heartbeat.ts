@@ -11,7 +11,7 @@ import type { Part } from './part-faults.js'
 const CHECK_INTERVAL = 15_000
 const REQUEST_TIMEOUT = 30_000
 
-/** Sends a GET to a monitoring service at intervals, as long as every database is replicated. */
+/** Sends a GET request to a monitoring service at intervals while every database is replicated. */
 export class Heartbeat {
   readonly #daemon: Daemon
   readonly #url: Secret
@@ -40,8 +40,8 @@ export class Heartbeat {
 
   async #check(): Promise<void> {
     if (monotonicMs() - this.#lastAttempt < this.#interval || !this.#allIsWell()) return
-    // A failed attempt counts too, so that an overloaded service is not contacted every few
-    // seconds.
+    // The time of the attempt is set before the request, so that a failed request is repeated only
+    // after the whole interval.
     this.#lastAttempt = monotonicMs()
     try {
       await this.#beat()
@@ -52,7 +52,10 @@ export class Heartbeat {
     }
   }
 
-  /** Whether /healthz is ok, and every database was completely replicated within the interval. */
+  /**
+   * Returns whether /healthz would report a healthy process, and whether every database was
+   * completely replicated within the interval.
+   */
   #allIsWell(): boolean {
     if (!isHealthy(this.#daemon.health(null))) return false
     const since = Date.now() - this.#interval

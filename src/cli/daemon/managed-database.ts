@@ -43,7 +43,7 @@ import { ReplicaCensus } from './replica-census.js'
 export interface ManagedDatabaseOptions {
   readonly config: Config
   readonly logger: Logger
-  /** Undefined if no metrics are served. */
+  /** Undefined if the daemon serves no metrics. */
   readonly metrics: DatabaseMetrics | undefined
   readonly faults: PartFaults
   /** Receives the events of the database. Must not throw. */
@@ -52,12 +52,13 @@ export interface ManagedDatabaseOptions {
 
 export interface StartOptions {
   /**
-   * False: the database is synced only on demand, errors of opening it are thrown, and nothing is
-   * retried. Default true.
+   * If false, the database is synced only on request, `start` throws errors of opening the replica,
+   * and the opening is not retried. Default true.
    */
   readonly monitor?: boolean
   /**
-   * Selects the errors of opening the replica that are thrown instead of retried; default: none.
+   * Selects the errors of opening the replica that `start` throws. All other errors cause a retry.
+   * Default: all errors cause a retry.
    */
   readonly throws?: (error: LitestreamError) => boolean
 }
@@ -66,13 +67,13 @@ export interface StartOptions {
 const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 60_000
 
-/** How long stop() waits for an opening that it has aborted, in milliseconds. */
+/** Time in milliseconds that stop() waits for an aborted opening to end. */
 const OPENING_ENDS_MS = 5_000
 
-/** One database of a daemon: its replication, started and stopped on demand, and its state. */
+/** One database of a daemon. Starts and stops its replication, and reports its state. */
 export class ManagedDatabase {
   readonly config: DatabaseConfig
-  /** Undefined if no status is served. */
+  /** Undefined if the daemon serves no status page. */
   readonly activity: DatabaseActivity | undefined
   readonly #options: ManagedDatabaseOptions
   readonly #logger: Logger
@@ -82,16 +83,16 @@ export class ManagedDatabase {
   readonly #mirrors: DatabaseMirrors
   #proof: ProofStatus | undefined
   #opened: OpenedDatabase | undefined
-  /** By the monotonic clock. */
+  /** Time from `monotonicMs()` at which the replica was opened. */
   #openedAt = 0
   #census: ReplicaCensus | undefined
-  /** Set from start to stop; stop aborts it. */
+  /** Undefined while the database is stopped. `stop` aborts the signal. */
   #life: AbortController | undefined
   #opening: Promise<void> | undefined
   #retry: Timer | undefined
   #attempts = 0
   #last: Pick<ReplicatorStatus, 'txid' | 'replicaTxid' | 'lastSyncAt'> | undefined
-  /** See `restored`. */
+  /** The promise that `restored` returns. */
   readonly #needsNoRestore: Promise<void>
   #noRestore = () => {}
   #isRestored = false
@@ -124,19 +125,21 @@ export class ManagedDatabase {
     return this.#opened?.replicator
   }
 
-  /** Whether the database should be replicated, also while its replica cannot be opened. */
+  /**
+   * Whether the database was started and not stopped. Also true while its replica cannot be opened.
+   */
   get running(): boolean {
     return this.#life !== undefined
   }
 
-  /** Whether `restored` has resolved. */
+  /** Whether the promise `restored` has resolved. */
   get isRestored(): boolean {
     return this.#isRestored
   }
 
   /**
-   * Resolves when the database needs no restore any more: it exists, was restored, or has no
-   * replica to restore from.
+   * Resolves when the database file exists, when it was restored, or when its replica is found to
+   * be empty. Resolves immediately if the configuration does not ask for a restore.
    */
   get restored(): Promise<void> {
     return this.#needsNoRestore
@@ -154,8 +157,8 @@ export class ManagedDatabase {
   }
 
   /**
-   * Opens the replica and starts replicating; waits for a database that does not exist yet. If the
-   * replica cannot be opened, the error is logged and the opening retried.
+   * Opens the replica and starts replication. If the opening fails, logs the error and retries. If
+   * the database file does not exist, replication waits for the file.
    */
   async start(options: StartOptions = {}): Promise<void> {
     if (this.running) return
@@ -187,12 +190,13 @@ export class ManagedDatabase {
 
   async #open({ monitor = true }: StartOptions, signal: AbortSignal): Promise<void> {
     const { config, metrics } = this.#options
-    // An observer that throws must not stop the observed work.
+    // `guarded` catches errors of the observer, so that an error in the observer does not stop
+    // replication.
     const observe: PrimaryObserver = guarded((name, event) => this.#observe(name, event as never))
     const logger = this.#logger
     const opened = await openDatabase(this.config, { config, metrics, logger, monitor, signal, observe })
     if (signal.aborted) {
-      // stop() has returned without waiting for this opening.
+      // stop() did not wait for this opening, so the opening must close its own client.
       metrics?.forgetClient(opened.client)
       await opened.replicator.abandon(signal)
       throw signal.reason
@@ -200,7 +204,7 @@ export class ManagedDatabase {
     this.#opened = opened
     this.#isMonitored = monitor
     this.#openedAt = monotonicMs()
-    // The client of the primary remembers the levels, so that most listings cost no request.
+    // The client of the primary remembers its listings, so most calls of `levels` need no request.
     this.#census = new ReplicaCensus(opened.replicator.client)
     if (monitor) this.#mirrors.start()
     this.#noRestore()
@@ -234,8 +238,8 @@ export class ManagedDatabase {
   }
 
   /**
-   * For a synced database: writes a snapshot unless the newest one has this state already, and
-   * deletes files according to retention.
+   * Maintains the replica of a synced database. `snapshot` writes a snapshot unless the newest
+   * snapshot has the current TXID. `retention` deletes the files that retention allows to delete.
    */
   async maintain(tasks: { readonly snapshot?: boolean; readonly retention?: boolean }): Promise<void> {
     const primary = this.replicator?.primary
@@ -252,16 +256,16 @@ export class ManagedDatabase {
     }
   }
 
-  /** The last known TXID; kept after a stop. */
+  /** The highest TXID of the database that is known, also after `stop`. */
   get lastTxid(): number {
-    // A replicator that has not opened the database yet knows no TXID.
+    // A replicator that has not opened the database yet returns TXID 0.
     return this.replicator?.status().txid || this.#last?.txid || 0
   }
 
   /**
-   * Cancels a running opening, syncs once more, and releases database and replica. Returns the
-   * condition for the final verdict (finalVerdict). Throws, after the release, if the last sync
-   * failed. `sync: false`: without a last sync.
+   * Cancels a running opening, syncs a final time, and closes the database and the replica. Returns
+   * the condition that `finalVerdict` judges. Throws if the final sync failed, but closes the
+   * database and the replica first. With `sync: false`, omits the final sync.
    */
   async stop(signal?: AbortSignal, { sync = true }: { readonly sync?: boolean } = {}): Promise<Condition> {
     const before = this.#condition()
@@ -277,7 +281,7 @@ export class ManagedDatabase {
     this.#census = undefined
     try {
       if (!opened) return wasRunning && !before.error ? { ...before, error: interrupted(this.path) } : before
-      // A standby has nothing to upload.
+      // A standby has no staged files to upload.
       if (!sync || before.state === 'standby') await opened.replicator.abandon(signal)
       else await opened.replicator.close(signal)
       const { state } = before
@@ -294,8 +298,8 @@ export class ManagedDatabase {
   }
 
   /**
-   * An opening that does not end soon after its abort is abandoned: it closes whatever it opens
-   * later.
+   * Waits at most OPENING_ENDS_MS for an aborted opening. An opening that takes longer closes the
+   * replica itself when it ends.
    */
   async #openingEnded(): Promise<void> {
     const enough = new AbortController()
@@ -327,7 +331,7 @@ export class ManagedDatabase {
     this.#publishState()
   }
 
-  /** Publishes the state if it has changed. */
+  /** Publishes an event if the state of the database has changed. */
   #publishState(): void {
     const { state } = this
     if (state === this.#publishedState) return
@@ -335,10 +339,13 @@ export class ManagedDatabase {
     this.#publishedState = state
   }
 
-  /** Records lag and activity; called at LagHistory's interval. */
+  /**
+   * Records the lag and the activity of the database. The daemon calls this method at LagHistory's
+   * interval.
+   */
   sample(): void {
     if (this.replicator?.isSettled && !this.#unhealthy && !this.#faults.worst()) {
-      // An idle database: only the lag, which is 0, and the counters can have changed.
+      // The database is idle and its lag is 0, so only the request counters can have changed.
       this.activity?.sample(0, this.#opened?.client)
       return
     }
@@ -349,10 +356,7 @@ export class ManagedDatabase {
     this.#reportUnhealthy(condition, status)
   }
 
-  /**
-   * A database that is not replicated is logged at growing intervals, also if each attempt only
-   * waits.
-   */
+  /** Logs a warning, at growing intervals, while the database is not replicated. */
   #reportUnhealthy(condition: Condition, status: ReplicatorStatus | undefined): void {
     const { ok, reason } = databaseVerdict(condition)
     if (ok) {
@@ -368,9 +372,9 @@ export class ManagedDatabase {
   }
 
   /**
-   * Records in the replica that a user has acknowledged its divergences. Returns those that were
-   * not acknowledged before. Throws REPLICA_CLOSED while the replica is not open, and errors of the
-   * store.
+   * Records in the replica that a user has acknowledged its divergences. Returns the divergences
+   * that were not acknowledged before. Throws REPLICA_CLOSED while the replica is not open, and
+   * errors of the store.
    */
   async acknowledge(waiting: WaitOptions): Promise<readonly Divergence[]> {
     if (this.replicator) return this.replicator.acknowledge(waiting)
@@ -428,12 +432,12 @@ export class ManagedDatabase {
     }
   }
 
-  /** Checksums of the pages at one TXID; see PrimaryDatabase.image. */
+  /** Returns the checksums of all pages at one TXID, as PrimaryDatabase.image does. */
   async image(maxBytes: number): Promise<DatabaseImage | undefined> {
     return this.replicator?.primary?.image(maxBytes)
   }
 
-  /** A scheduled restore succeeded. */
+  /** Records that a scheduled restore of the replica succeeded. */
   proved(proof: ProofStatus): void {
     this.#proof = proof
     this.#faults.recovered('proof')
@@ -448,7 +452,10 @@ export class ManagedDatabase {
     this.#options.metrics?.proved(this.path, proof)
   }
 
-  /** A scheduled restore failed: the database is not healthy until the next one succeeds. */
+  /**
+   * Records that a scheduled restore of the replica failed. The database is unhealthy until a
+   * scheduled restore succeeds.
+   */
   notProved(error: LitestreamError): void {
     this.#faults.failed('proof', error, true)
     this.activity?.errors.add('proof', error)
@@ -456,25 +463,28 @@ export class ManagedDatabase {
     this.#options.metrics?.proved(this.path, error)
   }
 
-  /** One pass of every mirror. Throws the first error after all passes. */
+  /** Runs one pass of every mirror. Throws the first error after all passes have ended. */
   async mirrorOnce(signal: AbortSignal): Promise<void> {
     await this.#mirrors.once(signal)
   }
 
-  /** The files of the replica by level, at most one minute old. Throws errors of the store. */
+  /**
+   * Returns the files of the replica by level. The listing is at most one minute old. Throws errors
+   * of the store. Returns no levels while the replica is not open.
+   */
   async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
     return this.#census ? this.#census.levels() : []
   }
 
-  /** Undefined while the replica is not open, or if no status is served. */
+  /** Undefined while the replica is not open, or if the daemon serves no status page. */
   requests(): RequestStatus | undefined {
     return this.#opened && this.activity?.requests(this.#opened.client, this.#openedAt)
   }
 }
 
 /**
- * The fault of a database that was stopped before its replica was open: its commits are not in the
- * replica.
+ * Returns the fault of a database that was stopped before its replica was opened, so that its
+ * newest commits are missing from the replica.
  */
 function interrupted(path: string): DatabaseFault {
   const message = `${path}: stopped before the replica was opened`

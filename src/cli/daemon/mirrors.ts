@@ -16,13 +16,14 @@ import type { PartFaults } from './part-faults.js'
 import { type Running, Supervised } from './supervised.js'
 
 /**
- * Interval of passes without a known change, which find changes by other programs. Milliseconds.
+ * Interval in milliseconds between mirror passes while this process uploads no files. Such a pass
+ * copies files that another program wrote to the replica.
  */
 const QUIET_INTERVAL_MS = 5 * 60_000
 
 /**
- * The mirrors of one database in a daemon. A failing mirror stops neither the database nor another
- * mirror.
+ * The mirrors of one database in a daemon. A failure of one mirror affects neither the database nor
+ * the other mirrors.
  */
 export class DatabaseMirrors {
   readonly #mirrors: readonly DatabaseMirror[]
@@ -31,12 +32,12 @@ export class DatabaseMirrors {
     this.#mirrors = database.mirrors.map((config) => new DatabaseMirror(database, config, faults, logger, publish))
   }
 
-  /** Mirrors until `stop`. */
+  /** Starts all mirrors, which run until `stop`. */
   start(): void {
     for (const mirror of this.#mirrors) mirror.start()
   }
 
-  /** The replica has new files. */
+  /** Tells the mirrors that the replica has new files. */
   changed(): void {
     for (const mirror of this.#mirrors) mirror.changed()
   }
@@ -45,13 +46,13 @@ export class DatabaseMirrors {
     await Promise.all(this.#mirrors.map((mirror) => mirror.stop()))
   }
 
-  /** One pass of each mirror. Throws the first error after all passes. */
+  /** Runs one pass of each mirror. Throws the first error after all passes have ended. */
   async once(signal: AbortSignal): Promise<void> {
     const passes = await Promise.allSettled(this.#mirrors.map((mirror) => mirror.once(signal)))
     for (const pass of passes) if (pass.status === 'rejected') throw pass.reason
   }
 
-  /** `replicaTxid`: the newest TXID in the replica. */
+  /** `replicaTxid` is the newest TXID in the replica. */
   status(replicaTxid: number): MirrorStatus[] {
     return this.#mirrors.map((mirror) => mirror.status(replicaTxid))
   }
@@ -65,11 +66,11 @@ class DatabaseMirror {
   readonly #url: string
   readonly #publish: (event: ProcessEvent) => void
   #supervised: Supervised | undefined
-  /** Aborted by `stop`. */
+  /** `stop` aborts this signal. */
   #life = new AbortController()
   #onChange: () => void = () => {}
   #txid: number | undefined
-  /** By the monotonic clock, when the mirror last had every file of the replica. */
+  /** Time from `monotonicMs()` at which the mirror last had every file of the replica. */
   #completeAt = monotonicMs()
 
   constructor(
@@ -121,7 +122,10 @@ class DatabaseMirror {
     return { url: this.#url, txid: this.#txid, lagMs: behind ? Math.round(monotonicMs() - this.#completeAt) : 0 }
   }
 
-  /** Resolves after the first successful pass, or when `signal` aborts. */
+  /**
+   * Opens the replica and the mirror, and starts mirroring. Resolves after the first successful
+   * pass, or when `signal` aborts.
+   */
   async #follow(signal: AbortSignal, onFailed: (error: unknown) => void): Promise<Running> {
     const ending = new AbortController()
     const unlink = linkAbort(signal, ending)
@@ -149,7 +153,8 @@ class DatabaseMirror {
           this.#passed(result)
           resolve()
         },
-        // The database was not uploaded yet; a replica that lost its files is a fault of the database.
+        // REPLICA_EMPTY means that the database was not uploaded yet. If the replica has lost its
+        // files, the database itself reports a fault.
         onError: (error) => {
           if (!isLitestreamError(error, 'REPLICA_EMPTY')) failed(error)
         },
@@ -167,7 +172,8 @@ class DatabaseMirror {
   }
 
   /**
-   * A client of the replica to which this process reports changes, so that the store is not polled.
+   * Returns a client of the replica that this process notifies of new files, so that the mirror
+   * does not poll the store.
    */
   #withChanges(source: ReplicaClient): ReplicaClient {
     return new WatchedClient(source, (onChange) => {
@@ -218,7 +224,10 @@ class DatabaseMirror {
   }
 }
 
-/** A client whose changes its owner reports. */
+/**
+ * A replica client with a `watch` method that calls `start`. The creator of the client reports the
+ * changes.
+ */
 class WatchedClient extends ForwardingClient {
   readonly #start: (onChange: () => void) => void
 

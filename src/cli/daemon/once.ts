@@ -15,23 +15,26 @@ export interface OnceFlags {
   readonly enforceRetention?: boolean
 }
 
-/** Time limit in milliseconds for a database that could not be synced to release its replica. */
+/** Time limit in milliseconds for closing a database whose sync has failed. */
 const RELEASE_MS = 5_000
 
 /**
- * Syncs and uploads every database, one after another. Returns the exit status: 1 if a database, or
- * a file or folder that may contain a database, failed; the log names each. A signal ends it.
+ * Syncs and uploads every database once. Returns exit status 1 if a database failed, or if a
+ * configured file or folder could not be read. The log contains an error for each. A signal ends
+ * the run early.
  */
 export function replicateOnceAll(config: Config, given: Logger, flags: OnceFlags): Promise<number> {
   noOtherCode()
-  // With `source`, every line of the wrapped logger would name the code of the wrapper.
+  // With `logging.source`, a wrapped logger would add the source line of the wrapper to every log
+  // line, so the logger is not wrapped.
   const logger = config.logging.source ? given : withoutRepeats(given)
   const daemon = new Daemon(config, logger)
   return abortOnSignals(async (signal) => {
     const run = new OnceRun(daemon, flags, signal)
     const failed = await run.run()
     if (failed.length === 0) return 0
-    // The error of each database has been logged. With a single database, that line is enough.
+    // The log already contains the error of each database. The warning would repeat the error if
+    // there is only one database.
     if (config.databases.length !== 1 || config.directories.length > 0) {
       logger.warn({ databases: failed }, 'not everything was replicated')
     }
@@ -40,8 +43,9 @@ export function replicateOnceAll(config: Config, given: Logger, flags: OnceFlags
 }
 
 /**
- * A logger that omits an error of a database that it has logged before: the upload, the sync and the
- * closing of a database report one failure each. `bound`: fields of every line.
+ * Wraps a logger so that it logs the same error of a database only once. Without the wrapper, the
+ * upload, the sync and the closing of a database would each log the same failure. `bound` contains
+ * fields of every log line.
  */
 function withoutRepeats(logger: Logger, bound: LogFields = {}, seen: Set<string> = new Set()): Logger {
   const unlessSeen = (level: 'error' | 'warn'): Logger['error'] => {
@@ -74,7 +78,7 @@ class OnceRun {
     this.#signal = signal
   }
 
-  /** Returns the databases that were not replicated. */
+  /** Syncs every database, and returns the paths of the databases that were not replicated. */
   async run(): Promise<string[]> {
     const daemon = this.#daemon
     const { databases, directories } = daemon.config
@@ -119,7 +123,10 @@ class OnceRun {
     }
   }
 
-  /** A database that could not be synced is closed without another attempt of half a minute. */
+  /**
+   * Logs the error, and closes the database without a final sync, which would fail after half a
+   * minute.
+   */
   async #fail(database: ManagedDatabase, error: unknown): Promise<void> {
     const { path } = database
     const { message, code, hint } = toLitestreamError(error)

@@ -14,9 +14,9 @@ export interface OpenDatabaseOptions {
   readonly config: Config
   readonly logger: Logger
   readonly metrics: DatabaseMetrics | undefined
-  /** False: the database is synced only on demand, and nothing is compacted. */
+  /** If false, the database is synced only on request, and no files are compacted. */
   readonly monitor: boolean
-  /** Aborts the opening, including a restore. */
+  /** Aborts the opening, including a restore of the database. */
   readonly signal: AbortSignal
   readonly observe: PrimaryObserver
 }
@@ -27,8 +27,8 @@ export interface OpenedDatabase {
 }
 
 /**
- * Opens the replica of a database, restores the database if configured and missing, and starts
- * replicating it. After an error everything that was opened is closed again.
+ * Opens the replica of a database, restores a missing database if so configured, and starts
+ * replication. Closes the replica if an error occurs.
  */
 export async function openDatabase(database: DatabaseConfig, options: OpenDatabaseOptions): Promise<OpenedDatabase> {
   const { metrics, logger, signal, monitor, observe } = options
@@ -55,7 +55,7 @@ function replicatorOptions(database: DatabaseConfig, { config, monitor }: OpenDa
   return {
     metaPath: database.metaPath,
     busyTimeout: database.busyTimeout,
-    // 0: the WAL is read only on demand, as in Litestream.
+    // With the interval 0, the primary reads the WAL only on request, as in Litestream.
     monitorInterval: database.monitorInterval || MAX_DELAY_MS,
     checkpointInterval: database.checkpointInterval,
     minCheckpointPages: database.minCheckpointPageCount,

@@ -1,7 +1,7 @@
 import { roundedDuration, type StoreOutage } from '../../storage/outage.js'
 import type { Logger } from '../../util/logger.js'
 
-/** Logs that a store does not answer, or answers again. */
+/** Logs that a store does not respond, or that a store responds again. */
 export function logOutage(logger: Logger, { replica, error, failures, durationMs, retryMs = 0 }: StoreOutage): void {
   const outage = roundedDuration(durationMs)
   if (error === undefined) {

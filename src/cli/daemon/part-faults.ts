@@ -6,25 +6,28 @@ import type { Logger } from '../../util/logger.js'
 
 export interface Part {
   readonly part: PartKind
-  /** The address, path or folder of the part. */
+  /** The address of a listener, the path of a file or folder, or the URL of a service. */
   readonly name: string
-  /** Whether something is not replicated while it fails. */
+  /** Whether a failure of the part keeps a database from being replicated. */
   readonly replication: boolean
 }
 
-/** The failing parts of a process. Each fault and each recovery is logged. */
+/** The failing parts of a process. Logs each fault and each recovery. */
 export class PartFaults {
   readonly #logger: Logger
   readonly #publish: (event: ProcessEvent) => void
   readonly #faults = new Map<string, PartFault>()
 
-  /** `publish` receives each fault and each recovery. */
+  /** `publish` receives an event for each fault and each recovery. */
   constructor(logger: Logger, publish: (event: ProcessEvent) => void = () => {}) {
     this.#publish = publish
     this.#logger = logger
   }
 
-  /** Records a failure of a part. `retryMs`: time until the retry; undefined: unknown. */
+  /**
+   * Records a failure of a part. `retryMs` is the time in milliseconds until the next attempt, or
+   * undefined if that time is unknown.
+   */
   failed(part: Part, error: unknown, retryMs?: number): void {
     const { message, code, hint } = toLitestreamError(error)
     const key = keyOf(part)
@@ -43,19 +46,19 @@ export class PartFaults {
     })
     const retry = retryMs === undefined ? undefined : formatDuration(Math.round(retryMs))
     const fields = { part: part.part, name: part.name, error: message, code, hint, failures: failures + 1, retry }
-    // A repeated fault is logged only at level debug.
+    // The repetition of a fault with the same message is logged only at level debug.
     if (before?.message === message) this.#logger.debug(fields, `${part.part} still fails`)
     else this.#logger.error(fields, `${part.part} failed`)
   }
 
-  /** Records that a part works. */
+  /** Records that a part works, and logs a recovery if the part failed before. */
   works(part: Part): void {
     if (!this.#faults.delete(keyOf(part))) return
     this.#logger.info({ part: part.part, name: part.name }, `${part.part} recovered`)
     this.#publish({ event: 'recover', part: part.part, name: part.name })
   }
 
-  /** Removes a part that is no longer needed. */
+  /** Removes the fault of a part that is no longer needed. */
   forget(part: Part): void {
     this.#faults.delete(keyOf(part))
   }

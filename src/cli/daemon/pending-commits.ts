@@ -1,36 +1,35 @@
 import { monotonicMs } from '../../util/monotonic.js'
 
 /**
- * Maximum number of entries: a store that is unavailable for a day must not cost memory for each
- * sync.
+ * Maximum number of entries, which limits memory while the store is unavailable for a long time.
  */
 const MOST = 1024
 
 interface Pending {
-  /** The last TXID of the entry. */
+  /** The highest TXID of the entry. */
   upTo: number
-  /** When the first TXID of the entry was made, `monotonicMs`. */
+  /** Time from `monotonicMs()` at which the file with the entry's first TXID was written. */
   readonly at: number
 }
 
-/** The age of the commits that are not in the replica yet. */
+/** Measures the age of the commits that are not in the replica yet. */
 export class PendingCommits {
   #entries: Pending[] = []
 
-  /** A file was made from the commits up to `txid`. */
+  /** Records that the primary wrote an L0 file with the commits up to `txid`. */
   add(txid: number): void {
     this.#entries.push({ upTo: txid, at: monotonicMs() })
     if (this.#entries.length > MOST) this.#halve()
   }
 
-  /** Everything up to `txid` is in the replica. */
+  /** Records that the replica contains all commits up to `txid`. */
   uploaded(txid: number): void {
     this.#entries = this.#entries.filter(({ upTo }) => upTo > txid)
   }
 
   /**
-   * The numbering continues after `txid`: the next file contains every commit that waits for a
-   * later TXID.
+   * Records that the next L0 file gets TXID `txid` + 1. The next file contains the commits of all
+   * pending files with higher TXIDs.
    */
   continueAfter(txid: number): void {
     for (const entry of this.#entries) entry.upTo = Math.min(entry.upTo, txid + 1)
@@ -40,15 +39,18 @@ export class PendingCommits {
     this.#entries = []
   }
 
-  /** Age of the oldest commit in milliseconds; 0 if none waits. */
+  /**
+   * Age in milliseconds of the oldest commit that is not in the replica. 0 if the replica contains
+   * every commit.
+   */
   get ageMs(): number {
     const [oldest] = this.#entries
     return oldest === undefined ? 0 : monotonicMs() - oldest.at
   }
 
   /**
-   * Merges adjacent entries in pairs, each with the older time, so that the age never becomes
-   * smaller.
+   * Merges each two adjacent entries into one. The merged entry keeps the time of the older entry,
+   * so that `ageMs` never becomes too small.
    */
   #halve(): void {
     const joined: Pending[] = []

@@ -30,7 +30,7 @@ const ADVICE = {
   damaged: 'Run PRAGMA integrity_check on the database; restore an earlier state with -timestamp if it is damaged.',
 } as const
 
-/** Logs an event of a primary, with Litestream's wording where it has one. */
+/** Logs an event of a primary. Where Litestream logs the same event, the message is the same. */
 export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
   logger: Logger,
   name: Name,

@@ -3,29 +3,29 @@ import { pipeline } from 'node:stream/promises'
 import { pause } from '../../util/pause.js'
 import { ControlError } from './control-request.js'
 
-/** Length of a CPU profile in seconds: without `seconds`, and at most. */
+/** Default and maximum length of a CPU profile, in seconds. */
 const DEFAULT_SECONDS = 10
 const MAX_SECONDS = 60
 
-/** A client that receives nothing for this long is disconnected. Milliseconds. */
+/** Time in milliseconds after which a client that receives no data is disconnected. */
 const STALL_MS = 30_000
 
-/** The routes, with the name of the file that a browser would save. */
+/** The HTTP routes, each with the file name under which a browser saves the response. */
 export const PROFILE_ROUTES: ReadonlyMap<string, string> = new Map([
   ['/debug/cpu-profile', 'litestream-ts.cpuprofile'],
   ['/debug/heap-snapshot', 'litestream-ts.heapsnapshot'],
 ])
 
 /**
- * CPU profiles and heap snapshots of the main thread, one at a time: both cost time, and a snapshot
- * as much memory as the heap.
+ * Takes CPU profiles and heap snapshots of the main thread, one at a time. A profile slows the
+ * process down, and a heap snapshot needs as much memory as the heap.
  */
 export class Profiles {
   #busy = false
 
   /**
-   * Answers a request of one of PROFILE_ROUTES. Ends early when the client disconnects. Throws
-   * ControlError for an invalid length, or while another profile is being taken.
+   * Responds to a request for one of PROFILE_ROUTES. Stops when the client disconnects. Throws
+   * ControlError for an invalid `seconds` parameter, or while another profile is being taken.
    */
   async serve(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const seconds = readSeconds(url.searchParams.get('seconds'))
@@ -52,7 +52,7 @@ export class Profiles {
         response.end(profile)
       }
     } catch (error) {
-      // The client has disconnected: no client waits for the answer.
+      // If the client has disconnected, the error is of no use to the client.
       if (!gone.signal.aborted) throw error
     } finally {
       this.#busy = false

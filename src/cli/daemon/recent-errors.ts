@@ -2,10 +2,10 @@ import type { LitestreamError } from '../../errors.js'
 import type { RecentError } from '../../status/document.js'
 
 const MAX_ERRORS = 10
-/** Characters of a message that are kept. */
+/** Maximum number of characters of a message that are kept. */
 const MAX_MESSAGE = 2000
 
-/** The last different errors of one database, newest first. */
+/** The most recent different errors of one database, newest first. */
 export class RecentErrors {
   #errors: RecentError[] = []
 

@@ -7,7 +7,10 @@ import { guarded, timeoutSignal } from '../../util/timers.js'
 import { CLOSE_MARGIN_MS, type Daemon } from './daemon.js'
 import { DirectoryKeeper } from './directory-keeper.js'
 
-/** Settings of the process that every database uses: a change restarts every database. */
+/**
+ * Process-wide settings that every database uses. A change of such a setting restarts every
+ * database.
+ */
 const OF_DATABASES = [
   'levels',
   'snapshot',
@@ -21,7 +24,10 @@ const OF_DATABASES = [
   'shutdownSyncInterval',
 ] as const satisfies readonly (keyof Config)[]
 
-/** Settings that only a restart of the process applies, by their key in the file. */
+/**
+ * Settings that take effect only after a restart of the process, with their names in the
+ * configuration file.
+ */
 const OF_PROCESS = {
   addr: 'addr',
   mcpAddr: 'mcp-addr',
@@ -33,14 +39,17 @@ const OF_PROCESS = {
   logging: 'logging',
 } as const satisfies { readonly [K in keyof Config]?: string }
 
-/** The result of a reload: paths of databases, and keys of the file that need a restart. */
+/**
+ * The result of a reload. `needs_restart` contains names of settings, and the other lists contain
+ * paths of databases.
+ */
 export interface ReloadResult {
   readonly added: readonly string[]
   readonly removed: readonly string[]
   readonly changed: readonly string[]
   readonly unchanged: readonly string[]
   readonly needs_restart: readonly string[]
-  /** Databases whose last sync failed, or that could not be started. */
+  /** The databases whose final sync failed, and the databases that could not be started. */
   readonly errors: readonly {
     readonly path: string
     readonly code: string
@@ -50,8 +59,8 @@ export interface ReloadResult {
 }
 
 /**
- * The directory entries of a process, and the changes of its configuration while it runs. Databases
- * whose settings are the same are not touched.
+ * Manages the directory entries of a process, and applies changes of the configuration file. A
+ * reload does not interrupt databases whose settings are unchanged.
  */
 export class Reloader {
   readonly #daemon: Daemon
@@ -60,7 +69,10 @@ export class Reloader {
   #last: Promise<unknown> = Promise.resolve()
   #closed = false
 
-  /** `read`: reads the configuration again; undefined if that is impossible. */
+  /**
+   * `read` reads the configuration again. `read` is undefined if the configuration did not come
+   * from a file.
+   */
   constructor(daemon: Daemon, read: (() => Config) | undefined) {
     this.#daemon = daemon
     this.#read = read
@@ -71,7 +83,9 @@ export class Reloader {
     return this.#read !== undefined
   }
 
-  /** Starts the directory entries. Resolves after the first attempts. */
+  /**
+   * Starts the directory entries. Resolves after the first attempt to open each of their databases.
+   */
   async start(): Promise<void> {
     await Promise.all([...this.#keepers.values()].map((keeper) => keeper.start()))
   }
@@ -82,9 +96,9 @@ export class Reloader {
   }
 
   /**
-   * Reads the configuration and applies it; one reload runs at a time. A changed database is stopped
-   * with a last sync, and started with its new settings. Throws, and changes nothing, if the
-   * configuration cannot be read or is invalid.
+   * Reads the configuration again and applies it. Reloads run one after another. A database with
+   * changed settings is stopped with a final sync, and started with the new settings. Throws,
+   * without a change, if the configuration cannot be read or is invalid.
    */
   reload(): Promise<ReloadResult> {
     const next = this.#last.then(() => this.#reload())
@@ -108,7 +122,8 @@ export class Reloader {
     const everyChanges = OF_DATABASES.some((key) => differs(before, next, key))
 
     const { gone, fresh } = this.#directories(next)
-    // Databases that the configuration has ruled until now; registered ones are not among them.
+    // The databases of the previous configuration. Databases that a `register` request added are
+    // not in this set.
     const ruled = new Set([...before.databases.map(({ path }) => path), ...gone.flatMap((keeper) => keeper.databases)])
     const inFresh = fresh.flatMap((directory) => scanDirectory(directory).databases)
     const wanted = new Map<string, DatabaseConfig>()
@@ -126,7 +141,8 @@ export class Reloader {
     const errors = new Map<string, LitestreamError>()
 
     await Promise.all(gone.map((keeper) => keeper.retire()))
-    // Two databases may exchange their replicas, so all are stopped before the first is started.
+    // All changed databases stop before the first one starts, because two databases may have
+    // exchanged their replicas.
     await Promise.all([...removed, ...changed].map((path) => this.#remove(path, errors)))
     daemon.configure({ ...next, ...onlyOf(before, Object.keys(OF_PROCESS) as (keyof Config)[]) })
     const started = next.databases.filter(({ path }) => !known.has(path)).map(({ path }) => path)
@@ -165,7 +181,7 @@ export class Reloader {
     if (this.#closed) throw new LitestreamError('ABORTED', 'the process is ending: nothing is reloaded')
     const next = this.#read()
     refuseOverlaps(next)
-    // An editor may have emptied the file and not written it yet.
+    // An editor may have truncated the configuration file and not yet written its new content.
     if (next.databases.length + next.directories.length === 0) {
       throw new LitestreamError('CONFIG_INVALID', 'no databases specified in configuration', {
         ...(next.file === undefined ? {} : { file: next.file }),
@@ -175,7 +191,10 @@ export class Reloader {
     return next
   }
 
-  /** Takes keepers whose entry is gone or has changed out, and returns the new entries. */
+  /**
+   * Removes the keepers whose directory entry was deleted or changed. Returns those keepers, and
+   * the directory entries that need a new keeper.
+   */
   #directories(next: Config): { readonly gone: DirectoryKeeper[]; readonly fresh: DirectoryConfig[] } {
     const wanted = new Set(next.directories.map(fingerprint))
     const gone = [...this.#keepers].filter(([key]) => !wanted.has(key))
@@ -193,7 +212,10 @@ export class Reloader {
     }
   }
 
-  /** Does not wait for the first attempt to open the replica, which is repeated after a failure. */
+  /**
+   * Registers a database, and starts it unless `isStopped`. Does not wait for the opening of the
+   * replica, which the daemon retries after a failure.
+   */
   #add(config: DatabaseConfig, isStopped: boolean, errors: Map<string, LitestreamError>): void {
     try {
       const database = this.#daemon.take(config)

@@ -3,19 +3,19 @@ import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js
 import { monotonicMs } from '../../util/monotonic.js'
 import { withDeadline } from '../../util/wait.js'
 
-/** Maximum age of a listing, which costs one request per level. Milliseconds. */
+/** Maximum age of a listing in milliseconds. A listing needs one request per level. */
 const MOST_AGE_MS = 60_000
-/** How long a page or the metrics wait for a listing, in milliseconds. */
+/** Time in milliseconds that the status page and the metrics wait for a listing. */
 const WAIT_MS = 2000
-/** Time after a failed listing in which the next callers get its error. Milliseconds. */
+/** Time in milliseconds after a failed listing in which `levels` throws the same error again. */
 const RETRY_MS = 15_000
 
-/** The files of a replica by level, for the status page and the metrics. */
+/** Lists the files of a replica by level, for the status page and the metrics. */
 export class ReplicaCensus {
   readonly #client: ReplicaClient
   #known: { readonly at: number; readonly levels: LtxFileInfo[][] } | undefined
   #listing: Promise<LtxFileInfo[][]> | undefined
-  /** Why there is no listing: the last one failed, or one that still runs takes too long. */
+  /** The error of the previous listing, or the timeout of a listing that is still running. */
   #failed: { readonly at: number; readonly error: unknown } | undefined
 
   constructor(client: ReplicaClient) {
@@ -23,13 +23,15 @@ export class ReplicaCensus {
   }
 
   /**
-   * At most one minute old if the store responds; otherwise throws its error, or TIMEOUT after 2
-   * seconds, because the page and the metrics of other databases must not wait. A late listing is
-   * used for the next call.
+   * Returns the files of the replica by level. The listing is at most one minute old. Throws the
+   * error of the store if the listing fails. Throws TIMEOUT after 2 seconds, because the status
+   * page and the metrics of other databases must not wait for a slow store. The next call uses a
+   * listing that completes after the timeout.
    */
   async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
     if (this.#known && monotonicMs() - this.#known.at < MOST_AGE_MS) return this.#known.levels
-    // A page that is open asks every two seconds: a store that fails is not asked as often.
+    // An open status page calls `levels` every two seconds, which is too often to list a failing
+    // store.
     if (this.#failed && (this.#listing || monotonicMs() - this.#failed.at < RETRY_MS)) throw this.#failed.error
     this.#listing ??= this.#list()
     const listing = this.#listing

@@ -19,13 +19,13 @@ import type { ReplicaClient } from '../../storage/replica-client.js'
 import { formatBytes } from '../../util/format-bytes.js'
 
 export interface RestoreProofOptions {
-  /** Directory for the scratch files; default: the state folder of the database. */
+  /** Directory for the scratch files. Default: a folder in the state folder of the database. */
   readonly directory?: string | undefined
-  /** The newest TXID in the replica when the proof starts. */
+  /** The newest TXID in the replica at the start of the proof. */
   readonly replicaTxid: number
   /** Expected size of the database in bytes. */
   readonly size: number
-  /** The primary's state at a TXID that is in the replica, to compare with. */
+  /** The checksums of the primary's pages at a TXID that the replica contains. */
   readonly image?: DatabaseImage | undefined
   readonly signal: AbortSignal
 }
@@ -37,21 +37,26 @@ export interface RestoreProof {
   readonly size: number
   readonly durationMs: number
   readonly integrity: IntegrityReport | undefined
-  /** Whether every page was compared with the primary's at this TXID. */
+  /**
+   * Whether every page of the restored file was compared with the primary's page at the same TXID.
+   */
   readonly compared: boolean
 }
 
 const SCRATCH = 'proof.db'
-/** Bytes of the pages that are read at once. */
+/** Number of bytes that one read of the restored file returns. */
 const RUN_BYTES = 1024 * 1024
-/** Free space that must remain beside the scratch file, as a share of its size. */
+/**
+ * Free disk space that must remain after the restore, as a fraction of the size of the restored
+ * file.
+ */
 const MARGIN = 0.1
 
 /**
- * Restores the replica of a database to a scratch file as `restore` does, checks it, and deletes
- * it. Throws what a restore throws; DISK_FULL before it starts if the file would not fit;
- * INTEGRITY_CHECK_FAILED if the structure of the database is damaged, or if it differs from
- * `image`; LTX_GAP if the newest state is missing.
+ * Restores the replica of a database to a scratch file, checks the restored database, and deletes
+ * the scratch file. Throws the errors of a restore. Throws DISK_FULL before the restore if the
+ * scratch file would not fit. Throws INTEGRITY_CHECK_FAILED if the restored database is damaged, or
+ * differs from `image`. Throws LTX_GAP if the newest state cannot be restored.
  */
 export async function proveRestore(database: DatabaseConfig, options: RestoreProofOptions): Promise<RestoreProof> {
   const { replicaTxid, size, image, signal } = options
@@ -65,7 +70,8 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
       const output = path.join(folder, SCRATCH)
       const restored = await restoreTo(client, output, image?.txid, signal)
       const { txid, bytes, durationMs, integrity } = restored
-      // At the TXID of the image the database is compared; newer commits are proved the next time.
+      // With an image, the proof restores the TXID of the image. The next proof covers newer
+      // commits.
       if (txid < (image?.txid ?? replicaTxid)) throw tooOld(client.url, txid, replicaTxid)
       if (integrity?.outcome === 'damaged') throw damaged(client.url, integrity)
       const compared = image?.txid === txid
@@ -80,8 +86,8 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
 }
 
 /**
- * Restores a TXID. If compaction or retention has removed that TXID meanwhile, restores the newest
- * state, which cannot be compared with the primary's.
+ * Restores the TXID `txid`. If compaction or retention has removed that TXID meanwhile, restores
+ * the newest state, which the caller does not compare with the primary.
  */
 async function restoreTo(client: ReplicaClient, output: string, txid: number | undefined, signal: AbortSignal) {
   const options = { output, parallelism: 2, signal }
@@ -94,7 +100,10 @@ async function restoreTo(client: ReplicaClient, output: string, txid: number | u
   }
 }
 
-/** Throws INTEGRITY_CHECK_FAILED if a page of the restored file differs from the primary's. */
+/**
+ * Throws INTEGRITY_CHECK_FAILED if a page of the restored file differs from the same page of the
+ * primary.
+ */
 async function compareWith(image: DatabaseImage, output: string, url: string): Promise<void> {
   const { pageSize, txid } = image
   const { handle, stats } = await openRegular(output)
@@ -112,7 +121,7 @@ async function compareWith(image: DatabaseImage, output: string, url: string): P
 
 const NONE = new BigUint64Array(0)
 
-/** The pages of a database file without the lock page. */
+/** Reads the pages of a database file, except the lock page. */
 async function* pagesOf(handle: FileHandle, pageSize: number, commit: number): AsyncGenerator<PageRun> {
   const lock = lockPgno(pageSize)
   const most = Math.max(1, Math.floor(RUN_BYTES / pageSize))
@@ -130,14 +139,17 @@ async function* pagesOf(handle: FileHandle, pageSize: number, commit: number): A
   }
 }
 
-/** A separate folder for each database, also if several share `directory`. */
+/**
+ * Returns the scratch folder of a database. Databases that share `directory` have different scratch
+ * folders.
+ */
 function scratchFolder(database: DatabaseConfig, directory: string | undefined): string {
   if (directory === undefined) return path.join(metaDirectory(database.path, database.metaPath), 'proof')
   const name = createHash('sha256').update(database.path).digest('hex').slice(0, 16)
   return path.join(directory, `litestream-proof-${name}`)
 }
 
-/** Removes the scratch file, the files of SQLite and of the restore beside it, and the folder. */
+/** Removes the scratch folder with all files that the restore and SQLite created in it. */
 async function removeScratch(folder: string): Promise<void> {
   const isOwn = (name: string) => name.startsWith(SCRATCH) || name.startsWith(`.${SCRATCH}`)
   const files = await filesBelow(folder, isOwn, 0)

@@ -8,23 +8,27 @@ import type { ManagedDatabase } from './managed-database.js'
 import { proveRestore } from './restore-proof.js'
 
 export interface RestoreProofSchedule {
-  /** Milliseconds between two proofs of one database. */
+  /** Interval between two proofs of the same database, in milliseconds. */
   readonly interval: number
-  /** Directory for scratch files; undefined: the state folder of each database. */
+  /** Directory for the scratch files. If undefined, each database uses its state folder. */
   readonly directory?: string | undefined
 }
 
-/** Longest interval between two checks for databases that are due, in milliseconds. */
+/** Longest interval between two checks for databases that need a proof, in milliseconds. */
 const MAX_CHECK_MS = 60_000
 const MIN_CHECK_MS = 100
-/** Larger databases are not compared with the primary, whose syncs wait meanwhile. Bytes. */
+/**
+ * Maximum size in bytes of a database that a proof compares with the primary. Syncs of the primary
+ * wait while it computes the checksums of its pages.
+ */
 const MAX_COMPARED = 2 ** 30
-/** Longest wait for the upload of the state that was compared. Milliseconds. */
+/** Time limit in milliseconds for the upload of the TXID to compare. */
 const UPLOAD_MS = 60_000
 
 /**
- * Proves on a schedule that each database can be restored: restores its replica to a scratch file
- * and checks the result. One database at a time, so that disk, memory and processor are bounded.
+ * Proves on a schedule that each database can be restored. A proof restores the replica to a
+ * scratch file and checks the restored database. The proofs of several databases run one after
+ * another, which bounds the use of disk, memory and processor.
  */
 export class RestoreProofs {
   readonly #daemon: Daemon
@@ -32,8 +36,8 @@ export class RestoreProofs {
   readonly #timer: Timer
   readonly #stop = new AbortController()
   /**
-   * When each database was last proved or tried, by the monotonic clock; a new one is due after an
-   * interval.
+   * For each database, the time from `monotonicMs()` of the most recent proof or failed attempt.
+   * The first proof of a new database starts after one interval.
    */
   readonly #triedAt = new Map<string, number>()
   #running: Promise<void> | undefined
@@ -49,7 +53,7 @@ export class RestoreProofs {
     })
   }
 
-  /** Interrupts a running proof, and resolves when its scratch file is deleted. */
+  /** Interrupts a running proof. Resolves when the scratch file of the proof is deleted. */
   async close(): Promise<void> {
     this.#timer.stop()
     this.#stop.abort()
@@ -74,8 +78,9 @@ export class RestoreProofs {
   }
 
   /**
-   * The primary's own state at a TXID that is also in the replica. Undefined if it cannot be
-   * determined; the proof then consists of the restore alone.
+   * Returns the checksums of the primary's pages at a TXID that the replica contains. Returns
+   * undefined if the primary cannot compute the checksums. The proof is then only a restore and an
+   * integrity check.
    */
   async #imageOf(database: ManagedDatabase): Promise<DatabaseImage | undefined> {
     const image = await database.image(MAX_COMPARED)

@@ -12,12 +12,15 @@ import type { Daemon } from './daemon.js'
 import type { DaemonMetrics } from './daemon-metrics.js'
 import type { ManagedDatabase } from './managed-database.js'
 
-/** Maximum number of files shown per level; of more, the newest. */
+/**
+ * Maximum number of files that the status page shows per level. The status page shows the newest
+ * files.
+ */
 const MAX_FILES = 500
 
 type Levels = readonly (readonly LtxFileInfo[])[]
 
-/** The data of a daemon for the status server. */
+/** Provides the data of a daemon to the status server. */
 export function daemonSource(daemon: Daemon, metrics: DaemonMetrics): StatusSource {
   return {
     metricsType: metrics.contentType,
@@ -98,19 +101,25 @@ function levelStatus(files: readonly LtxFileInfo[], level: number, detailed: boo
 
 type Restorable = NonNullable<DatabaseStatus['restorable']>
 
-/** A listing is used for a minute, and planning a restore reads all of it. */
+/**
+ * Caches the result per listing, because planning a restore reads a whole listing, and a listing is
+ * used for a minute.
+ */
 const restorable = new WeakMap<Levels, Restorable | 'nothing'>()
 
 function restorableOf(levels: Levels, { replicaTxid = 0, lastSyncAt = 0 }: DatabaseSummary): Restorable | undefined {
   const listed = restorable.get(levels) ?? judge(levels) ?? 'nothing'
   restorable.set(levels, listed)
   if (listed === 'nothing') return undefined
-  // The listing may be a minute old; the primary knows what it has uploaded since.
+  // The listing may be a minute old, but the primary knows the newest TXID that it has uploaded.
   const isOlder = replicaTxid > listed.to.txid && lastSyncAt > listed.to.timestamp
   return isOlder ? { ...listed, to: { txid: replicaTxid, timestamp: lastSyncAt } } : listed
 }
 
-/** Judged by names and times of the listing, without reading files. */
+/**
+ * Computes the earliest and the newest restorable state from the names and times in the listing,
+ * without reading files.
+ */
 function judge(levels: Levels): Restorable | undefined {
   let first: LtxFileInfo | undefined
   for (const file of levels.flat()) {

@@ -2,12 +2,12 @@ import { retryDelay } from '../../util/back-off.js'
 import { startTimer, type Timer } from '../../util/timers.js'
 import type { Part, PartFaults } from './part-faults.js'
 
-/** A part that runs until it is closed. */
+/** A running part of the process. */
 export interface Running {
   close(): Promise<void>
 }
 
-/** Starts a part. `onFailed` must be called once if the part stops working after its start. */
+/** Starts a part. The part must call `onFailed` once if it stops working after its start. */
 export type StartPart = (onFailed: (error: unknown) => void) => Promise<Running>
 
 /** First and longest interval between two attempts to start a part, in milliseconds. */
@@ -15,8 +15,8 @@ const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 60_000
 
 /**
- * Keeps one part of the process running: starts it, restarts it after a failure, and reports both.
- * Never throws.
+ * Keeps one part of the process running. Starts the part, restarts it after a failure, and reports
+ * failures and recoveries. Never throws.
  */
 export class Supervised {
   readonly #part: Part
@@ -34,7 +34,7 @@ export class Supervised {
     this.#start = start
   }
 
-  /** Resolves after the first attempt, whether or not it succeeded. */
+  /** Resolves after the first attempt to start the part, also if that attempt failed. */
   async start(): Promise<void> {
     this.#starting = this.#attempt()
     await this.#starting

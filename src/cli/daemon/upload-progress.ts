@@ -9,18 +9,18 @@ import { createProgress, type Progress } from '../progress-bar.js'
 const LINE_MS = 10_000
 
 interface Shown {
-  /** Undefined until its code is loaded. */
+  /** Undefined until the code of the progress bar is loaded. */
   bar: Progress | undefined
-  /** When the last line was logged, by the monotonic clock. */
+  /** Time from `monotonicMs()` at which the latest line was logged. */
   loggedAt: number
 }
 
-/** The displayed uploads, by the path of their database. */
+/** The running uploads, by database path. */
 const shown = new Map<string, Shown>()
 
 /**
- * Shows the progress of an upload: as a bar if stderr is a terminal, otherwise as a log line every
- * ten seconds.
+ * Shows the progress of an upload. Shows a bar if stderr is a terminal, and otherwise logs a line
+ * every ten seconds.
  */
 export function showProgress(logger: Logger, { db, bytes, totalBytes }: PrimaryEvents['progress']): void {
   const upload = shown.get(db) ?? begin(db)
@@ -41,7 +41,7 @@ function begin(db: string): Shown {
   return upload
 }
 
-/** The upload of the database has ended. */
+/** Removes the progress bar when the upload of the database has ended. */
 export function endProgress(db: string): void {
   shown.get(db)?.bar?.stop()
   shown.delete(db)

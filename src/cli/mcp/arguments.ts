@@ -3,17 +3,20 @@ import { LitestreamError } from '../../errors.js'
 import { nearest } from '../../util/nearest.js'
 import type { Tool, ToolArguments, ToolParameter } from './tool.js'
 
-/** Maximum length of a text argument in characters; a URL is the longest. */
+/** Maximum length of a text argument in characters. The longest arguments are URLs. */
 const MOST_TEXT = 8192
 
-/** Checks the arguments of a call. Throws INVALID_ARGUMENT, which names the argument. */
+/**
+ * Checks the arguments of a tool call. Throws INVALID_ARGUMENT with the name of the invalid
+ * argument.
+ */
 export function readArguments(tool: Tool, given: Readonly<Record<string, unknown>> = {}): ToolArguments {
   const names = Object.keys(tool.parameters)
   const read: Record<string, string | boolean> = {}
   for (const [name, value] of Object.entries(given)) {
     const parameter = Object.hasOwn(tool.parameters, name) ? tool.parameters[name] : undefined
     if (!parameter) throw unknownArgument(tool, name.slice(0, 100), names)
-    // Clients send null for a parameter that they leave out.
+    // Some MCP clients send null for an argument that is not set.
     if (value === undefined || value === null) continue
     const checked = textOrFlag(parameter, value)
     if (checked === undefined) {
@@ -31,10 +34,10 @@ export function readArguments(tool: Tool, given: Readonly<Record<string, unknown
   })
 }
 
-/** The value in the type of the parameter; undefined if it has another form. */
+/** Returns `value` if it has the type of the parameter. Otherwise returns undefined. */
 function textOrFlag({ type }: ToolParameter, value: unknown): string | boolean | undefined {
   if (type === 'boolean') return typeof value === 'boolean' ? value : undefined
-  // `parallelism` is a text, as in Litestream, and is often sent as a number.
+  // `parallelism` is a text parameter, as in Litestream, but MCP clients often send a number.
   const text = typeof value === 'number' ? String(value) : value
   if (typeof text !== 'string' || text === '' || text.length > MOST_TEXT || text.includes('\0')) return undefined
   return text
@@ -49,8 +52,8 @@ function unknownArgument(tool: Tool, name: string, names: readonly string[]): Li
 }
 
 /**
- * The value of a text argument as `read`, the parser of the flag with the same name, reads it;
- * undefined without the argument. Throws INVALID_ARGUMENT.
+ * Parses a text argument with `read`, the parser of the flag with the same name. Returns undefined
+ * if the argument is not set. Throws INVALID_ARGUMENT.
  */
 export function readAs<T>(args: ToolArguments, name: string, read: (text: string) => T): T | undefined {
   const text = args[name]

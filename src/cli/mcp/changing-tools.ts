@@ -87,12 +87,18 @@ export const resetTool: Tool = {
   },
 }
 
-/** Without `config`, a database that this process does not know has the default state folder. */
+/**
+ * Returns the state folder that the configuration file `config` sets for the database. Returns
+ * undefined, which means the default state folder, if the call has no `config`.
+ */
 async function metaPathOf(args: ToolArguments, { daemon }: ToolCall): Promise<string | undefined> {
   return args.config === undefined ? undefined : (await databasesOf(args, daemon)).find(args.path as string).metaPath
 }
 
-/** The last sync is left out: the full copy that follows contains every commit. */
+/**
+ * Resets a database that this process replicates. Stops the database without a final sync, because
+ * the full copy after the restart contains every commit.
+ */
 async function resetOwn(database: ManagedDatabase, { signal }: ToolCall) {
   const { path, config, running } = database
   if (running) await database.stop(signal, { sync: false })

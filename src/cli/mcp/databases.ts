@@ -10,21 +10,24 @@ import type { Daemon } from '../daemon/daemon.js'
 import { findDatabase, refuseNoUrl, type Target, targetOfDatabase, targetOfUrl } from '../target.js'
 import type { ToolArguments } from './tool.js'
 
-/** Maximum size of a configuration file that a client names, in bytes. */
+/** Maximum size in bytes of a configuration file that an MCP client names. */
 const MOST_CONFIG = 4 * 2 ** 20
 
-/** The databases that a call refers to, and where they are configured. */
+/** The databases of a tool call and their configuration. */
 export interface CallDatabases {
-  /** The configuration file; undefined for a process without one. */
+  /** The configuration file. Undefined if the process runs without a configuration file. */
   readonly file: string | undefined
   readonly databases: readonly DatabaseConfig[]
-  /** Directories and files of the configuration that cannot be read. */
+  /** Error messages of the configured directories and files that cannot be read. */
   readonly faults: readonly string[]
-  /** Throws NOT_FOUND for an unknown path. */
+  /** Returns the database at `path`. Throws NOT_FOUND for an unknown path. */
   find(path: string): DatabaseConfig
 }
 
-/** The databases of the argument `config`, otherwise those of the process. */
+/**
+ * Returns the databases of the configuration file that the argument `config` names. Without
+ * `config`, returns the databases of the process.
+ */
 export async function databasesOf({ config }: ToolArguments, daemon: Daemon): Promise<CallDatabases> {
   if (config === undefined) {
     const databases = daemon.databases.map((database) => database.config)
@@ -42,7 +45,10 @@ export async function databasesOf({ config }: ToolArguments, daemon: Daemon): Pr
   }
 }
 
-/** The file is read in the process that replicates: a device or a pipe must not block it. */
+/**
+ * Reads only a regular file, because reading a device or a pipe could block the process, which also
+ * replicates databases.
+ */
 async function readConfig(file: string): Promise<Buffer> {
   try {
     return await readRegular(file, MOST_CONFIG)
@@ -57,16 +63,19 @@ async function readConfig(file: string): Promise<Buffer> {
   }
 }
 
-/** The replica that the argument `path` names: a URL, or the path of a database. */
+/**
+ * Returns the replica that the argument `path` selects. `path` is a replica URL or the path of a
+ * database.
+ */
 export async function targetOf(args: ToolArguments, daemon: Daemon): Promise<Target> {
   const path = args.path as string
-  // Litestream's tools ignore `config` together with a URL.
+  // If `path` is a URL, `config` is ignored, as in Litestream.
   if (isUrl(path)) return targetOfUrl(path)
   refuseNoUrl(path)
   return targetOfDatabase(path, (await databasesOf(args, daemon)).find(path))
 }
 
-/** Throws INVALID_ARGUMENT for text that cannot be the path of a file. */
+/** Throws INVALID_ARGUMENT if `path` cannot be the path of a file. */
 export function checked(path: string): string {
   const fault = pathFault(path)
   if (fault === undefined) return path

@@ -14,16 +14,16 @@ import { CONFIG, READS_FILES, READS_STORE, type Tool, type ToolCall } from './to
 /** Time limit for listing one replica, in milliseconds. */
 const LISTING_MS = 30_000
 
-/** Maximum number of LTX files in an answer; of more, the newest of each level. */
+/** Maximum number of LTX files in a response. Each level keeps its newest files. */
 const MOST_FILES = 500
-/** Maximum number of databases whose files litestream_info lists. */
+/** Maximum number of databases for which `litestream_info` lists the LTX files. */
 const MOST_DATABASES = 50
-/** Number of replicas that one call lists in parallel. */
+/** Number of replicas that one tool call lists in parallel. */
 const LISTINGS = 8
 
 interface Listing {
   readonly files: readonly LtxFileInfo[]
-  /** Number of files that were left out. */
+  /** Number of LTX files that the response omits. */
   readonly omitted: number
 }
 
@@ -129,7 +129,10 @@ async function inParallel<T, R>(items: readonly T[], signal: AbortSignal, work: 
   return Promise.all(items.map(add))
 }
 
-/** The files of a replica, or why it cannot be listed: the other databases are shown all the same. */
+/**
+ * Returns the files of a replica, or the error of the listing, so that one failing replica does not
+ * hide the other databases.
+ */
 async function listOrReason(
   database: DatabaseConfig,
   most: number,
@@ -153,7 +156,8 @@ async function listFiles(target: Target, signal: AbortSignal, most = MOST_FILES)
     { abandon: true },
   )
   const total = levels.reduce((sum, files) => sum + files.length, 0)
-  // Each level gets an equal share of the room, and the room that smaller levels do not use.
+  // Each level may keep an equal share of the remaining number of files. The smallest levels come
+  // first, so that larger levels can use what smaller levels leave.
   let room = most
   const kept = levels
     .map((files, level) => ({ files, level }))

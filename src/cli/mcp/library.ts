@@ -9,14 +9,17 @@ const PACKAGE = {
   install: '@modelcontextprotocol/sdk@1',
 } as const
 
-/** The used part of the official SDK of the Model Context Protocol. */
+/** The parts of the official SDK of the Model Context Protocol that this program uses. */
 export interface McpLibrary {
   readonly Server: typeof server.Server
   readonly Transport: typeof http.StreamableHTTPServerTransport
   readonly types: Pick<typeof types, 'CallToolRequestSchema' | 'ListToolsRequestSchema' | 'McpError' | 'ErrorCode'>
 }
 
-/** Loads the SDK, which is installed only if `mcp-addr` is used. Throws PACKAGE_MISSING. */
+/**
+ * Loads the SDK, an optional package that only `mcp-addr` needs. Throws PACKAGE_MISSING if the SDK
+ * is not installed.
+ */
 export function loadMcpLibrary(): McpLibrary {
   return {
     Server: loadOptionalPackage<typeof server>({ ...PACKAGE, module: 'server/index.js' }).Server,

@@ -11,10 +11,13 @@ import { ToolRunner } from './tool-runner.js'
 
 /** Maximum length of a request body in bytes. */
 const MAX_BODY = 64 * 1024
-/** Maximum number of sessions; for a new one, the one that was idle for longest is ended. */
+/**
+ * Maximum number of sessions. When a client opens another session, the server ends the session that
+ * has been idle for the longest time.
+ */
 const MAX_SESSIONS = 32
 
-/** A response that the SDK does not send itself, as JSON-RPC. */
+/** An error response that this server sends itself, without the SDK. */
 interface Refusal {
   readonly status: number
   readonly message: string
@@ -22,16 +25,16 @@ interface Refusal {
 }
 
 /**
- * The MCP server of a process: streamable HTTP, at every path. Like the status page it answers only
- * requests whose `Host` and `Origin` headers name this server, and only for this machine unless the
- * address names another host.
+ * The MCP server of a process, with the streamable HTTP transport on every path. Like the status
+ * page, it accepts only requests whose `Host` and `Origin` headers name this server. Unless the
+ * configured address has another host, it accepts only requests from this machine.
  */
 export class McpServer {
   readonly #library: McpLibrary
   readonly #server: Server
   readonly #runner: ToolRunner
   readonly #sessions = new Set<McpSession>()
-  /** As configured; "" if the address has no host. */
+  /** The host of the configured address. Empty if the address has no host. */
   #host = ''
 
   private constructor(daemon: Daemon, library: McpLibrary) {
@@ -44,8 +47,9 @@ export class McpServer {
   }
 
   /**
-   * Throws PACKAGE_MISSING without the SDK, INVALID_ARGUMENT for an invalid address, and UNAVAILABLE
-   * if it cannot listen. `onFailed`: called when a listening server fails.
+   * Starts the server. Throws PACKAGE_MISSING if the SDK is not installed, INVALID_ARGUMENT for an
+   * invalid address, and UNAVAILABLE if the server cannot listen. Calls `onFailed` if the server
+   * fails later.
    */
   static async listen(daemon: Daemon, addr: string, onFailed: ErrorHandler): Promise<McpServer> {
     const server = new McpServer(daemon, loadMcpLibrary())
@@ -57,7 +61,7 @@ export class McpServer {
     return server
   }
 
-  /** `http://host:port`, with the actual port. */
+  /** The URL of the server, `http://host:port`, with the port on which the server listens. */
   get address(): string {
     return serverUrl(this.#server)
   }
@@ -89,7 +93,8 @@ export class McpServer {
       return { status: 403, message: 'Web pages of other sites cannot use this server.' }
     }
     if (request.method === 'POST' || request.method === 'DELETE') return undefined
-    // The server sends no messages on its own, for which a client would send GET.
+    // MCP clients use GET to receive messages that the server sends without a request. This server
+    // sends no such messages.
     return { status: 405, message: 'Use POST.', headers: { Allow: 'POST, DELETE' } }
   }
 
@@ -118,7 +123,10 @@ export class McpServer {
     return this.#begin(request, response, body)
   }
 
-  /** A request without a session begins one, if it is `initialize`. */
+  /**
+   * Passes a request without a session ID to a new session. Only the request `initialize` keeps the
+   * new session open.
+   */
   async #begin(request: IncomingMessage, response: ServerResponse, body: unknown): Promise<Refusal | undefined> {
     if (this.#sessions.size >= MAX_SESSIONS) {
       const idle = [...this.#sessions].filter(({ busy }) => !busy).sort((a, b) => a.usedAt - b.usedAt)[0]
@@ -141,7 +149,7 @@ export class McpServer {
   }
 }
 
-/** Whether the `Origin` header of a web page is this server. */
+/** Returns whether the `Origin` header of a request is the origin of this server. */
 function isOwnOrigin(origin: string, host: string, localAddress: string | undefined): boolean {
   return URL.canParse(origin) && isOwnHost(new URL(origin).host, host, localAddress)
 }

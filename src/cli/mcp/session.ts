@@ -10,23 +10,21 @@ import type { McpLibrary } from './library.js'
 import type { ToolRunner } from './tool-runner.js'
 import { describeTools } from './tools.js'
 
-/**
- * The name under which Litestream's server introduces itself, by which clients may recognize it.
- */
+/** The server name of Litestream's MCP server, which some clients may check. */
 const NAME = 'Litestream MCP Server'
 
 /** Minimum time between two progress notifications of one call, in milliseconds. */
 const PROGRESS_MS = 1000
 
-/** The session of one client, which begins with its request `initialize`. */
+/** The session of one MCP client, which the request `initialize` opens. */
 export class McpSession {
-  /** Undefined until the client has initialized the session. */
+  /** Undefined until the client has sent `initialize`. */
   id: string | undefined
-  /** Time of the last request, milliseconds of a monotonic clock. */
+  /** Time of the newest request, from `elapsedMs()`. */
   usedAt = elapsedMs()
   readonly #server: Server
   readonly #transport: StreamableHTTPServerTransport
-  /** Aborts the calls of the requests that a client has sent and not yet received an answer for. */
+  /** For each running request, by JSON-RPC ID, the controller that aborts the tool call. */
   readonly #calls = new Map<string | number, AbortController>()
 
   private constructor(library: McpLibrary, runner: ToolRunner) {
@@ -49,7 +47,8 @@ export class McpSession {
         if (progressToken === undefined || (elapsedMs() - last < PROGRESS_MS && done < total)) return
         last = elapsedMs()
         const notification = { progressToken, progress: done, total }
-        // A client that has disconnected is noticed by the end of its request.
+        // If the client has disconnected, the notification fails, and the `close` event of the
+        // response aborts the call.
         extra.sendNotification({ method: 'notifications/progress', params: notification }).catch(() => undefined)
       }
       try {
@@ -64,37 +63,40 @@ export class McpSession {
 
   static async open(library: McpLibrary, runner: ToolRunner): Promise<McpSession> {
     const session = new McpSession(library, runner)
-    // The types of the SDK's transport lack "| undefined", which this project's compiler options
-    // require.
+    // The SDK's type `Transport` does not allow undefined for optional properties, but
+    // `exactOptionalPropertyTypes` distinguishes undefined from missing.
     await session.#server.connect(session.#transport as Transport)
     return session
   }
 
-  /** Whether a call of the session is running. */
+  /** Whether a tool call of the session is running. */
   get busy(): boolean {
     return this.#calls.size > 0
   }
 
-  /** Passes a request to the SDK, which sends the response. `body`: the parsed body of a POST. */
+  /**
+   * Passes a request to the SDK, which sends the response. `body` is the parsed body of a POST
+   * request.
+   */
   async handle(request: IncomingMessage, response: ServerResponse, body?: unknown): Promise<void> {
     this.usedAt = elapsedMs()
     const ids = idsOf(body)
     response.once('close', () => {
       if (response.writableFinished) return
-      // The client that asked cannot receive the results.
+      // The client has disconnected and cannot receive the results of its calls.
       for (const id of ids) this.#calls.get(id)?.abort(new Error('the client has disconnected'))
     })
     await this.#transport.handleRequest(request, response, body)
   }
 
-  /** Ends the session and its calls. */
+  /** Ends the session and aborts its tool calls. */
   async close(): Promise<void> {
     for (const call of this.#calls.values()) call.abort(new Error('the session has ended'))
     await this.#server.close()
   }
 }
 
-/** The ids of the JSON-RPC requests in a body. */
+/** Returns the IDs of the JSON-RPC requests in a body. */
 function idsOf(body: unknown): (string | number)[] {
   const messages: unknown[] = Array.isArray(body) ? body : [body]
   return messages.flatMap((message) => {

@@ -7,17 +7,17 @@ import type { McpLibrary } from './library.js'
 import type { ToolCall } from './tool.js'
 import { TOOLS } from './tools.js'
 
-/** Maximum number of tool calls at a time. */
+/** Maximum number of tool calls that run at the same time. */
 const MAX_CALLS = 8
 
-/** See `CallToolResult` of the Model Context Protocol. */
+/** A result in the form of `CallToolResult` in the Model Context Protocol. */
 export interface CallResult {
   readonly content: { readonly type: 'text'; readonly text: string }[]
   readonly structuredContent?: Record<string, unknown>
   readonly isError?: boolean
 }
 
-/** Runs the tools of all sessions. */
+/** Runs tool calls of all sessions. */
 export class ToolRunner {
   readonly #daemon: Daemon
   readonly #types: McpLibrary['types']
@@ -29,8 +29,8 @@ export class ToolRunner {
   }
 
   /**
-   * Runs a tool. An error of the tool is a result, which the client's model reads. Throws the
-   * protocol's error for an unknown tool.
+   * Runs a tool. An error of the tool becomes a result with `isError`, so that the client's model
+   * can read the error. Throws McpError for an unknown tool.
    */
   async run(
     name: string,
@@ -68,7 +68,10 @@ function failure({ message, hint, code }: LitestreamError): CallResult {
   return { content: [{ type: 'text', text }], structuredContent: data, isError: true }
 }
 
-/** Names can come from any source: control characters are escaped, and secrets masked. */
+/**
+ * Escapes control characters and masks secrets, because file names in the text can come from any
+ * source.
+ */
 function shown(text: string): string {
   return printable(withoutSecrets(text))
 }

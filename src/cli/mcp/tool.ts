@@ -1,9 +1,12 @@
 import type { Daemon } from '../daemon/daemon.js'
 
-/** The arguments of a tool that `readArguments` has checked; a missing one is absent. */
+/**
+ * The arguments of a tool call that `readArguments` has checked. An argument that is not set is
+ * absent.
+ */
 export type ToolArguments = Readonly<Record<string, string | boolean>>
 
-/** A parameter of a tool, in the form of JSON Schema. */
+/** A parameter of a tool, in the format of JSON Schema. */
 export interface ToolParameter {
   readonly type: 'string' | 'boolean'
   readonly description: string
@@ -12,16 +15,19 @@ export interface ToolParameter {
 /** One call of a tool. */
 export interface ToolCall {
   readonly daemon: Daemon
-  /** Aborts when the client cancels the call or disconnects, and when the process ends. */
+  /**
+   * Aborts when the client cancels the call, when the client disconnects, and when the process
+   * ends.
+   */
   readonly signal: AbortSignal
-  /** Reports progress to the client if it asked for that, at most once a second. */
+  /** Reports progress to the client, at most once per second, if the client asked for progress. */
   progress(done: number, total: number): void
 }
 
 export interface ToolAnswer {
-  /** For reading: the output of the command that does the same. */
+  /** The output of the corresponding command as text. */
   readonly text: string
-  /** The output as data: the JSON output of that command. */
+  /** The JSON output of the corresponding command. */
   readonly data: Readonly<Record<string, unknown>>
 }
 
@@ -30,18 +36,18 @@ export interface Tool {
   readonly description: string
   readonly parameters: Readonly<Record<string, ToolParameter>>
   readonly required: readonly string[]
-  /** See `ToolAnnotations` of the Model Context Protocol. */
+  /** Annotations in the form of `ToolAnnotations` in the Model Context Protocol. */
   readonly annotations: {
     readonly readOnlyHint: boolean
     readonly destructiveHint: boolean
     readonly idempotentHint: boolean
-    /** Whether it contacts a store. */
+    /** Whether the tool sends requests to a store. */
     readonly openWorldHint: boolean
   }
   run(args: ToolArguments, call: ToolCall): Promise<ToolAnswer>
 }
 
-/** The parameter that most tools of Litestream have. */
+/** The parameter `config`, which most tools of Litestream have. */
 export const CONFIG: ToolParameter = {
   type: 'string',
   description: 'Path of a configuration file. Default: the databases of this process.',

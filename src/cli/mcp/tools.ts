@@ -2,7 +2,7 @@ import { resetTool, restoreTool } from './changing-tools.js'
 import { databasesTool, infoTool, ltxTool, statusTool, versionTool } from './inspecting-tools.js'
 import type { Tool } from './tool.js'
 
-/** The tools of the MCP server, with the names and parameters of Litestream. */
+/** The tools of the MCP server. Their names and parameters are those of Litestream. */
 export const TOOLS: readonly Tool[] = [
   databasesTool,
   infoTool,
@@ -13,7 +13,7 @@ export const TOOLS: readonly Tool[] = [
   versionTool,
 ]
 
-/** The list of tools in the form of the protocol. */
+/** Returns the list of tools in the format of the Model Context Protocol. */
 export function describeTools() {
   return TOOLS.map(({ name, description, parameters, required, annotations }) => ({
     name,

@@ -11,17 +11,20 @@ import { nameFault, replicasBelow } from '../../storage/replicas-below.js'
 import { parseReplicaUrl, secretUrl } from '../../storage/url.js'
 import type { Secret } from '../../util/secret.js'
 
-/** The next step where the path of a replica below a prefix cannot be derived from its name. */
+/**
+ * The hint for a replica below a URL prefix that cannot be restored to the path that its name
+ * implies.
+ */
 const RESTORE_ALONE = 'Restore this replica alone, to a path of your choice: `litestream-ts restore -o FILE URL`.'
 
-/** A replica, and the file that it is restored to. */
+/** A replica, and the path of the file to which it is restored. */
 export interface RestoreTask {
   readonly url: Secret
   readonly options: OpenReplicaClientOptions
   readonly output: string
 }
 
-/** A replica or a prefix that cannot be restored. `source`: its URL without secrets. */
+/** A replica or a URL prefix that cannot be restored. `source` is the URL without secrets. */
 export interface RestoreFault {
   readonly source: string
   readonly output: string | undefined
@@ -34,15 +37,17 @@ export interface FoundReplicas {
 }
 
 /**
- * The replicas of a configuration: those of its databases, of the databases that exist in its
- * directories, and of the databases whose replicas the store lists below the URL of a directory
- * entry. A directory whose store cannot be listed is a fault.
+ * Finds the replicas of a configuration. The result contains the replicas of the configured
+ * databases, of the databases that exist in the directory entries, and of the databases that the
+ * stores of the directory entries list. A store that cannot be listed is a fault of the directory
+ * entry.
  */
 export async function replicasOfConfig(config: Config, signal: AbortSignal): Promise<FoundReplicas> {
   const { databases, faults: scanFaults } = findDatabases(config)
   const tasks = new Map(databases.map((database) => [database.path, taskOf(database)]))
   const faults: RestoreFault[] = scanFaults
-    // A missing or empty directory is not a fault: it is the usual reason for a restore.
+    // A missing or empty directory is not a fault, because lost files are the usual reason for a
+    // restore.
     .filter(({ error }) => !isLitestreamError(error, 'NOT_FOUND'))
     .map(({ path: file, error }) => ({ source: file, output: file, error }))
   for (const directory of config.directories) {
@@ -72,7 +77,10 @@ async function replicasOfDirectory(directory: DirectoryConfig, signal: AbortSign
   )
 }
 
-/** Every replica at and below a URL, for files below `folder` under the same relative paths. */
+/**
+ * Finds every replica at and below a URL. Each replica is restored to a file below `folder` with
+ * the same relative path.
+ */
 export async function replicasOfPrefix(text: string, folder: string, signal: AbortSignal): Promise<FoundReplicas> {
   const root = expandPath(folder)
   const url = secretUrl(text)
@@ -97,8 +105,9 @@ export async function replicasOfPrefix(text: string, folder: string, signal: Abo
 }
 
 /**
- * Removes each replica whose file is also the file, or a folder, of another replica, and reports
- * it: otherwise one of the two would silently be skipped, or replaced with `force`.
+ * Removes each replica whose output file is also the output file of another replica, or is below
+ * the output file of another replica. Adds a fault for each removed replica. Without this check,
+ * the restore would skip one of the two replicas, or overwrite it with `force`.
  */
 function withoutCollisions({ tasks, faults }: FoundReplicas): FoundReplicas {
   const byOutput = new Map<string, RestoreTask[]>()
@@ -133,7 +142,10 @@ function collision(task: RestoreTask, other: RestoreTask): LitestreamError {
   })
 }
 
-/** The name of the database whose replica is the URL itself. Throws INVALID_ARGUMENT. */
+/**
+ * Returns the database name for a replica that is at the URL itself. Throws INVALID_ARGUMENT if the
+ * last part of the URL cannot be a file name.
+ */
 function lastName(url: string): string {
   const location = parseReplicaUrl(url)
   const whole =
@@ -188,7 +200,9 @@ function refused(relative: string, fault: string): LitestreamError {
   )
 }
 
-/** A name of the store must not lead through a symbolic link to another folder. */
+/**
+ * Throws if a symbolic link below `root` would lead the restore of a listed name to another folder.
+ */
 async function refuseLinkedFolder(root: string, output: string): Promise<void> {
   const names = path.relative(root, path.dirname(output)).split(path.sep).filter(Boolean)
   for (let i = 1; i <= names.length; i++) {

@@ -7,7 +7,7 @@ import type { Resolved } from '../../util/check-arguments.js'
 import { runAll } from '../../util/run-all.js'
 import type { RestoreTask } from './find-replicas.js'
 
-/** What became of one replica. */
+/** The result of restoring one replica. */
 export interface RestoreOutcome {
   readonly source: string
   readonly output: string
@@ -16,7 +16,10 @@ export interface RestoreOutcome {
   readonly error?: LitestreamError
 }
 
-/** Number of parallel requests of each restore; several restores run in parallel. */
+/**
+ * Number of parallel requests of each restore. The number is small, because several restores run in
+ * parallel.
+ */
 const REQUESTS_EACH = 2
 
 export type RestoreAllOptions = Pick<
@@ -28,7 +31,10 @@ export type RestoreAllOptions = Pick<
   readonly signal: AbortSignal
 }
 
-/** Restores each replica; a failure affects no other. Existing files stay, except with `force`. */
+/**
+ * Restores each replica. A failed restore does not affect the others. Replaces existing files only
+ * with `force`.
+ */
 export function restoreAll(tasks: readonly RestoreTask[], options: RestoreAllOptions): Promise<RestoreOutcome[]> {
   return runAll(
     options.parallelism,
@@ -42,7 +48,7 @@ async function restoreOne(task: RestoreTask, all: RestoreAllOptions): Promise<Re
   const { signal, force = false } = all
   try {
     signal.throwIfAborted()
-    // The replica of an existing database is not even opened.
+    // If the output file exists, the replica is not opened at all.
     if (!force && (await outputExists(output))) return { ...named, status: 'output-exists' }
     const client = await openReplicaClient(task.url.reveal(), { ...task.options, signal })
     try {

@@ -12,7 +12,7 @@ import { urlHint } from '../target.js'
 import { type FoundReplicas, replicasOfConfig, replicasOfPrefix } from './find-replicas.js'
 import { type RestoreOutcome, restoreAll } from './restore-all.js'
 
-/** The flags of `restore` that `restore -all` knows. */
+/** The flags of `restore` that `restore -all` accepts. */
 export interface RestoreAllFlags extends ConfigFlags {
   readonly o?: string
   readonly txid?: number
@@ -27,8 +27,8 @@ export interface RestoreAllFlags extends ConfigFlags {
 }
 
 /**
- * `restore -all`: restores the databases of the configuration, or every replica below a prefix, and
- * prints one report. Exit status 1 if one of them failed.
+ * Runs `restore -all`, which restores the databases of the configuration, or every replica below a
+ * URL prefix. Prints one report. Sets exit status 1 if a restore failed.
  */
 export async function runRestoreAll(argument: string | undefined, flags: RestoreAllFlags): Promise<void> {
   checkFlags(argument, flags)
@@ -52,7 +52,7 @@ async function find(argument: string | undefined, flags: RestoreAllFlags, signal
     : replicasOfPrefix(argument, flags.o!, signal)
 }
 
-/** Throws INVALID_ARGUMENT and INVALID_URL. */
+/** Throws INVALID_ARGUMENT or INVALID_URL if the argument and the flags do not fit together. */
 function checkFlags(argument: string | undefined, flags: RestoreAllFlags): void {
   const wrong = (message: string, hint: string) => new LitestreamError('INVALID_ARGUMENT', message, { hint })
   if (flags.txid !== undefined)
