@@ -1,6 +1,9 @@
 import type { ErrorCode } from './errors.js'
 
-/** The next step for errors that do not have a more specific hint. */
+/**
+ * The hint for each error code. An error that is thrown with a more specific hint does not use this
+ * hint.
+ */
 export const HINTS: Readonly<Record<ErrorCode, string>> = {
   LTX_CORRUPT:
     'Run `litestream-ts verify` on the replica, then write a new snapshot (`litestream-ts replicate -once -force-snapshot DB URL`).',

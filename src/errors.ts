@@ -2,123 +2,135 @@ import { HINTS } from './error-hints.js'
 import { ERRNO } from './fs/errno.js'
 import { withoutSecrets } from './util/redact.js'
 
-/** The codes of all errors of this package. Stable: programs may test for them. */
+/**
+ * The codes of all errors of this package. The codes do not change, so programs may compare them.
+ */
 export type ErrorCode =
   // the format
-  /** A file's bytes are not a valid LTX file, or a checksum does not match. */
+  /** An LTX file is malformed, or its checksum does not match its content. */
   | 'LTX_CORRUPT'
-  /** The files of a replica are not contiguous. */
+  /** The TXIDs of a replica's files have a gap or an overlap. */
   | 'LTX_GAP'
-  /** No set of files ends at the requested TXID or time. */
+  /** The files of the replica cannot restore the requested TXID or time. */
   | 'TXID_NOT_AVAILABLE'
-  /** Files with different page sizes cannot be applied or merged together. */
+  /**
+   * LTX files with different page sizes cannot be applied to one database or merged into one file.
+   */
   | 'PAGE_SIZE_MISMATCH'
   // storage
-  /** Not a valid replica URL. */
+  /** The URL is not a valid replica URL. */
   | 'INVALID_URL'
   /** A file, folder, object or bucket does not exist. */
   | 'NOT_FOUND'
   /** The store or the operating system refused access. */
   | 'ACCESS_DENIED'
-  /** An object exists already, or is not the version that was expected. */
+  /** An object exists already, or has another version than the write expected. */
   | 'PRECONDITION_FAILED'
-  /** The store limits the rate of requests, also after retries. */
+  /** The store rejects requests because their rate is too high, also after retries. */
   | 'THROTTLED'
-  /** The server cannot be reached or is not ready, also after retries. */
+  /** The server of the store does not accept connections or is not ready, also after retries. */
   | 'UNAVAILABLE'
-  /** An operation or a server did not answer in time. */
+  /** An operation or a server exceeded its time limit. */
   | 'TIMEOUT'
   /** A signal or a shutdown cancelled the operation. */
   | 'ABORTED'
-  /** The store answered with an error that fits no other code. */
+  /** The store responded with an error that matches no other code. */
   | 'STORAGE_FAILED'
   /** The disk or a quota is full. */
   | 'DISK_FULL'
-  /** The limit of open files of the process. */
+  /** The process has reached its limit of open files. */
   | 'DESCRIPTOR_LIMIT'
   // the primary
-  /** Not an SQLite database, or one that cannot be replicated. */
+  /** The file is not an SQLite database, or the database cannot be replicated. */
   | 'DATABASE_INVALID'
-  /** Another connection holds a lock of the database. */
+  /** Another connection holds a lock on the database. */
   | 'DATABASE_BUSY'
-  /** The database file was replaced or removed while it was replicated. */
+  /** The database file was replaced or removed during replication. */
   | 'DATABASE_REPLACED'
-  /** The database is open through another copy of SQLite in the same process. */
+  /** The process has opened the database through a second copy of SQLite. */
   | 'DATABASE_SHARED'
-  /** The -wal has frames that its checksums contradict. */
+  /** The WAL contains frames whose checksums do not match. */
   | 'WAL_CORRUPT'
   /** Another primary writes to the same replica. */
   | 'REPLICA_FENCED'
   /** The database does not continue the newest state of its replica. */
   | 'REPLICA_DIVERGED'
   // writing through the VFS
-  /** The replica, or this connection, was not opened for writing. */
+  /** The replica or the connection was not opened for writing. */
   | 'WRITE_DISABLED'
-  /** Another writer committed first. */
+  /** Another writer committed to the replica first. */
   | 'WRITE_CONFLICT'
-  /** Another writer holds the lease. */
+  /** Another writer holds the lease of the replica. */
   | 'LEASE_HELD'
-  /** The file that holds commits until they are uploaded is damaged. */
+  /** The write buffer, which stores commits until their upload, is damaged. */
   | 'BUFFER_DAMAGED'
-  /** It is unknown whether the store has the commit. */
+  /** It is unknown whether the upload of a commit succeeded. */
   | 'COMMIT_UNKNOWN'
   // readers
-  /** The URL has no files yet. */
+  /** The replica contains no files. */
   | 'REPLICA_EMPTY'
-  /** The replica was reset: its TXIDs went back. */
+  /** The replica was reset, so its TXIDs are lower than before. */
   | 'REPLICA_RESET'
-  /** No poll has succeeded for longer than max-stale. */
+  /** No poll has succeeded for longer than `maxStale`. */
   | 'REPLICA_STALE'
-  /** The handle of the replica was closed. */
+  /** The replica handle was closed. */
   | 'REPLICA_CLOSED'
-  /** A page was not read within `readTimeout`. */
+  /** Reading a page took longer than `readTimeout`. */
   | 'PAGE_TIMEOUT'
-  /** No file of the replica has the page of this transaction any more. */
+  /** The replica no longer contains a page that the transaction needs. */
   | 'PAGE_UNAVAILABLE'
-  /** The worker thread ended. */
+  /** The replica worker has ended unexpectedly. */
   | 'WORKER_EXITED'
-  /** A read on the replica worker's own thread, which would wait for itself. */
+  /** Code on the replica worker's own thread read a page, which would wait forever. */
   | 'WORKER_THREAD_READ'
-  /** The local copy is used by another process, belongs to another replica, or was changed. */
+  /**
+   * Another process uses the local copy, or the local copy belongs to another replica or was
+   * changed.
+   */
   | 'HYDRATION_CONFLICT'
   // restore and the rest
-  /** The output of a restore exists already. */
+  /** The output file of a restore already exists. */
   | 'OUTPUT_EXISTS'
-  /** Another process restores to the output, or has the output open. */
+  /** Another process restores to the output file, or has opened it. */
   | 'OUTPUT_BUSY'
-  /** SQLite's check found faults in a restored database. */
+  /** The integrity check found faults in a restored database. */
   | 'INTEGRITY_CHECK_FAILED'
   /** The configuration, or a parameter of a URI, is invalid. */
   | 'CONFIG_INVALID'
-  /** An argument or an option is invalid. */
+  /** An argument or option is invalid. */
   | 'INVALID_ARGUMENT'
   /** The compiled addon does not exist or cannot be loaded. */
   | 'NATIVE_MISSING'
-  /** A bug in this package. */
+  /** The error is a bug in this package. */
   | 'INTERNAL'
   /** Neither better-sqlite3 nor node:sqlite is available. */
   | 'DRIVER_MISSING'
-  /** No identity opens an encrypted file, or a file is not encrypted. */
+  /** No identity can decrypt an encrypted file, or a file is not encrypted. */
   | 'DECRYPTION_FAILED'
-  /** The client library of a store is not installed. */
+  /** The npm package of the store's client library is not installed. */
   | 'PACKAGE_MISSING'
 
 export interface ErrorDetails {
-  /** The user's next step, as one sentence; default: the hint of the code (error-hints.ts). */
+  /**
+   * The user's next step, as one sentence. Default: the hint for the error code (error-hints.ts).
+   */
   readonly hint?: string
-  /** The error that caused this one. */
+  /** The error that caused this error. */
   readonly cause?: unknown
-  /** The file, key or URL that the error is about; never with credentials. */
+  /** The file, key or URL that caused the error, without credentials. */
   readonly file?: string
-  /** Byte offset in `file`. */
+  /** Byte offset in `file` at which the error was found. */
   readonly offset?: number
-  /** The page that the error is about. */
+  /** The number of the page that caused the error. */
   readonly pgno?: number
-  /** The store's request id of the failed request. */
+  /** The ID that the store gave to the failed request. */
   readonly requestId?: string
 }
 
-/** A message has at most this many characters: it may contain text of a store, and two long paths. */
+/**
+ * Maximum number of characters of a message. A message may contain text from a store, and two long
+ * paths.
+ */
 const MAX_MESSAGE = 10_000
 
 function bounded(message: string): string {
@@ -127,23 +139,23 @@ function bounded(message: string): string {
 }
 
 /**
- * The error class of the package. `code` identifies the error, `hint` is the user's next step.
- * Known secrets, and text that looks like one, are masked in all of its fields, including the
- * cause.
+ * The error class of this package. `code` identifies the error, and `hint` tells the user's next
+ * step. Known secrets, and text that looks like a secret, are masked in all fields of the error and
+ * in its cause.
  */
 export class LitestreamError extends Error {
   override readonly name = 'LitestreamError'
   /** Identifies the error. */
   readonly code: ErrorCode
-  /** The user's next step, as a sentence. */
+  /** The user's next step, as one sentence. */
   readonly hint: string
-  /** The file, key or URL that the error is about; never with credentials. */
+  /** The file, key or URL that caused the error, without credentials. */
   readonly file?: string
-  /** Byte offset in `file`. */
+  /** Byte offset in `file` at which the error was found. */
   readonly offset?: number
-  /** The page that the error is about. */
+  /** The number of the page that caused the error. */
   readonly pgno?: number
-  /** The store's request id of the failed request. */
+  /** The ID that the store gave to the failed request. */
   readonly requestId?: string
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -161,9 +173,9 @@ export class LitestreamError extends Error {
 }
 
 /**
- * Makes a cause safe to print. An error of another package may contain a whole request, with
- * headers and credentials: such an error, and one whose text contains a secret, is replaced by a
- * copy of its name, message, stack and code.
+ * Makes the cause of an error safe to print. An error of another package may contain a whole
+ * request with credentials. If the cause has object fields or contains a secret, returns a copy
+ * that has only the name, the message, the stack and the code.
  */
 function safeCause(cause: unknown): unknown {
   if (typeof cause === 'string') return withoutSecrets(cause)
@@ -173,7 +185,7 @@ function safeCause(cause: unknown): unknown {
   const values: unknown[] = Object.values(cause)
   const flat = values.every((value) => value === null || !['object', 'function'].includes(typeof value))
   if (flat && inner === cause.cause) {
-    // The stack consists of the message and of code locations.
+    // The stack of an error consists of its message and of code locations.
     const text = [name, message, ...values.map(String)].join('\n')
     if (withoutSecrets(text) === text) return cause
   }
@@ -185,7 +197,8 @@ function safeCause(cause: unknown): unknown {
 }
 
 /**
- * Whether `error` is a LitestreamError, with one of the given codes if there are any.
+ * Returns whether `error` is a LitestreamError. With `codes`, also checks that the error has one of
+ * these codes.
  *
  * @example
  * try {
@@ -199,7 +212,7 @@ export function isLitestreamError(error: unknown, ...codes: ErrorCode[]): error 
   return error instanceof LitestreamError && (codes.length === 0 || codes.includes(error.code))
 }
 
-/** SQLite's result codes, by prefix. */
+/** The error code for each prefix of SQLite's result codes. */
 const SQLITE: readonly (readonly [string, ErrorCode])[] = [
   ['SQLITE_BUSY', 'DATABASE_BUSY'],
   ['SQLITE_LOCKED', 'DATABASE_BUSY'],
@@ -214,9 +227,9 @@ const SQLITE: readonly (readonly [string, ErrorCode])[] = [
 ]
 
 /**
- * Converts any thrown value to a LitestreamError. Errors of the operating system, of SQLite and of
- * aborted operations are mapped by their codes; any other error is INTERNAL, because no code
- * expected it.
+ * Converts any thrown value to a LitestreamError. The code is derived from the error code of the
+ * operating system or SQLite, or from the name of an abort or timeout error. Any other error gets
+ * the code INTERNAL.
  */
 export function toLitestreamError(error: unknown): LitestreamError {
   if (error instanceof LitestreamError) return error
@@ -237,7 +250,8 @@ function describeForeign(error: unknown): { readonly code: string; readonly name
 }
 
 /**
- * The form in which a worker thread sends an error: structured cloning would drop code and hint.
+ * The form in which a worker thread sends an error. Structured cloning would lose the code and the
+ * hint.
  */
 export interface SerializedError extends ErrorDetails {
   readonly code: ErrorCode

@@ -10,21 +10,25 @@ import { mergeLtx } from './merge.js'
 import type { MergeSource } from './merge-input.js'
 
 export interface MergeFilesOptions {
-  /** Aborts the work; a file is then written completely or not at all. */
+  /**
+   * Aborts the merge or compaction. A file that is being written is then stored completely or not
+   * at all.
+   */
   readonly signal?: AbortSignal
   /**
-   * The bytes of a file that the primary still has locally; undefined: read it from the replica.
+   * Returns the content of a file that the primary still has on local disk. If `local` returns
+   * undefined, the merge reads the file from the replica.
    */
   readonly local?: (file: LtxFileRef) => AsyncIterable<Uint8Array> | undefined
 }
 
 /**
- * Maximum number of inputs of one merge: each holds a buffer or an open stream. More files become
- * several outputs.
+ * Maximum number of inputs of one merge. Each input holds a buffer or an open stream. A compaction
+ * of more files writes several output files.
  */
 export const MAX_INPUTS = 128
 
-/** Smaller files are read at once, larger ones as streams. Bytes. */
+/** Files up to this size are read with one request, and larger files as streams. In bytes. */
 const STREAM_FROM = 256 * 1024
 
 export function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: MergeFilesOptions): MergeSource {
@@ -39,10 +43,10 @@ export function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: Merg
 }
 
 /**
- * Merges files of a replica, oldest first, into one file of another level, and returns that file.
- * That file is written completely or not at all. If that file exists already, another process has
- * merged the same files. A local file that cannot be read is replaced by the replica's. Throws as
- * mergeLtx does.
+ * Merges files of a replica, oldest first, into one file of another level, and returns the merged
+ * file. The merged file is stored completely or not at all. If the merged file exists already,
+ * another process has merged the same files, and its file is returned. If a local file cannot be
+ * read, the merge reads the file from the replica. Throws the errors of `mergeLtx`.
  */
 export async function mergeFiles(
   client: ReplicaClient,
@@ -53,7 +57,8 @@ export async function mergeFiles(
   try {
     return await mergeOnce(client, files, level, options)
   } catch (error) {
-    // A staged file may vanish between the decision to read it and its opening: an error of the file system.
+    // The upload may delete a staged file before the merge opens it. The error is then an error of
+    // the file system.
     const known = toLitestreamError(error)
     if (!options.local || !isLitestreamError(known, 'LTX_CORRUPT', 'NOT_FOUND', 'STORAGE_FAILED')) throw error
     const { local: _, ...remote } = options
@@ -82,26 +87,28 @@ async function mergeOnce(
 }
 
 export interface CompactOptions extends MergeFilesOptions {
-  /** The level to write, from the files of the level below; 1 to 8. */
+  /** The level to write, 1 to 8. Its input is the level below. */
   readonly level: number
   /**
-   * The last TXID of that level, if the caller knows it, which saves a listing. 0: the level is
-   * empty.
+   * The highest TXID of level `level`. 0 means that the level is empty. If undefined, `compact`
+   * lists the level.
    */
   readonly reached?: number
   /**
-   * Called for a damaged file of the level below that was skipped because a snapshot contains its
-   * transactions.
+   * Receives the error of each damaged input file that `compact` skipped because a snapshot
+   * contains its transactions.
    */
   readonly onDamaged?: (error: LitestreamError) => void
 }
 
 /**
- * Brings a level up to date with the level below it. Returns the written files, none if there was
- * nothing to do. An empty level begins after the oldest snapshot (see docs/compaction.md); without
- * a snapshot, the file that begins at TXID 1 is copied to the snapshots first. A damaged file is
- * skipped if a snapshot contains its transactions. Files of different page sizes are never merged.
- * Throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH and errors of the store.
+ * Merges the new files of the level below into level `level`. Returns the written files. Returns an
+ * empty list if the level below has no new files. If level `level` is empty, it begins after the
+ * oldest snapshot (see docs/compaction.md). If the replica has no snapshot, copies the file that
+ * begins at TXID 1 to level 9 first.
+ *
+ * Skips a damaged file if a snapshot contains its transactions. Never merges files of different
+ * page sizes. Throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH and errors of the store.
  */
 export async function compact(client: ReplicaClient, options: CompactOptions): Promise<LtxFileInfo[]> {
   const { level, signal } = options
@@ -122,8 +129,8 @@ export async function compact(client: ReplicaClient, options: CompactOptions): P
     throwIfAborted(signal, `compacting into level ${level} of ${client.url}`)
     const snapshots = reached === undefined ? await listLevel(client, SNAPSHOT_LEVEL, 0, signal) : []
     const covered = reached ?? snapshots[0]?.maxTxid ?? 0
-    // For an empty level, files of the level below may straddle the snapshot; later on outputs end
-    // where inputs end.
+    // If the target level is empty, a file of the level below may begin before the end of the
+    // snapshot and end after it. Otherwise each output ends where its last input ends.
     const source = await listLevel(client, level - 1, reached === undefined ? 0 : covered + 1, signal)
     const sound = source.filter((file) => !damaged.has(fileContent(file)))
     const inputs = contiguous(sound, covered)
@@ -151,7 +158,10 @@ export async function compact(client: ReplicaClient, options: CompactOptions): P
   }
 }
 
-/** Whether a snapshot covers a file, so that restores of the newest state do not need it. */
+/**
+ * Returns whether a snapshot contains the transactions of a file. A restore of the newest state
+ * does not need such a file.
+ */
 async function isInSnapshot(
   client: ReplicaClient,
   { maxTxid }: LtxFileInfo,
@@ -171,15 +181,15 @@ export async function listLevel(
   return files
 }
 
-/** The first contiguous files that continue from `covered`. */
+/** Returns the contiguous files that continue after TXID `covered`, at most MAX_INPUTS. */
 function contiguous(source: readonly LtxFileInfo[], covered: number): LtxFileInfo[] {
   const inputs: LtxFileInfo[] = []
   let reached = covered
   for (const file of source) {
     if (file.maxTxid <= reached) continue
     if (inputs.length === MAX_INPUTS || (inputs.length > 0 && file.minTxid > reached + 1)) break
-    // If two files overlap, the later one reaches farther, and contains the earlier one if it does
-    // not begin after it.
+    // Of two overlapping files, the later file ends at a higher TXID. The later file contains the
+    // whole earlier file if the later file does not begin after the beginning of the earlier file.
     if (inputs.length > 0 && file.minTxid <= inputs.at(-1)!.minTxid) inputs.pop()
     inputs.push(file)
     reached = file.maxTxid
@@ -187,10 +197,7 @@ function contiguous(source: readonly LtxFileInfo[], covered: number): LtxFileInf
   return inputs
 }
 
-/**
- * Accepts TXIDs that no file of the level below has if a snapshot covers them; otherwise throws
- * LTX_GAP.
- */
+/** Throws LTX_GAP unless a snapshot contains the TXIDs between `covered` and `next`. */
 async function allowGap(
   client: ReplicaClient,
   level: number,
@@ -212,8 +219,8 @@ async function allowGap(
 }
 
 /**
- * Copies the file that begins at TXID 1, which holds the whole database, to the snapshots.
- * Undefined if a snapshot exists already.
+ * Copies the L0 file that begins at TXID 1, which contains the whole database, to level 9. Returns
+ * undefined if a snapshot exists already.
  */
 async function promoteBase(client: ReplicaClient, options: MergeFilesOptions): Promise<LtxFileInfo | undefined> {
   const { signal } = options

@@ -3,28 +3,28 @@ import { AgeClock } from '../util/age-clock.js'
 import type { Clock } from '../util/clock.js'
 
 /**
- * The ages of files, by which retention deletes. File times and the current time may come from
- * clocks that were set; see AgeClock for the current time. A file with a time in the future was
- * labelled by a clock that was ahead. Such a file counts as created when this object first saw it;
- * otherwise it would stay until the wall clock reaches that time.
+ * Determines the creation times by which retention deletes files. Clocks may have been set wrong,
+ * so a file can have a creation time in the future. Such a file counts as created when this object
+ * first saw it. Otherwise retention would keep the file until the wall clock reaches its creation
+ * time. AgeClock handles a wall clock that was set.
  */
 export class FileAges {
   readonly #clock: AgeClock
   /**
-   * Files with a time in the future, and when each was first seen: of the previous run and of this
-   * one.
+   * For each file with a creation time in the future, the time at which this object first saw it.
+   * `#before` is the map of the previous run, and `#seen` is the map of the current run.
    */
   #before = new Map<string, number>()
   #seen = new Map<string, number>()
 
-  /** `retention`: how long files are kept, in milliseconds. */
+  /** `retention` is the age in milliseconds at which files are deleted. */
   constructor(retention: number, clock: Clock) {
     this.#clock = new AgeClock(retention, clock)
   }
 
   /**
-   * Begins a run and returns the current time in milliseconds since the epoch. Forgets files that
-   * the previous run did not query.
+   * Begins a run of retention, and returns the current time in milliseconds since the epoch.
+   * Forgets files that `createdAt` was not called for in the previous run.
    */
   begin(): number {
     this.#before = this.#seen
@@ -33,8 +33,8 @@ export class FileAges {
   }
 
   /**
-   * The creation time to use for `file`, in milliseconds since the epoch; `now` is the result of
-   * `begin`.
+   * Returns the creation time of `file` for retention, in milliseconds since the epoch. `now` is
+   * the time that `begin` returned.
    */
   createdAt(file: LtxFileInfo, now: number): number {
     if (file.createdAt <= now) return file.createdAt

@@ -8,20 +8,26 @@ import { native } from '../native/addon.js'
 import type { MergedInput } from '../native/frame-merger.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 
-/** One input of a merge: its bytes, and a name for messages. */
+/** One input file of a merge. `label` names the file in messages. */
 export interface MergeSource {
   readonly label: string
-  /** The replica's file with these bytes: its name and listing must match them. */
+  /**
+   * The listed file of a replica. If defined, the header must match the name and the size in the
+   * listing.
+   */
   readonly file?: LtxFileInfo
   readonly bytes: AsyncIterable<Uint8Array>
 }
 
-/** The parts of an input before and after its frames; the native merger reads the frames. */
+/**
+ * Reads the header, the page index and the trailer of one input file. The native merger reads the
+ * page frames in between.
+ */
 export class MergeInput {
   readonly header: LtxHeader
   readonly label: string
   readonly reader: ByteReader
-  /** CRC of the header. */
+  /** CRC-64 of the header. */
   readonly crc: bigint
   readonly #file: LtxFileInfo | undefined
 
@@ -50,8 +56,8 @@ export class MergeInput {
   }
 
   /**
-   * Checks the bytes after the last frame. The expected page index is known by its length and CRC,
-   * so it is never held in memory. Throws LTX_CORRUPT.
+   * Checks the bytes after the last frame. Compares the page index by length and CRC with the
+   * expected page index, which is not kept in memory. Throws LTX_CORRUPT.
    */
   async finish(merged: MergedInput): Promise<void> {
     const { header, reader, label } = this

@@ -16,40 +16,41 @@ import type { FrameMerger } from '../native/frame-merger.js'
 import { MergeInput, type MergeSource } from './merge-input.js'
 
 /**
- * Bytes of copied output per chunk, always from the same buffer: small at first, because most files are
- * small.
+ * Initial and maximum size in bytes of the output buffer. The buffer grows while the merge copies
+ * frames, because most merges are small.
  */
 const FIRST_OUTPUT_SIZE = 64 * 1024
 const OUTPUT_SIZE = 1024 * 1024
 
-/** Results of a step of the merger before those of each input. */
+/** Number of results that a step of the merger returns in addition to one result per input. */
 const RESULT_SLOTS = 7
 
 export interface Merge {
   /**
-   * The output's header: first input's min TXID, last input's max TXID, commit and timestamp, no
-   * checksums.
+   * The header of the merged file. Its min TXID is that of the first input. Its max TXID, commit
+   * and timestamp are those of the last input. The header has no checksum.
    */
   readonly header: LtxHeader
   /**
-   * The output's bytes, which can be consumed once; a chunk is valid until the next one is
-   * requested. Throws before the end if any input is damaged.
+   * The content of the merged file, which can be read only once. The bytes of a chunk are
+   * overwritten when the reader requests the next chunk. Throws before the end if an input is
+   * damaged.
    */
   readonly bytes: AsyncIterable<Uint8Array>
   /**
-   * Closes the inputs. Required if `bytes` may not be consumed at all, for example because the
-   * store refuses the name first.
+   * Closes the inputs. Must be called if the content may not be read at all, for example because
+   * the store rejects the file name.
    */
   cancel(): Promise<void>
 }
 
 /**
- * Merges contiguous LTX files, oldest first, into one. The merge copies the newest version of every
- * page as it is stored, without compressing it again; pages beyond the last file's commit are
- * dropped. Every input is read to its end and its checksum verified before the output ends. Memory:
- * one chunk per input, and the output's page index (9 bytes per page).
+ * Merges contiguous LTX files, oldest first, into one LTX file. Copies the newest frame of every
+ * page without decompressing it, and omits pages above the commit of the last file. Before the
+ * output ends, every input was read to its end and its checksum was verified. Needs memory for one
+ * chunk per input and for the page index of the output (9 bytes per page).
  *
- * Throws LTX_CORRUPT, PAGE_SIZE_MISMATCH, and LTX_GAP for inputs that are not contiguous.
+ * Throws LTX_CORRUPT or PAGE_SIZE_MISMATCH. Throws LTX_GAP for inputs that are not contiguous.
  */
 export async function mergeLtx(sources: readonly MergeSource[]): Promise<Merge> {
   const opened = await Promise.allSettled(sources.map((source) => MergeInput.open(source)))
@@ -153,7 +154,8 @@ async function* mergeFrames(
     const status = merger.step(bytes, out.subarray(filled), result)
     filled += result[0]!
     const [from, start, length] = [result[4]!, result[5]!, result[6]!]
-    // A view of the chunk of an input, which the reader releases in more().
+    // `run` is a view of a chunk of an input. The reader of the input may overwrite that chunk in
+    // `more()`.
     const run = bytes[from]!.subarray(start, start + length)
     for (const [i, { reader }] of inputs.entries()) {
       const used = result[RESULT_SLOTS + i]!

@@ -9,43 +9,53 @@ import type { Instant } from '../util/timestamp.js'
 import { listLevel } from './compact.js'
 
 export interface L0RetentionOptions {
-  /** How long an L0 file is kept after it was compacted; 0: forever. */
+  /**
+   * Minimum age of an L0 file before retention deletes it. L0 files that are not compacted are
+   * never deleted. 0: L0 files are kept forever.
+   */
   readonly l0Retention: Duration
-  /** The current time; default: now. */
+  /** The current time. Default: the time of the call. */
   readonly now?: Instant
-  /** Creation time of a file in milliseconds since the epoch; default: its `createdAt`. */
+  /**
+   * Returns the creation time of a file in milliseconds since the epoch. Default: `file.createdAt`.
+   */
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
-   * How long the files stay that a restore to the moment before a divergence needs
-   * (`retention.diverged`); default: 30 days. 0: no longer than others.
+   * How long retention keeps the files of the state before a divergence (`retention.diverged`). 0:
+   * a divergence does not extend the retention. Default: 30 days.
    */
   readonly diverged?: Duration
-  /** Aborts the work; the files deleted so far stay deleted. */
+  /** Stops the deletion. Files that were already deleted are not restored. */
   readonly signal?: AbortSignal
 }
 
 export interface SnapshotRetentionOptions {
-  /** How long snapshots, and the files between them, are kept. */
+  /** Minimum age of a snapshot before retention deletes it. */
   readonly retention: Duration
-  /** The current time; default: now. */
+  /** The current time. Default: the time of the call. */
   readonly now?: Instant
-  /** Creation time of a file in milliseconds since the epoch; default: its `createdAt`. */
+  /**
+   * Returns the creation time of a file in milliseconds since the epoch. Default: `file.createdAt`.
+   */
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
-   * How long the files stay that a restore to the moment before a divergence needs
-   * (`retention.diverged`); default: 30 days. 0: no longer than others.
+   * How long retention keeps the files of the state before a divergence (`retention.diverged`). 0:
+   * a divergence does not extend the retention. Default: 30 days.
    */
   readonly diverged?: Duration
-  /** Aborts the work; the files deleted so far stay deleted. */
+  /** Stops the deletion. Files that were already deleted are not restored. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Deletes L0 files that are old enough and whose transactions are in level 1, or in a snapshot
- * before level 1 begins. The L0 files of one L1 file are deleted together, when the youngest is old
- * enough, because a TXID among them needs all files before it. The newest file is kept, and so is
- * what a restore to the state before a divergence needs. Returns the deleted files. If the record
- * of divergences is damaged, throws LTX_CORRUPT and deletes nothing.
+ * Deletes L0 files that are older than `l0Retention`, if L1 files contain their transactions. Also
+ * deletes such L0 files from before the first L1 file, if a snapshot contains their transactions.
+ * The L0 files that one L1 file contains are deleted together, when the newest of them is old
+ * enough, because a restore to one of their TXIDs needs all earlier L0 files.
+ *
+ * Keeps the newest L0 file, and all files that a restore to the state before a divergence needs.
+ * Returns the deleted files. Throws LTX_CORRUPT and deletes no file if the divergence record is
+ * damaged.
  */
 export async function enforceL0Retention(
   client: ReplicaClient,
@@ -56,7 +66,7 @@ export async function enforceL0Retention(
   return doomed
 }
 
-/** The files that enforceL0Retention would delete. */
+/** Returns the files that enforceL0Retention would delete. */
 export async function oldL0Files(client: ReplicaClient, options: Resolved<L0RetentionOptions>): Promise<LtxFileInfo[]> {
   const { l0Retention, now = Date.now(), createdAt = timeOf, signal } = options
   if (l0Retention <= 0) return []
@@ -65,13 +75,13 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
   const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
   const files = await listLevel(client, 0, 0, signal)
   const newest = files.at(-1)
-  // Reads `createdAt` of every file, also of files after the first one that is too young:
-  // `createdAt` may count from its first query.
+  // `createdAt` must be called for every file, because FileAges counts the age of some files from
+  // the first call.
   const young = new Set(files.filter((file) => createdAt(file) >= now - l0Retention || file === newest))
 
   const inSnapshot = (file: LtxFileInfo) => snapshots.some((snapshot) => snapshot.maxTxid >= file.maxTxid)
 
-  // The TXIDs before level 1 count as one more of its files if a snapshot contains them.
+  // The L0 files before the first L1 file form another group if a snapshot contains their TXIDs.
   const beforeLevel1 = compacted[0]!.minTxid - 1
   const groups = compacted.map(({ minTxid, maxTxid }) => ({ minTxid, maxTxid }))
   if (snapshots.some(({ maxTxid }) => maxTxid >= beforeLevel1)) groups.unshift({ minTxid: 1, maxTxid: beforeLevel1 })
@@ -80,8 +90,8 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
   for (const { minTxid, maxTxid } of groups) {
     const group: LtxFileInfo[] = []
     for (; next < files.length && files[next]!.maxTxid <= maxTxid; next++) {
-      // A damaged file that compaction skipped lies between two L1 files, and a snapshot contains
-      // its transactions.
+      // Compaction may have skipped a damaged file between two L1 files if a snapshot contains its
+      // transactions.
       if (files[next]!.minTxid >= minTxid || inSnapshot(files[next]!)) group.push(files[next]!)
     }
     if (group.some((file) => young.has(file))) break
@@ -91,12 +101,15 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
 }
 
 /**
- * Deletes snapshots that are too old, but never the newest, and files of levels 1 to 8 that end
- * before the last snapshot that is too old. One generation is kept for running restores and
- * readers, and the newest file of every level. Levels are deleted before snapshots, so that the
- * next run finds everything that an interrupted run left. Files for a restore to the state before a
- * divergence are kept. Returns the deleted files. If the record of divergences is damaged, throws
- * LTX_CORRUPT and deletes nothing.
+ * Deletes snapshots that are older than `retention`, except the newest snapshot. Deletes files of
+ * levels 1 to 8 that end before the newest deleted snapshot, but keeps the newest file of every
+ * level. The files between the newest deleted snapshot and the next one stay until a later run,
+ * because a running restore or a reader may still use them.
+ *
+ * Deletes the files of levels 1 to 8 before the snapshots, so that a run after an interrupted run
+ * still finds the remaining files. Keeps all files that a restore to the state before a divergence
+ * needs. Returns the deleted files. Throws LTX_CORRUPT and deletes no file if the divergence record
+ * is damaged.
  */
 export async function enforceSnapshotRetention(
   client: ReplicaClient,
@@ -110,7 +123,9 @@ export async function enforceSnapshotRetention(
   return doomed
 }
 
-/** The files that enforceSnapshotRetention would delete, level by level, snapshots last. */
+/**
+ * Returns the files that enforceSnapshotRetention would delete, ordered by level, snapshots last.
+ */
 export async function oldSnapshots(
   client: ReplicaClient,
   options: Resolved<SnapshotRetentionOptions>,
@@ -129,8 +144,8 @@ export async function oldSnapshots(
 }
 
 /**
- * The files of `doomed` that may be deleted although databases have diverged: see
- * levels/divergence-record.ts. Throws LTX_CORRUPT.
+ * Returns the files of `doomed` without those that a restore to the state before a divergence needs
+ * (see levels/divergence-record.ts). Throws LTX_CORRUPT.
  */
 function notHeld(
   client: ReplicaClient,

@@ -19,22 +19,28 @@ import { nextWindow, windowStart } from './window.js'
 
 export type CompactionTask = 'compact' | 'snapshot' | 'l0-retention' | 'snapshot-retention' | 'validate'
 
-/** Events of a scheduler for logs and metrics. Called on the scheduler's thread; must not throw. */
+/**
+ * Receives the events of a scheduler for logs and metrics, on the thread of the scheduler. Must not
+ * throw.
+ */
 export interface CompactionObserver {
-  /** A file of level 1..9 was written. */
+  /** Called after a file of level 1 to 9 was written. */
   written?(event: { readonly level: number; readonly file: LtxFileInfo; readonly durationMs: number }): void
   deleted?(event: { readonly level: number; readonly files: readonly LtxFileInfo[] }): void
-  /** A gap or an overlap between the files of a level. */
+  /** Called for a gap or an overlap between the files of a level. */
   fault?(event: { readonly level: number; readonly error: LitestreamError }): void
-  /** No task fails any more, and no fault is left. */
+  /** Called when all tasks succeed again and no level has a gap or an overlap. */
   recovered?(): void
-  /** A task failed and will be retried; `failures`: number of consecutive failures so far. */
+  /**
+   * Called when a task failed. The scheduler retries the task. `failures` is the number of
+   * consecutive failures.
+   */
   error?(event: {
     readonly task: CompactionTask
     readonly level: number | undefined
     readonly error: unknown
     readonly failures: number
-    /** Time until the retry, in milliseconds. */
+    /** Time until the next attempt, in milliseconds. */
     readonly retryMs: number
   }): void
 }
@@ -42,61 +48,76 @@ export interface CompactionObserver {
 export interface CompactionSchedulerOptions {
   readonly observer?: CompactionObserver
   readonly local?: MergeFilesOptions['local']
-  /** Default: the system's clocks. */
+  /** Default: the system clocks. */
   readonly clock?: Clock
-  /** Makes a snapshot from the live database instead of the replica's files. */
+  /**
+   * Writes a snapshot of the live database. Default: the scheduler merges the files of the replica
+   * to a snapshot.
+   */
   readonly snapshot?: (signal: AbortSignal) => Promise<LtxFileInfo | undefined>
   /**
-   * Called if a scheduled snapshot has nothing new: makes a new TXID, so that the next one does. A
-   * store whose rules delete files by age would otherwise delete the only snapshot of an idle
-   * database.
+   * Called if a scheduled snapshot found no new TXID. Creates a new TXID, so that the next
+   * scheduled snapshot is written. Otherwise a store with rules that delete old objects would
+   * delete the only snapshot of an idle database.
    */
   readonly renew?: () => Promise<void>
   /**
-   * Called if files that a task needs are damaged or missing in the replica: only a new snapshot of
-   * the database helps.
+   * Called if LTX files that a task needs are damaged or missing in the replica. Only a new
+   * snapshot of the database can repair the replica.
    */
   readonly onDamage?: (error: LitestreamError) => void
 }
 
-/** Errors about files of the replica that a retry cannot fix. */
+/** Errors of LTX files that a retry cannot fix. */
 const DAMAGE = ['LTX_GAP', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH', 'TXID_NOT_AVAILABLE'] as const
 
 /**
- * First and longest retry interval after failures of a task, in milliseconds; doubled each time.
+ * First and longest interval between attempts of a failing task, in milliseconds. Each failure
+ * doubles the interval.
  */
 const RETRY_FIRST = 1000
 const RETRY_MOST = 60_000
 /**
- * Longest interval in milliseconds at which a task runs that has nothing to do until the replica
+ * Longest interval in milliseconds between runs of a task that has no work until the replica
  * changes.
  */
 const IDLE_MOST = 3_600_000
 
-/** Replicas of one store whose scheduled tasks run at the same time. */
+/** Runs the scheduled tasks of at most 16 replicas of the same store at the same time. */
 const turns = new StoreTurns(16)
 
 interface Job {
   readonly task: CompactionTask
   readonly level: number | undefined
   readonly interval: number
-  /** Resolves with the time in milliseconds after which it may have work although nothing changed. */
+  /**
+   * Runs the task. Resolves with the time in milliseconds until the task may have work again
+   * without a change of the replica.
+   */
   readonly run: (signal: AbortSignal) => Promise<number>
-  /** By the monotonic clock, so that setting the wall clock neither repeats nor delays a task. */
+  /**
+   * Time from the monotonic clock of the next run. A change of the wall clock neither repeats nor
+   * delays the run.
+   */
   due: number
   failures: number
-  /** Whether it waits longer than its interval, because the replica does not change. */
+  /**
+   * Whether the next run is later than the interval of the task, because the task has no work until
+   * the replica changes.
+   */
   isPutOff: boolean
 }
 
 /**
- * Compacts, snapshots and cleans up the replica of one database on schedule: each task runs once at
- * the start and then at multiples of its interval in UTC, lower levels before higher ones. Tasks
- * run one at a time. If the wall clock is set, a task still runs after at most its interval. With a
- * KnownLevels client, through which all uploads go, it sends no request to the store while the
- * database is idle, and a task that has nothing to do runs again when the replica has changed.
+ * Runs compaction, snapshots and retention of one replica on schedule. Each task runs at the start,
+ * and then at multiples of its interval in UTC. Tasks run one at a time, lower levels before higher
+ * levels. If the wall clock is set, the next run of a task is still at most one interval later.
  *
- * The methods other than start and stop run one task now, and throw its errors.
+ * If `client` is a KnownLevels client through which all uploads go, the scheduler sends no requests
+ * to the store while the database is idle. A task without work then waits until the replica
+ * changes.
+ *
+ * The methods other than `start` and `stop` run one task immediately, and throw its errors.
  */
 export class CompactionScheduler {
   readonly #client: ReplicaClient
@@ -108,13 +129,16 @@ export class CompactionScheduler {
   readonly #l0Ages: FileAges
   readonly #snapshotAges: FileAges
   readonly #jobs: Job[]
-  /** Levels with a gap or an overlap. */
+  /** The levels that have a gap or an overlap. */
   readonly #broken = new Set<number>()
-  /** Whether an error or a fault was reported that `recovered` did not follow. */
+  /**
+   * Whether the scheduler has reported an error or a fault, and has not called `recovered`
+   * afterwards.
+   */
   #isReported = false
   #timer: Timer | undefined
   #started: Promise<void> | undefined
-  /** Number of changes of the replica through a KnownLevels client. */
+  /** Number of changes of the replica that the KnownLevels client has reported. */
   #changes = 0
   #turning = false
 
@@ -129,34 +153,37 @@ export class CompactionScheduler {
     if (client instanceof KnownLevels) client.onChange = () => this.#changed()
   }
 
-  /** No effect after `stop`. */
+  /** Starts the schedule. Does nothing after `stop`. */
   start(): void {
     if (!this.#stop.signal.aborted) this.#started ??= this.#turn()
   }
 
-  /** Resolves when every task has run once after start. */
+  /** Resolves when every task has run once after `start`. */
   async ready(): Promise<void> {
     await this.#started
   }
 
-  /** Cancels the running task at the next possible point. Resolves when no task is running. */
+  /** Aborts the running task. Resolves when the task has ended. */
   async stop(): Promise<void> {
     this.#stop.abort()
     this.#timer?.stop()
     await this.#queue.onIdle()
   }
 
-  /** Brings one level up to date. */
+  /** Merges the new files of level `level` - 1 into level `level`. */
   compact(level: number): Promise<LtxFileInfo[]> {
     return this.#exclusive((signal) => this.#compact(level, signal))
   }
 
-  /** Makes a snapshot of the newest state; undefined if one exists already. */
+  /**
+   * Writes a snapshot of the newest state. Resolves with undefined if the newest snapshot already
+   * contains that state.
+   */
   snapshot(): Promise<LtxFileInfo | undefined> {
     return this.#exclusive((signal) => this.#snapshot(signal))
   }
 
-  /** Deletes files according to the settings; none if retention is disabled. */
+  /** Deletes old files according to the settings. Deletes no files if retention is disabled. */
   async enforceRetention(): Promise<void> {
     await this.#exclusive(async (signal) => {
       await this.#l0Retention(signal)
@@ -164,20 +191,23 @@ export class CompactionScheduler {
     })
   }
 
-  /** Checks all levels for gaps and overlaps, and returns whether there were none. */
+  /**
+   * Checks all levels for gaps and overlaps. Resolves with true if no level has a gap or an
+   * overlap.
+   */
   validate(): Promise<boolean> {
     return this.#exclusive((signal) => this.#validate(signal))
   }
 
   #exclusive<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return this.#queue.add(async () => {
-      // The caller may know of changes by other programs.
+      // Other programs may have changed the replica, so the call must list the store again.
       this.#forget()
       return act(this.#stop.signal)
     })
   }
 
-  /** Makes the next listings ask the store instead of the remembered levels. */
+  /** Makes the KnownLevels client list the store again instead of using its remembered levels. */
   #forget(): void {
     if (this.#client instanceof KnownLevels) this.#client.forget()
   }
@@ -229,7 +259,7 @@ export class CompactionScheduler {
     this.#schedule()
   }
 
-  /** Tasks that were put off have work again. */
+  /** Schedules the tasks that wait for a change of the replica. */
   #changed(): void {
     this.#changes++
     const putOff = this.#jobs.filter(({ isPutOff }) => isPutOff)
@@ -248,7 +278,7 @@ export class CompactionScheduler {
     return nextWindow(now, interval) - now
   }
 
-  /** Runs every task that is due, and reports those that fail. */
+  /** Runs every task that is due, and reports the tasks that fail. */
   async runDue(): Promise<void> {
     for (const job of this.#jobs) {
       if (this.#stop.signal.aborted) return
@@ -272,7 +302,7 @@ export class CompactionScheduler {
       this.#forget()
       const retryMs = retryDelay(++job.failures, RETRY_FIRST, RETRY_MOST)
       job.due = this.#clock.monotonic() + retryMs
-      // An empty replica is not an error; the task is retried later.
+      // An empty replica is not reported as an error. The task is retried like a failed task.
       if (isLitestreamError(error, 'REPLICA_EMPTY')) return
       if (isLitestreamError(error, ...DAMAGE)) this.#options.onDamage?.(error)
       this.#isReported = true
@@ -289,13 +319,14 @@ export class CompactionScheduler {
   }
 
   /**
-   * Whether the level got a file in this window already: before a restart, or from another process.
+   * Returns whether the level already has a file from the current window. This process may have
+   * written the file before a restart, or another process may have written it.
    */
   async #tooEarly(level: number, interval: number, signal: AbortSignal): Promise<boolean> {
     const newest = await this.#newestOf(level, signal)
     const start = windowStart(this.#clock.now(), interval)
-    // A time beyond this window comes from a clock that was ahead, and does not show when the file
-    // was written.
+    // A creation time after the window comes from a clock that was ahead, and does not tell when
+    // the file was written.
     return newest !== undefined && newest.createdAt >= start && newest.createdAt < start + interval
   }
 
@@ -308,7 +339,8 @@ export class CompactionScheduler {
   async #snapshotInWindow(interval: number, signal: AbortSignal): Promise<number> {
     if (await this.#tooEarly(SNAPSHOT_LEVEL, interval, signal)) return 0
     if (!(await this.#snapshot(signal))) await this.#options.renew?.()
-    // `renew` runs at every interval: it keeps the store from deleting the only snapshot.
+    // The task runs at every interval, also without a change of the replica, because `renew`
+    // prevents the store from deleting the only snapshot.
     return 0
   }
 
@@ -323,8 +355,8 @@ export class CompactionScheduler {
       level,
       signal,
       ...(local ? { local } : {}),
-      // The damage is reported but does not count as a fault: a snapshot contains the transactions
-      // of the file.
+      // The damaged file is reported, but the level does not count as broken, because a snapshot
+      // contains the transactions of the file.
       onDamaged: (error) => this.#fault(level, error),
     })
     for (const file of files) this.#written(file, started)
@@ -349,8 +381,8 @@ export class CompactionScheduler {
   }
 
   /**
-   * Asks the store before deleting: the newest compacted file in the remembered levels may have
-   * been deleted by another program.
+   * Lists the store again before deleting, because another program may have deleted L1 files that
+   * are still among the remembered levels.
    */
   async #l0Retention(signal: AbortSignal): Promise<number> {
     const { retentionEnabled, l0Retention, divergedRetention: diverged } = this.#settings

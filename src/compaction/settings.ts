@@ -1,17 +1,23 @@
-/** All times in milliseconds; the names and defaults are those of the configuration. */
+/**
+ * The settings of a compaction scheduler. All times are in milliseconds. The names and defaults are
+ * the same as in the configuration file.
+ */
 export interface CompactionSettings {
   readonly levels: readonly { readonly level: number; readonly interval: number }[]
   readonly snapshot: { readonly interval: number; readonly retention: number }
-  /** 0: L0 files are kept forever. */
+  /** Minimum age of an L0 file before retention deletes it. 0: L0 files are kept forever. */
   readonly l0Retention: number
   readonly l0RetentionCheckInterval: number
-  /** False: no file is ever deleted. */
+  /** If false, retention deletes no files. */
   readonly retentionEnabled: boolean
-  /** How long the state before a divergence stays; default: 30 days. */
+  /** How long retention keeps the files of the state before a divergence. Default: 30 days. */
   readonly divergedRetention?: number
-  /** After each compaction, list the level and check for gaps. */
+  /** Whether each compaction lists the written level and checks it for gaps. */
   readonly verifyCompaction?: boolean
-  /** Interval at which all levels are checked for gaps and overlaps; undefined: never. */
+  /**
+   * Interval between checks of all levels for gaps and overlaps. If undefined, the scheduler makes
+   * no such checks.
+   */
   readonly validationInterval?: number
 }
 

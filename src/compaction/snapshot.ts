@@ -5,15 +5,15 @@ import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { MAX_INPUTS, type MergeFilesOptions, mergeFiles } from './compact.js'
 
-/** Maximum number of new plans because files were deleted meanwhile. */
+/** Maximum number of new restore plans that are made because files were deleted during a merge. */
 const MAX_REPLANS = 5
 
 /**
- * Makes a snapshot of the newest state from the files of the replica, without the database, by
- * merging the files of a restore plan. Returns undefined if the newest snapshot is already that
- * state. If the plan is very long, only its first files are merged, which gives a somewhat older
- * state; compaction shortens plans. A damaged file is avoided if other files reach as far. Throws
- * as planRestore and mergeLtx do.
+ * Writes a snapshot of the newest state by merging the files of a restore plan. Does not read the
+ * database. Returns undefined if the newest snapshot already contains that state. If the plan has
+ * more than MAX_INPUTS files, merges only the first ones, so the snapshot is older than the newest
+ * state. If a file is damaged, makes another plan without that file. Throws the errors of
+ * `planRestore` and `mergeLtx`.
  */
 export function createSnapshot(
   client: ReplicaClient,
@@ -30,15 +30,15 @@ export function createSnapshot(
   })
 }
 
-/** Pages of a database, ascending; see LtxEncoder.pages. */
+/** Consecutive pages of a database in ascending order. See LtxEncoder.pages. */
 export interface SnapshotPages {
   readonly pgnos: Uint32Array
   readonly pages: Uint8Array
 }
 
 /**
- * Writes a snapshot of a live database: all of its pages except the lock page, as they were at
- * `header.maxTxid`.
+ * Writes a snapshot of a live database. `pages` yields all pages of the database at
+ * `header.maxTxid`, except the lock page.
  */
 export async function writeSnapshot(
   client: ReplicaClient,

@@ -1,11 +1,15 @@
 /**
- * The last multiple of `interval` since the epoch, in UTC, at or before `now`; all in milliseconds.
+ * Returns the last multiple of `interval` at or before `now`. All values are in milliseconds, and
+ * times are in UTC since the epoch.
  */
 export function windowStart(now: number, interval: number): number {
   return Math.floor(now / interval) * interval
 }
 
-/** The first multiple of `interval` after `now`. */
+/**
+ * Returns the first multiple of `interval` after `now`. All values are in milliseconds, and times
+ * are in UTC since the epoch.
+ */
 export function nextWindow(now: number, interval: number): number {
   return windowStart(now, interval) + interval
 }

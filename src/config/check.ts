@@ -10,9 +10,9 @@ import { clientOptions } from './open-configured-replica.js'
 import type { Config, DatabaseConfig, ReplicaConfig } from './types.js'
 
 /**
- * Errors that a start with this configuration would report without contacting a store: invalid
- * replica URLs and settings, missing files, the command of `exec`, and unusable database files.
- * Only reads.
+ * Returns the errors that a start with this configuration would report before it contacts a store.
+ * Checks replica URLs, settings, files that settings name, the program of `exec`, and database
+ * files. Changes no files.
  */
 export async function configFaults(config: Config): Promise<LitestreamError[]> {
   const { databases, directories, exec } = config
@@ -36,8 +36,8 @@ async function faultOf(check: () => Promise<void>): Promise<LitestreamError | un
 }
 
 /**
- * Databases of a directory usually share their settings and differ in the path: each URL is
- * checked, each fault reported once.
+ * Returns each replica URL once. Databases of one directory share their settings, so each fault
+ * would otherwise be reported several times.
  */
 function distinctReplicas(replicas: readonly ReplicaConfig[]): ReplicaConfig[] {
   return [...new Map(replicas.map((replica) => [replica.url.reveal(), replica] as const)).values()]
@@ -47,7 +47,10 @@ async function checkReplica(replica: ReplicaConfig): Promise<void> {
   await checkReplicaClient(replica.url.reveal(), clientOptions(replica))
 }
 
-/** A store may be known to lack what a lease needs. Errors of opening are reported by checkReplica. */
+/**
+ * Throws if the store is known to lack the conditional writes that a lease needs. Other errors are
+ * ignored, because checkReplica reports them.
+ */
 async function checkLease({ path: database, replica }: DatabaseConfig): Promise<void> {
   const known = await checkReplicaClient(replica.url.reveal(), clientOptions(replica)).catch(() => undefined)
   if (known === undefined || (known.createOnly && known.compareAndSet)) return
@@ -59,8 +62,8 @@ async function checkLease({ path: database, replica }: DatabaseConfig): Promise<
 }
 
 /**
- * A missing database is not a fault, because replication waits for it; an existing one must be a
- * writable SQLite database.
+ * Throws if the database file exists and is not a writable SQLite database. A missing database file
+ * is allowed, because replication waits for the file.
  */
 function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
   const stats = statOf(file)
@@ -93,7 +96,7 @@ function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
   }
 }
 
-/** Undefined if the path does not exist yet. */
+/** Returns undefined if the path does not exist. */
 function statOf(file: string) {
   try {
     return statSync(file)
@@ -112,8 +115,8 @@ function access(file: string, mode: number): void {
 }
 
 /**
- * Checks that the program exists and is executable; its arguments, which may be secret, are not
- * shown.
+ * Throws unless the program of `exec` exists and is executable. The error message omits the
+ * program's arguments, because they may be secret.
  */
 function checkCommand(line: string): void {
   const [program] = splitCommand(line)

@@ -3,8 +3,8 @@ import { MASK } from '../util/redact.js'
 import { Secret } from '../util/secret.js'
 
 /**
- * The URL of a heartbeat, shown only with its host: monitoring services put their token into the
- * path.
+ * Creates a Secret from a heartbeat URL. Messages show only the host of the URL, because the path
+ * usually contains a token of the monitoring service.
  */
 export function concealHeartbeat(url: string): Secret {
   const [, scheme = '', userinfo = '', host, path] = /^([a-z][a-z0-9+.-]*:\/\/)?([^/?#]*@)?([^/?#]*)(.*)$/is.exec(url)!
@@ -12,7 +12,10 @@ export function concealHeartbeat(url: string): Secret {
   return new Secret(url, shown, [...secretsOfUrl(url), path!.replace(/^\/+/, '')])
 }
 
-/** A command line, shown only with its program: the arguments may be passwords. */
+/**
+ * Creates a Secret from a command line. Messages show only the program, because the arguments may
+ * contain passwords.
+ */
 export function concealCommand(line: string): Secret {
   const [, program = '', rest = ''] = /^\s*(\S*)\s*(.*)$/s.exec(line)!
   const shown = program.includes('=') || /^["']/.test(program) ? MASK : program

@@ -10,9 +10,9 @@ const { levels, snapshot, l0Retention, l0RetentionCheckInterval } = DEFAULT_COMP
 const primary = DEFAULT_REPLICATOR_OPTIONS
 
 /**
- * The defaults of the configuration, which are Litestream 0.5's: durations in milliseconds, sizes
- * in bytes. The schema, its documentation and the resolver all read these. Defaults that the
- * library also has are imported from it.
+ * The defaults of the configuration, which are the same as in Litestream 0.5. Durations are in
+ * milliseconds, and sizes are in bytes. The schema, its documentation and the resolver use this
+ * object. Defaults of library options are imported from the library's code.
  */
 export const DEFAULTS = {
   configPath: process.platform === 'win32' ? 'C:\\Litestream\\litestream.yml' : '/etc/litestream.yml',
@@ -41,5 +41,5 @@ export const DEFAULTS = {
   maxSyncLtxFiles: primary.maxSyncLtxFiles,
 } as const
 
-/** The highest level a `levels` entry can configure; level 9 holds snapshots. */
+/** The highest level that a `levels` entry can configure. Level 9 is for snapshots. */
 export const MAX_LEVELS = 8

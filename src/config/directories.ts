@@ -8,7 +8,7 @@ import { secretUrl } from '../storage/url.js'
 import { globToRegExp } from '../util/glob.js'
 import type { Config, DatabaseConfig, DirectoryConfig, ReplicaConfig } from './types.js'
 
-/** Appends a path segment to `url` and keeps its query. */
+/** Appends a path segment to `url`. The query of the URL stays unchanged. */
 export function appendToUrl(url: string, relative: string): string {
   const query = url.indexOf('?')
   const base = query < 0 ? url : url.slice(0, query)
@@ -21,7 +21,10 @@ function below(replica: ReplicaConfig, relative: string): ReplicaConfig {
   return { ...replica, url: secretUrl(appendToUrl(replica.url.reveal(), relative)) }
 }
 
-/** The configuration for one database found in a directory. */
+/**
+ * Returns the configuration of the database `file`, which was found in the directory of the entry
+ * `directory`.
+ */
 export function databaseInDirectory(directory: DirectoryConfig, file: string): DatabaseConfig {
   const { dir, pattern: _, recursive: _r, watch: _w, metaPath, metaDir, replica, ...settings } = directory
   const relative = path.relative(dir, file)
@@ -37,17 +40,20 @@ export function databaseInDirectory(directory: DirectoryConfig, file: string): D
   }
 }
 
-/** Whether `name` is that of a state folder, which contains no databases. */
+/** Returns whether `name` is the name of a state folder. A state folder contains no databases. */
 export function isMetaDirectory(name: string): boolean {
   return name.endsWith('-litestream')
 }
 
-/** Whether a path relative to a folder leads out of it. */
+/** Returns whether a path relative to a folder points outside the folder. */
 function isOutside(relative: string): boolean {
   return relative === '..' || relative.startsWith(`..${path.sep}`)
 }
 
-/** Whether the directory entry covers `file`, by its folder and name. */
+/**
+ * Returns whether the directory entry contains the path `file`, according to its folder and
+ * pattern.
+ */
 export function matchesDirectory(directory: DirectoryConfig, file: string): boolean {
   const relative = path.relative(directory.dir, file)
   if (isOutside(relative) || (!directory.recursive && relative.includes(path.sep))) return false
@@ -55,26 +61,26 @@ export function matchesDirectory(directory: DirectoryConfig, file: string): bool
   return globToRegExp(directory.pattern).test(path.basename(file))
 }
 
-/** Node.js replaces bytes that are not UTF-8 by this character. */
+/** Node.js replaces bytes that are not UTF-8 by this character in file names. */
 const NOT_UTF8 = '\ufffd'
 
-/** A file or folder that a scan could not read: databases in it are not replicated. */
+/** A file or folder that a scan could not read. Databases in that folder are not replicated. */
 export interface ScanFault {
   readonly path: string
   readonly error: LitestreamError
 }
 
-/** The databases in a directory, ordered by path, and the errors of the scan. */
+/** The result of scanning a directory for databases. The databases are ordered by path. */
 export interface DirectoryScan {
   readonly databases: readonly DatabaseConfig[]
-  /** The folders that were read, including the directory itself. */
+  /** The folders that the scan has read, including the directory itself. */
   readonly folders: readonly string[]
   readonly faults: readonly ScanFault[]
 }
 
 /**
- * Searches a directory for databases. A file or folder that cannot be read is a fault, and the scan
- * continues with the others; symbolic links to folders are not followed. Never throws.
+ * Scans a directory for databases. If a file or folder cannot be read, records a fault and
+ * continues the scan. Does not follow symbolic links to folders. Never throws.
  */
 export function scanDirectory(directory: DirectoryConfig): DirectoryScan {
   const files: string[] = []
@@ -84,8 +90,8 @@ export function scanDirectory(directory: DirectoryConfig): DirectoryScan {
     try {
       look()
     } catch (error) {
-      // A file or folder that was deleted after its name was read is no fault; a name that is not
-      // UTF-8 never names a file.
+      // If a file was deleted during the scan, the ENOENT error is not a fault. For a name that is
+      // not UTF-8, ENOENT is a fault, because Node.js cannot access a file with such a name.
       if (isErrno(error, 'ENOENT') && path !== directory.dir && !path.includes(NOT_UTF8)) return
       faults.push({ path, error: fsError(error, 'reading', path) })
     }
@@ -107,8 +113,8 @@ export function scanDirectory(directory: DirectoryConfig): DirectoryScan {
 }
 
 /**
- * All databases of a configuration, from its entries and its directories, and the errors of the
- * scans.
+ * Returns all databases of a configuration, from database entries and from directory scans. Also
+ * returns the faults of the scans.
  */
 export function findDatabases(config: Config): {
   readonly databases: DatabaseConfig[]
@@ -117,13 +123,14 @@ export function findDatabases(config: Config): {
   const scans = config.directories.map((directory) => ({ directory, ...scanDirectory(directory) }))
   const faults = scans.flatMap((scan) => [...scan.faults, ...emptyFaults(scan.directory, scan)])
   const all = [...config.databases, ...scans.flatMap(({ databases }) => databases)]
-  // The first entry for a database counts.
+  // If several entries contain the same database, the first entry is used.
   const once = new Map(all.toReversed().map((database) => [database.path, database] as const))
   return { databases: [...once.values()].toReversed(), faults }
 }
 
 /**
- * A directory that is not watched and contains no database is a fault: nothing in it is replicated.
+ * Returns a fault if a directory contains no database and is not watched, because no database would
+ * be replicated.
  */
 export function emptyFaults(directory: DirectoryConfig, scan: DirectoryScan): ScanFault[] {
   if (directory.watch || scan.databases.length > 0 || scan.faults.length > 0) return []

@@ -1,7 +1,7 @@
 import { describedSchema, type JsonSchema } from './json-schema.js'
 import { inheritedReplicaKeys } from './replica-settings.js'
 
-/** Example values for keys without a default. */
+/** Example values in docs/examples/litestream.yml for keys that have no default. */
 const SAMPLES: Readonly<Record<string, string>> = {
   addr: '127.0.0.1:9090',
   'mcp-addr': '127.0.0.1:3001',
@@ -41,7 +41,10 @@ function lines(
   })
 }
 
-/** In a section that is commented out completely, `#  # text` is shown as a plain comment. */
+/**
+ * Reformats a line of a section that is commented out as a whole. `#  # text` becomes a plain
+ * comment, and commented keys lose their own `#`.
+ */
 function collapse(indent: string): (line: string) => string {
   return (line) => {
     const rest = line.slice(indent.length + 1)
@@ -49,19 +52,17 @@ function collapse(indent: string): (line: string) => string {
   }
 }
 
-/** The keys of a mirror that a replica does not have. */
+/** The keys that a mirror has and a replica does not have. */
 const MIRROR_KEYS: readonly string[] = ['retention', 'interval', 'limit']
 
-/**
- * A line of a section that is commented out completely: its keys need no comment sign of their own.
- */
+/** Removes the second `#` of a line in a section that is commented out as a whole. */
 function uncommented(line: string): string {
   return line.replace(/(#\s+)#(?! )/, '$1')
 }
 
 /**
- * docs/examples/litestream.yml: every key with its meaning and default; the keys that one database
- * needs are not commented out.
+ * Returns the text of docs/examples/litestream.yml. The file contains every key with its meaning
+ * and default. All keys are commented out, except the keys that one database needs.
  */
 export function exampleConfig(): string {
   const schema = describedSchema().properties!

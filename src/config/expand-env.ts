@@ -1,6 +1,6 @@
 import { rememberSecret } from '../util/redact.js'
 
-/** An unset variable, and where the file first refers to it. */
+/** The name of an unset environment variable, and the first line of the file that refers to it. */
 export interface UnsetVariable {
   readonly name: string
   readonly line: number
@@ -12,21 +12,23 @@ export interface Expanded {
 }
 
 /**
- * Names of variables whose values are masked in messages from now on; values of the second pattern
- * only if they are not ordinary words.
+ * Values of environment variables are masked in messages if the variable name matches
+ * SECRET_VARIABLE. If the name matches LIKELY_SECRET, the value is masked only if it has at least
+ * ORDINARY_LENGTH characters.
  */
 const SECRET_VARIABLE = /secret|passw|pwd|token/i
 const LIKELY_SECRET = /key|cred|auth|jwt|seed|sas/i
 const ORDINARY_LENGTH = 8
 
 /**
- * Replaces `$NAME` and `${NAME}` by environment variables as Go's os.Expand does: an unset one
- * becomes empty, `$PID` is the process id, a `$` that no name follows is kept.
+ * Replaces `$NAME` and `${NAME}` by environment variables, as Go's os.Expand does. An unset
+ * variable becomes an empty text. `$PID` becomes the process ID. A `$` without a name stays
+ * unchanged.
  */
 export function expandEnv(text: string, env: NodeJS.ProcessEnv = process.env): Expanded {
   const unset = new Map<string, number>()
   const lines = text.split('\n').map((line, i) => {
-    // Comments are expanded too, but an unset variable in a comment has no effect.
+    // Variables in comments are replaced too, but an unset variable in a comment causes no warning.
     const isComment = line.trimStart().startsWith('#')
     return line.replace(/\$(?:\{([^}\n]*)\}|([A-Za-z_]\w*|[*#$@!?\d-]))/g, (_, braced?: string, bare?: string) => {
       const name = braced ?? bare ?? ''

@@ -3,8 +3,8 @@ import { LitestreamError } from '../errors.js'
 import { expandHome } from '../util/home.js'
 
 /**
- * The absolute path for a configured path: `~`, `~/x`, `sqlite:///x`, `sqlite3://x` or a plain
- * path. On Windows `sqlite:///C:/x` is `C:\x`.
+ * Converts a configured path to an absolute path. Accepts `~`, `~/x`, `sqlite:///x`, `sqlite3://x`
+ * and plain paths. On Windows, `sqlite:///C:/x` becomes `C:\x`.
  */
 export function expandPath(written: string, platform: NodeJS.Platform = process.platform): string {
   const isWindows = platform === 'win32'

@@ -1,7 +1,10 @@
 import { LitestreamError } from '../errors.js'
 import type { ParsedConfig } from './parse.js'
 
-/** Creates the error for a fault at a place in the file. */
+/**
+ * Creates a CONFIG_INVALID error whose message begins with the position of the key `path` in the
+ * file.
+ */
 export type FailAt = (path: readonly PropertyKey[], message: string, hint?: string) => LitestreamError
 
 export function failer(config: ParsedConfig): FailAt {

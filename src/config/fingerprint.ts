@@ -1,8 +1,9 @@
 import { Secret } from '../util/secret.js'
 
 /**
- * A text that is equal for equal values, also of secrets, and differs for others. The text contains
- * the secrets: compare it, and neither log nor keep it.
+ * Returns a text that is equal for equal values, including secrets, and different for different
+ * values. The text contains the secrets in clear. Callers must only compare the text, and must not
+ * log or store it.
  */
 export function fingerprint(value: unknown): string {
   if (value instanceof Secret) return `secret ${JSON.stringify(value.reveal())}`

@@ -8,8 +8,9 @@ import type { Config } from './types.js'
 const SOURCE = 'arguments'
 
 /**
- * A configuration for one database from command line arguments, with defaults for everything else.
- * Throws CONFIG_INVALID. Loads no YAML parser, which is a quarter of the code of a primary.
+ * Creates a configuration for one database from command line arguments. All other settings have
+ * their defaults. Throws CONFIG_INVALID. Does not load the YAML parser, which would be a quarter of
+ * the code in memory.
  */
 export function configFromArguments(dbPath: string, replicaUrl: string): Config {
   const given = { dbs: [{ path: expandPath(dbPath), replica: { url: replicaUrl } }] }

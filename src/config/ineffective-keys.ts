@@ -5,8 +5,8 @@ import { replicaType } from './replica-url.js'
 const SOMEWHERE: ReadonlySet<string> = new Set(Object.values(STORE_KEYS).flat())
 
 /**
- * One warning for each key of a replica that its type does not have. Keys at the top of the file are
- * defaults for replicas of every type.
+ * Returns one warning for each key of a replica that has no effect for the replica's type. Keys at
+ * the top of the file cause no warning, because they are defaults for replicas of all types.
  */
 export function ineffectiveKeys(config: ParsedConfig): string[] {
   const warnings: string[] = []

@@ -1,7 +1,7 @@
 import { configSchema } from './schema.js'
 import type { Shape } from './shape.js'
 
-/** The part of JSON Schema that this package's schema uses. */
+/** The part of JSON Schema that the schema of litestream.yml uses. */
 export interface JsonSchema {
   readonly type?: string | readonly string[]
   readonly description?: string
@@ -17,8 +17,8 @@ export interface JsonSchema {
 }
 
 /**
- * How each kind of value may be written in YAML, for editors; this package reads every scalar as
- * text.
+ * For each kind of value, the YAML forms that an editor should accept. The parser of this package
+ * reads every scalar as text.
  */
 const WRITTEN: Readonly<Record<string, object>> = {
   text: { type: ['string', 'number'] },
@@ -32,7 +32,10 @@ const WRITTEN: Readonly<Record<string, object>> = {
   permissions: { type: ['string', 'integer'] },
 }
 
-/** `own`: with this package's additional fields; otherwise as editors read it. */
+/**
+ * If `own` is true, the schema contains the additional fields of this package. Otherwise the schema
+ * is for editors.
+ */
 function schemaOf(shape: Shape<unknown>, own: boolean): JsonSchema {
   const { parts, kind, description, defaultText, secret, unused } = shape
   const fallback = !own && defaultText ? ` Default: ${defaultText}.` : ''
@@ -70,26 +73,29 @@ function schemaOf(shape: Shape<unknown>, own: boolean): JsonSchema {
 let ownSchema: JsonSchema | undefined
 
 /**
- * The schema with this package's additional fields (kind, default, secret), for documentation,
- * masking and suggestions.
+ * Returns the schema with the additional fields `kind`, `default` and `secret`, which
+ * documentation, masking and suggestions use.
  */
 export function describedSchema(): JsonSchema {
   ownSchema ??= schemaOf(configSchema, true)
   return ownSchema
 }
 
-/** The schema for editors: `# yaml-language-server: $schema=…`. */
+/**
+ * Returns the schema for editors, which a file can name in the comment `# yaml-language-server:
+ * $schema=…`.
+ */
 export function editorSchema(): object {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     ...schemaOf(configSchema, false),
-    // For YAML anchors; see parseConfig.
+    // Keys that begin with `x-` may hold YAML anchors. See parseConfig.
     patternProperties: { '^x-': {} },
     title: 'litestream.yml',
   }
 }
 
-/** The schema at a path into the file; list indexes are numbers. */
+/** Returns the schema of the key at `path`. List indexes in `path` are numbers. */
 export function schemaAt(path: readonly PropertyKey[]): JsonSchema | undefined {
   let schema: JsonSchema | undefined = describedSchema()
   for (const key of path) schema = typeof key === 'number' ? schema?.items : schema?.properties?.[String(key)]

@@ -3,15 +3,19 @@ import type { ParsedConfig } from './parse.js'
 import type { ReplicaFile } from './replica-settings.js'
 import type { ConfigFile, DatabaseFile } from './schema.js'
 
-/** The v0.3 snapshot settings of all replicas, combined into one setting of the process. */
+/**
+ * The snapshot settings that a Litestream 0.3 file has in each replica, combined into one setting
+ * of the process.
+ */
 export interface LegacySnapshot {
   interval?: number
   retention?: number
 }
 
 /**
- * Combines settings that Litestream 0.3 had per replica and 0.5 has per process. If replicas
- * differ, the safest value is used: the shortest interval, the longest retention.
+ * Combines settings that Litestream 0.3 has per replica and Litestream 0.5 has per process. If the
+ * replicas differ, returns the shortest interval and the longest retention, which are the safest
+ * values.
  */
 export function legacySnapshot(values: ConfigFile): LegacySnapshot {
   const result: LegacySnapshot = {}
@@ -28,7 +32,10 @@ function allReplicas(database: DatabaseFile): ReplicaFile[] {
   return [...(database.replica ? [database.replica] : []), ...(database.replicas ?? [])]
 }
 
-/** One warning for each old form in the file, with the lines to write instead. */
+/**
+ * Returns one warning for each setting in a form of Litestream 0.3. Each warning contains the lines
+ * that replace the setting.
+ */
 export function legacyWarnings(config: ParsedConfig): string[] {
   const warnings: string[] = []
   const { values } = config
@@ -65,7 +72,7 @@ export function legacyWarnings(config: ParsedConfig): string[] {
   return warnings
 }
 
-/** The entry in its current form, without the keys that have moved; secrets are omitted. */
+/** Returns the database entry in its current form, without moved keys and without secrets. */
 function newForm(database: DatabaseFile): string {
   const [replica] = database.replicas!
   const lines = [`  - path: ${database.path ?? '…'}`, '    replica:']

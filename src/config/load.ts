@@ -9,20 +9,25 @@ import { resolveConfig } from './resolve.js'
 import type { Config } from './types.js'
 
 export interface LoadConfigOptions {
-  /** Path of the file; `-` for standard input. Default: `LITESTREAM_CONFIG`, or /etc/litestream.yml if that is not set. */
+  /**
+   * Path of the configuration file, or `-` for standard input. Default: the environment variable
+   * LITESTREAM_CONFIG, or /etc/litestream.yml if the variable is not set.
+   */
   readonly path?: string
-  /** Replace `$NAME` in the text by environment variables; default true. */
+  /** Whether `$NAME` in the file is replaced by the environment variable NAME. Default: true. */
   readonly expandEnv?: boolean
 }
 
-/** The path of the configuration file, and where the path comes from. */
+/**
+ * Returns the path of the configuration file, and the name of the setting that the path comes from.
+ */
 export function configPath(path?: string): { readonly path: string; readonly from: string } {
   if (path) return { path: expandPath(path), from: '-config' }
   const env = process.env.LITESTREAM_CONFIG
   return env ? { path: expandPath(env), from: 'LITESTREAM_CONFIG' } : { path: DEFAULTS.configPath, from: 'the default' }
 }
 
-/** Parses text as if it were the content of `file`. Throws CONFIG_INVALID. */
+/** Parses text as the content of the configuration file `file`. Throws CONFIG_INVALID. */
 export function configFromText(text: string, file: string, options: LoadConfigOptions = {}): Config {
   const expanded = options.expandEnv === false ? { text, unset: [] } : expandEnv(text)
   const unset = expanded.unset.map((variable) => unsetWarning(file, variable))
@@ -31,7 +36,8 @@ export function configFromText(text: string, file: string, options: LoadConfigOp
     return { ...config, warnings: [...unset, ...config.warnings] }
   } catch (error) {
     if (unset.length === 0 || !isLitestreamError(error)) throw error
-    // An unset variable is a likely cause of a missing value.
+    // The hint mentions unset variables, because an unset variable probably caused the missing
+    // value.
     const { code, message, hint, file: about } = error
     throw new LitestreamError(code, message, { hint: `${hint} Note: ${unset.join('; ')}.`, file: about })
   }
@@ -44,7 +50,7 @@ function unsetWarning(file: string, { name, line }: UnsetVariable): string {
   return `${place}; use -no-expand-env if a "$" is part of a value`
 }
 
-/** Throws CONFIG_INVALID. */
+/** Reads the configuration from standard input. Throws CONFIG_INVALID. */
 function readStandardInput(): string {
   try {
     return readFileSync(0, 'utf8')
@@ -56,17 +62,20 @@ function readStandardInput(): string {
   }
 }
 
-/** Maximum size of a configuration file, bytes. */
+/** Maximum size of a configuration file in bytes. */
 const MOST_BYTES = 16 * 1024 * 1024
 
-/** An open file of this process, as a shell passes it for `<(command)`. */
+/**
+ * Matches the path of an open file descriptor of this process, which a shell passes for
+ * `<(command)`.
+ */
 const OPEN_FILE = /^\/(?:dev|proc\/self)\/fd\/\d+$|^\/dev\/stdin$/
 
 const NAME_A_FILE = 'Name a regular file, or pipe the configuration into the command with `-config -`.'
 
 /**
- * The text of a configuration file. A FIFO would block the process until another one writes to it,
- * also at a reload.
+ * Reads the text of a configuration file. Refuses a named pipe, because reading it would block the
+ * process, also during a reload, until another process writes to the pipe.
  */
 function readText(path: string): string {
   if (OPEN_FILE.test(path)) return readFileSync(path, 'utf8')

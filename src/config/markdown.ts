@@ -28,7 +28,10 @@ function flatten(prefix: string, schema: JsonSchema): (readonly [string, JsonSch
   )
 }
 
-/** docs/configuration.md, generated from the definition that validates the file. */
+/**
+ * Returns the text of docs/configuration.md, generated from the schema that validates the
+ * configuration file.
+ */
 export function configurationMarkdown(): string {
   const schema = describedSchema()
   const top = Object.entries(schema.properties!)

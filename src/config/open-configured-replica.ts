@@ -62,7 +62,7 @@ const ABS_KEYS = ['account-name', 'account-key', 'sas-token', 'endpoint'] as con
 
 const WEBDAV_KEYS = ['webdav-username', 'webdav-password', 'skip-verify', 'ca-file'] as const
 
-/** For each type of replica, the keys that only some types have. */
+/** For each replica type, the keys that have an effect only for some replica types. */
 export const STORE_KEYS: Readonly<Record<ReplicaConfig['type'], readonly (keyof ReplicaSettings)[]>> = {
   file: [],
   s3: S3_KEYS,
@@ -74,7 +74,10 @@ export const STORE_KEYS: Readonly<Record<ReplicaConfig['type'], readonly (keyof 
   abs: ABS_KEYS,
 }
 
-/** Converts a key to camel case: `access-key-id` is `accessKeyId` in the storage clients. */
+/**
+ * Converts a key of the file to the option name of the storage clients. For example,
+ * `access-key-id` becomes `accessKeyId`.
+ */
 function camelCase(key: string): string {
   return key.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 }
@@ -85,8 +88,8 @@ function pick(settings: ReplicaSettings, keys: readonly (keyof ReplicaSettings)[
 }
 
 /**
- * A replica's settings in the form for the storage clients. `database`: path of the database that
- * is replicated to it.
+ * Converts the settings of a replica to options of a storage client. `database` is the path of the
+ * database that is replicated to the replica.
  */
 export function clientOptions(replica: ReplicaConfig, database?: string): OpenReplicaClientOptions {
   const { recipients, identities, passphrase } = replica.encryption ?? {}

@@ -5,14 +5,20 @@ import { parseReplicaUrl } from '../storage/url.js'
 import { reveal } from '../util/secret.js'
 import type { Config, DatabaseConfig, DirectoryConfig, MirrorConfig, ReplicaConfig } from './types.js'
 
-/** The paths and replicas of the databases of one process; no two may overlap. */
+/**
+ * The paths and replicas that the databases of one process use. The paths and replicas of two
+ * databases must not overlap.
+ */
 export class ClaimedPlaces {
   readonly #paths = new PathClaims()
-  /** For each location in a store, the database that is replicated to it. */
+  /** For each location in a store, the path of the database that is replicated to the location. */
   readonly #replicas = new Map<string, string>()
   readonly #file: string | undefined
 
-  /** Claims the control socket. Throws CONFIG_INVALID if the parts of a directory entry overlap. */
+  /**
+   * Registers the path of the control socket. Throws CONFIG_INVALID if the paths of a directory
+   * entry overlap.
+   */
   constructor(config: Config) {
     this.#file = config.file
     if (config.socket.enabled) {
@@ -23,8 +29,8 @@ export class ClaimedPlaces {
   }
 
   /**
-   * Claims the paths to which replicating the database writes. Throws CONFIG_INVALID, and claims
-   * nothing, if one of them overlaps with another claim.
+   * Registers the paths and replicas to which a replicated database writes. Throws CONFIG_INVALID
+   * if one of them overlaps with a registered path or replica. Registers none of them in that case.
    */
   add(database: DatabaseConfig): void {
     const { path, metaPath, replica, mirrors } = database
@@ -44,15 +50,15 @@ export class ClaimedPlaces {
     for (const place of places) this.#replicas.set(place, path)
   }
 
-  /** Releases the claims of a database. */
+  /** Removes the paths and replicas of a database. */
   remove(path: string): void {
     this.#paths.release(path)
     for (const [place, owner] of this.#replicas) if (owner === path) this.#replicas.delete(place)
   }
 
   /**
-   * Databases of a directory entry get unique names below these folders, so only the folders must
-   * not overlap.
+   * Each database of a directory entry gets a separate folder below `meta-dir` and below the
+   * replica URL. Therefore only these two parent folders are compared.
    */
   #checkDirectory({ dir, metaDir, metaPath, replica }: DirectoryConfig): void {
     const location = parseReplicaUrl(replica.url.reveal())
@@ -72,7 +78,7 @@ export class ClaimedPlaces {
   }
 }
 
-/** The folder of a mirror. */
+/** Returns the path of a mirror that is a local folder. */
 const mirrorClaims =
   (database: string) =>
   ({ replica }: MirrorConfig): Claim[] => {
@@ -80,15 +86,18 @@ const mirrorClaims =
     return location.type === 'file' ? [{ path: location.path, tree: true, what: `a mirror of ${database}` }] : []
   }
 
-/** Throws CONFIG_INVALID for the first configured database that overlaps with an earlier one. */
+/**
+ * Throws CONFIG_INVALID for the first configured database whose paths or replica overlap with those
+ * of an earlier database.
+ */
 export function refuseOverlaps(config: Config): void {
   const places = new ClaimedPlaces(config)
   for (const database of config.databases) places.add(database)
 }
 
 /**
- * A normalized text for a location in a store, whatever the form of its URL; undefined for a
- * folder, whose path is claimed.
+ * Returns a text that is equal for all URLs of the same location in a store. Returns undefined for
+ * a local folder, which is compared by its path.
  */
 function placeOf(replica: ReplicaConfig): string | undefined {
   const location = parseReplicaUrl(replica.url.reveal())

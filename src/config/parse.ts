@@ -7,13 +7,16 @@ import { formatKeyPath, ShapeFault } from './shape.js'
 import { parseYaml } from './yaml.js'
 
 /**
- * A configuration file before inheritance and defaults, with the position of each value in the
- * text.
+ * A configuration file before inheritance and defaults. `place` returns the position of each value
+ * in the text.
  */
 export interface ParsedConfig {
   readonly file: string
   readonly values: ConfigFile
-  /** `file:line:column` of the value, or of its nearest enclosing section. */
+  /**
+   * Returns `file:line:column` of the value at `path`. If the value is absent, returns the position
+   * of the nearest enclosing section.
+   */
   place(path: readonly PropertyKey[]): string
 }
 
@@ -56,7 +59,10 @@ function invalid(place: string, message: string, hint?: string): LitestreamError
   return new LitestreamError('CONFIG_INVALID', `${place}: ${message}`, { file, hint })
 }
 
-/** Names of keys in documents and other programs that no similarity leads to the right one. */
+/**
+ * Wrong key names from other programs and documents, each with the correct key. Their spelling is
+ * too different for a suggestion by similarity.
+ */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   'access-key-secret': 'secret-access-key',
   'aws-access-key-id': 'access-key-id',
@@ -73,8 +79,8 @@ function unknownKey(places: Places, path: readonly PropertyKey[], key: string): 
 }
 
 /**
- * `x-…` keys at the top hold YAML anchors, as in other programs' files; the aliases are resolved
- * already.
+ * Removes keys at the top of the file that begin with `x-`. Such keys hold YAML anchors, as in
+ * files of other programs, and the YAML parser has already resolved the aliases.
  */
 function withoutExtensions(values: unknown): unknown {
   if (typeof values !== 'object' || values === null || Array.isArray(values)) return values
@@ -82,8 +88,8 @@ function withoutExtensions(values: unknown): unknown {
 }
 
 /**
- * Parses YAML and checks it against the schema. Throws CONFIG_INVALID with file, line, column and a
- * correction.
+ * Parses YAML and checks the values against the schema. Throws CONFIG_INVALID with the file, the
+ * line, the column and a correction.
  */
 export function parseConfig(text: string, file: string): ParsedConfig {
   const { document, values, lines } = parseYaml(text, file)

@@ -34,9 +34,7 @@ function settings(config: DatabaseSettings) {
   }
 }
 
-/**
- * The effective configuration in the form of the file, with every default and with secrets masked.
- */
+/** Returns the section `validation` of the effective configuration. */
 function validation({ validationInterval, restoreProof }: Config): object {
   const settings = {
     ...(validationInterval ? { interval: formatDuration(validationInterval) } : {}),
@@ -46,6 +44,10 @@ function validation({ validationInterval, restoreProof }: Config): object {
   return Object.keys(settings).length > 0 ? { validation: settings } : {}
 }
 
+/**
+ * Returns the effective configuration in the form of the file, with every default and with secrets
+ * masked.
+ */
 export function effectiveConfig(config: Config): object {
   const { snapshot, socket, heartbeat } = config
   return {

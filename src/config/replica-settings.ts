@@ -8,7 +8,8 @@ import { anything, type Read, section, texts } from './shape.js'
 const unused = { unused: true }
 
 /**
- * Replica keys that are also allowed at the top level of the file, as defaults for every replica.
+ * Replica keys that are also allowed at the top level of the file. A key at the top level is the
+ * default for every replica.
  */
 export const inheritedReplicaKeys = {
   'sync-interval': duration(
@@ -117,7 +118,10 @@ const ageKey = anything({
   unused: true,
 })
 
-/** Keys of Litestream 0.3, which are still read, with a warning that shows the current form. */
+/**
+ * Keys of Litestream 0.3 that are still accepted. Each key causes a warning that shows the current
+ * form.
+ */
 const legacyReplicaKeys = {
   retention: duration('Litestream 0.3; now `snapshot.retention` at the top of the file.', undefined),
   'retention-check-interval': duration(
@@ -154,7 +158,7 @@ export const replicaFields = {
   ...legacyReplicaKeys,
 }
 
-/** The section of a replica. */
+/** Returns the schema of a replica section. */
 export const replicaSection = (description?: string) =>
   section(replicaFields, { title: 'replica', ...(description === undefined ? {} : { description }) })
 

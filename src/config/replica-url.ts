@@ -5,7 +5,7 @@ import { reveal, type Secret } from '../util/secret.js'
 import { expandPath } from './expand-path.js'
 import type { ReplicaFile } from './replica-settings.js'
 
-/** For each URL scheme, the keys that a `url` makes superfluous. */
+/** For each URL scheme, the keys whose values the URL itself contains. */
 const PARTS_OF_URL: Readonly<Record<string, readonly (keyof ReplicaFile)[]>> = {
   file: ['path'],
   s3: ['path', 'bucket'],
@@ -19,10 +19,13 @@ const PARTS_OF_URL: Readonly<Record<string, readonly (keyof ReplicaFile)[]>> = {
 
 const REPLICA_TYPES = Object.keys(PARTS_OF_URL)
 
-/** Creates the error for a fault; the caller adds the position. */
+/** Creates the error for a fault in the key `key`. The caller adds the position in the file. */
 export type Fail = (key: keyof ReplicaFile | undefined, message: string, hint?: string) => Error
 
-/** Litestream's replica type: the URL's scheme, otherwise `type`, otherwise a file. */
+/**
+ * Returns the replica type as Litestream determines it. The scheme of `url` takes precedence over
+ * `type`. Without both keys, the type is `file`.
+ */
 export function replicaType(replica: ReplicaFile): string {
   if (replica.url !== undefined)
     return (/^([a-z][a-z0-9+.-]*):/i.exec(replica.url.reveal())?.[1]?.toLowerCase() ?? 'file').replace(
@@ -50,7 +53,10 @@ function keyPath(written: string | undefined): string {
     .replaceAll('#', '%23')
 }
 
-/** The replica's URL, from either form of the file: `url`, or `type` with the keys of that type. */
+/**
+ * Returns the replica URL. Accepts both forms of the file, `url` alone, or `type` with the keys of
+ * that type.
+ */
 export function replicaUrl(replica: ReplicaFile, fail: Fail): Secret {
   return secretUrl(urlText(replica, fail))
 }
@@ -72,7 +78,8 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
     )
   }
   if (replica.url !== undefined) {
-    // Litestream's own example has a bucket beside a NATS URL without a path.
+    // Litestream's example configuration has a NATS URL without a path, and the bucket in the key
+    // `bucket`.
     const url = replica.url.reveal()
     const bare = type === 'nats' && /^nats:\/\/[^/]*\/?$/i.test(url)
     for (const key of PARTS_OF_URL[type]!) {
@@ -94,8 +101,7 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
     case 'sftp': {
       const user = replica.user ? `${encodeURIComponent(replica.user)}@` : ''
       const host = required(replica, 'host', type, fail)
-      // A path without a slash at its beginning is relative to the directory that the server logs
-      // the user into.
+      // A path that does not begin with a slash is relative to the home directory of the SFTP user.
       return `sftp://${user}${host}${replica.path?.startsWith('/') ? keyPath(replica.path) : `/~${keyPath(replica.path)}`}`
     }
     case 'webdav': {

@@ -12,8 +12,8 @@ import type { DatabaseConfig, DatabaseSettings, DirectoryConfig, MirrorConfig, R
 type Path = readonly PropertyKey[]
 
 /**
- * The settings of a replica, completed by those at the top of the file; a key that neither sets is
- * absent.
+ * Merges the settings of a replica with the defaults at the top of the file. A key that is set in
+ * neither place is absent from the result.
  */
 function inherit(root: ConfigFile, replica: ReplicaFile): ReplicaFile {
   const inherited = Object.keys(inheritedReplicaKeys).map((key) => [key, root[key as keyof ReplicaSettings]])
@@ -23,8 +23,8 @@ function inherit(root: ConfigFile, replica: ReplicaFile): ReplicaFile {
 
 function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: FailAt): ReplicaConfig {
   if (own.age !== undefined) throw ageError(fail, [...path, 'age'])
-  // `bucket` and `host` at the top of the file are defaults for replicas without a URL, and do not
-  // contradict the URL of another replica.
+  // `bucket` and `host` at the top of the file are defaults for replicas without a URL. They must
+  // not contradict the URL of a replica.
   const merged = inherit(root, own)
   const whereabouts =
     own.url === undefined ? merged : { ...merged, bucket: own.bucket, host: own.host, 'webdav-url': own['webdav-url'] }
@@ -56,7 +56,8 @@ function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: Fa
 }
 
 /**
- * As in Litestream, errors name the single replica `replica`, also if the file has a list.
+ * Returns the name of the replica section in error messages. The name is `replica`, also if the
+ * file has a `replicas` list, as in Litestream.
  */
 function formatPath(path: Path): string {
   return `dbs[${String(path[1])}].replica`
@@ -122,7 +123,7 @@ function databaseSettings(database: DatabaseFile, path: Path, fail: FailAt): Omi
     if (value < 0) throw fail([...path, key], `${key} must be 0 or more (got ${formatDuration(value)})`)
     return value
   }
-  // SQLite counts whole milliseconds with 31 bits.
+  // SQLite stores the busy timeout as a 31-bit number of whole milliseconds.
   const wholeMilliseconds = (key: 'busy-timeout', value: number) => {
     if (value <= MAX_DELAY_MS) return Math.ceil(value)
     throw fail([...path, key], `${key} must be at most ${formatDuration(MAX_DELAY_MS)} (got ${formatDuration(value)})`)
@@ -145,7 +146,7 @@ function databaseSettings(database: DatabaseFile, path: Path, fail: FailAt): Omi
   }
 }
 
-/** The `dbs` of the file: single databases, and directories to look for databases in. */
+/** Resolves the `dbs` section of the file to database entries and directory entries. */
 export function resolveDatabases(config: ParsedConfig, failAt: FailAt) {
   const databases: DatabaseConfig[] = []
   const directories: DirectoryConfig[] = []

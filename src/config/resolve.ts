@@ -12,7 +12,7 @@ import { formatKeyPath } from './shape.js'
 import type { Config } from './types.js'
 
 /**
- * Applies inheritance and defaults and checks the rules that the shape does not contain. Throws
+ * Applies inheritance and defaults, and checks rules that the schema does not express. Throws
  * CONFIG_INVALID.
  */
 export function resolveConfig(config: ParsedConfig): Config {
@@ -134,7 +134,7 @@ export function resolveConfig(config: ParsedConfig): Config {
   }
 }
 
-/** Keys of the settings that delete files of replicas. */
+/** Keys of settings that make retention delete files of replicas. */
 const RETENTION_KEYS = [
   ['l0-retention'],
   ['snapshot', 'retention'],
@@ -168,8 +168,8 @@ function isHttpUrl(text: string): boolean {
 }
 
 /**
- * Litestream has one snapshot schedule per process, but allows it in a database entry; the entries
- * must then agree.
+ * Litestream has one snapshot schedule per process, but also accepts snapshot settings in a
+ * database entry. All database entries must then have the same snapshot settings.
  */
 function resolveSnapshot({ values }: ParsedConfig, fail: FailAt) {
   const legacy = legacySnapshot(values)

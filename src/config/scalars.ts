@@ -4,7 +4,7 @@ import { formatBytes } from '../util/format-bytes.js'
 import { Secret } from '../util/secret.js'
 import { type KeyPath, type ScalarKind, type Shape, ShapeFault, scalar } from './shape.js'
 
-/** Bounds of a number; durations in milliseconds, sizes in bytes. */
+/** Minimum and maximum of a number. Durations are in milliseconds, and sizes are in bytes. */
 interface Range {
   readonly min?: number
   readonly max?: number
@@ -14,12 +14,15 @@ interface KeyOptions extends Range {
   readonly unused?: boolean
 }
 
-/** A value for a message, shortened in case a whole file was inserted. */
+/**
+ * Quotes a value for a message. Shortens the value to 60 characters, because it may be the text of
+ * a whole file.
+ */
 function quoted(value: string): string {
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
 }
 
-/** A scalar of a kind; `read` returns undefined for invalid text. */
+/** Creates the shape of a scalar. `read` returns undefined for an invalid text. */
 function kindOf<T>(
   kind: ScalarKind,
   expected: string,
@@ -40,8 +43,8 @@ export function text(description: string, defaultText?: string, options: KeyOpti
 }
 
 /**
- * Text that is never printed; it becomes a Secret when it is read. Empty text counts as absent, as
- * in Go.
+ * Creates the shape of a text that is never printed. The value becomes a Secret. An empty text
+ * counts as absent, as in Go.
  */
 export function secretText(description: string): Shape<Secret | undefined> {
   const read = (value: string) => (value === '' ? undefined : new Secret(value))
@@ -49,8 +52,8 @@ export function secretText(description: string): Shape<Secret | undefined> {
 }
 
 /**
- * Text with a secret part: `conceal` defines how it is shown. Empty text counts as absent, as in
- * Go.
+ * Creates the shape of a text with a secret part. `conceal` returns the Secret that messages show.
+ * An empty text counts as absent, as in Go.
  */
 export function concealedText(description: string, conceal: (text: string) => Secret): Shape<Secret | undefined> {
   const read = (value: string) => (value === '' ? undefined : conceal(value))
@@ -80,13 +83,13 @@ export function boolean(description: string, defaultValue?: boolean, options: Ke
   return kindOf('boolean', 'true or false', read, description, { defaultText: defaultValue?.toString(), ...options })
 }
 
-/** Returns `value` if it is within the bounds, otherwise undefined. */
+/** Returns `value` if it is between the minimum and the maximum. Otherwise returns undefined. */
 function within(value: number | undefined, { min, max }: Range): number | undefined {
   if (value === undefined || value < (min ?? -Infinity) || value > (max ?? Infinity)) return undefined
   return value
 }
 
-/** The bounds as text for a message: ` from 1 to 1000`. */
+/** Formats the minimum and the maximum for a message, for example ` from 1 to 1000`. */
 function bounds({ min, max }: Range, format: (value: number) => string = String): string {
   return `${min === undefined ? '' : ` from ${format(min)}`}${max === undefined ? '' : ` to ${format(max)}`}`
 }
@@ -101,12 +104,15 @@ export function integer(description: string, defaultValue?: number, options: Key
   return kindOf('integer', `a whole number${bounds(options)}`, read, description, about)
 }
 
-/** A bare integer below this number of nanoseconds lacks its unit. */
+/**
+ * A bare integer below this number of nanoseconds is refused, because its unit is probably missing.
+ */
 const FEWEST_NANOSECONDS = 1_000_000
 
 /**
- * A duration in milliseconds. A bare integer is in nanoseconds, as in Go; `24` is refused, because
- * it most likely lacks its unit.
+ * Creates the shape of a duration, which is converted to milliseconds. A bare integer is a number
+ * of nanoseconds, as in Go. A small bare integer such as `24` is refused, because its unit is
+ * probably missing.
  */
 export function duration(description: string, defaultMs?: number, options: KeyOptions = {}) {
   const { min, max, ...meta } = options
@@ -123,7 +129,7 @@ export function duration(description: string, defaultMs?: number, options: KeyOp
   return kindOf('duration', expected, read, description, { defaultText, ...meta })
 }
 
-/** A size in bytes. */
+/** Creates the shape of a size in bytes. */
 export function size(description: string, defaultText?: string, range: Range = {}) {
   const read = (value: string) => {
     try {
@@ -136,7 +142,7 @@ export function size(description: string, defaultText?: string, range: Range = {
   return kindOf('size', expected, read, description, { defaultText })
 }
 
-/** A file mode in octal, with or without a leading zero. */
+/** Creates the shape of an octal file mode, with or without a leading zero. */
 export function permissions(description: string, defaultValue: number) {
   const read = (value: string) =>
     /^(0o?)?[0-7]{3}$/.test(value) ? Number.parseInt(value.replace(/^0o?/, ''), 8) : undefined

@@ -99,8 +99,8 @@ const databaseSection = section({
 })
 
 /**
- * The definition of litestream.yml, from which types, validation, JSON Schema and documentation are
- * derived.
+ * The definition of litestream.yml. The types, the validation, the JSON Schema and the
+ * documentation are derived from this definition.
  */
 export const configSchema = section(
   {

@@ -4,7 +4,10 @@ import { reveal, Secret } from '../util/secret.js'
 import type { ReplicaSettings } from './replica-settings.js'
 import type { ReplicaConfig } from './types.js'
 
-/** Settings that can be part of a URL, with their names there. */
+/**
+ * For each URL scheme, the settings that the URL can contain, with the names of their query
+ * parameters.
+ */
 const PARAMETERS: Readonly<Record<string, Partial<Record<keyof ReplicaSettings, string>>>> = {
   s3: {
     endpoint: 'endpoint',
@@ -52,7 +55,10 @@ function userinfo({ type, url, settings }: ReplicaConfig): string | undefined {
   return type === 'nats' && settings.token ? encodeURIComponent(settings.token.reveal()) : undefined
 }
 
-/** The URL or the settings may name a user; the settings take precedence. */
+/**
+ * Returns the user and password for the URL. A user in the settings takes precedence over a user in
+ * the URL.
+ */
 function namedUser(url: Secret, settings: ReplicaSettings): string | undefined {
   const location = parseReplicaUrl(url.reveal())
   const isWebdav = location.type === 'webdav'
@@ -65,7 +71,10 @@ function namedUser(url: Secret, settings: ReplicaSettings): string | undefined {
   return encodeURIComponent(user) + (password ? `:${encodeURIComponent(password)}` : '')
 }
 
-/** `ACCOUNT:KEY` or `ACCOUNT`; undefined if the configuration adds nothing to the URL. */
+/**
+ * Returns `ACCOUNT:KEY` or `ACCOUNT`. Returns undefined if the settings set neither the account
+ * name nor its key.
+ */
 function accountOf(url: Secret, settings: ReplicaSettings): string | undefined {
   const location = parseReplicaUrl(url.reveal())
   const account = settings['account-name'] || (location.type === 'abs' && location.settings.accountName)
@@ -75,8 +84,8 @@ function accountOf(url: Secret, settings: ReplicaSettings): string | undefined {
 }
 
 /**
- * One URL with everything that a reader of the replica needs, including credentials, for callers
- * that can pass only a URL. Throws INVALID_ARGUMENT for settings that cannot be part of a URL.
+ * Returns one URL that contains everything that a reader of the replica needs, including
+ * credentials. Throws INVALID_ARGUMENT for settings that cannot be part of a URL.
  */
 export function selfContainedUrl(replica: ReplicaConfig): Secret {
   const { type, url, settings } = replica

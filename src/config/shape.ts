@@ -1,30 +1,31 @@
-/** The description of a value of litestream.yml, for documentation, masking and suggestions. */
+/** Describes a value of litestream.yml for documentation, masking and suggestions. */
 export interface Description {
-  /** Undefined for a section, a list, and a text with a fixed set of values. */
+  /** Undefined for sections, for lists, and for texts with a fixed set of values. */
   readonly kind?: ScalarKind
   readonly description?: string
-  /** The default of an absent key, as it would be written in the file. */
+  /** The default for an absent key, in the form that the file would contain. */
   readonly defaultText?: string
-  /** Never printed. */
+  /** Whether the value is never printed. */
   readonly secret?: boolean
-  /** Read for compatibility; has no effect. */
+  /** Whether the key is accepted for compatibility only, and has no effect. */
   readonly unused?: boolean
 }
 
 /**
- * The kinds of values in a configuration file. YAML scalars are read as text, so that `password:
- * 0123` stays unchanged; these kinds convert the text, with YAML 1.1's spellings as in Go's parser.
+ * The kinds of values in a configuration file. The parser reads YAML scalars as text, so that
+ * `password: 0123` stays unchanged. Each kind converts the text, and accepts YAML 1.1 spellings as
+ * Go's parser does.
  */
 export type ScalarKind = 'text' | 'boolean' | 'integer' | 'duration' | 'size' | 'permissions'
 
 export type KeyPath = readonly PropertyKey[]
 
-/** Formats a key path for users: `dbs[0].replica.sync-interval`. */
+/** Formats a key path for messages, for example `dbs[0].replica.sync-interval`. */
 export function formatKeyPath(path: readonly PropertyKey[]): string {
   return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : `${i ? '.' : ''}${String(key)}`)).join('')
 }
 
-/** The structure of a shape, for its JSON Schema. */
+/** The structure of a shape, from which the JSON Schema is made. */
 export type Parts =
   | { readonly type: 'scalar' }
   | { readonly type: 'any' }
@@ -32,22 +33,22 @@ export type Parts =
   | { readonly type: 'section'; readonly fields: Readonly<Record<string, Shape<unknown>>>; readonly title?: string }
   | { readonly type: 'list'; readonly items: Shape<unknown>; readonly most?: number }
 
-/** The required form of a value. Undefined, an absent key, is always accepted. */
+/** The required form of a value. Undefined, the value of an absent key, is always accepted. */
 export interface Shape<T> extends Description {
   readonly parts: Parts
-  /** Converts a value for the program. Throws ShapeFault. */
+  /** Checks a value and converts it to the form that the program uses. Throws ShapeFault. */
   read(value: unknown, at: KeyPath): T
 }
 
-/** The type of the values that a shape returns. */
+/** The type of the values that the `read` method of a shape returns. */
 export type Read<S> = S extends Shape<infer T> ? T : never
 
-/** The error for the first invalid value. */
+/** The error for the first invalid value of the file. */
 export class ShapeFault extends Error {
   readonly at: KeyPath
-  /** The unknown key of the section at `at`, if that is the fault. */
+  /** The name of the unknown key in the section at `at`. Undefined for any other fault. */
   readonly unknownKey: string | undefined
-  /** The correction, if it is known. */
+  /** How to correct the fault. Undefined if no correction is known. */
   readonly hint: string | undefined
 
   constructor(message: string, at: KeyPath, more: { readonly unknownKey?: string; readonly hint?: string } = {}) {
@@ -59,8 +60,8 @@ export class ShapeFault extends Error {
 }
 
 /**
- * Any scalar; `read` converts its text. NUL characters are refused, because they would truncate a
- * path, an argument or a header.
+ * Creates the shape of a scalar. `read` converts its text. A text with a NUL character is refused,
+ * because NUL would truncate a path, an argument or a header.
  */
 export function scalar<T>(
   expected: string,
@@ -83,13 +84,16 @@ type Fields = Readonly<Record<string, Shape<unknown>>>
 type Section<F extends Fields> = { [Key in keyof F]?: Read<F[Key]> | undefined }
 
 export interface SectionOptions extends Description {
-  /** The error message if a value is not a section. */
+  /** The error message for a value that is not a section. */
   readonly expected?: string
-  /** Title in the JSON Schema. */
+  /** The title of the section in the JSON Schema. */
   readonly title?: string
 }
 
-/** A section with optional keys. An unknown key is a fault, reported after faults in the values. */
+/**
+ * Creates the shape of a section with optional keys. An unknown key is a fault, which is reported
+ * only if all values are valid.
+ */
 export function section<const F extends Fields>(
   fields: F,
   options: SectionOptions = {},
@@ -118,7 +122,7 @@ export function section<const F extends Fields>(
 
 export interface ListOptions extends Description {
   readonly most?: number
-  /** The error message for a longer list. */
+  /** The error message for a list with too many entries. */
   readonly tooLong?: string
 }
 
@@ -140,7 +144,10 @@ export function list<T>(items: Shape<T>, options: ListOptions = {}): Shape<NonNu
 
 const LIST_HINT = 'Begin each entry on a line of its own with "- ".'
 
-/** A text where a section is expected is often the URL or path that belongs into it. */
+/**
+ * Returns a hint for a text in the place of a section. The text is often the URL or the path that
+ * belongs into the section.
+ */
 function sectionHint(value: unknown, keys: readonly string[]): { readonly hint?: string } {
   if (Array.isArray(value)) return { hint: 'Remove the "- ": this key takes one section, not a list.' }
   if (typeof value !== 'string') return {}
@@ -154,7 +161,7 @@ function required<T>(value: T, at: KeyPath): NonNullable<T> {
   return value
 }
 
-/** One text, or a list of texts. */
+/** Creates the shape of one text or a list of texts. */
 export function texts(about: Description): Shape<string[] | undefined> {
   return {
     ...about,
@@ -168,7 +175,7 @@ export function texts(about: Description): Shape<string[] | undefined> {
   }
 }
 
-/** Any value. */
+/** Creates a shape that accepts any value. */
 export function anything(about: Description): Shape<unknown> {
   return { ...about, parts: { type: 'any' }, read: (value) => value }
 }

@@ -3,7 +3,7 @@ import type { LogLevel, LogType } from '../util/log-level.js'
 import type { Secret } from '../util/secret.js'
 import type { ReplicaSettings } from './replica-settings.js'
 
-/** See EncryptionSettings. */
+/** Settings for encrypting the files of the replica, as in EncryptionSettings. */
 export interface EncryptionConfig {
   readonly recipients?: readonly string[] | undefined
   readonly identities?: readonly string[] | undefined
@@ -11,13 +11,13 @@ export interface EncryptionConfig {
 }
 
 /**
- * One replica of one database with all of its settings. Durations are in milliseconds, sizes in
- * bytes.
+ * One replica of one database with all its settings. Durations are in milliseconds, and sizes are
+ * in bytes.
  */
 export interface ReplicaConfig {
   readonly type: string
   readonly url: Secret
-  /** Settings that are not in the URL: credentials, and options of the provider. */
+  /** Settings that the URL does not contain, such as credentials and options of the provider. */
   readonly settings: ReplicaSettings
   readonly encryption?: EncryptionConfig
   readonly syncInterval: number
@@ -25,14 +25,14 @@ export interface ReplicaConfig {
   readonly autoRecover: boolean
 }
 
-/** A mirror of a database's replica in another place. */
+/** A mirror, which is a second copy of a database's replica. */
 export interface MirrorConfig {
   readonly replica: ReplicaConfig
-  /** See MirrorOptions. */
+  /** See `retention` in MirrorOptions. */
   readonly retention?: number
-  /** Minimum time between two passes while the replica changes. */
+  /** Minimum time between two mirror passes while the replica changes. */
   readonly interval: number
-  /** Maximum bytes per second. */
+  /** Maximum number of bytes that the mirror copies per second. */
   readonly limit?: number
 }
 
@@ -42,32 +42,32 @@ export interface DatabaseSettings {
   readonly checkpointInterval: number
   readonly busyTimeout: number
   readonly minCheckpointPageCount: number
-  /** Negative: never. */
+  /** A negative number means that the WAL is never truncated. */
   readonly truncatePageN: number
-  /** 0: no limit. */
+  /** 0 means that the size is not limited. */
   readonly maxSyncWalBytes: number
   readonly restoreIfDbNotExists: boolean
-  /** Write only while this primary holds the lease of the replica. */
+  /** Whether the primary writes only while it holds the lease of the replica. */
   readonly lease: boolean
   readonly leaseTtl: number
   readonly mirrors: readonly MirrorConfig[]
-  /** A missing database file is not an error. */
+  /** Whether a missing database file counts as healthy. */
   readonly allowMissing: boolean
-  /** What to do with a database that does not continue the newest state of its replica. */
+  /** What the primary does if the database does not continue the newest state of its replica. */
   readonly onDivergence: OnDivergence
 }
 
 export interface DatabaseConfig extends DatabaseSettings {
-  /** Absolute path. */
+  /** Absolute path of the database file. */
   readonly path: string
-  /** Absolute path; undefined for the default beside the database. */
+  /** Absolute path of the state folder. If undefined, the state folder is beside the database. */
   readonly metaPath?: string
   readonly replica: ReplicaConfig
 }
 
 /**
- * A directory whose databases are found when replication starts, and while it runs if the directory
- * is watched.
+ * A directory entry of the configuration. Replication finds the databases of the directory when it
+ * starts. If `watch` is set, replication also finds databases that are created later.
  */
 export interface DirectoryConfig extends DatabaseSettings {
   readonly dir: string
@@ -82,30 +82,31 @@ export interface DirectoryConfig extends DatabaseSettings {
 export interface LoggingConfig {
   readonly level: LogLevel
   readonly type: LogType
-  /** False: logs go to stdout. */
+  /** If false, the process logs to stdout. */
   readonly stderr: boolean
-  /** Whether each line names the place in the code that logged it. */
+  /** Whether each log line contains the source file and line that logged it. */
   readonly source: boolean
 }
 
-/** The effective configuration, after inheritance and defaults. */
+/** The effective configuration of a process, after inheritance and defaults. */
 export interface Config {
   /**
-   * The configuration file; undefined if the configuration was made from command line arguments.
+   * Path of the configuration file. Undefined if the configuration comes from command line
+   * arguments.
    */
   readonly file?: string
-  /** The address that serves metrics, health and the status page. */
+  /** The address of the HTTP server for metrics, health and the status page. */
   readonly addr?: string
   /** The address of the MCP server. */
   readonly mcpAddr?: string
   readonly exec?: Secret
   readonly socket: { readonly enabled: boolean; readonly path: string; readonly permissions: number }
-  /** Index 0 is level 1. */
+  /** The first entry is level 1. */
   readonly levels: readonly { readonly level: number; readonly interval: number }[]
   readonly snapshot: { readonly interval: number; readonly retention: number }
-  /** Undefined: no validation. */
+  /** If undefined, the levels are not validated on schedule. */
   readonly validationInterval?: number
-  /** Undefined: no scheduled restores. */
+  /** If undefined, no scheduled restores are made. */
   readonly restoreProof?: { readonly interval: number; readonly directory?: string }
   readonly l0Retention: number
   readonly l0RetentionCheckInterval: number
@@ -119,6 +120,6 @@ export interface Config {
   readonly logging: LoggingConfig
   readonly databases: readonly DatabaseConfig[]
   readonly directories: readonly DirectoryConfig[]
-  /** Warnings for the user: old forms, and keys without effect. */
+  /** Warnings about settings in the form of Litestream 0.3, and about keys without effect. */
   readonly warnings: readonly string[]
 }

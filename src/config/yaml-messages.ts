@@ -1,8 +1,8 @@
 import type { ErrorCode, YAMLError } from 'yaml'
 
 /**
- * Error messages by error code of the YAML parser. The parser's own messages quote text near the
- * error, which may contain a password.
+ * Error messages by error code of the YAML parser. The messages of the parser itself quote text
+ * near the error, which may contain a password.
  */
 const MESSAGES: Readonly<Record<ErrorCode, string>> = {
   ALIAS_PROPS: 'an alias (*name) cannot have an anchor or a tag',
@@ -30,7 +30,7 @@ const MESSAGES: Readonly<Record<ErrorCode, string>> = {
   UNEXPECTED_TOKEN: 'a quote, bracket, comma or text is not allowed here; put the value in quotes',
 }
 
-/** What to do about an error of the YAML parser. */
+/** Returns a hint that tells how to correct an error of the YAML parser. */
 export function yamlHint({ code }: YAMLError): string {
   if (code === 'TAB_AS_INDENT') return 'Replace the tabs of the indentation by spaces.'
   if (code === 'DUPLICATE_KEY') return 'Join the two entries, or delete one of them.'

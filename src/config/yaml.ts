@@ -3,9 +3,9 @@ import { LitestreamError } from '../errors.js'
 import { yamlHint, yamlMessage } from './yaml-messages.js'
 
 /**
- * Maximum number of references to one anchor, with nested ones multiplied: enough for thousands of
- * databases with shared settings, and far below the billions of values that a few nested aliases
- * can represent.
+ * Maximum number of references to one anchor. References in nested aliases are multiplied. The
+ * limit allows thousands of databases with shared settings, and prevents a file in which a few
+ * nested aliases represent billions of values.
  */
 const MAX_ALIAS_COUNT = 10_000
 
@@ -13,14 +13,14 @@ export interface YamlFile {
   readonly document: Document
   readonly lines: LineCounter
   /**
-   * Objects, arrays and text: scalars are not converted; a key whose value is empty, `~` or `null`
-   * is absent.
+   * The values of the file as objects, arrays and texts. Scalars stay texts. A key whose value is
+   * empty, `~` or `null` is absent.
    */
   readonly values: unknown
 }
 
 /**
- * Parses the text of a YAML file. Throws CONFIG_INVALID, whose message quotes nothing of the text.
+ * Parses the text of a YAML file. Throws CONFIG_INVALID. The error message does not quote the text.
  */
 export function parseYaml(text: string, file: string): YamlFile {
   const lines = new LineCounter()
@@ -50,8 +50,9 @@ export function parseYaml(text: string, file: string): YamlFile {
 }
 
 /**
- * A tag of YAML itself (`!!str`) changes nothing, because values are read as text; any other tag
- * would be ignored silently.
+ * Returns whether a warning is about an unknown tag. YAML's own tags such as `!!str` have no
+ * effect, because all values are read as text. The parser would ignore any other tag without an
+ * error.
  */
 function isUnknownTag(warning: YAMLError, text: string): boolean {
   return warning.code === 'TAG_RESOLVE_FAILED' && !text.startsWith('!!', warning.pos[0])
@@ -70,7 +71,10 @@ function valuesOf(document: Document): unknown {
   return withoutNulls(document.toJS({ maxAliasCount: MAX_ALIAS_COUNT }), new Map())
 }
 
-/** `seen`: an alias refers to the same object everywhere, and an object may contain itself. */
+/**
+ * `seen` contains the copies of objects that were visited, because several aliases may refer to the
+ * same object, and an object may contain itself.
+ */
 function withoutNulls(value: unknown, seen: Map<unknown, unknown>): unknown {
   if (value === null || typeof value !== 'object') return value
   const known = seen.get(value)

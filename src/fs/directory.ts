@@ -11,14 +11,17 @@ const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 
 const openOf = promisify(openCallback)
 
-/** Directories that are being synced; a sync that begins later serves all that wait for it. */
+/**
+ * The running sync of each directory. `next` is the sync that starts after the running one, and
+ * serves all calls that wait for it.
+ */
 const syncs = new Map<string, { readonly running: Promise<void>; next: Promise<void> | undefined }>()
 
 /**
- * Makes the entries of a directory, such as a new or renamed file, survive a power cut. Does nothing
- * on Windows, which has no such call: NTFS keeps entries consistent with its journal. Calls for
- * one directory that come while it is being synced share the next sync: thousands of databases get
- * their folders in the same directory.
+ * Syncs a directory, so that its entries, such as a new or renamed file, survive a power cut. Does
+ * nothing on Windows, which has no call for syncing a directory, because NTFS keeps directory
+ * entries consistent with its journal. Calls during a running sync share the next sync of the
+ * directory, because thousands of databases may have their folders in one directory.
  */
 export function syncDirectory(directory: string): Promise<void> {
   const current = syncs.get(directory)
@@ -44,18 +47,20 @@ async function syncNow(directory: string): Promise<void> {
   try {
     await syncDescriptor(fd)
   } catch (error) {
-    // Some network file systems cannot sync a directory; they write entries immediately.
+    // Some network file systems cannot sync a directory, because they write directory entries
+    // immediately.
     if (!isErrno(error, 'EINVAL', 'ENOTSUP', 'EBADF')) throw error
   } finally {
-    // Nothing is written to a directory through a descriptor, so that this does not wait.
+    // Closing a directory never waits for the disk, because the process has written nothing through
+    // the descriptor.
     closeSync(fd)
   }
 }
 
 /**
- * mkdir -p whose new directories survive a power cut. New directories get the owner of `ownership`;
- * without it, directories that root creates belong to the owner of their parent. `mode` is reduced
- * by the umask. Returns whether the directory is new.
+ * Creates a directory and its missing parents, which then survive a power cut. New directories get
+ * the owner of `ownership`. Without `ownership`, a directory that root creates gets the owner of
+ * its parent. The umask reduces `mode`. Returns whether the directory is new.
  */
 export async function makeDirectory(directory: string, ownership?: Ownership, mode = 0o777): Promise<boolean> {
   const absolute = path.resolve(directory)
@@ -73,8 +78,8 @@ export async function makeDirectory(directory: string, ownership?: Ownership, mo
 }
 
 /**
- * `makeDirectory` for a folder of the program's own, on the disk of the database: what it makes gets
- * its owner by synchronous calls (see writeOwnDurably), and is synced in parallel.
+ * Creates a directory for files of this program, on the disk of the database. Sets the owner with
+ * synchronous calls (see writeOwnDurably), and syncs all parents in parallel.
  */
 export async function makeOwnDirectory(directory: string, ownership: Ownership): Promise<void> {
   const absolute = path.resolve(directory)
@@ -95,9 +100,9 @@ export async function makeOwnDirectory(directory: string, ownership: Ownership):
 }
 
 /**
- * Makes a directory and its missing parents; returns the first one made. The option `recursive` of
- * Node.js never returns if a file system refuses a directory in an existing one with ENOENT, as
- * autofs and /proc do.
+ * Creates a directory and its missing parents. Returns the topmost directory that was created. Does
+ * not use the `recursive` option of `mkdir`, which hangs on file systems such as autofs and /proc,
+ * because they refuse a new directory with ENOENT although its parent exists.
  */
 async function createAll(directory: string, mode: number): Promise<string | undefined> {
   try {
@@ -110,7 +115,7 @@ async function createAll(directory: string, mode: number): Promise<string | unde
     try {
       await mkdir(directory, { mode })
     } catch (again) {
-      // Another process may have made it meanwhile.
+      // Another process may have created the directory meanwhile.
       await existing(directory, again)
       return first
     }
@@ -118,18 +123,18 @@ async function createAll(directory: string, mode: number): Promise<string | unde
   }
 }
 
-/** Throws `error`, why the directory could not be made, unless it exists. */
+/** Throws `error`, the error of creating `directory`, unless the directory exists. */
 async function existing(directory: string, error: unknown): Promise<undefined> {
   const stats = await stat(directory).catch(() => undefined)
   if (stats?.isDirectory()) return
   if (!isErrno(error, 'EEXIST')) throw error
-  // A file has this name, or a dangling link.
+  // A file or a dangling symbolic link has the name of the directory.
   throw Object.assign(new Error(`ENOTDIR: ${directory} is not a directory`, { cause: error }), { code: 'ENOTDIR' })
 }
 
 /**
- * Uses a descriptor: with a path, another user could replace the directory and make root change the
- * owner of another file.
+ * Passes a handle of the directory to `act`. With a path instead of a handle, another user could
+ * replace the directory and make root change the owner of another file.
  */
 async function withDirectory(directory: string, act: (handle: FileHandle) => Promise<void>): Promise<void> {
   const handle = await open(directory, DIRECTORY)

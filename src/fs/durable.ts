@@ -12,22 +12,24 @@ import { resolveTarget } from './target.js'
 import { createTemporary } from './temporary.js'
 
 export interface DurableWriteOptions {
-  /** Modification time of the file, milliseconds since the epoch. */
+  /** Modification time to set, in milliseconds since the epoch. */
   readonly mtime?: number
-  /** Fail with EEXIST if the file exists. */
+  /** If true, the write fails with EEXIST if the file exists. */
   readonly createOnly?: boolean
   /**
-   * Owner and mode. Default: those of the replaced file; for a new file, those of the process.
+   * Owner and mode of the written file. Default: a replaced file keeps its owner and mode, and a
+   * new file gets those of the process.
    */
   readonly ownership?: Ownership
   readonly signal?: AbortSignal
 }
 
 /**
- * Writes `file` atomically: at any moment, also after a power cut, its name refers to the complete
- * new content or to the previous content. Steps: temporary file, fsync, rename (or link, which
- * fails with EEXIST if the name exists), fsync of the directory. The directory must exist. A
- * symbolic link is kept, and its target is replaced; see resolveTarget. Returns the size.
+ * Writes `file` atomically. At any moment, also after a power cut, the name refers to either the
+ * complete new content or the previous content. Writes a temporary file, syncs the temporary file,
+ * renames it to `file`, and syncs the directory. With `createOnly`, creates a hard link instead of
+ * renaming, which fails with EEXIST if the name exists. The directory must exist. If `file` is a
+ * symbolic link, replaces the target of the link (see resolveTarget). Returns the size in bytes.
  */
 export async function writeDurably(
   file: string,
@@ -69,23 +71,20 @@ export async function writeDurably(
   return size
 }
 
-/**
- * Renames a file that is on disk, replacing an existing one, so that the rename survives a power
- * cut.
- */
+/** Renames a synced file, and replaces an existing file. The rename survives a power cut. */
 export async function renameDurably(from: string, to: string): Promise<void> {
   await replaceFile(from, to)
   await syncDirectory(path.dirname(to))
 }
 
-/** Fails with EEXIST if `file` exists. */
+/** Gives a temporary file its final name. Fails with EEXIST if `file` exists. */
 async function nameOnce(temporary: string, file: string): Promise<void> {
   try {
     await link(temporary, file)
   } catch (error) {
     if (!isErrno(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error
-    // For file systems without links (FAT, some FUSE): check, then rename. Two simultaneous writers
-    // are not detected there.
+    // Some file systems (FAT, some FUSE) have no hard links, so the code checks for the name and
+    // then renames. On such a file system, two simultaneous writers do not detect each other.
     if (await exists(file))
       throw Object.assign(new Error(`EEXIST: ${file} exists`, { cause: error }), { code: 'EEXIST' })
     await replaceFile(temporary, file)

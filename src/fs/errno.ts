@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.js'
 
-/** Maps an error of the operating system to our code and the user's next step. */
+/** The error code and the hint for each error of the operating system. */
 export const ERRNO: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ENOENT: ['NOT_FOUND', 'Check the path: the file or one of its directories does not exist.'],
   ENOTDIR: ['STORAGE_FAILED', 'Correct the path: one of its directories is a file.'],

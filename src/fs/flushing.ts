@@ -1,12 +1,12 @@
 import type { FileHandle } from 'node:fs/promises'
 import { datasyncHandle } from './handle.js'
 
-/** Number of bytes after which written data is flushed to disk in the background. */
+/** Number of new bytes after which a flush starts in the background. */
 const FLUSH_BYTES = 8 * 1024 * 1024
 
 /**
- * Flushes a large file to disk in pieces, so that the disk works while the next pieces are made;
- * one piece at a time.
+ * Flushes a large file to disk while the writer produces the next part of the file. Runs at most
+ * one flush at a time.
  */
 export class Flushing {
   readonly #handle: FileHandle
@@ -18,7 +18,10 @@ export class Flushing {
     this.#handle = handle
   }
 
-  /** `size` bytes have been written so far. */
+  /**
+   * Starts a flush if enough bytes were written. `size` is the total number of bytes written to the
+   * file.
+   */
   wrote(size: number): void {
     if (this.#running || size - this.#flushed < FLUSH_BYTES) return
     this.#flushed = size
@@ -36,8 +39,8 @@ export class Flushing {
   }
 
   /**
-   * Waits for the flush and throws its error: the system reports each failure once, so a later sync
-   * would not see it.
+   * Waits for the running flush, and throws the error of any flush. The operating system reports a
+   * write error only once, so a later fsync would not report it again.
    */
   async end(): Promise<void> {
     await this.settled()

@@ -2,8 +2,8 @@ import { opendir } from 'node:fs/promises'
 import { isErrno } from './fs-error.js'
 
 /**
- * The names of the folders in `directory`, sorted; none if the directory does not exist. Symbolic
- * links are not followed. Errors of the system are thrown unchanged.
+ * Returns the sorted names of the folders in `directory`. Returns an empty list if `directory` does
+ * not exist. Does not follow symbolic links. Throws errors of the operating system unchanged.
  */
 export async function foldersIn(directory: string): Promise<string[]> {
   const names: string[] = []

@@ -1,8 +1,8 @@
 import { LitestreamError, toLitestreamError } from '../errors.js'
 
 /**
- * The LitestreamError for an error of `node:fs` while `doing` (such as "reading") something with
- * `file`.
+ * Converts an error of `node:fs` to a LitestreamError. `doing` is the failed action, such as
+ * "reading", and `file` is the path of the file.
  */
 export function fsError(error: unknown, doing: string, file: string): LitestreamError {
   if (error instanceof LitestreamError) return error

@@ -2,50 +2,53 @@ import { fdatasync, fsync, futimes, futimesSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { promisify } from 'node:util'
 
-// Under Yarn's Plug'n'Play, which replaces node:fs, a FileHandle has no sync, datasync, utimes and
-// asyncDispose. These functions work on its descriptor.
+// Yarn's Plug'n'Play replaces node:fs, and its FileHandle has no `sync`, `datasync`, `utimes` and
+// `asyncDispose`. Therefore these functions use the file descriptor of the handle.
 
 const fsyncOf = promisify(fsync)
 const fdatasyncOf = promisify(fdatasync)
 const futimesOf = promisify(futimes)
 
-/** Returns after data and metadata are on disk. */
+/** Resolves when the data and the metadata of the file are on disk. */
 export function syncHandle(handle: FileHandle): Promise<void> {
   return fsyncOf(handle.fd)
 }
 
-/** `syncHandle` for a descriptor. */
+/** Does the same as `syncHandle` for a file descriptor. */
 export function syncDescriptor(fd: number): Promise<void> {
   return fsyncOf(fd)
 }
 
-/** `datasyncHandle` for a descriptor. */
+/** Does the same as `datasyncHandle` for a file descriptor. */
 export function datasyncDescriptor(fd: number): Promise<void> {
   return fdatasyncOf(fd)
 }
 
-/** Returns after the data, and the metadata that reading it needs, are on disk. */
+/**
+ * Resolves when the data of the file, and the metadata that is needed to read the data, are on
+ * disk.
+ */
 export function datasyncHandle(handle: FileHandle): Promise<void> {
   return fdatasyncOf(handle.fd)
 }
 
 /**
- * Half a microsecond in milliseconds. Node passes a time on as seconds in a double, and libuv cuts
- * it off at whole microseconds: without this half, one of 0.470 s often becomes 0.469999 s, which
- * Litestream reads as 469 ms.
+ * Half a microsecond, in milliseconds. Node.js passes a time as seconds in a double, and libuv
+ * truncates it to whole microseconds. Without the half microsecond, 0.470 s often becomes 0.469999
+ * s, which Litestream reads as 469 ms.
  */
 const HALF_MICROSECOND = 0.0005
 
 /**
- * Sets the time of modification, and that of access, to exactly `mtime`, whole milliseconds since
- * the epoch.
+ * Sets the modification time and the access time of a file to exactly `mtime`, which is in whole
+ * milliseconds since the epoch.
  */
 export function setTime(handle: FileHandle, mtime: number): Promise<void> {
   const seconds = secondsOf(mtime)
   return futimesOf(handle.fd, seconds, seconds)
 }
 
-/** `setTime` for a descriptor, in code that cannot wait. */
+/** Does the same as `setTime` for a file descriptor, with a synchronous call. */
 export function setTimeSync(fd: number, mtime: number): void {
   const seconds = secondsOf(mtime)
   futimesSync(fd, seconds, seconds)

@@ -1,6 +1,6 @@
 import type { BigIntStats, Stats } from 'node:fs'
 
-/** A file's type as text for messages. */
+/** Describes the type of a file in messages, for example "a directory". */
 export function kindOf(stats: Stats | BigIntStats): string {
   if (stats.isFile()) return 'a regular file'
   if (stats.isDirectory()) return 'a directory'

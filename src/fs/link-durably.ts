@@ -4,20 +4,24 @@ import { syncDirectory } from './directory.js'
 import { isErrno } from './fs-error.js'
 import type { Ownership } from './owner.js'
 
-/** Errors that mean that these two paths cannot be linked, or not any more. */
+/**
+ * Errors that mean that `existing` and `file` cannot be hard-linked, or that `existing` was
+ * removed.
+ */
 const NO_LINK = ['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES', 'ENOENT'] as const
 
-/** Owner and mode of what is made in a directory. */
+/** Returns the owner and the mode that a new file in the directory gets. */
 async function madeIn(directory: string): Promise<{ uid: number; gid: number; mode: number }> {
   const { uid, gid, mode } = await stat(directory)
   return { uid, gid, mode: mode & 0o666 }
 }
 
 /**
- * Gives `existing` the second name `file`, or fails with EEXIST if that name exists. Only if a copy
- * would be identical: with the modification time `mtime` (milliseconds since the epoch), and the
- * owner and mode of `ownership` or, without it, those of a new file in the directory. Returns the
- * size, or false if the file must be copied instead.
+ * Creates the hard link `file` to `existing`, but only if a copy would be identical. A copy would
+ * have the modification time `mtime` (milliseconds since the epoch) and the owner and mode of
+ * `ownership`. Without `ownership`, a copy would have the owner and mode of a new file in the
+ * directory. Returns the size in bytes, or false if the caller must copy the file instead. Fails
+ * with EEXIST if `file` exists.
  */
 export async function linkDurably(
   existing: string,

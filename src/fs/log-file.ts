@@ -5,8 +5,8 @@ import { openRegularSync } from './open-regular-sync.js'
 const { O_APPEND, O_CREAT, O_WRONLY } = constants
 
 /**
- * Opens a file to which a log is appended; every user can read it. Returns the function that
- * appends a line. Both throw errors that name the file.
+ * Opens or creates a log file that every user can read. Returns a function that appends a line to
+ * the log file. Errors of `openLogFile` and of the returned function contain the path of the file.
  */
 export function openLogFile(file: string): (line: string) => void {
   let fd: number

@@ -2,19 +2,20 @@ import { opendir, readdir, stat } from 'node:fs/promises'
 import { throwIfAborted } from '../util/abort.js'
 import { isErrno } from './fs-error.js'
 
-/** Number of entries read per system call. */
+/** Number of directory entries that one system call reads. */
 const BATCH = 1024
 
 /**
- * Size in bytes up to which a directory is read at once: at most some thousand names. Iterating over
- * a directory takes four times the processor time, because each step passes a thread of libuv's pool.
+ * Maximum size in bytes of a directory that is read with one call. Such a directory has at most
+ * some thousand entries. Reading entries one after another takes four times the processor time,
+ * because each step uses a thread of libuv's pool.
  */
 const SMALL_DIRECTORY = 128 * 1024
 
 /**
- * The names in `directory` that `wanted` accepts, in no order; none if the directory does not
- * exist. Only these names are kept in memory, however large the directory is. Errors of the system
- * are thrown unchanged.
+ * Returns the names in `directory` for which `wanted` returns true, in no particular order. Returns
+ * an empty list if `directory` does not exist. Keeps only these names in memory if the directory is
+ * large. Throws errors of the operating system unchanged.
  */
 export async function namesIn(
   directory: string,

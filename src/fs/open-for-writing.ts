@@ -9,21 +9,21 @@ import { applyOwnership, applyOwnershipSync, giveToOwnerOf, type Ownership } fro
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDWR } = constants
 
 /**
- * Opens an existing file for reading and writing. The file must not be a link: resolve it first,
- * see resolveTarget.
+ * Opens an existing file for reading and writing. Fails if `file` is a symbolic link, so the caller
+ * must call resolveTarget first.
  */
 export async function openForUpdate(file: string): Promise<FileHandle> {
   return (await openRegular(file, O_RDWR | O_NOFOLLOW)).handle
 }
 
-/** Creates a file, or fails with EEXIST. `mode` is reduced by the umask. */
+/** Creates a file. Fails with EEXIST if the file exists. The umask reduces `mode`. */
 export async function createFile(file: string, mode = 0o600): Promise<FileHandle> {
   return (await openRegular(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode)).handle
 }
 
 /**
- * Opens a file of this program, and creates it if it does not exist. The file gets the owner and
- * mode of `ownership`; without it, a new file is accessible only to the owner of its folder.
+ * Opens or creates a file of this program. The file gets the owner and mode of `ownership`. Without
+ * `ownership`, only the owner of the folder can access a new file.
  */
 export async function openOwn(file: string, ownership?: Ownership): Promise<FileHandle> {
   const { handle, isNew } = await openOrCreate(file)
@@ -46,7 +46,7 @@ async function openOrCreate(file: string): Promise<{ readonly handle: FileHandle
   }
 }
 
-/** `openOwn` for code that cannot wait. Returns the descriptor. */
+/** Does the same as `openOwn`, with synchronous calls. Returns the file descriptor. */
 export function openOwnSync(file: string, ownership: Ownership | undefined): number {
   const fd = openRegularSync(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
   try {

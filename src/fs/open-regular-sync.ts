@@ -3,17 +3,18 @@ import { LitestreamError } from '../errors.js'
 import { isErrno } from './fs-error.js'
 import { kindOf } from './kind.js'
 
-// Without node:fs/promises, which takes a millisecond to load in each thread.
+// This file does not import node:fs/promises, because loading that module takes a millisecond in
+// each thread.
 
 const { O_NONBLOCK, O_NOCTTY, O_RDONLY } = constants
 
 /**
- * Maximum size in bytes of a small file (a key, a certificate, a lock) that is read whole; the
- * default of `readRegular`.
+ * Maximum size in bytes of a small file, such as a key, a certificate or a lock file, that is read
+ * as a whole. Default limit of `readRegular`.
  */
 export const SMALL_FILE = 1024 * 1024
 
-/** `openRegular` for code that cannot wait. Returns the descriptor. */
+/** Does the same as `openRegular`, with synchronous calls. Returns the file descriptor. */
 export function openRegularSync(file: string, flags: number = O_RDONLY, mode = 0o666): number {
   let fd: number
   try {
@@ -32,7 +33,7 @@ export function openRegularSync(file: string, flags: number = O_RDONLY, mode = 0
   }
 }
 
-/** `readRegular` for code that cannot wait. */
+/** Does the same as `readRegular`, with synchronous calls. */
 export function readRegularSync(file: string, limit = SMALL_FILE): Buffer {
   const fd = openRegularSync(file)
   try {
@@ -49,7 +50,7 @@ export function readRegularSync(file: string, limit = SMALL_FILE): Buffer {
   }
 }
 
-/** The size of a file; throws STORAGE_FAILED if it is more than `limit`. */
+/** Returns the size of a file in bytes. Throws STORAGE_FAILED if the size exceeds `limit`. */
 export function roomFor({ size }: Stats, file: string, limit: number): number {
   if (size <= limit) return size
   throw new LitestreamError('STORAGE_FAILED', `${file} has ${size} bytes; the limit is ${limit} bytes`, {
@@ -58,13 +59,13 @@ export function roomFor({ size }: Stats, file: string, limit: number): number {
   })
 }
 
-/** Returns `stats`, or throws STORAGE_FAILED if they are not those of a regular file. */
+/** Returns `stats`. Throws STORAGE_FAILED if `stats` does not describe a regular file. */
 export function checkRegular(file: string, stats: Stats): Stats {
   if (!stats.isFile()) throw notRegular(file, stats)
   return stats
 }
 
-/** STORAGE_FAILED, naming the kind of the file. */
+/** Returns a STORAGE_FAILED error that describes the type of the file. */
 export function notRegular(file: string, stats: Stats): LitestreamError {
   return new LitestreamError('STORAGE_FAILED', `${file} is ${kindOf(stats)}, not a regular file`, {
     file,

@@ -7,20 +7,21 @@ const { O_NONBLOCK, O_NOCTTY, O_RDONLY } = constants
 
 export interface RegularFile {
   readonly handle: FileHandle
-  /** Result of fstat(2) for `handle`. */
+  /** The result of fstat(2) for `handle`. */
   readonly stats: Stats
 }
 
 /**
- * Opens a regular file, also through a symbolic link. For a FIFO, a socket, a device or a
- * directory, throws STORAGE_FAILED immediately: open(2) of a FIFO waits for its other end, and
- * would block a thread of libuv's pool. Errors of the system are thrown unchanged.
+ * Opens a regular file, and follows symbolic links. Throws STORAGE_FAILED immediately for a named
+ * pipe, a socket, a device or a directory. Without O_NONBLOCK, open(2) of a named pipe would wait
+ * for another process and block a thread of libuv's pool. Throws errors of the operating system
+ * unchanged.
  */
 export async function openRegular(file: string, flags: number = O_RDONLY, mode = 0o666): Promise<RegularFile> {
   const handle = await open(file, flags | O_NONBLOCK | O_NOCTTY, mode).catch(async (error: unknown) => {
     if (isErrno(error, 'ENXIO')) throw notRegular(file, await stat(file))
-    // A file with a lease (some Samba servers keep one) can be opened when its holder has released
-    // the lease, which takes a moment.
+    // Some Samba servers put a lease on an open file. open(2) with O_NONBLOCK then fails, and
+    // open(2) without O_NONBLOCK waits until the server has released the lease.
     if (isErrno(error, 'EAGAIN') && (await stat(file)).isFile()) return open(file, flags, mode)
     throw error
   })
@@ -33,9 +34,10 @@ export async function openRegular(file: string, flags: number = O_RDONLY, mode =
 }
 
 /**
- * The bytes that a regular file has when the first piece is requested, in pieces of at most
- * `chunkSize` bytes; fewer if the file becomes shorter. A piece takes no more memory than the rest
- * of the file: a stream of Node.js takes `chunkSize` bytes, twice, also for the smallest file.
+ * Yields the content of a regular file in chunks of at most `chunkSize` bytes. Reads up to the size
+ * that the file had when it was opened. Ends early if the file becomes shorter. Allocates no more
+ * memory for a chunk than the file still has bytes. A stream of Node.js would allocate `chunkSize`
+ * bytes twice, also for a small file.
  */
 export async function* streamRegular(file: string, chunkSize: number): AsyncGenerator<Uint8Array, void, undefined> {
   const { handle, stats } = await openRegular(file)
@@ -53,8 +55,8 @@ export async function* streamRegular(file: string, chunkSize: number): AsyncGene
 }
 
 /**
- * The content of a regular file of at most `limit` bytes; throws STORAGE_FAILED for a larger file
- * without reading further.
+ * Reads a regular file of at most `limit` bytes. Throws STORAGE_FAILED for a larger file, without
+ * reading it.
  */
 export async function readRegular(file: string, limit = SMALL_FILE): Promise<Buffer> {
   const { handle, stats } = await openRegular(file)

@@ -3,7 +3,7 @@ import { type FileHandle, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { isErrno } from './fs-error.js'
 
-/** Owner and permission bits for a new file or folder, copied from an existing file. */
+/** Owner and permission bits of a new file or folder, copied from an existing file. */
 export interface Ownership {
   readonly uid: number
   readonly gid: number
@@ -13,14 +13,18 @@ export interface Ownership {
 
 const PERMISSIONS = 0o777
 const ALL_BITS = 0o7777
-/** Minimum modes: a temporary mode of the source must not lock out the owner of the new file. */
+/**
+ * Minimum modes of a new file and a new folder, so that their owner has access even if the existing
+ * file temporarily denies access to its owner.
+ */
 const OWNER_FILE = 0o600
 const OWNER_FOLDER = 0o700
 const SET_GROUP_ID = 0o2000
 
 /**
- * The ownership for new files: owner and mode of `file`; new folders get those of its folder.
- * Undefined if `file` does not exist.
+ * Returns the ownership for new files and folders that belong to `file`. New files get the owner
+ * and mode of `file`. New folders get the owner of `file`, and a mode derived from the folder of
+ * `file`. Returns undefined if `file` does not exist.
  */
 export async function ownershipLike(file: string): Promise<Ownership | undefined> {
   try {
@@ -32,7 +36,7 @@ export async function ownershipLike(file: string): Promise<Ownership | undefined
   }
 }
 
-/** `ownershipLike` for code that cannot wait. */
+/** Does the same as `ownershipLike`, with synchronous calls. */
 export function ownershipLikeSync(file: string): Ownership | undefined {
   try {
     return ownershipFrom(statSync(file), statSync(path.dirname(path.resolve(file))))
@@ -47,14 +51,15 @@ function ownershipFrom({ uid, gid, mode }: Stats, around: Stats): Ownership {
   return { uid, gid, fileMode, directoryMode: folderMode(around.mode, fileMode) }
 }
 
-/** Like `ownershipLike`, for a file whose folder does not matter. */
+/** Returns the ownership for a file that replaces a file with these `stats`. */
 export function ownershipOf({ uid, gid, mode }: Stats): Ownership {
   return { uid, gid, fileMode: mode & PERMISSIONS, directoryMode: 0o700 }
 }
 
 /**
- * The permission bits for a file made from `sources`, so that no user can read it who could not
- * read all of them. Sources without a mode, such as S3 objects, set no limit.
+ * Returns the permission bits of a file that is made from `sources`. Only users who can read all
+ * sources can read the file. A source without a mode, such as an S3 object, does not restrict the
+ * permissions.
  */
 export function newFileMode(sources: Iterable<{ readonly mode?: number | undefined }>): number {
   let allowed = 0o666
@@ -65,9 +70,10 @@ export function newFileMode(sources: Iterable<{ readonly mode?: number | undefin
 }
 
 /**
- * The mode of a folder for files of mode `file`: that of `directory`, without access for users who
- * cannot read such a file and without write access for users who cannot write one. So a database in
- * /tmp does not get a folder that every user can write to.
+ * Returns the mode of a new folder for files with mode `file`. The folder gets the mode
+ * `directory`, but users who cannot read the files have no access to the folder, and users who
+ * cannot write to the files cannot write to the folder. For example, the folder for a database in
+ * /tmp is not writable for every user.
  */
 function folderMode(directory: number, file: number): number {
   let allowed = 0o700 | SET_GROUP_ID
@@ -79,8 +85,9 @@ function folderMode(directory: number, file: number): number {
 }
 
 /**
- * Sets owner and mode of an open file or folder. Only root can change the owner: otherwise the
- * process keeps the file, and the group of the process gets no more access than every user has.
+ * Sets the owner and mode of an open file or folder. If the process is not root, it cannot change
+ * the owner. If the process cannot set the group, the current group gets only the permissions that
+ * all users have.
  */
 export async function applyOwnership(
   handle: FileHandle,
@@ -98,7 +105,7 @@ export async function applyOwnership(
   if ((before.mode & ALL_BITS) !== mode || before.gid !== gid) await permitted(handle.chmod(mode))
 }
 
-/** `applyOwnership` for a descriptor, in code that cannot wait. */
+/** Does the same as `applyOwnership` for a file descriptor, with synchronous calls. */
 export function applyOwnershipSync(fd: number, ownership: Ownership, kind: 'file' | 'directory'): void {
   const { uid, gid } = ownership
   const before = fstatSync(fd)
@@ -113,13 +120,14 @@ export function applyOwnershipSync(fd: number, ownership: Ownership, kind: 'file
 
 function modeFor({ fileMode, directoryMode }: Ownership, kind: 'file' | 'directory', hasGroup: boolean): number {
   const mode = kind === 'file' ? fileMode : directoryMode
-  // With another group, keeps only the bits that group and others have in common.
+  // If the file has another group than intended, the group gets only the permission bits that all
+  // users have.
   return hasGroup ? mode : mode & ~((~mode & 7) << 3)
 }
 
 /**
- * Gives a file that root creates in another user's folder to that user, as if the user had created
- * it.
+ * Gives a file that root has created in a folder of another user to the owner of the folder. Does
+ * nothing if the process is not root.
  */
 export async function giveToOwnerOf(directory: string, handle: FileHandle): Promise<void> {
   if (process.geteuid?.() !== 0) return
@@ -128,8 +136,8 @@ export async function giveToOwnerOf(directory: string, handle: FileHandle): Prom
 }
 
 /**
- * Errors that mean that the process lacks the right, or that the file system, such as FAT, has no
- * owners and modes.
+ * Errors that mean that the process may not change an owner or a mode, or that the file system
+ * (such as FAT) stores neither.
  */
 const NOT_PERMITTED = ['EPERM', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'] as const
 

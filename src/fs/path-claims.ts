@@ -1,26 +1,29 @@
 import path from 'node:path'
 import { realPathOf } from './real-path.js'
 
-/** A path to which one part of a configuration writes. */
+/** A path to which one part of a process writes. */
 export interface Claim {
-  /** The configured path; symbolic links are resolved for the comparison. */
+  /** The configured path. PathClaims resolves its symbolic links before the comparison. */
   readonly path: string
-  /** Whether the claim covers a folder with all of its contents, instead of one file. */
+  /**
+   * True if the claim is for a folder with all its contents, and false if the claim is for one
+   * file.
+   */
   readonly tree: boolean
-  /** A description for messages, such as "the replica of /var/lib/app.db". */
+  /** A description of the path for messages, such as "the replica of /var/lib/app.db". */
   readonly what: string
 }
 
 /**
- * The form of a path in which two names of one file are equal: Windows and macOS ignore the case of
- * letters, and macOS the way in which accents are written. On a volume that does not, two names that
- * differ only in this count as an overlap, too.
+ * Returns a form of a path that is equal for all names of one file. Windows and macOS ignore letter
+ * case, and macOS ignores how accents are encoded. On a volume that distinguishes such names, two
+ * different files may have the same form and count as an overlap.
  */
 export function comparablePath(real: string, platform: NodeJS.Platform = process.platform): string {
   return platform === 'win32' || platform === 'darwin' ? real.normalize('NFC').toLowerCase() : real
 }
 
-/** Two claims for one path, or for a path inside a claimed folder. */
+/** Two claims for the same path, or a claim for a path inside a claimed folder. */
 export interface Overlap {
   readonly claim: Claim
   readonly other: Claim
@@ -30,7 +33,7 @@ interface Held extends Claim {
   readonly owner: string
 }
 
-/** The folders above a path, the nearest first. */
+/** Yields the folders above a path, the nearest folder first. */
 function* foldersOf(real: string): Generator<string> {
   for (let at = real; at !== path.dirname(at); ) {
     at = path.dirname(at)
@@ -39,19 +42,19 @@ function* foldersOf(real: string): Generator<string> {
 }
 
 /**
- * The paths to which the parts of a process write. No two of them may overlap, because the parts
- * would overwrite or delete each other's files. Each operation takes one step per folder in a path,
- * however many claims are held.
+ * The paths to which the parts of a process write. Two parts must not write to overlapping paths,
+ * because each part could overwrite or delete files of the other part. The time of each operation
+ * depends on the number of folders in a path, and not on the number of claims.
  */
 export class PathClaims {
   readonly #held = new Map<string, Held>()
-  /** Number of claims below each folder. */
+  /** For each folder, the number of claims below the folder. */
   readonly #below = new Map<string, number>()
   readonly #owned = new Map<string, string[]>()
 
   /**
-   * Adds the claims of `owner`. Returns the first overlap, also among these claims; in that case it
-   * adds none of them.
+   * Adds the claims of `owner`. If a claim overlaps with an earlier claim, or with another claim in
+   * `claims`, adds no claim and returns the overlap.
    */
   add(owner: string, claims: readonly Claim[]): Overlap | undefined {
     const added: string[] = []
@@ -70,7 +73,7 @@ export class PathClaims {
     return undefined
   }
 
-  /** Removes every claim of `owner`. */
+  /** Removes all claims of `owner`. */
   release(owner: string): void {
     for (const real of this.#owned.get(owner) ?? []) this.#remove(real)
     this.#owned.delete(owner)

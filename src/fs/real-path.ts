@@ -5,14 +5,14 @@ import path from 'node:path'
 const MOST_LINKS = 40
 
 /**
- * The links found by the running code, which cannot wait: a process with thousands of databases in
- * one folder would otherwise look at the parts of its path ten times for each.
+ * Caches links until the current synchronous code ends. Without the cache, a process with thousands
+ * of databases in one folder would read each part of the folder's path ten times per database.
  */
 const found = new Map<string, string | undefined>()
 
 /**
- * `file` with every symbolic link resolved. Parts that do not exist yet or are not accessible stay
- * as written, and so does a loop of links. Never throws.
+ * Resolves every symbolic link in `file`. Parts of the path that do not exist or are not accessible
+ * stay unchanged. A loop of links leaves the whole path unchanged. Never throws.
  */
 export function realPathOf(file: string): string {
   let links = 0

@@ -5,8 +5,8 @@ import { namesIn } from './names-in.js'
 import { removeFile } from './remove.js'
 
 /**
- * Files below a directory whose names `isOwn` accepts, without symbolic links, in up to `depth`
- * levels of directories.
+ * Returns the regular files below `directory` for whose names `isOwn` returns true. Searches
+ * `depth` levels of subdirectories, and does not follow symbolic links.
  */
 export async function filesBelow(
   directory: string,
@@ -23,7 +23,10 @@ export async function filesBelow(
   return files
 }
 
-/** Removes files, then `directory` and the directories in it if they are empty. */
+/**
+ * Removes `files`. Then removes the empty directories in `directory`, and `directory` itself if it
+ * is empty.
+ */
 export async function removeBelow(directory: string, files: readonly string[]): Promise<void> {
   for (const file of files) await removeFile(file)
   for (const name of await namesIn(directory, () => true)) await removeIfEmpty(path.join(directory, name))

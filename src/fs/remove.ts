@@ -2,7 +2,7 @@ import { unlinkSync } from 'node:fs'
 import { lstat, unlink } from 'node:fs/promises'
 import { isErrno } from './fs-error.js'
 
-/** Removes a file or link; no error if it does not exist. */
+/** Removes a file or a symbolic link. Does nothing if the path does not exist. */
 export async function removeFile(file: string): Promise<void> {
   try {
     await unlink(file)
@@ -11,7 +11,7 @@ export async function removeFile(file: string): Promise<void> {
   }
 }
 
-/** `removeFile` for code that cannot wait. */
+/** Does the same as `removeFile`, with a synchronous call. */
 export function removeFileSync(file: string): void {
   try {
     unlinkSync(file)
@@ -20,12 +20,12 @@ export function removeFileSync(file: string): void {
   }
 }
 
-/** Removes a regular file; anything else with this name is kept. */
+/** Removes a regular file. Does nothing if the path is not a regular file. */
 export async function removeRegular(file: string): Promise<void> {
   try {
     if ((await lstat(file)).isFile()) await unlink(file)
   } catch (error) {
-    // Another process removed it.
+    // Another process has removed the file.
     if (!isErrno(error, 'ENOENT')) throw error
   }
 }

@@ -2,13 +2,14 @@ import { rename } from 'node:fs/promises'
 import { pause } from '../util/pause.js'
 import { isErrno } from './fs-error.js'
 
-/** How long to wait until no other process has the replaced file open, milliseconds. */
+/** Time to wait until no other process has opened the file that is replaced, in milliseconds. */
 const PATIENCE_MS = 5000
 const FIRST_PAUSE_MS = 10
 
 /**
- * rename(2). Windows does not replace a file that is open, as virus scanners open a new file, and
- * readers any other: there, it is tried again for up to 5 s.
+ * Renames a file with rename(2). On Windows, rename fails while another process, such as a virus
+ * scanner or a reader, has opened one of the two files. On Windows, the rename is retried for up to
+ * 5 s.
  */
 export async function replaceFile(from: string, to: string): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS

@@ -3,8 +3,8 @@ import { LitestreamError } from '../errors.js'
 import { kindOf } from './kind.js'
 
 /**
- * Sets the mode of a Unix socket, and returns its inode. Only trusted users may have write access
- * to its folder.
+ * Sets the mode of a Unix socket, and returns the inode of the socket. Only trusted users may have
+ * write access to the folder of the socket.
  */
 export function setSocketMode(path: string, mode: number): number {
   const stats = lstatSync(path)

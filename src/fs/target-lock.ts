@@ -17,29 +17,38 @@ import { stem } from './temporary.js'
 const RETRY = 100
 
 const { EAGAIN, EWOULDBLOCK, ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL } = os.constants.errno
-/** Errors of a file system without locks: only temporary file names then separate writers. */
+/**
+ * Errors of a file system without locks. On such a file system, writers of the same target only
+ * differ in the names of their temporary files.
+ */
 const NO_LOCKS: readonly number[] = [ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL]
 
 export interface TargetLockOptions {
-  /** The participle for messages that say that the target "is being …"; default: 'restored'. */
+  /**
+   * What the message says that the process which holds the lock does with the target. Default:
+   * 'restored'.
+   */
   readonly use?: 'restored' | 'written'
-  /** Wait for the holder until `signal` aborts. Otherwise a held lock is an error immediately. */
+  /**
+   * Whether `acquire` waits until the other process releases the lock. If false, a held lock is an
+   * error.
+   */
   readonly wait: boolean
   readonly signal: AbortSignal
-  /** Called once before waiting. */
+  /** Called once, before `acquire` waits for another process. */
   readonly onWait?: () => void
 }
 
-/** The path of a target's lock file, in the target's folder. */
+/** Returns the path of the lock file of `target`. The lock file is in the folder of `target`. */
 export function lockPathOf(target: string): string {
   return path.join(path.dirname(target), `.${stem(target)}-restore.lock`)
 }
 
 /**
- * Excludes other writers of a target, in this and other processes and, on network file systems with
- * locks, on other hosts: flock(2) on a file beside the target. The kernel releases the lock when
- * the process ends for any reason; the next process takes over and removes the file of a killed
- * one.
+ * An exclusive lock of a target file, based on flock(2) for a lock file beside the target. The lock
+ * excludes other writers in this process and in other processes. On a network file system with
+ * locks, it also excludes writers on other hosts. The kernel releases the lock when the process
+ * ends. The next process that locks the target removes a lock file that a killed process left.
  */
 export class TargetLock {
   readonly #path: string
@@ -51,7 +60,8 @@ export class TargetLock {
   }
 
   /**
-   * `target`: the real path, see resolveTarget; its folder must exist. Throws OUTPUT_BUSY, ABORTED.
+   * Locks `target`. `target` must be a real path (see resolveTarget), and its folder must exist.
+   * Throws OUTPUT_BUSY or ABORTED.
    */
   static async acquire(
     target: string,
@@ -64,7 +74,8 @@ export class TargetLock {
       try {
         const errno = native.tryLockFile(handle.fd)
         if (errno === 0 || NO_LOCKS.includes(errno)) {
-          // The previous holder may have removed the file after it was opened here.
+          // The previous holder of the lock may have removed the lock file after this process
+          // opened it.
           if (await isNamed(handle, file)) {
             await describeHolder(handle, path.dirname(file))
             return new TargetLock(file, handle)
@@ -95,7 +106,7 @@ export class TargetLock {
 }
 
 async function openLock(file: string): Promise<FileHandle> {
-  // Non-blocking, so that a FIFO with this name does not block the process.
+  // With O_NONBLOCK, a named pipe at the path of the lock file does not block the process.
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
   let handle: FileHandle
   try {
@@ -123,8 +134,9 @@ async function isNamed(handle: FileHandle, file: string): Promise<boolean> {
 }
 
 /**
- * Records the holder, for the error message of another process. Another user than root must be able
- * to remove the file after a crash.
+ * Writes the process ID and the host name into the lock file, for the error message of another
+ * process. Gives the lock file to the owner of the folder, so that this user can remove the file
+ * after a crash.
  */
 async function describeHolder(handle: FileHandle, directory: string): Promise<void> {
   await giveToOwnerOf(directory, handle)

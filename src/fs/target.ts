@@ -5,24 +5,28 @@ import { LitestreamError } from '../errors.js'
 import { isErrno } from './fs-error.js'
 import { kindOf } from './kind.js'
 
-/** Maximum number of links that Linux follows. */
+/** Maximum number of symbolic links that Linux follows in one path. */
 const MAX_LINKS = 40
 
-/** The type of procfs in statfs(2), where a link can refer to an open file without a name. */
+/**
+ * The type of procfs in statfs(2). A symbolic link in procfs can refer to an open file that has no
+ * name.
+ */
 const PROC_FILE_SYSTEM = 0x9fa0
 
-/** The file that is written for a given output path. */
+/** The file to write for an output path. */
 export interface Target {
-  /** Absolute, with symbolic links resolved. */
+  /** Absolute path, with symbolic links resolved. */
   readonly path: string
-  /** Undefined if the file does not exist yet. */
+  /** Undefined if the file does not exist. */
   readonly stats: Stats | undefined
 }
 
 /**
- * Follows symbolic links to the file that will be written. Opens nothing, so a FIFO does not block.
- * Throws OUTPUT_EXISTS for a directory, device, FIFO or socket, for a dangling link or a loop of
- * links, and for a descriptor of a process (/dev/stdout).
+ * Follows the symbolic links of an output path to the file that will be written. Does not open the
+ * file, so a named pipe does not block the process. Throws OUTPUT_EXISTS for a directory, a device,
+ * a named pipe, a socket, a dangling link, a loop of links, and an open file of a process such as
+ * /dev/stdout.
  */
 export async function resolveTarget(file: string): Promise<Target> {
   let hop = path.resolve(file)
@@ -40,7 +44,8 @@ export async function resolveTarget(file: string): Promise<Target> {
     if (await isProcFs(directory)) throw refused(file, 'names an open file of a process')
     if (links === MAX_LINKS) throw refused(file, 'is a symbolic link in a loop')
     const next = await readlink(hop)
-    // Not normalized: `..` after a linked folder means the parent of the link's target.
+    // The joined path is not normalized, because `..` after a symbolic link to a folder means the
+    // parent of the link's target.
     hop = path.isAbsolute(next) ? next : `${directory}${path.sep}${next}`
   }
 }
@@ -54,7 +59,10 @@ async function lstatIfThere(file: string): Promise<Stats | undefined> {
   }
 }
 
-/** Folders that do not exist yet will be created with this path. */
+/**
+ * Resolves the symbolic links of the folder. Returns `file` unchanged if the folder does not exist,
+ * because the caller will create the folder at that path.
+ */
 async function behindFolders(file: string): Promise<string> {
   try {
     return path.join(await realpath(path.dirname(file)), path.basename(file))

@@ -5,19 +5,20 @@ import { native } from '../native/addon.js'
 import { isErrno } from './fs-error.js'
 import { namesIn } from './names-in.js'
 
-/** The file in a folder that its process has locked. */
+/** The file in a temporary folder that the process of the folder has locked. */
 const LOCK = 'lock'
 /**
- * A folder that has had no lock file for this time, in milliseconds, is taken for that of a killed
- * process.
+ * Age in milliseconds at which a temporary folder without a lock file counts as the folder of a
+ * killed process.
  */
 const ABANDONED_AFTER = 3_600_000
 
 const { EAGAIN, EWOULDBLOCK } = constants.errno
 
 /**
- * A folder below the system's folder for temporary files, which only this user can read. `remove`
- * removes it; if the process is killed, the next process that creates one with this prefix does.
+ * A folder in the operating system's directory for temporary files. Only this user can read the
+ * folder. `remove` removes the folder. If the process is killed, the next call of `create` with the
+ * same prefix removes the folder.
  */
 export class TemporaryFolder {
   readonly path: string
@@ -28,12 +29,13 @@ export class TemporaryFolder {
     this.#lock = lock
   }
 
-  /** Errors of the system are thrown unchanged. */
+  /** Creates a temporary folder. Throws errors of the operating system unchanged. */
   static async create(prefix: string): Promise<TemporaryFolder> {
     await sweep(tmpdir(), prefix)
     const folder = await mkdtemp(path.join(tmpdir(), prefix))
     const lock = await open(path.join(folder, LOCK), 'wx', 0o600)
-    // On a file system without locks, a folder is only removed by its own process.
+    // On a file system without locks, this call fails, and other processes do not remove the
+    // folder.
     native.tryLockFile(lock.fd)
     return new TemporaryFolder(folder, lock)
   }
@@ -44,7 +46,9 @@ export class TemporaryFolder {
   }
 }
 
-/** Removes the folders of processes that have ended. Those of other users stay. */
+/**
+ * Removes temporary folders of processes that have ended. Does not remove folders of other users.
+ */
 async function sweep(directory: string, prefix: string): Promise<void> {
   for (const name of await namesIn(directory, (one) => one.startsWith(prefix))) {
     const folder = path.join(directory, name)

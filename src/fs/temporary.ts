@@ -6,28 +6,33 @@ import { namesIn } from './names-in.js'
 import { removeRegular } from './remove.js'
 
 /**
- * 8 hex digits of the creation time in seconds since the epoch, then 8 random ones. Litestream
- * deletes old files with such names.
+ * A temporary name ends with 8 hexadecimal digits of the creation time in seconds since the epoch,
+ * and 8 random hexadecimal digits. Litestream deletes old files with such names.
  */
 const TEMPORARY = /^\.([0-9a-f]{8})[0-9a-f]{8}\.tmp(?:-wal|-shm|-journal)?$/
 const KEPT = /^\.refused-[0-9a-f]{8}$/
 const SUFFIX_LENGTH = '.0123456789abcdef.tmp'.length
 
-/** Maximum length of a name in bytes on all common file systems, minus SQLite's journal suffix. */
+/**
+ * Maximum length of a file name in bytes on common file systems, minus the length of SQLite's
+ * suffix `-journal`.
+ */
 const NAME_BYTES = 255 - '-journal'.length
 
-/** A temporary file this old belongs to a process that died. Milliseconds. */
+/**
+ * Age in milliseconds at which a temporary file counts as a leftover of a process that has ended.
+ */
 const ABANDONED_AFTER = 3_600_000
 
-/** A file known only to its creator, until it is renamed to `target` or removed. */
+/** A temporary file. Its creator renames it to the final name or removes it. */
 export interface Temporary {
   readonly path: string
   readonly handle: FileHandle
 }
 
 /**
- * Creates a file beside `target` with a random name. Fails if a file or symbolic link with this
- * name exists. `mode` is reduced by the umask; by default no other user can read the file.
+ * Creates a temporary file with a random name beside `target`. The umask reduces `mode`. By
+ * default, only the user of the process can read the file.
  */
 export async function createTemporary(target: string, mode = 0o600): Promise<Temporary> {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0)
@@ -41,30 +46,30 @@ export async function createTemporary(target: string, mode = 0o600): Promise<Tem
   }
 }
 
-/** A random path beside `target`, at which no file should exist. */
+/** Returns a random path beside `target`. */
 export function temporaryPath(target: string): string {
   const began = Math.floor(Date.now() / 1000)
-  // The global `crypto` instead of node:crypto, whose load time every reader would pay although
-  // readers seldom write.
+  // The global `crypto` is used, because loading node:crypto would take time in every reader, and
+  // readers rarely write.
   const random = crypto.getRandomValues(new Uint8Array(4))
   const suffix = `.${began.toString(16).padStart(8, '0')}${Buffer.from(random).toString('hex')}.tmp`
   return path.join(path.dirname(target), stem(target) + suffix)
 }
 
-/** The name of `target`, shortened so that a suffix fits. */
+/** Returns the file name of `target`, shortened so that a suffix fits. */
 export function stem(target: string): string {
   const name = path.basename(target)
   const most = NAME_BYTES - SUFFIX_LENGTH
   if (Buffer.byteLength(name) <= most) return name
   let cut = name
   while (Buffer.byteLength(cut) > most) cut = cut.slice(0, -1)
-  // Never half of a surrogate pair.
+  // A shortened name must not end with half of a surrogate pair.
   return cut.replace(/[\ud800-\udbff]$/, '')
 }
 
 /**
- * Removes the files of dead writers of `target`. Call it while the target is locked: a file of a
- * live writer looks the same.
+ * Removes temporary files of `target` that writers left. The caller must hold the lock of the
+ * target, because the temporary file of a running writer has the same form of name.
  */
 export async function sweepTemporary(target: string): Promise<void> {
   const directory = path.dirname(target)
@@ -74,14 +79,18 @@ export async function sweepTemporary(target: string): Promise<void> {
 }
 
 /**
- * A random path beside `target` for a file that is kept although it could not replace the target.
+ * Returns a random path beside `target`, for a file that could not replace `target` and is kept for
+ * inspection.
  */
 export function keptPath(target: string): string {
   const random = Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString('hex')
   return path.join(path.dirname(target), `${stem(target)}.refused-${random}`)
 }
 
-/** Removes the kept files of `target`. Call it while the target is locked. */
+/**
+ * Removes the files beside `target` that could not replace it. The caller must hold the lock of the
+ * target.
+ */
 export async function removeKept(target: string): Promise<void> {
   const directory = path.dirname(target)
   const prefix = stem(target)
@@ -90,8 +99,8 @@ export async function removeKept(target: string): Promise<void> {
 }
 
 /**
- * Whether `name` is that of a temporary file whose writer died: it was created more than an hour
- * ago.
+ * Returns whether `name` is the name of a temporary file that was created more than an hour ago.
+ * The writer of such a file has ended.
  */
 export function isAbandoned(name: string): boolean {
   const began = Number.parseInt(TEMPORARY.exec(name.slice(-SUFFIX_LENGTH))?.[1] ?? '', 16) * 1000
@@ -99,8 +108,8 @@ export function isAbandoned(name: string): boolean {
 }
 
 /**
- * Removes files in `directory` whose writers died more than an hour ago; several processes may
- * write to the directory.
+ * Removes temporary files in `directory` that were created more than an hour ago. Newer temporary
+ * files may belong to other running processes.
  */
 export async function sweepAbandoned(directory: string): Promise<void> {
   for (const name of await namesIn(directory, isAbandoned)) await removeRegular(path.join(directory, name))

@@ -8,22 +8,22 @@ import { removeFileSync } from './remove.js'
 import { replaceFile } from './replace-file.js'
 import { temporaryPath } from './temporary.js'
 
-/** A file up to this size is written at once, bytes. */
+/** Maximum size in bytes of a file that is written with synchronous calls. */
 const SHORT = 256 * 1024
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_WRONLY } = constants
 
 export interface OwnWriteOptions {
-  /** Milliseconds since the epoch: the file's mtime. */
+  /** Modification time to set, in milliseconds since the epoch. */
   readonly mtime: number
   readonly ownership: Ownership
 }
 
 /**
- * `writeDurably` for a file in a folder of the program's own, on the disk of the database: a short
- * file is written by synchronous calls, except the two that wait for the disk. Passing a call to a
- * libuv thread and back takes ten times the processor time of the call. Each
- * piece is valid until the next is asked for. Returns the size.
+ * Does the same as `writeDurably`, for a file of this program on the disk of the database. Writes a
+ * short file with synchronous calls, because passing a call to a thread of libuv takes ten times
+ * the processor time of the call. Only the two calls that wait for the disk are asynchronous. The
+ * bytes of a piece may be overwritten when the next piece is requested. Returns the size in bytes.
  */
 export async function writeOwnDurably(
   file: string,
