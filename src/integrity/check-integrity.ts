@@ -5,22 +5,29 @@ import { onAbort, throwIfAborted } from '../util/abort.js'
 import { startInterval, type Timer } from '../util/timers.js'
 import type { IntegrityReport } from './report.js'
 
-/** Interval at which a worker that should end is interrupted, in milliseconds. */
+/** Interval in milliseconds between interrupts of a worker thread whose check was aborted. */
 const INTERRUPT_MS = 50
 
-/** Input of the worker thread. */
+/** The input of the worker thread. */
 export interface IntegrityRequest {
   readonly path: string
   readonly check: 'quick' | 'full'
   /**
-   * Other connections, also in this process, may use the database: only SQLite may open its file.
+   * True if other connections, also connections of this process, may use the database. Then only
+   * SQLite may open the database file.
    */
   readonly live: boolean
-  /** Shared with the worker; a value other than 0 tells it to end the check. */
+  /**
+   * Memory shared with the worker thread. A value other than 0 tells the worker thread to end the
+   * check.
+   */
   readonly stop: Int32Array<SharedArrayBuffer>
 }
 
-/** Messages of the worker thread: first the number for interrupting its check, then the result. */
+/**
+ * Messages of the worker thread. The first message contains the number for interrupting the check,
+ * and the second message contains the result or an error.
+ */
 export type IntegrityMessage =
   | { readonly interrupter: number }
   | { readonly report: IntegrityReport }
@@ -32,10 +39,10 @@ export interface CheckOptions {
 }
 
 /**
- * Lets SQLite check a database, in a worker thread because the check reads the whole database
- * without returning. If the check reports anything and the database is not live, its b-trees are
- * also checked without SQLite. Aborting the signal interrupts SQLite. Throws ABORTED, and errors of
- * reading the file.
+ * Checks a database with SQLite. Runs in a worker thread, because the check reads the whole
+ * database in one synchronous call. If SQLite reports a fault and the database is not live, also
+ * checks the b-trees without SQLite. Aborting `signal` interrupts the check. Throws ABORTED, and
+ * errors of reading the file.
  */
 export async function checkIntegrity(
   path: string,
@@ -43,7 +50,7 @@ export async function checkIntegrity(
   { signal, live = false }: CheckOptions = {},
 ): Promise<IntegrityReport> {
   throwIfAborted(signal, `checking ${path}`)
-  // A process that checks nothing, such as most primaries, does not need it in memory.
+  // `node:worker_threads` is loaded on demand, because most primaries never run an integrity check.
   const { Worker } = await import('node:worker_threads')
   const stop = new Int32Array(new SharedArrayBuffer(4))
   const workerData: IntegrityRequest = { path, check, live, stop }
@@ -64,13 +71,13 @@ export async function checkIntegrity(
     Atomics.store(stop, 0, 1)
     const interrupt = () => interrupter !== undefined && native.interruptSource(interrupter)
     interrupt()
-    // Repeatedly, because between two statements an interrupt has no effect.
+    // The interrupt is repeated, because an interrupt between two SQL statements has no effect.
     timer = startInterval(INTERRUPT_MS, interrupt)
   }
   const forget = onAbort(signal, end)
   try {
-    // The thread must return without help: better-sqlite3 aborts the process if terminate()
-    // interrupts it while it throws.
+    // The worker thread must end without terminate(), because better-sqlite3 aborts the process if
+    // terminate() interrupts it while it throws an error.
     await exited
   } finally {
     forget()

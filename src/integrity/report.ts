@@ -1,29 +1,32 @@
 import { LitestreamError } from '../errors.js'
 
-/** SQLite's checks; quick_check does not compare indexes with their tables. */
+/**
+ * The integrity checks of SQLite. `quick` is PRAGMA quick_check, which does not compare indexes
+ * with their tables. `full` is PRAGMA integrity_check.
+ */
 export type IntegrityCheck = 'none' | 'quick' | 'full'
 
 /**
- * The result of a check:
+ * The result of an integrity check.
  * - `ok`: SQLite ran the whole check and found no fault.
  * - `incomplete`: SQLite could not run the whole check, because a collation, function, tokenizer or
  *   module of the application is missing. The b-trees are intact.
- * - `findings`: SQLite reports faults, such as an index that does not match its table. The b-trees
+ * - `findings`: SQLite reported faults such as an index that does not match its table. The b-trees
  *   are intact.
- * - `damaged`: the structure of the b-trees is wrong.
+ * - `damaged`: The structure of a b-tree is wrong.
  */
 export type IntegrityOutcome = 'ok' | 'incomplete' | 'findings' | 'damaged'
 
 export interface IntegrityReport {
-  /** The check that was run. */
+  /** The check that SQLite ran. */
   readonly check: 'quick' | 'full'
   /** The result of the check. */
   readonly outcome: IntegrityOutcome
-  /** The messages of SQLite and of the check of the b-trees; none for `ok`. */
+  /** The messages of SQLite and of the b-tree check. Empty if the outcome is `ok`. */
   readonly messages: readonly string[]
 }
 
-/** A report as one sentence; `file`: the name of the database. */
+/** Describes a report in one sentence. `file` is the name of the database. */
 function describeReport({ check, outcome, messages }: IntegrityReport, file: string): string {
   const pragma = check === 'quick' ? 'PRAGMA quick_check' : 'PRAGMA integrity_check'
   const list = messages.join('; ')
@@ -39,7 +42,7 @@ function describeReport({ check, outcome, messages }: IntegrityReport, file: str
   }
 }
 
-/** A warning for a database that was restored in spite of the report. */
+/** Returns the warning for a database that is restored although the check reported faults. */
 export function warningOf(report: IntegrityReport, file: string): string {
   const advice = {
     ok: '',
@@ -59,7 +62,7 @@ const HINTS: Readonly<Record<Exclude<IntegrityOutcome, 'ok'>, string>> = {
     'Run PRAGMA integrity_check on the primary, and restore to an earlier TXID or time; without -integrity-check this is a warning.',
 }
 
-/** The error for a report, if the caller requested one. `kept`: the path of the database. */
+/** Returns the error for a report with faults. `kept` is the path of the checked database. */
 export function integrityError(report: IntegrityReport, file: string, kept: string): LitestreamError {
   const hint = report.outcome === 'ok' ? undefined : HINTS[report.outcome]
   return new LitestreamError('INTEGRITY_CHECK_FAILED', `${describeReport(report, file)}; it is kept as ${kept}`, {

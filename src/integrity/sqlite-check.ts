@@ -4,32 +4,33 @@ import { findDriver } from '../sqlite/find-driver.js'
 import { takeSource } from '../sqlite/take-source.js'
 
 /**
- * Maximum number of faults that SQLite reports, and of messages of each kind that are passed on.
+ * Maximum number of faults that SQLite reports. Also the maximum number of messages of each kind in
+ * the result.
  */
 const MAX_MESSAGES = 10
 
 /**
- * The message of SQLite's full-text modules if they cannot read the content to compare with an
- * index.
+ * The message with which SQLite's full-text modules report that they cannot compare an index with
+ * its content.
  */
 const COULD_NOT_RUN = /^unable to validate the inverted index/
 
-/** The heading before b-tree faults, which follow on separate lines of the same row. */
+/** The first line of a row with b-tree faults. Each further line of the row describes one fault. */
 const STRUCTURE = '*** in database main ***'
 
 export interface SqliteFindings {
-  /** Faults of b-trees, of the freelist and of the pointer map. */
+  /** Faults in b-trees, in the freelist and in the pointer map. */
   readonly structure: string[]
-  /** Other faults that SQLite reports. */
+  /** Faults that SQLite reports, except those in the structure of the database. */
   readonly findings: string[]
-  /** Reasons why SQLite could not check all of the database. */
+  /** The reasons why SQLite could not check a part of the database. */
   readonly incomplete: string[]
 }
 
 /**
- * Runs PRAGMA quick_check or integrity_check. If one table needs a collation, function, tokenizer
- * or module that this SQLite lacks, the whole check ends; then every table is checked separately.
- * `onInterrupter` is called first, with a number for interruptSource().
+ * Runs PRAGMA quick_check or PRAGMA integrity_check. A missing collation, function, tokenizer or
+ * module that one table needs ends the whole PRAGMA, so the function then checks every table
+ * separately. First calls `onInterrupter` with a number for `interruptSource()`.
  */
 export function sqliteCheck(
   path: string,
@@ -57,7 +58,9 @@ export function sqliteCheck(
   return result
 }
 
-/** Adds messages to `result`; returns the message of an error that prevented the check. */
+/**
+ * Runs a PRAGMA and adds its messages to `result`. Returns the error message if the PRAGMA failed.
+ */
 function run(db: Connection, pragma: string, result: SqliteFindings): string | undefined {
   let rows: Record<string, string>[]
   try {
@@ -89,7 +92,7 @@ function checkTables(
   try {
     names = db.rows("SELECT name FROM sqlite_schema WHERE type = 'table'").map(({ name }) => String(name))
   } catch {
-    // The schema itself cannot be read, which `failure` reports too.
+    // The schema cannot be read, and `failure` has the same cause.
     add(result.incomplete, failure)
     return
   }

@@ -14,10 +14,11 @@ function check({ path, check, live, stop }: IntegrityRequest): IntegrityReport {
     (interrupter) => send({ interrupter }),
     isStopped,
   )
-  // SQLite's own check found no fault and covers the b-trees.
+  // SQLite's check includes the b-trees, so no further check is needed.
   if (structure.length + findings.length + incomplete.length === 0) return { check, outcome: 'ok', messages: [] }
-  // Closing a descriptor of a database in use would release the locks that SQLite holds in this
-  // process.
+  // checkStructure opens and closes the database file. POSIX releases all locks of a process on a
+  // file when the process closes any descriptor of the file, so the file of a live database must
+  // not be opened.
   const ours = live ? [] : checkStructure(path, isStopped)
   const damage = [...ours, ...structure]
   const outcome: IntegrityOutcome = damage.length > 0 ? 'damaged' : findings.length > 0 ? 'findings' : 'incomplete'

@@ -2,30 +2,34 @@ import { readIdentity, type StoredIdentity } from './database-identity.js'
 import type { Divergence } from './divergence-record.js'
 import type { PageSource } from './page-source.js'
 
-/** Number of pages that are compared if the replica has no identity number. */
+/** Number of pages that are compared if the replica has no lineage number. */
 const SAMPLES = 32
-/** Minimum fraction of the compared pages that must have content in common. */
+/** Minimum fraction of the compared pages that must have similar content. */
 const COMMON_PART = 0.2
 /**
- * Minimum number of non-zero bytes of a page that is compared: an empty b-tree page has five.
+ * Minimum number of non-zero bytes of a page that is compared. An empty b-tree page has five
+ * non-zero bytes.
  */
 const MIN_CONTENT = 16
 /**
- * The primary writes to the database at checkpoints; a power cut can cost the last of these writes.
+ * Number of writes of the primary to the database that a power cut may undo. The primary writes at
+ * each checkpoint.
  */
 const LOST_WRITES = 1
 
 export interface Comparison {
-  /** Why `local` does not continue `replica`; undefined if it does. */
+  /**
+   * The reason why `local` does not continue `replica`. Undefined if `local` continues `replica`.
+   */
   readonly reason: Exclude<Divergence['reason'], 'unreadable'> | undefined
   readonly local: StoredIdentity
   readonly replica: StoredIdentity
 }
 
 /**
- * Whether a database continues the newest state of its replica. The identity
- * numbers decide if the replica has one (see database-identity.ts); otherwise sizes and some pages
- * decide. Throws LTX_CORRUPT and what the sources throw.
+ * Checks whether a database continues the newest state of its replica. If the replica has a lineage
+ * number, compares the identities of both databases (see database-identity.ts). Otherwise compares
+ * the sizes and a sample of pages. Throws LTX_CORRUPT and the errors of both sources.
  */
 export async function compareStates(local: PageSource, replica: PageSource): Promise<Comparison> {
   const identities = { local: await readIdentity(local), replica: await readIdentity(replica) }
@@ -41,7 +45,7 @@ export async function compareStates(local: PageSource, replica: PageSource): Pro
 async function compareContent(local: PageSource, replica: PageSource): Promise<Comparison['reason']> {
   const [own, theirs] = [local, replica].map(({ commit, pageSize }) => commit * pageSize) as [number, number]
   if (own < theirs / 2) return 'smaller'
-  // Pages of different sizes cannot be compared; VACUUM can change the page size of the same
+  // Pages of different sizes cannot be compared. VACUUM may have changed the page size of the
   // database.
   if (local.pageSize !== replica.pageSize) return undefined
   let compared = 0
@@ -59,8 +63,8 @@ async function compareContent(local: PageSource, replica: PageSource): Promise<C
 }
 
 /**
- * Page numbers from 2 on, evenly spread. Page 1 has the schema, which two databases of one
- * application share.
+ * Returns evenly spaced page numbers from page 2 on. Omits page 1, because its schema may be the
+ * same in two databases of one application.
  */
 function samplePages(commit: number): number[] {
   const last = commit - 1

@@ -2,31 +2,31 @@ import { type BtreePage, parsePage } from '../integrity/btree/parse-page.js'
 import { asInteger, firstColumns, parseRow } from '../integrity/btree/schema-roots.js'
 import type { PageSource } from './page-source.js'
 
-/** Pages of the schema that are read to find one table. */
+/** Maximum number of schema pages that are read to find one table. */
 const MAX_SCHEMA_PAGES = 1000
 const SEQUENCE_ROW = 1
 const LINEAGE_ROW = 2
 
 /**
- * The identity of the database; zeros if the database has no identity. Written by
- * primary/source/litestream-tables.ts.
+ * The identity of a database, which primary/source/litestream-tables.ts writes. Both numbers are 0
+ * if the database has no identity.
  */
 export interface StoredIdentity {
-  /** The lineage number, equal in all copies of one database. */
+  /** The lineage number, which is the same in all copies of one database. */
   readonly lineage: number
-  /** How often a primary has written to it. */
+  /** The number of times that a primary has written to the database. */
   readonly sequence: number
 }
 
 const NONE: StoredIdentity = { lineage: 0, sequence: 0 }
 
 /**
- * Reads rows 1 and 2 of `_litestream_seq` out of the pages of a database, without SQLite. Zeros for
- * a database without that table or with pages that are no b-tree pages: what cannot be read proves
- * nothing. Throws what the source throws.
+ * Reads rows 1 and 2 of the table `_litestream_seq` from the pages of a database, without SQLite.
+ * Returns zeros if the table does not exist or its pages are damaged. Throws the errors of
+ * `source`.
  */
 export async function readIdentity(source: PageSource): Promise<StoredIdentity> {
-  // SQLite leaves at least 480 bytes of a page usable.
+  // SQLite requires at least 480 usable bytes per page.
   const usable = Math.max(480, source.pageSize - (await source.read(1))[20]!)
   const readPage = async (pgno: number): Promise<BtreePage | undefined> => {
     if (pgno < 1 || pgno > source.commit) return undefined
@@ -45,7 +45,7 @@ export async function readIdentity(source: PageSource): Promise<StoredIdentity> 
   return { lineage: values.get(LINEAGE_ROW) ?? 0, sequence: values.get(SEQUENCE_ROW) ?? 0 }
 }
 
-/** The root page of a table, by a walk over sqlite_schema. */
+/** Finds the root page of a table by reading the pages of sqlite_schema. */
 async function rootOf(
   readPage: (pgno: number) => Promise<BtreePage | undefined>,
   table: string,

@@ -6,10 +6,13 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 import { checkListed, checkNotCut, checkSize } from './file-check.js'
 
 const SQLITE_MAGIC = Buffer.from('SQLite format 3\0')
-/** Offset of the page size in the database header, in bytes; the value 1 stands for 65536. */
+/** Offset in bytes of the page size in the database header. The stored value 1 means 65536. */
 const PAGE_SIZE_OFFSET = 16
 
-/** Why `page` is not page 1 of a database with this header; undefined if it is. */
+/**
+ * Returns why `page` cannot be page 1 of a database with this LTX header. Returns undefined if
+ * `page` is valid.
+ */
 export function firstPageFault(page: Uint8Array, { pageSize }: LtxHeader): string | undefined {
   if (!SQLITE_MAGIC.equals(page.subarray(0, SQLITE_MAGIC.length))) {
     return 'page 1 is not the first page of an SQLite database'
@@ -27,8 +30,8 @@ function checkFirstPage(page: Uint8Array, header: LtxHeader, label: string): voi
 }
 
 /**
- * Decodes a whole file of a replica with every check: decodeLtx, and the file's name and listing.
- * Throws LTX_CORRUPT.
+ * Decodes a whole LTX file of a replica. Checks the file as `decodeLtx` does, and compares its
+ * header with its name and its listing. Throws LTX_CORRUPT.
  */
 export async function decodeListed(
   source: AsyncIterable<Uint8Array>,

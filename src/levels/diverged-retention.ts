@@ -1,5 +1,5 @@
 /**
- * How long the state before a divergence is kept; the default of `retention.diverged`.
- * Milliseconds.
+ * Default of `retention.diverged`, the time for which retention keeps the state before a
+ * divergence. In milliseconds.
  */
 export const DIVERGED_RETENTION_MS = 30 * 24 * 3_600_000

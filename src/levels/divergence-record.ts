@@ -5,23 +5,29 @@ import { DIVERGED_RETENTION_MS } from './diverged-retention.js'
 import { type FilesByLevel, selectPlan } from './plan.js'
 
 /**
- * The object beside the levels of a replica that records where other databases replaced the
- * replicated one.
+ * The name of the divergence record of a replica. The record describes each divergence, at which
+ * another database replaced the replicated database.
  */
 export const DIVERGENCE_NAME = 'divergence.json'
 
 /**
- * Maximum number of points in one record: a database that is created again at every start would add
- * one each time.
+ * Maximum number of divergences in one record. A database that is created again at every start
+ * would add one divergence per start.
  */
 const MAX_POINTS = 32
-/** A record of MAX_POINTS with the longest path has less. Bytes. */
+/**
+ * Maximum size of a record in bytes. A record with MAX_POINTS divergences and the longest paths is
+ * smaller.
+ */
 const MAX_BYTES = 256 * 1024
-/** Maximum number of characters kept of the database's path. */
+/** Maximum number of characters of the database path in a record. */
 const MAX_PATH = 4096
-/** Maximum number of records of a write-once replica. */
+/** Maximum number of records in a write-once replica. */
 const MAX_RECORDS = 2 ** 20
-/** Other primaries that may change the record at the same time. */
+/**
+ * Maximum number of attempts to change the record, because other primaries may change it at the
+ * same time.
+ */
 const MAX_ATTEMPTS = 10
 
 const REASONS = ['unrelated', 'smaller', 'older', 'unreadable'] as const
@@ -55,38 +61,39 @@ export interface DivergedState {
   readonly txid: number
   /** Size of the database in pages. */
   readonly pages: number
-  /** Bytes. */
+  /** Page size in bytes. */
   readonly pageSize: number
 }
 
 /**
- * A moment at which a primary began to upload a database that does not continue what the replica
- * held. Plain data.
+ * Describes a divergence. At a divergence, a primary uploaded a database that does not continue the
+ * newest state of the replica.
  */
 export interface Divergence {
   /**
-   * `unrelated`: another database; `smaller`: less than half as large; `older`: an earlier state of
-   * the same database; `unreadable`: the newest state of the replica could not be compared.
+   * Why the database does not continue the replica. `unrelated` means another database. `smaller`
+   * means less than half the size. `older` means an earlier state of the same database.
+   * `unreadable` means that the newest state of the replica could not be compared.
    */
   readonly reason: 'unrelated' | 'smaller' | 'older' | 'unreadable'
-  /** Milliseconds since the epoch, as the other times. */
+  /** Time of the divergence. All times are in milliseconds since the epoch. */
   readonly at: number
   /** Path of the database on the primary. */
   readonly database: string
   /**
-   * The newest state of the replica before it. `lineage` and `sequence`: see database-identity.ts;
-   * 0: not known.
+   * The newest state of the replica before the divergence. `lineage` and `sequence` are 0 if they
+   * are unknown (see database-identity.ts).
    */
   readonly replica: DivergedState & { readonly timestamp: number; readonly lineage: number; readonly sequence: number }
-  /** The state of the database. */
+  /** The state of the database that the primary uploaded. */
   readonly local: DivergedState
-  /** When a user acknowledged the divergence. */
+  /** Time at which a user acknowledged the divergence. */
   readonly acknowledgedAt?: number | undefined
 }
 
 /**
- * The points of a replica, oldest first. Throws LTX_CORRUPT for a record that is damaged, and what
- * the store throws.
+ * Returns the divergences of a replica, oldest first. Throws LTX_CORRUPT for a damaged record, and
+ * the errors of the store.
  */
 export async function readDivergences(
   client: ReplicaClient,
@@ -95,21 +102,25 @@ export async function readDivergences(
   return (await newestRecord(client, options)).points
 }
 
-/** The name of the record after `changes` changes; in a write-once replica each is a new object. */
+/**
+ * Returns the name of the record after `changes` changes. In a write-once replica, each change
+ * creates a new object.
+ */
 function recordName(changes: number): string {
   return changes === 1 ? DIVERGENCE_NAME : DIVERGENCE_NAME.replace('.', `-${changes}.`)
 }
 
 interface NewestRecord {
   readonly points: readonly Divergence[]
-  /** 0: there is none. */
+  /** The number of changes. 0 means that the replica has no record. */
   readonly changes: number
   readonly tag: string | undefined
 }
 
 /**
- * A replica that is not write-once has one record. Each of several records contains all points of
- * the earlier ones; a binary search finds the newest.
+ * Reads the newest record. A replica that is not write-once has only one record. In a write-once
+ * replica, each record contains all divergences of the earlier records, and a binary search finds
+ * the newest record.
  */
 async function newestRecord(client: ReplicaClient, options: RequestOptions): Promise<NewestRecord> {
   const read = (changes: number) => client.getObject(recordName(changes), options)
@@ -130,9 +141,9 @@ async function newestRecord(client: ReplicaClient, options: RequestOptions): Pro
 }
 
 /**
- * Changes the record by compare-and-set, or adds one to a write-once replica; omits points that
- * retention does not need any more: those older than `keep` and DIVERGED_RETENTION_MS,
- * milliseconds. Returns the points. Throws as readDivergences does.
+ * Changes the divergence record with compare-and-set. In a write-once replica, adds a new record.
+ * Removes divergences that are older than both `keep` and DIVERGED_RETENTION_MS (in milliseconds).
+ * Returns the divergences after the change. Throws the errors of `readDivergences`.
  */
 export async function updateDivergences(
   client: ReplicaClient,
@@ -155,7 +166,10 @@ export async function updateDivergences(
   }
 }
 
-/** Marks every point as known to the user. Returns those that were not. */
+/**
+ * Records that a user has acknowledged all divergences. Returns the divergences that were not
+ * acknowledged before.
+ */
 export async function acknowledgeDivergences(client: ReplicaClient, keep: number): Promise<Divergence[]> {
   let pending: Divergence[] = []
   await updateDivergences(client, keep, (points) => {
@@ -168,23 +182,23 @@ export async function acknowledgeDivergences(client: ReplicaClient, keep: number
 }
 
 /**
- * Of the points that no user has acknowledged, the one with the largest database in the replica.
- * Undefined if there is none.
+ * Returns the unacknowledged divergence whose replica had the largest database. Returns undefined
+ * if all divergences are acknowledged.
  */
 export function pendingDivergence(points: readonly Divergence[]): Divergence | undefined {
   const pending = points.filter((each) => each.acknowledgedAt === undefined)
   return pending.sort((a, b) => bytesOf(b.replica) - bytesOf(a.replica))[0]
 }
 
-/** Bytes of a database. */
+/** Returns the size of a database in bytes. */
 export function bytesOf({ pages, pageSize }: DivergedState): number {
   return pages * pageSize
 }
 
 /**
- * The files that restores to the points need and that retention must leave, as `heldKey` names
- * them. `now`: milliseconds since the epoch; `keep`: how long a point counts, in milliseconds from
- * its time on.
+ * Returns the files that restores to the states before the divergences need, as keys of `heldKey`.
+ * Retention must not delete these files. `now` is in milliseconds since the epoch. `keep` is the
+ * time in milliseconds for which retention keeps these files after a divergence.
  */
 export function heldFiles(
   levels: FilesByLevel,
@@ -202,8 +216,8 @@ export function heldKey({ level, minTxid, maxTxid }: LtxFileRef): string {
 }
 
 /**
- * The files of `doomed` that no point of the replica needs. Asks the store only if there are any.
- * Throws as readDivergences does.
+ * Returns the files of `doomed` that no divergence needs. Reads the divergence record only if
+ * `doomed` is not empty. Throws the errors of `readDivergences`.
  */
 export async function withoutHeld(
   client: ReplicaClient,
@@ -228,14 +242,17 @@ export async function withoutHeld(
 }
 
 /**
- * A time in the future is that of a clock that was ahead, or forged: such a point counts for as
- * long as it lies in the future.
+ * Returns whether retention still keeps the state before the divergence. A divergence with a time
+ * in the future is kept until that time plus `keep`.
  */
 function isKept({ at }: Divergence, now: number, keep: number): boolean {
   return at + keep > now
 }
 
-/** At most MAX_POINTS: those with the smallest databases go first, and of these the newest. */
+/**
+ * Returns at most MAX_POINTS divergences. Removes the divergence whose replica had the smallest
+ * database. Among several, removes the newest divergence.
+ */
 function bounded(points: readonly Divergence[]): Divergence[] {
   const kept = [...points]
   while (kept.length > MAX_POINTS) {

@@ -14,21 +14,23 @@ function stateText(state: DivergedState): string {
   return `${formatBytes(bytesOf(state))} at TXID ${formatTxid(state.txid)}`
 }
 
-/** Describes the divergence in one sentence. `url`: of the replica, without credentials. */
+/** Describes a divergence in one sentence. `url` is the replica URL without credentials. */
 export function divergenceText({ database, reason, local, replica }: Divergence, url: string): string {
   const sizes = `the database has ${stateText(local)}, the replica had ${stateText(replica)}`
   return `${database} does not continue the newest state of ${url}: ${REASONS[reason]}; ${sizes}`
 }
 
-/** The command that writes the state before the divergence to the path of the database. */
+/**
+ * Returns the command that restores the state before the divergence to the path of the database.
+ */
 export function restoreCommand({ database, replica }: Divergence, url: string): string {
   const txid = formatTxid(replica.txid)
   return `litestream-ts restore -force -txid ${txid} -o ${shellWord(database)} ${shellWord(url)}`
 }
 
 /**
- * A divergence in the form of the control socket and of `-json`: TXIDs in hex, times as text, sizes
- * in bytes.
+ * Converts a divergence to the form of the control socket and of `-json`. TXIDs become hexadecimal
+ * digits, times become text, and sizes are in bytes.
  */
 export function divergenceJson({ reason, at, replica, local }: Divergence): object {
   return {
@@ -41,7 +43,7 @@ export function divergenceJson({ reason, at, replica, local }: Divergence): obje
   }
 }
 
-/** The next step, as a hint. */
+/** Returns the hint for a divergence. */
 export function divergenceHint(divergence: Divergence, url: string): string {
   const restore = restoreCommand(divergence, url)
   const keep = `litestream-ts acknowledge ${shellWord(url)}`

@@ -5,17 +5,20 @@ import type { LtxHeader } from '../ltx/header.js'
 import { MIN_FILE_SIZE } from '../ltx/tail.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 
-// Checks of a file in a replica, for every reader of one:
+// Each reader of a replica makes some of the following checks.
 //
-// - name and listing against header and size: checkListed and checkSize, below;
-// - header against trailer: readChecksums (src/ltx/tail.ts);
-// - page index against header and page block: PageIndexReader (src/ltx/page-index.ts);
-// - page index against frames, and checksum against all bytes: decodeLtx and the frame merger,
-//   which read the whole file (decodeListed in decode-listed.ts).
-//
-// checkPlan (src/levels/plan-check.ts) compares the files of a plan with each other.
+// - checkListed and checkSize (in this file) compare the header and the size of a file with its
+//   name and its listing.
+// - readChecksums (src/ltx/tail.ts) compares the header with the trailer.
+// - PageIndexReader (src/ltx/page-index.ts) compares the page index with the header and the page
+//   block.
+// - decodeListed (decode-listed.ts) and the frame merger read the whole file, compare the page
+//   index with the frames, and verify the checksum.
+// - checkPlan (plan-check.ts) compares the files of a restore plan with each other.
 
-/** Compares the header of a file with its name and its level. Throws LTX_CORRUPT. */
+/**
+ * Compares the header of an LTX file with the name and the level of the file. Throws LTX_CORRUPT.
+ */
 export function checkListed(file: LtxFileInfo, header: LtxHeader, label: string): void {
   const { level, minTxid, maxTxid } = file
   if (header.minTxid !== minTxid || header.maxTxid !== maxTxid) {
@@ -28,15 +31,15 @@ export function checkListed(file: LtxFileInfo, header: LtxHeader, label: string)
 }
 
 /**
- * Must be called before a file is read: a store refuses a range of an empty file. Throws
- * LTX_CORRUPT.
+ * Throws LTX_CORRUPT for a file that is listed as too short. Must be called before the file is
+ * read, because a store rejects a range of an empty file.
  */
 export function checkNotCut(file: LtxFileInfo, label: string): void {
   if (file.size >= MIN_FILE_SIZE) return
   throw corrupt(`the file has only ${file.size} bytes; the smallest LTX file has ${MIN_FILE_SIZE}`, label, file.size)
 }
 
-/** Compares the size of a file with its listing. Throws LTX_CORRUPT. */
+/** Compares the size of a file with the size in its listing. Throws LTX_CORRUPT. */
 export function checkSize(file: LtxFileInfo, size: number, label: string): void {
   if (size !== file.size) throw corrupt(`the file has ${size} bytes, but the listing says ${file.size}`, label, size)
 }

@@ -2,7 +2,10 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 
 const files = new WeakMap<object, LtxFileInfo>()
 
-/** Runs `work`, which reads `file`; `fileOfError` then returns the file for an error that it throws. */
+/**
+ * Runs `work`, which reads `file`. If `work` throws an error, `fileOfError` returns `file` for this
+ * error.
+ */
 export async function reading<T>(file: LtxFileInfo, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -13,8 +16,8 @@ export async function reading<T>(file: LtxFileInfo, work: () => Promise<T>): Pro
 }
 
 /**
- * The file that was being read when the error was thrown. An error of a store names the file as the
- * store does (a path, a key), so it cannot be found by its name.
+ * Returns the file that was being read when the error was thrown. The error of a store contains the
+ * path or key in the store, so it cannot be compared with the name of a file.
  */
 export function fileOfError(error: object): LtxFileInfo | undefined {
   return files.get(error)

@@ -16,30 +16,31 @@ import type {
 import { type FilesByLevel, listTogether } from './plan.js'
 
 /**
- * Maximum number of files remembered per level, about 100 bytes each; of a longer level the newest.
+ * Maximum number of files that are remembered per level. Each file needs about 100 bytes of memory.
+ * Of a longer level, the newest files are remembered.
  */
 const MAX_KNOWN = 20_000
 
 export interface KnownLevelsOptions {
-  /** Maximum number of files remembered per level. */
+  /** Maximum number of files that are remembered per level. */
   readonly most?: number
-  /** The clock, milliseconds since the epoch. */
+  /** Returns the current time in milliseconds since the epoch. */
   readonly now?: () => number
 }
 
-/** A listing of all levels, and the changes that other programs made. */
+/** A listing of all levels, and the changes that other programs have made. */
 export interface Relisting {
   readonly levels: FilesByLevel
-  /** Number of known files that are still listed unchanged. */
+  /** Number of remembered files that the listing contains unchanged. */
   readonly kept: number
   readonly gone: readonly LtxFileInfo[]
-  /** The changed files as they are listed now. */
+  /** Files whose listed size differs from the remembered size, as they are listed now. */
   readonly changed: readonly LtxFileInfo[]
 }
 
 /**
- * The known part of one level: every file whose min TXID is at least `from`, in the order of a
- * listing.
+ * The remembered files of one level, in the order of a listing. They include every file whose min
+ * TXID is at least `from`.
  */
 interface Known {
   readonly files: LtxFileInfo[]
@@ -47,17 +48,19 @@ interface Known {
 }
 
 /**
- * A replica of which this process is the only writer. Each level is listed once; from then on the
- * files written and deleted through this client are tracked, so that an idle primary sends no
- * request to the store. After an error, after a file turns out to be missing, and after `forget`, a
- * level is listed again. Callers must call `forget` before they delete files permanently.
+ * A replica client that remembers the files of each level. This process must be the only writer of
+ * the replica. The client lists each level once, and then updates the remembered files after its
+ * own writes and deletions. Therefore, an idle primary sends no requests to the store. The client
+ * lists a level again after an error, after a file turns out to be missing, and after `forget`.
+ * Callers must call `forget` before they delete files that other files have replaced.
  */
 export class KnownLevels extends ForwardingClient {
   readonly #most: number
   readonly #now: () => number
   readonly #levels = new Map<number, Known>()
   /**
-   * Number of changes of each level. A listing during which this number changed is not remembered.
+   * Number of changes of each level. If this number changes during a listing, the listing is not
+   * remembered.
    */
   readonly #changes = new Map<number, number>()
 
@@ -67,23 +70,26 @@ export class KnownLevels extends ForwardingClient {
     this.#now = now
   }
 
-  /** Lists from the store, and remembers every level in the listing. */
+  /** Lists several levels in the store, and remembers each of them. */
   override get listUpwards(): ReplicaClient['listUpwards'] {
     return this.inner.listUpwards && ((level, options) => this.#listUpwards(level, options))
   }
 
-  /** Called after each change of the replica through this client, and when a level was forgotten. */
+  /** Called after this client changed the replica, and after it forgot a level. */
   onChange: (() => void) | undefined
 
-  /** Makes the next listing of every level ask the store. */
+  /**
+   * Forgets the files of every level, so that the next listing of each level requests the files
+   * from the store.
+   */
   forget(): void {
     for (const level of this.#levels.keys()) this.#forgetLevel(level)
   }
 
   /**
-   * Lists every level of the store again and remembers it. Returns the changes that another program
-   * made since: files that are missing although this client did not delete them, and files with
-   * another size than was written.
+   * Lists every level in the store and remembers it. Returns the changes that another program made.
+   * A change is a file that is missing although this client did not delete it, or a file whose size
+   * differs from the written size.
    */
   async relist(options: RequestOptions = {}): Promise<Relisting> {
     const before = new Map([...this.#levels].map(([level, { files }]) => [level, [...files]]))
@@ -93,7 +99,8 @@ export class KnownLevels extends ForwardingClient {
     const changed: LtxFileInfo[] = []
     let kept = 0
     for (const [level, listed] of levels.entries()) {
-      // The listing may or may not contain files written or deleted while it was made.
+      // Files of this level were written or deleted during the listing, so the listing may be
+      // incomplete.
       if (this.#changes.get(level) !== changes.get(level)) continue
       for (const file of before.get(level) ?? []) {
         const at = indexOf(listed, file)
@@ -132,7 +139,10 @@ export class KnownLevels extends ForwardingClient {
     }
   }
 
-  /** `changes`: the counter of this level before the listing. */
+  /**
+   * Remembers a listing of a level. `changes` is the change counter of the level before the
+   * listing.
+   */
   #remember(level: number, files: readonly LtxFileInfo[], from: number, changes: number | undefined): void {
     if (this.#changes.get(level) !== changes) return
     const listed = { files: [...files], from }
@@ -149,12 +159,12 @@ export class KnownLevels extends ForwardingClient {
     try {
       const written = await this.inner.write(file, body, options)
       this.#changed(level)
-      // Listings report the time at which an object was written; a file system reports the file's
-      // timestamp, which is not later.
+      // A listing reports the time at which the store wrote the object. A local file system reports
+      // the timestamp of the LTX file, which is not later.
       this.#add({ ...written, createdAt: Math.max(written.createdAt, this.#now()) })
       return written
     } catch (error) {
-      // The file may exist in spite of the error.
+      // The file may have been written in spite of the error.
       this.#forgetLevel(level)
       throw error
     }
@@ -201,7 +211,7 @@ export class KnownLevels extends ForwardingClient {
     }
   }
 
-  /** Forgets a level with a missing file that this client did not delete. */
+  /** Forgets a level if a remembered file was not found in the store. */
   #notice(level: number, error: unknown): void {
     if (isLitestreamError(error, 'NOT_FOUND')) this.#forgetLevel(level)
   }
@@ -236,12 +246,12 @@ export class KnownLevels extends ForwardingClient {
   #trim(known: Known): void {
     if (known.files.length <= this.#most) return
     known.files.splice(0, known.files.length - (this.#most >>> 1))
-    // The file before the first remaining one may begin at the same TXID.
+    // The file before the first remaining file may have the same min TXID.
     known.from = known.files[0]!.minTxid + 1
   }
 }
 
-/** The index of `file`, or the index at which it would be inserted. */
+/** Returns the index of `file`, or the index at which `file` must be inserted. */
 function indexOf(files: readonly LtxFileInfo[], file: LtxFileRef): number {
   let low = 0
   let high = files.length

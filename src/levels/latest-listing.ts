@@ -2,25 +2,26 @@ import { LEVELS, SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { type FilesByLevel, selectPlan } from './plan.js'
 
-/** Maximum number of files in one LIST response. */
+/** Maximum number of files in the response to one LIST request. */
 const LIST_PAGE = 1000
 /**
- * Levels from this one on have few files, a dozen per hour or fewer: one LIST returns all of them
- * if the store supports that.
+ * Lowest level that gets only a few files per hour. One LIST request returns all files of this
+ * level and of the levels above, if the store supports such a request.
  */
 const SPARSE_LEVEL = 2
 
-/** The first LIST page of every level, and the levels that have more. */
+/** The first LIST response of every level, and the levels that have more files. */
 interface FirstLook {
   readonly files: LtxFileInfo[][]
   readonly long: readonly number[]
 }
 
 /**
- * Lists the files that determine the newest state, in at most two round trips: the first LIST of
- * every level in parallel; then, for levels longer than one LIST, only the files beyond the end of
- * the short levels. (One day of 30-second files takes three LISTs in sequence; five-minute files,
- * which cover all but the end of them, take one.)
+ * Lists the files that determine the newest state, in at most two round trips. The first round trip
+ * sends one LIST request for every level in parallel. The second round trip lists the rest of the
+ * levels that have more files than one LIST response. It lists only the files after the TXID that
+ * the other levels reach. For example, one day of 30-second files needs three consecutive LIST
+ * requests, but one day of five-minute files needs one.
  */
 export async function listForLatest(client: ReplicaClient, signal: AbortSignal): Promise<FilesByLevel> {
   const { files: first, long } = await firstLook(client, signal)
@@ -35,7 +36,7 @@ export async function listForLatest(client: ReplicaClient, signal: AbortSignal):
       return files
     }),
   )
-  // The first LIST of a long level is correct, only incomplete.
+  // The first LIST response of a long level is also used. It is correct but incomplete.
   const merged = [...first]
   long.forEach((level, i) => {
     merged[level] = merge(first[level], rest[i])
@@ -51,8 +52,8 @@ async function firstLook(client: ReplicaClient, signal: AbortSignal): Promise<Fi
     ...dense.map((level) => take(client.list(level, { signal }))),
   ])
   const files = LEVELS.map((level) => levels[level] ?? sparse.filter((file) => file.level === level))
-  // A truncated listing of several levels contains the last of them only in part, and no level
-  // above it.
+  // If the listing of several levels was truncated, its highest level is incomplete and the levels
+  // above are missing.
   const whole = sparse.length < LIST_PAGE ? SNAPSHOT_LEVEL + 1 : sparse[sparse.length - 1].level
   return { files, long: LEVELS.filter((level) => files[level].length >= LIST_PAGE || level >= whole) }
 }
@@ -66,17 +67,14 @@ async function take(listing: AsyncIterable<LtxFileInfo>): Promise<LtxFileInfo[]>
   return files
 }
 
-/** The TXID up to which the files are contiguous. */
+/** Returns the TXID up to which the files are contiguous. */
 function reachOf(files: FilesByLevel): number {
-  // With a time target, a plan ends at the last contiguous file and a gap is no error: the caller
-  // needs only that TXID.
+  // With a time as the target, selectPlan does not throw for a gap, and its plan ends at the last
+  // contiguous file.
   return selectPlan(files, { timestamp: Number.POSITIVE_INFINITY }).at(-1)?.maxTxid ?? 0
 }
 
-/**
- * How far before a TXID the level's file that contains it may begin, estimated from the known
- * files.
- */
+/** Estimates the maximum number of TXIDs in a file of the level, based on the known files. */
 function span(files: readonly LtxFileInfo[]): number {
   return files.reduce((widest, file) => Math.max(widest, file.maxTxid - file.minTxid), 0)
 }

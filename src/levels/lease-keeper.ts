@@ -6,19 +6,22 @@ import { formatTimestamp } from '../util/timestamp.js'
 import { Lease, type LeaseOptions } from './lease.js'
 
 export interface LeaseEvents {
-  /** This primary holds the lease: work may begin. */
+  /** This primary holds the lease and may write to the replica. */
   held(): void
-  /** Another primary has taken the lease: work must end. */
+  /** Another primary has taken the lease, and this primary must stop writing. */
   lost(error: LitestreamError): void
-  /** The store did not respond; the request is retried. */
+  /** The store did not respond. The keeper retries the request. */
   failed(error: LitestreamError): void
-  /** `lock.json` was removed or damaged, as `reason` says, and was written again. */
+  /**
+   * Another program removed or damaged `lock.json`, and this primary wrote it again. `reason` says
+   * what happened.
+   */
   restored(reason: string): void
 }
 
 /**
- * Requests a lease until it is held, and then renews it; both at intervals of a third of its
- * duration.
+ * Requests the lease until this primary holds it, and then renews the lease. Both requests run at
+ * intervals of a third of the lease duration.
  */
 export class LeaseKeeper {
   readonly #lease: Lease
@@ -26,15 +29,15 @@ export class LeaseKeeper {
   readonly #every: number
   readonly #events: LeaseEvents
   /**
-   * Only one request runs at a time: of two requests of this primary, each would take the other for
-   * that of another owner.
+   * Requests run one at a time. Of two concurrent requests, each would find the lock object of the
+   * other and take it for the lock object of another primary.
    */
   readonly #requests = new PQueue({ concurrency: 1 })
   #timer: Timer | undefined
   #stopped = false
   /**
-   * The lease was held at least once: another owner from now on means that the renewal was too
-   * late.
+   * Whether this primary has held the lease before. If so, finding another owner means that this
+   * primary renewed the lease too late.
    */
   #began = false
 
@@ -49,7 +52,7 @@ export class LeaseKeeper {
     return this.#lease.held
   }
 
-  /** Begins to request the lease, or, if it is held, to renew it. */
+  /** Starts requesting the lease, or renewing a lease that this primary already holds. */
   start(): void {
     if (!this.held) void this.#tick()
     else {
@@ -58,7 +61,10 @@ export class LeaseKeeper {
     }
   }
 
-  /** Takes the lease now. Throws REPLICA_FENCED, naming the owner, if another primary holds it. */
+  /**
+   * Acquires the lease immediately. If another primary holds the lease, throws REPLICA_FENCED with
+   * the name of the owner.
+   */
   ensure(): Promise<void> {
     return this.#requests.add(() => this.#acquire())
   }

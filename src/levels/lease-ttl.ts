@@ -1,5 +1,5 @@
 /**
- * How long a lease is valid without renewal, in milliseconds. Separate from lease.ts, which loads a
- * schema library.
+ * Default time in milliseconds for which a lease is valid without renewal. The constant is separate
+ * from lease.ts, because lease.ts loads the code of a schema library.
  */
 export const DEFAULT_LEASE_TTL = 30_000

@@ -10,19 +10,22 @@ import { OtherLease } from './other-lease.js'
 const LEASE_NAME = 'lock.json'
 
 const shape = record({
-  /** Grows by one with each owner. */
+  /** Increases by one with each new owner. */
   generation: whole(0),
-  /** RFC 3339. */
+  /** Expiry time in RFC 3339 format. */
   expires_at: dateTime,
-  /** `host:pid`, and a random part, since one process may run several primaries. */
+  /**
+   * `host:pid` and a random suffix. The suffix is needed because one process may run several
+   * primaries.
+   */
   owner: text,
 })
 type Content = Shaped<typeof shape>
 
 export interface LeaseOptions {
   /**
-   * How long the lease is valid without renewal, in milliseconds. The lease is renewed after a
-   * third of that time.
+   * Time in milliseconds for which the lease is valid without renewal. The primary renews the lease
+   * after a third of this time.
    */
   readonly ttl: number
   readonly clock?: Clock
@@ -31,15 +34,15 @@ export interface LeaseOptions {
 /** Another primary that holds the lease. */
 export interface LeaseOwner {
   readonly owner: string
-  /** Expiry by that primary's wall clock, in milliseconds since the epoch. */
+  /** Expiry time according to the other primary's wall clock, in milliseconds since the epoch. */
   readonly expiresAt: number
 }
 
 /**
- * The right to write to a replica for a limited time: the object `lock.json`, changed only by
- * compare-and-set. A primary that does not renew the lease in time loses it, and another one may
- * take it. The monotonic clock measures how long our own lease lasts, and how long another
- * primary's stays unchanged (see OtherLease).
+ * The right to write to a replica for a limited time. The lease is the object `lock.json`, which is
+ * changed only with compare-and-set. If a primary does not renew its lease in time, another primary
+ * may take the lease. The monotonic clock measures how long this primary's lease is valid, and how
+ * long another primary's lease stays unchanged (see OtherLease).
  */
 export class Lease {
   readonly owner = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
@@ -47,9 +50,9 @@ export class Lease {
   readonly #ttl: number
   readonly #clock: Clock
   readonly #other: OtherLease
-  /** No call has found another owner's lease yet. */
+  /** True until `acquire` has found a lease of another primary. */
   #isFirst = true
-  /** `until`: by the monotonic clock. */
+  /** `until` is the expiry time from the monotonic clock. */
   #held: { readonly tag: string; readonly generation: number; readonly until: number } | undefined
 
   constructor(client: ReplicaClient, { ttl, clock = systemClock }: LeaseOptions) {
@@ -59,18 +62,19 @@ export class Lease {
     this.#other = new OtherLease(ttl, clock)
   }
 
-  /** Whether this primary holds the lease and it has not expired. */
+  /** Whether this primary holds the lease and the lease has not expired. */
   get held(): boolean {
     return this.#held !== undefined && this.#clock.monotonic() < this.#held.until
   }
 
   /**
-   * Takes the lease. Returns the primary that holds it instead, or undefined if this one holds it
-   * now. Throws STORAGE_FAILED if the store does not enforce conditional writes.
+   * Acquires the lease. Returns undefined if this primary now holds the lease. Otherwise returns
+   * the primary that holds the lease. Throws STORAGE_FAILED if the store does not enforce
+   * conditional writes.
    */
   async acquire(): Promise<LeaseOwner | undefined> {
     await requireGuarantees(this.#client, 'a lease', ['createOnly', 'compareAndSet'])
-    // Usually no lease exists: creating it without reading it first saves a request.
+    // Usually no lease exists, so the first attempt creates the object without reading it.
     if (this.#isFirst && (await this.#tryPut(1, null))) return undefined
     this.#isFirst = false
     const there = await this.#client.getObject(LEASE_NAME)
@@ -86,7 +90,7 @@ export class Lease {
     return { owner: 'another primary that was faster', expiresAt: this.#clock.now() + this.#ttl }
   }
 
-  /** Writes the lease; false if another primary was faster. */
+  /** Writes the lease object. Returns false if another primary changed the object first. */
   async #tryPut(generation: number, ifTag: string | null): Promise<boolean> {
     try {
       await this.#put(generation, ifTag)
@@ -98,8 +102,8 @@ export class Lease {
   }
 
   /**
-   * Extends the lease. If `lock.json` had to be written again, returns why. Throws REPLICA_FENCED
-   * if another primary has taken the lease.
+   * Renews the lease. Returns the reason if `lock.json` was missing or damaged and had to be
+   * written again. Throws REPLICA_FENCED if another primary has taken the lease.
    */
   async renew(): Promise<string | undefined> {
     const held = this.#held
@@ -114,8 +118,9 @@ export class Lease {
   }
 
   /**
-   * Handles a `lock.json` that differs from the last one written: another primary's, our own after
-   * a lost response, or a removed or damaged one.
+   * Called if `lock.json` is not the object that this primary wrote last. The object may belong to
+   * another primary, may be removed or damaged, or may be this primary's own object after a lost
+   * response.
    */
   async #restore(generation: number, cause: LitestreamError): Promise<string | undefined> {
     const there = await this.#client.getObject(LEASE_NAME)
@@ -134,7 +139,7 @@ export class Lease {
     throw this.#lost(current ? `${current.owner} has it until ${current.expires_at}` : how, cause)
   }
 
-  /** Releases the lease, so that the next owner need not wait until it expires. */
+  /** Releases the lease, so that the next owner does not have to wait until the lease expires. */
   async release(): Promise<void> {
     const held = this.#held
     this.#held = undefined
@@ -147,8 +152,8 @@ export class Lease {
   }
 
   async #put(generation: number, ifTag: string | null): Promise<void> {
-    // Counted from before the request: the lease in the store may last longer than this, never
-    // shorter.
+    // `until` counts from a time before the request, so it is never later than the expiry of the
+    // lease in the store.
     const until = this.#clock.monotonic() + this.#ttl
     const expiresAt = new Date(this.#clock.now() + this.#ttl).toISOString()
     const content: Content = { generation, expires_at: expiresAt, owner: this.owner }
@@ -165,7 +170,7 @@ export class Lease {
   }
 }
 
-/** Undefined if the object is not a lease. */
+/** Parses a lease object. Returns undefined if the object is damaged. */
 function parse({ data }: TaggedObject): Content | undefined {
   return tryReadJson(shape, Buffer.from(data).toString('utf8'))
 }

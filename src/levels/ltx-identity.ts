@@ -9,20 +9,20 @@ import { decodeHeader } from '../ltx/header.js'
 import { MIN_FILE_SIZE, parseTailPlaces } from '../ltx/tail.js'
 import type { LtxFileRef, ReplicaClient, RequestOptions } from '../storage/replica-client.js'
 
-/** The fields that distinguish an LTX file from any other of the same name. */
+/** The fields that distinguish an LTX file from other LTX files with the same name. */
 export interface LtxIdentity {
   readonly pageSize: number
-  /** Milliseconds since the epoch. */
+  /** Timestamp of the header in milliseconds since the epoch. */
   readonly timestamp: number
-  /** The file checksum, 16 hex digits. */
+  /** The file checksum as 16 hexadecimal digits. */
   readonly checksum: string
-  /** Size in bytes. */
+  /** Size of the file in bytes. */
   readonly size: number
 }
 
 const TAIL = INDEX_LENGTH_SIZE + TRAILER_SIZE
 
-/** Reads both ends of a file on the disk of the database. Throws LTX_CORRUPT. */
+/** Reads the identity of a staged file from its header and its trailer. Throws LTX_CORRUPT. */
 export function identifyStaged(path: string): LtxIdentity {
   const fd = openRegularSync(path)
   try {
@@ -38,7 +38,7 @@ export function identifyStaged(path: string): LtxIdentity {
   }
 }
 
-/** The identity of a file in the replica, from two small reads. Throws LTX_CORRUPT. */
+/** Reads the identity of a file in the replica with two small requests. Throws LTX_CORRUPT. */
 export async function identifyRemote(
   client: ReplicaClient,
   file: LtxFileRef,
@@ -52,7 +52,7 @@ export async function identifyRemote(
     ])
     return identity(head.data, tail.data, tail.fileSize, label)
   } catch (error) {
-    // Stores refuse a range that begins after the end of a file.
+    // A store rejects a range that begins after the end of the file.
     if (isLitestreamError(error, 'INVALID_ARGUMENT')) throw corrupt('the file is too short', label, 0)
     throw error
   }
@@ -66,7 +66,7 @@ function identity(head: Uint8Array, tail: Uint8Array, size: number, file: string
   return { pageSize, timestamp, checksum: fileChecksum.toString(16).padStart(16, '0'), size }
 }
 
-/** Undefined for a damaged file. */
+/** Returns undefined if `identify` throws LTX_CORRUPT. */
 export async function ifSound(identify: () => LtxIdentity | Promise<LtxIdentity>): Promise<LtxIdentity | undefined> {
   try {
     return await identify()
@@ -79,8 +79,8 @@ export async function ifSound(identify: () => LtxIdentity | Promise<LtxIdentity>
 const AT_ONCE = 4 * 1024 * 1024
 
 /**
- * The bytes of a staged file, a small one in one piece. The file is opened when the first bytes are
- * requested, because a store may request none.
+ * Yields the content of a staged file. A file of at most AT_ONCE bytes is one chunk. Opens the file
+ * when the store requests the first chunk, because a store may request none.
  */
 export async function* stagedBody(path: string, size: number): AsyncGenerator<Uint8Array, void, undefined> {
   if (size <= AT_ONCE) yield await readRegular(path, AT_ONCE)

@@ -1,24 +1,25 @@
 import type { LtxHeader } from '../ltx/header.js'
 import type { PageIndex } from '../ltx/page-index.js'
 
-/** For each page of the database, the file of a plan that it comes from. */
+/** For each page of a database, the file of the restore plan that contains the page. */
 export interface PageOwners {
   readonly pageSize: number
-  /** Size of the database, pages. */
+  /** Size of the database in pages. */
   readonly commit: number
   /**
-   * Indexed by page number: the position of its file in the plan, plus 1; 0 for a page of zeros.
+   * For each page number, the position of the page's file in the plan plus 1. 0 for a page of
+   * zeros.
    */
   readonly owner: Uint32Array
-  /** Indexed by position in the plan: the number of pages from that file. */
+  /** For each position in the plan, the number of pages that come from the file. */
   readonly counts: Uint32Array
 }
 
 /**
- * Each page comes from the newest file that has it. A page that a later file truncated from the end
- * of the database is discarded, even if the database grew again: it is zeros unless it was written
- * again. `files`: the result of `checkPlan`, which bounds the commit, and so the memory used, by
- * the size of the page indexes.
+ * Assigns each page to the newest file that contains it. A page that a later file truncated is not
+ * used, even if the database grew again afterwards. Such a page consists of zeros unless a later
+ * file contains it. `files` must be the result of `checkPlan`. `checkPlan` limits the commit, and
+ * therefore the memory, according to the size of the page indexes.
  */
 export function assignPages(files: readonly { readonly header: LtxHeader; readonly index: PageIndex }[]): PageOwners {
   const { pageSize, commit } = files.at(-1)!.header

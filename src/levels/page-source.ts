@@ -9,22 +9,22 @@ import { lowerBound } from '../util/sorted.js'
 import type { FileReader } from './remote-index.js'
 import { type FileLayout, readLayout } from './remote-layout.js'
 
-/** Single pages of a database that LTX files hold. */
+/** Reads single pages of a database from LTX files. */
 export interface PageSource {
-  /** Bytes. */
+  /** Page size in bytes. */
   readonly pageSize: number
-  /** Pages of the database. */
+  /** Size of the database in pages. */
   readonly commit: number
-  /** Of the newest file, milliseconds since the epoch. */
+  /** Timestamp of the newest file, in milliseconds since the epoch. */
   readonly timestamp: number
-  /** Zeros for a page that no file has. */
+  /** Returns the content of a page. Returns zeros for a page that no file contains. */
   read(pgno: number): Promise<Buffer>
 }
 
 /**
- * The database that a plan describes, read page by page. Page indexes are read from the newest file
- * backwards, only as far as the requested pages need: for some pages of a database, not for all of
- * them. Throws LTX_CORRUPT, and errors of the client.
+ * Reads single pages of the database that a restore plan describes. Reads page indexes from the
+ * newest file backwards, and only as many as the requested pages need. Suitable for reading some
+ * pages of a database. Throws LTX_CORRUPT, and errors of the client.
  */
 export class PlannedPages implements PageSource {
   readonly pageSize: number
@@ -32,9 +32,12 @@ export class PlannedPages implements PageSource {
   readonly timestamp: number
   readonly #client: FileReader
   readonly #options: RequestOptions
-  /** Files whose layout was not read yet, oldest first. */
+  /** Files whose page index was not read yet, oldest first. */
   readonly #rest: LtxFileInfo[]
-  /** Newest first, with the largest page number that still counts in each. */
+  /**
+   * The page indexes that were read, newest first. A page number above `limit` was truncated by a
+   * newer file.
+   */
   readonly #layouts: { readonly layout: FileLayout; readonly limit: number }[] = []
 
   private constructor(client: FileReader, plan: readonly LtxFileInfo[], newest: FileLayout, options: RequestOptions) {
@@ -48,7 +51,7 @@ export class PlannedPages implements PageSource {
     this.#layouts.push({ layout: newest, limit: commit })
   }
 
-  /** `plan`: at least one file. */
+  /** Opens the newest file of `plan`. `plan` must contain at least one file. */
   static async open(
     client: FileReader,
     plan: readonly LtxFileInfo[],
@@ -57,7 +60,7 @@ export class PlannedPages implements PageSource {
     return new PlannedPages(client, plan, await readLayout(client, plan.at(-1)!, options), options)
   }
 
-  /** Whether the newest file alone holds every page. */
+  /** Whether the newest file alone contains every page of the database. */
   get isWhole(): boolean {
     return this.#layouts[0]!.layout.denseFrom === 0
   }
@@ -75,7 +78,7 @@ export class PlannedPages implements PageSource {
     const file = this.#rest.pop()
     if (!file) return undefined
     const layout = await readLayout(this.#client, file, this.#options)
-    // Files of another page size end where the database got this one.
+    // Files with another page size contain an earlier state of the database, which VACUUM replaced.
     if (layout.header.pageSize !== this.pageSize) {
       this.#rest.length = 0
       return undefined
@@ -101,13 +104,13 @@ export class PlannedPages implements PageSource {
   }
 }
 
-/** The index of `pgno` among ascending page numbers; -1 if it is missing. */
+/** Returns the index of `pgno` in ascending page numbers. Returns -1 if `pgno` is missing. */
 function placeOf(pgnos: Uint32Array, pgno: number): number {
   const at = lowerBound(pgnos, pgno)
   return pgnos[at] === pgno ? at : -1
 }
 
-/** The pages of one LTX file on the local disk. Throws LTX_CORRUPT. */
+/** Opens one LTX file on local disk for reading single pages. Throws LTX_CORRUPT. */
 export function openLocalPages(path: string, file: LtxFileInfo): Promise<PlannedPages> {
   return PlannedPages.open(
     {
@@ -129,7 +132,7 @@ export function openLocalPages(path: string, file: LtxFileInfo): Promise<Planned
   )
 }
 
-/** Pages `from` to `to` of a database of LTX files, one after another; for a copy of it. */
+/** Yields all pages of a database in ascending order, for example to copy the database. */
 export async function* pagesInOrder(source: PageSource): AsyncGenerator<Uint8Array, void, undefined> {
   if (!isCommit(source.commit)) return
   for (let pgno = 1; pgno <= source.commit; pgno++) yield await source.read(pgno)

@@ -4,29 +4,29 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 import { fileContent } from './file-identity.js'
 
 /**
- * Maximum number of new plans because files were deleted meanwhile; each time a newer file has
- * replaced them.
+ * Maximum number of new plans that are made because a file was deleted after it was listed. Newer
+ * files replace a deleted file.
  */
 const MAX_VANISHED = 10
-/** Maximum number of damaged files that one plan avoids. */
+/** Maximum number of damaged files that one plan omits. */
 const MAX_DAMAGED = 64
 
 export interface PlanAroundOptions<T> {
-  /** Makes a plan without the files in `without` (`fileContent`). */
+  /** Makes a plan without the files in `without`. The set contains texts of `fileContent`. */
   readonly plan: (without: ReadonlySet<string>) => Promise<LtxFileInfo[]>
-  /** Uses the plan. An error about a file must have its label as `file`. */
+  /** Uses the plan. An error about a file must contain the label of the file in `error.file`. */
   readonly use: (plan: LtxFileInfo[]) => Promise<T>
-  /** Maximum number of new plans because a file was not found; default 10. */
+  /** Maximum number of new plans that are made because a file was not found. Default 10. */
   readonly maxVanished?: number
-  /** Called for a damaged file, before other files are tried in its place. */
+  /** Called for each damaged file, before the next plan is made. */
   readonly onDamaged?: (error: LitestreamError, file: LtxFileInfo) => void
 }
 
 /**
- * Makes a plan and uses it. If a file was deleted meanwhile, plans again. If a file is damaged or
- * does not fit, plans again without it: another level has the same TXIDs, or an older snapshot and
- * the files after it are used. If that plan does not reach as far as the one with the damaged file,
- * throws the error about the damage.
+ * Makes a plan and calls `use` with the plan. If a file was deleted meanwhile, makes a new plan. If
+ * a file is damaged or does not fit, makes a new plan without the file. The new plan uses another
+ * level with the same TXIDs, or an older snapshot and the files after it. If the new plan ends at a
+ * lower TXID than the old plan, throws the error about the damaged file.
  */
 export async function planAround<T>({
   plan,
@@ -49,7 +49,7 @@ export async function planAround<T>({
     } catch (error) {
       if (isLitestreamError(error, 'NOT_FOUND') && vanished++ < maxVanished) continue
       if (!isLitestreamError(error, 'LTX_CORRUPT', 'LTX_GAP', 'PAGE_SIZE_MISMATCH')) throw error
-      // The URL in an error may be masked.
+      // The URL in `error.file` may be masked, so only the end of the label is compared.
       const file = chosen.find((each) => error.file?.endsWith(fileLabel({ url: '' }, each)))
       if (!file || damaged.size === MAX_DAMAGED) throw error
       last = error

@@ -6,57 +6,60 @@ import { missingPage, type PageIndex } from '../ltx/page-index.js'
 import { formatTxid } from '../ltx/txid.js'
 import type { PlanTarget } from './plan.js'
 
-/** The parts of a file of a plan that are checked. */
+/** The data of a planned file that PlanCheck compares. */
 export interface PlannedFile {
-  /** The file's name in messages. */
+  /** The name of the file in messages. */
   readonly label: string
   readonly header: LtxHeader
   readonly postApplyChecksum: bigint
 }
 
-/** The position of a file in its plan. */
+/** The result of adding a file to a plan. */
 export interface Placed {
   /**
-   * The largest size in pages that the database had before the file: the file must have every page
-   * beyond it. 0: the file must hold the whole database.
+   * The largest size in pages of the database before this file. The file must contain every page
+   * with a higher number. 0 means that the file must contain the whole database.
    */
   readonly peak: number
-  /**
-   * The plan begins, or begins again, with this file, because the page size of the database
-   * changed.
-   */
+  /** True if the file is the first of the plan, or the first after a change of the page size. */
   readonly begins: boolean
 }
 
 /**
- * Compares the files of a plan with each other in order, oldest first: page sizes, TXIDs, database
- * checksums, times. A caller that reads page indexes uses `peak` to check that no page is missing.
- * Every page of the database is then in a file or was truncated, and no commit exceeds the number
- * of index entries.
+ * Compares the files of a plan with each other, oldest first. Checks page sizes, TXIDs, database
+ * checksums and times. A caller that reads page indexes uses `peak` to check that no page is
+ * missing. After this check, a file contains every page of the database that was not truncated, and
+ * no commit exceeds the number of page index entries.
  */
 export class PlanCheck {
   readonly #target: PlanTarget
   #before: PlannedFile | undefined
   #peak: number
 
-  /** `before`, `peak`: the last file already checked, and the largest commit so far. */
+  /**
+   * `before` is the last file that was already checked. `peak` is the largest commit of the files
+   * so far.
+   */
   constructor(target: PlanTarget = {}, before?: PlannedFile, peak = 0) {
     this.#target = target
     this.#before = before
     this.#peak = peak
   }
 
-  /** The last file passed to `add`. */
+  /** The last file that was passed to `add`. */
   get last(): PlannedFile | undefined {
     return this.#before
   }
 
-  /** The largest size of the database so far, pages. */
+  /** The largest size of the database so far, in pages. */
   get peak(): number {
     return this.#peak
   }
 
-  /** Throws LTX_CORRUPT or LTX_GAP about `file` if it cannot come next. */
+  /**
+   * Adds the next file of the plan. Throws LTX_CORRUPT or LTX_GAP if `file` cannot follow the
+   * previous file.
+   */
   add(file: PlannedFile): Placed {
     const before = this.#before
     const begins = before?.header.pageSize !== file.header.pageSize
@@ -69,18 +72,22 @@ export class PlanCheck {
   }
 }
 
-/** A planned file whose page index was read. */
+/** A file of a plan, with information from its page index. */
 export interface IndexedFile extends PlannedFile {
-  /** The file has every page of the database after this one. 0: it holds the whole database. */
+  /**
+   * The file contains every page of the database with a higher page number than this. 0 means that
+   * the file contains the whole database.
+   */
   readonly denseFrom: number
 }
 
 /**
- * Checks that the files of a plan make one whole database, and returns the files that can contain
- * its pages: after a change of the page size, only the files from then on.
+ * Checks that the files of a plan form one whole database. Returns the files that can contain pages
+ * of the database. If the page size changed, these are the files after the change.
  *
- * The work is proportional to the number of files: no count or allocation depends on a header's
- * claims. Throws LTX_CORRUPT, LTX_GAP and PAGE_SIZE_MISMATCH, naming the file at fault.
+ * The work is proportional to the number of files. The function never allocates memory or loops
+ * according to a number in a header. Throws LTX_CORRUPT, LTX_GAP or PAGE_SIZE_MISMATCH with the
+ * name of the wrong file.
  */
 export function checkPlan<F extends IndexedFile>(plan: readonly F[], target: PlanTarget = {}): F[] {
   const check = new PlanCheck(target)
@@ -93,8 +100,8 @@ export function checkPlan<F extends IndexedFile>(plan: readonly F[], target: Pla
 }
 
 /**
- * Adds the next file of a plan and checks that it has every page that only it can have. Throws as
- * checkPlan does.
+ * Adds the next file of a plan. Checks that the file contains all pages that no earlier file can
+ * contain. Throws the errors of `checkPlan`.
  */
 export function addIndexed(check: PlanCheck, file: IndexedFile): Placed {
   const before = check.last
@@ -104,7 +111,10 @@ export function addIndexed(check: PlanCheck, file: IndexedFile): Placed {
   return placed
 }
 
-/** The page after which a file has every page of the database; see IndexedFile. */
+/**
+ * Returns the page number after which the file contains every page of the database. See
+ * IndexedFile.
+ */
 export function denseFrom(
   { commit, pageSize }: LtxHeader,
   { count, pgnos }: Pick<PageIndex, 'count' | 'pgnos'>,
@@ -116,15 +126,15 @@ export function denseFrom(
 }
 
 /**
- * Checks that a file has every page by which it makes the database larger than `peak` pages. Throws
- * LTX_CORRUPT.
+ * Throws LTX_CORRUPT if a file makes the database larger than `peak` pages without containing all
+ * new pages.
  */
 export function checkGrowth(header: LtxHeader, index: PageIndex, peak: number, label: string): void {
   const from = denseFrom(header, index)
   if (from > peak) throw missingPage(label, from, { commit: header.commit, completeFrom: peak }, 12)
 }
 
-/** The error for a file whose page size differs from that of the files before it. */
+/** Returns the error for a file whose page size differs from that of the previous file. */
 export function otherPageSize(before: PlannedFile, { label, header }: PlannedFile): LitestreamError {
   const reached = formatTxid(before.header.maxTxid)
   return new LitestreamError(

@@ -7,9 +7,9 @@ import { decodeListed } from './decode-listed.js'
 import type { PlannedFile } from './plan-check.js'
 
 /**
- * Compares the database that the files of a plan make with the database checksum in the newest of
- * them, if that file has one: the files are read again, newest first, and each page counts once.
- * Throws LTX_CORRUPT, and what the store throws.
+ * Compares the restored database with the database checksum in the newest file of the plan, if that
+ * file has a checksum. Reads the files again, newest first, and uses the newest version of each
+ * page. Throws LTX_CORRUPT, and the errors of the store.
  */
 export async function comparePlanChecksum(
   client: ReplicaClient,
@@ -20,8 +20,8 @@ export async function comparePlanChecksum(
   const { header, label, postApplyChecksum } = newest
   if ((header.flags & FLAG_NO_CHECKSUM) !== 0) return
   const { commit, pageSize } = header
-  // Every page up to the commit is in the page index of a file of the plan, so this is bounded by
-  // what was read.
+  // The page indexes of the plan contain every page up to the commit, so the size of this array is
+  // limited by the data that was read.
   const seen = new Uint8Array(commit + 1)
   seen[lockPgno(pageSize)] = 1
   let sum = 0n

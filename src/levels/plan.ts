@@ -7,20 +7,24 @@ import { runAll } from '../util/run-all.js'
 import { formatTimestamp, type Instant } from '../util/timestamp.js'
 import { fileContent } from './file-identity.js'
 
-/** The target of a plan; without a field, the newest state. At most one field. */
+/**
+ * The target of a restore plan. At most one field may be set. Without a field, the target is the
+ * newest state.
+ */
 export interface PlanTarget {
-  /** Exactly this TXID. */
+  /** The exact TXID to restore. */
   readonly txid?: number
-  /** The last state before this time, milliseconds since the epoch. */
+  /** The plan leads to the last state before this time, in milliseconds since the epoch. */
   readonly timestamp?: number
 }
 
 /**
- * The files of a replica: the element `n` holds those of level `n` in ascending (min, max) order.
+ * The files of a replica. The element `n` contains the files of level `n` in ascending order of min
+ * TXID and max TXID.
  */
 export type FilesByLevel = readonly (readonly LtxFileInfo[])[]
 
-/** selectPlan with the URL of the replica in its errors. */
+/** Calls selectPlan, and adds the URL of the replica to its errors. */
 function planOf(client: ReplicaClient, files: FilesByLevel, target: PlanTarget): LtxFileInfo[] {
   try {
     return selectPlan(files, target)
@@ -32,12 +36,13 @@ function planOf(client: ReplicaClient, files: FilesByLevel, target: PlanTarget):
 }
 
 /**
- * Chooses the files that make up the database at the target, to be applied in the returned order;
- * of each page the newest version counts. The rule is Litestream's: the newest snapshot that is not
- * beyond the target, then repeatedly the file that is contiguous with the ones before, or overlaps
- * them, and reaches farthest. Returns an empty plan if no files reach the target.
+ * Selects the files of a restore to the target, in the order in which they are applied. Of several
+ * versions of a page, the last applied one counts. The rule is the same as in Litestream. The first
+ * file is the newest snapshot that is not after the target. Each next file is contiguous with the
+ * previous file or overlaps it, and has the highest max TXID of all such files. Returns an empty
+ * plan if no files lead to the target.
  *
- * Throws LTX_GAP if the target is the newest state and some file cannot be reached.
+ * Throws LTX_GAP if the target is the newest state and the plan cannot reach every file.
  */
 export function selectPlan(files: FilesByLevel, target: PlanTarget = {}): LtxFileInfo[] {
   const { txid = Number.POSITIVE_INFINITY, timestamp = Number.POSITIVE_INFINITY } = target
@@ -50,9 +55,9 @@ export function selectPlan(files: FilesByLevel, target: PlanTarget = {}): LtxFil
 }
 
 /**
- * The files that lead from a database at TXID `after` to the newest state, over a snapshot if files
- * in between were deleted. Empty if no newer file exists. Throws LTX_GAP if newer files exist but
- * cannot be reached.
+ * Selects the files that bring a database from TXID `after` to the newest state. The files include
+ * a snapshot if retention deleted the files in between. Returns an empty list if the replica has no
+ * newer files. Throws LTX_GAP if the newer files do not lead to the newest state.
  */
 export function selectFollowing(files: FilesByLevel, after: number): LtxFileInfo[] {
   const direct = wayFrom(files, after, () => true)
@@ -68,14 +73,14 @@ export function selectFollowing(files: FilesByLevel, after: number): LtxFileInfo
   return [snapshot, ...wayFrom(files, snapshot.maxTxid, () => true).path]
 }
 
-/** A file of the snapshot level that does not begin at TXID 1 is not a snapshot. */
+/** Returns the snapshots, which are the files of level 9 that begin at TXID 1. */
 function snapshotsOf(files: FilesByLevel): readonly LtxFileInfo[] {
   return (files[SNAPSHOT_LEVEL] ?? []).filter(({ minTxid }) => minTxid === 1)
 }
 
 /**
- * The files that continue from `after` through levels 8 to 0, and the first file beyond them that
- * cannot be reached.
+ * Selects files of levels 8 to 0 that continue after TXID `after`. Also returns the first file that
+ * these files do not reach.
  */
 function wayFrom(
   files: FilesByLevel,
@@ -84,8 +89,8 @@ function wayFrom(
 ): { readonly path: LtxFileInfo[]; readonly reached: number; readonly beyond: LtxFileInfo | undefined } {
   const path: LtxFileInfo[] = []
   let reached = after
-  // One cursor per level. Files are sorted by min TXID, so all files before a cursor are reachable;
-  // `farthest` is the reachable file that ends last.
+  // Each level has a cursor. Files are sorted by min TXID, so all files before the cursor can
+  // follow the selected files. `farthest` is such a file with the highest max TXID.
   const cursors = Array.from({ length: MAX_COMPACTION_LEVEL + 1 }, (_, level) => ({
     files: (files[level] ?? []).filter(eligible),
     next: 0,
@@ -113,7 +118,11 @@ function wayFrom(
   }
 }
 
-/** Greatest max TXID; then smallest min TXID, higher level, earlier creation. */
+/**
+ * Returns whether `file` is better than `than` as the next file of a plan. The best file has the
+ * highest max TXID, then the lowest min TXID, then the highest level, then the earliest creation
+ * time.
+ */
 function leadsFarther(file: LtxFileInfo, than: LtxFileInfo | undefined): boolean {
   if (!than) return true
   if (file.maxTxid !== than.maxTxid) return file.maxTxid > than.maxTxid
@@ -133,25 +142,31 @@ function gap(reached: number, beyond: LtxFileInfo): LitestreamError {
   )
 }
 
-/** `txid` or `timestamp`, not both; without them, the plan leads to the newest state. */
+/**
+ * Options of a restore plan. At most one of `txid` and `timestamp` may be set. Without both, the
+ * plan leads to the newest state.
+ */
 export interface PlanOptions {
-  /** Exactly this TXID. */
+  /** The exact TXID to restore. */
   readonly txid?: number
-  /** The last state before this time. */
+  /** The plan leads to the last state before this time. */
   readonly timestamp?: Instant
-  /** Damaged files (`fileContent`) that the plan must not contain. */
+  /** Damaged files that the plan must not contain, as texts of `fileContent`. */
   readonly without?: ReadonlySet<string>
-  /** Aborts the listing; its promise then rejects. */
+  /** Aborts the listing. The returned promise then rejects. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Listings report the store's own time of writing; a file written this long before the target is
- * certainly older.
+ * Maximum difference in milliseconds between the clock of the store and the clock of the primary.
+ * If the store wrote a file earlier than this before the target, the state in the file is older
+ * than the target.
  */
 const CLOCK_MARGIN_MS = 10 * 60_000
 const STATS_IN_PARALLEL = 50
-/** Times that a plan lists the replica again because a file was deleted while it was made. */
+/**
+ * Maximum number of new listings that are made because a file was deleted while the plan was made.
+ */
 const MAX_RELISTS = 5
 
 /** Lists every level of a replica in parallel. */
@@ -166,9 +181,9 @@ export async function listLevels(client: ReplicaClient, signal?: AbortSignal): P
 }
 
 /**
- * Lists `level`, optionally from a TXID on, and every level above it; in one request if the store
- * supports that, up to a thousand files (more files take further requests in sequence). For callers
- * that list many replicas, or list often.
+ * Lists `level` (optionally from a TXID on) and every level above it. If the store supports a
+ * listing of several levels, one request returns up to a thousand files, and further files need
+ * further requests. Suitable for callers that list many replicas or list often.
  */
 export async function listTogether(
   client: ReplicaClient,
@@ -188,8 +203,8 @@ export async function listTogether(
 }
 
 /**
- * Lists a replica and plans a restore. Throws REPLICA_EMPTY if it has no files, TXID_NOT_AVAILABLE
- * if no files reach the target, LTX_GAP as selectPlan does.
+ * Lists a replica and makes a restore plan. Throws REPLICA_EMPTY if the replica has no files.
+ * Throws TXID_NOT_AVAILABLE if no files lead to the target. Throws LTX_GAP as selectPlan does.
  */
 export async function planRestore(client: ReplicaClient, options: Resolved<PlanOptions> = {}): Promise<LtxFileInfo[]> {
   const { txid, timestamp, signal, without } = options
@@ -211,7 +226,8 @@ export async function planRestore(client: ReplicaClient, options: Resolved<PlanO
       files = await withTimestamps(client, files, timestamp, signal)
       break
     } catch (error) {
-      // Retention deleted a file after it was listed: the next listing has what replaced it.
+      // Retention deleted a file after the listing. The next listing contains the files that
+      // replaced it.
       if (!isLitestreamError(error, 'NOT_FOUND') || relists === MAX_RELISTS) throw error
       files = await list()
     }
@@ -221,8 +237,8 @@ export async function planRestore(client: ReplicaClient, options: Resolved<PlanO
   try {
     plan = selectPlan(files, target)
   } catch (error) {
-    // The levels were not listed at one instant: a file may have been deleted from one level before
-    // its replacement was listed in another.
+    // The levels are not listed at the same instant. A file may have been deleted from one level
+    // before the listing of another level contained its replacement.
     if (!isLitestreamError(error, 'LTX_GAP')) throw error
     plan = planOf(client, await list(), target)
   }
@@ -230,15 +246,15 @@ export async function planRestore(client: ReplicaClient, options: Resolved<PlanO
   return plan
 }
 
-/** The files of a listing without those in `without`. */
+/** Returns the files of a listing except the files in `without`. */
 export function withoutFiles(files: FilesByLevel, without: ReadonlySet<string> | undefined): LtxFileInfo[][] {
   return files.map((level) => level.filter((file) => !without?.size || !without.has(fileContent(file))))
 }
 
 /**
- * Replaces a listing's times by those of the LTX headers where that can change the plan. A file is
- * never written before the time in its header, so files written well before the target need no
- * request.
+ * Replaces the times of a listing by the times in the LTX headers, if the difference can change the
+ * plan. A file is never written before the time in its header. Therefore, files that were written
+ * long before the target need no request.
  */
 async function withTimestamps(
   client: ReplicaClient,

@@ -9,55 +9,59 @@ import type { Breather } from '../util/breather.js'
 import { checkListed, checkNotCut, checkSize } from './file-check.js'
 import type { PlannedFile } from './plan-check.js'
 
-/** A file of at most this size is read whole: one request returns its index and its pages. */
+/**
+ * Maximum size in bytes of a file that is read with one request, which returns both the page index
+ * and the pages.
+ */
 export const WHOLE_FILE_SIZE = 256 * 1024
 const MIN_TAIL = 32 * 1024
 /**
- * Bytes read first from the end of a file; the rest of a larger index is read in another round
- * trip, in slices of this size.
+ * Maximum number of bytes that the first request reads from the end of a file. If the page index is
+ * larger, further requests of this size read the rest in parallel.
  */
 const SLICE = 1024 * 1024
 /**
- * Bytes read from the beginning of a larger file: its header, and in a snapshot the schema and the
- * roots of the first tables.
+ * Number of bytes that are read from the beginning of a larger file. They contain the header. In a
+ * snapshot, they also contain the schema and the root pages of the first tables.
  */
 const HEAD = 64 * 1024
 
-/** The part of a client that reads files. */
+/** The part of a replica client that reads files. */
 export interface FileReader {
   readonly url: string
   read(file: LtxFileInfo, range: ByteRange, options?: ReadOptions): Promise<ReadResult>
 }
 
 /**
- * A byte range of an LTX file that was fetched along with its header and page index, kept for the
- * pages in it.
+ * A byte range of an LTX file that was read together with the header and the page index. The range
+ * is kept because it contains pages.
  */
 export interface FilePiece {
-  /** Offset of the range in the file. */
+  /** Offset of the byte range in the file. */
   readonly offset: number
   readonly bytes: Uint8Array
 }
 
-/** A frame inside a fetched byte range. */
+/** The position of a frame inside a byte range that was read. */
 export interface LoadedFrame {
   readonly pgno: number
   readonly offset: number
   readonly size: number
 }
 
-/** Header, checksums and encoded page index of a file. */
+/** The header, the checksum and the encoded page index of a file. */
 export interface FileIndexParts extends PlannedFile {
   readonly info: LtxFileInfo
   readonly pieces: readonly FilePiece[]
-  /** Offset of the index in the file. */
+  /** Offset of the page index in the file. */
   readonly offset: number
-  /** The whole index, in order. */
+  /** The encoded page index in consecutive slices. */
   readonly slices: Uint8Array[]
 }
 
 /**
- * Header and page index of a file. The index is decoded only when it is entered into a page map.
+ * The header and the page index of a file. The page index is decoded only when its entries are
+ * added to a page map.
  */
 export class FileIndex implements PlannedFile {
   readonly info: LtxFileInfo
@@ -65,10 +69,12 @@ export class FileIndex implements PlannedFile {
   readonly header: LtxHeader
   readonly postApplyChecksum: bigint
   readonly pieces: readonly FilePiece[]
-  /** Frames inside the pieces; known after the index was entered into a map. */
+  /** The frames inside the byte ranges in `pieces`. Empty until `mapInto` was called. */
   readonly frames: LoadedFrame[] = []
   readonly #offset: number
-  /** Each slice is dropped as soon as it is decoded, so that an index is never in memory twice. */
+  /**
+   * Each slice is released after it is decoded, so that the page index is never in memory twice.
+   */
   readonly #slices: Uint8Array[]
 
   constructor({ info, label, header, postApplyChecksum, pieces, offset, slices }: FileIndexParts) {
@@ -81,23 +87,23 @@ export class FileIndex implements PlannedFile {
     this.#slices = slices
   }
 
-  /** Size of the pieces in memory, in bytes. */
+  /** Total size of the byte ranges in memory, in bytes. */
   get pieceBytes(): number {
     return this.pieces.reduce((sum, { bytes }) => sum + bytes.length, 0)
   }
 
-  /** A copy without the pieces. */
+  /** Returns a copy that keeps no byte ranges of the file in memory. */
   withoutPieces(): FileIndex {
     const { info, label, header, postApplyChecksum } = this
-    // Copies the slices, so that the buffers which contain them can be freed.
+    // Copies the slices, so that the buffers that contain them can be freed.
     const slices = this.#slices.map((slice) => slice.slice())
     return new FileIndex({ info, label, header, postApplyChecksum, pieces: [], offset: this.#offset, slices })
   }
 
   /**
-   * Enters every frame into a page map; calls `onPages` with ascending page numbers as they are
-   * decoded. May be called only once. Throws LTX_CORRUPT if the index does not match the header,
-   * the page block, or the frames in the pieces.
+   * Adds every frame to a page map. Calls `onPages` with ascending page numbers after each decoded
+   * slice. May be called only once. Throws LTX_CORRUPT if the page index does not match the header,
+   * the page block, or the frames in `pieces`.
    */
   async mapInto(target: PageMapTarget, breather: Breather, onPages?: (pgnos: Uint32Array) => void): Promise<void> {
     const reader = new PageIndexReader(this.label, this.#offset, indexRules(this.header, target.peak))
@@ -116,13 +122,13 @@ export class FileIndex implements PlannedFile {
     reader.end()
   }
 
-  /** The whole index, decoded. May be called only once, too. Throws LTX_CORRUPT. */
+  /** Decodes the whole page index. Must not be called after `mapInto`. Throws LTX_CORRUPT. */
   decode(): PageIndex {
     const bytes = this.#slices.length === 1 ? this.#slices[0] : Buffer.concat(this.#slices)
     return decodePageIndex(bytes, this.label, this.#offset, indexRules(this.header))
   }
 
-  /** Compares an entry of the index with its frame. */
+  /** Compares a page index entry with the frame header at its offset. Throws LTX_CORRUPT. */
   #checkFrame({ pgno, offset, size }: LoadedFrame): void {
     const piece = this.pieces.find((each) => offset >= each.offset && offset + size <= each.offset + each.bytes.length)
     if (!piece) return
@@ -137,9 +143,9 @@ export class FileIndex implements PlannedFile {
 }
 
 /**
- * An index takes about 7 bytes per page and a compressed page about 2,000, so 1/128 of the file
- * nearly always contains it. For a very large file, SLICE bytes at most, all of which belong to the
- * index.
+ * Estimates how many bytes at the end of the file contain the page index. A page index entry has
+ * about 7 bytes and a compressed page about 2,000 bytes, so 1/128 of the file nearly always
+ * suffices. The result is at most SLICE.
  */
 function tailGuess(size: number): number {
   return Math.min(size, SLICE, Math.max(MIN_TAIL, Math.ceil(size / 128)))
@@ -147,15 +153,16 @@ function tailGuess(size: number): number {
 
 /** How much of a file is read with its index. */
 export interface LoadIndexOptions extends RequestOptions {
-  /** Files up to this size in bytes are read whole; default WHOLE_FILE_SIZE. */
+  /** Files up to this size in bytes are read with one request. Default WHOLE_FILE_SIZE. */
   readonly whole?: number | undefined
-  /** An earlier read returned damaged bytes: no cache may answer. */
+  /** True if an earlier read returned damaged bytes. The read must then not use a cache. */
   readonly fresh?: boolean
 }
 
 /**
- * Reads header and page index of a file: one round trip, or two if the index is larger than
- * estimated. Throws LTX_CORRUPT if name, listing, header and trailer do not match.
+ * Reads the header and the page index of a file. Needs one round trip, or two if the page index is
+ * larger than estimated. Throws LTX_CORRUPT if the name, the listing, the header and the trailer do
+ * not match.
  */
 export async function loadFileIndex(
   client: FileReader,
@@ -190,7 +197,7 @@ export async function loadFileIndex(
   return new FileIndex({ info, label, header, postApplyChecksum, pieces, offset: indexOffset, slices })
 }
 
-/** The page index of a file, decoded. */
+/** Reads and decodes the page index of a file. */
 export async function readFileIndex(
   client: FileReader,
   info: LtxFileInfo,

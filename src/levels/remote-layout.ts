@@ -10,45 +10,51 @@ import { checkListed, checkNotCut, checkSize } from './file-check.js'
 import { denseFrom } from './plan-check.js'
 import type { FileReader } from './remote-index.js'
 
-/** Header and page index of a file in a replica. */
+/** The header and the decoded page index of a file in a replica. */
 export interface FileLayout {
   readonly file: LtxFileInfo
-  /** The file's name in messages. */
+  /** The name of the file in messages. */
   readonly label: string
   readonly header: LtxHeader
   readonly index: PageIndex
   readonly postApplyChecksum: bigint
-  /** The file has every page of the database after this one. */
+  /** The file contains every page of the database with a higher page number than this. */
   readonly denseFrom: number
   /** Current size of the file in bytes. */
   readonly size: number
-  /** The whole file, if it was small enough to be read at once. */
+  /** The content of the file. Undefined if the file was too large to be read with one request. */
   readonly bytes?: Uint8Array
-  /** The parts of the file checksum other than the page frames. */
+  /** The CRCs of the parts of the file before and after the page frames. */
   readonly sums: LayoutSums
 }
 
-/** With the CRC of the frames between them, both CRCs give the file checksum. */
+/**
+ * The CRCs of the parts before and after the page frames. Combined with the CRC of the frames, they
+ * give the file checksum.
+ */
 export interface LayoutSums {
   /** CRC of the header. */
   readonly header: bigint
-  /** CRC of all bytes after the last frame, and their number, without the file checksum. */
+  /**
+   * CRC of the bytes after the last frame, without the file checksum. `endLength` is the number of
+   * these bytes.
+   */
   readonly end: bigint
   readonly endLength: number
   readonly fileChecksum: bigint
 }
 
 /**
- * Files up to this size are read whole; of larger files the last bytes, which contain most indexes
- * completely.
+ * Number of bytes that are read from the end of a file. A smaller file is read completely. The end
+ * of a larger file usually contains the whole page index.
  */
 const TAIL_SIZE = 256 * 1024
 
 const FILE_CHECKSUM_SIZE = 8
 
 /**
- * Reads the positions of a file's pages: one request for a small file, two or three for a large
- * one. Throws LTX_CORRUPT.
+ * Reads the positions of all pages in a file. Needs one request for a small file, and two or three
+ * requests for a large file. Throws LTX_CORRUPT.
  */
 export async function readLayout(
   client: FileReader,
@@ -90,7 +96,7 @@ export async function readLayout(
   }
 }
 
-/** Throws LTX_CORRUPT unless the page block ends before the page index. */
+/** Throws LTX_CORRUPT unless the page block ends immediately before the page index. */
 function checkEndMarker(end: Uint8Array, label: string, offset: number): void {
   if (end.subarray(0, PAGE_HEADER_SIZE).some((byte) => byte !== 0)) {
     throw corrupt('the page block does not end where the page index begins', label, offset)

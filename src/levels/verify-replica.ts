@@ -11,62 +11,68 @@ import { type FilesByLevel, listLevels, listTogether, selectPlan } from './plan.
 import { addIndexed, denseFrom, type IndexedFile, PlanCheck } from './plan-check.js'
 import { comparePlanChecksum } from './plan-checksum.js'
 
-/** A fault of a replica. `error` describes the fault and names files by level and TXIDs. */
+/** A fault of a replica. `error` describes the fault, and names files by level and TXIDs. */
 export interface ReplicaFault {
-  /** Whether the file is damaged, or TXIDs before it are missing or are in two files. */
+  /**
+   * `damaged` means that the content of the file is wrong. `gap` means that TXIDs before the file
+   * are missing. `overlap` means that two files of the level contain the same TXIDs.
+   */
   readonly kind: 'damaged' | 'gap' | 'overlap'
-  /** The file, or the one after the gap. */
+  /** The damaged file, or the file after the gap, or the second overlapping file. */
   readonly file: LtxFileInfo
-  /** Describes the fault. */
+  /** The error that describes the fault. */
   readonly error: LitestreamError
 }
 
 export interface LevelReport {
-  /** 0 to 9. */
+  /** The number of the level, from 0 to 9. */
   readonly level: number
-  /** Number of files. */
+  /** Number of files in the level. */
   readonly files: number
-  /** Total size of the files. */
+  /** Total size of the files in bytes. */
   readonly bytes: number
-  /** 0 in an empty level. */
+  /** Lowest TXID of the level. 0 if the level is empty. */
   readonly minTxid: number
-  /** 0 in an empty level. */
+  /** Highest TXID of the level. 0 if the level is empty. */
   readonly maxTxid: number
 }
 
 export interface ReplicaReport {
-  /** Files, sizes and TXIDs of each level. */
+  /** The number of files, their size and their TXIDs for each level. */
   readonly levels: readonly LevelReport[]
   /** The faults of the replica. */
   readonly faults: readonly ReplicaFault[]
-  /** The newest state that can be restored from undamaged files; undefined if none can. */
+  /** The newest state that undamaged files can restore. Undefined if no state can be restored. */
   readonly restorable: { readonly txid: number; readonly timestamp: Date } | undefined
   /**
-   * The newest TXID of any file. The replica is healthy if it is restorable up to here and has no
-   * faults.
+   * The highest TXID of all files. The replica is healthy if it has no faults and `restorable` has
+   * this TXID.
    */
   readonly maxTxid: number
 }
 
 export interface VerifyReplicaOptions {
-  /** Number of files read in parallel; default 2. */
+  /** Number of files that are read in parallel. Default 2. */
   readonly parallelism?: number
-  /** Called after each file, with the files and bytes that were read, and all of them. */
+  /**
+   * Called after each file, with the number of files and bytes read so far, and the total numbers.
+   */
   readonly onProgress?: (done: {
     readonly files: number
     readonly totalFiles: number
     readonly bytes: number
     readonly totalBytes: number
   }) => void
-  /** Aborts the verification; its promise then rejects. */
+  /** Aborts the verification. The returned promise then rejects. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Gaps and overlaps within each level of a listing. Snapshots are skipped, because all of them
- * begin at TXID 1. A gap that ends where one of `snapshots` does is not a fault: the primary left
- * out TXIDs, which no commit ever had, and continued with that snapshot. Nor is a gap behind a file
- * of `held` (heldKey), which retention has left when it deleted the files that followed.
+ * Returns the gaps and overlaps in levels 0 to 8 of a listing. Level 9 is not checked, because all
+ * snapshots begin at TXID 1. A gap is not a fault if one of `snapshots` ends at the first TXID
+ * after the gap, because the primary then skipped TXIDs and continued with that snapshot. A gap
+ * after a file in `held` is not a fault either, because retention kept this file and deleted the
+ * files after it. `held` contains keys of `heldKey`.
  */
 export function contiguityFaults(
   client: ReplicaClient,
@@ -92,14 +98,14 @@ export function contiguityFaults(
 }
 
 export interface UnexplainedOptions {
-  /** As in contiguityFaults. */
+  /** The snapshots, as in contiguityFaults. */
   readonly snapshots?: readonly LtxFileInfo[]
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * contiguityFaults without the gaps that the record of divergences explains. Throws what the store
- * throws.
+ * Returns the faults of contiguityFaults, except the gaps that divergences explain. Throws the
+ * errors of the store.
  */
 export async function unexplainedFaults(
   client: ReplicaClient,
@@ -110,7 +116,8 @@ export async function unexplainedFaults(
   if (faults.every(({ kind }) => kind !== 'gap')) return faults
   const options = signal ? { signal } : {}
   const points = await readDivergences(client, options).catch((error: unknown) => {
-    // Retention reports the damage; the gaps stay faults.
+    // If the divergence record is damaged, its divergences explain no gap. Retention reports the
+    // damaged record.
     if (isLitestreamError(error, 'LTX_CORRUPT')) return []
     throw error
   })
@@ -121,10 +128,10 @@ export async function unexplainedFaults(
 }
 
 /**
- * Does everything a restore would do, except writing: reads every file of a replica completely and
- * checks it, including its name and listing; checks that the files of each level are contiguous;
- * and checks that the undamaged files lead to the newest state with every page of the database.
- * Faults are reported, not thrown; errors of the store are thrown.
+ * Verifies a replica. Reads every file completely and checks its content, its name and its listing.
+ * Checks that the files of each level are contiguous. Checks that undamaged files can restore the
+ * newest state with every page of the database. Returns the faults. Throws only errors of the
+ * store.
  */
 export async function verifyReplica(client: ReplicaClient, options: VerifyReplicaOptions = {}): Promise<ReplicaReport> {
   const { signal } = options
@@ -150,12 +157,12 @@ export async function verifyReplica(client: ReplicaClient, options: VerifyReplic
   }
 }
 
-/** The undamaged files that were read, with their indexes. */
+/** The undamaged files, with information from their page indexes. */
 type SoundFiles = ReadonlyMap<LtxFileInfo, IndexedFile>
 
 /**
- * Reads files completely. A file deleted since it was listed is neither damaged nor sound: the plan
- * shows whether other files replace it.
+ * Reads and checks files completely. Omits files that were deleted after the listing. If no other
+ * files replace them, the restore plan reveals the missing TXIDs.
  */
 async function readFiles(
   client: ReplicaClient,
@@ -169,7 +176,7 @@ async function readFiles(
   const verify = (file: LtxFileInfo) => async () => {
     throwIfAborted(signal, `verifying ${client.url}`)
     try {
-      // The damage may have happened in transit: a damaged file is read again once.
+      // The bytes may have been damaged in transit, so a damaged file is read a second time.
       const checked = await readFile(client, file, signal).catch((error: unknown) => {
         if (!isLitestreamError(error, 'LTX_CORRUPT')) throw error
         return readFile(client, file, signal)
@@ -201,7 +208,8 @@ async function readFile(
 }
 
 /**
- * Faults between the files of a level: pages that none of them has, page sizes, database checksums.
+ * Returns the faults between consecutive files of a level. Such a fault is a page that no file
+ * contains, a different page size, or a wrong database checksum.
  */
 function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[] {
   const faults: ReplicaFault[] = []
@@ -210,7 +218,7 @@ function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[]
     let end = 0
     for (const file of files) {
       const checked = sound.get(file)
-      // After a gap or a damaged file, the previous state of the database is unknown.
+      // After a gap or a damaged file, the size and the checksum of the previous state are unknown.
       if (!checked || file.minTxid > end + 1) check = undefined
       if (!checked) continue
       if (!check) check = new PlanCheck({}, checked, checked.header.commit)
@@ -222,8 +230,8 @@ function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[]
 }
 
 /**
- * The newest file of the plan that reaches farthest; files that do not fit are added to the faults,
- * and the plan avoids them.
+ * Returns the last file of the restore plan with the highest TXID. If a file does not fit, adds a
+ * fault and makes a plan without the file.
  */
 async function newestRestorable(
   levels: FilesByLevel,
@@ -234,7 +242,7 @@ async function newestRestorable(
   const unfit = new Set<LtxFileInfo>()
   for (;;) {
     const usable = levels.map((files) => files.filter((file) => sound.has(file) && !unfit.has(file)))
-    // A time as target, because gaps are then no error.
+    // With a time as the target, selectPlan does not throw for a gap.
     const plan = selectPlan(usable, { timestamp: Number.POSITIVE_INFINITY })
     const check = new PlanCheck()
     let files: LtxFileInfo[] = []
@@ -259,8 +267,8 @@ async function newestRestorable(
 }
 
 /**
- * Runs a check of a file. If the check fails, returns false and adds a fault, unless the file
- * already has one.
+ * Runs a check of a file. If the check throws, returns false, and adds a fault unless the file
+ * already has a fault.
  */
 function collect(faults: ReplicaFault[], file: LtxFileInfo, check: () => unknown): boolean {
   try {

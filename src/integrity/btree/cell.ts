@@ -1,18 +1,18 @@
-/** The b-tree page types of SQLite, by their first byte. */
+/** The b-tree page types of SQLite, which are the values of the first byte of the page header. */
 export const INDEX_INTERIOR = 0x02
 export const TABLE_INTERIOR = 0x05
 export const INDEX_LEAF = 0x0a
 export const TABLE_LEAF = 0x0d
 
 export interface Varint {
-  /** Exact: a bigint above 2^49. */
+  /** The exact value, which is a bigint above 2^49. */
   readonly value: number | bigint
   readonly end: number
 }
 
 /**
- * Reads a variable-length integer (1 to 9 bytes, most significant bits first); undefined if it
- * extends beyond `limit`.
+ * Reads a variable-length integer of 1 to 9 bytes, most significant bits first. Returns undefined
+ * if the integer extends beyond `limit`.
  */
 export function readVarint(page: Buffer, at: number, limit: number): Varint | undefined {
   let value = 0
@@ -33,26 +33,30 @@ export function readVarint(page: Buffer, at: number, limit: number): Varint | un
   return undefined
 }
 
-/** A cell of a b-tree page. Fields that this page type does not have are absent. */
+/** A cell of a b-tree page. A field is absent if the page type does not have it. */
 export interface Cell {
-  /** Offset on the page, and offset of the first byte after it. */
+  /** Offset of the cell on the page. `end` is the offset of the first byte after the cell. */
   readonly at: number
   readonly end: number
-  /** Page number of the subtree before it. */
+  /** Root page of the subtree to the left of this cell. */
   readonly child?: number
   readonly rowid?: number | bigint
   readonly payload?: {
-    /** Total bytes of the payload, and the bytes on this page, which begin at `from`. */
+    /**
+     * `size` is the total number of payload bytes. `local` is the number of payload bytes on this
+     * page, and `from` is the offset of the first of them.
+     */
     readonly size: number
     readonly local: number
     readonly from: number
-    /** First overflow page. */
+    /** Page number of the first overflow page. */
     readonly overflow?: number
   }
 }
 
 /**
- * Number of payload bytes on the page itself: https://www.sqlite.org/fileformat2.html#b_tree_pages.
+ * Returns the number of payload bytes on the b-tree page itself, according to
+ * https://www.sqlite.org/fileformat2.html#b_tree_pages.
  */
 function localSize(size: number, usable: number, isTable: boolean): number {
   const most = isTable ? usable - 35 : Math.floor(((usable - 12) * 64) / 255) - 23
@@ -62,7 +66,7 @@ function localSize(size: number, usable: number, isTable: boolean): number {
   return local <= most ? local : least
 }
 
-/** Returns undefined for a cell that extends beyond the usable part of the page. */
+/** Parses a cell. Returns undefined for a cell that extends beyond the usable part of the page. */
 export function parseCell(page: Buffer, type: number, at: number, usable: number): Cell | undefined {
   const isTable = type === TABLE_LEAF || type === TABLE_INTERIOR
   const isInterior = type === TABLE_INTERIOR || type === INDEX_INTERIOR

@@ -1,9 +1,9 @@
 import type { Cell } from './cell.js'
 
 /**
- * Checks that the cells and free blocks of a b-tree page do not overlap and that its header counts
- * the bytes between them. `end`: offset of the end of the cell pointer array. Returns a fault as
- * text.
+ * Checks that the cells and free blocks of a b-tree page do not overlap. Also checks that the page
+ * header counts the unused bytes between them. `end` is the offset of the end of the cell pointer
+ * array. Returns the fault as text, or undefined.
  */
 export function checkPageLayout(
   page: Buffer,
@@ -12,7 +12,7 @@ export function checkPageLayout(
   usable: number,
   cells: readonly Cell[],
 ): string | undefined {
-  // 0 stands for 65,536.
+  // The page header stores the offset 65,536 as 0.
   const content = page.readUInt16BE(header + 5) || 65536
   if (content < end || content > usable) return `the cell content area begins at ${content}`
   const parts = cells.map(({ at, end: after }): [number, number] => [at, after])

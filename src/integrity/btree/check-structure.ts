@@ -6,11 +6,11 @@ import { schemaRoots } from './schema-roots.js'
 import { TreeWalk } from './walk-tree.js'
 
 /**
- * Checks the structure of a database without its schema's collations, functions and modules: every
- * page belongs to exactly one b-tree, overflow chain, the freelist or the pointer map, and every
- * b-tree is well formed (TreeWalk). The order of index entries is not checked, because it depends
- * on collations. No program may write to the file meanwhile. Returns at most ten faults as text, or
- * those found before `isStopped` became true.
+ * Checks the structure of a database. Needs no collations, functions and modules of the
+ * application. Checks that every page belongs to exactly one b-tree, overflow chain, freelist or
+ * pointer map, and that every b-tree is well formed (see TreeWalk). Does not check the order of
+ * index entries, which depends on collations. During the check, no program may write to the file.
+ * Returns at most ten faults as text. Returns the faults found so far if `isStopped` returns true.
  */
 export function checkStructure(path: string, isStopped: () => boolean = () => false): string[] {
   const pages = DatabasePages.open(path)
@@ -72,8 +72,8 @@ function useFreelist(pages: DatabasePages, usage: PageUsage): void {
 }
 
 /**
- * Marks the pointer map pages: from page 2 on, at regular distances; each describes the pages after
- * it.
+ * Marks the pointer map pages as used. The first pointer map page is page 2, and the others follow
+ * at regular distances.
  */
 function usePointerMap({ count, usable, lockPage }: DatabasePages, usage: PageUsage): void {
   const interval = Math.floor(usable / 5) + 1

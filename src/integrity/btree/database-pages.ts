@@ -5,12 +5,15 @@ import { isPageSize, lockPgno } from '../../ltx/format.js'
 const MAGIC = 'SQLite format 3\0'
 const HEADER_SIZE = 100
 
-/** Reads a database file page by page, synchronously on the calling thread. */
+/** Reads single pages of a database file with synchronous calls. */
 export class DatabasePages {
   readonly header: Buffer
-  /** Size in bytes. */
+  /** Page size in bytes. */
   readonly pageSize: number
-  /** Size of a page without the bytes that an SQLite extension reserves at its end. */
+  /**
+   * Page size in bytes without the bytes that are reserved at the end of each page for SQLite
+   * extensions.
+   */
   readonly usable: number
   readonly count: number
   readonly lockPage: number
@@ -25,7 +28,10 @@ export class DatabasePages {
     this.lockPage = lockPgno(pageSize)
   }
 
-  /** Returns the fault as text if the file cannot be a database. Undefined for an empty file. */
+  /**
+   * Opens a database file. Returns a fault as text if the file cannot be a database. Returns
+   * undefined for an empty file.
+   */
   static open(path: string): DatabasePages | string | undefined {
     const fd = openRegularSync(path)
     const { size } = fstatSync(fd)

@@ -1,13 +1,13 @@
-/** Maximum number of messages; the check ends after that. */
+/** The check ends after this number of faults. */
 const MAX_MESSAGES = 10
 
 /**
- * Thrown and caught inside a check to end it: enough faults were found, or the caller has stopped
- * it.
+ * Ends a check when enough faults were found, or when the caller has stopped the check. The check
+ * itself catches this error.
  */
 export class EndOfCheck extends Error {}
 
-/** Records which pages of a database are referenced, and the faults found. */
+/** Records the referenced pages of a database and the faults of the check. */
 export class PageUsage {
   readonly messages: string[] = []
   readonly #count: number
@@ -21,15 +21,15 @@ export class PageUsage {
     this.#used = new Uint8Array((count >> 3) + 1)
   }
 
-  /** Records a fault. Throws EndOfCheck after MAX_MESSAGES. */
+  /** Records a fault. Throws EndOfCheck if MAX_MESSAGES faults are recorded. */
   fault(message: string): void {
     this.messages.push(message)
     if (this.messages.length >= MAX_MESSAGES) throw new EndOfCheck()
   }
 
   /**
-   * Records that `by` refers to a page. Returns false, and records a fault, if the page does not
-   * exist or is already referenced. Throws EndOfCheck.
+   * Records that `by` refers to the page `pgno`. If the page does not exist or is already
+   * referenced, records a fault and returns false. Throws EndOfCheck.
    */
   use(pgno: number, by: string): boolean {
     if (this.#isStopped()) throw new EndOfCheck()

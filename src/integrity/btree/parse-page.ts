@@ -7,22 +7,25 @@ export interface BtreePage {
   readonly bytes: Buffer
   readonly isLeaf: boolean
   readonly cells: readonly Cell[]
-  /** Page number of the last subtree; 0 on a leaf. */
+  /** Root page of the rightmost subtree. 0 on a leaf page. */
   readonly rightChild: number
 }
 
-/** The kind of b-tree with pages of this type; undefined if it is not a b-tree page type. */
+/**
+ * Returns the kind of b-tree that has pages of this type. Returns undefined if `type` is not a
+ * b-tree page type.
+ */
 export function kindOfType(type: number): TreeKind | undefined {
   if (type === TABLE_INTERIOR || type === TABLE_LEAF) return 'table'
   return type === INDEX_INTERIOR || type === INDEX_LEAF ? 'index' : undefined
 }
 
 /**
- * Parses a page of a b-tree and checks that its contents are within the page and do not overlap.
- * Returns a fault as text.
+ * Parses a b-tree page. Checks that the contents are within the page and do not overlap. Returns a
+ * fault as text.
  */
 export function parsePage(bytes: Buffer, pgno: number, kind: TreeKind, usable: number): BtreePage | string {
-  // On page 1, the database header comes before the page header.
+  // On page 1, the page header follows the database header.
   const header = pgno === 1 ? 100 : 0
   const type = bytes[header]!
   if (kindOfType(type) !== kind) return `page type ${type} in a b-tree of type ${kind}`

@@ -9,10 +9,10 @@ export interface SchemaRoot {
   readonly root: number
 }
 
-/** Maximum number of bytes of a schema row that are read to find its root page. */
+/** Maximum number of bytes that are read from a row of sqlite_schema to find the root page. */
 const MAX_ROW = 1024 * 1024
 
-/** Walks sqlite_schema, whose root is page 1, and returns the other b-trees of the database. */
+/** Checks sqlite_schema, whose root is page 1, and returns the other b-trees of the database. */
 export function schemaRoots(pages: DatabasePages, usage: PageUsage): SchemaRoot[] {
   const rows: { readonly page: Buffer; readonly cell: Cell }[] = []
   new TreeWalk(pages, usage, 'sqlite_schema', 'table', (page, cell) => rows.push({ page, cell })).run(1)
@@ -25,7 +25,7 @@ export function schemaRoots(pages: DatabasePages, usage: PageUsage): SchemaRoot[
   return roots
 }
 
-/** The first bytes of a cell's payload, at most MAX_ROW. */
+/** Reads the first bytes of a cell's payload, at most MAX_ROW bytes. */
 function readPayload(pages: DatabasePages, page: Buffer, { payload }: Cell): Buffer {
   const { size, local, from, overflow = 0 } = payload!
   const parts = [page.subarray(from, from + local)]
@@ -40,7 +40,10 @@ function readPayload(pages: DatabasePages, page: Buffer, { payload }: Cell): Buf
   return Buffer.concat(parts)
 }
 
-/** Columns: type, name, tbl_name, rootpage, sql. Root 0 for views, triggers and virtual tables. */
+/**
+ * Parses a row of sqlite_schema with the columns type, name, tbl_name, rootpage and sql. The root
+ * page is 0 for views, triggers and virtual tables.
+ */
 export function parseRow(record: Buffer): SchemaRoot | undefined {
   const columns = firstColumns(record, 4)
   if (columns === undefined) return undefined
@@ -52,15 +55,15 @@ export function parseRow(record: Buffer): SchemaRoot | undefined {
   }
 }
 
-/** A value of a record: its serial type, and its bytes. */
+/** One value of a record, with its serial type and its bytes. */
 export interface Column {
   readonly serial: number
   readonly bytes: Buffer
 }
 
 /**
- * The first `count` values of a record, which may be cut off behind them; undefined if they are not
- * all in `record`.
+ * Returns the first `count` values of a record. The record may be truncated after these values.
+ * Returns undefined if `record` does not contain all of these values.
  */
 export function firstColumns(record: Buffer, count: number): readonly Column[] | undefined {
   const header = readVarint(record, 0, record.length)
@@ -87,7 +90,7 @@ function serialSize(serial: number): number {
   return [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0][serial]!
 }
 
-/** An integer, exact up to 2^53 and not negative; 0 for any other value. */
+/** Converts a value to a non-negative integer of at most 2^53. Returns 0 for any other value. */
 export function asInteger({ serial, bytes }: Column): number {
   if (serial === 9) return 1
   if (serial === 6) {

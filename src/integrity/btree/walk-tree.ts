@@ -7,9 +7,10 @@ import { parsePage, type TreeKind } from './parse-page.js'
 const MAX_DEPTH = 20
 
 /**
- * Walks one b-tree and checks its structure: every page is of its kind and used once, cells are
- * within their page and do not overlap, overflow chains have the length that their payloads need,
- * rowids ascend, and all leaves have the same depth.
+ * Reads all pages of one b-tree and checks the structure of the b-tree. Every page must have the
+ * type of the b-tree and must be referenced once. The cells of a page must be within the page and
+ * must not overlap. Each overflow chain must have the length that its payload needs. Rowids must
+ * ascend, and all leaves must have the same depth.
  */
 export class TreeWalk {
   readonly #pages: DatabasePages
@@ -17,11 +18,14 @@ export class TreeWalk {
   readonly #name: string
   readonly #kind: TreeKind
   readonly #onLeafCell: ((page: Buffer, cell: Cell) => void) | undefined
-  /** The previous rowid. */
+  /** The rowid of the previous cell. */
   #last: number | bigint | undefined
   #leafDepth: number | undefined
 
-  /** `onLeafCell` is called for every cell of a leaf, in order, with the bytes of its page. */
+  /**
+   * `onLeafCell` is called for every cell of every leaf page, in order, with the content of the
+   * page.
+   */
   constructor(
     pages: DatabasePages,
     usage: PageUsage,
@@ -67,7 +71,7 @@ export class TreeWalk {
 
   #checkCell({ rowid, payload }: Cell, isLeaf: boolean, where: string): void {
     if (rowid !== undefined) {
-      // The key of an interior cell is at least the largest rowid before it.
+      // The rowid of an interior cell is at least the largest rowid of the subtree to its left.
       const inOrder = this.#last === undefined || rowid > this.#last || (!isLeaf && rowid === this.#last)
       if (!inOrder) this.#usage.fault(`${where}: rowid ${rowid} after ${this.#last}`)
       this.#last = rowid
