@@ -11,11 +11,14 @@ import type { OutageListener } from './storage/outage.js'
 import * as check from './util/check-arguments.js'
 import type { WaitOptions } from './util/wait.js'
 
-/** Options of every operation on a replica. */
+/** Options that every operation on a replica accepts. */
 export interface OperationOptions extends WaitOptions {
-  /** Settings of the store, if the replica is a URL: see `openReplicaClient`. */
+  /** Settings of the store. Used only if the replica is given as a URL. See `openReplicaClient`. */
   readonly storage?: StoreOptions
-  /** For a URL: see `openReplicaClient`. */
+  /**
+   * Called when the store stops or resumes responding. Used only if the replica is given as a URL.
+   * See `openReplicaClient`.
+   */
   readonly onOutage?: OutageListener
 }
 
@@ -37,7 +40,7 @@ interface Options {
 }
 export type Operation = keyof Options
 
-/** Number of concurrent requests or files. */
+/** Number of requests or files that are handled in parallel. */
 const parallelism = check.integerFrom(1, 1000)
 const storage = check.object
 const store = { storage, onOutage: check.callback }
@@ -99,7 +102,7 @@ const CHECKS: { readonly [Name in Operation]: check.OptionChecks<Options[Name]> 
   verifyLtx: operation,
 }
 
-/** Options that have no default. */
+/** The options of each operation that have no default. */
 const REQUIRED: { readonly [Name in Operation]?: readonly (keyof Options[Name])[] } = {
   restore: ['output'],
   hydrateFile: ['output'],
@@ -110,8 +113,8 @@ const REQUIRED: { readonly [Name in Operation]?: readonly (keyof Options[Name])[
 }
 
 /**
- * Returns the options of an operation as numbers: milliseconds, bytes, and milliseconds since the
- * epoch. Throws INVALID_ARGUMENT.
+ * Returns the options of an operation as numbers. Durations become milliseconds, sizes become
+ * bytes, and times become milliseconds since the epoch. Throws INVALID_ARGUMENT.
  */
 export function readOperation<Given extends object>(name: Operation, options: Given): check.Resolved<Given> {
   const checks = CHECKS[name] as { readonly [Name in keyof Required<Given>]: check.Check }
@@ -122,7 +125,7 @@ export function readOperation<Given extends object>(name: Operation, options: Gi
   return read
 }
 
-/** Throws INVALID_ARGUMENT for an argument that is neither a URL nor a client. */
+/** Throws INVALID_ARGUMENT if an argument is neither a replica URL nor a replica client. */
 export function checkReplica(value: unknown, argument: string, name: Operation): void {
   check.checkArgument(value, argument, isReplica, name)
 }

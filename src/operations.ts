@@ -16,10 +16,13 @@ import type { LtxFileInfo, LtxFileRef, ReplicaClient } from './storage/replica-c
 import type { Resolved } from './util/check-arguments.js'
 import { withDeadline } from './util/wait.js'
 
-// Operations that take seconds or more. Their code is loaded at the first call, so that a program
-// which opens a replica does not wait for the code of a restore.
+// The operations in this file take seconds or more. The first call of an operation loads its code,
+// so that a program that only opens a replica does not load the code of a restore.
 
-/** Runs `work` with a client of the replica; a client opened for a URL is closed afterwards. */
+/**
+ * Runs `work` with a client of the replica. If the replica is given as a URL, opens a client first
+ * and closes it afterwards.
+ */
 async function withClient<T>(
   replica: string | ReplicaClient,
   options: Pick<OpenReplicaClientOptions, 'signal' | 'onOutage'> & { readonly storage?: StoreOptions | undefined },
@@ -36,8 +39,9 @@ async function withClient<T>(
 }
 
 /**
- * Checks the arguments of an operation and runs it with a client and the options in milliseconds,
- * bytes and milliseconds since the epoch. `timeout` ends it with TIMEOUT, which names `what`.
+ * Checks the arguments of an operation, and runs the operation with a replica client. The operation
+ * receives durations in milliseconds, sizes in bytes, and times in milliseconds since the epoch.
+ * Throws TIMEOUT after `timeout`. The error message contains `what`.
  */
 async function onReplica<Options extends OperationOptions, T>(
   name: Operation,
@@ -56,10 +60,11 @@ async function onReplica<Options extends OperationOptions, T>(
 }
 
 /**
- * Restores a database from a replica: to the newest state, or to a TXID or a time. The database is
- * written beside the output with a random name, checked, and renamed when it is complete and on
- * disk. After a failure no file is left, except a database that an explicit `integrityCheck`
- * refused. A replaced database passes on its owner and mode.
+ * Restores a database from a replica. Restores the newest state, or the state at a TXID or a time.
+ * Writes the database to a file with a random name beside the output, and checks it. Renames the
+ * file to the output when the database is complete and on disk. After a failure, removes the file,
+ * unless an explicit `integrityCheck` has found faults. A replaced database passes on its owner and
+ * mode to the new database.
  *
  * @throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT,
  * PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, INVALID_ARGUMENT, ABORTED, TIMEOUT, and errors of the
@@ -78,9 +83,10 @@ export function restore(
 }
 
 /**
- * Fetches a full copy of the newest state of a replica: a restore without SQLite's check.
+ * Copies the newest state of a replica to a local database file. Does the same as `restore`, but
+ * without SQLite's integrity check.
  *
- * @throws As `restore`.
+ * @throws The errors of `restore`.
  *
  * @example
  * await hydrateFile('s3://bucket/app.db', { output: 'copy.db', force: true })
@@ -95,13 +101,15 @@ export function hydrateFile(
 }
 
 /**
- * Restores a database and then applies new files of the replica until the signal aborts; the
- * promise then resolves. Any SQLite may read the file at any time and sees only whole transactions;
- * no program may write to it. `<output>-txid` holds its TXID; if both files exist, following
- * continues from there, also from files of Litestream's own follower.
+ * Restores a database, and then applies new files of the replica until `signal` aborts. The promise
+ * resolves after the abort. Any SQLite program may read the database at any time, and sees only
+ * whole transactions. No program may write to the database. The file `<output>-txid` contains the
+ * TXID of the database. If both files exist, `follow` continues from this TXID. The two files may
+ * also come from Litestream's own follower.
  *
- * @throws Errors of `restore`, OUTPUT_EXISTS for a database without the -txid file, REPLICA_RESET
- * if the replica was reset, HYDRATION_CONFLICT if another program wrote to the database.
+ * @throws The errors of `restore`. OUTPUT_EXISTS for a database without the -txid file.
+ * REPLICA_RESET if the replica was reset. HYDRATION_CONFLICT if another program wrote to the
+ * database.
  *
  * @example
  * await follow('s3://bucket/app.db', { output: 'followed.db', signal: AbortSignal.timeout(500) })
@@ -117,10 +125,10 @@ export async function follow(
 }
 
 /**
- * Lists a replica and chooses the files of a restore, in the order in which they are applied.
+ * Lists a replica and returns the files of a restore, in the order in which a restore applies them.
  *
- * @throws REPLICA_EMPTY if the replica has no files, TXID_NOT_AVAILABLE if no files reach the
- * target, LTX_GAP if newer files exist but cannot be reached.
+ * @throws REPLICA_EMPTY if the replica has no files. TXID_NOT_AVAILABLE if no files lead to the
+ * target. LTX_GAP if the files do not lead to the newest state.
  *
  * @example
  * const files = await planRestore('s3://bucket/app.db')
@@ -135,10 +143,10 @@ export function planRestore(
 }
 
 /**
- * Uploads everything committed in the database at `path` to the replica at `url`, once, and
- * releases both. Runs on the calling thread.
+ * Uploads all commits of the database at `path` to the replica at `url` once. Then closes the
+ * database and the replica. Runs on the calling thread.
  *
- * @throws NOT_FOUND if the database does not exist, INVALID_ARGUMENT, TIMEOUT, and the error that
+ * @throws NOT_FOUND if the database does not exist. INVALID_ARGUMENT, TIMEOUT, and the error that
  * prevented the upload of the last commit.
  *
  * @example
@@ -153,8 +161,9 @@ export async function replicateOnce(
 }
 
 /**
- * Brings a level of a replica up to date with the level below it. Returns the written files, none
- * if there was nothing to do. For a replica whose primary does not compact (`compaction: false`).
+ * Merges the new files of the level below into level `level`. Returns the written files. Returns an
+ * empty list if the level below has no new files. Needed only for a replica whose primary does not
+ * compact (`compaction: false`).
  *
  * @throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH, INVALID_ARGUMENT, and errors of the store.
  *
@@ -171,10 +180,10 @@ export function compact(
 }
 
 /**
- * Writes a snapshot of the newest state, made from the files of the replica. Returns undefined if
- * the newest snapshot is already that state.
+ * Writes a snapshot of the newest state by merging files of the replica. Returns undefined if the
+ * newest snapshot already contains that state.
  *
- * @throws As `planRestore` and `compact`.
+ * @throws The errors of `planRestore` and `compact`.
  *
  * @example
  * const snapshot = await createSnapshot('s3://bucket/app.db')
@@ -189,10 +198,10 @@ export function createSnapshot(
 }
 
 /**
- * Deletes L0 files that are older than `l0Retention` and whose transactions are in level 1 or in a
- * snapshot. The newest file is kept. Returns the deleted files.
+ * Deletes L0 files that are older than `l0Retention`, if level 1 or a snapshot contains their
+ * transactions. Keeps the newest L0 file. Returns the deleted files.
  *
- * @throws LTX_CORRUPT if the record of divergences is damaged, and errors of the store.
+ * @throws LTX_CORRUPT if the divergence record is damaged, and errors of the store.
  *
  * @example
  * const deleted = await enforceL0Retention('s3://bucket/app.db', { l0Retention: '5m' })
@@ -207,10 +216,10 @@ export function enforceL0Retention(
 }
 
 /**
- * Deletes snapshots that are older than `retention`, but never the newest, and the files of levels
- * 1 to 8 that only a deleted snapshot needs. Returns the deleted files.
+ * Deletes snapshots that are older than `retention`, except the newest snapshot. Also deletes the
+ * files of levels 1 to 8 that only a deleted snapshot needs. Returns the deleted files.
  *
- * @throws LTX_CORRUPT if the record of divergences is damaged, and errors of the store.
+ * @throws LTX_CORRUPT if the divergence record is damaged, and errors of the store.
  *
  * @example
  * const deleted = await enforceSnapshotRetention('s3://bucket/app.db', { retention: '24h' })
@@ -225,9 +234,9 @@ export function enforceSnapshotRetention(
 }
 
 /**
- * Does everything that a restore would do, except writing: reads every file of a replica completely
- * and checks it, checks that the files of each level are contiguous, and checks that the undamaged
- * files lead to the newest state. Faults of the replica are reported, not thrown.
+ * Verifies a replica without writing a database. Reads and checks every file of the replica
+ * completely. Checks that the files of each level are contiguous, and that the undamaged files lead
+ * to the newest state. Returns faults of the replica instead of throwing them.
  *
  * @throws Errors of the store.
  *
@@ -244,8 +253,8 @@ export function verifyReplica(
 }
 
 /**
- * Copies a replica to another store, once. Each file is checked before it is copied, and the
- * destination can be restored at every moment. See docs/mirror.md.
+ * Copies a replica to another store once. Checks each file during the copy. The destination can be
+ * restored at any moment. See docs/mirror.md.
  *
  * @throws LTX_GAP, REPLICA_RESET, REPLICA_FENCED, INVALID_ARGUMENT, TIMEOUT, and errors of both
  * stores.
@@ -272,8 +281,8 @@ export async function mirror(
 }
 
 /**
- * Keeps a copy of a replica in another store up to date until the signal aborts; the promise then
- * resolves. Errors of a pass are reported to `onError`, and the pass is repeated.
+ * Keeps a copy of a replica in another store up to date until `signal` aborts. The promise resolves
+ * after the abort. If a pass fails, calls `onError` and repeats the pass.
  *
  * @throws Errors that a repetition cannot fix, and errors of opening the stores.
  *
@@ -297,7 +306,8 @@ export async function followMirror(
 }
 
 /**
- * Reads header, page index and trailer of one LTX file of a replica, but not its pages.
+ * Reads the header, the page index and the trailer of one LTX file of a replica. Does not read the
+ * pages.
  *
  * @throws LTX_CORRUPT, NOT_FOUND, and errors of the store.
  *
@@ -319,7 +329,7 @@ export function inspectLtx(
 }
 
 /**
- * Reads one LTX file of a replica and checks every byte of it.
+ * Reads one LTX file of a replica and checks its whole content.
  *
  * @throws LTX_CORRUPT for the first fault, NOT_FOUND, and errors of the store.
  *

@@ -7,19 +7,19 @@ const NAME = 'litestream-ts'
 declare const __dirname: string | undefined
 
 /**
- * The folder of the running code. A bundler that converts this code to CommonJS leaves
- * `import.meta` empty.
+ * The folder of the running code. `import.meta.dirname` is undefined if a bundler has converted the
+ * code to CommonJS.
  */
 export const here: string = import.meta.dirname ?? (typeof __dirname === 'string' ? __dirname : process.cwd())
 
-// Not imported: webpack replaces an imported createRequire, which then fails for paths that are
-// only known at run time.
+// `createRequire` is not imported, because webpack replaces an imported `createRequire` by a
+// function that fails for paths known only at run time.
 const { createRequire } = process.getBuiltinModule('node:module')
 
-/** The `require` function for optional packages and the addon. */
+/** The `require` function that loads optional packages and the addon. */
 export const localRequire: NodeJS.Require = createRequire(path.join(here, 'index.js'))
 
-/** How an application excludes this package from its bundle; for hints. */
+/** Describes in hints how an application excludes this package from its bundle. */
 export const KEEP_OUTSIDE =
   `keep ${NAME} outside of the bundle (esbuild --external:${NAME}, webpack externals, Rollup external, Vite ssr.external, ` +
   'Next.js serverExternalPackages) and install it beside the bundle'
@@ -29,7 +29,10 @@ function isOurs(folder: string): boolean {
   return existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === NAME
 }
 
-/** The first folder, from `folder` upwards, that is this package. */
+/**
+ * Returns the nearest folder, from `folder` upwards, that contains the package.json of this
+ * package.
+ */
 function above(folder: string): string | undefined {
   for (let dir = folder; ; dir = path.dirname(dir)) {
     if (isOurs(dir)) return dir
@@ -37,7 +40,10 @@ function above(folder: string): string | undefined {
   }
 }
 
-/** This package's folder as a program at `file` would import it. */
+/**
+ * Returns the folder from which a program at `file` would import this package. Returns undefined if
+ * the program cannot import it.
+ */
 function installedFor(file: string): string | undefined {
   try {
     return path.dirname(createRequire(file).resolve(`${NAME}/package.json`))
@@ -56,16 +62,16 @@ function find(): string | undefined {
 let root: string | undefined
 
 /**
- * The folder of this package's package.json: above the running code or, if a bundler moved the
- * code, where the bundle or the main script finds the package. Undefined if the package is in
- * neither place.
+ * Returns the folder with the package.json of this package. Usually this is a folder above the
+ * running code. If a bundler has moved the code, this is the folder from which the bundle or the
+ * main script would import the package. Returns undefined if the package is in neither place.
  */
 export function findPackage(): string | undefined {
   root ??= find()
   return root
 }
 
-/** Like findPackage, but throws NATIVE_MISSING if the package is not found. */
+/** Does the same as findPackage. Throws NATIVE_MISSING if the package is not found. */
 export function packageRoot(): string {
   const found = findPackage()
   if (found !== undefined) return found

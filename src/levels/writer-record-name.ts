@@ -1,2 +1,5 @@
-/** The object in a replica that says which process writes to it: see primary/upload/writer-record.ts. */
+/**
+ * The name of the writer record, an object that says which process writes to the replica. See
+ * primary/upload/writer-record.ts.
+ */
 export const WRITER_RECORD_NAME = 'primary.json'

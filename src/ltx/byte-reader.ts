@@ -1,24 +1,27 @@
 /**
- * Bytes of a new chunk that are first copied to the unread rest of the previous one: enough for
- * most frames.
+ * Minimum number of bytes of a new chunk that are copied behind the unread bytes of the previous
+ * chunk. Most frames are shorter.
  */
 const BRIDGE = 16 * 1024
 
 /**
- * Reads a stream of buffers of any sizes and keeps the bytes not taken yet in one piece. A chunk
- * may be reused by its owner once the next one is requested. If a chunk begins in the middle of a
- * frame, only its first part is copied to the unread rest; from there the reader continues in the
- * chunk itself.
+ * Reads a stream of chunks and keeps the unread bytes contiguous in memory. The owner of a chunk
+ * may overwrite it after the next chunk was requested. If a frame continues in the next chunk, the
+ * reader copies only the beginning of that chunk behind the unread bytes. The reader then continues
+ * in the chunk itself.
  */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>
-  /** The bytes read but not taken: #buffer[#start..#end). Either a chunk of the stream, or #own. */
+  /**
+   * The unread bytes are `#buffer[#start..#end)`. `#buffer` is either a chunk of the stream or
+   * `#own`.
+   */
   #buffer: Uint8Array = new Uint8Array(0)
   #start = 0
   #end = 0
-  /** The buffer owned by the reader, which it may write to. */
+  /** A buffer that belongs to this reader. */
   #own: Uint8Array = this.#buffer
-  /** A chunk whose first #copied bytes are at the end of #own; the other bytes follow. */
+  /** The newest chunk. Its first `#copied` bytes are also at the end of `#own`. */
   #chunk: Uint8Array | undefined
   #copied = 0
   #done = false
@@ -27,7 +30,7 @@ export class ByteReader {
     this.#source = source[Symbol.asyncIterator]()
   }
 
-  /** The available bytes; valid until the next call of more(). */
+  /** The unread bytes. Valid until the next call of more(). */
   get available(): Uint8Array {
     return this.#buffer.subarray(this.#start, this.#end)
   }
@@ -36,10 +39,10 @@ export class ByteReader {
     this.#start += size
   }
 
-  /** Adds bytes of the stream to the available ones; false at the end of the stream. */
+  /** Reads more bytes of the stream. Returns false at the end of the stream. */
   async more(): Promise<boolean> {
     if (this.#chunk === undefined) {
-      // The owner may reuse the previous chunk once the next one is requested.
+      // The owner may overwrite the previous chunk after the next chunk was requested.
       if (this.#end > this.#start) this.#makeRoom(BRIDGE)
       const chunk = await this.#next()
       if (chunk === undefined) return false
@@ -49,14 +52,14 @@ export class ByteReader {
     const chunk = this.#chunk
     const left = this.#end - this.#start
     if (left <= this.#copied) {
-      // All available bytes are inside the chunk.
+      // The chunk contains all unread bytes.
       this.#buffer = chunk
       this.#start = this.#copied - left
       this.#end = chunk.length
       this.#chunk = undefined
       return true
     }
-    // Copies at least as many bytes as are available already, so that the total copying stays
+    // Each copy is at least as long as the unread bytes, so that the total time for copying is
     // linear.
     const part = chunk.subarray(this.#copied, this.#copied + Math.max(BRIDGE, left))
     this.#makeRoom(part.length)
@@ -67,7 +70,7 @@ export class ByteReader {
     return true
   }
 
-  /** The stream's next non-empty buffer. */
+  /** Returns the next chunk that is not empty. */
   async #next(): Promise<Uint8Array | undefined> {
     while (!this.#done) {
       const next = await this.#source.next()
@@ -77,7 +80,7 @@ export class ByteReader {
     return undefined
   }
 
-  /** Moves the available bytes into #own, with `size` free bytes after them. */
+  /** Moves the unread bytes to `#own`, with at least `size` free bytes behind them. */
   #makeRoom(size: number): void {
     const owned = this.#buffer === this.#own
     if (owned && this.#own.length - this.#end >= size) return
@@ -89,13 +92,13 @@ export class ByteReader {
     this.#end = left.length
   }
 
-  /** Reads until `size` bytes are available; false if the stream ends before. */
+  /** Reads until at least `size` bytes are available. Returns false if the stream ends earlier. */
   async need(size: number): Promise<boolean> {
     while (this.#end - this.#start < size) if (!(await this.more())) return false
     return true
   }
 
-  /** Ends reading early: closes the HTTP body or file handle behind the stream. */
+  /** Closes the stream before its end, and with it the HTTP response or the file. */
   async cancel(): Promise<void> {
     this.#done = true
     await this.#source.return?.()

@@ -1,6 +1,9 @@
 import { LitestreamError } from '../errors.js'
 
-/** The error that all readers of LTX bytes throw: the fault, the file and the offset in it. */
+/**
+ * Returns the LTX_CORRUPT error for a damaged LTX file. The error contains the fault, the file and
+ * the offset of the fault.
+ */
 export function corrupt(what: string, file: string, offset: number, pgno?: number): LitestreamError {
   const page = pgno === undefined ? '' : `, page ${pgno}`
   return new LitestreamError('LTX_CORRUPT', `${file}: ${what} (offset ${offset}${page})`, {
@@ -11,13 +14,13 @@ export function corrupt(what: string, file: string, offset: number, pgno?: numbe
   })
 }
 
-/** Errors that show that a page index is wrong. */
+/** Errors that prove that the page index of a file is wrong. */
 const wrongIndexes = new WeakSet<LitestreamError>()
 
 /**
- * The error for a frame whose page number differs from the page index of its file. Pages missing in
- * the index were taken from older files, so no result of this index can be trusted. `own`: the page
- * number in the frame.
+ * Returns the error for a frame whose page number differs from the page index. `own` is the page
+ * number in the frame. If the page index lacks pages, the reader has taken older versions of these
+ * pages from other files. Therefore, all pages that were read with this page index may be wrong.
  */
 export function wrongIndex(file: string, offset: number, pgno: number, own: number): LitestreamError {
   const error = corrupt(`the page index has page ${pgno}, but its frame has page ${own}`, file, offset, pgno)

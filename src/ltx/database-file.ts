@@ -3,30 +3,30 @@ import { LitestreamError } from '../errors.js'
 import { native } from '../native/addon.js'
 import { CHECKSUM_FLAG, isCommit, isPageSize, lockPgno } from './format.js'
 
-/** Bytes of pages per batch. */
+/** Number of bytes of pages in one batch. */
 const BATCH_SIZE = 1024 * 1024
 
-/** The part of a database file before its first page's b-tree. */
+/** Size in bytes of the database header, which comes before the b-tree on page 1. */
 const HEADER_LENGTH = 100
 
 const MAGIC = 'SQLite format 3\0'
 
-/** Size of a database by its file: page size in bytes, number of pages. */
+/** Page size in bytes and number of pages of a database file. */
 export interface DatabaseShape {
   readonly pageSize: number
   readonly commit: number
 }
 
-/** Pages of a database file; see LtxEncoder.pages. */
+/** Pages of a database file, as LtxEncoder.pages takes them. */
 export interface DatabasePages {
   readonly pgnos: Uint32Array
   readonly pages: Uint8Array
 }
 
 /**
- * Reads page size and page count of a database file (https://www.sqlite.org/fileformat.html, "The
- * Database Header"). The count is that of the file's size, which is right where the header's is
- * stale. Throws INVALID_ARGUMENT if the file is not a database.
+ * Reads the page size of a database file from its header (https://www.sqlite.org/fileformat.html,
+ * "The Database Header"). Computes the number of pages from the size of the file, because the
+ * number in the header may be out of date. Throws INVALID_ARGUMENT if the file is not a database.
  */
 export async function readDatabaseShape(handle: FileHandle, file: string): Promise<DatabaseShape> {
   const header = Buffer.alloc(HEADER_LENGTH)
@@ -43,8 +43,8 @@ export async function readDatabaseShape(handle: FileHandle, file: string): Promi
 }
 
 /**
- * The pages of a database file in ascending order, without the lock page. The buffers are new for
- * each batch. Throws INVALID_ARGUMENT if the file ends early.
+ * Yields the pages of a database file in ascending order, without the lock page. Each batch has new
+ * buffers. Throws INVALID_ARGUMENT if the file ends early.
  */
 export async function* readDatabasePages(
   handle: FileHandle,
@@ -67,7 +67,7 @@ export async function* readDatabasePages(
   }
 }
 
-/** The database checksum of the LTX format: all pages except the lock page. */
+/** Computes the database checksum of the LTX format over all pages except the lock page. */
 export async function databaseChecksum(handle: FileHandle, file: string, shape: DatabaseShape): Promise<bigint> {
   let sum = 0n
   for await (const { pgnos, pages } of readDatabasePages(handle, file, shape)) {

@@ -18,47 +18,53 @@ import { PageIndexBuilder } from './page-index-builder.js'
 import { compareFileChecksum, type LtxChecksums, readChecksums } from './tail.js'
 
 /**
- * Decoded pages of a file. The buffers are reused, see DecodeOptions: copy pages that are needed
- * longer.
+ * Decoded pages of a file. The decoder overwrites the buffers after `DecodeOptions.buffers` further
+ * batches, so a caller must copy pages that it needs longer.
  */
 export interface PageBatch {
   readonly count: number
   readonly pgnos: Uint32Array
-  /** The pages, concatenated. */
+  /** The contents of the pages, one after another. */
   readonly pages: Uint8Array
 }
 
 export interface LtxTrailer extends LtxChecksums {
-  /** Size of the whole file in bytes. */
+  /** Size of the file in bytes. */
   readonly fileSize: number
   readonly indexOffset: number
   readonly index: PageIndex
 }
 
 export interface DecodeOptions {
-  /** Maximum bytes of pages in a batch; a batch has at least one page. Default 1 MiB. */
+  /**
+   * Maximum number of bytes of pages in a batch. A batch contains at least one page. Default 1 MiB.
+   */
   readonly batchBytes?: number
-  /** Number of batches after which a batch's buffers are reused; default 1, the next batch. */
+  /**
+   * Number of batches after which the decoder overwrites the buffers of a batch. Default 1, which
+   * means the next batch.
+   */
   readonly buffers?: number
 }
 
 export interface LtxDecoding {
   readonly header: LtxHeader
   /**
-   * All pages in ascending order; ends only after the whole file was checked. Can be consumed once.
+   * All pages of the file in ascending order. Ends without an error only if the whole file is
+   * valid. Can be read only once.
    */
   readonly batches: AsyncIterable<PageBatch>
-  /** Set when `batches` has ended. */
+  /** Undefined until `batches` has ended. */
   readonly trailer: LtxTrailer | undefined
-  /** Closes the source; only for a decoder whose `batches` are not consumed. */
+  /** Closes the source. Needed only if the caller does not read `batches`. */
   cancel(): Promise<void>
 }
 
 /**
- * Decodes an LTX file from a stream of its bytes and checks all of it: structure, every page, the
- * page index, the file checksum, and in a snapshot with checksums the database checksum. Resolves
- * when the header was read. Throws LTX_CORRUPT with file, offset and page number; errors of the
- * source are passed on.
+ * Decodes an LTX file from a stream of its bytes. Checks the structure, every page, the page index
+ * and the file checksum. In a snapshot with checksums, also checks the database checksum. Resolves
+ * after the header was read. Throws LTX_CORRUPT with the file, the offset and the page number.
+ * Throws errors of the source unchanged.
  *
  * @example
  * const ltx = await decodeLtx(client.stream(file), 'name for messages')
@@ -82,7 +88,10 @@ class Decoder implements LtxDecoding {
   readonly #batchBytes: number
   readonly #buffers: number
   readonly #index = new PageIndexBuilder()
-  /** The running file CRC and the xor of the page checksums; native code updates both. */
+  /**
+   * The CRC of the bytes so far, and the xor of the page checksums so far. Native code updates both
+   * numbers.
+   */
   readonly #state = new BigUint64Array(2)
   #header!: LtxHeader
   #offset = 0
@@ -127,7 +136,7 @@ class Decoder implements LtxDecoding {
   async *#pages(): AsyncGenerator<PageBatch, void, undefined> {
     const { pageSize, flags, minTxid } = this.#header
     const most = Math.max(1, Math.floor(this.#batchBytes / pageSize))
-    // Most files have only a few pages, so the buffers grow on demand.
+    // Most files have only a few pages, so the buffers start small and grow.
     let capacity = Math.min(16, most)
     const sizes = new Uint32Array(most)
     const spare: { pgnos: Uint32Array; pages: Uint8Array }[] = []
@@ -173,7 +182,7 @@ class Decoder implements LtxDecoding {
     return corrupt(native.constants.frameFaults[status] ?? 'bad page frame', this.#file, this.#offset, pgno)
   }
 
-  /** Checks the order of a batch's pages against the file's rules. */
+  /** Checks the page numbers of a batch against the header. */
   #accept(pgnos: Uint32Array, sizes: Uint32Array, count: number): void {
     const { commit, minTxid, pageSize } = this.#header
     const lock = lockPgno(pageSize)
@@ -199,8 +208,8 @@ class Decoder implements LtxDecoding {
       throw corrupt(`a snapshot of ${commit} pages ends at page ${this.#lastPgno}`, file, markerAt)
     }
     const indexOffset = this.#offset
-    // Upper bound of the bytes after the page block: they are held in memory, and a longer tail is
-    // refused before it is read.
+    // Maximum number of bytes after the page block. These bytes are held in memory, so a longer
+    // tail is rejected before it is read.
     const most = this.#index.count * MAX_INDEX_ENTRY + 1 + INDEX_LENGTH_SIZE + TRAILER_SIZE
     while (this.#reader.available.length <= most && (await this.#reader.more()));
     const rest = this.#reader.available
@@ -251,7 +260,7 @@ class Decoder implements LtxDecoding {
     }
   }
 
-  /** Adds the next `size` bytes to the file checksum. */
+  /** Adds the next `size` unread bytes to the CRC of the file. */
   #checksum(size: number): void {
     this.#state[0] = native.crc64(this.#state[0]!, this.#reader.available.subarray(0, size))
     this.#reader.take(size)

@@ -15,15 +15,16 @@ import { encodePageIndex } from './page-index.js'
 import { PageIndexBuilder } from './page-index-builder.js'
 
 /**
- * The header fields that a writer must set. Defaults of the others: no checksums, no WAL, node 0,
- * the current time.
+ * The header fields that a writer must set. The defaults of the other fields are no checksums, no
+ * WAL position, node ID 0, and the current time.
  */
 export type LtxHeaderInit = Pick<LtxHeader, 'pageSize' | 'commit' | 'minTxid' | 'maxTxid'> & Partial<LtxHeader>
 
 /**
- * Writes one LTX file as a stream of buffers: start(), any number of pages(), finish(). The caller
- * owns every returned buffer, which may be a part of the `room` passed in. Memory: the page index,
- * 16 bytes per page. Throws INVALID_ARGUMENT if the result would not be a valid file.
+ * Writes one LTX file as a series of buffers. The caller calls start(), then pages() any number of
+ * times, then finish(). The caller owns every returned buffer, which may be a part of the `room`
+ * that the caller passed. The page index needs 16 bytes of memory per page. Throws INVALID_ARGUMENT
+ * if the written file would be invalid.
  *
  * @example
  * const encoder = new LtxEncoder({ pageSize: 4096, commit: 2, minTxid: 1, maxTxid: 1 })
@@ -53,7 +54,7 @@ export class LtxEncoder {
     this.#lockPgno = lockPgno(this.header.pageSize)
   }
 
-  /** Bytes returned so far. */
+  /** Number of bytes returned so far. */
   get size(): number {
     return this.#offset
   }
@@ -72,8 +73,9 @@ export class LtxEncoder {
   }
 
   /**
-   * Returns the frames of a batch. Page numbers must ascend over all batches; `pages` holds the
-   * concatenated pages. `room`: buffer for the frames; a new one is allocated if it is too small.
+   * Returns the frames of a batch of pages. Page numbers must ascend from batch to batch. `pages`
+   * contains the contents of the pages, one after another. `room` is a buffer for the frames. If
+   * `room` is too small, a new buffer is allocated.
    */
   pages(pgnos: Uint32Array, pages: Uint8Array, room?: Uint8Array): Uint8Array {
     const { pageSize } = this.header
@@ -83,17 +85,18 @@ export class LtxEncoder {
   }
 
   /**
-   * Starts to encode a batch on a thread of libuv's pool; the next one may be started before it is
-   * ready. Returns a function that waits for the batch and returns its frames as pages() does. The
-   * functions must be called in the order of the batches. Until then neither `pages` nor `room` may
-   * change.
+   * Starts to encode a batch of pages on a thread of libuv's pool. The caller may start the next
+   * batch before this batch is encoded. Returns a function that waits for the batch and returns its
+   * frames, as pages() does. The caller must call these functions in the order of the batches.
+   * Before that, the caller must change neither `pages` nor `room`.
    */
   pagesLater(pgnos: Uint32Array, pages: Uint8Array, room?: Uint8Array): () => Promise<Uint8Array> {
     const { pageSize } = this.header
     const { out, sizes } = this.#begin(pgnos, pages, room)
     const crc = new BigUint64Array(1)
     const encoding = native.encodeFramesLater(crc, pageSize, pgnos, pages, out, sizes)
-    // Awaited by the caller, unless an earlier batch failed.
+    // The caller never awaits this promise if an earlier batch has failed. The empty handler
+    // prevents an unhandled rejection.
     encoding.catch(() => {})
     return async () => {
       const used = await encoding
@@ -121,8 +124,8 @@ export class LtxEncoder {
   }
 
   /**
-   * Returns end marker, page index and trailer. `postApplyChecksum` is the database checksum; 0n
-   * without checksums.
+   * Returns the end marker, the page index and the trailer. `postApplyChecksum` is the database
+   * checksum, or 0n without checksums.
    */
   finish(postApplyChecksum = 0n): Uint8Array {
     const { flags, commit, minTxid } = this.header

@@ -1,8 +1,8 @@
 import { formatFileName } from './file-name.js'
 
 /**
- * The name of a replica's file in messages and in the `file` of errors about it; the same for every
- * store.
+ * Returns the name of a replica's file for messages and for `error.file`. The name has the same
+ * form for all stores.
  */
 export function fileLabel(
   { url }: { readonly url: string },

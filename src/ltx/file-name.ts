@@ -12,7 +12,8 @@ export function formatFileName(minTxid: number, maxTxid: number): string {
 const PATTERN = /^([0-9a-f]{16})-([0-9a-f]{16})\.ltx$/
 
 /**
- * The TXIDs in a file's name; undefined for a name that is not an LTX file's, which listings skip.
+ * Parses the TXIDs in the name of an LTX file. Returns undefined for any other name, which listings
+ * skip.
  */
 export function parseFileName(name: string): TxidRange | undefined {
   const match = PATTERN.exec(name)

@@ -2,7 +2,7 @@ import type { LitestreamError } from '../errors.js'
 import { corrupt, wrongIndex } from './corrupt.js'
 import { FRAME_HEADER_SIZE, PAGE_FLAG_SIZE } from './format.js'
 
-/** A frame according to the page index of its file. */
+/** The position of a frame according to the page index. */
 export interface ListedFrame {
   readonly pgno: number
   readonly offset: number
@@ -10,14 +10,14 @@ export interface ListedFrame {
 }
 
 /**
- * The error for a frame that does not decode to the page in the index. `frame`: its bytes; `file`:
- * name for messages.
+ * Returns the error for a frame that does not decode to the page in the page index. `frame`
+ * contains the bytes of the frame. `file` is the name of the file in messages.
  */
 export function frameFault(frame: Uint8Array, { pgno, offset, size }: ListedFrame, file: string): LitestreamError {
   if (frame.length >= FRAME_HEADER_SIZE) {
     const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
     const [own, flags, length] = [view.getUint32(0), view.getUint16(4), FRAME_HEADER_SIZE + view.getUint32(6)]
-    // The header of the frame names another page.
+    // The frame itself is intact but contains another page than the page index says.
     if (own !== pgno && own > 0 && flags === PAGE_FLAG_SIZE && length === size)
       return wrongIndex(file, offset, pgno, own)
   }

@@ -2,11 +2,11 @@ import { LitestreamError } from '../errors.js'
 import { corrupt } from './corrupt.js'
 import { CHECKSUM_FLAG, FLAG_NO_CHECKSUM, HEADER_SIZE, isCommit, isPageSize, MAX_COMMIT } from './format.js'
 
-/** The first 100 bytes of a file. */
+/** The header of an LTX file, which is its first 100 bytes. */
 export interface LtxHeader {
-  /** Bit 1: the file has no checksum of the database. */
+  /** If bit 1 is set, the file has no database checksums. */
   readonly flags: number
-  /** In bytes. */
+  /** Page size in bytes. */
   readonly pageSize: number
   /** Size of the database in pages after this file is applied. */
   readonly commit: number
@@ -14,33 +14,39 @@ export interface LtxHeader {
   readonly minTxid: number
   /** Last TXID of the file. */
   readonly maxTxid: number
-  /** Milliseconds since the epoch. */
+  /** Timestamp of the file in milliseconds since the epoch. */
   readonly timestamp: number
-  /** Database checksum before this file; 0n in a snapshot and without checksums. */
+  /**
+   * Checksum of the database before the file is applied. 0n in a snapshot, and in a file without
+   * database checksums.
+   */
   readonly preApplyChecksum: bigint
-  /** Offset in the WAL that the frames came from, in bytes; 0 if they are not from a WAL. */
+  /** Offset in bytes of the first frame in the WAL. 0 if the pages do not come from a WAL. */
   readonly walOffset: number
-  /** Size of these frames in bytes. */
+  /** Total size of these WAL frames in bytes. */
   readonly walSize: number
   /** First salt of the WAL. */
   readonly walSalt1: number
   /** Second salt of the WAL. */
   readonly walSalt2: number
-  /** Identifies the writer; 0 if unknown. */
+  /** Identifies the writer of the file. 0 if the writer is unknown. */
   readonly nodeId: bigint
 }
 
 const MAGIC = 0x4c545831 // "LTX1"
-/** "age-": an age file, as the replica of a primary with encryption has them. */
+/**
+ * The first bytes of an age-encrypted file ("age-"). The replica of a primary with encryption
+ * contains such files.
+ */
 const AGE_MAGIC = 0x6167652d
 const SQLITE_MAGIC = 0x53514c69 // "SQLi"
 const RESERVED_OFFSET = 80
-/** The latest time that a Date can hold, milliseconds since the epoch. */
+/** The latest time that a JavaScript Date can represent, in milliseconds since the epoch. */
 const MAX_TIMESTAMP = 8.64e15
 
 /**
- * The first violation of the format's rules in a header, with the offset of the field; undefined if
- * there is none.
+ * Returns the first field of a header that violates the rules of the format, and its offset.
+ * Returns undefined for a valid header.
  */
 function fault(h: LtxHeader): { what: string; offset: number } | undefined {
   if ((h.flags & ~FLAG_NO_CHECKSUM) !== 0) return { what: `unknown flags 0x${h.flags.toString(16)}`, offset: 4 }
@@ -74,8 +80,8 @@ function fault(h: LtxHeader): { what: string; offset: number } | undefined {
 }
 
 /**
- * Encodes a header into a new buffer of 100 bytes. Throws INVALID_ARGUMENT if the fields break the
- * format's rules.
+ * Encodes a header to a new buffer of 100 bytes. Throws INVALID_ARGUMENT if a field violates the
+ * rules of the format.
  */
 export function encodeHeader(h: LtxHeader): Uint8Array {
   const wrong = fault(h)
@@ -99,8 +105,8 @@ export function encodeHeader(h: LtxHeader): Uint8Array {
 }
 
 /**
- * Reads and checks the first 100 bytes of `file`. Throws LTX_CORRUPT, and DECRYPTION_FAILED for an
- * encrypted file.
+ * Decodes and checks the header of `file` from its first 100 bytes. Throws LTX_CORRUPT. Throws
+ * DECRYPTION_FAILED for an encrypted file.
  */
 export function decodeHeader(bytes: Uint8Array, file: string): LtxHeader {
   if (bytes.length < HEADER_SIZE) {

@@ -3,7 +3,7 @@ import { decodeHeader, type LtxHeader } from './header.js'
 import { decodePageIndex, indexRules, type PageIndex } from './page-index.js'
 import { type LtxChecksums, MIN_FILE_SIZE, parseTail } from './tail.js'
 
-/** Contents of an LTX file. Sizes in bytes. */
+/** A summary of an LTX file. All sizes are in bytes. */
 export interface LtxSummary extends LtxChecksums {
   /** The header of the file. */
   readonly header: LtxHeader
@@ -11,22 +11,25 @@ export interface LtxSummary extends LtxChecksums {
   readonly fileSize: number
   /** Number of pages in the file. */
   readonly pageCount: number
-  /** Total size of the decompressed pages. */
+  /** Total size of the pages after decompression. */
   readonly pageBytes: number
   /** Total size of the stored frames, including their headers. */
   readonly frameBytes: number
   /** Size of the page index. */
   readonly indexSize: number
-  /** The page index: number, offset and size of each page. */
+  /** The decoded page index, which contains the number, offset and frame size of each page. */
   readonly index: PageIndex
 }
 
-/** Most indexes fit into this many bytes, so that a file is inspected with two reads. */
+/**
+ * Number of bytes that are read from the end of the file. They contain most page indexes
+ * completely, so that two reads suffice.
+ */
 const TAIL_SIZE = 32 * 1024
 
 /**
- * Reads header, index and trailer of a file, but not its pages, which are not checked. `read` must
- * return exactly the requested bytes. Throws LTX_CORRUPT.
+ * Reads the header, the page index and the trailer of a file. Does not read or check the pages.
+ * `read` must return exactly the requested bytes. Throws LTX_CORRUPT.
  */
 export async function inspectLtx(
   read: (offset: number, length: number) => Promise<Uint8Array>,

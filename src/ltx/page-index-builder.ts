@@ -1,6 +1,6 @@
 import type { PageIndex } from './page-index.js'
 
-/** Builds a PageIndex frame by frame, 16 bytes per page. */
+/** Builds a PageIndex from frames. Needs 16 bytes of memory per page. */
 export class PageIndexBuilder {
   #count = 0
   #pgnos = new Uint32Array(64)
@@ -12,8 +12,8 @@ export class PageIndexBuilder {
   }
 
   /**
-   * Adds the first `count` frames of a batch, which are contiguous from `offset`. Returns the
-   * offset after the last frame.
+   * Adds the first `count` frames of a batch. The first frame is at `offset`, and the frames are
+   * contiguous. Returns the offset after the last frame.
    */
   append(pgnos: Uint32Array, sizes: Uint32Array, count: number, offset: number): number {
     this.#reserve(this.#count + count)
@@ -28,7 +28,7 @@ export class PageIndexBuilder {
     return at
   }
 
-  /** The index so far; a view of the builder's own memory. */
+  /** Returns the page index so far. The arrays are views of the builder's memory. */
   build(): PageIndex {
     return {
       count: this.#count,

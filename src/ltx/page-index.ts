@@ -4,19 +4,22 @@ import { corrupt } from './corrupt.js'
 import { HEADER_SIZE, INDEX_LENGTH_SIZE, PAGE_HEADER_SIZE } from './format.js'
 import type { LtxHeader } from './header.js'
 
-/** The positions of a file's frames, in ascending page number. */
+/** The positions of the frames of an LTX file, in ascending order of page numbers. */
 export interface PageIndex {
   /** Number of pages. */
   readonly count: number
-  /** Page numbers, ascending. */
+  /** Page numbers in ascending order. */
   readonly pgnos: Uint32Array
-  /** Absolute offset of the frame in the file, bytes. */
+  /** Offset of each frame from the beginning of the file, in bytes. */
   readonly offsets: Float64Array
-  /** Size of the whole frame in bytes: header, size field and payload. */
+  /** Size of each frame in bytes, including the page header and the size field. */
   readonly sizes: Uint32Array
 }
 
-/** Size of `n` as a uvarint, in bytes: 7 bits per byte, low bits first. */
+/**
+ * Returns the size of `n` as a uvarint in bytes. A uvarint has 7 bits per byte, and the low bits
+ * come first.
+ */
 function uvarintSize(n: number): number {
   let size = 1
   for (let rest = n; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++
@@ -26,14 +29,14 @@ function uvarintSize(n: number): number {
 function putUvarint(bytes: Uint8Array, at: number, n: number): number {
   let rest = n
   let i = at
-  // The shift operators would truncate numbers above 32 bits.
+  // The shift operators of JavaScript truncate numbers to 32 bits.
   for (; rest > 0xffffffff; rest = Math.floor(rest / 0x80)) bytes[i++] = (rest % 0x80) | 0x80
   for (; rest >= 0x80; rest >>>= 7) bytes[i++] = (rest & 0x7f) | 0x80
   bytes[i++] = rest
   return i
 }
 
-/** Encodes an index as it is stored in a file, with its final 0 and its length field. */
+/** Encodes a page index in the form of an LTX file, with the final 0 and the length field. */
 export function encodePageIndex(index: PageIndex): Uint8Array {
   let size = 1
   for (let i = 0; i < index.count; i++) {
@@ -50,56 +53,58 @@ export function encodePageIndex(index: PageIndex): Uint8Array {
   return bytes
 }
 
-/** Limits of the page index, from the header of the file and from the files before it. */
+/** Limits for the page index, which come from the header of the file and from earlier files. */
 export interface IndexRules {
   readonly pageSize: number
   /** Size of the database in pages. */
   readonly commit: number
   /**
-   * The file must contain every page after this one, up to the commit. 0 in a file that holds the
-   * whole database.
+   * The file must contain every page with a higher number than this, up to the commit. 0 if the
+   * file must contain the whole database.
    */
   readonly completeFrom: number
 }
 
 /**
- * The rules for the index of a file with this header. `peak`: the largest size in pages that the
- * database had before the file, if known: only this file can contain the pages beyond it.
+ * Returns the limits for the page index of a file with this header. `peak` is the largest size in
+ * pages of the database before this file, if known. Only this file can contain pages with higher
+ * numbers.
  */
 export function indexRules({ pageSize, commit, minTxid }: LtxHeader, peak = commit): IndexRules {
   return { pageSize, commit, completeFrom: minTxid === 1 ? 0 : peak }
 }
 
-/** A page map into which the frames of an index are entered. */
+/** A page map to which the frames of a page index are added. */
 export interface PageMapTarget {
-  /** Ordinal of the file, stored with each position. */
+  /** Number of the file in the page map, which is stored with each position. */
   readonly file: number
-  /** The largest size in pages that the database had before the file. */
+  /** The largest size in pages of the database before this file. */
   readonly peak: number
-  /** Returns the writable bytes of a chunk of the map. */
+  /** Returns the writable memory of a chunk of the page map. */
   own(chunk: number): ArrayBuffer
 }
 
-/** The result of entering an index, or a part of it. */
+/** The result of adding a page index, or a part of it, to a page map. */
 export interface MappedFrames {
-  /** Page number, offset and size of each frame inside one of the pieces. */
+  /** Page number, offset and size of each frame inside one of the byte ranges in `pieces`. */
   readonly frames: Float64Array
-  /** All page numbers, if they were requested. */
+  /** All page numbers, if `collect` was set. */
   readonly pgnos: Uint32Array
 }
 
 /**
- * Reads an index in pieces of any size: a decoded index takes nine bytes per page and more, too
- * much to hold completely. Throws LTX_CORRUPT unless the index matches the header and the page
- * block: page numbers ascend within the database, the frames fill the block without a hole, and no
- * page is missing that only this file can have.
+ * Decodes a page index in parts of any size. A decoded page index needs at least nine bytes per
+ * page, so it may be too large to hold completely. Throws LTX_CORRUPT if the page index does not
+ * match the header and the page block. Page numbers must ascend and must not exceed the commit. The
+ * frames must fill the page block without a gap. Pages that only this file can contain must not be
+ * missing.
  */
 export class PageIndexReader {
   readonly #file: string
   readonly #rules: IndexRules
   readonly #state: Float64Array
 
-  /** `fileOffset`: offset of the index in the file. */
+  /** `fileOffset` is the offset of the page index in the file. */
   constructor(file: string, fileOffset: number, rules: IndexRules) {
     this.#file = file
     this.#rules = rules
@@ -112,14 +117,14 @@ export class PageIndexReader {
     this.#state[index.completeFrom] = rules.completeFrom
   }
 
-  /** Entries read so far. */
+  /** Number of entries that were decoded so far. */
   get count(): number {
     return this.#state[native.constants.index.count]!
   }
 
   /**
-   * Enters frames into a page map. `pieces`: begin and end of each byte range that was read,
-   * alternating. `collect`: return the page numbers.
+   * Adds frames to a page map. `pieces` contains the begin and the end offset of each byte range
+   * that was read. With `collect`, returns the page numbers.
    */
   map(
     bytes: Uint8Array,
@@ -132,14 +137,14 @@ export class PageIndexReader {
     return { frames, pgnos }
   }
 
-  /** Decodes the entries that end in `bytes` into arrays. */
+  /** Decodes the entries that end in `bytes` to arrays. */
   decode(bytes: Uint8Array): PageIndex {
     const [pgnos, offsets, sizes] = native.decodePageIndex(this.#state, bytes)
     this.#check()
     return { count: pgnos.length, pgnos, offsets, sizes }
   }
 
-  /** Checks that the index is complete, after all of its bytes were read. */
+  /** Checks that the page index is complete. Must be called after all bytes were decoded. */
   end(): void {
     native.endPageIndex(this.#state)
     this.#check()
@@ -200,7 +205,7 @@ export class PageIndexReader {
   }
 }
 
-/** The error for a page that is missing in `file` although only this file can have it. */
+/** Returns the error for a missing page that only `file` can contain. */
 export function missingPage(
   file: string,
   pgno: number,
@@ -213,8 +218,8 @@ export function missingPage(
 }
 
 /**
- * Decodes a whole index. `bytes`: the index without its length field; `fileOffset`: its offset in
- * `file`. Throws LTX_CORRUPT like PageIndexReader.
+ * Decodes a whole page index. `bytes` contains the page index without its length field.
+ * `fileOffset` is the offset of the page index in `file`. Throws LTX_CORRUPT like PageIndexReader.
  */
 export function decodePageIndex(bytes: Uint8Array, file: string, fileOffset: number, rules: IndexRules): PageIndex {
   const reader = new PageIndexReader(file, fileOffset, rules)

@@ -12,32 +12,38 @@ import { decodePageIndex, indexRules, type PageIndex } from './page-index.js'
 
 /** The two checksums at the end of a file. */
 export interface LtxChecksums {
-  /** Checksum of the database after the file was applied; 0 if the file has none. */
+  /** Checksum of the database after the file is applied. 0 in a file without database checksums. */
   readonly postApplyChecksum: bigint
   /** Checksum of the file. */
   readonly fileChecksum: bigint
 }
 
-/** The end of a file, from one read of its last bytes. */
+/** The end of a file, decoded from its last bytes. */
 export interface LtxTail extends LtxChecksums {
   /** Offset of the page index in the file. */
   readonly indexOffset: number
-  /** Size of the index in bytes, without its length field. */
+  /** Size of the page index in bytes, without its length field. */
   readonly indexSize: number
   /**
-   * The decoded index, if the given bytes contain all of it; otherwise read `indexSize` bytes at
-   * `indexOffset`.
+   * The decoded page index. Undefined if the given bytes do not contain the whole page index. The
+   * caller must then read `indexSize` bytes at `indexOffset`.
    */
   readonly index?: PageIndex
 }
 
-/** LtxTail without the decoded index. */
+/** The fields of LtxTail except the decoded page index. */
 export type LtxTailPlaces = Omit<LtxTail, 'index'>
 
-/** The smallest valid file: header, end of the page block, an empty index, trailer. */
+/**
+ * Size in bytes of the smallest valid file, which consists of a header, the end of the page block,
+ * an empty page index and a trailer.
+ */
 export const MIN_FILE_SIZE: number = HEADER_SIZE + PAGE_HEADER_SIZE + 1 + INDEX_LENGTH_SIZE + TRAILER_SIZE
 
-/** Parses the last bytes of a file of `fileSize` bytes; at least 24 bytes. Throws LTX_CORRUPT. */
+/**
+ * Decodes the last bytes of a file. `bytes` must contain at least 24 bytes, and `fileSize` is the
+ * size of the file. Throws LTX_CORRUPT.
+ */
 export function parseTail(bytes: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxTail {
   const tail = parseTailPlaces(bytes, fileSize, header, file)
   const { indexOffset, indexSize } = tail
@@ -47,7 +53,7 @@ export function parseTail(bytes: Uint8Array, fileSize: number, header: LtxHeader
   return { ...tail, index }
 }
 
-/** Position of the index, and the checksums. Throws LTX_CORRUPT. */
+/** Decodes the position of the page index and the checksums. Throws LTX_CORRUPT. */
 export function parseTailPlaces(bytes: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxTailPlaces {
   if (fileSize < MIN_FILE_SIZE || bytes.length < INDEX_LENGTH_SIZE + TRAILER_SIZE) {
     throw corrupt(`the file has only ${fileSize} bytes; the smallest LTX file has ${MIN_FILE_SIZE}`, file, fileSize)
@@ -65,8 +71,8 @@ export function parseTailPlaces(bytes: Uint8Array, fileSize: number, header: Ltx
 }
 
 /**
- * Reads the trailer, the last 16 bytes of a file, and compares it with the header. Throws
- * LTX_CORRUPT.
+ * Decodes the trailer, which is the last 16 bytes of a file, and compares it with the header.
+ * Throws LTX_CORRUPT.
  */
 export function readChecksums(trailer: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxChecksums {
   const view = new DataView(trailer.buffer, trailer.byteOffset, TRAILER_SIZE)
@@ -83,8 +89,8 @@ export function readChecksums(trailer: Uint8Array, fileSize: number, header: Ltx
 }
 
 /**
- * Compares the file checksum in the trailer with `crc`, the CRC of all bytes before it. Throws
- * LTX_CORRUPT.
+ * Compares the file checksum in the trailer with `crc`, the CRC of all bytes before the file
+ * checksum. Throws LTX_CORRUPT.
  */
 export function compareFileChecksum({ fileChecksum }: LtxChecksums, crc: bigint, fileSize: number, file: string): void {
   const computed = crc | CHECKSUM_FLAG

@@ -1,7 +1,7 @@
 import { LitestreamError } from '../errors.js'
 
 /**
- * The text form of a TXID in names and messages: 16 lowercase hex digits.
+ * Formats a TXID as 16 lowercase hexadecimal digits, the form in file names and messages.
  *
  * @example
  * console.log(formatTxid(42)) // 000000000000002a
@@ -11,7 +11,7 @@ export function formatTxid(txid: number): string {
 }
 
 /**
- * The TXID of such a text; it may have upper-case digits. Throws INVALID_ARGUMENT.
+ * Parses a TXID from 16 hexadecimal digits. Accepts uppercase digits. Throws INVALID_ARGUMENT.
  *
  * @example
  * const txid = parseTxid('000000000000002a')

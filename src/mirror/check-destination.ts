@@ -6,8 +6,9 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 import { differs, isSameFile, type MirrorPair } from './copy-file.js'
 
 /**
- * Throws REPLICA_FENCED if a primary writes to the destination, now or in the past: after a
- * fail-over the mirror must not add files to that primary's history.
+ * Throws REPLICA_FENCED if a primary writes to the destination or has written to it. After a
+ * fail-over, a primary may use the destination as its replica, and the mirror must not add files to
+ * that replica.
  */
 export async function refuseWriter(
   { source, destination }: MirrorPair,
@@ -25,9 +26,9 @@ export async function refuseWriter(
 }
 
 /**
- * Throws REPLICA_RESET if the destination is not a copy of the source: a file with the same name
- * differs, the source is behind the destination, or no file is in both. Accepts an empty
- * destination.
+ * Throws REPLICA_RESET if the destination is not a copy of the source. The destination is not a
+ * copy if a file with the same name differs, if the destination has higher TXIDs than the source,
+ * or if the two replicas have no file in common. An empty destination is allowed.
  */
 export async function checkHistory(
   pair: MirrorPair,
@@ -47,7 +48,7 @@ export async function checkHistory(
   if (!(await isSameFile(pair, newest, signal))) throw differs(pair, newest)
 }
 
-/** The files whose names are in both listings. */
+/** Yields the files whose names are in both listings. */
 function* inBoth(
   source: FilesByLevel,
   destination: FilesByLevel,
@@ -63,13 +64,13 @@ function* inBoth(
   }
 }
 
-/** The files of `a` whose names are not in `b`. */
+/** Returns the files of `a` whose names are not in `b`. */
 export function missingIn(a: FilesByLevel, b: FilesByLevel): LtxFileInfo[] {
   const both = new Set([...inBoth(a, b)].map(([file]) => file))
   return a.flatMap((files) => files.filter((file) => !both.has(file)))
 }
 
-/** 0 if there are no files. */
+/** Returns the highest TXID of the files. Returns 0 if there are no files. */
 export function newestTxid(levels: FilesByLevel): number {
   return levels.reduce((newest, files) => files.reduce((max, { maxTxid }) => Math.max(max, maxTxid), newest), 0)
 }

@@ -8,22 +8,23 @@ import type { Throttle } from './throttle.js'
 
 export interface CopyOptions {
   readonly throttle: Throttle
-  /** Called with the number of bytes of each chunk that is read from the source. */
+  /** Called for each chunk that was read from the source, with the number of its bytes. */
   readonly onBytes: (bytes: number) => void
   readonly signal?: AbortSignal | undefined
 }
 
-/** A source and a destination. */
+/** The source and the destination of a mirror. */
 export interface MirrorPair {
   readonly source: ReplicaClient
   readonly destination: ReplicaClient
 }
 
 /**
- * Copies one file and verifies every byte during the copy: the destination gets the whole file or
- * none. If the destination already has the file, compares their checksums. Throws LTX_CORRUPT for a
- * file that is damaged in the source, NOT_FOUND for one that was deleted there, REPLICA_RESET if
- * the destination has another file of that name, and errors of a store.
+ * Copies one file and verifies its whole content during the copy. The destination gets either the
+ * complete file or no file. If the destination already has a file with this name, compares the
+ * checksums of both files. Throws LTX_CORRUPT if the file is damaged in the source, and NOT_FOUND
+ * if it was deleted in the source. Throws REPLICA_RESET if the destination has a different file
+ * with this name. Throws errors of the stores.
  */
 export async function copyFile(
   { source, destination }: MirrorPair,
@@ -44,15 +45,15 @@ export async function copyFile(
     if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
     if (!(await isSameFile({ source, destination }, file, signal))) throw differs({ source, destination }, file)
   } finally {
-    // If a store refuses the name before it requests the body, the source is still open.
+    // The source is still open if the destination rejected the file name before it read the body.
     await body.return()
     await ltx.cancel()
   }
 }
 
 /**
- * Passes on the chunks of a file and keeps a copy of each: the owner may reuse a chunk when the
- * next one is requested.
+ * Yields the chunks of a file unchanged, and appends a copy of each chunk to `pulled`. The copy is
+ * needed because the owner of a chunk may overwrite it after the next chunk was requested.
  */
 async function* keepPulled(
   chunks: AsyncIterable<Uint8Array>,
@@ -64,7 +65,10 @@ async function* keepPulled(
   }
 }
 
-/** The bytes of a file while it is decoded; ends only after the whole file was checked. */
+/**
+ * Yields the chunks of a file while the file is decoded. Ends without an error only if the whole
+ * file is valid.
+ */
 async function* checkedBody(
   ltx: LtxDecoding,
   pulled: Uint8Array[],
@@ -85,15 +89,15 @@ async function* handOver(
 }
 
 /**
- * Whether both replicas have the same content for this name; four small reads. A damaged file
- * equals no other.
+ * Returns whether the file with this name has the same content in both replicas. Needs four small
+ * requests. Returns false if a file is damaged.
  */
 export async function isSameFile(
   { source, destination }: MirrorPair,
   { level, minTxid, maxTxid }: LtxFileInfo,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  // Without size and version, which the two stores report differently.
+  // The size and the version are omitted, because the two stores may report different values.
   const file = { level, minTxid, maxTxid }
   const request = signal ? { signal } : {}
   const [ours, theirs] = await Promise.all([
@@ -103,7 +107,7 @@ export async function isSameFile(
   return ours !== undefined && theirs !== undefined && ours.checksum === theirs.checksum && ours.size === theirs.size
 }
 
-/** The error for a destination that is not a copy of the source. */
+/** Returns the error for a destination that is not a copy of the source. */
 export function differs({ source, destination }: MirrorPair, file: LtxFileInfo): LitestreamError {
   return new LitestreamError(
     'REPLICA_RESET',

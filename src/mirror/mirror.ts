@@ -12,15 +12,16 @@ import { Throttle } from './throttle.js'
 
 /** Default minimum time between two passes, in milliseconds. */
 const MIN_INTERVAL_MS = 1000
-/** First and longest retry interval after a failure, in milliseconds. */
+/** First and longest delay before a failed pass is repeated, in milliseconds. */
 const RETRY_MS = [1000, 60_000] as const
 
 /**
- * Brings `destination` up to date with `source` once: copies every LTX file that it lacks, verified
- * byte by byte, and deletes files by its retention. The two may be in different kinds of stores.
- * The destination can be restored at every moment; an interrupted mirror continues where it
- * stopped. Throws REPLICA_EMPTY, REPLICA_FENCED if a primary writes to the destination,
- * REPLICA_RESET if it is not a copy of this source, and errors of the stores.
+ * Brings `destination` up to date with `source` once. Copies every LTX file that the destination
+ * lacks, verifies each file during the copy, and deletes files according to the retention of the
+ * destination. The two replicas may be in different kinds of stores. The destination can be
+ * restored at any moment. The next run continues an interrupted mirror. Throws REPLICA_EMPTY if the
+ * source is empty. Throws REPLICA_FENCED if a primary writes to the destination. Throws
+ * REPLICA_RESET if the destination is not a copy of the source. Throws errors of the stores.
  */
 export async function mirror(
   source: ReplicaClient,
@@ -32,8 +33,9 @@ export async function mirror(
 }
 
 /**
- * Mirrors repeatedly until the signal aborts; then it resolves. Errors of a pass are reported and
- * the pass is retried. Rejects if a retry cannot help: REPLICA_FENCED and REPLICA_RESET.
+ * Runs mirror passes until `signal` aborts, and then resolves. If a pass fails, calls `onError` and
+ * repeats the pass. Rejects with REPLICA_FENCED and REPLICA_RESET, because another pass would fail
+ * in the same way.
  */
 export async function followMirror(
   source: ReplicaClient,
@@ -65,14 +67,17 @@ export async function followMirror(
   }
 }
 
-/** Waits for new files in the source: for a given time, or until the store reports one. */
+/**
+ * Waits for new files in the source. The wait ends when the store reports a new file, or after a
+ * given time.
+ */
 class Changes {
   readonly #signal: AbortSignal | undefined
   #changed = new AbortController()
 
   constructor(source: ReplicaClient, signal: AbortSignal | undefined) {
     this.#signal = signal
-    // A store that cannot watch, or not at the moment, is polled.
+    // If the store cannot report new files, only the given time ends the wait.
     source.watch?.(() => this.#changed.abort(), signal ? { signal } : {}).catch(() => undefined)
   }
 
@@ -86,7 +91,10 @@ class Changes {
   }
 }
 
-/** Throws INVALID_ARGUMENT if the two are one replica, or one's folder contains the other's. */
+/**
+ * Throws INVALID_ARGUMENT if both clients have the same replica, or if the folder of one replica
+ * contains the folder of the other.
+ */
 function refuseSame(source: ReplicaClient, destination: ReplicaClient): void {
   const claims = new PathClaims()
   const folders = [source, destination].flatMap((client) => replicaFolder(client) ?? [])

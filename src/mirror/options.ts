@@ -3,67 +3,77 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 import type { ByteSize } from '../util/byte-size.js'
 import type { Duration } from '../util/duration.js'
 
-/** Interval between two passes of a mirror. Milliseconds. */
+/** Default interval between two passes of a mirror, in milliseconds. */
 export const DEFAULT_MIRROR_INTERVAL = 10_000
 
 export interface MirrorOptions {
   /**
-   * How long snapshots and the files of levels 1 to 8 are kept in the destination after the source
-   * has deleted them. Default: they are deleted as soon as the source has deleted them and the
-   * destination can be restored without them.
+   * How long the destination keeps snapshots and files of levels 1 to 8 that the source has
+   * deleted. Default: such a file is deleted in the destination as soon as a restore of the newest
+   * state does not need it.
    */
   readonly retention?: Duration | undefined
-  /** Maximum bytes per second; default: no limit. */
+  /** Maximum number of bytes copied per second. Default: no limit. */
   readonly bytesPerSecond?: ByteSize | undefined
   /**
-   * Number of files copied in parallel; default 4. Files that lead to a newer state are copied one
-   * after another.
+   * Number of files that are copied in parallel. Files that lead to a newer state are copied one
+   * after another. Default 4.
    */
   readonly parallelism?: number | undefined
-  /** Progress in bytes; `total`: the bytes that the pass will copy. */
+  /**
+   * Called with the progress of the pass in bytes. `total` is the number of bytes that the pass
+   * will copy.
+   */
   readonly onProgress?: ((step: { readonly copied: number; readonly total: number }) => void) | undefined
-  /** Aborts the mirroring; the files copied so far stay. */
+  /** Stops the mirroring. Files that were already copied stay in the destination. */
   readonly signal?: AbortSignal | undefined
 }
 
 export interface FollowMirrorOptions extends MirrorOptions {
   /**
-   * Interval between two passes; default 10 s. A store that reports new files starts a pass earlier.
+   * Interval between two passes. If the store reports a new file, the next pass starts earlier.
+   * Default 10 s.
    */
   readonly interval?: Duration | undefined
   /**
-   * Minimum time between the end of a pass and the next one, however many changes the source
-   * reports; default 1 s.
+   * Minimum time between the end of a pass and the start of the next pass, even if the source
+   * reports changes. Default 1 s.
    */
   readonly minInterval?: Duration | undefined
-  /** Called after each pass that copied or deleted a file, and after the first one. */
+  /** Called after the first pass, and after each pass that copied or deleted a file. */
   readonly onPass?: ((result: MirrorResult) => void) | undefined
-  /** A pass failed and is repeated after a growing delay of at most one minute. */
+  /**
+   * Called after a failed pass. The mirror repeats the pass after a delay, which grows up to one
+   * minute.
+   */
   readonly onError?: ((error: LitestreamError) => void) | undefined
 }
 
-/** A file of the source that was not copied. */
+/** A damaged file of the source, which the mirror did not copy. */
 export interface DamagedFile {
   /** The file of the source. */
   readonly file: LtxFileInfo
-  /** What is wrong with it. */
+  /** The error that describes the damage. */
   readonly error: LitestreamError
 }
 
-/** One pass of a mirror. */
+/** The result of one mirror pass. */
 export interface MirrorResult {
-  /** Files that were copied. */
+  /** The files that were copied to the destination. */
   readonly copied: readonly LtxFileInfo[]
-  /** Files that were deleted in the destination. */
+  /** The files that were deleted in the destination. */
   readonly deleted: readonly LtxFileInfo[]
-  /** Damaged files of the source; the newest state was reached without them. */
+  /** The damaged files of the source. Other files lead to the newest state without them. */
   readonly damaged: readonly DamagedFile[]
-  /** Bytes read from the source. */
+  /** Number of bytes that were read from the source. */
   readonly bytes: number
   /** The newest TXID to which the destination can be restored. */
   readonly txid: number
-  /** The newest TXID of the source when it was listed. */
+  /** The newest TXID of the source at the time of its listing. */
   readonly sourceTxid: number
-  /** When the newest state in the destination was written; the epoch if it has none. */
+  /**
+   * Creation time of the newest state in the destination. The epoch if the destination has no
+   * files.
+   */
   readonly timestamp: Date
 }

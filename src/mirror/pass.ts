@@ -13,20 +13,24 @@ import { endedFiles, newestRestorable, restorableTxid } from './retention.js'
 import type { Throttle } from './throttle.js'
 
 const PARALLELISM = 4
-/** Maximum number of new listings of the source because a file was deleted before it was copied. */
+/**
+ * Maximum number of new listings of the source that are made because a file was deleted before it
+ * was copied.
+ */
 const MAX_RELISTS = 5
 
 /**
- * Damaged files of the source by `fileContent`. A file that replaces one has another content, and
- * is copied.
+ * Damaged files of the source, by the texts of `fileContent`. A new file with the same name has
+ * another text, so the mirror copies it.
  */
 export type DamagedFiles = Map<string, DamagedFile>
 
 /**
- * Copies the files that the destination lacks, then deletes files by its retention. At every moment
- * the destination can be restored, and never to an older state than before: the files that lead to
- * the newest state are copied first, one after another, then all others, which add points in time.
- * Throws REPLICA_EMPTY, REPLICA_FENCED, REPLICA_RESET, LTX_GAP and errors of the stores.
+ * Copies the files that the destination lacks, and then deletes files according to the retention of
+ * the destination. At any moment, the destination can be restored to a state that is not older than
+ * before. The pass first copies the files that lead to the newest state, one after another. It then
+ * copies all other files, which make earlier states restorable. Throws REPLICA_EMPTY,
+ * REPLICA_FENCED, REPLICA_RESET, LTX_GAP and errors of the stores.
  */
 export class MirrorPass {
   readonly #pair: MirrorPair
@@ -54,7 +58,7 @@ export class MirrorPass {
       try {
         return await this.#once()
       } catch (error) {
-        // Compaction deletes files that it has replaced: the next listing has their replacements.
+        // Compaction deleted a listed file. The next listing contains the files that replaced it.
         if (!isLitestreamError(error, 'NOT_FOUND') || relists === MAX_RELISTS) throw error
       }
     }
@@ -64,7 +68,8 @@ export class MirrorPass {
     const { destination } = this.#pair
     const { retention, signal } = this.#options
     await refuseWriter(this.#pair, signal)
-    // The destination is listed first: no file in it is newer than the listing of the source.
+    // The destination is listed before the source, so that every file of the destination was
+    // written before the listing of the source.
     const before = await this.#list('destination')
     const source = await this.#list('source')
     if (newestTxid(source) === 0) throw this.#emptySource()
@@ -113,13 +118,13 @@ export class MirrorPass {
   }
 
   /**
-   * Copies every other file of the source that does not lead beyond the newest state of the
+   * Copies all other files of the source whose max TXID does not exceed the newest state of the
    * destination.
    */
   async #copyOthers(source: FilesByLevel, copies: LtxFileInfo[][]): Promise<void> {
     const reached = restorableTxid(copies)
     const sound = withoutFiles(source, new Set(this.#damaged.keys()))
-    // Newest first: restores need these most often.
+    // The newest files are copied first, because most restores need them.
     const todo = missingIn(sound, copies)
       .filter(({ maxTxid }) => maxTxid <= reached)
       .sort((a, b) => b.level - a.level || b.maxTxid - a.maxTxid)
@@ -136,7 +141,10 @@ export class MirrorPass {
     this.#total = this.#bytes + files.reduce((sum, { size }) => sum + size, 0)
   }
 
-  /** Adds the file at the end of its level. False if the file is damaged in the source. */
+  /**
+   * Copies a file, and adds it to the end of its level in `copies`. Returns false if the file is
+   * damaged in the source.
+   */
   async #copy(file: LtxFileInfo, copies: LtxFileInfo[][]): Promise<boolean> {
     const { signal, onProgress } = this.#options
     throwIfAborted(signal, `mirroring ${this.#pair.source.url}`)
@@ -146,7 +154,7 @@ export class MirrorPass {
     }
     const copy = () => copyFile(this.#pair, file, { throttle: this.#throttle, onBytes, signal })
     try {
-      // The damage may have happened in transit: a damaged file is read again once.
+      // The bytes may have been damaged in transit, so a damaged file is read a second time.
       await copy().catch((error: unknown) => {
         if (!isLitestreamError(error, 'LTX_CORRUPT')) throw error
         return copy()
@@ -170,7 +178,7 @@ export class MirrorPass {
   }
 }
 
-/** Restores the order of listings once files were added at their ends. */
+/** Sorts files that were added at the end of their level into the order of a listing. */
 function sortLevels(levels: LtxFileInfo[][]): void {
   for (const files of levels) files.sort(compareFiles)
 }

@@ -6,9 +6,9 @@ import { missingIn } from './check-destination.js'
 import type { MirrorPair } from './copy-file.js'
 
 /**
- * The files of the destination that its retention deletes: only files that the source has deleted,
- * and never those that a restore of the newest state needs. `retention`: see MirrorOptions; L0
- * files always follow the source.
+ * Returns the files that the retention of the destination deletes. Such a file was deleted in the
+ * source, and a restore of the newest state does not need it. For `retention`, see MirrorOptions.
+ * `retention` has no effect on L0 files, which are deleted as soon as the source has deleted them.
  */
 export async function endedFiles(
   { destination }: MirrorPair,
@@ -26,21 +26,25 @@ export async function endedFiles(
   return gone.size > 0 && leadsAsFar(copies, gone) ? [...gone] : []
 }
 
-/** Whether the newest state can still be restored without the files `gone`. */
+/** Returns whether a restore without the files `gone` still reaches the newest state. */
 function leadsAsFar(copies: FilesByLevel, gone: ReadonlySet<LtxFileInfo>): boolean {
   const left = copies.map((files) => files.filter((file) => !gone.has(file)))
   return restorableTxid(left) >= restorableTxid(copies)
 }
 
 /**
- * The last file of a restore to the newest state; undefined if the files lead to none. A time as
- * target, unlike none, does not require that every file can be reached.
+ * Returns the last file of a restore to the newest state. Returns undefined if the files do not
+ * lead to any state. The plan has a time as the target, because selectPlan then does not throw for
+ * a gap.
  */
 export function newestRestorable(levels: FilesByLevel): LtxFileInfo | undefined {
   return selectPlan(levels, { timestamp: Number.MAX_VALUE }).at(-1)
 }
 
-/** The newest TXID to which the files of a listing lead; 0 if they lead to none. */
+/**
+ * Returns the newest TXID that the files of a listing can restore. Returns 0 if they can restore no
+ * state.
+ */
 export function restorableTxid(levels: FilesByLevel): number {
   return newestRestorable(levels)?.maxTxid ?? 0
 }

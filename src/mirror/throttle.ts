@@ -1,21 +1,21 @@
 import { monotonicMs } from '../util/monotonic.js'
 import { pause } from '../util/pause.js'
 
-/** Longest single wait in milliseconds; a signal ends it earlier. */
+/** Longest single pause in milliseconds. An aborted signal ends a pause early. */
 const LONGEST_WAIT_MS = 60_000
 
-/** Limits the bytes per second of all copies of a mirror together. */
+/** Limits the total number of bytes per second of all copies of a mirror. */
 export class Throttle {
   readonly #bytesPerMs: number
-  /** When the next bytes may pass, by the monotonic clock. */
+  /** Time from `monotonicMs()` at which the next bytes may be copied. */
   #paidAt = monotonicMs()
 
-  /** `bytesPerSecond` undefined: no limit. */
+  /** If `bytesPerSecond` is undefined, the rate is not limited. */
   constructor(bytesPerSecond: number | undefined) {
     this.#bytesPerMs = bytesPerSecond === undefined ? Number.POSITIVE_INFINITY : bytesPerSecond / 1000
   }
 
-  /** Resolves when `bytes` more may pass, or when the signal aborts. */
+  /** Resolves when the rate limit allows `bytes` more bytes, or when `signal` aborts. */
   async pass(bytes: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.#bytesPerMs === Number.POSITIVE_INFINITY) return
     const now = monotonicMs()

@@ -1,7 +1,8 @@
-/** The addon's clock. Call it through `monotonicMs` of src/util/monotonic.ts. */
+/** The clock function of the addon. Other code must call `monotonicMs` of src/util/monotonic.ts. */
 export interface ClockNative {
   /**
-   * Milliseconds since an arbitrary moment, which is the same on every thread; see native/clock.h.
+   * Returns the milliseconds since an arbitrary moment, which is the same on all threads. See
+   * native/clock.h.
    */
   monotonicMs(): number
 }

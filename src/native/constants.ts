@@ -1,34 +1,34 @@
-/** Names whose numbers only the addon defines. */
+/** A set of named numbers whose values only the addon defines. */
 type Numbers<Names extends string> = Readonly<Record<Names, number>>
 
 /**
- * The constants that the addon shares with TypeScript (native/napi/constants_napi.cc). Reading one
- * loads the addon.
+ * Constants that the addon exports to TypeScript (native/napi/constants_napi.cc). Reading a
+ * constant loads the addon.
  */
 export interface NativeConstants {
   /**
-   * Kinds of requests to the replica worker. `ahead`: a reader reached a page that was marked by
-   * `setTrigger`, and no thread waits for the answer; `begin`: a connection requests the RESERVED
-   * lock; `flush`: requests that every commit of this process is uploaded.
+   * Kinds of requests to the replica worker. `ahead` means that a reader reached a page marked by
+   * `setTrigger`, and no thread waits for the response. `begin` means that a connection requests
+   * the RESERVED lock. `flush` asks the replica worker to upload every commit of this process.
    */
   readonly request: Numbers<'open' | 'page' | 'travel' | 'close' | 'call' | 'ahead' | 'begin' | 'commit' | 'flush'>
   /** States of a replica. */
   readonly state: Numbers<'opening' | 'live' | 'stale' | 'orphaned' | 'closed'>
-  /** Where a connection's commit must be before it is acknowledged. */
+  /** The place that must contain a commit before the commit is acknowledged. */
   readonly durability: Numbers<'default' | 'store' | 'local'>
-  /** Results of a step of FrameMerger. */
+  /** Return values of FrameMerger.step. */
   readonly merge: Numbers<'done' | 'outputFull' | 'needInput' | 'fault' | 'incomplete'>
-  /** Texts of the faults of a merge, by number. */
+  /** Messages for the faults of a merge, by fault number. */
   readonly mergeFaults: Readonly<Record<number, string>>
   /**
-   * Results of decodeFrames. `more`: all frames so far were valid, and the input ended inside a
-   * frame, or the output is full; `end`: the next bytes are the 6 zero bytes that end the page
-   * block, which are not consumed. Any other number is a fault.
+   * Return values of decodeFrames. `more` means that all frames so far were valid, and that the
+   * input ended inside a frame or the output is full. `end` means that the next bytes are the 6
+   * zero bytes at the end of the page block, which were not consumed. Any other number is a fault.
    */
   readonly decode: Numbers<'more' | 'end'>
-  /** Texts of the faults of a frame, by the result of decodeFrames. */
+  /** Messages for the faults of a frame, by the return value of decodeFrames. */
   readonly frameFaults: Readonly<Record<number, string>>
-  /** Elements of the state of a page index that is read in pieces; `slots`: their number. */
+  /** Positions in the state array of PageIndexReader. `slots` is the length of the array. */
   readonly index: Numbers<
     | 'fault'
     | 'at'
@@ -44,7 +44,10 @@ export interface NativeConstants {
     | 'completeFrom'
     | 'slots'
   >
-  /** Faults of a page index; `frameTooLarge`: a page map cannot represent its position. */
+  /**
+   * Faults of a page index. `frameTooLarge` means that a page map cannot store the position of a
+   * frame.
+   */
   readonly indexFault: Numbers<
     | 'none'
     | 'endsEarly'
@@ -60,23 +63,26 @@ export interface NativeConstants {
     | 'endsBefore'
     | 'frameTooLarge'
   >
-  /** Pages per chunk of a page map. */
+  /** Number of pages per chunk of a page map. */
   readonly chunkPages: number
-  /** Number of bits for the size of a frame in a chunk. */
+  /** Number of bits for the size of a frame in a page map. */
   readonly sizeBits: number
   /** Maximum number of slots of a page cache. */
   readonly maxSlots: number
-  /** Elements per frame in the argument of `fillSlots`. */
+  /** Number of elements per frame in the `frames` argument of `fillSlots`. */
   readonly frameFields: number
-  /** Added to the kind of prefetch of such a frame if a reader waits for its page. */
+  /** Added to the number of the prefetch kind if a reader waits for the prefetched page. */
   readonly joined: number
-  /** Kinds of prefetch; native code numbers them by position, beginning with 1. */
+  /** The kinds of prefetch. Native code numbers them by position, starting at 1. */
   readonly aheadKinds: readonly string[]
-  /** The parameters of a URI that the environment can set, in the order in which it is read. */
+  /**
+   * The URI parameters that environment variables can set, in the order in which the addon reads
+   * the variables.
+   */
   readonly readerParameters: readonly { readonly name: string; readonly needs: string | undefined }[]
 }
 
-/** The addon's constants. */
+/** The export of the addon that contains the constants. */
 export interface ConstantsNative {
   readonly constants: NativeConstants
 }

@@ -1,9 +1,9 @@
 /** The addon's functions for file locks. */
 export interface FileLockNative {
   /**
-   * Takes the exclusive flock(2) of an open file without waiting. Returns 0, or an errno:
-   * EWOULDBLOCK while another descriptor holds the lock. Closing the descriptor, or the end of the
-   * process, releases the lock.
+   * Tries to take the exclusive flock(2) lock of an open file without waiting. Returns 0, or an
+   * errno. The errno is EWOULDBLOCK if another descriptor holds the lock. Closing the descriptor,
+   * or the end of the process, releases the lock.
    */
   tryLockFile(fd: number): number
 }

@@ -1,19 +1,28 @@
 declare const stampsBrand: unique symbol
-/** The metadata of watched database files in the addon; used on the thread that created it. */
+/**
+ * The remembered metadata of watched database files in the addon. Must be used on the thread that
+ * created it.
+ */
 export type NativeFileStamps = { readonly [stampsBrand]: true }
 
-/** The addon's functions that detect changes of files without opening them. */
+/** Functions of the addon that detect changes of files without opening the files. */
 export interface FileStampsNative {
   createFileStamps(): NativeFileStamps
-  /** Remembers the state of the file at a path and of its -wal. Returns a number for both. */
+  /**
+   * Remembers the metadata of a database file and of its WAL. Returns a number that identifies
+   * both.
+   */
   addFileStamps(stamps: NativeFileStamps, file: string): number
-  /** No effect for a number that is not known. */
+  /** Removes a number. Does nothing for an unknown number. */
   removeFileStamps(stamps: NativeFileStamps, number: number): void
-  /** Whether one of the files has changed since they were added. True for an unknown number. */
+  /**
+   * Returns whether the database file or the WAL has changed since `addFileStamps`. Returns true
+   * for an unknown number.
+   */
   hasFileStampsChanged(stamps: NativeFileStamps, number: number): boolean
   /**
-   * The numbers of which one of the files was changed, created, replaced or removed since they were
-   * added. Two calls of stat for each number.
+   * Returns the numbers whose database file or WAL was changed, created, replaced or removed since
+   * `addFileStamps`. Calls stat(2) twice for each number.
    */
   changedFileStamps(stamps: NativeFileStamps): number[]
 }

@@ -1,18 +1,26 @@
-/** The addon's k-way merge of page frames; see native/ltx/frame_merger.h. One caller at a time. */
+/**
+ * The addon's k-way merge of page frames (native/ltx/frame_merger.h). Only one caller may use a
+ * merger at a time.
+ */
 export interface FrameMerger {
   /**
-   * Merges until it needs input or output space. `bytes` has the unread bytes of each input. Sets
-   * `result` to [bytes written to out, input concerned, fault, missing page; then input, offset and
-   * size of a run, with which the output continues after the bytes written, inside the bytes of
-   * that input; then the bytes consumed of each input]. Returns one of `constants.merge`.
+   * Merges until the merger needs more input or more output space. `bytes` contains the unread
+   * bytes of each input. Stores these numbers in `result`, in this order. The first four are the
+   * number of bytes written to `out`, the input that the status is about, the fault, and the
+   * missing page. The next three are the input, the offset and the size of a run, which is a range
+   * of an input's bytes that follows the written bytes in the output. The others are the number of
+   * bytes consumed from each input. Returns one of `constants.merge`.
    */
   step(bytes: readonly Uint8Array[], out: Uint8Array, result: Float64Array): number
   /**
-   * State of an input: CRC and offset after its last frame, CRC and size of the page index that it
-   * must have, its next page.
+   * Returns the CRC and the offset after the last frame of an input, the CRC and the size of its
+   * expected page index, and its next page.
    */
   input(i: number): MergedInput
-  /** CRC after the output's last frame, and its page index without the final 0. */
+  /**
+   * Returns the CRC after the last frame of the output, and the page index of the output without
+   * the final 0.
+   */
   output(): { readonly crc: bigint; readonly frames: number; readonly index: Uint8Array }
 }
 

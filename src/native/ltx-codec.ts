@@ -1,18 +1,24 @@
-/** The addon's functions for LTX frames and checksums: whole batches of pages per call. */
+/**
+ * Functions of the addon for LTX frames and checksums. Each call handles a whole batch of pages.
+ */
 export interface LtxCodecNative {
   /**
-   * Continues a CRC-64/GO-ISO; 0n starts one. Calls can be chained. `portable`: without special
-   * instructions, for tests.
+   * Continues a CRC-64/GO-ISO over `data`. The CRC of no bytes is 0n. With `portable`, uses no
+   * special processor instructions, for tests.
    */
   crc64(crc: bigint, data: Uint8Array, portable?: boolean): bigint
 
-  /** The CRC of a followed by b, from both CRCs and the length of b in bytes. */
+  /**
+   * Computes the CRC of two consecutive byte ranges from the CRC of each range and the length of
+   * the second range in bytes.
+   */
   combineCrc64(a: bigint, b: bigint, length: number): bigint
 
   /**
-   * Compresses `pgnos.length` pages, concatenated in `pages`, into consecutive frames in `out`, and
-   * stores their sizes in `sizes`. `out` must have `maxFrameSize(pageSize)` bytes per page. Updates
-   * the file's running CRC in `state[0]`. Returns the number of bytes written.
+   * Compresses `pgnos.length` pages to consecutive frames in `out`. `pages` contains the contents
+   * of the pages, one after another. Stores the size of each frame in `sizes`. `out` must have
+   * `maxFrameSize(pageSize)` bytes per page. Updates the CRC of the file in `state[0]`. Returns the
+   * number of bytes written.
    */
   encodeFrames(
     state: BigUint64Array,
@@ -24,8 +30,8 @@ export interface LtxCodecNative {
   ): number
 
   /**
-   * encodeFrames() on a thread of libuv's pool. The arrays must not change before the promise has
-   * resolved.
+   * Does the same as encodeFrames() on a thread of libuv's pool. The caller must not change the
+   * arrays before the promise resolves.
    */
   encodeFramesLater(
     state: BigUint64Array,
@@ -37,9 +43,11 @@ export interface LtxCodecNative {
   ): Promise<number>
 
   /**
-   * Decodes whole frames from `input` until it ends, `pgnos` is full, or the next frame is the end
-   * marker or bad. Updates `state[0]` as in encoding; with `sumPages`, xors the page checksums into
-   * `state[1]`. Sets `result` to [frames decoded, bytes consumed]. Returns one of `constants.decode`, or a fault.
+   * Decodes whole frames from `input`. Stops at the end of `input`, when `pgnos` is full, at the
+   * end marker, and at a damaged frame. Updates the CRC in `state[0]` as encodeFrames does. With
+   * `sumPages`, also updates the xor of the page checksums in `state[1]`. Stores the number of
+   * decoded frames and the number of consumed bytes in `result`. Returns one of `constants.decode`,
+   * or a fault.
    */
   decodeFrames(
     state: BigUint64Array,
@@ -53,8 +61,8 @@ export interface LtxCodecNative {
   ): number
 
   /**
-   * The xor of the checksums of the given pages. A database checksum is the xor over all its pages,
-   * with bit 63 set.
+   * Returns the xor of the checksums of the given pages. The database checksum is this xor over all
+   * pages of the database, with bit 63 set.
    */
   sumPages(pageSize: number, pgnos: Uint32Array, pages: Uint8Array): bigint
 }

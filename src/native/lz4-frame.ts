@@ -1,12 +1,13 @@
-/** The addon's functions for LZ4 frames. */
+/** Functions of the addon for LZ4 frames. */
 export interface Lz4FrameNative {
   /**
-   * Decodes a block to out[offset…]; the bytes that it may refer to are before that. Returns the
-   * size of the decoded block, or -1 if the block is damaged.
+   * Decodes an LZ4 block to `out` from `offset` on. The block may refer to bytes of `out` before
+   * `offset`. Returns the size of the decoded block in bytes, or -1 if the block is damaged.
    */
   lz4Block(src: Uint8Array, out: Uint8Array, offset: number): number
   /**
-   * Without data: initializes `state` (64 bytes); with data: adds it. Returns the xxHash32 so far.
+   * Initializes `state` (64 bytes) if `data` is undefined. Otherwise adds `data` to the hash.
+   * Returns the xxHash32 of all data so far.
    */
   xxh32(state: Uint8Array, data?: Uint8Array): number
 }

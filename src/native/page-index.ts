@@ -1,18 +1,19 @@
 /**
- * The addon's page index. `state` is PageIndexReader's; a fault is stored in it, and the entries
- * before the fault are returned.
+ * Functions of the addon that decode page indexes. `state` is the state array of PageIndexReader. A
+ * fault is stored in `state`, and the function returns the entries before the fault.
  */
 export interface PageIndexNative {
-  /** Decodes the entries that end in `bytes` into page numbers, offsets, sizes. */
+  /** Decodes the entries that end in `bytes` to page numbers, offsets and frame sizes. */
   decodePageIndex(
     state: Float64Array,
     bytes: Uint8Array,
   ): [pgnos: Uint32Array, offsets: Float64Array, sizes: Uint32Array]
 
   /**
-   * Enters them into the chunks of a page map, which `own` returns by their index. Returns page
-   * number, offset and size of each frame inside one of the `pieces` (begin and end, alternating),
-   * and all page numbers, if `collect`.
+   * Decodes entries and adds them to the chunks of a page map. `own` returns the memory of a chunk
+   * by its index. Returns the page number, offset and size of each frame inside one of the byte
+   * ranges in `pieces`. `pieces` contains the begin and the end of each byte range. With `collect`,
+   * also returns all page numbers.
    */
   mapPageIndex(
     state: Float64Array,
@@ -23,6 +24,6 @@ export interface PageIndexNative {
     collect: boolean,
   ): [frames: Float64Array, pgnos: Uint32Array]
 
-  /** Makes the checks that need all bytes of the index; stores a fault in the state. */
+  /** Makes the checks that need the whole page index. Stores a fault in `state`. */
   endPageIndex(state: Float64Array): void
 }

@@ -1,21 +1,24 @@
-/** The addon's functions for writing pages of a database file, on the threads of libuv's pool. */
+/** Functions of the addon that write pages to a database file on threads of libuv's pool. */
 export interface PageWriterNative {
   /**
-   * Writes the pages whose entry in `wanted` is not 0, on another thread. Resolves to 0 or an
-   * errno; until then the file must stay open and the arrays must not change.
+   * Writes the pages whose entry in `wanted` is not 0. Resolves with 0 or an errno. Before that,
+   * the file must stay open and the caller must not change the arrays.
    */
   writePages(fd: number, pageSize: number, pgnos: Uint32Array, pages: Uint8Array, wanted: Uint8Array): Promise<number>
 
   /**
-   * Decodes consecutive page frames, whose page numbers and sizes the page index has, writes the
-   * pages whose entry in `wanted` is not 0, and sets `result` to [CRC of the frames as the file
-   * checksum sums them, number of bytes summed]. `pages`: room for two pages or more. `ranges`:
-   * position and size of a range of the database file that the disk is asked to write then, and of
-   * a range asked for before, which is dropped from the page cache when it is on the disk; a size
-   * of 0: none. Other systems than Linux do neither.
+   * Decodes consecutive page frames, and writes the pages whose entry in `wanted` is not 0. The
+   * caller passes the page numbers and frame sizes from the page index. `pages` needs room for at
+   * least two pages. Stores two numbers in `result`, which are the CRC of the frames in the form of
+   * the file checksum and the number of bytes that the CRC covers.
    *
-   * Resolves to 0, to an errno, or to -1 if the frames are damaged or others; until then the file
-   * must stay open and the arrays must not change.
+   * `ranges` contains the offset and the size of two ranges of the database file. After writing the
+   * pages, the function tells the kernel to start writing the first range to disk. It then waits
+   * until the second range, from an earlier call, is on disk, and removes that range from the page
+   * cache. A size of 0 means no range. `ranges` has an effect only on Linux.
+   *
+   * Resolves with 0, with an errno, or with -1 if the frames are damaged or do not match the page
+   * index. Before that, the file must stay open and the caller must not change the arrays.
    */
   writeFrames(
     fd: number,

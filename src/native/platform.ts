@@ -2,7 +2,7 @@ import { closeSync, readSync } from 'node:fs'
 import path from 'node:path'
 import { openRegularSync } from '../fs/open-regular-sync.js'
 
-/** Platforms with a prebuilt addon, named as in scripts/prebuild/targets.mjs. */
+/** The platforms with a prebuilt addon, with the names in scripts/prebuild/targets.mjs. */
 export const PREBUILT: readonly string[] = [
   'linux-x64',
   'linux-arm64',
@@ -14,13 +14,17 @@ export const PREBUILT: readonly string[] = [
   'win32-arm64',
 ]
 
-/** Sizes in bytes of the header of a 64-bit ELF file, and of an entry of its program header table. */
+/**
+ * Size in bytes of the header of a 64-bit ELF file, and of an entry in its program header table.
+ */
 const ELF_HEADER = 64
 const ELF_ENTRY = 56
-/** The type of the entry with the path of the loader. */
+/** The type of the program header entry that contains the path of the loader. */
 const PT_INTERP = 3
 
-/** Whether this process runs on musl: its executable names musl's loader. */
+/**
+ * Returns whether this process uses the musl C library, according to the loader in its executable.
+ */
 function isMusl(): boolean {
   const file = openRegularSync(process.execPath)
   try {
@@ -30,7 +34,9 @@ function isMusl(): boolean {
   }
 }
 
-/** The loader of an executable of Linux; undefined for a static one. */
+/**
+ * Returns the path of the loader in a Linux executable. Returns undefined for a static executable.
+ */
 function loaderOf(file: number): string | undefined {
   const header = readAt(file, ELF_HEADER, 0n)
   const table = readAt(file, header.readUInt16LE(56) * ELF_ENTRY, header.readBigUInt64LE(32))
@@ -48,7 +54,7 @@ function readAt(file: number, size: number, position: bigint): Buffer {
   return bytes
 }
 
-/** The name of this process's platform, as in the names of prebuilt addons. */
+/** Returns the name of this process's platform, as in the file names of prebuilt addons. */
 export function platformName(): string {
   const system = process.platform === 'linux' && isMusl() ? 'linuxmusl' : process.platform
   return `${system}-${process.arch}`

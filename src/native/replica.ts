@@ -1,6 +1,6 @@
 import type { ReadAheadStats } from './read-ahead.js'
 
-/** Objects in native memory, opaque to JavaScript. */
+/** Objects in native memory, which JavaScript code only passes on. */
 declare const nativeCache: unique symbol
 declare const nativeFile: unique symbol
 declare const nativePages: unique symbol
@@ -15,36 +15,36 @@ export interface NativeCommitPages {
   readonly [nativePages]: never
 }
 
-/** The pages of a connection's commit. */
+/** The changed pages of a connection's commit. */
 export interface TakenCommit {
   readonly pages: NativeCommitPages
-  /** In bytes. */
+  /** Page size in bytes. */
   readonly pageSize: number
   /** Size of the database after the commit, in pages. */
   readonly commit: number
   readonly durability: number
-  /** Ascending. */
+  /** Page numbers in ascending order. */
   readonly pgnos: Uint32Array
 }
 
-/** The addon's functions for commits: worker thread only. */
+/** Functions of the addon for commits. Only the replica worker may call them. */
 export interface ReplicaWriteNative {
   /**
-   * Whether connections may write; how long they wait for the RESERVED lock and for a commit, in
-   * ms.
+   * Sets whether connections may write. `timeout` is the time in milliseconds that a connection
+   * waits for the RESERVED lock, and for a commit.
    */
   setWritable(replica: number, writable: boolean, timeout: number): void
   /**
-   * The transaction of the connection behind a request of the kind `commit`; undefined if the connection has
-   * stopped waiting.
+   * Returns the transaction of the connection that sent a request of the kind `commit`. Returns
+   * undefined if the connection no longer waits.
    */
   takeCommit(request: number): TakenCommit | undefined
   /**
-   * Copies `count` pages, beginning at index `from` of the list, into `out`. False if a page cannot
-   * be read.
+   * Copies `count` pages to `out`, starting at index `from` of the page list. Returns false if a
+   * page cannot be read.
    */
   readCommit(pages: NativeCommitPages, from: number, count: number, out: Uint8Array): boolean
-  /** Answers such a request: from now on the connection reads `view`. */
+  /** Completes a request of the kind `commit`. The connection then reads `view`. */
   completeCommit(request: number, view: number): void
 }
 
@@ -52,29 +52,33 @@ export interface BridgeRequest {
   readonly id: number
   readonly kind: number
   readonly replica: number
-  /** Id of the requesting connection; 0: none. */
+  /** ID of the requesting connection. 0 if the request has no connection. */
   readonly reader: number
   readonly view: number
   readonly pgno: number
-  /** The last index leaf that the connection read; 0: none. */
+  /** The last index leaf page that the connection read. 0 if it has read none. */
   readonly indexLeaf: number
   readonly text: string
 }
 
-/** Information about a replica, available at any time on any thread without asking the worker. */
+/**
+ * Information about a replica, which any thread can read without a request to the replica worker.
+ */
 export interface NativeReplicaInfo {
   readonly key: string
   readonly state: number
-  /** `monotonicMs` when the last successful poll began; 0 = none yet. */
+  /**
+   * Time from `monotonicMs()` at which the last successful poll began. 0 if no poll has succeeded.
+   */
   readonly contact: number
-  /** The last error, as `CODE: message`; empty if there is none. */
+  /** The most recent error in the form `CODE: message`. Empty if there is no error. */
   readonly error: string
   readonly hits: number
   readonly misses: number
   readonly readers: number
-  /** Number of requests to the worker's JavaScript. */
+  /** Number of requests that the replica worker's JavaScript code has handled. */
   readonly crossings: number
-  /** 0 to 1. */
+  /** Progress of the hydration, from 0 to 1. */
   readonly hydration: number
   readonly txid?: number
   readonly timestamp?: number
@@ -86,128 +90,154 @@ export interface NativeReplicaInfo {
 
 export interface ViewFacts {
   readonly txid: number
-  /** Milliseconds since the epoch. */
+  /** Time of the view in milliseconds since the epoch. */
   readonly timestamp: number
   /** Size of the database in pages. */
   readonly commit: number
-  /** SQLite's change counter for the view. */
+  /** The value of SQLite's change counter in the view. */
   readonly counter: number
-  /** Added to the schema cookie that SQLite sees. */
+  /** The number that is added to the schema cookie that SQLite reads. */
   readonly cookieShift: number
   readonly cache: NativePageCache
   readonly hydrated: NativeHydratedFile | null
 }
 
-/** The addon's functions for replica handles: any thread. */
+/** Functions of the addon for replica handles. Any thread may call them. */
 export interface ReplicaHandleNative {
-  /** The id of the replica with this key, created if necessary; adds a reference. */
+  /**
+   * Returns the ID of the replica with this key, and adds a reference. Creates the replica if it
+   * does not exist.
+   */
   acquireReplica(key: string): number
-  /** Removes a reference. True if no reference is left: the worker then closes the replica. */
+  /**
+   * Removes a reference. Returns true if no reference is left. The replica worker then closes the
+   * replica.
+   */
   releaseReplica(id: number): boolean
   replicaInfo(id: number): NativeReplicaInfo | undefined
-  /** Number of live native objects, for leak tests. */
+  /** Numbers of live native objects, for leak tests. */
   liveObjects(): { replicas: number; views: number; chunks: number; readers: number }
   /**
-   * Announces a worker that is about to start. Returns its ticket, or 0 if a worker exists or is
-   * already announced.
+   * Announces a replica worker that is about to start. Returns a ticket. Returns 0 if a replica
+   * worker exists or is already announced.
    */
   expectWorker(): number
-  /** The worker with this ticket will not attach. */
+  /** Withdraws the announcement with this ticket, because the replica worker could not start. */
   unexpectWorker(ticket: number): void
-  /** Number of workers that have exited or did not attach. */
+  /** Returns the number of replica workers that have exited or could not start. */
   workerEpoch(): number
   workerAlive(): boolean
   openReplicas(): number
-  /** Queues a request without waiting for an answer; it is kept until the worker attaches. */
+  /**
+   * Queues a request without waiting for a response. The queue keeps the request until a replica
+   * worker attaches.
+   */
   tellWorker(kind: number, replica: number, text: string): void
 }
 
 /**
- * The addon's functions for the replica worker, on its thread only. Page and slot numbers; pages in
- * bytes.
+ * Functions of the addon that only the thread of the replica worker may call. Pages and slots are
+ * passed as numbers.
  */
 export interface ReplicaWorkerNative {
   /**
-   * Makes this thread the worker; `onRequests` is called when requests are queued. False if a
-   * worker exists already.
+   * Makes this thread the replica worker. Calls `onRequests` when requests are in the queue.
+   * Returns false if a replica worker exists already.
    */
   attachWorker(onRequests: () => void): boolean
   takeRequests(): BridgeRequest[]
   completeRequest(id: number): void
   failRequest(id: number, code: string, message: string): void
-  /** Moves the requesting connection to a view of its own. */
+  /** Completes a request of the kind `travel`. The connection then reads a view of its own. */
   completeTravel(id: number, view: number): void
   allReplicas(): { id: number; key: string; orphaned: boolean }[]
   setState(replica: number, state: number, code: string, message: string): void
   /**
-   * A poll succeeded: the replica is live and has no error. `contact`: when the poll began, on the
-   * clock of `monotonicMs`.
+   * Records a successful poll, which makes the replica live and clears its error. `contact` is the
+   * time from `monotonicMs()` at which the poll began.
    */
   setLive(replica: number, contact: number): void
   /**
-   * How long a read waits for a page; transactions are refused if the last successful poll is older
-   * than `maxStale` (undefined: never). Milliseconds.
+   * Sets the limits of reads, in milliseconds. A read waits at most `readTimeout` for a page. A
+   * transaction is refused if the last successful poll is older than `maxStale`. If `maxStale` is
+   * undefined, no transaction is refused.
    */
   setLimits(replica: number, readTimeout: number, maxStale: number | undefined): void
   /**
-   * A number that no view of the replica has had, for views whose TXIDs or schema cookies may have
-   * another meaning. Begins with 0.
+   * Returns a number that no view of the replica has had. The replica worker needs a new number
+   * when TXIDs or schema cookies no longer have the same meaning. The first number is 0.
    */
   nextIncarnation(replica: number): number
-  /** Progress from 0 to 1, and the file's path. */
+  /** Sets the progress of the hydration (0 to 1) and the path of the hydration file. */
   setHydration(replica: number, progress: number, path: string): void
   /**
-   * Creates a view like `base` (0: no base) in which the `changed` pages are absent. Returns its
-   * id.
+   * Creates a view with the pages of `base`, except the `changed` pages. A `base` of 0 means no
+   * base. Returns the ID of the new view.
    */
   addView(replica: number, base: number, facts: ViewFacts, changed: Uint32Array): number
   publishView(replica: number, view: number): void
-  /** The view is freed when no reader pins it. */
+  /** Retires a view. The view is freed when no reader uses it. */
   retireView(replica: number, view: number): void
-  /** Frees retired views that no reader pins; returns the ids of the remaining views. */
+  /** Frees retired views that no reader uses. Returns the IDs of the remaining views. */
   collectViews(replica: number): Uint32Array
-  /** The fields of a view, also of an earlier worker's; undefined if it was freed. */
+  /**
+   * Returns the fields of a view, which an earlier replica worker may have created. Returns
+   * undefined if the view was freed.
+   */
   viewFacts(
     replica: number,
     view: number,
   ): { txid: number; timestamp: number; commit: number; pageSize: number } | undefined
   createCache(pageSize: number, slots: number): NativePageCache
   /**
-   * Decodes frames into slots and adds them to the view (0: to none). `frames`: [offset in source,
-   * size, pgno, slot, ahead] each; `ahead`: number of the kind of prefetch that requested the page,
-   * plus `constants.joined` if a reader waits for it; 0: none. Returns the number of valid frames; if
-   * less than all, the next one is damaged. For each valid frame, replaces the offset by its page's
-   * b-tree type (2, 5: interior; 10, 13: leaf; 0: none).
+   * Decodes frames to slots of the page cache, and adds the pages to the view. A `view` of 0 means
+   * no view. `frames` contains five numbers per frame, which are the offset in `source`, the size,
+   * the page number, the slot and the prefetch kind. The prefetch kind is 0 for a page that was not
+   * prefetched. If a reader waits for the page, `constants.joined` is added to the prefetch kind.
+   *
+   * Returns the number of valid frames. If the number is lower than the number of frames, the next
+   * frame is damaged. For each valid frame, replaces the offset in `frames` by the b-tree page type
+   * (2 or 5 for an interior page, 10 or 13 for a leaf page, 0 for any other page).
    */
   fillSlots(replica: number, view: number, cache: NativePageCache, source: Uint8Array, frames: Uint32Array): number
-  /** Adds a page that is in a slot to the view of a waiting reader, and answers its request. */
+  /**
+   * Adds the page in a slot to the view of a waiting reader, and completes the reader's request.
+   */
   answerPage(request: number, replica: number, view: number, pgno: number, cache: NativePageCache, slot: number): void
-  /** Whether the slot was read since the last call. */
+  /** Returns whether the slot was read after the previous call. */
   touched(cache: NativePageCache, slot: number): boolean
-  /** The next read of the slot sends a request of the kind `ahead` once. */
+  /** Makes the next read of the slot send one request of the kind `ahead`. */
   setTrigger(cache: NativePageCache, slot: number): void
   /**
-   * The entries of the index leaf in a slot, in key order: [rowid or NaN, fingerprint of the first
-   * column] each.
+   * Returns the entries of the index leaf page in a slot, in key order. Each entry has two numbers,
+   * which are the rowid and a fingerprint of the first column. The rowid is NaN if it is on an
+   * overflow page.
    */
   indexEntries(cache: NativePageCache, slot: number, pgno: number): Float64Array
   /**
-   * The integer columns of a row on the table leaf in a slot, NaN for other columns; empty if the
-   * leaf does not have the row.
+   * Returns the first columns of a row on the table leaf page in a slot. A column that is not an
+   * integer is NaN. Returns an empty array if the page does not contain the row.
    */
   rowIntegers(cache: NativePageCache, slot: number, pgno: number, rowid: number): Float64Array
   /**
-   * The child, of the table interior page in a slot, that leads to a rowid; 0 for any other page.
+   * Returns the child page that leads to a rowid, from the table interior page in a slot. Returns 0
+   * for any other page type.
    */
   tableChild(cache: NativePageCache, slot: number, pgno: number, rowid: number): number
-  /** The root pages in the schema table leaf in a slot; empty for any other page. */
+  /**
+   * Returns the root pages that the schema table leaf page in a slot contains. Returns an empty
+   * array for any other page type.
+   */
   schemaRoots(cache: NativePageCache, slot: number, pgno: number, commit: number): Uint32Array
-  /** The children of the interior page in a slot, in key order; empty for any other page. */
+  /**
+   * Returns the child pages of the interior page in a slot, in key order. Returns an empty array
+   * for any other page type.
+   */
   btreeChildren(cache: NativePageCache, slot: number, pgno: number, commit: number): Uint32Array
   /**
-   * Returns an errno if the file cannot be opened, is not a regular file, or is locked by another
-   * replica. `fresh`: begin with an empty file, which is named `temporary` until it replaces the
-   * old one.
+   * Opens or creates a hydration file. Returns an errno if the file cannot be opened, is not a
+   * regular file, or is locked by another replica. With `fresh`, creates an empty file named
+   * `temporary`, which later replaces the old file.
    */
   openHydrated(
     replica: number,
@@ -216,23 +246,29 @@ export interface ReplicaWorkerNative {
     pageSize: number,
     fresh: boolean,
   ): NativeHydratedFile | number
-  /** The handle must not be used any more; views that read from the file keep it open. */
+  /**
+   * Closes the handle of a hydration file. Views that read from the file keep the file itself open.
+   */
   closeHydrated(file: NativeHydratedFile): void
-  /** Number of views, including those of earlier workers, that may read from the file. */
+  /**
+   * Returns the number of views that may read from the file, including views of earlier replica
+   * workers.
+   */
   sharingViews(replica: number, file: NativeHydratedFile): number
-  /** The largest commit of these views. */
+  /** Returns the largest commit of the views that may read from the file, in pages. */
   sharedPages(replica: number, file: NativeHydratedFile): number
   /**
-   * False after another program has changed the file, and from then on; readers then no longer use
-   * the file.
+   * Returns false after another program has changed the file. All later calls then return false,
+   * and readers no longer use the file.
    */
   hydratedIntact(file: NativeHydratedFile): boolean
-  /** Makes room for this many pages; 0 or an errno. */
+  /** Sets the size of the file to this number of pages. Returns 0 or an errno. */
   resizeHydrated(file: NativeHydratedFile, pages: number): number
   /**
-   * Decodes frames ([offset, size, pgno, 1 to write its page] each) on another thread: [errno,
-   * index of a damaged frame or -1, the CRC of all frames as a file checksum counts them, and the
-   * number of bytes it covers].
+   * Decodes frames on another thread, and writes some of their pages to the file. `frames` contains
+   * four numbers per frame, which are the offset, the size, the page number, and 1 to write the
+   * page. Resolves with an errno, the index of a damaged frame or -1, the CRC of all frames in the
+   * form of the file checksum, and the number of bytes that the CRC covers.
    */
   writeHydrated(
     file: NativeHydratedFile,
@@ -240,8 +276,8 @@ export interface ReplicaWorkerNative {
     frames: Uint32Array,
   ): Promise<[errno: number, damaged: number, crc: bigint, length: number]>
   syncHydrated(file: NativeHydratedFile): Promise<number>
-  /** Removes pages of the hydration file from the view. */
+  /** Marks pages as not readable from the hydration file in the view. */
   unmarkHydrated(replica: number, view: number, pgnos: Uint32Array): void
-  /** Adds pages of the hydration file to the view. */
+  /** Marks pages as readable from the hydration file in the view. */
   markHydrated(replica: number, view: number, pgnos: Uint32Array): void
 }

@@ -1,59 +1,71 @@
 declare const sourceBrand: unique symbol
 /**
- * A driver's connection in the addon; valid on the connection's thread, without effect after the
- * connection is closed.
+ * The addon's handle of a driver's connection. Must be used on the thread of the connection. Has no
+ * effect after the connection is closed.
  */
 export type NativeSource = { readonly [sourceBrand]: true }
 
-/** The addon's functions for the replicated database, which use SQLite's own file handles. */
+/**
+ * Functions of the addon for the replicated database. They use the file handles of the SQLite
+ * connection.
+ */
 export interface SourceDatabaseNative {
-  /** The next connection that loads the addon as an extension, on this thread, becomes a source. */
+  /**
+   * Makes the next connection on this thread that loads the addon as an extension a source
+   * connection.
+   */
   expectSource(): void
   /**
-   * The connection that loaded the addon since expectSource(), on this thread; undefined if none
-   * did. Resets expectSource().
+   * Returns the connection on this thread that loaded the addon after expectSource(). Returns
+   * undefined if no connection did. Cancels expectSource().
    */
   takeSource(): NativeSource | undefined
-  /** False while the connection is inside a transaction. */
+  /** Returns false while the connection is inside a transaction. */
   sourceAutocommit(source: NativeSource): boolean
   /**
-   * Copies the first `out.length` bytes of the wal-index; false while none exists (nothing was read
-   * yet). The copy may be torn.
+   * Copies the first `out.length` bytes of the wal-index. Returns false if the connection has no
+   * wal-index yet, because it has not read the database. Another process may change the wal-index
+   * during the copy, so the copy may be inconsistent.
    */
   sourceWalIndex(source: NativeSource, out: Uint8Array): boolean
   /**
-   * The pid of another process that holds a lock on the byte at `offset` of the open file `fd`; -1
-   * if that process is not visible from here, for example in another container; 0 if no process
-   * holds one. Changes no lock.
+   * Returns the process ID of another process that holds a lock on the byte at `offset` of the open
+   * file `fd`. Returns -1 if that process is not visible to this process, for example because it
+   * runs in another container. Returns 0 if no other process holds a lock. Does not change any
+   * lock.
    */
   lockHolder(fd: number, offset: number): number
   /**
-   * The descriptor nearest to `near` that refers to a file with this inode number; -1 if none of the
-   * 4096 on each side does, and on Windows.
+   * Returns the file descriptor nearest to `near` that refers to a file with this inode number.
+   * Searches 4096 descriptors in each direction. Returns -1 if none of them refers to such a file.
+   * Always returns -1 on Windows.
    */
   nearestDescriptor(inode: bigint, near: number): number
   /**
-   * Fills `out` from the database file, without the WAL; bytes beyond its end are zeros. Returns an
-   * SQLite result code.
+   * Reads bytes of the database file to `out`, without the WAL. Bytes beyond the end of the file
+   * are zeros. Returns an SQLite result code.
    */
   sourceRead(source: NativeSource, offset: number, out: Uint8Array): number
   /**
-   * A passive checkpoint on the thread pool. The connection must not be used or closed before the
-   * promise is settled. Resolves with an SQLite result code; never rejects.
+   * Runs a passive checkpoint on a thread of libuv's pool. The connection must not be used or
+   * closed before the promise resolves. Resolves with an SQLite result code, and never rejects.
    */
   sourceCheckpoint(source: NativeSource): Promise<number>
   /**
-   * Takes SQLite's exclusive lock of the database file. Returns an SQLite result code: SQLITE_BUSY
-   * while another connection, in this or another process, holds a lock. The connection must not
-   * read anything meanwhile.
+   * Takes SQLite's exclusive lock on the database file. Returns an SQLite result code. The code is
+   * SQLITE_BUSY if another connection of this or another process holds a lock. The connection must
+   * not read the database before sourceUnlock().
    */
   sourceLock(source: NativeSource): number
   sourceUnlock(source: NativeSource): void
-  /** A number with which any thread can interrupt the connection until it is closed. */
+  /**
+   * Returns a number with which any thread can interrupt the connection. The number is valid until
+   * the connection is closed.
+   */
   sourceInterrupter(source: NativeSource): number
   /**
-   * Interrupts the statements running on a connection with SQLITE_INTERRUPT; no effect if it is
-   * closed or idle. Any thread.
+   * Interrupts the running statements of a connection, which then fail with SQLITE_INTERRUPT. Has
+   * no effect if the connection is closed or idle. Any thread may call this function.
    */
   interruptSource(interrupter: number): void
 }

@@ -1,15 +1,16 @@
-/** The addon's functions for WAL frames: whole buffers of frames per call. */
+/** Functions of the addon for WAL frames. Each call handles a whole buffer of frames. */
 export interface WalScanNative {
   /**
-   * Continues SQLite's WAL checksum `sum` (two words) over `data`, whose length is a multiple of 8.
+   * Continues SQLite's WAL checksum over `data`, whose length must be a multiple of 8. `sum`
+   * contains the two words of the checksum.
    */
   walChecksum(bigEndian: boolean, data: Uint8Array, sum: Uint32Array): void
 
   /**
-   * Checks consecutive frames until one has other salts or its checksum does not continue `sum`.
-   * Stores the page numbers and commit sizes (0: not the last frame of a transaction) of the valid
-   * frames, at most `pgnos.length`, and advances `sum` over them. Returns the number of valid
-   * frames.
+   * Checks consecutive WAL frames. Stops at a frame with other salts, and at a frame whose checksum
+   * does not continue `sum`. Stores the page number and the commit size of each valid frame, for at
+   * most `pgnos.length` frames. The commit size is 0 for a frame that does not end a transaction.
+   * Updates `sum`. Returns the number of valid frames.
    */
   scanFrames(
     frames: Uint8Array,
@@ -23,9 +24,9 @@ export interface WalScanNative {
   ): number
 
   /**
-   * Finds, among the first `count` frames, the last frame of each page that is at most `commit` and
-   * not `lockPgno`: ascending page numbers into `outPgnos`, ordinals of the frames into
-   * `outFrames`. Returns their number.
+   * Finds the last frame of each page among the first `count` frames. Ignores the lock page and
+   * pages with numbers above `commit`. Stores the page numbers in ascending order in `outPgnos`,
+   * and the index of each frame in `outFrames`. Returns the number of pages.
    */
   newestFrames(
     pgnos: Uint32Array,
@@ -37,8 +38,8 @@ export interface WalScanNative {
   ): number
 
   /**
-   * Reads `size` bytes at each offset into `out`, in order. Returns the number of complete pieces,
-   * or a negative errno.
+   * Reads `size` bytes at each offset, and stores them in `out` in the same order. Returns the
+   * number of complete reads, or a negative errno.
    */
   readPieces(fd: number, offsets: Float64Array, size: number, out: Uint8Array): number
 }

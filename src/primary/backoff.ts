@@ -4,12 +4,12 @@ import type { PrimaryEvents, PrimaryObserver } from './events.js'
 
 type Operation = PrimaryEvents['error']['operation']
 
-/** Longest interval, in milliseconds. */
+/** Longest interval between two attempts, in milliseconds. */
 const MAX_MS = 60_000
 
 /**
- * Counts consecutive failures of an operation, reports them, and returns when to retry: the
- * interval doubles up to one minute.
+ * Counts consecutive failures of an operation, reports each failure, and returns the time until the
+ * next attempt. Each failure doubles this time, up to one minute.
  */
 export class Backoff {
   readonly #db: string
@@ -29,7 +29,7 @@ export class Backoff {
     return this.#failures
   }
 
-  /** Milliseconds until the next attempt. */
+  /** Reports a failure. Returns the time in milliseconds until the next attempt. */
   failed(error: LitestreamError): number {
     this.#failures++
     const retryMs = retryDelay(this.#failures + 1, this.#firstMs, MAX_MS)
@@ -37,7 +37,7 @@ export class Backoff {
     return retryMs
   }
 
-  /** Reports an error after which there is no retry. */
+  /** Reports an error after which the operation is not repeated. */
   gaveUp(error: LitestreamError): void {
     this.#failures++
     const { failures } = this

@@ -5,12 +5,12 @@ import { parseReplicaUrl } from '../storage/url.js'
 import { metaDirectory } from './sync/staging.js'
 
 /**
- * Suffixes of the files that SQLite keeps beside a database; for a symbolic link, beside its
- * target.
+ * Suffixes of the files that SQLite creates beside a database. If the database path is a symbolic
+ * link, SQLite creates them beside the target of the link.
  */
 const SIDE_FILES = ['-wal', '-shm', '-journal'] as const
 
-/** Every path to which replicating a database writes. Throws INVALID_URL. */
+/** Returns every path to which the replication of a database writes. Throws INVALID_URL. */
 export function claimedPaths(database: string, url: string, metaPath?: string): Claim[] {
   const claims: Claim[] = [
     { path: database, tree: false, what: `the database ${database}` },
@@ -33,7 +33,9 @@ export function describeOverlap({ claim, other }: Overlap): string {
 export const OVERLAP_HINT =
   'Give each database, -wal file, meta-path, replica folder and socket a path outside of the others.'
 
-/** Throws INVALID_ARGUMENT if two of the paths overlap to which replicating a database writes. */
+/**
+ * Throws INVALID_ARGUMENT if the replication of a database would write to two overlapping paths.
+ */
 export function refuseOverlap(database: string, url: string, metaPath?: string): void {
   const overlap = new PathClaims().add(database, claimedPaths(database, url, metaPath))
   if (!overlap) return

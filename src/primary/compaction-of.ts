@@ -9,9 +9,10 @@ import { databaseError } from './source/database-error.js'
 import type { PrimaryDatabase } from './sync/primary-database.js'
 
 /**
- * The compaction of a primary's replica. Files that are still in the staging folder are read there
- * instead of from the store. Results and errors become events. Compaction deletes nothing from a write-once replica, and renews the snapshots of an idle
- * database there. `onDamage`: as in CompactionSchedulerOptions.
+ * Creates the compaction scheduler of a primary's replica. The scheduler reads L0 files from the
+ * staging folder if they still exist there. Emits results and errors as events of the primary. In a
+ * write-once replica, deletes no files, and renews the snapshots of an idle database. For
+ * `onDamage`, see CompactionSchedulerOptions.
  */
 export function compactionOf(
   primary: PrimaryDatabase,

@@ -6,47 +6,53 @@ import type { StoreOutage } from '../storage/outage.js'
 export type CheckpointMode = 'PASSIVE' | 'TRUNCATE'
 
 /**
- * The events of a primary; plain data. `db` is the path of the database as the caller passed it.
+ * The events of a primary. All values can be sent to another thread. `db` is the database path that
+ * the caller passed.
  */
 export interface PrimaryEvents {
   /**
-   * The database was opened, or opened again after it was replaced. Of many databases, one that is
-   * as an earlier process left it is opened only when it changes; its first event comes before.
+   * The primary opened the database, or opened it again after the file was replaced. If the process
+   * has many databases, it does not open a database that has not changed since an earlier process
+   * replicated it. The primary then opens the database at its first change, and may emit other
+   * events before.
    */
   open: { readonly db: string; readonly txid: number; readonly pageSize: number }
-  /** An L0 file was made from the WAL. */
+  /** The primary wrote an L0 file with frames of the WAL. */
   sync: {
     readonly db: string
     readonly txid: number
     readonly pages: number
     /** Size of the LTX file in bytes. */
     readonly size: number
-    /** Size of the frames read from the WAL, in bytes. */
+    /** Total size in bytes of the WAL frames that the sync read. */
     readonly walBytes: number
-    /** Offset in the WAL at which the file ends, in bytes. */
+    /** Offset in bytes in the WAL after the last frame of the LTX file. */
     readonly walOffset: number
     readonly durationMs: number
-    /** Why the file holds the whole database; undefined for an incremental one. */
+    /**
+     * Why the LTX file contains the whole database. Undefined if it contains only changed pages.
+     */
     readonly snapshotReason: string | undefined
   }
-  /** The primary has run a checkpoint, or tried to. */
+  /** The primary ran a checkpoint, or could not run it. */
   checkpoint: {
     readonly db: string
     readonly mode: CheckpointMode
     /**
-     * `restarted`: the WAL was reset; `complete`: the database file has every frame; `partial`:
-     * readers still need the WAL.
+     * `restarted` means that the WAL was reset. `complete` means that all frames are in the
+     * database file. `partial` means that readers still need the WAL. `busy` means that another
+     * connection prevented the checkpoint.
      */
     readonly result: 'restarted' | 'complete' | 'partial' | 'busy'
     readonly frames: number
     readonly backfilled: number
     readonly durationMs: number
   }
-  /** The progress of the upload of a large file, several times a second, in bytes. */
+  /** The progress in bytes of uploading a large file. Emitted several times per second. */
   progress: { readonly db: string; readonly txid: number; readonly bytes: number; readonly totalBytes: number }
-  /** A staged file was uploaded to the replica. */
+  /** The primary uploaded a staged file to the replica. */
   upload: { readonly db: string; readonly txid: number; readonly size: number; readonly durationMs: number }
-  /** A file of level 1 to 9 was made in the replica from other files; level 9: a snapshot. */
+  /** The primary wrote a file of level 1 to 9 to the replica. A file of level 9 is a snapshot. */
   compaction: {
     readonly db: string
     readonly level: number
@@ -58,27 +64,28 @@ export interface PrimaryEvents {
   /** Retention deleted files of one level. */
   retention: { readonly db: string; readonly level: number; readonly files: number; readonly bytes: number }
   /**
-   * The scheduled check of the database has finished; a restore of the replica would report the
-   * same warnings.
+   * The scheduled integrity check of the database has ended. A restore of the replica would report
+   * the same messages.
    */
   integrity: {
     readonly db: string
     readonly outcome: IntegrityOutcome
-    /** Empty for `ok`. */
+    /** Empty if the outcome is `ok`. */
     readonly messages: readonly string[]
     readonly durationMs: number
   }
   /**
-   * There is no database file, so nothing is backed up. Emitted when the primary finds this, and
-   * again at growing intervals, unless the option `allowMissing` is set. `missingMs`: for how long.
+   * The database file does not exist, so the primary cannot replicate it. Emitted when the primary
+   * notices the missing file, and then at growing intervals. Not emitted with the option
+   * `allowMissing`. `missingMs` is the time for which the file has been missing, in milliseconds.
    */
   missing: { readonly db: string; readonly missingMs: number; readonly hint: string }
-  /** The replica or the state folder differs from its last known state. */
+  /** The primary found that the replica or the state folder differs from the last known state. */
   rejoin: { readonly db: string; readonly txid: number; readonly reason: string }
   /**
-   * The database does not continue the newest state of the replica, as after its volume was lost;
-   * `text` and `hint` describe the divergence and the next step for a user. `action`: the value of
-   * the option `onDivergence`.
+   * The database does not continue the newest state of the replica, for example because its volume
+   * was lost. `text` describes the divergence, and `hint` describes the user's next step. `action`
+   * is the value of the option `onDivergence`.
    */
   divergence: {
     readonly db: string
@@ -88,30 +95,34 @@ export interface PrimaryEvents {
     readonly action: 'continue' | 'refuse' | 'restore'
   }
   /**
-   * Another program changed a file of the primary, as `reason` describes. `action`: how the primary
-   * reacted.
+   * Another program changed a file of the primary. `reason` describes the change, and `action`
+   * describes the reaction of the primary.
    */
   notice: { readonly db: string; readonly object: string; readonly reason: string; readonly action: string }
-  /** The store answers no request, which is retried, or answers again; see `openReplicaClient`. */
+  /**
+   * The store stopped responding or responds again. The primary repeats requests without a
+   * response. See `openReplicaClient`.
+   */
   outage: { readonly db: string } & StoreOutage
-  /** An operation failed; the replication continues unless `retryMs` is undefined. */
+  /** An operation failed. Replication continues unless `retryMs` is undefined. */
   error: {
     readonly db: string
     /**
-     * `files`: files of the database or the state folder were changed by another program, but the
-     * primary still works; `replica`: the check that uploaded files still exist in the replica;
-     * `worker`: the thread of replicate() ended, and another one is started.
+     * The failed operation. `files` means that another program changed files of the database or of
+     * the state folder, but the primary can continue. `replica` is the check that uploaded files
+     * still exist in the replica. `worker` means that the thread of replicate() has ended and a new
+     * thread is started.
      */
     readonly operation: 'sync' | 'files' | 'checkpoint' | 'upload' | 'replica' | 'compaction' | 'lease' | 'worker'
     readonly error: LitestreamError
-    /** Number of consecutive failures; 1 for the first. */
+    /** Number of consecutive failures. 1 for the first failure. */
     readonly failures: number
-    /** Time until the retry, in milliseconds; undefined: no retry. */
+    /** Time until the next attempt in milliseconds. If undefined, the operation is not repeated. */
     readonly retryMs: number | undefined
   }
-  /** An operation succeeded again after errors. */
+  /** An operation succeeded after one or more failures. */
   recover: { readonly db: string; readonly operation: PrimaryEvents['error']['operation'] }
 }
 
-/** Receives the events of a primary, on the primary's thread. */
+/** Receives the events of a primary on the thread of the primary. */
 export type PrimaryObserver = <Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]) => void

@@ -8,19 +8,19 @@ import { type ReplicateOnceOptions, replicateOnce } from './replicate-once.js'
 import type { SyncResult } from './replicator-status.js'
 import { DEFAULT_PRIMARY_OPTIONS } from './sync-options.js'
 
-/** Maximum number of syncs for a database that is written to continuously. */
+/** Maximum number of syncs for a database that an application writes to continuously. */
 const ATTEMPTS = 5
 
 /**
- * Leaves the database at `path` in a state in which Litestream 0.5 can continue its replication:
- * the replica at `url` has every commit, and the WAL is empty. Litestream begins with a snapshot if
- * the WAL is empty. If the WAL was written and checkpointed while no process replicated it,
- * Litestream can miss commits, and its replica is then broken.
+ * Prepares the database at `path` for replication by Litestream 0.5. Afterwards, the replica at
+ * `url` contains every commit, and the WAL is empty. If the WAL is empty, Litestream starts with a
+ * snapshot. If the WAL was written and checkpointed while no process replicated the database,
+ * Litestream can miss commits, and its replica then cannot be restored correctly.
  *
- * The primary must have stopped. The application may keep running, but once it checkpoints a commit
- * made after this call, the state is no longer safe: start Litestream directly afterwards. Throws
- * NOT_FOUND, DATABASE_BUSY if a reader or a writer prevents emptying the WAL, and errors of
- * `replicateOnce`, also for a database that another process replicates.
+ * The primary must have stopped before the call. The application may continue to run, but
+ * Litestream must start before the application checkpoints a later commit. Throws NOT_FOUND. Throws
+ * DATABASE_BUSY if a reader or a writer prevents emptying the WAL. Throws the errors of
+ * `replicateOnce`, also if another process replicates the database.
  */
 export async function handOver(path: string, url: string, options: ReplicateOnceOptions = {}): Promise<SyncResult> {
   const file = resolve(path)
@@ -32,8 +32,8 @@ export async function handOver(path: string, url: string, options: ReplicateOnce
   const db = findDriver(options.driver).open(file, { busyTimeout })
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      // A commit of another connection changes the version, and so do this package's own writes of
-      // the first sync.
+      // Both a commit of another connection and this package's own writes during the first sync
+      // change the data version.
       const before = db.value('PRAGMA data_version')
       const result = await replicateOnce(file, url, options)
       if (db.value('PRAGMA data_version') !== before) continue
@@ -47,8 +47,8 @@ export async function handOver(path: string, url: string, options: ReplicateOnce
 }
 
 /**
- * Copies the WAL into the database and truncates it, under SQLite's own locks: no commit can happen
- * in between.
+ * Copies the WAL to the database file and truncates the WAL. SQLite's locks prevent commits in
+ * between.
  */
 function emptyWal(db: Connection, file: string): void {
   let row: Record<string, unknown> | undefined

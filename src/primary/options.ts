@@ -8,65 +8,81 @@ import type { Duration } from '../util/duration.js'
 import { DEFAULT_PRIMARY_OPTIONS, type PrimaryOptions, type SyncSettings } from './sync-options.js'
 import { ON_DIVERGENCE, type OnDivergence } from './upload/on-divergence.js'
 
-/** The settings of one replication as a program gives them; the defaults are Litestream's. */
+/** The settings of replicating one database. The defaults are the same as in Litestream. */
 export interface ReplicationSettings extends SyncSettings {
-  /** Interval between two checks of the WAL; default 1 s. */
+  /** Interval between two checks of the WAL. Default 1 s. */
   readonly monitorInterval?: Duration
-  /** Minimum time between two uploads; default 1 s. */
+  /** Minimum time between two uploads. Default 1 s. */
   readonly syncInterval?: Duration
-  /** Maximum number of L0 files per upload; 0: no limit. Default 256. */
+  /** Maximum number of L0 files per upload. 0: no limit. Default 256. */
   readonly maxSyncLtxFiles?: number
-  /** How long `close` tries to upload the last commits; 0: one attempt. Default 30 s. */
+  /**
+   * Time for which `close` repeats the upload of the last commits after a failure. 0: `close` makes
+   * only one attempt. Default 30 s.
+   */
   readonly shutdownSyncTimeout?: Duration
-  /** Interval between these attempts; default 500 ms. */
+  /** Interval between two upload attempts of `close`. Default 500 ms. */
   readonly shutdownSyncInterval?: Duration
   /**
-   * Write only while this primary holds the lease of the replica, and wait for the lease otherwise.
-   * Default false.
+   * If true, the primary writes only while it holds the lease of the replica, and otherwise waits
+   * for the lease. Default false.
    */
   readonly lease?: boolean
-  /** How long a lease is valid without renewal, at least 1 s; default 30 s. */
+  /** Time for which a lease is valid without renewal, at least 1 s. Default 30 s. */
   readonly leaseTtl?: Duration
   /**
-   * Interval between two checks that the replica still has the uploaded files (a listing, and one
-   * small object). Default: at most one minute, and less if compaction runs more often than every
-   * 30 seconds.
+   * Interval between two checks that the replica still has the uploaded files. A check lists the
+   * replica and reads one small object. Default: at most one minute, and less if compaction runs
+   * more often than every 30 seconds.
    */
   readonly replicaCheckInterval?: Duration
-  /** A missing database file is not reported as an error. Default false. */
+  /** If true, the primary does not report a missing database file as an error. Default false. */
   readonly allowMissing?: boolean
   /**
-   * What to do with a database that does not continue the newest state of its replica. `continue`
-   * (default): report the divergence, keep the state before it for `compaction.divergedRetention`,
-   * and replicate; `refuse`: upload nothing until the divergence is acknowledged; `restore`:
-   * replace the database by the newest state of the replica, and keep it as a file beside it.
+   * What the primary does if the database does not continue the newest state of its replica.
+   * `continue` reports the divergence, keeps the files of the state before it for
+   * `compaction.divergedRetention`, and replicates the database. `refuse` uploads nothing until a
+   * user acknowledges the divergence. `restore` replaces the database by the newest state of the
+   * replica, and keeps the replaced database as a file beside it. Default `continue`.
    */
   readonly onDivergence?: OnDivergence
-  /** Levels, snapshots and retention; false: only L0 files are written, and nothing is deleted. */
+  /**
+   * Settings of levels, snapshots and retention. If false, the primary writes only L0 files and
+   * deletes no files.
+   */
   readonly compaction?: CompactionOptions | false
 }
 
-/** Compaction and retention of a replication; a setting that is omitted has its default. */
+/** Settings of the compaction and retention of a replica. An omitted setting has its default. */
 export interface CompactionOptions {
-  /** The levels, from 1 on, and how often each is written; default 30 s, 5 m and 1 h. */
+  /**
+   * The levels that compaction writes, starting at level 1, and the interval of each level. Default
+   * 30 s, 5 m and 1 h.
+   */
   readonly levels?: readonly { readonly level: number; readonly interval: Duration }[]
-  /** How often snapshots are written, and how long they are kept; default 24 h and 24 h. */
+  /**
+   * Interval between two snapshots, and minimum age of a snapshot before retention deletes it.
+   * Default 24 h for both.
+   */
   readonly snapshot?: { readonly interval: Duration; readonly retention: Duration }
-  /** How long L0 files are kept after their compaction; 0: forever. Default 5 m. */
+  /**
+   * Minimum age of a compacted L0 file before retention deletes it. 0: L0 files are kept forever.
+   * Default 5 m.
+   */
   readonly l0Retention?: Duration
-  /** How often old L0 files are deleted; default 15 s. */
+  /** Interval at which retention deletes old L0 files. Default 15 s. */
   readonly l0RetentionCheckInterval?: Duration
-  /** False: no file is ever deleted. Default true. */
+  /** If false, retention deletes no files. Default true. */
   readonly retentionEnabled?: boolean
-  /** How long the state before a divergence stays; default 30 days. */
+  /** How long retention keeps the files of the state before a divergence. Default 30 days. */
   readonly divergedRetention?: Duration
-  /** After each compaction, list the level and check for gaps. Default false. */
+  /** If true, each compaction lists the written level and checks it for gaps. Default false. */
   readonly verifyCompaction?: boolean
-  /** Interval at which all levels are checked for gaps and overlaps; default: never. */
+  /** Interval between checks of all levels for gaps and overlaps. Default: no such checks. */
   readonly validationInterval?: Duration
 }
 
-/** The settings of one replication in milliseconds and bytes, complete. */
+/** The complete settings of replicating one database, in milliseconds and bytes. */
 export interface ReplicatorOptions
   extends PrimaryOptions,
     Required<Omit<Resolved<ReplicationSettings>, keyof SyncSettings | 'replicaCheckInterval' | 'compaction'>> {
@@ -133,9 +149,9 @@ const CHECKS: check.OptionChecks<ReplicationSettings & { driver?: DriverChoice }
 }
 
 /**
- * Returns the settings of a replication in milliseconds and bytes; the settings that `options`
- * omits are omitted. Throws INVALID_ARGUMENT, naming the option, for a number outside its range, a
- * value of another type and an unknown option.
+ * Returns the settings of `options` in milliseconds and bytes. Settings that `options` omits are
+ * absent from the result. Throws INVALID_ARGUMENT with the name of the option for a number outside
+ * its range, a value of another type, or an unknown option.
  */
 export function readReplicationSettings(
   options: ReplicationSettings & { driver?: DriverChoice },
