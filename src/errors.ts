@@ -69,7 +69,7 @@ export type ErrorCode =
   // readers
   /** The replica contains no files. */
   | 'REPLICA_EMPTY'
-  /** The replica was reset, so its TXIDs are lower than before. */
+  /** The replica was reset, so the TXIDs of the replica are lower than before. */
   | 'REPLICA_RESET'
   /** No poll has succeeded for longer than `maxStale`. */
   | 'REPLICA_STALE'
@@ -81,7 +81,7 @@ export type ErrorCode =
   | 'PAGE_UNAVAILABLE'
   /** The replica worker has ended unexpectedly. */
   | 'WORKER_EXITED'
-  /** Code on the replica worker's own thread read a page, which would wait forever. */
+  /** Code on the replica worker's own thread read a page, and such a read would wait forever. */
   | 'WORKER_THREAD_READ'
   /**
    * Another process uses the local copy, or the local copy belongs to another replica or was
@@ -111,9 +111,7 @@ export type ErrorCode =
   | 'PACKAGE_MISSING'
 
 export interface ErrorDetails {
-  /**
-   * The user's next step, as one sentence. Default: the hint for the error code (error-hints.ts).
-   */
+  /** The user's next step, as one sentence. The default is the hint for the error code. */
   readonly hint?: string
   /** The error that caused this error. */
   readonly cause?: unknown

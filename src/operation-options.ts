@@ -13,10 +13,13 @@ import type { WaitOptions } from './util/wait.js'
 
 /** Options that every operation on a replica accepts. */
 export interface OperationOptions extends WaitOptions {
-  /** Settings of the store. Used only if the replica is given as a URL. See `openReplicaClient`. */
+  /**
+   * Settings of the store, which are used only if the replica is given as a URL. See
+   * `openReplicaClient`.
+   */
   readonly storage?: StoreOptions
   /**
-   * Called when the store stops or resumes responding. Used only if the replica is given as a URL.
+   * Called when the store stops or resumes responding, but only if the replica is given as a URL.
    * See `openReplicaClient`.
    */
   readonly onOutage?: OutageListener

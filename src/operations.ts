@@ -41,7 +41,7 @@ async function withClient<T>(
 /**
  * Checks the arguments of an operation, and runs the operation with a replica client. The operation
  * receives durations in milliseconds, sizes in bytes, and times in milliseconds since the epoch.
- * Throws TIMEOUT after `timeout`. The error message contains `what`.
+ * Throws TIMEOUT after `timeout`. The message of the TIMEOUT error contains `what`.
  */
 async function onReplica<Options extends OperationOptions, T>(
   name: Operation,
@@ -61,10 +61,10 @@ async function onReplica<Options extends OperationOptions, T>(
 
 /**
  * Restores a database from a replica. Restores the newest state, or the state at a TXID or a time.
- * Writes the database to a file with a random name beside the output, and checks it. Renames the
- * file to the output when the database is complete and on disk. After a failure, removes the file,
- * unless an explicit `integrityCheck` has found faults. A replaced database passes on its owner and
- * mode to the new database.
+ * Writes the database to a temporary file with a random name beside the output, and checks the
+ * database. Renames the temporary file to the output when the database is complete and on disk.
+ * After a failure, removes the temporary file, unless an explicit `integrityCheck` has found
+ * faults. A replaced database passes on its owner and mode to the new database.
  *
  * @throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT,
  * PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, INVALID_ARGUMENT, ABORTED, TIMEOUT, and errors of the
@@ -104,11 +104,12 @@ export function hydrateFile(
  * Restores a database, and then applies new files of the replica until `signal` aborts. The promise
  * resolves after the abort. Any SQLite program may read the database at any time, and sees only
  * whole transactions. No program may write to the database. The file `<output>-txid` contains the
- * TXID of the database. If both files exist, `follow` continues from this TXID. The two files may
- * also come from Litestream's own follower.
+ * TXID of the database. If the database and the file `<output>-txid` exist, `follow` continues from
+ * the TXID in the file. The database and the file `<output>-txid` may also come from Litestream's
+ * own follower.
  *
- * @throws The errors of `restore`. OUTPUT_EXISTS for a database without the -txid file.
- * REPLICA_RESET if the replica was reset. HYDRATION_CONFLICT if another program wrote to the
+ * @throws The errors of `restore`, OUTPUT_EXISTS for a database without the -txid file,
+ * REPLICA_RESET if the replica was reset, and HYDRATION_CONFLICT if another program wrote to the
  * database.
  *
  * @example
@@ -127,8 +128,8 @@ export async function follow(
 /**
  * Lists a replica and returns the files of a restore, in the order in which a restore applies them.
  *
- * @throws REPLICA_EMPTY if the replica has no files. TXID_NOT_AVAILABLE if no files lead to the
- * target. LTX_GAP if the files do not lead to the newest state.
+ * @throws REPLICA_EMPTY if the replica has no files, TXID_NOT_AVAILABLE if no files lead to the
+ * target, and LTX_GAP if the files do not lead to the newest state.
  *
  * @example
  * const files = await planRestore('s3://bucket/app.db')
@@ -143,10 +144,10 @@ export function planRestore(
 }
 
 /**
- * Uploads all commits of the database at `path` to the replica at `url` once. Then closes the
- * database and the replica. Runs on the calling thread.
+ * Uploads all commits of the database at `path` to the replica at `url` once. After the upload,
+ * closes the database and the replica. Runs on the calling thread.
  *
- * @throws NOT_FOUND if the database does not exist. INVALID_ARGUMENT, TIMEOUT, and the error that
+ * @throws NOT_FOUND if the database does not exist, INVALID_ARGUMENT, TIMEOUT, and the error that
  * prevented the upload of the last commit.
  *
  * @example
@@ -162,8 +163,8 @@ export async function replicateOnce(
 
 /**
  * Merges the new files of the level below into level `level`. Returns the written files. Returns an
- * empty list if the level below has no new files. Needed only for a replica whose primary does not
- * compact (`compaction: false`).
+ * empty list if the level below has no new files. Needed only for a replica whose primary runs no
+ * compaction.
  *
  * @throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH, INVALID_ARGUMENT, and errors of the store.
  *

@@ -62,9 +62,9 @@ function find(): string | undefined {
 let root: string | undefined
 
 /**
- * Returns the folder with the package.json of this package. Usually this is a folder above the
- * running code. If a bundler has moved the code, this is the folder from which the bundle or the
- * main script would import the package. Returns undefined if the package is in neither place.
+ * Returns the folder with the package.json of this package. Usually the package.json is in a folder
+ * above the running code. If a bundler has moved the code, returns the folder from which the bundle
+ * or the main script would import the package. Returns undefined if the package is not found.
  */
 export function findPackage(): string | undefined {
   root ??= find()

@@ -14,7 +14,7 @@ import { socketFault } from './daemon/control-socket.js'
 export interface StartCheck {
   /** Problems that may be gone when the process starts. */
   readonly warnings: readonly string[]
-  /** A problem that only a change of the configuration solves. */
+  /** An error that only a change of the configuration can correct. */
   readonly error: LitestreamError | undefined
 }
 
@@ -80,7 +80,8 @@ function folderWarnings(socket: string): string[] {
 }
 
 /**
- * Returns warnings, also for a missing MCP library, because replication runs without an MCP server.
+ * A missing MCP library is a warning and not an error, because replication runs without an MCP
+ * server.
  */
 async function mcpWarnings(addr: string): Promise<string[]> {
   const { loadMcpLibrary } = await import('./mcp/library.js')

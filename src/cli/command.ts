@@ -8,7 +8,9 @@ export interface CommandText {
   readonly summary: string
   /** The behaviour, the output and the exit status of the command. */
   readonly description: string
-  /** Command lines without the program's name, each with a description. */
+  /**
+   * Examples of the command as command lines without the program's name, each with a description.
+   */
   readonly examples: readonly (readonly [string, string])[]
 }
 

@@ -3,7 +3,7 @@ import type { ShellName } from './shells.js'
 
 /** The subcommands and flags that can follow a command, such as `ltx list`. */
 interface Level {
-  /** The words of the command, separated by spaces. Empty for the program itself. */
+  /** The words of the command, separated by spaces, or an empty text for the program itself. */
   readonly words: string
   readonly commands: readonly { readonly name: string; readonly summary: string }[]
   readonly flags: readonly Flag[]
@@ -14,7 +14,7 @@ interface Flag {
   readonly name: string
   readonly description: string
   readonly takesValue: boolean
-  /** The values that the flag accepts. Undefined if the flag accepts any value. */
+  /** The values that the flag accepts, or undefined if the flag accepts any value. */
   readonly choices: readonly string[] | undefined
 }
 

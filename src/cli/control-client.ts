@@ -8,12 +8,14 @@ import { timeoutFlag } from './flag-values.js'
 
 /**
  * Maximum length of a response in characters. The response for 10,000 databases is shorter than a
- * tenth of that.
+ * tenth of this maximum.
  */
 const MAX_ANSWER = 64 * 2 ** 20
 
 export interface ControlFlags {
-  /** If undefined, `socketOf` selects the control socket. */
+  /**
+   * Path of the control socket. If the path is undefined, `socketOf` selects the control socket.
+   */
   readonly socket?: string
   /** Time limit for the response in milliseconds. */
   readonly timeout: number
@@ -44,7 +46,7 @@ export function addControlFlags(command: Command, seconds = 30, zero?: number): 
 }
 
 /**
- * Returns the socket path of the `-socket` flag. Without the flag, returns the path in the
+ * Returns the socket path of the `-socket` flag. Without `-socket`, returns the path in the
  * configuration file, or the default path if the file is not readable.
  */
 export async function socketOf({ socket }: Pick<ControlFlags, 'socket'>): Promise<string> {
@@ -110,7 +112,7 @@ function parseAnswer(text: string, socket: string): object {
     const answer: unknown = JSON.parse(text)
     if (typeof answer === 'object' && answer !== null) return answer
   } catch {
-    // Text that is not JSON is an invalid response, like JSON without an object.
+    // Text that is not JSON is an invalid response, like a JSON value that is not an object.
   }
   throw notOurs(socket)
 }

@@ -7,8 +7,8 @@ import { FREE_TIME_HINT, parseFreeTime } from '../util/free-time.js'
 import { parseTimestamp } from '../util/timestamp.js'
 
 /**
- * The functions of this file parse flag values. Commander adds the name of the flag to their error
- * messages.
+ * The functions of this file parse flag values. Commander adds the name of the flag to the error
+ * messages of the parsers.
  */
 
 /**
@@ -85,7 +85,7 @@ export function sizeFlag(text: string): number {
   try {
     bytes = parseByteSize(text)
   } catch {
-    // The error below names the accepted forms, so the error of the parser is not needed.
+    // The InvalidArgumentError names the accepted forms, so the error of the parser is not needed.
   }
   if (bytes <= 0) throw new InvalidArgumentError('Write a size greater than 0, such as 512KiB, 10MB or 1000000.')
   return bytes

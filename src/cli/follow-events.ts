@@ -16,7 +16,7 @@ const MAX_LINE = 1024 * 1024
 
 export interface FollowEventsOptions {
   readonly socket: string
-  /** If set, the process sends only the events of the database at this path. */
+  /** If `path` is set, the process sends only the events of the database at `path`. */
   readonly path: string | undefined
   readonly signal: AbortSignal
   readonly onEvent: (event: ProcessEvent & { readonly time: string }) => void
@@ -86,7 +86,7 @@ function parseEvent(line: string, socket: string): ProcessEvent & { readonly tim
     const event = JSON.parse(line) as ProcessEvent & { readonly time: string }
     if (typeof event?.event === 'string' && typeof event.time === 'string') return event
   } catch {
-    // A line that is not JSON is an invalid line, like JSON without an object.
+    // A line that is not JSON is an invalid line, like a JSON value that is not an event.
   }
   throw notOurs(socket)
 }

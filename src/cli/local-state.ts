@@ -10,9 +10,9 @@ const STATE = 'primary-state'
 const LTX = 'ltx'
 
 export interface DeleteStateOptions {
-  /** Path of the state folder. Default: `.<database>-litestream` beside the database. */
+  /** Path of the state folder. The default is `.<database>-litestream` beside the database. */
   readonly metaPath?: string | undefined
-  /** Only list the files, without deleting them. */
+  /** Whether to list the files without deleting them. */
   readonly dryRun?: boolean | undefined
 }
 

@@ -40,7 +40,8 @@ export function print(line: string): void {
 }
 
 /**
- * Prints several lines to stdout. The caller must have escaped their variable parts with `oneLine`.
+ * Prints several lines to stdout. The caller must have escaped the variable parts of the lines with
+ * `oneLine`.
  */
 export function printLines(text: string): void {
   process.stdout.write(`${styled(printable(text))}\n`)
@@ -96,15 +97,15 @@ export function printTable(headers: readonly string[], rows: readonly (readonly 
   printLines(formatTable(headers, rows))
 }
 
-/** Prints one `key: value` line per field, with aligned values. */
+/** Prints each field on one line, with aligned values. */
 export function printBlock(fields: Readonly<Record<string, string | number>>): void {
   const width = Math.max(...Object.keys(fields).map((key) => key.length)) + 1
   for (const [key, value] of Object.entries(fields)) print(`${`${key}:`.padEnd(width)} ${value}`)
 }
 
 /**
- * Prints a line to stderr and escapes its control characters. On a terminal, the first word gets
- * the style `style`.
+ * Prints a line to stderr, and escapes the control characters in the line. On a terminal, the first
+ * word gets the style `style`.
  */
 export function printError(line: string, style: (text: string) => string = (text) => text): void {
   const [, word = '', rest = ''] = /^(\S*)(.*)$/s.exec(oneLine(line)) ?? []

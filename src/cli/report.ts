@@ -20,8 +20,8 @@ export function rememberArguments(argv: readonly string[]): void {
 }
 
 /**
- * Prints an error as two lines, `Error: …` and `Try: …`. Prints the stack only at log level debug
- * and trace.
+ * Prints the message and the hint of an error, each on one line. Prints the stack only at log level
+ * debug and trace.
  */
 export function reportError(thrown: unknown): void {
   const error = toLitestreamError(thrown)

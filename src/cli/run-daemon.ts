@@ -25,10 +25,10 @@ interface Part {
  * The first signal starts a shutdown, and the second signal ends the process immediately. `read`
  * reads the configuration again after SIGHUP or `POST /reload`.
  *
- * Returns the exit status of the program of `exec` if it is not 0. Otherwise returns 1 if a
- * database is not replicated at the end, and 0 if every database is replicated. Throws
- * CONFIG_INVALID for overlapping paths, and INVALID_ARGUMENT if the program of `exec` cannot be
- * started.
+ * Returns the exit status of the program of `exec`, if this exit status is not 0. If the program of
+ * `exec` exited with status 0, or did not run, returns 1 if a database is not replicated at the
+ * end, and 0 if every database is replicated. Throws CONFIG_INVALID for overlapping paths, and
+ * INVALID_ARGUMENT if the program of `exec` cannot be started.
  */
 export async function runDaemon(config: Config, logger: Logger, read?: () => Config): Promise<number> {
   noOtherCode()
@@ -108,8 +108,8 @@ async function start(
   const reloader = new Reloader(daemon, read)
   daemon.reloadWith(() => reloader.reload())
   parts.push(reloader)
-  // On Windows, SIGHUP means that the console was closed, and ends the process. The command
-  // `reload` works there through the control socket.
+  // On Windows, SIGHUP means that the console was closed, and ends the process. On Windows, the
+  // command `reload` works through the control socket.
   if (reloader.canReload && process.platform !== 'win32') parts.push(reloadOnHangup(daemon))
   await Promise.race([stopped, Promise.all([daemon.open(), reloader.start()])])
 }
@@ -125,7 +125,7 @@ async function loadMetrics(): Promise<DaemonMetrics> {
 
 /**
  * Reloads the configuration on SIGHUP. If the configuration cannot be read again, the caller does
- * not install this handler, and SIGHUP ends the process.
+ * not install the SIGHUP handler, and SIGHUP ends the process.
  */
 function reloadOnHangup(daemon: Daemon): Part {
   // daemon.reload() logs the error itself, so the error is ignored.
@@ -154,7 +154,8 @@ async function listenForControl(daemon: Daemon, onFailed: (error: unknown) => vo
 
 /**
  * Starts the program of `exec` after all missing databases were restored, because the program might
- * create an empty database. Returns undefined if the process stops before.
+ * create an empty database. Returns undefined if the process stops before all missing databases
+ * were restored.
  */
 async function startChild(daemon: Daemon, command: string, stopped: Promise<undefined>): Promise<Child | undefined> {
   const waiting = daemon.databases.filter((database) => !database.isRestored)

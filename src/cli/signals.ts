@@ -9,7 +9,7 @@ export function signalStatus(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal]
 }
 
-/** The abort reason of the signal that `abortOnSignals` passes to its work. */
+/** The abort reason of the signal that `abortOnSignals` passes to `work`. */
 export class Interrupted extends LitestreamError {
   readonly signal: NodeJS.Signals
 
@@ -32,9 +32,9 @@ export function endingSignals(platform: NodeJS.Platform): readonly NodeJS.Signal
 const ENDING = endingSignals(process.platform)
 
 /**
- * The process ignores these signals, as Litestream does, because log rotation may send them. By
- * default, SIGUSR1 opens the debugger of Node.js, and SIGUSR2 ends the process without a final
- * sync.
+ * The process ignores SIGUSR1 and SIGUSR2, as Litestream does, because log rotation may send these
+ * signals. By default, SIGUSR1 opens the debugger of Node.js, and SIGUSR2 ends the process without
+ * a final sync.
  */
 const IGNORED = ['SIGUSR1', 'SIGUSR2'] as const
 const ignore = () => {}

@@ -17,7 +17,7 @@ export interface Target {
   readonly name: string
   readonly url: Secret
   readonly options: OpenReplicaClientOptions
-  /** The configured database. Undefined if the argument was a URL. */
+  /** The configured database, or undefined if the argument was a URL. */
   readonly database?: DatabaseConfig
 }
 

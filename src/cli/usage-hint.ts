@@ -33,7 +33,10 @@ const MISSING_ARGUMENTS: Readonly<Record<string, string>> = {
   mirror: 'Name both replicas: litestream-ts mirror SOURCE_URL DESTINATION_URL.',
 }
 
-/** Returns a hint for an error in the command line. Returns undefined if no special hint exists. */
+/**
+ * Returns a hint for an error in the command line. Returns undefined for an error without a special
+ * hint.
+ */
 export function usageHint({ code, message }: CommanderError, name: string | undefined): string | undefined {
   const flag = /unknown option '--?([^']+)'/.exec(message)?.[1]
   // Commander's message already contains a suggestion.

@@ -11,8 +11,8 @@ import type { MergeSource } from './merge-input.js'
 
 export interface MergeFilesOptions {
   /**
-   * Aborts the merge or compaction. A file that is being written is then stored completely or not
-   * at all.
+   * Aborts the merge or compaction. A file that is being written during the abort is stored
+   * completely or not at all.
    */
   readonly signal?: AbortSignal
   /**
@@ -24,11 +24,13 @@ export interface MergeFilesOptions {
 
 /**
  * Maximum number of inputs of one merge. Each input holds a buffer or an open stream. A compaction
- * of more files writes several output files.
+ * with more inputs writes several output files.
  */
 export const MAX_INPUTS = 128
 
-/** Files up to this size are read with one request, and larger files as streams. In bytes. */
+/**
+ * Maximum size in bytes of a file that is read with one request. Larger files are read as streams.
+ */
 const STREAM_FROM = 256 * 1024
 
 export function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: MergeFilesOptions): MergeSource {
@@ -45,8 +47,8 @@ export function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: Merg
 /**
  * Merges files of a replica, oldest first, into one file of another level, and returns the merged
  * file. The merged file is stored completely or not at all. If the merged file exists already,
- * another process has merged the same files, and its file is returned. If a local file cannot be
- * read, the merge reads the file from the replica. Throws the errors of `mergeLtx`.
+ * another process has merged the same files, and the existing file is returned. If a local file
+ * cannot be read, the merge reads the file from the replica. Throws the errors of `mergeLtx`.
  */
 export async function mergeFiles(
   client: ReplicaClient,
@@ -57,8 +59,8 @@ export async function mergeFiles(
   try {
     return await mergeOnce(client, files, level, options)
   } catch (error) {
-    // The upload may delete a staged file before the merge opens it. The error is then an error of
-    // the file system.
+    // If the upload deletes a staged file before the merge opens the file, the merge gets an error
+    // of the file system.
     const known = toLitestreamError(error)
     if (!options.local || !isLitestreamError(known, 'LTX_CORRUPT', 'NOT_FOUND', 'STORAGE_FAILED')) throw error
     const { local: _, ...remote } = options
@@ -87,11 +89,11 @@ async function mergeOnce(
 }
 
 export interface CompactOptions extends MergeFilesOptions {
-  /** The level to write, 1 to 8. Its input is the level below. */
+  /** The level to write, 1 to 8, from the files of the level below. */
   readonly level: number
   /**
-   * The highest TXID of level `level`. 0 means that the level is empty. If undefined, `compact`
-   * lists the level.
+   * The highest TXID of level `level`, or 0 if the level is empty. If `reached` is undefined,
+   * `compact` lists the level.
    */
   readonly reached?: number
   /**
@@ -103,9 +105,9 @@ export interface CompactOptions extends MergeFilesOptions {
 
 /**
  * Merges the new files of the level below into level `level`. Returns the written files. Returns an
- * empty list if the level below has no new files. If level `level` is empty, it begins after the
- * oldest snapshot (see docs/compaction.md). If the replica has no snapshot, copies the file that
- * begins at TXID 1 to level 9 first.
+ * empty list if the level below has no new files. If level `level` is empty, the level begins after
+ * the oldest snapshot (see docs/compaction.md). If the replica has no snapshot, copies the file
+ * that begins at TXID 1 to level 9 first.
  *
  * Skips a damaged file if a snapshot contains its transactions. Never merges files of different
  * page sizes. Throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH and errors of the store.
@@ -130,7 +132,8 @@ export async function compact(client: ReplicaClient, options: CompactOptions): P
     const snapshots = reached === undefined ? await listLevel(client, SNAPSHOT_LEVEL, 0, signal) : []
     const covered = reached ?? snapshots[0]?.maxTxid ?? 0
     // If the target level is empty, a file of the level below may begin before the end of the
-    // snapshot and end after it. Otherwise each output ends where its last input ends.
+    // snapshot and end after it. If the target level is not empty, its newest file ends where a
+    // file of the level below ends.
     const source = await listLevel(client, level - 1, reached === undefined ? 0 : covered + 1, signal)
     const sound = source.filter((file) => !damaged.has(fileContent(file)))
     const inputs = contiguous(sound, covered)
@@ -160,7 +163,7 @@ export async function compact(client: ReplicaClient, options: CompactOptions): P
 
 /**
  * Returns whether a snapshot contains the transactions of a file. A restore of the newest state
- * does not need such a file.
+ * does not need a file whose transactions are in a snapshot.
  */
 async function isInSnapshot(
   client: ReplicaClient,

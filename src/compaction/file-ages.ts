@@ -4,9 +4,10 @@ import type { Clock } from '../util/clock.js'
 
 /**
  * Determines the creation times by which retention deletes files. Clocks may have been set wrong,
- * so a file can have a creation time in the future. Such a file counts as created when this object
- * first saw it. Otherwise retention would keep the file until the wall clock reaches its creation
- * time. AgeClock handles a wall clock that was set.
+ * so a file can have a creation time in the future. A file with a creation time in the future
+ * counts as created when this object first saw the file. Without this rule, retention would keep
+ * the file until the wall clock reaches its creation time. AgeClock handles a wall clock that was
+ * set.
  */
 export class FileAges {
   readonly #clock: AgeClock

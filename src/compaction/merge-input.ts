@@ -12,8 +12,8 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 export interface MergeSource {
   readonly label: string
   /**
-   * The listed file of a replica. If defined, the header must match the name and the size in the
-   * listing.
+   * The listed file of a replica. If `file` is defined, the header must match the name and the size
+   * in the listing.
    */
   readonly file?: LtxFileInfo
   readonly bytes: AsyncIterable<Uint8Array>
@@ -21,7 +21,7 @@ export interface MergeSource {
 
 /**
  * Reads the header, the page index and the trailer of one input file. The native merger reads the
- * page frames in between.
+ * page frames between the header and the page index.
  */
 export class MergeInput {
   readonly header: LtxHeader

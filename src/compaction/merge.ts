@@ -27,8 +27,9 @@ const RESULT_SLOTS = 7
 
 export interface Merge {
   /**
-   * The header of the merged file. Its min TXID is that of the first input. Its max TXID, commit
-   * and timestamp are those of the last input. The header has no checksum.
+   * The header of the merged file. The min TXID of the merged file is the min TXID of the first
+   * input. The max TXID, the commit and the timestamp of the merged file are those of the last
+   * input. The header has no checksum.
    */
   readonly header: LtxHeader
   /**
@@ -38,8 +39,8 @@ export interface Merge {
    */
   readonly bytes: AsyncIterable<Uint8Array>
   /**
-   * Closes the inputs. Must be called if the content may not be read at all, for example because
-   * the store rejects the file name.
+   * Closes the inputs. Must be called if the caller might stop before it reads the content, for
+   * example because the store rejects the file name.
    */
   cancel(): Promise<void>
 }

@@ -11,7 +11,7 @@ import { listLevel } from './compact.js'
 export interface L0RetentionOptions {
   /**
    * Minimum age of an L0 file before retention deletes it. L0 files that are not compacted are
-   * never deleted. 0: L0 files are kept forever.
+   * never deleted. If 0, L0 files are kept forever.
    */
   readonly l0Retention: Duration
   /** The current time. Default: the time of the call. */
@@ -21,11 +21,11 @@ export interface L0RetentionOptions {
    */
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
-   * How long retention keeps the files of the state before a divergence (`retention.diverged`). 0:
-   * a divergence does not extend the retention. Default: 30 days.
+   * How long retention keeps the files of the state before a divergence (`retention.diverged`). If
+   * 0, a divergence does not extend the retention. Default: 30 days.
    */
   readonly diverged?: Duration
-  /** Stops the deletion. Files that were already deleted are not restored. */
+  /** Stops the deletion, but does not restore files that were already deleted. */
   readonly signal?: AbortSignal
 }
 
@@ -39,19 +39,19 @@ export interface SnapshotRetentionOptions {
    */
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
-   * How long retention keeps the files of the state before a divergence (`retention.diverged`). 0:
-   * a divergence does not extend the retention. Default: 30 days.
+   * How long retention keeps the files of the state before a divergence (`retention.diverged`). If
+   * 0, a divergence does not extend the retention. Default: 30 days.
    */
   readonly diverged?: Duration
-  /** Stops the deletion. Files that were already deleted are not restored. */
+  /** Stops the deletion, but does not restore files that were already deleted. */
   readonly signal?: AbortSignal
 }
 
 /**
  * Deletes L0 files that are older than `l0Retention`, if L1 files contain their transactions. Also
- * deletes such L0 files from before the first L1 file, if a snapshot contains their transactions.
- * The L0 files that one L1 file contains are deleted together, when the newest of them is old
- * enough, because a restore to one of their TXIDs needs all earlier L0 files.
+ * deletes old L0 files from before the first L1 file, if a snapshot contains the transactions of
+ * these files. All L0 files of one L1 file must be old enough before any of these files is deleted,
+ * because a restore to the TXID of an L0 file needs all earlier L0 files.
  *
  * Keeps the newest L0 file, and all files that a restore to the state before a divergence needs.
  * Returns the deleted files. Throws LTX_CORRUPT and deletes no file if the divergence record is
@@ -90,8 +90,8 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
   for (const { minTxid, maxTxid } of groups) {
     const group: LtxFileInfo[] = []
     for (; next < files.length && files[next]!.maxTxid <= maxTxid; next++) {
-      // Compaction may have skipped a damaged file between two L1 files if a snapshot contains its
-      // transactions.
+      // Compaction may have skipped a damaged file between two L1 files if a snapshot contains the
+      // transactions of the file.
       if (files[next]!.minTxid >= minTxid || inSnapshot(files[next]!)) group.push(files[next]!)
     }
     if (group.some((file) => young.has(file))) break
@@ -103,8 +103,8 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
 /**
  * Deletes snapshots that are older than `retention`, except the newest snapshot. Deletes files of
  * levels 1 to 8 that end before the newest deleted snapshot, but keeps the newest file of every
- * level. The files between the newest deleted snapshot and the next one stay until a later run,
- * because a running restore or a reader may still use them.
+ * level. The files between the newest deleted snapshot and the next snapshot stay until a later
+ * run, because a running restore or a reader may still use them.
  *
  * Deletes the files of levels 1 to 8 before the snapshots, so that a run after an interrupted run
  * still finds the remaining files. Keeps all files that a restore to the state before a divergence
@@ -144,8 +144,8 @@ export async function oldSnapshots(
 }
 
 /**
- * Returns the files of `doomed` without those that a restore to the state before a divergence needs
- * (see levels/divergence-record.ts). Throws LTX_CORRUPT.
+ * Returns the files of `doomed` that no restore to the state before a divergence needs (see
+ * levels/divergence-record.ts). Throws LTX_CORRUPT.
  */
 function notHeld(
   client: ReplicaClient,

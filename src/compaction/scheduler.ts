@@ -51,14 +51,14 @@ export interface CompactionSchedulerOptions {
   /** Default: the system clocks. */
   readonly clock?: Clock
   /**
-   * Writes a snapshot of the live database. Default: the scheduler merges the files of the replica
-   * to a snapshot.
+   * Writes a snapshot of the live database. By default, the scheduler merges the files of the
+   * replica to a snapshot.
    */
   readonly snapshot?: (signal: AbortSignal) => Promise<LtxFileInfo | undefined>
   /**
    * Called if a scheduled snapshot found no new TXID. Creates a new TXID, so that the next
-   * scheduled snapshot is written. Otherwise a store with rules that delete old objects would
-   * delete the only snapshot of an idle database.
+   * scheduled snapshot is written. Without the new TXID, a store with rules that delete old objects
+   * would delete the only snapshot of an idle database.
    */
   readonly renew?: () => Promise<void>
   /**
@@ -114,8 +114,7 @@ interface Job {
  * levels. If the wall clock is set, the next run of a task is still at most one interval later.
  *
  * If `client` is a KnownLevels client through which all uploads go, the scheduler sends no requests
- * to the store while the database is idle. A task without work then waits until the replica
- * changes.
+ * to the store while the database is idle. A task without work waits until the replica changes.
  *
  * The methods other than `start` and `stop` run one task immediately, and throw its errors.
  */
@@ -153,7 +152,7 @@ export class CompactionScheduler {
     if (client instanceof KnownLevels) client.onChange = () => this.#changed()
   }
 
-  /** Starts the schedule. Does nothing after `stop`. */
+  /** Starts the schedule, unless `stop` was called before. */
   start(): void {
     if (!this.#stop.signal.aborted) this.#started ??= this.#turn()
   }
@@ -163,7 +162,7 @@ export class CompactionScheduler {
     await this.#started
   }
 
-  /** Aborts the running task. Resolves when the task has ended. */
+  /** Aborts the running task, and resolves when the task has ended. */
   async stop(): Promise<void> {
     this.#stop.abort()
     this.#timer?.stop()
@@ -177,7 +176,7 @@ export class CompactionScheduler {
 
   /**
    * Writes a snapshot of the newest state. Resolves with undefined if the newest snapshot already
-   * contains that state.
+   * contains the newest state.
    */
   snapshot(): Promise<LtxFileInfo | undefined> {
     return this.#exclusive((signal) => this.#snapshot(signal))
@@ -302,7 +301,7 @@ export class CompactionScheduler {
       this.#forget()
       const retryMs = retryDelay(++job.failures, RETRY_FIRST, RETRY_MOST)
       job.due = this.#clock.monotonic() + retryMs
-      // An empty replica is not reported as an error. The task is retried like a failed task.
+      // An empty replica is not reported as an error, but the task is retried like a failed task.
       if (isLitestreamError(error, 'REPLICA_EMPTY')) return
       if (isLitestreamError(error, ...DAMAGE)) this.#options.onDamage?.(error)
       this.#isReported = true

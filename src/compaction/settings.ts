@@ -5,19 +5,16 @@
 export interface CompactionSettings {
   readonly levels: readonly { readonly level: number; readonly interval: number }[]
   readonly snapshot: { readonly interval: number; readonly retention: number }
-  /** Minimum age of an L0 file before retention deletes it. 0: L0 files are kept forever. */
+  /** Minimum age of an L0 file before retention deletes it. If 0, L0 files are kept forever. */
   readonly l0Retention: number
   readonly l0RetentionCheckInterval: number
-  /** If false, retention deletes no files. */
+  /** Whether retention deletes files. */
   readonly retentionEnabled: boolean
   /** How long retention keeps the files of the state before a divergence. Default: 30 days. */
   readonly divergedRetention?: number
   /** Whether each compaction lists the written level and checks it for gaps. */
   readonly verifyCompaction?: boolean
-  /**
-   * Interval between checks of all levels for gaps and overlaps. If undefined, the scheduler makes
-   * no such checks.
-   */
+  /** Interval between checks of all levels for gaps and overlaps, or undefined for no checks. */
   readonly validationInterval?: number
 }
 

@@ -10,10 +10,10 @@ const MAX_REPLANS = 5
 
 /**
  * Writes a snapshot of the newest state by merging the files of a restore plan. Does not read the
- * database. Returns undefined if the newest snapshot already contains that state. If the plan has
- * more than MAX_INPUTS files, merges only the first ones, so the snapshot is older than the newest
- * state. If a file is damaged, makes another plan without that file. Throws the errors of
- * `planRestore` and `mergeLtx`.
+ * database. Returns undefined if the newest snapshot already contains the newest state. If the plan
+ * has more than MAX_INPUTS files, merges only the first MAX_INPUTS files, so the snapshot is older
+ * than the newest state. If a file is damaged, makes another plan without that file. Throws the
+ * errors of `planRestore` and `mergeLtx`.
  */
 export function createSnapshot(
   client: ReplicaClient,

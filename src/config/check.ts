@@ -36,8 +36,8 @@ async function faultOf(check: () => Promise<void>): Promise<LitestreamError | un
 }
 
 /**
- * Returns each replica URL once. Databases of one directory share their settings, so each fault
- * would otherwise be reported several times.
+ * Returns each replica URL once. Databases of one directory share their settings, so a fault of the
+ * settings would otherwise be reported once per database.
  */
 function distinctReplicas(replicas: readonly ReplicaConfig[]): ReplicaConfig[] {
   return [...new Map(replicas.map((replica) => [replica.url.reveal(), replica] as const)).values()]

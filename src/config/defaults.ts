@@ -11,8 +11,8 @@ const primary = DEFAULT_REPLICATOR_OPTIONS
 
 /**
  * The defaults of the configuration, which are the same as in Litestream 0.5. Durations are in
- * milliseconds, and sizes are in bytes. The schema, its documentation and the resolver use this
- * object. Defaults of library options are imported from the library's code.
+ * milliseconds, and sizes are in bytes. The schema, its documentation and the resolver use
+ * `DEFAULTS`. Defaults of library options are imported from the library's code.
  */
 export const DEFAULTS = {
   configPath: process.platform === 'win32' ? 'C:\\Litestream\\litestream.yml' : '/etc/litestream.yml',

@@ -64,7 +64,10 @@ export function matchesDirectory(directory: DirectoryConfig, file: string): bool
 /** Node.js replaces bytes that are not UTF-8 by this character in file names. */
 const NOT_UTF8 = '\ufffd'
 
-/** A file or folder that a scan could not read. Databases in that folder are not replicated. */
+/**
+ * A file or folder that a scan could not read. Databases in an unreadable folder are not
+ * replicated.
+ */
 export interface ScanFault {
   readonly path: string
   readonly error: LitestreamError

@@ -33,8 +33,8 @@ const WRITTEN: Readonly<Record<string, object>> = {
 }
 
 /**
- * If `own` is true, the schema contains the additional fields of this package. Otherwise the schema
- * is for editors.
+ * If `own` is true, the schema contains the additional fields of this package. If `own` is false,
+ * the schema is for editors.
  */
 function schemaOf(shape: Shape<unknown>, own: boolean): JsonSchema {
   const { parts, kind, description, defaultText, secret, unused } = shape
@@ -82,8 +82,7 @@ export function describedSchema(): JsonSchema {
 }
 
 /**
- * Returns the schema for editors, which a file can name in the comment `# yaml-language-server:
- * $schema=…`.
+ * Returns the schema for editors, which a YAML file can name in a `yaml-language-server` comment.
  */
 export function editorSchema(): object {
   return {

@@ -10,8 +10,8 @@ import type { Config } from './types.js'
 
 export interface LoadConfigOptions {
   /**
-   * Path of the configuration file, or `-` for standard input. Default: the environment variable
-   * LITESTREAM_CONFIG, or /etc/litestream.yml if the variable is not set.
+   * Path of the configuration file, or `-` for standard input. The default is the value of the
+   * environment variable LITESTREAM_CONFIG, or /etc/litestream.yml if the variable is not set.
    */
   readonly path?: string
   /** Whether `$NAME` in the file is replaced by the environment variable NAME. Default: true. */

@@ -29,8 +29,8 @@ export class ClaimedPlaces {
   }
 
   /**
-   * Registers the paths and replicas to which a replicated database writes. Throws CONFIG_INVALID
-   * if one of them overlaps with a registered path or replica. Registers none of them in that case.
+   * Registers the paths and replicas to which a replicated database writes. If a path or a replica
+   * of the database overlaps with a registered one, throws CONFIG_INVALID and registers nothing.
    */
   add(database: DatabaseConfig): void {
     const { path, metaPath, replica, mirrors } = database
@@ -57,8 +57,8 @@ export class ClaimedPlaces {
   }
 
   /**
-   * Each database of a directory entry gets a separate folder below `meta-dir` and below the
-   * replica URL. Therefore only these two parent folders are compared.
+   * Only the folder of `meta-dir` and the folder of the replica URL are compared, because each
+   * database of a directory entry gets a separate folder below both.
    */
   #checkDirectory({ dir, metaDir, metaPath, replica }: DirectoryConfig): void {
     const location = parseReplicaUrl(replica.url.reveal())

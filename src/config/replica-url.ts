@@ -53,10 +53,7 @@ function keyPath(written: string | undefined): string {
     .replaceAll('#', '%23')
 }
 
-/**
- * Returns the replica URL. Accepts both forms of the file, `url` alone, or `type` with the keys of
- * that type.
- */
+/** Returns the replica URL. Accepts `url` alone, and `type` with the keys of the type. */
 export function replicaUrl(replica: ReplicaFile, fail: Fail): Secret {
   return secretUrl(urlText(replica, fail))
 }

@@ -12,8 +12,8 @@ import type { DatabaseConfig, DatabaseSettings, DirectoryConfig, MirrorConfig, R
 type Path = readonly PropertyKey[]
 
 /**
- * Merges the settings of a replica with the defaults at the top of the file. A key that is set in
- * neither place is absent from the result.
+ * Merges the settings of a replica with the defaults at the top of the file. A key that is set
+ * neither in the replica nor at the top of the file is absent from the result.
  */
 function inherit(root: ConfigFile, replica: ReplicaFile): ReplicaFile {
   const inherited = Object.keys(inheritedReplicaKeys).map((key) => [key, root[key as keyof ReplicaSettings]])
@@ -23,8 +23,8 @@ function inherit(root: ConfigFile, replica: ReplicaFile): ReplicaFile {
 
 function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: FailAt): ReplicaConfig {
   if (own.age !== undefined) throw ageError(fail, [...path, 'age'])
-  // `bucket` and `host` at the top of the file are defaults for replicas without a URL. They must
-  // not contradict the URL of a replica.
+  // `bucket` and `host` at the top of the file are defaults for replicas without a URL. `bucket`
+  // and `host` at the top of the file must not contradict the URL of a replica.
   const merged = inherit(root, own)
   const whereabouts =
     own.url === undefined ? merged : { ...merged, bucket: own.bucket, host: own.host, 'webdav-url': own['webdav-url'] }

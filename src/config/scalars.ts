@@ -83,7 +83,7 @@ export function boolean(description: string, defaultValue?: boolean, options: Ke
   return kindOf('boolean', 'true or false', read, description, { defaultText: defaultValue?.toString(), ...options })
 }
 
-/** Returns `value` if it is between the minimum and the maximum. Otherwise returns undefined. */
+/** Returns `value` if it is between the minimum and the maximum, and undefined otherwise. */
 function within(value: number | undefined, { min, max }: Range): number | undefined {
   if (value === undefined || value < (min ?? -Infinity) || value > (max ?? Infinity)) return undefined
   return value

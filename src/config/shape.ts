@@ -1,6 +1,9 @@
 /** Describes a value of litestream.yml for documentation, masking and suggestions. */
 export interface Description {
-  /** Undefined for sections, for lists, and for texts with a fixed set of values. */
+  /**
+   * The kind of the value, or undefined for sections, for lists, and for texts with a fixed set of
+   * values.
+   */
   readonly kind?: ScalarKind
   readonly description?: string
   /** The default for an absent key, in the form that the file would contain. */
@@ -12,9 +15,9 @@ export interface Description {
 }
 
 /**
- * The kinds of values in a configuration file. The parser reads YAML scalars as text, so that
- * `password: 0123` stays unchanged. Each kind converts the text, and accepts YAML 1.1 spellings as
- * Go's parser does.
+ * The kinds of values in a configuration file. The parser reads YAML scalars as text, so that a
+ * password such as `0123` stays unchanged. Each kind converts the text, and accepts YAML 1.1
+ * spellings as Go's parser does.
  */
 export type ScalarKind = 'text' | 'boolean' | 'integer' | 'duration' | 'size' | 'permissions'
 
@@ -46,9 +49,9 @@ export type Read<S> = S extends Shape<infer T> ? T : never
 /** The error for the first invalid value of the file. */
 export class ShapeFault extends Error {
   readonly at: KeyPath
-  /** The name of the unknown key in the section at `at`. Undefined for any other fault. */
+  /** The name of the unknown key in the section at `at`, or undefined for any other fault. */
   readonly unknownKey: string | undefined
-  /** How to correct the fault. Undefined if no correction is known. */
+  /** How to correct the fault, or undefined if no correction is known. */
   readonly hint: string | undefined
 
   constructor(message: string, at: KeyPath, more: { readonly unknownKey?: string; readonly hint?: string } = {}) {

@@ -42,9 +42,9 @@ export interface DatabaseSettings {
   readonly checkpointInterval: number
   readonly busyTimeout: number
   readonly minCheckpointPageCount: number
-  /** A negative number means that the WAL is never truncated. */
+  /** If `truncatePageN` is negative, the primary never truncates the WAL. */
   readonly truncatePageN: number
-  /** 0 means that the size is not limited. */
+  /** If `maxSyncWalBytes` is 0, the size of a sync is not limited. */
   readonly maxSyncWalBytes: number
   readonly restoreIfDbNotExists: boolean
   /** Whether the primary writes only while it holds the lease of the replica. */
@@ -60,7 +60,10 @@ export interface DatabaseSettings {
 export interface DatabaseConfig extends DatabaseSettings {
   /** Absolute path of the database file. */
   readonly path: string
-  /** Absolute path of the state folder. If undefined, the state folder is beside the database. */
+  /**
+   * Absolute path of the state folder. If the path is undefined, the state folder is beside the
+   * database.
+   */
   readonly metaPath?: string
   readonly replica: ReplicaConfig
 }
@@ -82,16 +85,16 @@ export interface DirectoryConfig extends DatabaseSettings {
 export interface LoggingConfig {
   readonly level: LogLevel
   readonly type: LogType
-  /** If false, the process logs to stdout. */
+  /** Whether the process logs to stderr. The alternative is stdout. */
   readonly stderr: boolean
-  /** Whether each log line contains the source file and line that logged it. */
+  /** Whether each log line contains the source file and the source line of the logging code. */
   readonly source: boolean
 }
 
 /** The effective configuration of a process, after inheritance and defaults. */
 export interface Config {
   /**
-   * Path of the configuration file. Undefined if the configuration comes from command line
+   * Path of the configuration file, or undefined if the configuration comes from command line
    * arguments.
    */
   readonly file?: string
@@ -101,12 +104,14 @@ export interface Config {
   readonly mcpAddr?: string
   readonly exec?: Secret
   readonly socket: { readonly enabled: boolean; readonly path: string; readonly permissions: number }
-  /** The first entry is level 1. */
+  /** The first element of `levels` is level 1. */
   readonly levels: readonly { readonly level: number; readonly interval: number }[]
   readonly snapshot: { readonly interval: number; readonly retention: number }
-  /** If undefined, the levels are not validated on schedule. */
+  /**
+   * Interval of the scheduled validation of all levels, or undefined for no scheduled validation.
+   */
   readonly validationInterval?: number
-  /** If undefined, no scheduled restores are made. */
+  /** Settings of scheduled restores, or undefined for no scheduled restores. */
   readonly restoreProof?: { readonly interval: number; readonly directory?: string }
   readonly l0Retention: number
   readonly l0RetentionCheckInterval: number

@@ -3,9 +3,9 @@ import { LitestreamError } from '../errors.js'
 import { yamlHint, yamlMessage } from './yaml-messages.js'
 
 /**
- * Maximum number of references to one anchor. References in nested aliases are multiplied. The
- * limit allows thousands of databases with shared settings, and prevents a file in which a few
- * nested aliases represent billions of values.
+ * Maximum number of references to one anchor. A reference inside a nested alias counts several
+ * times. The limit allows thousands of databases with shared settings, and prevents a file in which
+ * a few nested aliases represent billions of values.
  */
 const MAX_ALIAS_COUNT = 10_000
 
@@ -51,8 +51,8 @@ export function parseYaml(text: string, file: string): YamlFile {
 
 /**
  * Returns whether a warning is about an unknown tag. YAML's own tags such as `!!str` have no
- * effect, because all values are read as text. The parser would ignore any other tag without an
- * error.
+ * effect, because all values are read as text. Without this check, the YAML parser would ignore any
+ * other tag without an error.
  */
 function isUnknownTag(warning: YAMLError, text: string): boolean {
   return warning.code === 'TAG_RESOLVE_FAILED' && !text.startsWith('!!', warning.pos[0])

@@ -12,16 +12,16 @@ const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 const openOf = promisify(openCallback)
 
 /**
- * The running sync of each directory. `next` is the sync that starts after the running one, and
- * serves all calls that wait for it.
+ * The running sync of each directory. `next` is the sync that starts after the running sync and
+ * serves all calls that arrive during the running sync.
  */
 const syncs = new Map<string, { readonly running: Promise<void>; next: Promise<void> | undefined }>()
 
 /**
  * Syncs a directory, so that its entries, such as a new or renamed file, survive a power cut. Does
- * nothing on Windows, which has no call for syncing a directory, because NTFS keeps directory
- * entries consistent with its journal. Calls during a running sync share the next sync of the
- * directory, because thousands of databases may have their folders in one directory.
+ * nothing on Windows, where NTFS keeps directory entries consistent with its journal and no call
+ * for syncing a directory exists. Calls during a running sync share the next sync of the directory,
+ * because thousands of databases may have their folders in one directory.
  */
 export function syncDirectory(directory: string): Promise<void> {
   const current = syncs.get(directory)
@@ -60,7 +60,7 @@ async function syncNow(directory: string): Promise<void> {
 /**
  * Creates a directory and its missing parents, which then survive a power cut. New directories get
  * the owner of `ownership`. Without `ownership`, a directory that root creates gets the owner of
- * its parent. The umask reduces `mode`. Returns whether the directory is new.
+ * the parent directory. The umask reduces `mode`. Returns whether the directory is new.
  */
 export async function makeDirectory(directory: string, ownership?: Ownership, mode = 0o777): Promise<boolean> {
   const absolute = path.resolve(directory)

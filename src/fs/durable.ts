@@ -14,10 +14,10 @@ import { createTemporary } from './temporary.js'
 export interface DurableWriteOptions {
   /** Modification time to set, in milliseconds since the epoch. */
   readonly mtime?: number
-  /** If true, the write fails with EEXIST if the file exists. */
+  /** Whether the write fails with EEXIST if the file exists. */
   readonly createOnly?: boolean
   /**
-   * Owner and mode of the written file. Default: a replaced file keeps its owner and mode, and a
+   * Owner and mode of the written file. By default, a replaced file keeps its owner and mode, and a
    * new file gets those of the process.
    */
   readonly ownership?: Ownership
@@ -28,8 +28,9 @@ export interface DurableWriteOptions {
  * Writes `file` atomically. At any moment, also after a power cut, the name refers to either the
  * complete new content or the previous content. Writes a temporary file, syncs the temporary file,
  * renames it to `file`, and syncs the directory. With `createOnly`, creates a hard link instead of
- * renaming, which fails with EEXIST if the name exists. The directory must exist. If `file` is a
- * symbolic link, replaces the target of the link (see resolveTarget). Returns the size in bytes.
+ * renaming the temporary file. Creating the link fails with EEXIST if the name exists. The
+ * directory must exist. If `file` is a symbolic link, replaces the target of the link (see
+ * resolveTarget). Returns the size in bytes.
  */
 export async function writeDurably(
   file: string,
@@ -71,7 +72,7 @@ export async function writeDurably(
   return size
 }
 
-/** Renames a synced file, and replaces an existing file. The rename survives a power cut. */
+/** Renames a synced file, and replaces an existing file. The new name survives a power cut. */
 export async function renameDurably(from: string, to: string): Promise<void> {
   await replaceFile(from, to)
   await syncDirectory(path.dirname(to))

@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { promisify } from 'node:util'
 
 // Yarn's Plug'n'Play replaces node:fs, and its FileHandle has no `sync`, `datasync`, `utimes` and
-// `asyncDispose`. Therefore these functions use the file descriptor of the handle.
+// `asyncDispose`. The functions in this file use the file descriptor of the handle instead.
 
 const fsyncOf = promisify(fsync)
 const fdatasyncOf = promisify(fdatasync)
@@ -34,8 +34,8 @@ export function datasyncHandle(handle: FileHandle): Promise<void> {
 
 /**
  * Half a microsecond, in milliseconds. Node.js passes a time as seconds in a double, and libuv
- * truncates it to whole microseconds. Without the half microsecond, 0.470 s often becomes 0.469999
- * s, which Litestream reads as 469 ms.
+ * truncates the time to whole microseconds. Without the half microsecond, 0.470 s often becomes
+ * 0.469999 s, which Litestream reads as 469 ms.
  */
 const HALF_MICROSECOND = 0.0005
 

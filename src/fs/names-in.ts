@@ -6,16 +6,16 @@ import { isErrno } from './fs-error.js'
 const BATCH = 1024
 
 /**
- * Maximum size in bytes of a directory that is read with one call. Such a directory has at most
- * some thousand entries. Reading entries one after another takes four times the processor time,
- * because each step uses a thread of libuv's pool.
+ * Maximum size in bytes of a directory that is read with one call. A directory of this size has at
+ * most some thousand entries. Reading entries one after another takes four times the processor
+ * time, because each step uses a thread of libuv's pool.
  */
 const SMALL_DIRECTORY = 128 * 1024
 
 /**
  * Returns the names in `directory` for which `wanted` returns true, in no particular order. Returns
- * an empty list if `directory` does not exist. Keeps only these names in memory if the directory is
- * large. Throws errors of the operating system unchanged.
+ * an empty list if `directory` does not exist. If the directory is large, keeps only the returned
+ * names in memory. Throws errors of the operating system unchanged.
  */
 export async function namesIn(
   directory: string,

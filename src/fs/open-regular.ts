@@ -56,7 +56,7 @@ export async function* streamRegular(file: string, chunkSize: number): AsyncGene
 
 /**
  * Reads a regular file of at most `limit` bytes. Throws STORAGE_FAILED for a larger file, without
- * reading it.
+ * reading the file.
  */
 export async function readRegular(file: string, limit = SMALL_FILE): Promise<Buffer> {
   const { handle, stats } = await openRegular(file)

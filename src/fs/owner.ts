@@ -14,8 +14,8 @@ export interface Ownership {
 const PERMISSIONS = 0o777
 const ALL_BITS = 0o7777
 /**
- * Minimum modes of a new file and a new folder, so that their owner has access even if the existing
- * file temporarily denies access to its owner.
+ * Minimum modes of a new file and a new folder, because an owner needs access even if the mode of
+ * the existing file temporarily denies access.
  */
 const OWNER_FILE = 0o600
 const OWNER_FOLDER = 0o700
@@ -51,7 +51,7 @@ function ownershipFrom({ uid, gid, mode }: Stats, around: Stats): Ownership {
   return { uid, gid, fileMode, directoryMode: folderMode(around.mode, fileMode) }
 }
 
-/** Returns the ownership for a file that replaces a file with these `stats`. */
+/** Returns the ownership for a new file that replaces the file that `stats` describes. */
 export function ownershipOf({ uid, gid, mode }: Stats): Ownership {
   return { uid, gid, fileMode: mode & PERMISSIONS, directoryMode: 0o700 }
 }
@@ -85,9 +85,9 @@ function folderMode(directory: number, file: number): number {
 }
 
 /**
- * Sets the owner and mode of an open file or folder. If the process is not root, it cannot change
- * the owner. If the process cannot set the group, the current group gets only the permissions that
- * all users have.
+ * Sets the owner and mode of an open file or folder. A process that is not root cannot change the
+ * owner. If the process cannot set the group, the current group gets only the permissions that all
+ * users have.
  */
 export async function applyOwnership(
   handle: FileHandle,

@@ -3,7 +3,7 @@ import { realPathOf } from './real-path.js'
 
 /** A path to which one part of a process writes. */
 export interface Claim {
-  /** The configured path. PathClaims resolves its symbolic links before the comparison. */
+  /** The configured path, before PathClaims resolves symbolic links. */
   readonly path: string
   /**
    * True if the claim is for a folder with all its contents, and false if the claim is for one
@@ -16,8 +16,8 @@ export interface Claim {
 
 /**
  * Returns a form of a path that is equal for all names of one file. Windows and macOS ignore letter
- * case, and macOS ignores how accents are encoded. On a volume that distinguishes such names, two
- * different files may have the same form and count as an overlap.
+ * case, and macOS ignores how accents are encoded. On a volume that distinguishes letter case or
+ * accents, two different files may have the same form and count as an overlap.
  */
 export function comparablePath(real: string, platform: NodeJS.Platform = process.platform): string {
   return platform === 'win32' || platform === 'darwin' ? real.normalize('NFC').toLowerCase() : real

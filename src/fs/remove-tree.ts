@@ -24,8 +24,8 @@ export async function filesBelow(
 }
 
 /**
- * Removes `files`. Then removes the empty directories in `directory`, and `directory` itself if it
- * is empty.
+ * Removes `files`, then the empty directories in `directory`, and `directory` itself if it is
+ * empty.
  */
 export async function removeBelow(directory: string, files: readonly string[]): Promise<void> {
   for (const file of files) await removeFile(file)

@@ -18,20 +18,20 @@ const RETRY = 100
 
 const { EAGAIN, EWOULDBLOCK, ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL } = os.constants.errno
 /**
- * Errors of a file system without locks. On such a file system, writers of the same target only
- * differ in the names of their temporary files.
+ * Errors of a file system without locks. On a file system without locks, writers of the same target
+ * only differ in the names of their temporary files.
  */
 const NO_LOCKS: readonly number[] = [ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL]
 
 export interface TargetLockOptions {
   /**
-   * What the message says that the process which holds the lock does with the target. Default:
+   * The participle that the error message uses for the target, as in "is being restored". Default:
    * 'restored'.
    */
   readonly use?: 'restored' | 'written'
   /**
-   * Whether `acquire` waits until the other process releases the lock. If false, a held lock is an
-   * error.
+   * Whether `acquire` waits until the other process releases the lock. If `wait` is false, a held
+   * lock is an error.
    */
   readonly wait: boolean
   readonly signal: AbortSignal
@@ -47,8 +47,9 @@ export function lockPathOf(target: string): string {
 /**
  * An exclusive lock of a target file, based on flock(2) for a lock file beside the target. The lock
  * excludes other writers in this process and in other processes. On a network file system with
- * locks, it also excludes writers on other hosts. The kernel releases the lock when the process
- * ends. The next process that locks the target removes a lock file that a killed process left.
+ * locks, the lock also excludes writers on other hosts. The kernel releases the lock when the
+ * process ends. The next process that locks the target removes a lock file that a killed process
+ * left.
  */
 export class TargetLock {
   readonly #path: string

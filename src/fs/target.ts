@@ -18,7 +18,7 @@ const PROC_FILE_SYSTEM = 0x9fa0
 export interface Target {
   /** Absolute path, with symbolic links resolved. */
   readonly path: string
-  /** Undefined if the file does not exist. */
+  /** Result of lstat(2) for the file, or undefined if the file does not exist. */
   readonly stats: Stats | undefined
 }
 

@@ -34,7 +34,7 @@ export class TemporaryFolder {
     await sweep(tmpdir(), prefix)
     const folder = await mkdtemp(path.join(tmpdir(), prefix))
     const lock = await open(path.join(folder, LOCK), 'wx', 0o600)
-    // On a file system without locks, this call fails, and other processes do not remove the
+    // On a file system without locks, tryLockFile fails, and other processes do not remove the
     // folder.
     native.tryLockFile(lock.fd)
     return new TemporaryFolder(folder, lock)
@@ -47,7 +47,8 @@ export class TemporaryFolder {
 }
 
 /**
- * Removes temporary folders of processes that have ended. Does not remove folders of other users.
+ * Removes temporary folders that processes left when they ended. Does not remove folders of other
+ * users.
  */
 async function sweep(directory: string, prefix: string): Promise<void> {
   for (const name of await namesIn(directory, (one) => one.startsWith(prefix))) {

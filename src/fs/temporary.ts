@@ -24,7 +24,7 @@ const NAME_BYTES = 255 - '-journal'.length
  */
 const ABANDONED_AFTER = 3_600_000
 
-/** A temporary file. Its creator renames it to the final name or removes it. */
+/** A temporary file. The creator of a temporary file renames it to the final name or removes it. */
 export interface Temporary {
   readonly path: string
   readonly handle: FileHandle
@@ -88,7 +88,7 @@ export function keptPath(target: string): string {
 }
 
 /**
- * Removes the files beside `target` that could not replace it. The caller must hold the lock of the
+ * Removes the kept files that could not replace `target`. The caller must hold the lock of the
  * target.
  */
 export async function removeKept(target: string): Promise<void> {
@@ -100,7 +100,7 @@ export async function removeKept(target: string): Promise<void> {
 
 /**
  * Returns whether `name` is the name of a temporary file that was created more than an hour ago.
- * The writer of such a file has ended.
+ * The writer of a temporary file of this age has ended.
  */
 export function isAbandoned(name: string): boolean {
   const began = Number.parseInt(TEMPORARY.exec(name.slice(-SUFFIX_LENGTH))?.[1] ?? '', 16) * 1000

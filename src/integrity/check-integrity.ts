@@ -13,8 +13,8 @@ export interface IntegrityRequest {
   readonly path: string
   readonly check: 'quick' | 'full'
   /**
-   * True if other connections, also connections of this process, may use the database. Then only
-   * SQLite may open the database file.
+   * Whether other connections, also connections of this process, may use the database. If `live` is
+   * true, only SQLite may open the database file.
    */
   readonly live: boolean
   /**
@@ -77,7 +77,7 @@ export async function checkIntegrity(
   const forget = onAbort(signal, end)
   try {
     // The worker thread must end without terminate(), because better-sqlite3 aborts the process if
-    // terminate() interrupts it while it throws an error.
+    // terminate() interrupts the thread while better-sqlite3 throws an error.
     await exited
   } finally {
     forget()

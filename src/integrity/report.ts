@@ -22,7 +22,7 @@ export interface IntegrityReport {
   readonly check: 'quick' | 'full'
   /** The result of the check. */
   readonly outcome: IntegrityOutcome
-  /** The messages of SQLite and of the b-tree check. Empty if the outcome is `ok`. */
+  /** The messages of SQLite and of the b-tree check, or an empty list if the outcome is `ok`. */
   readonly messages: readonly string[]
 }
 

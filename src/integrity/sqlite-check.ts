@@ -4,8 +4,8 @@ import { findDriver } from '../sqlite/find-driver.js'
 import { takeSource } from '../sqlite/take-source.js'
 
 /**
- * Maximum number of faults that SQLite reports. Also the maximum number of messages of each kind in
- * the result.
+ * Maximum number of faults that SQLite reports, and maximum number of messages of each kind in the
+ * result.
  */
 const MAX_MESSAGES = 10
 

@@ -12,14 +12,15 @@ const COMMON_PART = 0.2
  */
 const MIN_CONTENT = 16
 /**
- * Number of writes of the primary to the database that a power cut may undo. The primary writes at
- * each checkpoint.
+ * Number of writes of the primary to the database that a power cut may undo. The primary writes to
+ * the database at each checkpoint.
  */
 const LOST_WRITES = 1
 
 export interface Comparison {
   /**
-   * The reason why `local` does not continue `replica`. Undefined if `local` continues `replica`.
+   * The reason why `local` does not continue `replica`, or undefined if `local` continues
+   * `replica`.
    */
   readonly reason: Exclude<Divergence['reason'], 'unreadable'> | undefined
   readonly local: StoredIdentity
@@ -28,8 +29,9 @@ export interface Comparison {
 
 /**
  * Checks whether a database continues the newest state of its replica. If the replica has a lineage
- * number, compares the identities of both databases (see database-identity.ts). Otherwise compares
- * the sizes and a sample of pages. Throws LTX_CORRUPT and the errors of both sources.
+ * number, compares the identities of both databases (see database-identity.ts). If the replica has
+ * no lineage number, compares the sizes and a sample of pages. Throws LTX_CORRUPT and the errors of
+ * both sources.
  */
 export async function compareStates(local: PageSource, replica: PageSource): Promise<Comparison> {
   const identities = { local: await readIdentity(local), replica: await readIdentity(replica) }

@@ -8,8 +8,8 @@ const SEQUENCE_ROW = 1
 const LINEAGE_ROW = 2
 
 /**
- * The identity of a database, which primary/source/litestream-tables.ts writes. Both numbers are 0
- * if the database has no identity.
+ * The identity of a database, which primary/source/litestream-tables.ts writes. The lineage and the
+ * sequence are 0 if the database has no identity.
  */
 export interface StoredIdentity {
   /** The lineage number, which is the same in all copies of one database. */

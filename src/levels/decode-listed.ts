@@ -6,7 +6,7 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 import { checkListed, checkNotCut, checkSize } from './file-check.js'
 
 const SQLITE_MAGIC = Buffer.from('SQLite format 3\0')
-/** Offset in bytes of the page size in the database header. The stored value 1 means 65536. */
+/** Offset in bytes of the page size in the database header. The stored page size 1 means 65536. */
 const PAGE_SIZE_OFFSET = 16
 
 /**
@@ -30,8 +30,8 @@ function checkFirstPage(page: Uint8Array, header: LtxHeader, label: string): voi
 }
 
 /**
- * Decodes a whole LTX file of a replica. Checks the file as `decodeLtx` does, and compares its
- * header with its name and its listing. Throws LTX_CORRUPT.
+ * Decodes a whole LTX file of a replica. Checks the file as `decodeLtx` does, and compares the
+ * header of the file with the name and the listing of the file. Throws LTX_CORRUPT.
  */
 export async function decodeListed(
   source: AsyncIterable<Uint8Array>,

@@ -112,7 +112,7 @@ function recordName(changes: number): string {
 
 interface NewestRecord {
   readonly points: readonly Divergence[]
-  /** The number of changes. 0 means that the replica has no record. */
+  /** The number of changes of the record, or 0 if the replica has no record. */
   readonly changes: number
   readonly tag: string | undefined
 }
@@ -197,8 +197,8 @@ export function bytesOf({ pages, pageSize }: DivergedState): number {
 
 /**
  * Returns the files that restores to the states before the divergences need, as keys of `heldKey`.
- * Retention must not delete these files. `now` is in milliseconds since the epoch. `keep` is the
- * time in milliseconds for which retention keeps these files after a divergence.
+ * Retention must not delete the returned files. `now` is in milliseconds since the epoch. `keep` is
+ * the time in milliseconds for which retention keeps these files after a divergence.
  */
 export function heldFiles(
   levels: FilesByLevel,
@@ -251,7 +251,7 @@ function isKept({ at }: Divergence, now: number, keep: number): boolean {
 
 /**
  * Returns at most MAX_POINTS divergences. Removes the divergence whose replica had the smallest
- * database. Among several, removes the newest divergence.
+ * database. If several replicas had equally small databases, removes the newest divergence.
  */
 function bounded(points: readonly Divergence[]): Divergence[] {
   const kept = [...points]

@@ -5,10 +5,10 @@ import type { LtxHeader } from '../ltx/header.js'
 import { MIN_FILE_SIZE } from '../ltx/tail.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 
-// Each reader of a replica makes some of the following checks.
+// Each reader of a replica makes some of the checks in this list.
 //
-// - checkListed and checkSize (in this file) compare the header and the size of a file with its
-//   name and its listing.
+// - checkListed and checkSize (in src/levels/file-check.ts) compare the header and the size of a
+//   file with its name and its listing.
 // - readChecksums (src/ltx/tail.ts) compares the header with the trailer.
 // - PageIndexReader (src/ltx/page-index.ts) compares the page index with the header and the page
 //   block.

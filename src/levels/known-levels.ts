@@ -17,7 +17,7 @@ import { type FilesByLevel, listTogether } from './plan.js'
 
 /**
  * Maximum number of files that are remembered per level. Each file needs about 100 bytes of memory.
- * Of a longer level, the newest files are remembered.
+ * If a level has more files, the newest files are remembered.
  */
 const MAX_KNOWN = 20_000
 
@@ -39,8 +39,8 @@ export interface Relisting {
 }
 
 /**
- * The remembered files of one level, in the order of a listing. They include every file whose min
- * TXID is at least `from`.
+ * The remembered files of one level, in the order of a listing. The remembered files include every
+ * file whose min TXID is at least `from`.
  */
 interface Known {
   readonly files: LtxFileInfo[]
@@ -50,17 +50,18 @@ interface Known {
 /**
  * A replica client that remembers the files of each level. This process must be the only writer of
  * the replica. The client lists each level once, and then updates the remembered files after its
- * own writes and deletions. Therefore, an idle primary sends no requests to the store. The client
- * lists a level again after an error, after a file turns out to be missing, and after `forget`.
- * Callers must call `forget` before they delete files that other files have replaced.
+ * own writes and deletions. An idle primary with this client sends no requests to the store. The
+ * client lists a level again after an error, after a file turns out to be missing, and after
+ * `forget`. Callers must call `forget` before they delete files, so that the deletion is based on a
+ * current listing.
  */
 export class KnownLevels extends ForwardingClient {
   readonly #most: number
   readonly #now: () => number
   readonly #levels = new Map<number, Known>()
   /**
-   * Number of changes of each level. If this number changes during a listing, the listing is not
-   * remembered.
+   * Number of changes of each level. If the number of changes of a level grows during a listing of
+   * the level, the listing is not remembered.
    */
   readonly #changes = new Map<number, number>()
 
@@ -70,12 +71,12 @@ export class KnownLevels extends ForwardingClient {
     this.#now = now
   }
 
-  /** Lists several levels in the store, and remembers each of them. */
+  /** Lists several levels in the store with one request, and remembers each level. */
   override get listUpwards(): ReplicaClient['listUpwards'] {
     return this.inner.listUpwards && ((level, options) => this.#listUpwards(level, options))
   }
 
-  /** Called after this client changed the replica, and after it forgot a level. */
+  /** Called after this client changed the replica, and after this client forgot a level. */
   onChange: (() => void) | undefined
 
   /**
@@ -87,9 +88,9 @@ export class KnownLevels extends ForwardingClient {
   }
 
   /**
-   * Lists every level in the store and remembers it. Returns the changes that another program made.
-   * A change is a file that is missing although this client did not delete it, or a file whose size
-   * differs from the written size.
+   * Lists every level in the store, and remembers the files of every level. Returns the changes
+   * that another program made. A change is a file that is missing although this client did not
+   * delete it, or a file whose size differs from the written size.
    */
   async relist(options: RequestOptions = {}): Promise<Relisting> {
     const before = new Map([...this.#levels].map(([level, { files }]) => [level, [...files]]))

@@ -19,9 +19,9 @@ interface FirstLook {
 /**
  * Lists the files that determine the newest state, in at most two round trips. The first round trip
  * sends one LIST request for every level in parallel. The second round trip lists the rest of the
- * levels that have more files than one LIST response. It lists only the files after the TXID that
- * the other levels reach. For example, one day of 30-second files needs three consecutive LIST
- * requests, but one day of five-minute files needs one.
+ * levels that have more files than one LIST response. The second round trip lists only the files
+ * after the TXID that the other levels reach. For example, one day of 30-second files needs three
+ * consecutive LIST requests, but one day of five-minute files needs one.
  */
 export async function listForLatest(client: ReplicaClient, signal: AbortSignal): Promise<FilesByLevel> {
   const { files: first, long } = await firstLook(client, signal)
@@ -36,7 +36,8 @@ export async function listForLatest(client: ReplicaClient, signal: AbortSignal):
       return files
     }),
   )
-  // The first LIST response of a long level is also used. It is correct but incomplete.
+  // The first LIST response of a long level is also used, because the response is correct but
+  // incomplete.
   const merged = [...first]
   long.forEach((level, i) => {
     merged[level] = merge(first[level], rest[i])
@@ -52,8 +53,8 @@ async function firstLook(client: ReplicaClient, signal: AbortSignal): Promise<Fi
     ...dense.map((level) => take(client.list(level, { signal }))),
   ])
   const files = LEVELS.map((level) => levels[level] ?? sparse.filter((file) => file.level === level))
-  // If the listing of several levels was truncated, its highest level is incomplete and the levels
-  // above are missing.
+  // If the listing of several levels was truncated, the highest listed level is incomplete and the
+  // levels above are missing.
   const whole = sparse.length < LIST_PAGE ? SNAPSHOT_LEVEL + 1 : sparse[sparse.length - 1].level
   return { files, long: LEVELS.filter((level) => files[level].length >= LIST_PAGE || level >= whole) }
 }

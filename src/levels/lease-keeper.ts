@@ -29,15 +29,15 @@ export class LeaseKeeper {
   readonly #every: number
   readonly #events: LeaseEvents
   /**
-   * Requests run one at a time. Of two concurrent requests, each would find the lock object of the
-   * other and take it for the lock object of another primary.
+   * Requests run one at a time. Two concurrent requests of this primary would each take the lock
+   * object of the other request for the lock object of another primary.
    */
   readonly #requests = new PQueue({ concurrency: 1 })
   #timer: Timer | undefined
   #stopped = false
   /**
-   * Whether this primary has held the lease before. If so, finding another owner means that this
-   * primary renewed the lease too late.
+   * Whether this primary has held the lease before. If this primary has held the lease before,
+   * another owner means that this primary renewed the lease too late.
    */
   #began = false
 

@@ -10,7 +10,7 @@ import { OtherLease } from './other-lease.js'
 const LEASE_NAME = 'lock.json'
 
 const shape = record({
-  /** Increases by one with each new owner. */
+  /** A number that each new owner of the lease increases by one. */
   generation: whole(0),
   /** Expiry time in RFC 3339 format. */
   expires_at: dateTime,
@@ -68,8 +68,8 @@ export class Lease {
   }
 
   /**
-   * Acquires the lease. Returns undefined if this primary now holds the lease. Otherwise returns
-   * the primary that holds the lease. Throws STORAGE_FAILED if the store does not enforce
+   * Acquires the lease. Returns undefined if this primary now holds the lease. If another primary
+   * holds the lease, returns that primary. Throws STORAGE_FAILED if the store does not enforce
    * conditional writes.
    */
   async acquire(): Promise<LeaseOwner | undefined> {
@@ -152,8 +152,8 @@ export class Lease {
   }
 
   async #put(generation: number, ifTag: string | null): Promise<void> {
-    // `until` counts from a time before the request, so it is never later than the expiry of the
-    // lease in the store.
+    // `until` counts from a time before the request, so `until` is never later than the expiry of
+    // the lease in the store.
     const until = this.#clock.monotonic() + this.#ttl
     const expiresAt = new Date(this.#clock.now() + this.#ttl).toISOString()
     const content: Content = { generation, expires_at: expiresAt, owner: this.owner }

@@ -1,16 +1,17 @@
 import type { Clock } from '../util/clock.js'
 
 /**
- * Maximum time for which another primary's lease is respected, as a multiple of the TTL. The limit
- * is needed because the wall clock of the other machine may be wrong.
+ * Maximum time for which this primary respects another primary's lease, as a multiple of the TTL.
+ * The limit is needed because the wall clock of the other machine may be wrong.
  */
 const MOST_TTLS = 10
 
 /**
  * Decides whether another primary's lease has expired. The expiry time comes from the wall clock of
- * another machine, so it is used only when the lease object is first read. After that, only the
- * monotonic clock of this machine is used. A lease has not expired while its owner changes the
- * object. A lease has expired if the object stays unchanged for the remaining time.
+ * another machine, so the expiry time is used only when the lease object is first read. After the
+ * first read of the lease object, only the monotonic clock of this machine is used. A lease has not
+ * expired while its owner changes the object. A lease has expired if the object stays unchanged for
+ * the remaining time.
  */
 export class OtherLease {
   readonly #ttl: number
@@ -35,7 +36,7 @@ export class OtherLease {
     if (this.#seen?.tag !== tag) {
       const left = expiresAt === undefined ? this.#ttl : expiresAt - this.#clock.now()
       const until = now + Math.min(left, MOST_TTLS * this.#ttl)
-      // The object has changed, so the owner renewed the lease after the previous read.
+      // The lease object has changed, so the owner renewed the lease after the previous read.
       const atLeast = this.#seen ? this.#seen.readAt + this.#ttl : Number.NEGATIVE_INFINITY
       this.#seen = { tag, until: Math.max(until, atLeast), readAt: now }
     }

@@ -7,7 +7,7 @@ export interface PageOwners {
   /** Size of the database in pages. */
   readonly commit: number
   /**
-   * For each page number, the position of the page's file in the plan plus 1. 0 for a page of
+   * For each page number, the position of the page's file in the plan plus 1, or 0 for a page of
    * zeros.
    */
   readonly owner: Uint32Array
@@ -16,10 +16,10 @@ export interface PageOwners {
 }
 
 /**
- * Assigns each page to the newest file that contains it. A page that a later file truncated is not
- * used, even if the database grew again afterwards. Such a page consists of zeros unless a later
- * file contains it. `files` must be the result of `checkPlan`. `checkPlan` limits the commit, and
- * therefore the memory, according to the size of the page indexes.
+ * Assigns each page to the newest file that contains the page. A page that a later file truncated
+ * is not used, even if the database grew again afterwards. A truncated page consists of zeros
+ * unless a later file contains the page. `files` must be the result of `checkPlan`. `checkPlan`
+ * limits the commit, and therefore the memory, according to the size of the page indexes.
  */
 export function assignPages(files: readonly { readonly header: LtxHeader; readonly index: PageIndex }[]): PageOwners {
   const { pageSize, commit } = files.at(-1)!.header

@@ -12,7 +12,7 @@ const MAX_VANISHED = 10
 const MAX_DAMAGED = 64
 
 export interface PlanAroundOptions<T> {
-  /** Makes a plan without the files in `without`. The set contains texts of `fileContent`. */
+  /** Makes a plan without the files in `without`. `without` contains texts of `fileContent`. */
   readonly plan: (without: ReadonlySet<string>) => Promise<LtxFileInfo[]>
   /** Uses the plan. An error about a file must contain the label of the file in `error.file`. */
   readonly use: (plan: LtxFileInfo[]) => Promise<T>

@@ -18,18 +18,18 @@ export interface PlannedFile {
 export interface Placed {
   /**
    * The largest size in pages of the database before this file. The file must contain every page
-   * with a higher number. 0 means that the file must contain the whole database.
+   * with a number above `peak`. If `peak` is 0, the file must contain the whole database.
    */
   readonly peak: number
-  /** True if the file is the first of the plan, or the first after a change of the page size. */
+  /** Whether the file is the first of the plan, or the first after a change of the page size. */
   readonly begins: boolean
 }
 
 /**
  * Compares the files of a plan with each other, oldest first. Checks page sizes, TXIDs, database
  * checksums and times. A caller that reads page indexes uses `peak` to check that no page is
- * missing. After this check, a file contains every page of the database that was not truncated, and
- * no commit exceeds the number of page index entries.
+ * missing. After a complete check, the files of the plan contain every page of the database that
+ * was not truncated, and no commit exceeds the number of page index entries.
  */
 export class PlanCheck {
   readonly #target: PlanTarget
@@ -75,19 +75,19 @@ export class PlanCheck {
 /** A file of a plan, with information from its page index. */
 export interface IndexedFile extends PlannedFile {
   /**
-   * The file contains every page of the database with a higher page number than this. 0 means that
-   * the file contains the whole database.
+   * The file contains every page of the database with a number above `denseFrom`. If `denseFrom` is
+   * 0, the file contains the whole database.
    */
   readonly denseFrom: number
 }
 
 /**
  * Checks that the files of a plan form one whole database. Returns the files that can contain pages
- * of the database. If the page size changed, these are the files after the change.
+ * of the database. If the page size changed within the plan, returns the files after the change.
  *
- * The work is proportional to the number of files. The function never allocates memory or loops
- * according to a number in a header. Throws LTX_CORRUPT, LTX_GAP or PAGE_SIZE_MISMATCH with the
- * name of the wrong file.
+ * The work of checkPlan is proportional to the number of files. No memory allocation and no loop of
+ * checkPlan depends on a number in a header. Throws LTX_CORRUPT, LTX_GAP or PAGE_SIZE_MISMATCH with
+ * the name of the wrong file.
  */
 export function checkPlan<F extends IndexedFile>(plan: readonly F[], target: PlanTarget = {}): F[] {
   const check = new PlanCheck(target)
@@ -134,7 +134,7 @@ export function checkGrowth(header: LtxHeader, index: PageIndex, peak: number, l
   if (from > peak) throw missingPage(label, from, { commit: header.commit, completeFrom: peak }, 12)
 }
 
-/** Returns the error for a file whose page size differs from that of the previous file. */
+/** Returns the error for a file whose page size differs from the page size of the previous file. */
 export function otherPageSize(before: PlannedFile, { label, header }: PlannedFile): LitestreamError {
   const reached = formatTxid(before.header.maxTxid)
   return new LitestreamError(

@@ -36,11 +36,11 @@ function planOf(client: ReplicaClient, files: FilesByLevel, target: PlanTarget):
 }
 
 /**
- * Selects the files of a restore to the target, in the order in which they are applied. Of several
- * versions of a page, the last applied one counts. The rule is the same as in Litestream. The first
- * file is the newest snapshot that is not after the target. Each next file is contiguous with the
- * previous file or overlaps it, and has the highest max TXID of all such files. Returns an empty
- * plan if no files lead to the target.
+ * Selects the files of a restore to the target, in the order in which they are applied. If several
+ * files contain a page, the version in the last applied file counts. The rule for selecting files
+ * is the same as in Litestream. The first file is the newest snapshot that is not after the target.
+ * Each next file continues or overlaps the previous file, and has the highest max TXID of all files
+ * that do. Returns an empty plan if no files lead to the target.
  *
  * Throws LTX_GAP if the target is the newest state and the plan cannot reach every file.
  */
@@ -56,8 +56,9 @@ export function selectPlan(files: FilesByLevel, target: PlanTarget = {}): LtxFil
 
 /**
  * Selects the files that bring a database from TXID `after` to the newest state. The files include
- * a snapshot if retention deleted the files in between. Returns an empty list if the replica has no
- * newer files. Throws LTX_GAP if the newer files do not lead to the newest state.
+ * a snapshot if retention deleted the files directly after TXID `after`. Returns an empty list if
+ * the replica has no newer files. Throws LTX_GAP if the newer files do not lead to the newest
+ * state.
  */
 export function selectFollowing(files: FilesByLevel, after: number): LtxFileInfo[] {
   const direct = wayFrom(files, after, () => true)
@@ -80,7 +81,7 @@ function snapshotsOf(files: FilesByLevel): readonly LtxFileInfo[] {
 
 /**
  * Selects files of levels 8 to 0 that continue after TXID `after`. Also returns the first file that
- * these files do not reach.
+ * the selected files do not reach.
  */
 function wayFrom(
   files: FilesByLevel,
@@ -90,7 +91,8 @@ function wayFrom(
   const path: LtxFileInfo[] = []
   let reached = after
   // Each level has a cursor. Files are sorted by min TXID, so all files before the cursor can
-  // follow the selected files. `farthest` is such a file with the highest max TXID.
+  // follow the selected files. `farthest` is the file with the highest max TXID among the files
+  // before the cursor.
   const cursors = Array.from({ length: MAX_COMPACTION_LEVEL + 1 }, (_, level) => ({
     files: (files[level] ?? []).filter(eligible),
     next: 0,
@@ -143,8 +145,8 @@ function gap(reached: number, beyond: LtxFileInfo): LitestreamError {
 }
 
 /**
- * Options of a restore plan. At most one of `txid` and `timestamp` may be set. Without both, the
- * plan leads to the newest state.
+ * Options of a restore plan. At most one of `txid` and `timestamp` may be set. Without `txid` and
+ * `timestamp`, the plan leads to the newest state.
  */
 export interface PlanOptions {
   /** The exact TXID to restore. */
@@ -153,14 +155,14 @@ export interface PlanOptions {
   readonly timestamp?: Instant
   /** Damaged files that the plan must not contain, as texts of `fileContent`. */
   readonly without?: ReadonlySet<string>
-  /** Aborts the listing. The returned promise then rejects. */
+  /** Aborts the listing, so that the returned promise rejects. */
   readonly signal?: AbortSignal
 }
 
 /**
  * Maximum difference in milliseconds between the clock of the store and the clock of the primary.
- * If the store wrote a file earlier than this before the target, the state in the file is older
- * than the target.
+ * The state in a file is older than the target if the store wrote the file more than
+ * CLOCK_MARGIN_MS before the target.
  */
 const CLOCK_MARGIN_MS = 10 * 60_000
 const STATS_IN_PARALLEL = 50
@@ -253,8 +255,8 @@ export function withoutFiles(files: FilesByLevel, without: ReadonlySet<string> |
 
 /**
  * Replaces the times of a listing by the times in the LTX headers, if the difference can change the
- * plan. A file is never written before the time in its header. Therefore, files that were written
- * long before the target need no request.
+ * plan. A file is never written before the time in its header. Files that were written long before
+ * the target need no request, because the LTX headers of these files have even earlier times.
  */
 async function withTimestamps(
   client: ReplicaClient,

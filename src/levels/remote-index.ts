@@ -17,12 +17,12 @@ export const WHOLE_FILE_SIZE = 256 * 1024
 const MIN_TAIL = 32 * 1024
 /**
  * Maximum number of bytes that the first request reads from the end of a file. If the page index is
- * larger, further requests of this size read the rest in parallel.
+ * larger than one slice, further requests read the rest in parallel, one slice per request.
  */
 const SLICE = 1024 * 1024
 /**
  * Number of bytes that are read from the beginning of a larger file. They contain the header. In a
- * snapshot, they also contain the schema and the root pages of the first tables.
+ * snapshot, the first bytes also contain the schema and the root pages of the first tables.
  */
 const HEAD = 64 * 1024
 
@@ -69,7 +69,9 @@ export class FileIndex implements PlannedFile {
   readonly header: LtxHeader
   readonly postApplyChecksum: bigint
   readonly pieces: readonly FilePiece[]
-  /** The frames inside the byte ranges in `pieces`. Empty until `mapInto` was called. */
+  /**
+   * The frames inside the byte ranges in `pieces`. The list is empty until `mapInto` was called.
+   */
   readonly frames: LoadedFrame[] = []
   readonly #offset: number
   /**
@@ -155,7 +157,7 @@ function tailGuess(size: number): number {
 export interface LoadIndexOptions extends RequestOptions {
   /** Files up to this size in bytes are read with one request. Default WHOLE_FILE_SIZE. */
   readonly whole?: number | undefined
-  /** True if an earlier read returned damaged bytes. The read must then not use a cache. */
+  /** Whether the read must bypass caches, because an earlier read returned damaged bytes. */
   readonly fresh?: boolean
 }
 

@@ -18,26 +18,28 @@ export interface FileLayout {
   readonly header: LtxHeader
   readonly index: PageIndex
   readonly postApplyChecksum: bigint
-  /** The file contains every page of the database with a higher page number than this. */
+  /** The file contains every page of the database with a number above `denseFrom`. */
   readonly denseFrom: number
   /** Current size of the file in bytes. */
   readonly size: number
-  /** The content of the file. Undefined if the file was too large to be read with one request. */
+  /**
+   * The content of the file, or undefined if the file was too large to be read with one request.
+   */
   readonly bytes?: Uint8Array
   /** The CRCs of the parts of the file before and after the page frames. */
   readonly sums: LayoutSums
 }
 
 /**
- * The CRCs of the parts before and after the page frames. Combined with the CRC of the frames, they
- * give the file checksum.
+ * The CRCs of the parts before and after the page frames. The CRCs in LayoutSums and the CRC of the
+ * frames together give the file checksum.
  */
 export interface LayoutSums {
   /** CRC of the header. */
   readonly header: bigint
   /**
    * CRC of the bytes after the last frame, without the file checksum. `endLength` is the number of
-   * these bytes.
+   * bytes that the CRC `end` covers.
    */
   readonly end: bigint
   readonly endLength: number
@@ -45,8 +47,8 @@ export interface LayoutSums {
 }
 
 /**
- * Number of bytes that are read from the end of a file. A smaller file is read completely. The end
- * of a larger file usually contains the whole page index.
+ * Number of bytes that are read from the end of a file. A file that is smaller than TAIL_SIZE is
+ * read completely. The end of a larger file usually contains the whole page index.
  */
 const TAIL_SIZE = 256 * 1024
 

@@ -42,11 +42,13 @@ export interface ReplicaReport {
   readonly levels: readonly LevelReport[]
   /** The faults of the replica. */
   readonly faults: readonly ReplicaFault[]
-  /** The newest state that undamaged files can restore. Undefined if no state can be restored. */
+  /**
+   * The newest state that undamaged files can restore, or undefined if no state can be restored.
+   */
   readonly restorable: { readonly txid: number; readonly timestamp: Date } | undefined
   /**
-   * The highest TXID of all files. The replica is healthy if it has no faults and `restorable` has
-   * this TXID.
+   * The highest TXID of all files. The replica is healthy if it has no faults and `restorable.txid`
+   * equals `maxTxid`.
    */
   readonly maxTxid: number
 }
@@ -63,7 +65,7 @@ export interface VerifyReplicaOptions {
     readonly bytes: number
     readonly totalBytes: number
   }) => void
-  /** Aborts the verification. The returned promise then rejects. */
+  /** Aborts the verification, so that the returned promise rejects. */
   readonly signal?: AbortSignal
 }
 
@@ -71,8 +73,8 @@ export interface VerifyReplicaOptions {
  * Returns the gaps and overlaps in levels 0 to 8 of a listing. Level 9 is not checked, because all
  * snapshots begin at TXID 1. A gap is not a fault if one of `snapshots` ends at the first TXID
  * after the gap, because the primary then skipped TXIDs and continued with that snapshot. A gap
- * after a file in `held` is not a fault either, because retention kept this file and deleted the
- * files after it. `held` contains keys of `heldKey`.
+ * after a file in `held` is not a fault, because retention kept this file and deleted the files
+ * after it. `held` contains keys of `heldKey`.
  */
 export function contiguityFaults(
   client: ReplicaClient,
@@ -116,8 +118,8 @@ export async function unexplainedFaults(
   if (faults.every(({ kind }) => kind !== 'gap')) return faults
   const options = signal ? { signal } : {}
   const points = await readDivergences(client, options).catch((error: unknown) => {
-    // If the divergence record is damaged, its divergences explain no gap. Retention reports the
-    // damaged record.
+    // If the divergence record is damaged, no gap counts as explained by a divergence. Retention
+    // reports the damaged record.
     if (isLitestreamError(error, 'LTX_CORRUPT')) return []
     throw error
   })
@@ -162,7 +164,7 @@ type SoundFiles = ReadonlyMap<LtxFileInfo, IndexedFile>
 
 /**
  * Reads and checks files completely. Omits files that were deleted after the listing. If no other
- * files replace them, the restore plan reveals the missing TXIDs.
+ * files replace the deleted files, the restore plan reveals the missing TXIDs.
  */
 async function readFiles(
   client: ReplicaClient,
@@ -208,8 +210,8 @@ async function readFile(
 }
 
 /**
- * Returns the faults between consecutive files of a level. Such a fault is a page that no file
- * contains, a different page size, or a wrong database checksum.
+ * Returns the faults between consecutive files of a level. A fault between files is a page that no
+ * file contains, a different page size, or a wrong database checksum.
  */
 function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[] {
   const faults: ReplicaFault[] = []

@@ -6,9 +6,9 @@ const BRIDGE = 16 * 1024
 
 /**
  * Reads a stream of chunks and keeps the unread bytes contiguous in memory. The owner of a chunk
- * may overwrite it after the next chunk was requested. If a frame continues in the next chunk, the
- * reader copies only the beginning of that chunk behind the unread bytes. The reader then continues
- * in the chunk itself.
+ * may overwrite the chunk after the next chunk was requested. If a frame continues in the next
+ * chunk, the reader copies only the beginning of that chunk behind the unread bytes. The reader
+ * continues in the next chunk itself where the copy ends.
  */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>
@@ -21,7 +21,7 @@ export class ByteReader {
   #end = 0
   /** A buffer that belongs to this reader. */
   #own: Uint8Array = this.#buffer
-  /** The newest chunk. Its first `#copied` bytes are also at the end of `#own`. */
+  /** The newest chunk, whose first `#copied` bytes are also at the end of `#own`. */
   #chunk: Uint8Array | undefined
   #copied = 0
   #done = false
@@ -30,7 +30,7 @@ export class ByteReader {
     this.#source = source[Symbol.asyncIterator]()
   }
 
-  /** The unread bytes. Valid until the next call of more(). */
+  /** The unread bytes, which are valid until the next call of more(). */
   get available(): Uint8Array {
     return this.#buffer.subarray(this.#start, this.#end)
   }
@@ -80,7 +80,7 @@ export class ByteReader {
     return undefined
   }
 
-  /** Moves the unread bytes to `#own`, with at least `size` free bytes behind them. */
+  /** Moves the unread bytes to `#own`, followed by at least `size` free bytes. */
   #makeRoom(size: number): void {
     const owned = this.#buffer === this.#own
     if (owned && this.#own.length - this.#end >= size) return
@@ -98,7 +98,9 @@ export class ByteReader {
     return true
   }
 
-  /** Closes the stream before its end, and with it the HTTP response or the file. */
+  /**
+   * Closes the stream before its end, and closes the HTTP response or the file behind the stream.
+   */
   async cancel(): Promise<void> {
     this.#done = true
     await this.#source.return?.()

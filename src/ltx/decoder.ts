@@ -41,8 +41,8 @@ export interface DecodeOptions {
    */
   readonly batchBytes?: number
   /**
-   * Number of batches after which the decoder overwrites the buffers of a batch. Default 1, which
-   * means the next batch.
+   * Number of batches after which the decoder overwrites the buffers of a batch. The default is 1,
+   * so the next batch overwrites the buffers.
    */
   readonly buffers?: number
 }
@@ -50,13 +50,13 @@ export interface DecodeOptions {
 export interface LtxDecoding {
   readonly header: LtxHeader
   /**
-   * All pages of the file in ascending order. Ends without an error only if the whole file is
-   * valid. Can be read only once.
+   * All pages of the file in ascending order. The iteration ends without an error only if the whole
+   * file is valid. Can be read only once.
    */
   readonly batches: AsyncIterable<PageBatch>
-  /** Undefined until `batches` has ended. */
+  /** The trailer of the file, or undefined until `batches` has ended. */
   readonly trailer: LtxTrailer | undefined
-  /** Closes the source. Needed only if the caller does not read `batches`. */
+  /** Closes the source, for a caller that does not read `batches`. */
   cancel(): Promise<void>
 }
 
@@ -208,8 +208,8 @@ class Decoder implements LtxDecoding {
       throw corrupt(`a snapshot of ${commit} pages ends at page ${this.#lastPgno}`, file, markerAt)
     }
     const indexOffset = this.#offset
-    // Maximum number of bytes after the page block. These bytes are held in memory, so a longer
-    // tail is rejected before it is read.
+    // Maximum number of bytes after the page block. The bytes after the page block are held in
+    // memory, so a longer tail is rejected before it is read.
     const most = this.#index.count * MAX_INDEX_ENTRY + 1 + INDEX_LENGTH_SIZE + TRAILER_SIZE
     while (this.#reader.available.length <= most && (await this.#reader.more()));
     const rest = this.#reader.available

@@ -87,15 +87,16 @@ export class LtxEncoder {
   /**
    * Starts to encode a batch of pages on a thread of libuv's pool. The caller may start the next
    * batch before this batch is encoded. Returns a function that waits for the batch and returns its
-   * frames, as pages() does. The caller must call these functions in the order of the batches.
-   * Before that, the caller must change neither `pages` nor `room`.
+   * frames, as pages() does. The caller must call the returned functions in the order of the
+   * batches. Until the returned function has resolved, the caller must change neither `pages` nor
+   * `room`.
    */
   pagesLater(pgnos: Uint32Array, pages: Uint8Array, room?: Uint8Array): () => Promise<Uint8Array> {
     const { pageSize } = this.header
     const { out, sizes } = this.#begin(pgnos, pages, room)
     const crc = new BigUint64Array(1)
     const encoding = native.encodeFramesLater(crc, pageSize, pgnos, pages, out, sizes)
-    // The caller never awaits this promise if an earlier batch has failed. The empty handler
+    // If an earlier batch has failed, the caller never awaits this promise, and the empty handler
     // prevents an unhandled rejection.
     encoding.catch(() => {})
     return async () => {

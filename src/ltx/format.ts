@@ -28,8 +28,8 @@ export const SNAPSHOT_LEVEL = 9
 export const LEVELS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 /**
- * Offset of the bytes that SQLite locks, 1 GiB. The page at this offset is never stored, and reads
- * return zeros for it.
+ * Offset of the bytes that SQLite locks, 1 GiB. SQLite never stores the page at this offset, and
+ * reads of the page return zeros.
  */
 const LOCK_BYTE = 0x40000000
 
@@ -63,9 +63,7 @@ export function maxFrameSize(pageSize: number): number {
   return FRAME_HEADER_SIZE + pageSize + Math.floor(pageSize / 255) + 16
 }
 
-/**
- * Returns the number of pages in a file with a whole database. The lock page is not in the file.
- */
+/** Returns the number of pages in a file with a whole database, which lacks the lock page. */
 export function snapshotPageCount(commit: number, pageSize: number): number {
   return commit >= lockPgno(pageSize) ? commit - 1 : commit
 }

@@ -17,19 +17,19 @@ export interface LtxHeader {
   /** Timestamp of the file in milliseconds since the epoch. */
   readonly timestamp: number
   /**
-   * Checksum of the database before the file is applied. 0n in a snapshot, and in a file without
+   * Checksum of the database before the file is applied, or 0n in a snapshot and in a file without
    * database checksums.
    */
   readonly preApplyChecksum: bigint
-  /** Offset in bytes of the first frame in the WAL. 0 if the pages do not come from a WAL. */
+  /** Offset in bytes of the first frame in the WAL, or 0 if the pages do not come from a WAL. */
   readonly walOffset: number
-  /** Total size of these WAL frames in bytes. */
+  /** Total size in bytes of the WAL frames from which the file was made. */
   readonly walSize: number
   /** First salt of the WAL. */
   readonly walSalt1: number
   /** Second salt of the WAL. */
   readonly walSalt2: number
-  /** Identifies the writer of the file. 0 if the writer is unknown. */
+  /** A number that identifies the writer of the file, or 0 if the writer is unknown. */
   readonly nodeId: bigint
 }
 

@@ -59,16 +59,16 @@ export interface IndexRules {
   /** Size of the database in pages. */
   readonly commit: number
   /**
-   * The file must contain every page with a higher number than this, up to the commit. 0 if the
-   * file must contain the whole database.
+   * The file must contain every page with a number above `completeFrom`, up to the commit. If
+   * `completeFrom` is 0, the file must contain the whole database.
    */
   readonly completeFrom: number
 }
 
 /**
  * Returns the limits for the page index of a file with this header. `peak` is the largest size in
- * pages of the database before this file, if known. Only this file can contain pages with higher
- * numbers.
+ * pages of the database before this file, if known. Only this file can contain pages with numbers
+ * above `peak`.
  */
 export function indexRules({ pageSize, commit, minTxid }: LtxHeader, peak = commit): IndexRules {
   return { pageSize, commit, completeFrom: minTxid === 1 ? 0 : peak }

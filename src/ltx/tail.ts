@@ -12,7 +12,9 @@ import { decodePageIndex, indexRules, type PageIndex } from './page-index.js'
 
 /** The two checksums at the end of a file. */
 export interface LtxChecksums {
-  /** Checksum of the database after the file is applied. 0 in a file without database checksums. */
+  /**
+   * Checksum of the database after the file is applied, or 0 in a file without database checksums.
+   */
   readonly postApplyChecksum: bigint
   /** Checksum of the file. */
   readonly fileChecksum: bigint
@@ -25,8 +27,8 @@ export interface LtxTail extends LtxChecksums {
   /** Size of the page index in bytes, without its length field. */
   readonly indexSize: number
   /**
-   * The decoded page index. Undefined if the given bytes do not contain the whole page index. The
-   * caller must then read `indexSize` bytes at `indexOffset`.
+   * The decoded page index, or undefined if the given bytes do not contain the whole page index. If
+   * the page index is undefined, the caller must read `indexSize` bytes at `indexOffset`.
    */
   readonly index?: PageIndex
 }

@@ -6,9 +6,9 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 import { differs, isSameFile, type MirrorPair } from './copy-file.js'
 
 /**
- * Throws REPLICA_FENCED if a primary writes to the destination or has written to it. After a
- * fail-over, a primary may use the destination as its replica, and the mirror must not add files to
- * that replica.
+ * Throws REPLICA_FENCED if a primary writes to the destination or has written to the destination.
+ * After a fail-over, a primary may use the destination as its replica, and the mirror must not add
+ * files to that replica.
  */
 export async function refuseWriter(
   { source, destination }: MirrorPair,
@@ -70,7 +70,7 @@ export function missingIn(a: FilesByLevel, b: FilesByLevel): LtxFileInfo[] {
   return a.flatMap((files) => files.filter((file) => !both.has(file)))
 }
 
-/** Returns the highest TXID of the files. Returns 0 if there are no files. */
+/** Returns the highest TXID of the files, or 0 if there are no files. */
 export function newestTxid(levels: FilesByLevel): number {
   return levels.reduce((newest, files) => files.reduce((max, { maxTxid }) => Math.max(max, maxTxid), newest), 0)
 }

@@ -21,10 +21,10 @@ export interface MirrorPair {
 
 /**
  * Copies one file and verifies its whole content during the copy. The destination gets either the
- * complete file or no file. If the destination already has a file with this name, compares the
+ * complete file or no file. If the destination already has a file with the same name, compares the
  * checksums of both files. Throws LTX_CORRUPT if the file is damaged in the source, and NOT_FOUND
  * if it was deleted in the source. Throws REPLICA_RESET if the destination has a different file
- * with this name. Throws errors of the stores.
+ * with the same name. Throws errors of the stores.
  */
 export async function copyFile(
   { source, destination }: MirrorPair,
@@ -53,7 +53,7 @@ export async function copyFile(
 
 /**
  * Yields the chunks of a file unchanged, and appends a copy of each chunk to `pulled`. The copy is
- * needed because the owner of a chunk may overwrite it after the next chunk was requested.
+ * needed because the owner of a chunk may overwrite the chunk after the next chunk was requested.
  */
 async function* keepPulled(
   chunks: AsyncIterable<Uint8Array>,

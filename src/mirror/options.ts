@@ -9,8 +9,8 @@ export const DEFAULT_MIRROR_INTERVAL = 10_000
 export interface MirrorOptions {
   /**
    * How long the destination keeps snapshots and files of levels 1 to 8 that the source has
-   * deleted. Default: such a file is deleted in the destination as soon as a restore of the newest
-   * state does not need it.
+   * deleted. By default, the destination deletes a file that the source has deleted as soon as a
+   * restore of the newest state does not need the file.
    */
   readonly retention?: Duration | undefined
   /** Maximum number of bytes copied per second. Default: no limit. */
@@ -63,7 +63,10 @@ export interface MirrorResult {
   readonly copied: readonly LtxFileInfo[]
   /** The files that were deleted in the destination. */
   readonly deleted: readonly LtxFileInfo[]
-  /** The damaged files of the source. Other files lead to the newest state without them. */
+  /**
+   * The damaged files of the source. Other files of the source lead to the newest state without the
+   * damaged files.
+   */
   readonly damaged: readonly DamagedFile[]
   /** Number of bytes that were read from the source. */
   readonly bytes: number
@@ -72,7 +75,7 @@ export interface MirrorResult {
   /** The newest TXID of the source at the time of its listing. */
   readonly sourceTxid: number
   /**
-   * Creation time of the newest state in the destination. The epoch if the destination has no
+   * Creation time of the newest state in the destination, or the epoch if the destination has no
    * files.
    */
   readonly timestamp: Date

@@ -20,17 +20,18 @@ const PARALLELISM = 4
 const MAX_RELISTS = 5
 
 /**
- * Damaged files of the source, by the texts of `fileContent`. A new file with the same name has
- * another text, so the mirror copies it.
+ * Damaged files of the source, by the texts of `fileContent`. The mirror copies a new file with the
+ * name of a damaged file, because the `fileContent` text of the new file differs.
  */
 export type DamagedFiles = Map<string, DamagedFile>
 
 /**
  * Copies the files that the destination lacks, and then deletes files according to the retention of
  * the destination. At any moment, the destination can be restored to a state that is not older than
- * before. The pass first copies the files that lead to the newest state, one after another. It then
- * copies all other files, which make earlier states restorable. Throws REPLICA_EMPTY,
- * REPLICA_FENCED, REPLICA_RESET, LTX_GAP and errors of the stores.
+ * before. The pass first copies the files that lead to the newest state, one after another. After
+ * the files that lead to the newest state, the pass copies all other files, which make earlier
+ * states restorable. Throws REPLICA_EMPTY, REPLICA_FENCED, REPLICA_RESET, LTX_GAP and errors of the
+ * stores.
  */
 export class MirrorPass {
   readonly #pair: MirrorPair
@@ -58,7 +59,8 @@ export class MirrorPass {
       try {
         return await this.#once()
       } catch (error) {
-        // Compaction deleted a listed file. The next listing contains the files that replaced it.
+        // Compaction deleted a listed file. The next listing of the source contains the files that
+        // replaced the deleted file.
         if (!isLitestreamError(error, 'NOT_FOUND') || relists === MAX_RELISTS) throw error
       }
     }

@@ -6,9 +6,10 @@ import { missingIn } from './check-destination.js'
 import type { MirrorPair } from './copy-file.js'
 
 /**
- * Returns the files that the retention of the destination deletes. Such a file was deleted in the
- * source, and a restore of the newest state does not need it. For `retention`, see MirrorOptions.
- * `retention` has no effect on L0 files, which are deleted as soon as the source has deleted them.
+ * Returns the files that the retention of the destination deletes. The source has deleted every
+ * returned file, and a restore of the newest state needs none of the returned files. For
+ * `retention`, see MirrorOptions. `retention` has no effect on L0 files, which are deleted as soon
+ * as the source has deleted them.
  */
 export async function endedFiles(
   { destination }: MirrorPair,
@@ -34,15 +35,15 @@ function leadsAsFar(copies: FilesByLevel, gone: ReadonlySet<LtxFileInfo>): boole
 
 /**
  * Returns the last file of a restore to the newest state. Returns undefined if the files do not
- * lead to any state. The plan has a time as the target, because selectPlan then does not throw for
- * a gap.
+ * lead to any state. The plan has a time as the target, because selectPlan throws for a gap only
+ * without a target.
  */
 export function newestRestorable(levels: FilesByLevel): LtxFileInfo | undefined {
   return selectPlan(levels, { timestamp: Number.MAX_VALUE }).at(-1)
 }
 
 /**
- * Returns the newest TXID that the files of a listing can restore. Returns 0 if they can restore no
+ * Returns the newest TXID that the files of a listing can restore, or 0 if the files can restore no
  * state.
  */
 export function restorableTxid(levels: FilesByLevel): number {

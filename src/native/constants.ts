@@ -23,7 +23,8 @@ export interface NativeConstants {
   /**
    * Return values of decodeFrames. `more` means that all frames so far were valid, and that the
    * input ended inside a frame or the output is full. `end` means that the next bytes are the 6
-   * zero bytes at the end of the page block, which were not consumed. Any other number is a fault.
+   * zero bytes at the end of the page block, which were not consumed. Any return value other than
+   * `more` and `end` is a fault.
    */
   readonly decode: Numbers<'more' | 'end'>
   /** Messages for the faults of a frame, by the return value of decodeFrames. */
@@ -71,9 +72,14 @@ export interface NativeConstants {
   readonly maxSlots: number
   /** Number of elements per frame in the `frames` argument of `fillSlots`. */
   readonly frameFields: number
-  /** Added to the number of the prefetch kind if a reader waits for the prefetched page. */
+  /**
+   * The number that is added to the number of the prefetch kind if a reader waits for the
+   * prefetched page.
+   */
   readonly joined: number
-  /** The kinds of prefetch. Native code numbers them by position, starting at 1. */
+  /**
+   * The kinds of prefetch. Native code numbers the kinds of prefetch by position, starting at 1.
+   */
   readonly aheadKinds: readonly string[]
   /**
    * The URI parameters that environment variables can set, in the order in which the addon reads

@@ -1,7 +1,7 @@
 declare const stampsBrand: unique symbol
 /**
- * The remembered metadata of watched database files in the addon. Must be used on the thread that
- * created it.
+ * The remembered metadata of watched database files in the addon. The remembered metadata must be
+ * used on the thread that created it.
  */
 export type NativeFileStamps = { readonly [stampsBrand]: true }
 
@@ -9,8 +9,8 @@ export type NativeFileStamps = { readonly [stampsBrand]: true }
 export interface FileStampsNative {
   createFileStamps(): NativeFileStamps
   /**
-   * Remembers the metadata of a database file and of its WAL. Returns a number that identifies
-   * both.
+   * Remembers the metadata of a database file and of its WAL. Returns a number that identifies the
+   * database file together with its WAL.
    */
   addFileStamps(stamps: NativeFileStamps, file: string): number
   /** Removes a number. Does nothing for an unknown number. */

@@ -5,11 +5,12 @@
 export interface FrameMerger {
   /**
    * Merges until the merger needs more input or more output space. `bytes` contains the unread
-   * bytes of each input. Stores these numbers in `result`, in this order. The first four are the
-   * number of bytes written to `out`, the input that the status is about, the fault, and the
-   * missing page. The next three are the input, the offset and the size of a run, which is a range
-   * of an input's bytes that follows the written bytes in the output. The others are the number of
-   * bytes consumed from each input. Returns one of `constants.merge`.
+   * bytes of each input. Stores the numbers of the step in `result`. The first four numbers in
+   * `result` are the number of bytes written to `out`, the input that the status is about, the
+   * fault, and the missing page. The next three numbers in `result` are the input, the offset and
+   * the size of a run, which is a range of an input's bytes that follows the written bytes in the
+   * output. The remaining numbers in `result` are the numbers of bytes consumed from each input.
+   * Returns one of `constants.merge`.
    */
   step(bytes: readonly Uint8Array[], out: Uint8Array, result: Float64Array): number
   /**

@@ -61,8 +61,8 @@ export interface LtxCodecNative {
   ): number
 
   /**
-   * Returns the xor of the checksums of the given pages. The database checksum is this xor over all
-   * pages of the database, with bit 63 set.
+   * Returns the xor of the checksums of the given pages. The database checksum is the xor of the
+   * checksums of all pages of the database, with bit 63 set.
    */
   sumPages(pageSize: number, pgnos: Uint32Array, pages: Uint8Array): bigint
 }

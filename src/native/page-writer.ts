@@ -1,8 +1,8 @@
 /** Functions of the addon that write pages to a database file on threads of libuv's pool. */
 export interface PageWriterNative {
   /**
-   * Writes the pages whose entry in `wanted` is not 0. Resolves with 0 or an errno. Before that,
-   * the file must stay open and the caller must not change the arrays.
+   * Writes the pages whose entry in `wanted` is not 0. Resolves with 0 or an errno. Until the
+   * promise resolves, the file must stay open and the caller must not change the arrays.
    */
   writePages(fd: number, pageSize: number, pgnos: Uint32Array, pages: Uint8Array, wanted: Uint8Array): Promise<number>
 
@@ -13,12 +13,14 @@ export interface PageWriterNative {
    * the file checksum and the number of bytes that the CRC covers.
    *
    * `ranges` contains the offset and the size of two ranges of the database file. After writing the
-   * pages, the function tells the kernel to start writing the first range to disk. It then waits
-   * until the second range, from an earlier call, is on disk, and removes that range from the page
-   * cache. A size of 0 means no range. `ranges` has an effect only on Linux.
+   * pages, the function tells the kernel to start writing the first range to disk. After writing
+   * the pages, the function also waits until the second range, from an earlier call, is on disk,
+   * and removes that range from the page cache. A range of size 0 is ignored. `ranges` has an
+   * effect only on Linux.
    *
    * Resolves with 0, with an errno, or with -1 if the frames are damaged or do not match the page
-   * index. Before that, the file must stay open and the caller must not change the arrays.
+   * index. Until the promise resolves, the file must stay open and the caller must not change the
+   * arrays.
    */
   writeFrames(
     fd: number,

@@ -1,6 +1,6 @@
 /**
- * The kinds of prefetch (`readAhead` in the options). Native code numbers them by their position in
- * this list, starting at 1 (native/replica/replica.h).
+ * The kinds of prefetch (`readAhead` in the options). Native code numbers the kinds of prefetch by
+ * their position in this list, starting at 1 (native/replica/replica.h).
  *
  * - `scan` prefetches the next pages of a b-tree, or the pages with the next numbers, after
  *   adjacent pages were read.

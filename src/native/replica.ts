@@ -27,7 +27,7 @@ export interface TakenCommit {
   readonly pgnos: Uint32Array
 }
 
-/** Functions of the addon for commits. Only the replica worker may call them. */
+/** Functions of the addon for commits, which only the replica worker may call. */
 export interface ReplicaWriteNative {
   /**
    * Sets whether connections may write. `timeout` is the time in milliseconds that a connection
@@ -44,7 +44,9 @@ export interface ReplicaWriteNative {
    * page cannot be read.
    */
   readCommit(pages: NativeCommitPages, from: number, count: number, out: Uint8Array): boolean
-  /** Completes a request of the kind `commit`. The connection then reads `view`. */
+  /**
+   * Completes a request of the kind `commit`. After the completion, the connection reads `view`.
+   */
   completeCommit(request: number, view: number): void
 }
 
@@ -52,11 +54,11 @@ export interface BridgeRequest {
   readonly id: number
   readonly kind: number
   readonly replica: number
-  /** ID of the requesting connection. 0 if the request has no connection. */
+  /** ID of the requesting connection, or 0 if the request has no connection. */
   readonly reader: number
   readonly view: number
   readonly pgno: number
-  /** The last index leaf page that the connection read. 0 if it has read none. */
+  /** The last index leaf page that the connection read, or 0 if the connection has read none. */
   readonly indexLeaf: number
   readonly text: string
 }
@@ -68,10 +70,14 @@ export interface NativeReplicaInfo {
   readonly key: string
   readonly state: number
   /**
-   * Time from `monotonicMs()` at which the last successful poll began. 0 if no poll has succeeded.
+   * Time from `monotonicMs()` at which the last successful poll began, or 0 if no poll has
+   * succeeded.
    */
   readonly contact: number
-  /** The most recent error in the form `CODE: message`. Empty if there is no error. */
+  /**
+   * The code and the message of the most recent error in one text, which is empty if there is no
+   * error.
+   */
   readonly error: string
   readonly hits: number
   readonly misses: number
@@ -110,8 +116,8 @@ export interface ReplicaHandleNative {
    */
   acquireReplica(key: string): number
   /**
-   * Removes a reference. Returns true if no reference is left. The replica worker then closes the
-   * replica.
+   * Removes a reference. Returns true if no reference is left. If no reference is left, the replica
+   * worker closes the replica.
    */
   releaseReplica(id: number): boolean
   replicaInfo(id: number): NativeReplicaInfo | undefined
@@ -148,7 +154,10 @@ export interface ReplicaWorkerNative {
   takeRequests(): BridgeRequest[]
   completeRequest(id: number): void
   failRequest(id: number, code: string, message: string): void
-  /** Completes a request of the kind `travel`. The connection then reads a view of its own. */
+  /**
+   * Completes a request of the kind `travel`. After the completion, the connection reads a view of
+   * its own.
+   */
   completeTravel(id: number, view: number): void
   allReplicas(): { id: number; key: string; orphaned: boolean }[]
   setState(replica: number, state: number, code: string, message: string): void
@@ -258,11 +267,11 @@ export interface ReplicaWorkerNative {
   /** Returns the largest commit of the views that may read from the file, in pages. */
   sharedPages(replica: number, file: NativeHydratedFile): number
   /**
-   * Returns false after another program has changed the file. All later calls then return false,
-   * and readers no longer use the file.
+   * Returns false after another program has changed the file. After the first false, all later
+   * calls return false, and readers no longer use the file.
    */
   hydratedIntact(file: NativeHydratedFile): boolean
-  /** Sets the size of the file to this number of pages. Returns 0 or an errno. */
+  /** Sets the size of the hydration file to `pages` pages. Returns 0 or an errno. */
   resizeHydrated(file: NativeHydratedFile, pages: number): number
   /**
    * Decodes frames on another thread, and writes some of their pages to the file. `frames` contains

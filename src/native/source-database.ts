@@ -1,12 +1,12 @@
 declare const sourceBrand: unique symbol
 /**
- * The addon's handle of a driver's connection. Must be used on the thread of the connection. Has no
- * effect after the connection is closed.
+ * The addon's handle of a driver's connection. The handle must be used on the thread of the
+ * connection. The handle has no effect after the connection is closed.
  */
 export type NativeSource = { readonly [sourceBrand]: true }
 
 /**
- * Functions of the addon for the replicated database. They use the file handles of the SQLite
+ * Functions of the addon for the replicated database, which use the file handles of the SQLite
  * connection.
  */
 export interface SourceDatabaseNative {
@@ -17,15 +17,15 @@ export interface SourceDatabaseNative {
   expectSource(): void
   /**
    * Returns the connection on this thread that loaded the addon after expectSource(). Returns
-   * undefined if no connection did. Cancels expectSource().
+   * undefined if no connection on this thread has loaded the addon. Cancels expectSource().
    */
   takeSource(): NativeSource | undefined
   /** Returns false while the connection is inside a transaction. */
   sourceAutocommit(source: NativeSource): boolean
   /**
    * Copies the first `out.length` bytes of the wal-index. Returns false if the connection has no
-   * wal-index yet, because it has not read the database. Another process may change the wal-index
-   * during the copy, so the copy may be inconsistent.
+   * wal-index yet, because the connection has not read the database. Another process may change the
+   * wal-index during the copy, so the copy may be inconsistent.
    */
   sourceWalIndex(source: NativeSource, out: Uint8Array): boolean
   /**
@@ -37,8 +37,8 @@ export interface SourceDatabaseNative {
   lockHolder(fd: number, offset: number): number
   /**
    * Returns the file descriptor nearest to `near` that refers to a file with this inode number.
-   * Searches 4096 descriptors in each direction. Returns -1 if none of them refers to such a file.
-   * Always returns -1 on Windows.
+   * Searches 4096 descriptors in each direction. Returns -1 if no searched descriptor refers to a
+   * file with this inode number. Always returns -1 on Windows.
    */
   nearestDescriptor(inode: bigint, near: number): number
   /**

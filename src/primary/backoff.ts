@@ -9,7 +9,7 @@ const MAX_MS = 60_000
 
 /**
  * Counts consecutive failures of an operation, reports each failure, and returns the time until the
- * next attempt. Each failure doubles this time, up to one minute.
+ * next attempt. Each failure doubles the time until the next attempt, up to one minute.
  */
 export class Backoff {
   readonly #db: string

@@ -6,7 +6,7 @@ import { metaDirectory } from './sync/staging.js'
 
 /**
  * Suffixes of the files that SQLite creates beside a database. If the database path is a symbolic
- * link, SQLite creates them beside the target of the link.
+ * link, SQLite creates the files beside the target of the link.
  */
 const SIDE_FILES = ['-wal', '-shm', '-journal'] as const
 

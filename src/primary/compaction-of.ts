@@ -10,9 +10,9 @@ import type { PrimaryDatabase } from './sync/primary-database.js'
 
 /**
  * Creates the compaction scheduler of a primary's replica. The scheduler reads L0 files from the
- * staging folder if they still exist there. Emits results and errors as events of the primary. In a
- * write-once replica, deletes no files, and renews the snapshots of an idle database. For
- * `onDamage`, see CompactionSchedulerOptions.
+ * staging folder while they are still staged. Emits results and errors of compaction as events of
+ * the primary. In a write-once replica, deletes no files, and renews the snapshots of an idle
+ * database. For `onDamage`, see CompactionSchedulerOptions.
  */
 export function compactionOf(
   primary: PrimaryDatabase,

@@ -6,15 +6,15 @@ import type { StoreOutage } from '../storage/outage.js'
 export type CheckpointMode = 'PASSIVE' | 'TRUNCATE'
 
 /**
- * The events of a primary. All values can be sent to another thread. `db` is the database path that
- * the caller passed.
+ * The events of a primary. All event values can be sent to another thread. `db` is the database
+ * path that the caller passed.
  */
 export interface PrimaryEvents {
   /**
    * The primary opened the database, or opened it again after the file was replaced. If the process
-   * has many databases, it does not open a database that has not changed since an earlier process
-   * replicated it. The primary then opens the database at its first change, and may emit other
-   * events before.
+   * has many databases, the primary does not open a database that has not changed since an earlier
+   * process replicated the database. The primary opens an unchanged database at its first change,
+   * and may emit other events before the event `open`.
    */
   open: { readonly db: string; readonly txid: number; readonly pageSize: number }
   /** The primary wrote an L0 file with frames of the WAL. */
@@ -30,7 +30,8 @@ export interface PrimaryEvents {
     readonly walOffset: number
     readonly durationMs: number
     /**
-     * Why the LTX file contains the whole database. Undefined if it contains only changed pages.
+     * Why the LTX file contains the whole database, or undefined if the LTX file contains only
+     * changed pages.
      */
     readonly snapshotReason: string | undefined
   }
@@ -48,7 +49,9 @@ export interface PrimaryEvents {
     readonly backfilled: number
     readonly durationMs: number
   }
-  /** The progress in bytes of uploading a large file. Emitted several times per second. */
+  /**
+   * The progress in bytes of uploading a large file. The event is emitted several times per second.
+   */
   progress: { readonly db: string; readonly txid: number; readonly bytes: number; readonly totalBytes: number }
   /** The primary uploaded a staged file to the replica. */
   upload: { readonly db: string; readonly txid: number; readonly size: number; readonly durationMs: number }
@@ -70,14 +73,15 @@ export interface PrimaryEvents {
   integrity: {
     readonly db: string
     readonly outcome: IntegrityOutcome
-    /** Empty if the outcome is `ok`. */
+    /** The messages of the check, or an empty list if the outcome is `ok`. */
     readonly messages: readonly string[]
     readonly durationMs: number
   }
   /**
-   * The database file does not exist, so the primary cannot replicate it. Emitted when the primary
-   * notices the missing file, and then at growing intervals. Not emitted with the option
-   * `allowMissing`. `missingMs` is the time for which the file has been missing, in milliseconds.
+   * The database file does not exist, so the primary cannot replicate it. The event is emitted when
+   * the primary notices the missing file, and then at growing intervals. The event is not emitted
+   * with the option `allowMissing`. `missingMs` is the time for which the file has been missing, in
+   * milliseconds.
    */
   missing: { readonly db: string; readonly missingMs: number; readonly hint: string }
   /** The primary found that the replica or the state folder differs from the last known state. */
@@ -117,7 +121,10 @@ export interface PrimaryEvents {
     readonly error: LitestreamError
     /** Number of consecutive failures. 1 for the first failure. */
     readonly failures: number
-    /** Time until the next attempt in milliseconds. If undefined, the operation is not repeated. */
+    /**
+     * Time until the next attempt in milliseconds. If `retryMs` is undefined, the operation is not
+     * repeated.
+     */
     readonly retryMs: number | undefined
   }
   /** An operation succeeded after one or more failures. */

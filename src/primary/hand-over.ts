@@ -12,7 +12,7 @@ import { DEFAULT_PRIMARY_OPTIONS } from './sync-options.js'
 const ATTEMPTS = 5
 
 /**
- * Prepares the database at `path` for replication by Litestream 0.5. Afterwards, the replica at
+ * Prepares the database at `path` for replication by Litestream 0.5. After the call, the replica at
  * `url` contains every commit, and the WAL is empty. If the WAL is empty, Litestream starts with a
  * snapshot. If the WAL was written and checkpointed while no process replicated the database,
  * Litestream can miss commits, and its replica then cannot be restored correctly.
@@ -47,8 +47,8 @@ export async function handOver(path: string, url: string, options: ReplicateOnce
 }
 
 /**
- * Copies the WAL to the database file and truncates the WAL. SQLite's locks prevent commits in
- * between.
+ * Copies the WAL to the database file and truncates the WAL. SQLite's locks prevent commits between
+ * the copy and the truncation.
  */
 function emptyWal(db: Connection, file: string): void {
   let row: Record<string, unknown> | undefined

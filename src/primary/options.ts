@@ -17,26 +17,29 @@ export interface ReplicationSettings extends SyncSettings {
   /** Maximum number of L0 files per upload. 0: no limit. Default 256. */
   readonly maxSyncLtxFiles?: number
   /**
-   * Time for which `close` repeats the upload of the last commits after a failure. 0: `close` makes
-   * only one attempt. Default 30 s.
+   * Time for which `close` repeats the upload of the last commits after a failure. If 0, `close`
+   * makes only one attempt. Default 30 s.
    */
   readonly shutdownSyncTimeout?: Duration
   /** Interval between two upload attempts of `close`. Default 500 ms. */
   readonly shutdownSyncInterval?: Duration
   /**
-   * If true, the primary writes only while it holds the lease of the replica, and otherwise waits
-   * for the lease. Default false.
+   * If `lease` is true, the primary writes only while it holds the lease of the replica, and
+   * otherwise waits for the lease. Default false.
    */
   readonly lease?: boolean
   /** Time for which a lease is valid without renewal, at least 1 s. Default 30 s. */
   readonly leaseTtl?: Duration
   /**
    * Interval between two checks that the replica still has the uploaded files. A check lists the
-   * replica and reads one small object. Default: at most one minute, and less if compaction runs
-   * more often than every 30 seconds.
+   * replica and reads one small object. The default is at most one minute, and less if compaction
+   * runs more often than every 30 seconds.
    */
   readonly replicaCheckInterval?: Duration
-  /** If true, the primary does not report a missing database file as an error. Default false. */
+  /**
+   * If `allowMissing` is true, the primary does not report a missing database file as an error.
+   * Default false.
+   */
   readonly allowMissing?: boolean
   /**
    * What the primary does if the database does not continue the newest state of its replica.
@@ -47,8 +50,8 @@ export interface ReplicationSettings extends SyncSettings {
    */
   readonly onDivergence?: OnDivergence
   /**
-   * Settings of levels, snapshots and retention. If false, the primary writes only L0 files and
-   * deletes no files.
+   * Settings of levels, snapshots and retention. If `compaction` is false, the primary writes only
+   * L0 files and deletes no files.
    */
   readonly compaction?: CompactionOptions | false
 }
@@ -66,17 +69,17 @@ export interface CompactionOptions {
    */
   readonly snapshot?: { readonly interval: Duration; readonly retention: Duration }
   /**
-   * Minimum age of a compacted L0 file before retention deletes it. 0: L0 files are kept forever.
-   * Default 5 m.
+   * Minimum age of a compacted L0 file before retention deletes it. If 0, L0 files are kept
+   * forever. Default 5 m.
    */
   readonly l0Retention?: Duration
   /** Interval at which retention deletes old L0 files. Default 15 s. */
   readonly l0RetentionCheckInterval?: Duration
-  /** If false, retention deletes no files. Default true. */
+  /** Whether retention deletes files. Default true. */
   readonly retentionEnabled?: boolean
   /** How long retention keeps the files of the state before a divergence. Default 30 days. */
   readonly divergedRetention?: Duration
-  /** If true, each compaction lists the written level and checks it for gaps. Default false. */
+  /** Whether each compaction lists the written level and checks it for gaps. Default false. */
   readonly verifyCompaction?: boolean
   /** Interval between checks of all levels for gaps and overlaps. Default: no such checks. */
   readonly validationInterval?: Duration

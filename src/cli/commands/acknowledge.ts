@@ -54,8 +54,8 @@ async function tellProcess(target: string, flags: ConfigFlags): Promise<void> {
   try {
     await callControl({ socket: config.socket.path, timeout: ANSWER_MS }, 'POST', '/acknowledge', { path })
   } catch (error) {
-    // A failed request is ignored. A running process reads the divergence record at its next check
-    // in any case.
+    // A failed request to the running process is ignored, because the process reads the divergence
+    // record at its next check.
     if (!isLitestreamError(error)) throw error
   }
 }

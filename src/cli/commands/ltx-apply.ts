@@ -66,8 +66,8 @@ async function replace(target: string, files: readonly string[], exists: boolean
 }
 
 /**
- * Throws if the WAL or journal of a deleted database exists, because SQLite would apply it to the
- * new database.
+ * Throws if the WAL or the journal of a deleted database exists, because SQLite would apply the old
+ * WAL or journal to the new database.
  */
 async function refuseLeftovers(target: string): Promise<void> {
   for (const suffix of ['-wal', '-shm', '-journal']) {

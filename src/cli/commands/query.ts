@@ -117,7 +117,7 @@ function explained(db: Connection, sql: string, error: unknown): unknown {
 }
 
 /**
- * Opens a connection. Opening reads the first page of the database, so it can fail with an error of
+ * Opening a connection reads the first page of the database, so opening can fail with an error of
  * the store.
  */
 function opened(open: () => Connection, replica: Replica): Connection {

@@ -45,8 +45,8 @@ export function resetCommand(): Command {
 }
 
 /**
- * Returns the state folder of a database. Returns undefined, which means the default state folder,
- * for an existing database that the configuration does not contain, as Litestream does.
+ * Returns the state folder of a database. Returns undefined for an existing database that the
+ * configuration does not contain. Undefined means the default state folder, as in Litestream.
  */
 function metaPathIn(config: Config, db: string): string | undefined {
   try {

@@ -121,7 +121,10 @@ export function restoreCommand(): Command {
     })
 }
 
-/** Throws if `output` is a URL. Otherwise the restore would create a folder named `s3:`. */
+/**
+ * Throws if `output` is a URL. Without this check, a restore to a URL would create a folder named
+ * `s3:`.
+ */
 function refuseUrlAsOutput(output: string): void {
   if (!isUrl(output)) return
   const shown = String(secretUrl(output))
@@ -138,8 +141,8 @@ function required(argument: string | undefined): string {
 }
 
 /**
- * Keeps a local database up to date with its replica until the process receives a signal. The
- * process then exits with status 0.
+ * Keeps a local database up to date with its replica until the process receives a signal. After the
+ * signal, the process exits with status 0.
  */
 async function followReplica(argument: string, flags: RestoreFlags): Promise<void> {
   for (const name of ['txid', 'timestamp', 'dryRun'] as const) {

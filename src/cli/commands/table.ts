@@ -15,7 +15,7 @@ export interface CommandEntry {
   readonly summary: string
   /** The heading under which the list shows the command. */
   readonly group: CommandGroup
-  /** True if the list omits the command. */
+  /** Whether the list of commands omits the command. */
   readonly hidden?: boolean
   load(): Promise<Command>
 }

@@ -91,8 +91,8 @@ async function check(client: ReplicaClient, { parallelism, json }: VerifyFlags) 
 }
 
 /**
- * Verifies a replica that only Litestream 0.3 has written to. Returns undefined for any other
- * replica.
+ * Verifies a replica that only Litestream 0.3 has written to. Returns undefined for an empty
+ * replica, and for a replica with LTX files.
  */
 async function checkLegacy(client: ReplicaClient, options: V3AssemblyOptions) {
   const outcome = (files: number, bytes: number, problems: readonly Problem[]) => {

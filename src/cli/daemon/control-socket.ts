@@ -46,7 +46,7 @@ export class ControlSocket {
   readonly #server: Server
   readonly #path: string
   #check: Timer | undefined
-  /** Inode of the socket file that this process created. Undefined for a named pipe. */
+  /** Inode of the socket file that this process created, or undefined for a named pipe. */
   #inode: number | undefined
 
   private constructor(daemon: Daemon, path: string) {

@@ -4,9 +4,9 @@ import { databaseVerdict } from '../../status/verdict.js'
 import type { Daemon } from './daemon.js'
 
 /**
- * The Prometheus metrics of a daemon and its process. A daemon creates them only if it serves
- * metrics, because prom-client needs five megabytes of memory, and its event loop monitor wakes the
- * process a hundred times per second.
+ * The Prometheus metrics of a daemon and its process. A daemon without an HTTP server creates no
+ * metrics, because prom-client needs five megabytes of memory, and the event loop monitor of
+ * prom-client wakes the process a hundred times per second.
  */
 export class DaemonMetrics {
   readonly databases: DatabaseMetrics

@@ -17,14 +17,14 @@ import { PartFaults } from './part-faults.js'
 const OPEN_CONCURRENCY = 50
 
 /**
- * Extra time for closing one database, in milliseconds. The daemon does not wait longer for a
- * database than `shutdown-sync-timeout` plus this time.
+ * Time in milliseconds that the daemon waits for one database to close, in addition to
+ * `shutdown-sync-timeout`.
  */
 export const CLOSE_MARGIN_MS = 10_000
 
 /**
- * All databases that one process replicates. The daemon opens, monitors and closes them in
- * parallel. An error of one database does not affect the others.
+ * All databases that one process replicates. The daemon opens, monitors and closes all databases in
+ * parallel. An error of one database does not affect the other databases.
  */
 export class Daemon {
   readonly logger: Logger
@@ -33,7 +33,7 @@ export class Daemon {
   readonly faults: PartFaults
   /** The HTTP clients that receive the events of this process. */
   readonly events = new EventStreams()
-  /** Undefined if the daemon serves no metrics. */
+  /** The metrics of this daemon, or undefined if the daemon serves no metrics. */
   readonly metrics: DaemonMetrics | undefined
   #config: Config
   #places: ClaimedPlaces
@@ -100,8 +100,8 @@ export class Daemon {
 
   /**
    * Starts every configured database, and resolves after the first attempt to open each of them.
-   * The daemon retries a database that cannot be opened. Returns the errors that `options` does not
-   * leave to a retry, by database path.
+   * The daemon retries the opening of a database after a failure. Returns, by database path, the
+   * errors that `options` excludes from retries.
    */
   async open(options: StartOptions = {}): Promise<ReadonlyMap<string, unknown>> {
     const errors = new Map<string, unknown>()
@@ -145,7 +145,7 @@ export class Daemon {
   /**
    * Registers a database, which the caller then starts with `begin`. Returns undefined if the
    * database is registered already, or if the daemon is closing. Throws CONFIG_INVALID, and does
-   * not register the database, if its paths overlap with those of another database.
+   * not register the database, if the paths of the database overlap with those of another database.
    */
   take(config: DatabaseConfig): ManagedDatabase | undefined {
     if (this.#closing || this.#databases.has(config.path)) return undefined
@@ -155,8 +155,9 @@ export class Daemon {
 
   /**
    * Registers a database and starts it immediately. Returns false if the database is registered
-   * already. Throws CONFIG_INVALID if its paths overlap with those of another database. Throws the
-   * errors that `options.throws` selects. A database that causes an error is not registered.
+   * already. Throws CONFIG_INVALID if the paths of the database overlap with those of another
+   * database. Throws the errors that `options.throws` selects. A database that causes an error is
+   * not registered.
    */
   async add(config: DatabaseConfig, options: StartOptions = {}): Promise<boolean> {
     const database = this.take(config)

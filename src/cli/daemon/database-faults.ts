@@ -27,7 +27,10 @@ export class DatabaseFaults {
     this.#faults.clear()
   }
 
-  /** Returns the fault with the shortest grace period. Among several, returns the oldest fault. */
+  /**
+   * Returns the fault with the shortest grace period. If several faults have the same grace period,
+   * returns the oldest of them.
+   */
   worst(): DatabaseFault | undefined {
     const now = monotonicMs()
     return [...this.#faults.values()]

@@ -8,7 +8,10 @@ import { monotonicMs } from '../../util/monotonic.js'
  */
 export class DatabaseFile {
   readonly #path: string
-  /** `monotonicMs()` of the first check that found no file. Undefined after any other check. */
+  /**
+   * Time from `monotonicMs()` of the first check that found no file, or undefined while the file
+   * exists.
+   */
   #missingSince: number | undefined
 
   constructor(path: string) {
@@ -21,7 +24,8 @@ export class DatabaseFile {
       this.#missingSince = undefined
       return { size, missingMs: undefined }
     } catch (error) {
-      // Any other error also makes replication fail, and replication reports the error.
+      // An error other than a missing file also makes replication fail, and replication reports the
+      // error.
       if (!isErrno(error, 'ENOENT', 'ENOTDIR')) return { size: 0, missingMs: undefined }
       this.#missingSince ??= monotonicMs()
       return { size: 0, missingMs: monotonicMs() - this.#missingSince }

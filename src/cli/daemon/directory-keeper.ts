@@ -28,8 +28,9 @@ const SIDE_FILE = /-(wal|shm|journal)$/
 
 /**
  * Replicates the databases of one directory entry of the configuration. Reports a separate fault
- * for each file or folder that cannot be read, and scans the directory again. Such a fault does not
- * affect other databases. With `watch`, the keeper adds new databases and removes deleted ones.
+ * for each file or folder that cannot be read, and scans the directory again. A fault of one file
+ * or folder does not affect other databases. With `watch`, the keeper adds new databases and
+ * removes deleted ones.
  */
 export class DirectoryKeeper {
   readonly #daemon: Daemon

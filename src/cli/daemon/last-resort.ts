@@ -3,10 +3,9 @@ import type { Logger } from '../../util/logger.js'
 import { startTimer } from '../../util/timers.js'
 
 /**
- * Runs `work` with a signal that an uncaught error aborts. The error does not end the process
- * immediately, but is logged, and the process shuts down with exit status 1 within `limitMs`. An
- * uncaught error is a bug in litestream-ts, because every timer and handler has its own error
- * handler.
+ * Runs `work` with a signal that an uncaught error aborts. The process logs the uncaught error,
+ * shuts down within `limitMs` milliseconds, and exits with status 1. An uncaught error is a bug in
+ * litestream-ts, because every timer and handler has its own error handler.
  */
 export async function withLastResort<T>(
   logger: Logger,

@@ -43,7 +43,7 @@ import { ReplicaCensus } from './replica-census.js'
 export interface ManagedDatabaseOptions {
   readonly config: Config
   readonly logger: Logger
-  /** Undefined if the daemon serves no metrics. */
+  /** The metrics of the databases, or undefined if the daemon serves no metrics. */
   readonly metrics: DatabaseMetrics | undefined
   readonly faults: PartFaults
   /** Receives the events of the database. Must not throw. */
@@ -52,13 +52,13 @@ export interface ManagedDatabaseOptions {
 
 export interface StartOptions {
   /**
-   * If false, the database is synced only on request, `start` throws errors of opening the replica,
-   * and the opening is not retried. Default true.
+   * If `monitor` is false, the database is synced only on request, `start` throws errors of opening
+   * the replica, and the opening is not retried. Default true.
    */
   readonly monitor?: boolean
   /**
-   * Selects the errors of opening the replica that `start` throws. All other errors cause a retry.
-   * Default: all errors cause a retry.
+   * Selects the errors of opening the replica that `start` throws. All other errors of opening the
+   * replica cause a retry. By default, all errors cause a retry.
    */
   readonly throws?: (error: LitestreamError) => boolean
 }
@@ -70,10 +70,13 @@ const RETRY_MOST_MS = 60_000
 /** Time in milliseconds that stop() waits for an aborted opening to end. */
 const OPENING_ENDS_MS = 5_000
 
-/** One database of a daemon. Starts and stops its replication, and reports its state. */
+/**
+ * Starts and stops the replication of one database of a daemon, and reports the state of the
+ * database.
+ */
 export class ManagedDatabase {
   readonly config: DatabaseConfig
-  /** Undefined if the daemon serves no status page. */
+  /** The activity of the database, or undefined if the daemon serves no status page. */
   readonly activity: DatabaseActivity | undefined
   readonly #options: ManagedDatabaseOptions
   readonly #logger: Logger
@@ -86,7 +89,7 @@ export class ManagedDatabase {
   /** Time from `monotonicMs()` at which the replica was opened. */
   #openedAt = 0
   #census: ReplicaCensus | undefined
-  /** Undefined while the database is stopped. `stop` aborts the signal. */
+  /** The controller whose signal `stop` aborts, or undefined while the database is stopped. */
   #life: AbortController | undefined
   #opening: Promise<void> | undefined
   #retry: Timer | undefined
@@ -125,9 +128,7 @@ export class ManagedDatabase {
     return this.#opened?.replicator
   }
 
-  /**
-   * Whether the database was started and not stopped. Also true while its replica cannot be opened.
-   */
+  /** Whether the database was started and not stopped, even if its replica cannot be opened. */
   get running(): boolean {
     return this.#life !== undefined
   }
@@ -239,7 +240,8 @@ export class ManagedDatabase {
 
   /**
    * Maintains the replica of a synced database. `snapshot` writes a snapshot unless the newest
-   * snapshot has the current TXID. `retention` deletes the files that retention allows to delete.
+   * snapshot has the current TXID. `retention` deletes the files that the retention settings no
+   * longer keep.
    */
   async maintain(tasks: { readonly snapshot?: boolean; readonly retention?: boolean }): Promise<void> {
     const primary = this.replicator?.primary
@@ -265,7 +267,7 @@ export class ManagedDatabase {
   /**
    * Cancels a running opening, syncs a final time, and closes the database and the replica. Returns
    * the condition that `finalVerdict` judges. Throws if the final sync failed, but closes the
-   * database and the replica first. With `sync: false`, omits the final sync.
+   * database and the replica first. If `sync` is false, omits the final sync.
    */
   async stop(signal?: AbortSignal, { sync = true }: { readonly sync?: boolean } = {}): Promise<Condition> {
     const before = this.#condition()
@@ -298,8 +300,8 @@ export class ManagedDatabase {
   }
 
   /**
-   * Waits at most OPENING_ENDS_MS for an aborted opening. An opening that takes longer closes the
-   * replica itself when it ends.
+   * Waits at most OPENING_ENDS_MS for an aborted opening. An opening that ends later closes the
+   * replica.
    */
   async #openingEnded(): Promise<void> {
     const enough = new AbortController()
@@ -476,7 +478,7 @@ export class ManagedDatabase {
     return this.#census ? this.#census.levels() : []
   }
 
-  /** Undefined while the replica is not open, or if the daemon serves no status page. */
+  /** Returns undefined while the replica is not open, and if the daemon serves no status page. */
   requests(): RequestStatus | undefined {
     return this.#opened && this.activity?.requests(this.#opened.client, this.#openedAt)
   }

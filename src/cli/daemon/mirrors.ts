@@ -16,8 +16,8 @@ import type { PartFaults } from './part-faults.js'
 import { type Running, Supervised } from './supervised.js'
 
 /**
- * Interval in milliseconds between mirror passes while this process uploads no files. Such a pass
- * copies files that another program wrote to the replica.
+ * Interval in milliseconds between mirror passes while this process uploads no files. A pass at
+ * this interval copies files that another program wrote to the replica.
  */
 const QUIET_INTERVAL_MS = 5 * 60_000
 

@@ -20,8 +20,8 @@ const RELEASE_MS = 5_000
 
 /**
  * Syncs and uploads every database once. Returns exit status 1 if a database failed, or if a
- * configured file or folder could not be read. The log contains an error for each. A signal ends
- * the run early.
+ * configured file or folder could not be read. The log contains an error for each database, file or
+ * folder that failed. A signal ends the run early.
  */
 export function replicateOnceAll(config: Config, given: Logger, flags: OnceFlags): Promise<number> {
   noOtherCode()
@@ -33,8 +33,8 @@ export function replicateOnceAll(config: Config, given: Logger, flags: OnceFlags
     const run = new OnceRun(daemon, flags, signal)
     const failed = await run.run()
     if (failed.length === 0) return 0
-    // The log already contains the error of each database. The warning would repeat the error if
-    // there is only one database.
+    // The log already contains the error of each database. With only one database, the warning
+    // would repeat the error of this database.
     if (config.databases.length !== 1 || config.directories.length > 0) {
       logger.warn({ databases: failed }, 'not everything was replicated')
     }

@@ -14,7 +14,7 @@ export interface OpenDatabaseOptions {
   readonly config: Config
   readonly logger: Logger
   readonly metrics: DatabaseMetrics | undefined
-  /** If false, the database is synced only on request, and no files are compacted. */
+  /** If `monitor` is false, the database is synced only on request, and no files are compacted. */
   readonly monitor: boolean
   /** Aborts the opening, including a restore of the database. */
   readonly signal: AbortSignal

@@ -28,8 +28,8 @@ export class PendingCommits {
   }
 
   /**
-   * Records that the next L0 file gets TXID `txid` + 1. The next file contains the commits of all
-   * pending files with higher TXIDs.
+   * Records that the next L0 file gets TXID `txid` + 1. The next L0 file contains the commits of
+   * all pending files with higher TXIDs than `txid`.
    */
   continueAfter(txid: number): void {
     for (const entry of this.#entries) entry.upTo = Math.min(entry.upTo, txid + 1)
@@ -40,8 +40,8 @@ export class PendingCommits {
   }
 
   /**
-   * Age in milliseconds of the oldest commit that is not in the replica. 0 if the replica contains
-   * every commit.
+   * Age in milliseconds of the oldest commit that is not in the replica, or 0 if the replica
+   * contains every commit.
    */
   get ageMs(): number {
     const [oldest] = this.#entries

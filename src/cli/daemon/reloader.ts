@@ -84,7 +84,8 @@ export class Reloader {
   }
 
   /**
-   * Starts the directory entries. Resolves after the first attempt to open each of their databases.
+   * Starts the directory entries. Resolves after the first attempt to open each database of the
+   * directory entries.
    */
   async start(): Promise<void> {
     await Promise.all([...this.#keepers.values()].map((keeper) => keeper.start()))
@@ -122,8 +123,8 @@ export class Reloader {
     const everyChanges = OF_DATABASES.some((key) => differs(before, next, key))
 
     const { gone, fresh } = this.#directories(next)
-    // The databases of the previous configuration. Databases that a `register` request added are
-    // not in this set.
+    // The databases of the previous configuration, without the databases that a `register` request
+    // added.
     const ruled = new Set([...before.databases.map(({ path }) => path), ...gone.flatMap((keeper) => keeper.databases)])
     const inFresh = fresh.flatMap((directory) => scanDirectory(directory).databases)
     const wanted = new Map<string, DatabaseConfig>()
@@ -192,8 +193,8 @@ export class Reloader {
   }
 
   /**
-   * Removes the keepers whose directory entry was deleted or changed. Returns those keepers, and
-   * the directory entries that need a new keeper.
+   * Removes the keepers whose directory entry was deleted or changed. Returns the removed keepers,
+   * and the directory entries that need a new keeper.
    */
   #directories(next: Config): { readonly gone: DirectoryKeeper[]; readonly fresh: DirectoryConfig[] } {
     const wanted = new Set(next.directories.map(fingerprint))

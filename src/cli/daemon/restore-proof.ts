@@ -19,7 +19,9 @@ import type { ReplicaClient } from '../../storage/replica-client.js'
 import { formatBytes } from '../../util/format-bytes.js'
 
 export interface RestoreProofOptions {
-  /** Directory for the scratch files. Default: a folder in the state folder of the database. */
+  /**
+   * Directory for the scratch files. The default is a folder in the state folder of the database.
+   */
   readonly directory?: string | undefined
   /** The newest TXID in the replica at the start of the proof. */
   readonly replicaTxid: number
@@ -86,8 +88,8 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
 }
 
 /**
- * Restores the TXID `txid`. If compaction or retention has removed that TXID meanwhile, restores
- * the newest state, which the caller does not compare with the primary.
+ * Restores the TXID `txid`. If compaction or retention has removed the TXID, restores the newest
+ * state. The caller then does not compare the restored state with the primary.
  */
 async function restoreTo(client: ReplicaClient, output: string, txid: number | undefined, signal: AbortSignal) {
   const options = { output, parallelism: 2, signal }

@@ -10,7 +10,10 @@ import { proveRestore } from './restore-proof.js'
 export interface RestoreProofSchedule {
   /** Interval between two proofs of the same database, in milliseconds. */
   readonly interval: number
-  /** Directory for the scratch files. If undefined, each database uses its state folder. */
+  /**
+   * Directory for the scratch files. If `directory` is undefined, each database uses its state
+   * folder.
+   */
   readonly directory?: string | undefined
 }
 
@@ -19,7 +22,7 @@ const MAX_CHECK_MS = 60_000
 const MIN_CHECK_MS = 100
 /**
  * Maximum size in bytes of a database that a proof compares with the primary. Syncs of the primary
- * wait while it computes the checksums of its pages.
+ * wait while the primary computes the checksums of its pages.
  */
 const MAX_COMPARED = 2 ** 30
 /** Time limit in milliseconds for the upload of the TXID to compare. */
@@ -79,8 +82,8 @@ export class RestoreProofs {
 
   /**
    * Returns the checksums of the primary's pages at a TXID that the replica contains. Returns
-   * undefined if the primary cannot compute the checksums. The proof is then only a restore and an
-   * integrity check.
+   * undefined if the primary cannot compute the checksums. Without checksums, the proof is only a
+   * restore and an integrity check.
    */
   async #imageOf(database: ManagedDatabase): Promise<DatabaseImage | undefined> {
     const image = await database.image(MAX_COMPARED)

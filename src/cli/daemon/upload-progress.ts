@@ -9,7 +9,7 @@ import { createProgress, type Progress } from '../progress-bar.js'
 const LINE_MS = 10_000
 
 interface Shown {
-  /** Undefined until the code of the progress bar is loaded. */
+  /** The progress bar, or undefined until the code of the progress bar is loaded. */
   bar: Progress | undefined
   /** Time from `monotonicMs()` at which the latest line was logged. */
   loggedAt: number

@@ -34,7 +34,7 @@ export function readArguments(tool: Tool, given: Readonly<Record<string, unknown
   })
 }
 
-/** Returns `value` if it has the type of the parameter. Otherwise returns undefined. */
+/** Returns `value` if `value` has the type of the parameter, and undefined otherwise. */
 function textOrFlag({ type }: ToolParameter, value: unknown): string | boolean | undefined {
   if (type === 'boolean') return typeof value === 'boolean' ? value : undefined
   // `parallelism` is a text parameter, as in Litestream, but MCP clients often send a number.

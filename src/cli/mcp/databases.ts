@@ -15,7 +15,9 @@ const MOST_CONFIG = 4 * 2 ** 20
 
 /** The databases of a tool call and their configuration. */
 export interface CallDatabases {
-  /** The configuration file. Undefined if the process runs without a configuration file. */
+  /**
+   * Path of the configuration file, or undefined if the process runs without a configuration file.
+   */
   readonly file: string | undefined
   readonly databases: readonly DatabaseConfig[]
   /** Error messages of the configured directories and files that cannot be read. */

@@ -156,8 +156,8 @@ async function listFiles(target: Target, signal: AbortSignal, most = MOST_FILES)
     { abandon: true },
   )
   const total = levels.reduce((sum, files) => sum + files.length, 0)
-  // Each level may keep an equal share of the remaining number of files. The smallest levels come
-  // first, so that larger levels can use what smaller levels leave.
+  // Each level may keep an equal share of the remaining number of files. Levels with few files come
+  // first, so that levels with many files can keep more than an equal share.
   let room = most
   const kept = levels
     .map((files, level) => ({ files, level }))

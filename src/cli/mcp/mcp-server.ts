@@ -26,15 +26,16 @@ interface Refusal {
 
 /**
  * The MCP server of a process, with the streamable HTTP transport on every path. Like the status
- * page, it accepts only requests whose `Host` and `Origin` headers name this server. Unless the
- * configured address has another host, it accepts only requests from this machine.
+ * page, the MCP server accepts only requests whose `Host` and `Origin` headers name this server.
+ * Unless the configured address names another host, the MCP server accepts only requests from this
+ * machine.
  */
 export class McpServer {
   readonly #library: McpLibrary
   readonly #server: Server
   readonly #runner: ToolRunner
   readonly #sessions = new Set<McpSession>()
-  /** The host of the configured address. Empty if the address has no host. */
+  /** The host of the configured address, or an empty text if the address has no host. */
   #host = ''
 
   private constructor(daemon: Daemon, library: McpLibrary) {
@@ -93,8 +94,8 @@ export class McpServer {
       return { status: 403, message: 'Web pages of other sites cannot use this server.' }
     }
     if (request.method === 'POST' || request.method === 'DELETE') return undefined
-    // MCP clients use GET to receive messages that the server sends without a request. This server
-    // sends no such messages.
+    // MCP clients use GET to receive messages that the server sends without a request. This MCP
+    // server sends no messages without a request.
     return { status: 405, message: 'Use POST.', headers: { Allow: 'POST, DELETE' } }
   }
 

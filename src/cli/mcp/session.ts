@@ -18,13 +18,13 @@ const PROGRESS_MS = 1000
 
 /** The session of one MCP client, which the request `initialize` opens. */
 export class McpSession {
-  /** Undefined until the client has sent `initialize`. */
+  /** The ID of the session, or undefined until the client has sent `initialize`. */
   id: string | undefined
   /** Time of the newest request, from `elapsedMs()`. */
   usedAt = elapsedMs()
   readonly #server: Server
   readonly #transport: StreamableHTTPServerTransport
-  /** For each running request, by JSON-RPC ID, the controller that aborts the tool call. */
+  /** The controller that aborts the tool call of each running request, by JSON-RPC ID. */
   readonly #calls = new Map<string | number, AbortController>()
 
   private constructor(library: McpLibrary, runner: ToolRunner) {

@@ -1,8 +1,8 @@
 import type { Daemon } from '../daemon/daemon.js'
 
 /**
- * The arguments of a tool call that `readArguments` has checked. An argument that is not set is
- * absent.
+ * The arguments of a tool call that `readArguments` has checked. An argument that the client did
+ * not set is absent.
  */
 export type ToolArguments = Readonly<Record<string, string | boolean>>
 

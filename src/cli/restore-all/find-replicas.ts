@@ -106,8 +106,9 @@ export async function replicasOfPrefix(text: string, folder: string, signal: Abo
 
 /**
  * Removes each replica whose output file is also the output file of another replica, or is below
- * the output file of another replica. Adds a fault for each removed replica. Without this check,
- * the restore would skip one of the two replicas, or overwrite it with `force`.
+ * the output file of another replica. Adds a fault for each removed replica. Without the removal,
+ * the restore of one replica would skip or (with `force`) overwrite the output of the other
+ * replica.
  */
 function withoutCollisions({ tasks, faults }: FoundReplicas): FoundReplicas {
   const byOutput = new Map<string, RestoreTask[]>()

@@ -32,8 +32,8 @@ export type RestoreAllOptions = Pick<
 }
 
 /**
- * Restores each replica. A failed restore does not affect the others. Replaces existing files only
- * with `force`.
+ * Restores each replica. A failed restore does not affect the other restores. Replaces existing
+ * files only with `force`.
  */
 export function restoreAll(tasks: readonly RestoreTask[], options: RestoreAllOptions): Promise<RestoreOutcome[]> {
   return runAll(

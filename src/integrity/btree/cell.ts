@@ -5,7 +5,7 @@ export const INDEX_LEAF = 0x0a
 export const TABLE_LEAF = 0x0d
 
 export interface Varint {
-  /** The exact value, which is a bigint above 2^49. */
+  /** The exact value of the integer, which is a bigint above 2^49. */
   readonly value: number | bigint
   readonly end: number
 }
@@ -33,7 +33,7 @@ export function readVarint(page: Buffer, at: number, limit: number): Varint | un
   return undefined
 }
 
-/** A cell of a b-tree page. A field is absent if the page type does not have it. */
+/** A cell of a b-tree page. A field is absent if the page type does not have the field. */
 export interface Cell {
   /** Offset of the cell on the page. `end` is the offset of the first byte after the cell. */
   readonly at: number

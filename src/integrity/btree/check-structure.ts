@@ -72,8 +72,8 @@ function useFreelist(pages: DatabasePages, usage: PageUsage): void {
 }
 
 /**
- * Marks the pointer map pages as used. The first pointer map page is page 2, and the others follow
- * at regular distances.
+ * Marks the pointer map pages as used. The first pointer map page is page 2, and the other pointer
+ * map pages follow at regular distances.
  */
 function usePointerMap({ count, usable, lockPage }: DatabasePages, usage: PageUsage): void {
   const interval = Math.floor(usable / 5) + 1

@@ -3,7 +3,7 @@ const MAX_MESSAGES = 10
 
 /**
  * Ends a check when enough faults were found, or when the caller has stopped the check. The check
- * itself catches this error.
+ * itself catches EndOfCheck.
  */
 export class EndOfCheck extends Error {}
 

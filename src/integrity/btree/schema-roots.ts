@@ -12,7 +12,10 @@ export interface SchemaRoot {
 /** Maximum number of bytes that are read from a row of sqlite_schema to find the root page. */
 const MAX_ROW = 1024 * 1024
 
-/** Checks sqlite_schema, whose root is page 1, and returns the other b-trees of the database. */
+/**
+ * Checks the b-tree of sqlite_schema, whose root is page 1, and returns the other b-trees of the
+ * database.
+ */
 export function schemaRoots(pages: DatabasePages, usage: PageUsage): SchemaRoot[] {
   const rows: { readonly page: Buffer; readonly cell: Cell }[] = []
   new TreeWalk(pages, usage, 'sqlite_schema', 'table', (page, cell) => rows.push({ page, cell })).run(1)
@@ -90,7 +93,10 @@ function serialSize(serial: number): number {
   return [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0][serial]!
 }
 
-/** Converts a value to a non-negative integer of at most 2^53. Returns 0 for any other value. */
+/**
+ * Converts a value to a non-negative integer of at most 2^53. Returns 0 for any other value of a
+ * column.
+ */
 export function asInteger({ serial, bytes }: Column): number {
   if (serial === 9) return 1
   if (serial === 6) {
