@@ -13,9 +13,7 @@ export type ErrorCode =
   | 'LTX_GAP'
   /** The files of the replica cannot restore the requested TXID or time. */
   | 'TXID_NOT_AVAILABLE'
-  /**
-   * LTX files with different page sizes cannot be applied to one database or merged into one file.
-   */
+  /** LTX files with different page sizes cannot be merged or applied to one database. */
   | 'PAGE_SIZE_MISMATCH'
   // storage
   /** The URL is not a valid replica URL. */
@@ -83,10 +81,7 @@ export type ErrorCode =
   | 'WORKER_EXITED'
   /** Code on the replica worker's own thread read a page, and such a read would wait forever. */
   | 'WORKER_THREAD_READ'
-  /**
-   * Another process uses the local copy, or the local copy belongs to another replica or was
-   * changed.
-   */
+  /** The local copy was changed, belongs to another replica, or is used by another process. */
   | 'HYDRATION_CONFLICT'
   // restore and the rest
   /** The output file of a restore already exists. */

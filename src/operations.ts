@@ -163,8 +163,8 @@ export async function replicateOnce(
 
 /**
  * Merges the new files of the level below into level `level`. Returns the written files. Returns an
- * empty list if the level below has no new files. Needed only for a replica whose primary runs no
- * compaction.
+ * empty list if the level below has no new files. The call is needed only for a replica whose
+ * primary runs no compaction.
  *
  * @throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH, INVALID_ARGUMENT, and errors of the store.
  *

@@ -42,7 +42,7 @@ function above(folder: string): string | undefined {
 
 /**
  * Returns the folder from which a program at `file` would import this package. Returns undefined if
- * the program cannot import it.
+ * the program cannot import this package.
  */
 function installedFor(file: string): string | undefined {
   try {

@@ -35,9 +35,9 @@ export async function checkStart(config: Config): Promise<StartCheck> {
 }
 
 /**
- * Returns the error of the first configured database whose paths overlap with those of another. An
- * overlap of a database that a directory scan found becomes a warning, because replication skips
- * such a database.
+ * Returns the error of the first configured database whose paths overlap with the paths of another
+ * database. An overlap of a database that a directory scan found becomes a warning, because
+ * replication skips such a database.
  */
 function overlapOf(config: Config, warnings: string[]): LitestreamError | undefined {
   const { databases, faults } = findDatabases(config)

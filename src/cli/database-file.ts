@@ -7,8 +7,9 @@ import { takeExclusiveAccess } from '../restore/exclusive-access.js'
 
 /**
  * Calls `use` with a closed database file, under SQLite's exclusive lock. Throws INVALID_ARGUMENT
- * if the WAL or the journal of the database is not empty, because the file then lacks commits.
- * Throws NOT_FOUND for a missing file, and OUTPUT_BUSY if another process has opened the database.
+ * if the WAL or the journal of the database is not empty, because their content is not in the
+ * database file. Throws NOT_FOUND for a missing file, and OUTPUT_BUSY if another process has opened
+ * the database.
  */
 export async function withQuietDatabase<T>(file: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
   const handle = await open(file)

@@ -11,7 +11,7 @@ import { listLevel } from './compact.js'
 export interface L0RetentionOptions {
   /**
    * Minimum age of an L0 file before retention deletes it. L0 files that are not compacted are
-   * never deleted. If 0, L0 files are kept forever.
+   * never deleted. If `l0Retention` is 0, L0 files are kept forever.
    */
   readonly l0Retention: Duration
   /** The current time. Default: the time of the call. */
@@ -22,7 +22,7 @@ export interface L0RetentionOptions {
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
    * How long retention keeps the files of the state before a divergence (`retention.diverged`). If
-   * 0, a divergence does not extend the retention. Default: 30 days.
+   * `diverged` is 0, a divergence does not extend the retention. Default: 30 days.
    */
   readonly diverged?: Duration
   /** Stops the deletion, but does not restore files that were already deleted. */
@@ -40,7 +40,7 @@ export interface SnapshotRetentionOptions {
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
    * How long retention keeps the files of the state before a divergence (`retention.diverged`). If
-   * 0, a divergence does not extend the retention. Default: 30 days.
+   * `diverged` is 0, a divergence does not extend the retention. Default: 30 days.
    */
   readonly diverged?: Duration
   /** Stops the deletion, but does not restore files that were already deleted. */

@@ -5,7 +5,10 @@
 export interface CompactionSettings {
   readonly levels: readonly { readonly level: number; readonly interval: number }[]
   readonly snapshot: { readonly interval: number; readonly retention: number }
-  /** Minimum age of an L0 file before retention deletes it. If 0, L0 files are kept forever. */
+  /**
+   * Minimum age of an L0 file before retention deletes it. If `l0Retention` is 0, L0 files are kept
+   * forever.
+   */
   readonly l0Retention: number
   readonly l0RetentionCheckInterval: number
   /** Whether retention deletes files. */

@@ -48,8 +48,8 @@ async function checkReplica(replica: ReplicaConfig): Promise<void> {
 }
 
 /**
- * Throws if the store is known to lack the conditional writes that a lease needs. Other errors are
- * ignored, because checkReplica reports them.
+ * Throws if the store is known to lack the conditional writes that a lease needs. Errors in
+ * checking the replica client are ignored, because checkReplica reports the same errors.
  */
 async function checkLease({ path: database, replica }: DatabaseConfig): Promise<void> {
   const known = await checkReplicaClient(replica.url.reveal(), clientOptions(replica)).catch(() => undefined)

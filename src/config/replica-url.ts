@@ -24,7 +24,7 @@ export type Fail = (key: keyof ReplicaFile | undefined, message: string, hint?: 
 
 /**
  * Returns the replica type as Litestream determines it. The scheme of `url` takes precedence over
- * `type`. Without both keys, the type is `file`.
+ * `type`. Without `url` and `type`, the replica type is `file`.
  */
 export function replicaType(replica: ReplicaFile): string {
   if (replica.url !== undefined)

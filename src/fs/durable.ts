@@ -85,7 +85,8 @@ async function nameOnce(temporary: string, file: string): Promise<void> {
   } catch (error) {
     if (!isErrno(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error
     // Some file systems (FAT, some FUSE) have no hard links, so the code checks for the name and
-    // then renames. On such a file system, two simultaneous writers do not detect each other.
+    // then renames. On a file system without hard links, two simultaneous writers do not detect
+    // each other.
     if (await exists(file))
       throw Object.assign(new Error(`EEXIST: ${file} exists`, { cause: error }), { code: 'EEXIST' })
     await replaceFile(temporary, file)

@@ -20,8 +20,9 @@ export interface RegularFile {
 export async function openRegular(file: string, flags: number = O_RDONLY, mode = 0o666): Promise<RegularFile> {
   const handle = await open(file, flags | O_NONBLOCK | O_NOCTTY, mode).catch(async (error: unknown) => {
     if (isErrno(error, 'ENXIO')) throw notRegular(file, await stat(file))
-    // Some Samba servers put a lease on an open file. open(2) with O_NONBLOCK then fails, and
-    // open(2) without O_NONBLOCK waits until the server has released the lease.
+    // Some Samba servers put a lease on an open file. While an open file has a lease, open(2) with
+    // O_NONBLOCK fails, and open(2) without O_NONBLOCK waits until the server has released the
+    // lease.
     if (isErrno(error, 'EAGAIN') && (await stat(file)).isFile()) return open(file, flags, mode)
     throw error
   })

@@ -7,7 +7,7 @@ import { removeRegular } from './remove.js'
 
 /**
  * A temporary name ends with 8 hexadecimal digits of the creation time in seconds since the epoch,
- * and 8 random hexadecimal digits. Litestream deletes old files with such names.
+ * and 8 random hexadecimal digits. Litestream deletes old files with temporary names of this form.
  */
 const TEMPORARY = /^\.([0-9a-f]{8})[0-9a-f]{8}\.tmp(?:-wal|-shm|-journal)?$/
 const KEPT = /^\.refused-[0-9a-f]{8}$/

@@ -1,8 +1,8 @@
 import type { Clock } from '../util/clock.js'
 
 /**
- * Maximum time for which this primary respects another primary's lease, as a multiple of the TTL.
- * The limit is needed because the wall clock of the other machine may be wrong.
+ * Maximum time for which this primary respects another primary's lease, as a multiple of the TTL. A
+ * limit is needed because the wall clock of another primary's machine may be wrong.
  */
 const MOST_TTLS = 10
 

@@ -23,8 +23,9 @@ export interface PageSource {
 
 /**
  * Reads single pages of the database that a restore plan describes. Reads page indexes from the
- * newest file backwards, and only as many as the requested pages need. Suitable for reading some
- * pages of a database. Throws LTX_CORRUPT, and errors of the client.
+ * newest file backwards, and only as many as the requested pages need. PlannedPages is suitable for
+ * reading some pages of a database, but not for reading all pages. Throws LTX_CORRUPT, and errors
+ * of the client.
  */
 export class PlannedPages implements PageSource {
   readonly pageSize: number

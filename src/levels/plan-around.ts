@@ -23,10 +23,10 @@ export interface PlanAroundOptions<T> {
 }
 
 /**
- * Makes a plan and calls `use` with the plan. If a file was deleted meanwhile, makes a new plan. If
- * a file is damaged or does not fit, makes a new plan without the file. The new plan uses another
- * level with the same TXIDs, or an older snapshot and the files after it. If the new plan ends at a
- * lower TXID than the old plan, throws the error about the damaged file.
+ * Makes a plan and calls `use` with the plan. If a file was deleted after the plan was made, makes
+ * a new plan. If a file is damaged or does not fit, makes a new plan without the file. The new plan
+ * uses another level with the same TXIDs, or an older snapshot and the files after it. If the new
+ * plan ends at a lower TXID than the old plan, throws the error about the damaged file.
  */
 export async function planAround<T>({
   plan,

@@ -185,7 +185,7 @@ export async function listLevels(client: ReplicaClient, signal?: AbortSignal): P
 /**
  * Lists `level` (optionally from a TXID on) and every level above it. If the store supports a
  * listing of several levels, one request returns up to a thousand files, and further files need
- * further requests. Suitable for callers that list many replicas or list often.
+ * further requests. listTogether is suitable for callers that list many replicas or list often.
  */
 export async function listTogether(
   client: ReplicaClient,
@@ -229,7 +229,7 @@ export async function planRestore(client: ReplicaClient, options: Resolved<PlanO
       break
     } catch (error) {
       // Retention deleted a file after the listing. The next listing contains the files that
-      // replaced it.
+      // replaced the deleted file.
       if (!isLitestreamError(error, 'NOT_FOUND') || relists === MAX_RELISTS) throw error
       files = await list()
     }

@@ -33,8 +33,8 @@ export interface FileReader {
 }
 
 /**
- * A byte range of an LTX file that was read together with the header and the page index. The range
- * is kept because it contains pages.
+ * A byte range of an LTX file that was read together with the header and the page index. The byte
+ * range is kept in memory because it contains pages.
  */
 export interface FilePiece {
   /** Offset of the byte range in the file. */

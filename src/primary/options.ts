@@ -17,8 +17,8 @@ export interface ReplicationSettings extends SyncSettings {
   /** Maximum number of L0 files per upload. 0: no limit. Default 256. */
   readonly maxSyncLtxFiles?: number
   /**
-   * Time for which `close` repeats the upload of the last commits after a failure. If 0, `close`
-   * makes only one attempt. Default 30 s.
+   * Time for which `close` repeats the upload of the last commits after a failure. If
+   * `shutdownSyncTimeout` is 0, `close` makes only one attempt. Default 30 s.
    */
   readonly shutdownSyncTimeout?: Duration
   /** Interval between two upload attempts of `close`. Default 500 ms. */
@@ -69,8 +69,8 @@ export interface CompactionOptions {
    */
   readonly snapshot?: { readonly interval: Duration; readonly retention: Duration }
   /**
-   * Minimum age of a compacted L0 file before retention deletes it. If 0, L0 files are kept
-   * forever. Default 5 m.
+   * Minimum age of a compacted L0 file before retention deletes it. If `l0Retention` is 0, L0 files
+   * are kept forever. Default 5 m.
    */
   readonly l0Retention?: Duration
   /** Interval at which retention deletes old L0 files. Default 15 s. */

@@ -15,7 +15,7 @@ const ms = (duration: number) => Math.round(duration)
 /**
  * Converts an event of a primary to the form that other programs receive. TXIDs have 16 hexadecimal
  * digits, sizes are in bytes, and durations are in milliseconds. Returns undefined for `progress`,
- * because a primary emits several such events per second.
+ * because a primary emits several `progress` events per second.
  */
 export function eventOf<Name extends keyof PrimaryEvents>(
   path: string,

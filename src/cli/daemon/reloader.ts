@@ -8,7 +8,7 @@ import { CLOSE_MARGIN_MS, type Daemon } from './daemon.js'
 import { DirectoryKeeper } from './directory-keeper.js'
 
 /**
- * Process-wide settings that every database uses. A change of such a setting restarts every
+ * Process-wide settings that every database uses. A change of a process-wide setting restarts every
  * database.
  */
 const OF_DATABASES = [

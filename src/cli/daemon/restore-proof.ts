@@ -89,7 +89,8 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
 
 /**
  * Restores the TXID `txid`. If compaction or retention has removed the TXID, restores the newest
- * state. The caller then does not compare the restored state with the primary.
+ * state. If the newest state was restored instead, the caller does not compare the restored state
+ * with the primary.
  */
 async function restoreTo(client: ReplicaClient, output: string, txid: number | undefined, signal: AbortSignal) {
   const options = { output, parallelism: 2, signal }
