@@ -2,18 +2,19 @@ import { reportOutage } from '../storage/outage.js'
 import { GrowingInterval } from '../util/growing-interval.js'
 import type { PrimaryEvents } from './events.js'
 
-/** Operations without which no commit reaches the replica. */
+/** The operations of the event `error` that must succeed before a commit reaches the replica. */
 const NEEDED: readonly string[] = ['sync', 'upload', 'lease', 'worker', 'files']
 
 /**
  * Emits a process warning of the type `LitestreamWarning` if a database is not backed up and the
- * program listens to no event: at the first error of an operation and then at growing intervals.
- * The warning has the code of the error, and the next step as `detail`.
+ * program has no listener for the events that report this fault. If an operation keeps failing, the
+ * warning is repeated at growing intervals. The warning has the `code` of the error, and its
+ * `detail` is the hint of the error.
  */
 export class ProcessWarnings {
   readonly #reports = new Map<string, GrowingInterval>()
 
-  /** `isHeard`: the program listens to the event, or to `error`. */
+  /** `isHeard` says whether the program listens to the event `name` or to `error`. */
   observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name], isHeard: boolean): void {
     if (name === 'recover') this.#reports.delete((event as PrimaryEvents['recover']).operation)
     if (isHeard) return

@@ -13,7 +13,7 @@ export interface PrimaryWorkerData {
   readonly options: Partial<ReplicatorOptions>
 }
 
-/** The calls that the worker answers. */
+/** The calls that a handle can send to the worker thread of a primary. */
 export interface PrimaryCalls {
   sync(options: Pick<SyncOptions, 'wait'>): Promise<SyncResult>
   checkpoint(mode: CheckpointMode): Promise<PrimaryEvents['checkpoint']>
@@ -24,12 +24,17 @@ export interface PrimaryCalls {
 
 export interface CallMessage {
   readonly id: number
-  /** `abort` cancels the requests of a running `close`, and has no answer of its own. */
+  /**
+   * The call `abort` cancels the requests of a running `close`, and gets no answer from the worker.
+   */
   readonly call: keyof PrimaryCalls | 'abort'
   readonly argument: unknown
 }
 
-/** The id of the answer in which the worker reports that it is ready, or why it is not. */
+/**
+ * The ID of the first answer of the worker, which reports that the replica is open or why opening
+ * failed.
+ */
 export const READY = 0
 
 export type WorkerMessage =

@@ -12,19 +12,19 @@ import { Replicator } from './replicator.js'
 import type { SyncResult } from './replicator-status.js'
 
 export interface ReplicateOnceOptions extends ReplicationSettings, WaitOptions {
-  /** The driver that reads the database; default: see `replicate`. */
+  /** The SQLite driver that reads the database. The default is the same as that of `replicate`. */
   readonly driver?: DriverChoice
   /** Settings of the store. */
   readonly storage?: StoreOptions
-  /** Receives the events of the primary; see PrimaryEvents. */
+  /** A function that receives the events of the primary (see PrimaryEvents). */
   readonly observe?: PrimaryObserver
 }
 
 /**
- * Uploads everything committed in the database at `path` to the replica at `url` and releases both.
- * Runs on the calling thread. Throws NOT_FOUND if the database does not exist, INVALID_ARGUMENT,
- * TIMEOUT, and the error that prevented the upload of the last commit. A signal or `timeout`
- * (milliseconds) ends it, including running requests.
+ * Uploads all committed transactions of the database at `path` to the replica at `url`, then closes
+ * the database and the replica. Runs on the calling thread. Throws NOT_FOUND if the database does
+ * not exist. Throws INVALID_ARGUMENT, TIMEOUT, and the error that prevented the upload of the last
+ * commit. A signal or `timeout` (milliseconds) ends the call and its running requests.
  *
  * @example
  * const { replicaTxid } = await replicateOnce('app.db', 'file:///backup/app')

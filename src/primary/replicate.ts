@@ -7,27 +7,33 @@ import type { Replication } from './replication.js'
 
 export type { Replication } from './replication.js'
 
-/** `signal` and `timeout` end the opening of the replica, and no more. */
+/** `signal` and `timeout` end only the opening of the replica, not the replication. */
 export interface ReplicateOptions extends ReplicationSettings, WaitOptions {
   /**
-   * The driver with which the application opens the database in this process: its name, or its
-   * class (`Database` of better-sqlite3, `DatabaseSync` of node:sqlite), which also says which copy
-   * of better-sqlite3. Default: the copy that has the database open, otherwise better-sqlite3 if it
-   * is installed, otherwise node:sqlite.
+   * The SQLite driver with which the application opens the database in this process. The option
+   * `driver` is the driver's name or its class (`Database` of better-sqlite3, `DatabaseSync` of
+   * node:sqlite). A class of better-sqlite3 also selects the copy of better-sqlite3. By default,
+   * the primary uses the driver that has the database open. If no driver has the database open, the
+   * primary uses better-sqlite3 if it is installed, and otherwise node:sqlite.
    */
   readonly driver?: DriverChoice | DriverClass
-  /** Settings of the store; they go to a worker thread and have to be plain data. */
+  /**
+   * Settings of the store. The settings of the store must be plain data, because they are sent to a
+   * worker thread.
+   */
   readonly storage?: StoreOptions
 }
 
 /**
- * Replicates the database at `path` to `url` until the handle is closed. All work runs in a worker
- * thread. If the database does not exist yet, replication waits for it. Throws INVALID_URL,
- * INVALID_ARGUMENT, DATABASE_SHARED, DRIVER_MISSING, TIMEOUT and errors of opening the store.
+ * Replicates the database at `path` to `url` until the returned Replication is closed. The
+ * replication runs in a worker thread. If the database does not exist yet, replication waits for
+ * the database. Throws INVALID_URL, INVALID_ARGUMENT, DATABASE_SHARED, DRIVER_MISSING, TIMEOUT and
+ * errors of opening the store.
  *
- * The application may use the database in this process through the same driver (option `driver`):
- * better-sqlite3 or node:sqlite. Two copies of SQLite in one process break each other's locks. On
- * Linux this is detected, also if it happens later: replication then ends with DATABASE_SHARED.
+ * The application may use the database in this process through the SQLite driver that the option
+ * `driver` names (better-sqlite3 or node:sqlite). Two copies of SQLite in one process break each
+ * other's locks. On Linux the primary detects a second copy of SQLite, even if the copy opens the
+ * database later, and ends the replication with DATABASE_SHARED.
  *
  * @example
  * const replication = await replicate('app.db', 's3://bucket/app.db')
@@ -35,7 +41,8 @@ export interface ReplicateOptions extends ReplicationSettings, WaitOptions {
  * await replication.close()
  */
 export async function replicate(path: string, url: string, options: ReplicateOptions = {}): Promise<Replication> {
-  // Loaded at the first call: a program that only reads replicas does not need this code.
+  // start-replication.js is imported at the first call, because a program that only reads replicas
+  // does not need it.
   const { startReplication } = await import('./start-replication.js')
   return startReplication(path, url, options)
 }

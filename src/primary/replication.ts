@@ -19,7 +19,10 @@ interface Waiting {
   reject(error: Error): void
 }
 
-/** First interval before a worker that ended is restarted, in milliseconds; doubled each time. */
+/**
+ * First interval in milliseconds before a worker that ended is restarted. The interval doubles at
+ * each restart.
+ */
 const RESTART_MS = 500
 /**
  * How long an aborted close() waits until the worker has released the database, in milliseconds.
@@ -27,10 +30,11 @@ const RESTART_MS = 500
 const RELEASE_MS = 5_000
 
 /**
- * A running replication. It emits the events of PrimaryEvents, but `error` only if it has a
- * listener, because the replication continues. Without one, a database that is not backed up is a
- * process warning (ProcessWarnings). It does not keep the process alive: close it, so
- * that the last commits are uploaded before the process ends.
+ * A running replication. A Replication emits the events of PrimaryEvents. The event `error` is
+ * emitted only if the program listens to it, because the replication continues after an error. If
+ * the program does not listen to `error`, a database that is not backed up causes a process warning
+ * (ProcessWarnings). A running replication does not keep the process alive. Call `close()` before
+ * the process ends, so that the last commits are uploaded.
  */
 export class Replication extends EventEmitter<EventMap> {
   readonly #data: PrimaryWorkerData
@@ -40,7 +44,7 @@ export class Replication extends EventEmitter<EventMap> {
   readonly #warnings = new ProcessWarnings()
   #worker!: Worker
   #nextId = 1
-  /** Why no worker is running at the moment. */
+  /** The error that says why no worker is running, or undefined if a worker is running. */
   #exited: LitestreamError | undefined
   #restart: Timer | undefined
   #opened = false
@@ -49,7 +53,7 @@ export class Replication extends EventEmitter<EventMap> {
   /** Resolves when the worker is running and the replica is open. */
   readonly ready: Promise<unknown>
 
-  /** Use replicate(). `script`: the module that the worker runs. */
+  /** Programs call replicate() instead. `script` is the URL of the module that the worker runs. */
   constructor(data: PrimaryWorkerData, script: URL = threadUrl('primary/worker.js')) {
     super()
     this.#data = data
@@ -61,17 +65,17 @@ export class Replication extends EventEmitter<EventMap> {
   }
 
   /**
-   * Makes L0 files of everything committed now. With `wait` it resolves when the last commit before
-   * the call is in the replica. A signal or `timeout` (milliseconds, TIMEOUT) ends the wait; the
-   * upload continues in the background.
+   * Writes L0 files of everything that was committed before the call. With `wait`, `sync` resolves
+   * only when the replica has every commit made before the call. A signal or `timeout`
+   * (milliseconds, TIMEOUT) ends the wait, but the upload continues in the background.
    */
   sync({ wait = false, ...waiting }: SyncOptions = {}): Promise<SyncResult> {
     return this.#call('sync', { wait }, waiting) as Promise<SyncResult>
   }
 
   /**
-   * Runs a checkpoint of the database: `PASSIVE` waits for no connection, `TRUNCATE` waits for
-   * readers and empties the -wal.
+   * Runs a checkpoint of the database. A `PASSIVE` checkpoint waits for no connection. A `TRUNCATE`
+   * checkpoint waits for readers and empties the -wal.
    */
   checkpoint(mode: CheckpointMode = 'PASSIVE', waiting: WaitOptions = {}): Promise<PrimaryEvents['checkpoint']> {
     return this.#call('checkpoint', mode, waiting) as Promise<PrimaryEvents['checkpoint']>
@@ -83,25 +87,25 @@ export class Replication extends EventEmitter<EventMap> {
   }
 
   /**
-   * Notes in the replica that you know that the database does not continue what the replica held
-   * (event `divergence`). Returns what had not been acknowledged before. With `onDivergence:
-   * 'refuse'`, the database is uploaded from then on.
+   * Records in the replica that you know that the database is not a continuation of the replica's
+   * previous state (event `divergence`). Returns the divergences that were not acknowledged before.
+   * If `onDivergence` is `'refuse'`, the replication uploads the database after this call.
    */
   acknowledge(waiting: WaitOptions = {}): Promise<readonly Divergence[]> {
     return this.#call('acknowledge', undefined, waiting) as Promise<readonly Divergence[]>
   }
 
   /**
-   * Syncs once more, waits for the upload and ends the worker. If the sync fails, rejects after the
-   * worker has ended. Takes at most `shutdownSyncTimeout` plus a few seconds; a signal or `timeout`
-   * (milliseconds, TIMEOUT) ends it earlier.
+   * Syncs the database a last time, waits for the upload and ends the worker. If the last sync
+   * fails, `close` rejects after the worker has ended. `close` takes at most `shutdownSyncTimeout`
+   * plus a few seconds. A signal or `timeout` (milliseconds, TIMEOUT) ends `close` earlier.
    */
   close(waiting: WaitOptions = {}): Promise<void> {
     this.#closing ??= this.#close(waiting)
     return this.#closing
   }
 
-  /** @internal Ends the worker without a last sync, if opening failed. */
+  /** @internal Ends the worker without a last sync if the replica could not be opened. */
   async terminate(): Promise<void> {
     this.#closing ??= Promise.resolve()
     await this.#worker.terminate()
@@ -124,7 +128,10 @@ export class Replication extends EventEmitter<EventMap> {
     }
   }
 
-  /** Lets the worker cancel its requests and release the database before it is terminated. */
+  /**
+   * Asks the worker to cancel its requests and to release the database before the worker is
+   * terminated.
+   */
   async #release(closed: Promise<unknown>): Promise<void> {
     this.#worker.postMessage({ id: this.#nextId++, call: 'abort', argument: undefined })
     await withDeadline('releasing the database', { timeout: RELEASE_MS }, () => closed, { abandon: true }).catch(
@@ -152,7 +159,7 @@ export class Replication extends EventEmitter<EventMap> {
     const id = this.#nextId++
     const answer = new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
-      // Keeps the process alive until the answer arrives.
+      // A worker with a pending call keeps the process alive.
       this.#worker.ref()
       this.#worker.postMessage({ id, call, argument })
     })
@@ -183,13 +190,16 @@ export class Replication extends EventEmitter<EventMap> {
   }
 
   #emitEvent<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]): void {
-    // An EventEmitter throws if `error` has no listener, but the replication continues after an
+    // An EventEmitter throws if `error` has no listener, but the replication must continue after an
     // error.
     if (name !== 'error' || this.listenerCount('error') > 0) this.emit(name as keyof EventMap, event as never)
     this.#warnings.observe(name, event, this.listenerCount('error') + this.listenerCount(name) > 0)
   }
 
-  /** The worker has ended: rejects everything that waits for it, and starts another one. */
+  /**
+   * The worker has ended. `#ended` rejects all calls that wait for the worker, and starts another
+   * worker.
+   */
   #ended(what: string, cause: Error | undefined): void {
     const restarts = this.#opened && this.#closing === undefined
     const error = new LitestreamError('WORKER_EXITED', `the worker thread of the replication ${what}`, {
@@ -210,7 +220,8 @@ export class Replication extends EventEmitter<EventMap> {
       await this.#spawn()
       this.#restarts.worked()
     } catch (error) {
-      // A worker that could not open the replica must end; its exit starts the next one.
+      // A worker that could not open the replica must end. The end of that worker starts the next
+      // worker.
       if (this.#exited === undefined) await this.#worker.terminate()
       else if (!(error instanceof LitestreamError)) throw error
     }

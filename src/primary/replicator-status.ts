@@ -2,16 +2,21 @@ import type { Divergence } from '../levels/divergence-record.js'
 import type { WaitOptions } from '../util/wait.js'
 import type { PrimaryStatus } from './sync/primary-database.js'
 
-/** A signal or `timeout` ends only the wait; the upload continues in the background. */
+/** A signal or `timeout` ends only the wait, and the upload continues in the background. */
 export interface SyncOptions extends WaitOptions {
-  /** Resolve only when everything committed before the call is in the replica. */
+  /**
+   * If true, `sync` resolves only when the replica has everything that was committed before the
+   * call.
+   */
   readonly wait?: boolean
 }
 
 export interface SyncResult {
   /** TXID of the last L0 file made from the WAL. */
   readonly txid: number
-  /** TXID of the last file in the replica; undefined until the replica was read. */
+  /**
+   * TXID of the last file in the replica, or undefined until the primary has listed the replica.
+   */
   readonly replicaTxid: number | undefined
 }
 
@@ -19,32 +24,40 @@ export interface ReplicatorStatus extends PrimaryStatus {
   /** URL of the replica, without credentials. */
   readonly replica: string
   /**
-   * `waiting`: the database does not exist yet; `standby`: another primary holds the lease;
-   * `fenced`: another primary writes to the replica, and this one has stopped; `refused`: this
-   * process must not replicate the database (DATABASE_SHARED), and has stopped.
+   * `waiting` means that the database does not exist yet. `standby` means that another primary
+   * holds the lease. `fenced` means that this primary has stopped because another primary writes to
+   * the replica. `refused` means that this primary has stopped because its process must not
+   * replicate the database (DATABASE_SHARED).
    */
   readonly state: 'waiting' | 'standby' | 'replicating' | 'fenced' | 'refused' | 'closed'
-  /** TXID of the newest file in the replica; undefined until the replica was read. */
+  /**
+   * TXID of the newest file in the replica, or undefined until the primary has listed the replica.
+   */
   readonly replicaTxid: number | undefined
-  /** When the replica last had every commit, in milliseconds since the epoch. */
+  /**
+   * Latest time at which the replica had every commit of the database, in milliseconds since the
+   * epoch.
+   */
   readonly lastSyncAt: number | undefined
   /**
-   * Time since the replica was last known to have everything, milliseconds; undefined before that.
+   * Milliseconds since the latest time at which the replica had every commit, or undefined if the
+   * replica has not had every commit yet.
    */
   readonly behindMs: number | undefined
   /**
-   * Transactions that the primary itself has written to the database since it was opened: its
-   * tables, and one a checkpoint.
+   * Number of transactions that the primary itself has written to the database since it opened the
+   * database. The primary writes one transaction to create Litestream's tables, and one transaction
+   * at each checkpoint.
    */
   readonly ownWrites: number
   /**
-   * A divergence of the database from its replica that no user has acknowledged yet; see the option
-   * `onDivergence`.
+   * A divergence of the database from its replica that no user has acknowledged yet. The option
+   * `onDivergence` says how the primary handles a divergence.
    */
   readonly divergence: Divergence | undefined
   /**
-   * Why a second primary is detected only after it has written; undefined where the store itself
-   * keeps it away.
+   * The reason why a second primary is detected only after that primary has written to the replica,
+   * or undefined if the store itself refuses the writes of a second primary.
    */
   readonly weakFencing: string | undefined
 }

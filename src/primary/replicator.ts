@@ -36,7 +36,7 @@ import { Uploader } from './upload/uploader.js'
 const ALIGN_MS = 10_000
 
 /**
- * How much longer than `shutdownSyncTimeout` close() may take, for a running request; in
+ * Time that close() may take beyond `shutdownSyncTimeout` to finish a running request, in
  * milliseconds.
  */
 const CLOSE_GRACE_MS = 5_000
@@ -44,27 +44,33 @@ const CLOSE_GRACE_MS = 5_000
 /** Longest interval between two checks that the replica has the uploaded files, in milliseconds. */
 const CHECK_INTERVAL_MS = 60_000
 /**
- * CHECK_INTERVAL_MS for a write-once replica, whose levels are long, because only rules of the store delete
+ * Longest interval between two checks of a write-once replica, in milliseconds. A write-once
+ * replica is checked seldom, because its listings are long and only rules of the store delete its
  * files.
  */
 const WRITE_ONCE_CHECK_MS = 3_600_000
 
 /**
- * Resting databases share one check of a replica per this time, in milliseconds, so that the requests
- * of idle databases are bounded, however many there are.
+ * If a process has many resting databases (databases whose files are closed), it checks one of
+ * their replicas every RESTING_CHECK_MS milliseconds. The number of requests per second is
+ * therefore independent of the number of resting databases.
  */
 const RESTING_CHECK_MS = 10_000
 
 /**
- * Maximum number of doublings of the time for which the files of a database stay open after rests
- * that cost a full copy: 43 minutes.
+ * If closing the files of an idle database costs a full copy of the database, the files then stay
+ * open twice as long as before. MOST_DOUBLINGS is the maximum number of times that this period is
+ * doubled, so its maximum is 43 minutes.
  */
 const MOST_DOUBLINGS = 8
 
-/** Replicas of one store that upload at the same time; an upload of many files takes several turns. */
+/**
+ * Limits the number of replicas of one store that upload at the same time. An upload of many files
+ * waits for its turn several times.
+ */
 const uploadTurns = new StoreTurns(64)
 
-/** The first syncs of the databases of this thread, not all at the same time. */
+/** The queue that limits how many databases of this thread run their first sync at a time. */
 let firstSyncs: PQueue | undefined
 function firstSyncQueue(): PQueue {
   firstSyncs ??= new PQueue({ concurrency: firstOpenings() })
@@ -76,14 +82,14 @@ const AFTER_FIRST_SYNCS = { priority: -1 }
 const BEFORE_FIRST_SYNCS = { priority: 1 }
 
 /**
- * Minimum time between two snapshots requested by compaction, in milliseconds: each contains the
- * whole database.
+ * Minimum time between two snapshots requested by compaction, in milliseconds. Snapshots are
+ * limited in this way because each snapshot contains the whole database.
  */
 const REPAIR_PAUSE_MS = 600_000
 
 /**
- * Replicates one database: checks the WAL at intervals, stages and uploads files, retries, and
- * stops when it is fenced.
+ * Replicates one database. A Replicator checks the WAL at intervals, stages and uploads L0 files,
+ * retries after errors, and stops when it is fenced.
  */
 export class Replicator {
   readonly path: string
@@ -92,39 +98,49 @@ export class Replicator {
   readonly #observe: PrimaryObserver
   readonly #uploads: UploadLoop
   readonly #monitorErrors: Backoff
-  /** Errors of emptying the WAL before the files of an idle database are closed. */
+  /**
+   * Delays after errors of the checkpoint that empties the WAL of an idle database before its files
+   * are closed.
+   */
   readonly #restErrors: Backoff
-  /** By the monotonic clock. */
+  /** The monotonic time before which the files of an idle database stay open. */
   #noRestBefore = Number.NEGATIVE_INFINITY
   readonly #replicaMonitor: ReplicaMonitor
   #primary: PrimaryDatabase | undefined
   #opening: Promise<PrimaryDatabase> | undefined
   #uploader: Uploader | undefined
-  /** The database is being replaced by the newest state of the replica. */
+  /**
+   * Settles when the diverged database has been replaced by the newest state of the replica, or
+   * undefined if no replacement is running.
+   */
   #replacing: Promise<void> | undefined
   #lease: LeaseKeeper | undefined
   #compaction: CompactionScheduler | undefined
   #check: ScheduledCheck | undefined
   #monitorTimer: Timer | undefined
-  /** Since when there is no database file, by the monotonic clock. */
+  /**
+   * The monotonic time at which the database file was first missing, or undefined while the file
+   * exists.
+   */
   #missingSince: number | undefined
   readonly #missingReports = new GrowingInterval()
-  /** Why the replicator has stopped, although it was not closed. */
+  /** The error that stopped the replicator without a call of close(). */
   #ended: LitestreamError | undefined
   #closed = false
   #running = false
   #noteEnd = () => {}
-  /** When the last commit was found, by the monotonic clock, and the TXID since then. */
+  /** The monotonic time at which the latest new commit was found. */
   #changedAt = monotonicMs()
   #changedTxid = 0
-  /** When compaction last requested a snapshot, by the monotonic clock. */
+  /** The monotonic time at which compaction last requested a snapshot. */
   #repairedAt = Number.NEGATIVE_INFINITY
   /** Aborts every request to the store when close() has reached its time limit. */
   readonly #life = new AbortController()
 
   constructor(path: string, client: ReplicaClient, options: Partial<ReplicatorOptions>, observe: PrimaryObserver) {
     this.path = path
-    // Only this primary may write to the replica, so its files are listed once.
+    // Only this primary may write to the replica, so the replica client lists the files of the
+    // replica once and then remembers them.
     this.client = new KnownLevels(clientUnderSignal(client, this.#life.signal))
     this.#options = { ...DEFAULT_REPLICATOR_OPTIONS, ...options }
     this.#observe = observe
@@ -186,28 +202,34 @@ export class Replicator {
     )
   }
 
-  /** The database, after it was opened; compaction and snapshots read from it. */
+  /**
+   * The database from which compaction and snapshots read, or undefined until the database was
+   * opened.
+   */
   get primary(): PrimaryDatabase | undefined {
     return this.#primary
   }
 
   /**
-   * Levels, snapshots and retention of the replica; undefined before the first upload, or if they
-   * are disabled.
+   * The scheduler of compaction, snapshots and retention of the replica. The value is undefined
+   * before the first upload, and if the options disable compaction.
    */
   get compaction(): CompactionScheduler | undefined {
     return this.#compaction
   }
 
   /**
-   * Whether the files of the database are closed because nothing changes it, and the replica has
-   * everything.
+   * Whether the database rests (its files are closed because nothing changes it) and the replica
+   * has every commit.
    */
   get isSettled(): boolean {
     return this.#primary?.isResting === true && this.#uploader?.isUpToDate === true && !this.#uploader.divergence
   }
 
-  /** Starts working in the background. Waits for a database that does not exist yet. */
+  /**
+   * Starts the replication in the background. If the database does not exist yet, the replication
+   * waits for the database.
+   */
   start(): void {
     this.#running = true
     this.#noteEnd = noteStart()
@@ -221,8 +243,9 @@ export class Replicator {
   }
 
   /**
-   * Syncs and uploads for the first time. Resolves when the replica has everything, when that fails
-   * or takes long, and with many databases when the files of this one are closed.
+   * Runs the first sync and the first upload of the database. Resolves when the replica has every
+   * commit, when the first upload has failed, or after ALIGN_MS. If the process replicates many
+   * databases, resolves after the files of an idle database were closed again.
    */
   async #firstSync(): Promise<void> {
     if (!this.#running) return
@@ -239,8 +262,9 @@ export class Replicator {
   }
 
   /**
-   * With many databases, one that nothing has changed since an earlier process closed its files stays
-   * closed. Its replica is compared as after any other start.
+   * If the process has many databases, the files of this database stay closed if nothing has
+   * changed them after an earlier process closed them. The replica of such a database is compared
+   * with the database as after any other start.
    */
   async #beginsResting(): Promise<boolean> {
     const { monitorInterval } = this.#options
@@ -298,8 +322,8 @@ export class Replicator {
   }
 
   /**
-   * Syncs now. Throws the error that prevents it; background work continues. A signal or `timeout`
-   * ends only the wait, not the upload.
+   * Syncs immediately. Throws the error that prevents the sync. After the error, the replication
+   * continues in the background. A signal or `timeout` ends only the wait, not the upload.
    */
   sync({ wait = false, ...waiting }: SyncOptions = {}): Promise<SyncResult> {
     const work = async () => {
@@ -318,9 +342,9 @@ export class Replicator {
   }
 
   /**
-   * Records in the replica that a user has acknowledged its divergences, and uploads the files that
-   * were refused because of them. Returns the divergences that were not acknowledged before. Throws
-   * errors of the store.
+   * Records in the replica that a user has acknowledged the divergences of this database, and
+   * uploads the files that were refused because of these divergences. Returns the divergences that
+   * were not acknowledged before. Throws errors of the store.
    */
   acknowledge(waiting: WaitOptions = {}): Promise<readonly Divergence[]> {
     return withDeadline(`acknowledging the divergence of ${this.path}`, waiting, async () => {
@@ -333,9 +357,9 @@ export class Replicator {
   }
 
   /**
-   * Syncs once more, uploads everything and releases the database. If the sync fails, throws after
-   * the release. Takes at most `shutdownSyncTimeout` plus CLOSE_GRACE_MS; aborting `signal` ends it
-   * immediately, including running requests.
+   * Syncs the database a last time, uploads all staged files and releases the database. If the last
+   * sync fails, `close` throws after the release. `close` takes at most `shutdownSyncTimeout` plus
+   * CLOSE_GRACE_MS. Aborting `signal` ends `close` and its running requests immediately.
    */
   async close(signal?: AbortSignal): Promise<void> {
     if (this.#closed) return
@@ -369,7 +393,8 @@ export class Replicator {
   }
 
   /**
-   * Releases the database and the replica without a sync. Aborting `signal` cancels its requests.
+   * Releases the database and the replica without a sync. Aborting `signal` cancels the requests of
+   * the release.
    */
   async abandon(signal?: AbortSignal): Promise<void> {
     if (this.#closed) return
@@ -392,8 +417,8 @@ export class Replicator {
       await this.#uploader?.close()
       await this.#lease?.stop()
     } catch (error) {
-      // The writer record and the lease remain: the lease expires, and the next primary overwrites
-      // the record.
+      // If this request fails, the writer record and the lease remain in the replica. The lease
+      // then expires, and the next primary overwrites the writer record.
       this.#uploads.errors.gaveUp(asReplicationError(error, this.path))
     }
   }
@@ -407,8 +432,8 @@ export class Replicator {
   }
 
   /**
-   * The last sync of a database that waits for its first one. Of thousands, a few are opened at a
-   * time. If the waiting is aborted, the database is not opened.
+   * Runs the last sync of a database whose first sync is still in the queue. The queue opens only a
+   * few databases at a time. If the wait in the queue is aborted, the database is not opened.
    */
   async #onlySync(): Promise<void> {
     let running: Promise<void> | undefined
@@ -438,7 +463,8 @@ export class Replicator {
         return
       } catch (error) {
         if (isLitestreamError(error, 'NOT_FOUND', 'DATABASE_REPLACED')) {
-          // The database was deleted; everything committed before is staged.
+          // The database was deleted. Every transaction that was committed before the deletion is
+          // staged.
           await this.#uploads.run()
           return
         }
@@ -456,7 +482,9 @@ export class Replicator {
     }
   }
 
-  /** Stops the replicator if this process must not replicate the database. */
+  /**
+   * Syncs the database, and stops the replicator if this process must not replicate the database.
+   */
   async #syncOrEnd(options?: { readonly checkpoint?: boolean }): Promise<PrimaryDatabase> {
     try {
       const primary = await this.#open()
@@ -468,9 +496,9 @@ export class Replicator {
     }
   }
 
-  /** Opens the database on first use; concurrent callers share the attempt. */
+  /** Opens the database on first use. Concurrent callers share one attempt to open the database. */
   async #open(): Promise<PrimaryDatabase> {
-    // An upload reports why it failed.
+    // If the replacement of the database failed, the upload has already reported the error.
     await this.#replacing?.catch(ignoredHere)
     await this.#lease?.ensure()
     if (this.#primary) return this.#primary
@@ -488,9 +516,9 @@ export class Replicator {
     const uploader = this.#makeUploader(primary)
     this.#uploader = uploader
     if (primary.snapshotReason !== undefined) {
-      // The TXID of a snapshot depends on the replica. If the store does not respond, commits are
-      // staged without waiting, and the snapshot is made again if the replica turns out to have
-      // later TXIDs.
+      // The TXID of a snapshot depends on the replica. If the store does not respond within
+      // ALIGN_MS, commits are staged without waiting for the store. If the replica later turns out
+      // to have higher TXIDs, the snapshot is made again.
       const enough = new AbortController()
       const aligned = this.#uploads.exclusive(() => uploader.align()).catch(ignoredHere)
       const unlink = linkAbort(this.#life.signal, enough)
@@ -519,26 +547,28 @@ export class Replicator {
       this.#monitorErrors.worked()
       this.#missingSince = undefined
     } catch (error) {
-      // A missing database is not an error; the replicator waits for it.
+      // A missing database is not an error, because the replicator waits until the database exists.
       const waits = isLitestreamError(error, 'NOT_FOUND') && error.file === this.path
       if (waits) this.#reportMissing(error)
       if (!this.#ended && !waits) {
         next = this.#monitorErrors.failed(asReplicationError(error, this.path))
       }
     }
-    // Scheduled also after an error, so that files staged before it are uploaded.
+    // An upload is scheduled also after a failed sync, so that files staged before the failure are
+    // uploaded.
     this.#uploads.schedule()
     if (quiet && (await this.#restIfIdle())) return
     this.#scheduleMonitor(next)
   }
 
-  /** Closes the files of an idle database if the process has many; see `shouldRest`. */
+  /** Closes the files of an idle database if the process has many databases (see `shouldRest`). */
   async #restIfIdle(): Promise<boolean> {
     const primary = this.#primary
     const { monitorInterval } = this.#options
     if (!primary || !this.#running || this.#lease || this.#replacing || this.#ended) return false
-    // An application that opens the database for each commit makes a rest cost a full copy: the files
-    // then stay open twice as long each time.
+    // If an application opens the database for each commit, closing the database here always causes
+    // a full copy of the database. After each such full copy, the files of the database stay open
+    // twice as long.
     const idleMs = (monotonicMs() - this.#changedAt) / 2 ** Math.min(primary.costlyRests, MOST_DOUBLINGS)
     if (monitorInterval >= MAX_DELAY_MS || !shouldRest(idleMs) || monotonicMs() < this.#noRestBefore) return false
     try {
@@ -546,31 +576,37 @@ export class Replicator {
       this.#restErrors.worked()
       if (!rests) return false
     } catch (error) {
-      // Of a deleted or replaced database the next sync fails with the same error and reports it.
+      // If the database was deleted or replaced, the next sync fails with the same error and
+      // reports it.
       const isOver = !this.#running || this.#ended !== undefined
       if (isOver || isLitestreamError(error, 'NOT_FOUND', 'DATABASE_REPLACED')) return false
       this.#noRestBefore = monotonicMs() + this.#restErrors.failed(asReplicationError(error, this.path))
       return false
     }
     this.#replicaMonitor.reschedule()
-    // The call that opened the files again has also restarted the monitor.
+    // If the files of the database were opened again meanwhile, the call that opened them has also
+    // restarted the monitor.
     return primary.isResting
   }
 
-  /** The files of a resting database have changed, or are open again. */
+  /** Must be called when the files of a resting database have changed or were opened again. */
   #wake(): void {
     this.#scheduleMonitor(0)
     this.#replicaMonitor.reschedule()
   }
 
   /**
-   * Whether there is nothing to sync; with a lease, each sync makes certain first that it is held.
+   * Whether the database has no new commits to sync. With a lease the result is always false,
+   * because each sync first makes sure that this primary holds the lease.
    */
   get #isQuiet(): boolean {
     return !this.#lease && !this.#replacing && !this.#ended && this.#primary?.isQuiet === true
   }
 
-  /** Nothing is backed up while there is no database: a wrong path must not stay unnoticed. */
+  /**
+   * Reports that the database file does not exist. If a user configured a wrong path, the commits
+   * of the real database are not backed up, so the user must see the report.
+   */
   #reportMissing({ hint }: LitestreamError): void {
     if (this.#options.allowMissing) return
     if (this.#missingSince === undefined) this.#missingReports.reset()
@@ -580,7 +616,8 @@ export class Replicator {
   }
 
   /**
-   * Compares the replica with the uploaded files; if it needs a snapshot, that is uploaded soon.
+   * Compares the replica with the uploaded files. If the replica needs a snapshot, a snapshot is
+   * uploaded soon.
    */
   async #checkReplica(): Promise<void> {
     await this.#lease?.ensure()
@@ -589,8 +626,7 @@ export class Replicator {
   }
 
   /**
-   * Compaction cannot continue with the files in the replica, so a snapshot of the database is
-   * uploaded.
+   * Uploads a snapshot of the database if compaction cannot continue with the files in the replica.
    */
   async #repairFor(error: LitestreamError): Promise<void> {
     if (!this.#running || monotonicMs() - this.#repairedAt < REPAIR_PAUSE_MS) return
@@ -604,7 +640,7 @@ export class Replicator {
     this.#startCompaction()
   }
 
-  /** Called when the replica has every commit for the first time. */
+  /** Starts compaction when the replica has every commit for the first time. */
   #startCompaction(): void {
     const { compaction } = this.#options
     if (this.#compaction || !this.#running || !compaction || !this.#primary) return
@@ -635,8 +671,8 @@ export class Replicator {
   }
 
   /**
-   * With `onDivergence: 'restore'`: replaces a database that diverged. Returns false for any other
-   * error.
+   * If `onDivergence` is `'restore'`, replaces a database that diverged by the newest state of the
+   * replica. Returns false if `error` is not REPLICA_DIVERGED.
    */
   async #replaceIfDiverged(error: unknown): Promise<boolean> {
     if (this.#options.onDivergence !== 'restore' || !isLitestreamError(error, 'REPLICA_DIVERGED')) return false
@@ -668,8 +704,8 @@ export class Replicator {
   }
 
   /**
-   * Another primary writes to the replica, or another copy of SQLite uses the database: stops
-   * reading, writing and checkpointing.
+   * Stops reading, writing and checkpointing the database, because another primary writes to the
+   * replica or another copy of SQLite uses the database.
    */
   async #stopForGood(error: LitestreamError): Promise<void> {
     if (this.#ended) return
@@ -681,5 +717,5 @@ export class Replicator {
   }
 }
 
-/** The next upload fails with the same error and reports it. */
+/** Ignores an error, because the next upload fails with the same error and reports that error. */
 function ignoredHere(): void {}

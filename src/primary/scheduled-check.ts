@@ -6,14 +6,15 @@ import type { PrimaryObserver } from './events.js'
 import { databaseError } from './source/database-error.js'
 
 /**
- * Minimum interval in milliseconds: a check reads the whole database, and meanwhile keeps
- * checkpoints from emptying the WAL.
+ * Minimum interval between two checks, in milliseconds. A check reads the whole database, and
+ * checkpoints cannot empty the WAL during a check.
  */
 const LEAST_INTERVAL = 24 * 3600 * 1000
 
 /**
- * SQLite's quick_check of the database at `validation.interval`: reports the warning of a restore
- * while the database still exists. Runs in a worker thread, one check at a time.
+ * Runs SQLite's quick_check of the database at the interval `validation.interval`. A check reports
+ * the damage that a restore would find later, while the database still exists. Checks run in a
+ * worker thread, one check at a time.
  */
 export class ScheduledCheck {
   readonly #db: string
@@ -23,7 +24,7 @@ export class ScheduledCheck {
   #running: Promise<void> = Promise.resolve()
 
   /**
-   * `interval`: the validation interval in milliseconds. The first check runs after one interval.
+   * `interval` is the validation interval in milliseconds. The first check runs after one interval.
    */
   constructor(db: string, interval: number, observe: PrimaryObserver) {
     this.#db = db
@@ -55,7 +56,7 @@ export class ScheduledCheck {
     }
   }
 
-  /** Interrupts a running check, and resolves when it has ended. */
+  /** Interrupts a running check, and resolves when that check has ended. */
   async stop(): Promise<void> {
     this.#stop.abort()
     this.#timer?.stop()

@@ -3,8 +3,8 @@ import { GrowingInterval } from '../util/growing-interval.js'
 import type { PrimaryEvents, PrimaryObserver } from './events.js'
 
 /**
- * A condition that does not stop the work but must stay visible while it lasts: reported at growing
- * intervals until it ends.
+ * Reports an error that does not stop the work but must stay visible while it lasts. A
+ * StandingError is reported at growing intervals until its cause is gone.
  */
 export class StandingError {
   readonly #db: string
@@ -23,7 +23,7 @@ export class StandingError {
     return this.#failures > 0
   }
 
-  /** `retryMs`: time until the next check, in milliseconds. */
+  /** `retryMs` is the time in milliseconds until the cause of the error is checked again. */
   raise(error: LitestreamError, retryMs: number): void {
     this.#failures++
     if (!this.#reports.due()) return

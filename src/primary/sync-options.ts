@@ -3,37 +3,45 @@ import type { ByteSize } from '../util/byte-size.js'
 import type { Resolved } from '../util/check-arguments.js'
 import type { Duration } from '../util/duration.js'
 
-/** How the WAL is read and checkpointed, as a program gives it; every default is Litestream's. */
+/**
+ * The settings with which a program controls how the primary reads and checkpoints the WAL. Every
+ * default is the default of Litestream.
+ */
 export interface SyncSettings {
   /**
-   * The state folder, for staged files and state; default `.<database>-litestream` beside the
-   * database.
+   * The state folder, which holds staged files and the state file. The default is
+   * `.<database>-litestream` beside the database.
    */
   readonly metaPath?: string
-  /** How long the primary waits for a lock of the application; default 1 s. */
+  /** How long the primary waits for a lock of the application (default 1 s). */
   readonly busyTimeout?: Duration
-  /** Checkpoint when this many pages of the WAL are not in the database file yet; default 1000. */
+  /**
+   * The primary runs a checkpoint when this many pages of the WAL are not in the database file yet
+   * (default 1000).
+   */
   readonly minCheckpointPages?: number
   /**
-   * Checkpoint this long after the last one if anything was committed since; 0: never. Default 1 m.
+   * The primary runs a checkpoint this long after the last checkpoint if a transaction was
+   * committed meanwhile (default 1 m). The value 0 disables checkpoints by time.
    */
   readonly checkpointInterval?: Duration
   /**
-   * Wait for readers and truncate the -wal when it has grown to this many pages; 0: never. Default
-   * 121,359.
+   * When the -wal has grown to this many pages (default 121,359), the primary waits for readers and
+   * truncates the -wal. The value 0 disables this truncation.
    */
   readonly truncatePages?: number
-  /** Size of the WAL after which an L0 file ends, at the next commit; default 64 MiB. */
+  /** Size of the WAL after which an L0 file ends at the next commit (default 64 MiB). */
   readonly maxSyncWalBytes?: ByteSize
 }
 
-/** The options in milliseconds and bytes, with every default. */
+/** The settings of the primary in milliseconds and bytes, with every default. */
 export interface PrimaryOptions extends Required<Omit<Resolved<SyncSettings>, 'metaPath'>> {
   readonly metaPath?: string
   /**
-   * The SQLite driver of the primary's own connections: the one that the application opens the
-   * database with in the same process. Default: the copy that has the database open, otherwise
-   * better-sqlite3 if it is installed, otherwise node:sqlite.
+   * The SQLite driver of the primary's own connections, which should be the driver with which the
+   * application opens the database in the same process. By default, the primary uses the driver
+   * that has the database open. If no driver has the database open, the primary uses better-sqlite3
+   * if it is installed, and otherwise node:sqlite.
    */
   readonly driver?: DriverChoice
 }

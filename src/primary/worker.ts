@@ -1,4 +1,5 @@
-// The worker thread of replicate(): runs one Replicator and answers messages.
+// The worker thread of replicate(), which runs one Replicator and answers the messages of the
+// handle.
 import { parentPort, workerData } from 'node:worker_threads'
 import { serializeError } from '../errors.js'
 import { openReplicaClient } from '../storage/open.js'

@@ -8,7 +8,7 @@ import { parseWalIndex, WAL_INDEX_SIZE, type WalIndex } from '../../wal/wal-inde
 import { databaseError } from './database-error.js'
 
 /**
- * One of the primary's own connections to the database. The connection never checkpoints
+ * One of the primary's own connections to the database. Such a connection never checkpoints
  * automatically, keeps the -wal when it closes, and reads the file and the wal-index through
  * SQLite's handles (docs/contributors/invariants.md says why).
  */
@@ -19,8 +19,8 @@ export class SourceConnection {
   readonly #indexBytes = new Uint8Array(WAL_INDEX_SIZE)
 
   /**
-   * `busyTimeout` in milliseconds. Throws DATABASE_INVALID, DATABASE_BUSY, ACCESS_DENIED or
-   * DRIVER_MISSING.
+   * `busyTimeout` is the time in milliseconds for which a statement waits for a lock. Throws
+   * DATABASE_INVALID, DATABASE_BUSY, ACCESS_DENIED or DRIVER_MISSING.
    */
   constructor(path: string, busyTimeout: number, driver?: DriverChoice) {
     this.path = path
@@ -30,12 +30,12 @@ export class SourceConnection {
       throw databaseError(error, path, 'opening it')
     }
     try {
-      // The first read opens the files, so that a file which is not a database is reported before
-      // anything is changed.
+      // The first read opens the files. A file that is not a database is therefore reported before
+      // the primary changes anything.
       this.sqlite.value('PRAGMA schema_version')
       this.#source = takeSource(this.sqlite)
-      // This connection reads few pages: without this, SQLite sets aside memory for 20 when the
-      // first one is read.
+      // The primary's connections read few pages. Without `cache_size = 4`, SQLite allocates memory
+      // for 20 pages at the first read.
       this.sqlite.exec('PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 4; PRAGMA shrink_memory')
     } catch (error) {
       this.sqlite.close()
@@ -43,10 +43,10 @@ export class SourceConnection {
     }
   }
 
-  /** Undefined if no wal-index exists, or while a writer is changing it. */
+  /** Returns the wal-index, or undefined if no wal-index exists or a writer is changing it. */
   walIndex(): WalIndex | undefined {
-    // A writer needs some nanoseconds between the two copies of the header; 100 attempts take
-    // longer than that.
+    // A writer needs some nanoseconds to write the two copies of the wal-index header. 100 attempts
+    // to read the header take longer than that write.
     for (let i = 0; i < 100; i++) {
       if (!native.sourceWalIndex(this.#source, this.#indexBytes)) return undefined
       const index = parseWalIndex(this.#indexBytes)
@@ -55,7 +55,10 @@ export class SourceConnection {
     return undefined
   }
 
-  /** Fills `out` with bytes of the file from `offset` on, without the WAL's changes. */
+  /**
+   * Fills `out` with bytes of the database file, beginning at `offset`, without the changes in the
+   * WAL.
+   */
   readFile(offset: number, out: Uint8Array): void {
     const rc = native.sourceRead(this.#source, offset, out)
     if (rc === 0) return
@@ -70,7 +73,7 @@ export class SourceConnection {
     )
   }
 
-  /** Runs `statement`; converts errors to LitestreamErrors. */
+  /** Runs `statement`, and converts SQLite's errors to LitestreamErrors. */
   exec(statement: string, doing: string): void {
     try {
       this.sqlite.exec(statement)
@@ -80,8 +83,8 @@ export class SourceConnection {
   }
 
   /**
-   * A passive checkpoint on the thread pool; the connection must not be used meanwhile. Resolves
-   * with an SQLite result code.
+   * Runs a passive checkpoint on the thread pool. The connection must not be used until the promise
+   * of `checkpoint` resolves. Resolves with an SQLite result code.
    */
   checkpoint(): Promise<number> {
     return native.sourceCheckpoint(this.#source)

@@ -6,8 +6,8 @@ import { kindOf } from '../../fs/kind.js'
 import { sqliteCode } from '../../sqlite/sqlite-error.js'
 
 /**
- * Converts an SQLite error about the database at `file` to a LitestreamError; LitestreamErrors are
- * returned unchanged.
+ * Converts an SQLite error about the database at `file` to a LitestreamError. Returns a
+ * LitestreamError unchanged.
  */
 export function databaseError(error: unknown, file: string, doing: string): LitestreamError {
   if (isLitestreamError(error)) return error
@@ -47,9 +47,10 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
 }
 
 /**
- * ACCESS_DENIED if this user cannot write to the database, or its file system is mounted read-only.
- * SQLite reports that as a lock or a file that it cannot open, depending on which files exist.
- * `directory`: also if the user cannot create files beside the database.
+ * Returns ACCESS_DENIED if this user cannot write to the database or the file system of the
+ * database is mounted read-only. SQLite reports missing write permission as a lock or as a file
+ * that it cannot open, depending on which files exist. With `directory`, returns ACCESS_DENIED also
+ * if the user cannot create files in the folder of the database.
  */
 export function unwritableError(
   file: string,
@@ -79,8 +80,8 @@ function deniedError(file: string, place: string, doing: string, cause: unknown)
 }
 
 /**
- * DATABASE_INVALID if the path names a directory, a device, a FIFO or a socket. SQLite would open a
- * device and write to it.
+ * Returns DATABASE_INVALID if the path names a directory, a device, a FIFO or a socket. SQLite
+ * would open a device and write to the device.
  */
 export function specialFileError(file: string): LitestreamError | undefined {
   const stats = statSync(file, { throwIfNoEntry: false })
@@ -93,7 +94,10 @@ export function specialFileError(file: string): LitestreamError | undefined {
   return new LitestreamError('DATABASE_INVALID', `${file} is a directory`, { file, hint })
 }
 
-/** Like databaseError, for errors anywhere between the database and its replica. */
+/**
+ * Converts an error of reading the database or of writing the replica to a LitestreamError, as
+ * databaseError does.
+ */
 export function asReplicationError(error: unknown, path: string): LitestreamError {
   return databaseError(error, path, 'replicating it')
 }

@@ -9,15 +9,17 @@ import { hasRemovedShm } from './sqlite-copies.js'
 /** Size in bytes of the pieces in which SQLite maps the wal-index. */
 const SHM_REGION = 32_768
 
-/** Whether the paths of a database still name the files that were opened. */
+/** The result of comparing the files that the paths of a database name with the opened files. */
 export type Presence =
   | { readonly kind: 'same' }
-  /** No file has the database's name. */
+  /** `deleted` means that the path of the database names no file any more. */
   | { readonly kind: 'deleted' }
   /**
-   * The paths name other files. `database`: the database file is among them. `trusted`: the
-   * contents of the opened files are still valid, for a last sync. `onlyHere`: the -wal was removed
-   * and no other process has it, so its frames are lost once it is closed.
+   * `replaced` means that the path of the database, of the -wal or of the -shm names another file
+   * than the opened one. `database` says whether the database file itself was replaced. `trusted`
+   * says whether the contents of the opened files are still valid for a last sync. `onlyHere` says
+   * that the -wal was removed and no other process has it open, so that its frames are lost when
+   * this process closes the -wal.
    */
   | {
       readonly kind: 'replaced'
@@ -26,22 +28,28 @@ export type Presence =
       readonly database?: boolean
       readonly onlyHere?: boolean
     }
-  /** `what` was removed or replaced, but process `pid` (-1: unknown, 0: this one) still commits to the files that were opened. */
+  /**
+   * `lost` means that the file `what` was removed or replaced, but process `pid` still commits to
+   * the opened files. `pid` is -1 if the process is unknown, and 0 for this process.
+   */
   | { readonly kind: 'lost'; readonly what: string; readonly pid: number }
-  /** Another program than SQLite wrote to the database file. */
+  /** `rewritten` means that a program other than SQLite wrote to the database file. */
   | { readonly kind: 'rewritten' }
 
 const SAME: Presence = { kind: 'same' }
 
-/** A database file and its wal-index at a moment without a running checkpoint. */
+/**
+ * The identity of a database file and the contents of its wal-index at a moment without a running
+ * checkpoint.
+ */
 interface Look {
   readonly file: FileIdentity
   readonly index: WalIndex
 }
 
 /**
- * The identities of an opened database file, its -wal and its -shm, compared with the files that
- * their paths name now. Uses only stat, which affects no lock.
+ * Compares the identities of an opened database file, its -wal and its -shm with the files that
+ * their paths name now. DatabaseFiles calls only stat, which affects no lock.
  */
 export class DatabaseFiles {
   readonly #path: string
@@ -53,15 +61,15 @@ export class DatabaseFiles {
   readonly #shmPath: string
   readonly #shm: FileIdentity | undefined
   /**
-   * Whether connections of this process still use a removed -shm, which each new connection then
-   * gets too.
+   * Whether connections of this process still use a removed -shm. If so, SQLite uses the removed
+   * -shm for each new connection of this process too.
    */
   readonly #sharesRemovedShm: boolean
   #look: Look | undefined
 
   /**
-   * `path`: as the caller passed it; `real`: without symbolic links, as SQLite names the other two
-   * files.
+   * `path` is the path of the database as the caller passed it. `real` is the path without symbolic
+   * links, from which SQLite derives the names of the -wal and the -shm.
    */
   constructor(path: string, real: string, database: FileIdentity, wal: WalFile, pageSize: number) {
     this.#path = path
@@ -76,13 +84,16 @@ export class DatabaseFiles {
     this.#sharesRemovedShm = hasRemovedShm(real)
   }
 
-  /** The current database file, or the opened one if the path does not exist any more. */
+  /**
+   * Returns the identity of the current database file, or of the opened file if the path names no
+   * file any more.
+   */
   identify(): FileIdentity {
     return identifyFile(this.#path) ?? this.#database
   }
 
   /**
-   * Five calls of stat. `walIndex` reads the wal-index; it is called only while reading the -shm is
+   * Calls stat five times. `walIndex` reads the wal-index and is called only if reading the -shm is
    * safe.
    */
   presence(walIndex: () => WalIndex | undefined): Presence {
@@ -97,8 +108,8 @@ export class DatabaseFiles {
     const index = walIndex()
     if (index && this.#isCut(index)) {
       const again = walIndex()
-      // A connection that has just truncated the -wal has changed the wal-index too; the next sync
-      // decides.
+      // A connection that has just truncated the -wal has also changed the wal-index. In that case,
+      // the next sync decides whether the -wal was replaced.
       if (!again || !sameCommit(index, again) || !this.#isCut(again)) return SAME
       return { kind: 'replaced', what: `${this.#walPath}, which is shorter than the wal-index says,`, trusted: false }
     }
@@ -106,8 +117,9 @@ export class DatabaseFiles {
   }
 
   /**
-   * Whether the -wal lacks frames that the wal-index lists; SQLite updates the wal-index after
-   * writing the frames.
+   * Whether the -wal file is too short for the frames that the wal-index lists. SQLite updates the
+   * wal-index only after it has written the frames to the -wal, so a complete -wal is never too
+   * short.
    */
   #isCut({ frames }: WalIndex): boolean {
     return frames > 0 && (identifyFile(this.#walPath)?.size ?? 0) < walSize(frames, this.#pageSize)
@@ -117,7 +129,7 @@ export class DatabaseFiles {
     if (this.#sharesRemovedShm) return { kind: 'lost', what: this.#shmPath, pid: 0 }
     const sameWal = wal !== undefined && this.#wal !== undefined && isSameFile(wal, this.#wal)
     const sameShm = shm !== undefined && this.#shm !== undefined && isSameFile(shm, this.#shm)
-    // Reading memory beyond the end of the file would end the process (SIGBUS); SQLite makes a new
+    // Reading memory beyond the end of the -shm would end the process (SIGBUS). SQLite makes a new
     // wal-index when the database is opened again.
     if (sameShm && shm.size < SHM_REGION) return { kind: 'replaced', what: this.#shmPath, trusted: false }
     if (sameWal && sameShm) return undefined
@@ -127,7 +139,10 @@ export class DatabaseFiles {
     return { kind: 'replaced', what, trusted: sameShm, onlyHere: sameShm && (wal?.size ?? 0) === 0 }
   }
 
-  /** Called after a checkpoint, which has changed the database file. */
+  /**
+   * Must be called after each checkpoint of the primary, because a checkpoint changes the database
+   * file.
+   */
   checkpointed(index: WalIndex | undefined): void {
     this.#look = undefined
     if (index) this.#isRewritten(this.identify(), index)
@@ -135,8 +150,8 @@ export class DatabaseFiles {
 
   /**
    * Whether the database file was written to although no checkpoint ran. In WAL mode only
-   * checkpoints write to it, and they record their progress in the wal-index before and after.
-   * Compares two moments without a running checkpoint.
+   * checkpoints write to the database file, and a checkpoint records its progress in the wal-index
+   * before and after the write. The comparison uses two moments at which no checkpoint was running.
    */
   #isRewritten(file: FileIdentity, index: WalIndex): boolean {
     const before = this.#look

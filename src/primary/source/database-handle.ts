@@ -15,7 +15,7 @@ import { isShared, sharedDatabase } from './sqlite-copies.js'
  */
 const CHECK_EVERY = 1000
 
-/** A database and its -wal as they were opened; their paths may later name other files. */
+/** An opened database and its -wal. The paths of the opened files may later name other files. */
 export class OpenedDatabase {
   readonly source: SourceDatabase
   readonly wal: WalFile
@@ -62,9 +62,9 @@ export class OpenedDatabase {
   }
 
   /**
-   * Throws DATABASE_SHARED if another copy of SQLite in this process uses the database, too. Call
-   * this whenever there was a commit. The connections then stay open (see
-   * SourceDatabase.leaveOpen).
+   * Throws DATABASE_SHARED if another copy of SQLite in this process uses the database too. Call
+   * `ensureAlone` whenever there was a commit. After DATABASE_SHARED, the connections stay open
+   * (see SourceDatabase.leaveOpen).
    */
   ensureAlone(): void {
     const now = monotonicMs()
@@ -76,7 +76,10 @@ export class OpenedDatabase {
     this.#checkedAt = now
   }
 
-  /** Whether the paths still name the opened files, and whether only SQLite wrote to them. */
+  /**
+   * Whether the paths of the database still name the opened files, and whether only SQLite wrote to
+   * these files.
+   */
   presence(): Presence {
     return this.#files.presence(() => this.source.walIndex())
   }

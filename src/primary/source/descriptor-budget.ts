@@ -3,35 +3,39 @@ import { LitestreamError } from '../../errors.js'
 import { isErrno } from '../../fs/fs-error.js'
 
 /**
- * Descriptors of an opened database: two connections with the database file and its -wal each, the
- * -shm, the -wal once more to read it, and the state file.
+ * Number of file descriptors of an opened database. The seven descriptors are those of two
+ * connections (a database file and a -wal each), of the -shm, of the -wal that the primary reads
+ * itself, and of the state file.
  */
 const DESCRIPTORS_PER_DATABASE = 7
 
 /**
- * Descriptors that databases leave to the rest of the process: uploads, connections to stores,
- * listeners, restores, Node.js.
+ * Number of file descriptors that databases leave to the rest of the process. Uploads, connections
+ * to stores, listeners, restores and Node.js need the reserved descriptors.
  */
 const DESCRIPTOR_RESERVE = 96
 
 /**
- * Number of databases whose files stay open while nothing is committed. Beyond it, the files of idle
- * databases are closed (sync/rest.ts), so that the descriptors of a process are bounded by what its
- * busy databases need.
+ * Number of databases whose files stay open even if nothing is committed. If more than KEPT_OPEN
+ * databases are open, the primary closes the files of idle databases (sync/primary-database.ts), so
+ * that only busy databases need more descriptors.
  */
 const KEPT_OPEN = 48
 
-/** A database beyond KEPT_OPEN stays open for this long after its last change, in milliseconds. */
+/**
+ * If more than KEPT_OPEN databases are open, a database is closed IDLE_MS milliseconds after its
+ * latest change.
+ */
 const IDLE_MS = 10_000
 
 let databases = 0
-/** Number of databases that are replicated, also those whose files are closed. */
+/** Number of replicated databases, including databases whose files are closed. */
 let started = 0
 let limit: number | undefined
 
 /**
- * RLIMIT_NOFILE of this process; infinite if the system does not report it (all but Linux). Node.js
- * raises it to the hard limit.
+ * Returns RLIMIT_NOFILE of this process, which Node.js raises to the hard limit. Returns infinity
+ * if the system does not report the limit (every system but Linux).
  */
 function descriptorLimit(): number {
   limit ??= readLimit()
@@ -48,7 +52,7 @@ function readLimit(): number {
   }
 }
 
-/** Number of databases whose files stay open while nothing is committed. */
+/** Returns how many databases keep their files open even if nothing is committed. */
 function kept(): number {
   const most = Math.floor((descriptorLimit() - DESCRIPTOR_RESERVE) / DESCRIPTORS_PER_DATABASE)
   return Math.min(KEPT_OPEN, Math.floor(most / 3))
@@ -59,7 +63,7 @@ export function firstOpenings(): number {
   return Math.max(1, kept())
 }
 
-/** Counts a replicated database until the returned function is called. */
+/** Counts one more replicated database, until the returned function is called. */
 export function noteStart(): () => void {
   started++
   let counted = true
@@ -69,28 +73,29 @@ export function noteStart(): () => void {
   }
 }
 
-/** Whether a database that is idle when its replication starts should not be opened. */
+/** Whether the files of an idle database stay closed when its replication starts. */
 export function beginsResting(): boolean {
   return started > kept()
 }
 
-/** Whether so many databases are open that idle ones are closed immediately. */
+/** Whether so many databases are open that the files of idle databases are closed immediately. */
 export function isCrowded(): boolean {
   return databases > 2 * kept()
 }
 
 /**
- * Whether the files of an open database should be closed, which had no change for `idleMs`
- * milliseconds.
+ * Whether the files of an open database should be closed if the database has not changed for
+ * `idleMs` milliseconds.
  */
 export function shouldRest(idleMs: number): boolean {
   return databases > kept() && (idleMs >= IDLE_MS || isCrowded())
 }
 
 /**
- * Counts the descriptors of a database that is about to be opened. Returns a function that gives
- * them back. Throws DESCRIPTOR_LIMIT if they would be taken from the reserve: without it, uploads
- * and health checks of all databases would fail.
+ * Reserves the file descriptors of a database that is about to be opened. Returns a function that
+ * releases the reserved descriptors. Throws DESCRIPTOR_LIMIT if fewer than DESCRIPTOR_RESERVE
+ * descriptors would be left, because the uploads and health checks of all databases would then
+ * fail.
  */
 export function takeDescriptors(file: string): () => void {
   const most = descriptorLimit()

@@ -2,23 +2,26 @@ import { type BigIntStats, fstatSync, statSync } from 'node:fs'
 import { isErrno } from '../../fs/fs-error.js'
 
 /**
- * The identity of the file at a path, and its last modification. Integers as strings, because they
- * may exceed 2^53.
+ * The identity of the file at a path, and the time of its latest modification. Integers that may
+ * exceed 2^53 are strings.
  */
 export interface FileIdentity {
   readonly inode: string
   /**
-   * Birth time in nanoseconds since the epoch. An inode number may be reused soon after a file is
-   * deleted, but not together with this time.
+   * Birth time of the file in nanoseconds since the epoch. A new file may get the inode number of a
+   * deleted file, but never both its inode number and its birth time.
    */
   readonly born: string
-  /** Modification time in nanoseconds since the epoch. */
+  /** Modification time of the file in nanoseconds since the epoch. */
   readonly modified: string
-  /** Bytes. */
+  /** Size of the file in bytes. */
   readonly size: number
 }
 
-/** Uses only stat, which affects no lock. Undefined if the file does not exist. */
+/**
+ * Returns the identity of the file at `path`, or undefined if the file does not exist.
+ * `identifyFile` calls only stat, which affects no lock on the file.
+ */
 export function identifyFile(path: string): FileIdentity | undefined {
   let stats: BigIntStats
   try {
@@ -30,7 +33,7 @@ export function identifyFile(path: string): FileIdentity | undefined {
   return identityOf(stats)
 }
 
-/** The identity of an open file. */
+/** Returns the identity of an open file. */
 export function identifyDescriptor(fd: number): FileIdentity {
   return identityOf(fstatSync(fd, { bigint: true }))
 }
@@ -45,9 +48,9 @@ function identityOf(stats: BigIntStats): FileIdentity {
 }
 
 /**
- * How long after a file was identified a write certainly gives it another modification time, in
- * milliseconds: file systems label writes with the time of the last clock tick (10 ms at most), and
- * some with whole seconds.
+ * Milliseconds that must pass between this call of stat and a later write, so that the write
+ * certainly changes the modification time of the file. A file system stores the time of the clock
+ * tick before a write (at most 10 ms earlier), and some file systems store only whole seconds.
  */
 export function settlingMs({ modified }: FileIdentity): number {
   return modified.endsWith('000000') ? 2100 : 20
@@ -57,7 +60,7 @@ export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
   return a.inode === b.inode && a.born === b.born
 }
 
-/** Whether the two identities show the same file without a write in between. */
+/** Whether both identities belong to the same file and no write happened between them. */
 export function isUnchangedFile(a: FileIdentity, b: FileIdentity): boolean {
   return isSameFile(a, b) && a.modified === b.modified && a.size === b.size
 }

@@ -1,17 +1,23 @@
 import { statSync } from 'node:fs'
 
-/** When the files at some paths were last changed, as far as one call of stat for each shows it. */
+/**
+ * The device, inode, size and times of several files, from one call of stat per file. Equal stamps
+ * mean that stat shows no change of the files.
+ */
 export type FileStamps = readonly number[]
 
-/** Undefined if one of the files does not exist or is inaccessible. */
+/**
+ * Returns the stamps of the files at `paths`, or undefined if one of the files does not exist or is
+ * inaccessible.
+ */
 export function stampFiles(paths: readonly string[]): FileStamps | undefined {
   const stamps: number[] = []
   try {
     for (const path of paths) {
       const stats = statSync(path, { throwIfNoEntry: false })
       if (!stats) return undefined
-      // A file that takes the place of another, and any write, rename, link or change of rights,
-      // gives another ctime or inode.
+      // Each write, rename, link and change of permissions changes the ctime of a file. A file that
+      // replaces another file has a different inode.
       stamps.push(stats.dev, stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs)
     }
   } catch {

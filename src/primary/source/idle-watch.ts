@@ -2,20 +2,21 @@ import { native } from '../../native/addon.js'
 import type { NativeFileStamps } from '../../native/file-stamps.js'
 import { guarded, startInterval, type Timer } from '../../util/timers.js'
 
-/** The watches of this thread, by their interval in milliseconds. */
+/** The watches of this thread, with the interval in milliseconds as the key. */
 const watches = new Map<number, IdleWatch>()
 
-/** One watched database. */
+/** A database whose files an IdleWatch compares. */
 export interface WatchedDatabase {
-  /** Whether a file has changed since the database was added. */
+  /** Whether a file of the database has changed after the database was added to the watch. */
   readonly hasChanged: boolean
-  /** Ends the watch; `onChange` is not called any more. */
+  /** Ends the watch. `onChange` is not called after `stop`. */
   stop(): void
 }
 
 /**
- * Detects changes of databases whose files are closed here, by the metadata of each database file
- * and its -wal: one timer for all databases with the same interval, and two calls of stat for each.
+ * Detects changes of resting databases, whose files this process has closed, by the metadata of
+ * each database file and its -wal. All databases with the same interval share one timer. At each
+ * interval, IdleWatch calls stat twice per database.
  */
 export class IdleWatch {
   readonly #interval: number
@@ -28,8 +29,9 @@ export class IdleWatch {
   }
 
   /**
-   * Compares the files of the database at `file` with their state now, every `interval`
-   * milliseconds. The first difference ends the watch and calls `onChange`, which must not throw.
+   * Compares the files of the database at `file` with their state at the time of this call, every
+   * `interval` milliseconds. The first difference ends the watch and calls `onChange`, which must
+   * not throw.
    */
   static add(file: string, interval: number, onChange: () => void): WatchedDatabase {
     let watch = watches.get(interval)
@@ -40,7 +42,7 @@ export class IdleWatch {
     return watch.#add(file, guarded(onChange))
   }
 
-  /** Number of watched databases of this thread. */
+  /** Number of databases that this thread watches. */
   static get size(): number {
     let size = 0
     for (const watch of watches.values()) size += watch.#callbacks.size

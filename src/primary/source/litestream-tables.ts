@@ -3,10 +3,11 @@ import type { SourceConnection } from './connection.js'
 import { databaseError } from './database-error.js'
 
 /**
- * Litestream's two tables, which are in every replicated database. `_litestream_seq` row 1 counts
- * the primary's own writes, each of which makes the WAL restart after a checkpoint. Row 2 is ours:
- * a random number that distinguishes copies of this database from other databases.
- * `_litestream_lock` stays empty.
+ * Litestream creates two tables in every replicated database. Row 1 of `_litestream_seq` counts the
+ * primary's own writes, each of which makes the WAL restart after a checkpoint. Row 2 of
+ * `_litestream_seq`, which official Litestream does not have, holds a random number that
+ * distinguishes copies of this database from other databases. The table `_litestream_lock` stays
+ * empty.
  */
 const CREATE = `
   CREATE TABLE IF NOT EXISTS _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);
@@ -15,13 +16,16 @@ const CREATE = `
 const LINEAGE_ROW = 2
 
 export interface DatabaseIdentity {
-  /** Positive; equal in all copies of one database. */
+  /** A positive random number that is equal in all copies of one database. */
   readonly lineage: number
-  /** Number of writes by primaries. */
+  /** Number of writes by primaries to the database. */
   readonly sequence: number
 }
 
-/** Creates missing tables and the lineage number. Returns false, without a write, if they exist. */
+/**
+ * Creates missing tables and the lineage number. If the tables and the lineage number already
+ * exist, returns false and writes no page.
+ */
 export function ensureTables(connection: SourceConnection): boolean {
   if (hasTables(connection) && identityOf(connection).lineage !== 0) return false
   const lineage = 1 + randomBytes(6).readUIntBE(0, 6)
@@ -49,7 +53,10 @@ function hasTables({ sqlite, path }: SourceConnection): boolean {
   }
 }
 
-/** The identity in the connection's transaction; zeros for missing rows. */
+/**
+ * Returns the lineage and the sequence as the connection's transaction sees them, with zeros for
+ * missing rows.
+ */
 export function identityOf({ sqlite }: SourceConnection): DatabaseIdentity {
   const rows = sqlite.rows('SELECT id, seq FROM _litestream_seq') as { id: number; seq: number }[]
   const value = (id: number) => rows.find((row) => row.id === id)?.seq ?? 0
@@ -57,8 +64,8 @@ export function identityOf({ sqlite }: SourceConnection): DatabaseIdentity {
 }
 
 /**
- * Writes one page. The write restarts the WAL if the whole WAL is in the database file and no
- * reader uses it.
+ * Writes one page of the database. The write restarts the WAL if every frame of the WAL is in the
+ * database file and no reader uses the WAL.
  */
 export function bumpSequence(connection: SourceConnection): void {
   const upsert = 'INSERT INTO _litestream_seq (id, seq) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET seq = seq + 1'

@@ -4,9 +4,9 @@ import { openRegularSync } from '../../fs/open-regular-sync.js'
 const SQLITE_MAGIC = 'SQLite format 3\0'
 
 /**
- * The database files that primaries of this thread have open, by device and inode. Closing any
- * other descriptor of such a file would drop SQLite's locks on it, so no code on this thread may
- * open one directly.
+ * The database files that primaries of this thread have open, by device and inode. No code on this
+ * thread may open one of these database files directly, because closing the file descriptor would
+ * drop SQLite's locks on the file.
  */
 const open = new Map<string, number>()
 
@@ -24,13 +24,13 @@ export function noteOpen(path: string): () => void {
 }
 
 /**
- * Whether the file begins like an SQLite database; false for anything but a regular file. Throws
- * the system's error if the file cannot be read.
+ * Returns whether the file begins like an SQLite database, or false for a file that is not a
+ * regular file. Throws the system's error if the file cannot be read.
  */
 export function isDatabaseFile(file: string): boolean {
   const stats = statSync(file, { bigint: true })
   if (!stats.isFile()) return false
-  // A replicated database is one, and must not be opened here.
+  // A file that a primary has open is a database, and must not be opened here.
   if (open.has(keyOf(stats))) return true
   const head = Buffer.alloc(SQLITE_MAGIC.length)
   const fd = openRegularSync(file)

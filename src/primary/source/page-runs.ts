@@ -3,29 +3,38 @@ import { lowerBound } from '../../util/sorted.js'
 import type { NewestPages } from '../../wal/frame-scanner.js'
 import type { WalFile } from '../../wal/wal-file.js'
 
-/** The pages of one state of the database: some in the WAL, all others in the database file. */
+/**
+ * The pages of the database as one transaction sees them. Some pages of the database are in the
+ * WAL, and all other pages are in the database file.
+ */
 export interface DatabaseState {
   readonly pageSize: number
-  /** Size in pages. */
+  /** Size of the database in pages. */
   readonly commit: number
   readonly inWal: NewestPages
   readonly wal: WalFile | undefined
-  /** Fills `out` with pages of the database file. */
+  /** Fills `out` with pages of the database file, beginning with page `pgno`, without the WAL. */
   readPages(pgno: number, out: Uint8Array): void
 }
 
 export interface PageRun {
   readonly pgnos: Uint32Array
-  /** The concatenated pages; valid until the RUN_BUFFERS-th run after it is requested. */
+  /**
+   * The concatenated pages of this run. The pages stay valid until RUN_BUFFERS more runs were
+   * requested.
+   */
   readonly pages: Uint8Array
 }
 
 const RUN_BYTES = 1024 * 1024
 
-/** Runs that are valid at the same time, so that several are encoded while the next is read. */
+/**
+ * Number of runs that are valid at the same time. Several runs can therefore be encoded during the
+ * read of the next run.
+ */
 export const RUN_BUFFERS = 3
 
-/** The buffers of successive runs, each of which is allocated once. */
+/** The buffers of successive runs of pages. Each buffer is allocated once and reused. */
 class RunBuffers {
   readonly #size: number
   readonly #buffers: Uint8Array[] = []
@@ -42,7 +51,7 @@ class RunBuffers {
   }
 }
 
-/** All pages of a state in ascending order, without the lock page. */
+/** Yields all pages of `state` in ascending order, without the lock page. */
 export function* allPages(state: DatabaseState): Generator<PageRun, void, undefined> {
   const { pageSize, commit } = state
   const lock = lockPgno(pageSize)
@@ -81,7 +90,7 @@ function overlay(
   }
 }
 
-/** Only the pages in the WAL, in ascending order. */
+/** Yields only the pages that are in the WAL, in ascending order. */
 export function* pagesInWal(inWal: NewestPages, wal: WalFile, pageSize: number): Generator<PageRun, void, undefined> {
   const perRun = Math.max(1, Math.floor(RUN_BYTES / pageSize))
   const buffers = new RunBuffers(Math.min(perRun, inWal.pgnos.length) * pageSize)

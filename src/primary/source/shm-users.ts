@@ -12,17 +12,22 @@ const CHECKPOINT_BYTE = 121
 const CONNECTED_BYTE = 128
 
 /**
- * The pid of another process that has the -shm `file` open, even if the path no longer names it; -1
- * if that process is not visible from here, 0 if there is none or the system cannot report it (all
- * but Linux). Uses SQLite's own descriptor, because closing another one would drop SQLite's locks.
- * `near`: a descriptor that was opened directly after the -shm.
+ * Returns the process ID of another process that has the -shm `file` open, even if its path no
+ * longer names it. Returns -1 if another process has the -shm open but is not visible to this
+ * process. Returns 0 if no other process has the -shm open, or if the operating system cannot
+ * report this (every system but Linux). The function uses SQLite's own descriptor of the -shm,
+ * because closing another descriptor would drop SQLite's locks. `near` is a descriptor that was
+ * opened directly after the -shm.
  */
 export function otherShmUser(file: FileIdentity, near: number): number {
   const fd = descriptorOf(file, near)
   return fd === undefined ? 0 : native.lockHolder(fd, CONNECTED_BYTE)
 }
 
-/** Whether another process is running a checkpoint; false if the system cannot report it. */
+/**
+ * Returns whether another process is running a checkpoint, or false if the operating system cannot
+ * report checkpoints.
+ */
 export function otherCheckpoints(file: FileIdentity, near: number): boolean {
   const fd = descriptorOf(file, near)
   return fd !== undefined && native.lockHolder(fd, CHECKPOINT_BYTE) !== 0
@@ -31,7 +36,8 @@ export function otherCheckpoints(file: FileIdentity, near: number): boolean {
 function descriptorOf(file: FileIdentity, near: number): number | undefined {
   if (process.platform !== 'linux') return undefined
   const inode = BigInt(file.inode)
-  // A process with many databases has hundreds of descriptors; SQLite's is close to `near`.
+  // A process with many databases has hundreds of file descriptors. SQLite's descriptor of the -shm
+  // has a number close to `near`.
   const fd = native.nearestDescriptor(inode, near)
   if (fd >= 0 && isDescriptorOf(fd, file)) return fd
   return descriptors().find((each) => isDescriptorOf(each, file))
@@ -50,7 +56,8 @@ function isDescriptorOf(fd: number, file: FileIdentity): boolean {
   try {
     return isSameFile(identifyDescriptor(fd), file)
   } catch (error) {
-    // The descriptor with which the folder was read is closed by now.
+    // The list of descriptors also contains the descriptor with which `readdirSync` read the list,
+    // and which is closed by now.
     if (isErrno(error, 'EBADF')) return false
     throw error
   }

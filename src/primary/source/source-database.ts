@@ -11,22 +11,25 @@ import { noteOpen } from './open-registry.js'
 import { isShared, sharedDatabase } from './sqlite-copies.js'
 
 /**
- * Databases that must not be closed (see leaveOpen), and so must not be garbage collected either.
+ * Databases that must not be closed (see leaveOpen). This list also prevents the garbage collector
+ * from closing these databases.
  */
 const leftOpen: SourceDatabase[] = []
 
 /**
  * The replicated database, with two connections. The first connection always holds a read
- * transaction, which keeps every frame committed since (docs/contributors/invariants.md); the
- * second makes the few writes of the primary.
+ * transaction, which keeps every later frame in the WAL (docs/contributors/invariants.md). The
+ * second connection makes the few writes of the primary.
  */
 export class SourceDatabase {
-  /** Path without symbolic links, as SQLite uses it for the -wal. */
+  /**
+   * Path of the database without symbolic links, from which SQLite derives the name of the -wal.
+   */
   readonly path: string
   readonly pageSize: number
   /**
-   * The journal mode that the database had before it was turned to WAL mode here; undefined if it
-   * was in WAL mode.
+   * The journal mode that the database had before the primary changed the mode to WAL, or undefined
+   * if the database was already in WAL mode.
    */
   readonly turnedToWal: string | undefined
   readonly #reader: SourceConnection
@@ -39,8 +42,8 @@ export class SourceDatabase {
   #ownWrites = 0
 
   /**
-   * Opens the database, turns it to WAL mode and creates Litestream's tables. Pins nothing yet.
-   * Throws DATABASE_SHARED.
+   * Opens the database, changes it to WAL mode and creates Litestream's tables. The constructor
+   * begins no read transaction. Throws DATABASE_SHARED.
    */
   constructor(path: string, busyTimeout: number, driver?: DriverChoice) {
     this.path = realpathSync(path)
@@ -52,7 +55,8 @@ export class SourceDatabase {
       this.#noLongerOpen()
       throw error
     }
-    // Checked before the first write: the locks of another copy of SQLite would not prevent it.
+    // The check for another copy of SQLite comes before the first write, because the locks of the
+    // other copy would not prevent the write.
     if (isShared(this.path)) {
       this.leaveOpen()
       throw sharedDatabase(this.path)
@@ -69,13 +73,14 @@ export class SourceDatabase {
     }
   }
 
-  /** Returns whether this has written to the database. */
+  /** Creates Litestream's tables. Returns whether the database was written to. */
   #createTables(): boolean {
     const writer = this.#writer
-    // SQLite brings the header of a WAL to the disk before the first frame, so that no frames of an
-    // earlier generation follow it after a power cut. An empty WAL file has no header to sync, and
-    // with thousands of databases the disk takes most of the time of a start. The next writer that
-    // syncs the WAL syncs the header, too.
+    // SQLite syncs the header of a WAL to the disk before the first frame, so that no frames of an
+    // earlier generation follow the header after a power cut. If the WAL file is empty, syncing its
+    // header protects no frame. With thousands of databases, the syncs of WAL headers would take
+    // most of the time of a start. The next writer that syncs the WAL also syncs the header of the
+    // WAL.
     const isEmpty = statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size === 0
     if (!isEmpty) return ensureTables(writer)
     const usual = writer.sqlite.value('PRAGMA synchronous')
@@ -87,22 +92,26 @@ export class SourceDatabase {
     }
   }
 
-  /** The wal-index when the read transaction began; undefined without a read transaction. */
+  /**
+   * The wal-index at the time when the read transaction began, or undefined without a read
+   * transaction.
+   */
   get pinned(): WalIndex | undefined {
     return this.#pinned
   }
 
   /**
-   * Begins the read transaction, after ending an older one, and returns the state of the WAL that
-   * it sees. Throws DATABASE_BUSY if writers never pause long enough to determine that state.
+   * Begins the read transaction, after ending an older read transaction, and returns the wal-index
+   * that the new transaction sees. Throws DATABASE_BUSY if writers never pause long enough to read
+   * the wal-index.
    */
   pin(): WalIndex {
     this.unpin()
     for (let attempt = 0; attempt < 1000; attempt++) {
       const before = this.#reader.walIndex()
       this.#reader.exec('BEGIN; SELECT count(*) FROM _litestream_seq', 'beginning a read transaction')
-      // Equal before and after: the transaction began at this state; only `backfilled` can have
-      // grown since.
+      // If the wal-index is equal before and after the transaction began, the transaction sees
+      // exactly this wal-index. Only `backfilled` can have grown meanwhile.
       const after = this.#reader.walIndex()
       if (before && after && sameCommit(before, after)) {
         this.#pinned = after
@@ -123,10 +132,11 @@ export class SourceDatabase {
   }
 
   /**
-   * Moves the read transaction to the current state, without a moment in which none exists. A
-   * transaction that reads only from the file would block the checkpoints of all connections, and
-   * each commit of an application with automatic checkpoints would then sort the whole WAL in vain;
-   * a transaction that reads from the WAL costs the application nothing.
+   * Moves the read transaction to the current state of the database, without a moment in which no
+   * read transaction exists. A transaction that reads only from the database file would block the
+   * checkpoints of all connections, and each commit of an application with automatic checkpoints
+   * would then sort the whole WAL in vain. A transaction that reads from the WAL costs the
+   * application nothing.
    */
   handOver(): WalIndex {
     this.#writer.exec('BEGIN; SELECT count(*) FROM _litestream_lock', 'beginning a read transaction')
@@ -142,46 +152,52 @@ export class SourceDatabase {
     if (this.#reader.inTransaction) this.#reader.exec('COMMIT', 'ending a read transaction')
   }
 
-  /** The current state of the WAL; undefined while a writer is changing it. */
+  /** Returns the current wal-index, or undefined while a writer is changing it. */
   walIndex(): WalIndex | undefined {
     this.#lastIndex = this.#reader.walIndex()
     if (!this.#lastIndex) {
-      // A writer that died during a change leaves the header torn; the next connection that begins
-      // to read repairs it.
+      // A writer that died during a change leaves a torn header in the wal-index. The next
+      // connection that begins to read repairs the header.
       this.#writer.exec('SELECT count(*) FROM _litestream_lock', 'reading it')
       this.#lastIndex = this.#reader.walIndex()
     }
     return this.#lastIndex
   }
 
-  /** The last result of walIndex, for reports, which must not read memory that may be unmapped. */
+  /**
+   * The latest result of walIndex(). Status reports use `lastIndex`, because a report must not read
+   * a -shm that may be unmapped.
+   */
   get lastIndex(): WalIndex | undefined {
     return this.#lastIndex
   }
 
-  /** The identity as the pinned transaction sees it. */
+  /** Returns the lineage and the sequence of the database as the read transaction sees them. */
   identity(): DatabaseIdentity {
     return identityOf(this.#reader)
   }
 
-  /** Transactions that were written to the database here. */
+  /** Number of transactions that this SourceDatabase has written to the database. */
   get ownWrites(): number {
     return this.#ownWrites
   }
 
-  /** Size of the database in pages, as the pinned transaction sees it. */
+  /** Size of the database in pages, as the read transaction sees it. */
   pageCount(): number {
     return this.#reader.sqlite.value('PRAGMA page_count') as number
   }
 
-  /** Fills `out` with pages of the database file from `pgno` on, without the WAL. */
+  /**
+   * Fills `out` with pages of the database file, beginning with page `pgno`, without the changes in
+   * the WAL.
+   */
   readPages(pgno: number, out: Uint8Array): void {
     this.#reader.readFile((pgno - 1) * this.pageSize, out)
   }
 
   /**
-   * Runs `work` while no other connection can commit. Throws DATABASE_BUSY if the lock is not
-   * available in time.
+   * Runs `work` while no other connection can commit. Throws DATABASE_BUSY if SQLite's write lock
+   * is not available in time.
    */
   async withWritersBlocked<T>(work: () => Promise<T>): Promise<T> {
     await this.#patiently(() => this.#writer.exec('BEGIN IMMEDIATE', 'taking the write lock'))
@@ -193,8 +209,8 @@ export class SourceDatabase {
   }
 
   /**
-   * Retries every millisecond: SQLite's own busy handler waits longer each time and seldom meets a
-   * writer's short pauses.
+   * Runs `attempt`, and retries it every millisecond while the database is locked. SQLite's own
+   * busy handler waits longer after each attempt and seldom meets a writer's short pauses.
    */
   async #patiently(attempt: () => void): Promise<void> {
     const deadline = monotonicMs() + this.#busyTimeout
@@ -211,7 +227,7 @@ export class SourceDatabase {
 
   /**
    * Copies as much of the WAL into the database file as read transactions allow, without waiting.
-   * False, without effect, if another connection is already checkpointing.
+   * Returns false, without effect, if another connection is already running a checkpoint.
    */
   checkpointPassive(): boolean {
     const connection = this.#reader.inTransaction ? this.#writer : this.#reader
@@ -223,13 +239,13 @@ export class SourceDatabase {
   }
 
   /**
-   * Runs `checkpoint` on the thread pool, because it waits for the disk twice. Nothing else may use
-   * this object meanwhile, except for reading `lastIndex` and `pinned`.
+   * Runs a passive checkpoint on the thread pool, because a checkpoint waits for the disk twice.
+   * Until the promise resolves, the caller may only read `lastIndex` and `pinned` of this object.
    */
   async checkpointInBackground(): Promise<void> {
     const connection = this.#reader.inTransaction ? this.#writer : this.#reader
     const rc = await connection.checkpoint()
-    // SQLITE_BUSY: another connection runs a checkpoint.
+    // SQLITE_BUSY (5) means that another connection is running a checkpoint.
     if (rc !== 0 && rc !== 5) {
       throw new LitestreamError('DATABASE_INVALID', `${this.path}: checkpointing failed with SQLite code ${rc}`, {
         file: this.path,
@@ -240,9 +256,9 @@ export class SourceDatabase {
 
   /**
    * Ends the read transaction and truncates a WAL whose frames are all in the database file.
-   * `expected`: the state of the WAL up to which every frame was read. Returns the state of the
-   * empty WAL; `busy` while another connection reads or writes; `missed` if another connection has
-   * committed in between, to a WAL that is truncated now.
+   * `expected` is the wal-index up to which the primary has read every frame. Returns the wal-index
+   * of the empty WAL. Returns `busy` if another connection is reading or writing. Returns `missed`
+   * if another connection committed a transaction to the WAL before the WAL was truncated.
    */
   truncateWal(expected: WalIndex): WalIndex | 'busy' | 'missed' {
     // data_version changes with each commit of another connection.
@@ -261,8 +277,9 @@ export class SourceDatabase {
   }
 
   /**
-   * Copies as much as possible of a removed -wal into the database file: its commits exist nowhere
-   * else. Ends the read transaction, which would block this.
+   * Copies as much as possible of a removed -wal into the database file, because the commits in
+   * that -wal exist nowhere else. The read transaction of the primary is ended first, because it
+   * would block this checkpoint.
    */
   rescueWal(): void {
     this.unpin()
@@ -270,9 +287,9 @@ export class SourceDatabase {
   }
 
   /**
-   * Commits a write of one page. The write restarts the WAL if the whole WAL is in the database
-   * file and no reader needs it; the -wal is then truncated to `sizeLimit` bytes (negative:
-   * unchanged).
+   * Commits a write of one page. The write restarts the WAL if every frame of the WAL is in the
+   * database file and no reader needs the WAL. SQLite then truncates the -wal to `sizeLimit` bytes,
+   * or leaves its size unchanged if `sizeLimit` is negative.
    */
   async bump(sizeLimit: number): Promise<void> {
     this.#writer.sqlite.exec(`PRAGMA journal_size_limit = ${sizeLimit}`)
@@ -281,8 +298,8 @@ export class SourceDatabase {
   }
 
   /**
-   * Abandons the database without ever closing a file: a process that closes a file loses all its
-   * locks on it, including those of another copy of SQLite.
+   * Abandons the database without ever closing a file. A process that closes a file loses all its
+   * locks on that file, including the locks of another copy of SQLite.
    */
   leaveOpen(): void {
     this.#leftOpen = true
@@ -291,7 +308,7 @@ export class SourceDatabase {
     this.#noLongerOpen()
   }
 
-  /** The -wal is kept. */
+  /** Closes both connections, and keeps the -wal file. */
   close(): void {
     if (this.#leftOpen) return
     this.#pinned = undefined
@@ -301,7 +318,7 @@ export class SourceDatabase {
   }
 }
 
-/** Returns the journal mode that it was in, if that was another. */
+/** Changes the database to WAL mode. Returns the previous journal mode if it was not WAL. */
 function enableWal(connection: SourceConnection): string | undefined {
   const { sqlite, path } = connection
   let before: unknown

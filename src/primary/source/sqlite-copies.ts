@@ -10,8 +10,8 @@ let alone = false
 
 /**
  * Declares that only code of this package runs in the process, so that no other copy of SQLite can
- * open a database, and no connection of an application exists. The memory map, whose length grows
- * with the number of databases, is then not read.
+ * open a database and no application has a connection. After this call, this package no longer
+ * reads the memory map of the process, whose length grows with the number of databases.
  */
 export function noOtherCode(): void {
   alone = true
@@ -19,11 +19,12 @@ export function noOtherCode(): void {
 
 /**
  * Whether more than one copy of SQLite in this process has `file` (a path without symbolic links)
- * open in WAL mode. Every copy maps the beginning of the -shm once, however many connections it
- * has. False if the system cannot report it (all but Linux).
+ * open in WAL mode. Every copy of SQLite maps the beginning of the -shm once, for all its
+ * connections. Returns false if the system cannot report the memory map (every system but Linux).
  *
- * Two copies in one process break each other's locks: POSIX locks belong to the process, so neither
- * copy sees the locks of the other, and when one copy closes a file, both lose their locks on it.
+ * Two copies of SQLite in one process break each other's locks. POSIX locks belong to the process,
+ * so neither copy sees the locks of the other copy. When one copy closes a file, both copies lose
+ * their locks on that file.
  */
 export function isShared(file: string): boolean {
   if (alone) return false
@@ -31,10 +32,11 @@ export function isShared(file: string): boolean {
 }
 
 /**
- * The driver for a database that the application may have open: the copy of better-sqlite3 that
- * this thread has loaded, if there is one; where there are several, the one that this package would
- * load; node:sqlite if the database is open and no better-sqlite3 was loaded. Throws
- * DATABASE_SHARED if it is open and no copy can be named.
+ * Returns the driver for a database that the application may have open. The driver is the copy of
+ * better-sqlite3 that this thread has loaded. If the thread has loaded several copies of
+ * better-sqlite3, the driver is the copy that this package would load. If the database is open and
+ * the thread has loaded no better-sqlite3, the driver is node:sqlite. Throws DATABASE_SHARED if the
+ * database is open and the copy of SQLite that has it open cannot be determined.
  */
 export function driverFor(file: string): DriverChoice {
   const maps = readMaps()
@@ -49,8 +51,9 @@ export function driverFor(file: string): DriverChoice {
 }
 
 /**
- * Whether this process has loaded the library of a copy of better-sqlite3, which the first
- * connection does. `module`: its main file.
+ * Whether this process has loaded the native library of a copy of better-sqlite3. The first
+ * connection of better-sqlite3 loads its native library. `module` is the path of the main file of
+ * the copy of better-sqlite3.
  */
 function hasLibrary(module: string, maps: readonly string[]): boolean {
   const folder = Buffer.from(` ${path.dirname(path.dirname(module))}/`).toString('latin1')
@@ -58,9 +61,10 @@ function hasLibrary(module: string, maps: readonly string[]): boolean {
 }
 
 /**
- * Whether this process has mapped a removed -shm of `file`, and no existing one: connections of the
- * application in this process keep it, and SQLite uses it for each new connection. False if the
- * system cannot report it.
+ * Whether this process has mapped a removed -shm of `file`, and no existing -shm. If so,
+ * connections of the application in this process still use the removed -shm, and SQLite also uses
+ * the removed -shm for each new connection. Returns false if the system cannot report the memory
+ * map.
  */
 export function hasRemovedShm(file: string): boolean {
   if (alone) return false
@@ -69,9 +73,10 @@ export function hasRemovedShm(file: string): boolean {
 }
 
 function copiesOf(file: string, maps: readonly string[], mark = ''): number {
-  // The system writes a line feed in a name as an octal number.
+  // Linux writes a line feed in a file name as an octal number.
   const name = Buffer.from(`${file.replaceAll('\n', '\\012')}-shm${mark}`).toString('latin1')
-  // address perms offset dev inode path; the path of a deleted file has a suffix.
+  // A line of the memory map consists of `address perms offset dev inode path`. Linux appends a
+  // suffix to the path of a deleted file.
   const begins = (line: string) => {
     const [head] = /^\S+ \S+ 0+ \S+ \d+ +/.exec(line) ?? []
     return head !== undefined && line.length === head.length + name.length

@@ -3,16 +3,19 @@ import type { CheckpointMode } from '../events.js'
 import type { PrimaryOptions } from '../sync-options.js'
 
 /**
- * Decides when to checkpoint: Litestream's three tiers, based on frames of the wal-index instead of
- * the size of a file that SQLite reuses. After a checkpoint that readers blocked, the next one
- * waits until the same number of pages has accumulated again.
+ * Decides when the primary runs a checkpoint. The primary uses Litestream's three thresholds, but
+ * counts the frames in the wal-index. Litestream uses the size of the WAL file, which SQLite reuses
+ * without shrinking it. After a checkpoint that readers blocked, the next checkpoint waits until
+ * the same number of pages has accumulated again.
  */
 export class CheckpointPolicy {
   readonly #options: PrimaryOptions
   #lastAt: number
   #dirty = false
   /**
-   * Pages not backfilled, or in the WAL, below which another attempt would meet the same readers.
+   * Minimum number of pages before the next checkpoint of each mode. PASSIVE counts the pages that
+   * are not in the database file, and TRUNCATE counts the pages in the WAL. Below this minimum, the
+   * same readers would block the checkpoint again.
    */
   #notBelow = { PASSIVE: 0, TRUNCATE: 0 }
 
@@ -21,7 +24,7 @@ export class CheckpointPolicy {
     this.#lastAt = now
   }
 
-  /** Must be called when frames of the application were found. */
+  /** Must be called when the application has committed new frames. */
   committed(): void {
     this.#dirty = true
   }
@@ -35,7 +38,7 @@ export class CheckpointPolicy {
     return due && this.#dirty && pending > 0 ? 'PASSIVE' : undefined
   }
 
-  /** Must be called after each attempt, with the state of the WAL after it. */
+  /** Must be called after each attempt of a checkpoint, with the wal-index after that attempt. */
   done(mode: CheckpointMode, index: WalIndex, now: number): void {
     const { truncatePages, minCheckpointPages } = this.#options
     const pending = index.frames - index.backfilled

@@ -23,7 +23,7 @@ export interface CheckpointerParts {
   readonly observe: PrimaryObserver
 }
 
-/** Controls the checkpoints of a database: when they run, and how without losing a frame. */
+/** Runs the checkpoints of a database when they are due. No checkpoint loses a frame. */
 export class Checkpointer {
   readonly #parts: CheckpointerParts
   readonly #policy: CheckpointPolicy
@@ -36,19 +36,19 @@ export class Checkpointer {
     this.#errors = new Backoff(db, 'checkpoint', options.checkpointInterval, observe)
   }
 
-  /** Called when frames were found that no checkpoint has copied yet. */
+  /** Must be called when a sync has found new frames, which no checkpoint has copied yet. */
   committed(): void {
     this.#policy.committed()
   }
 
-  /** Whether `runIfDue` would checkpoint. */
+  /** Whether `runIfDue` would run a checkpoint. */
   isDue(index: WalIndex): boolean {
     return this.#policy.decide(index, monotonicMs()) !== undefined
   }
 
   /**
-   * Checkpoints if it is due. A failed checkpoint is reported and retried; it does not fail the
-   * preceding sync. Returns its error.
+   * Runs a checkpoint if a checkpoint is due. A failed checkpoint is reported and retried, and does
+   * not fail the preceding sync. Returns the error of a failed checkpoint.
    */
   async runIfDue(opened: OpenedDatabase): Promise<LitestreamError | undefined> {
     const index = opened.source.walIndex()
@@ -68,9 +68,9 @@ export class Checkpointer {
   }
 
   /**
-   * Copies the WAL into the database file and restarts it, so that no commit can be lost: blocks
-   * writers, syncs everything, ends the read transaction, copies the WAL, and begins the read
-   * transaction again.
+   * Copies the WAL into the database file and restarts the WAL. No commit can be lost, because
+   * `run` blocks writers, syncs all commits, ends the read transaction, copies the WAL, and begins
+   * the read transaction again, in this order.
    */
   async run(opened: OpenedDatabase, mode: CheckpointMode): Promise<PrimaryEvents['checkpoint']> {
     const started = monotonicMs()
@@ -79,7 +79,8 @@ export class Checkpointer {
     let copied = { frames: 0, backfilled: 0 }
     let busy = false
     try {
-      // Copies most frames while writers continue: everything read so far may be copied.
+      // The first, passive checkpoint copies most frames while writers continue. The passive
+      // checkpoint may copy every frame that the primary has read.
       sync.handOver(opened)
       source.checkpointPassive()
       await source.withWritersBlocked(async () => {
@@ -122,9 +123,9 @@ export class Checkpointer {
   }
 
   /**
-   * Copies the WAL into the database file and truncates it, without a write and without waiting for
-   * other connections. Returns whether the WAL is empty. Called while nothing is committed; a commit
-   * meanwhile prevents it.
+   * Copies the WAL into the database file and truncates the WAL. `emptyWal` writes no page of its
+   * own and does not wait for other connections. Returns whether the WAL is empty. If the
+   * application commits a transaction meanwhile, the WAL is not truncated.
    */
   async emptyWal(opened: OpenedDatabase): Promise<boolean> {
     const { sync, cursor } = this.#parts
@@ -153,8 +154,9 @@ export class Checkpointer {
   }
 
   /**
-   * With TRUNCATE, waits for readers as long as for a lock, as SQLite's own TRUNCATE does, which
-   * cannot run under our write lock. Always waits for another connection that is already copying.
+   * With TRUNCATE, waits for readers up to `busyTimeout`, as SQLite's own TRUNCATE does. SQLite's
+   * own TRUNCATE cannot run while this process holds the write lock. In both modes, the copy waits
+   * for another connection that is already running a checkpoint.
    */
   async #copyWal({ source }: OpenedDatabase, mode: CheckpointMode): Promise<{ frames: number; backfilled: number }> {
     const deadline = monotonicMs() + this.#parts.options.busyTimeout

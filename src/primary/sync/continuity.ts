@@ -6,12 +6,15 @@ import { type FileIdentity, isSameFile } from '../source/file-identity.js'
 import type { DatabaseIdentity } from '../source/litestream-tables.js'
 import type { PrimaryState } from './state-file.js'
 
-/** The files that the primary finds when it opens a database, to compare with its saved state. */
+/**
+ * The files that the primary finds when it opens a database, which are compared with the saved
+ * state.
+ */
 export interface Evidence {
   readonly file: FileIdentity
   readonly identity: DatabaseIdentity
   readonly pageSize: number
-  /** The WAL as the new read transaction sees it. */
+  /** The wal-index as the new read transaction sees it. */
   readonly index: WalIndex
   readonly wal: WalFile | undefined
   readonly header: WalHeader | undefined
@@ -19,24 +22,26 @@ export interface Evidence {
 
 export type Continuity =
   /**
-   * Every frame committed since `position` is in the WAL after it, or after the start of the next
-   * generation.
+   * Every later frame is in the WAL after `position`, or after the start of the next generation of
+   * the WAL.
    */
   | { readonly continuous: true; readonly position: WalPosition }
   | { readonly continuous: false; readonly reason: string }
 
 /**
- * Whether it is proven that no frame was missed since the state was saved. Without proof, the
- * primary takes a snapshot; plausibility is not enough. The proof has three forms:
+ * Whether it is proven that the primary has missed no frame after it saved its state. Without a
+ * proof of continuity, the primary takes a snapshot. One of three conditions proves continuity.
  *
- * - The WAL was empty when the state was saved, and the database file is unchanged: nothing was
- *   copied into it since, so every later commit is in the WAL, whose generation does not matter.
- * - The WAL is still in the generation in which we stopped, and the frame before our position is
- *   the one we read (its checksum covers all frames before it). The frames after it were committed
- *   since.
- * - The WAL was restarted exactly once (salt 1 grows by one each time), our last frame still
- *   exists, the frame after it is not of the old generation (so the old generation ended with
- *   ours), and the new generation has not overwritten our last frame.
+ * - The WAL was empty when the primary saved its state, and the database file is unchanged, so no
+ *   checkpoint has run. In this case every later commit is in the WAL, whatever generation the WAL
+ *   has.
+ * - The WAL has the same generation as the saved position, and the frame before that position has
+ *   the saved checksum, which covers all frames before it. In this case the frames after the saved
+ *   position are all later commits.
+ * - The WAL was restarted exactly once (salt 1 grows by one at each restart), and the last frame
+ *   that the primary read still exists. In this case the next frame must belong to another
+ *   generation, because otherwise the old generation had more frames. The new generation must not
+ *   have overwritten the last frame that the primary read.
  */
 export function proveContinuity(state: PrimaryState, evidence: Evidence): Continuity {
   const { file, identity, pageSize, index, wal, header } = evidence
@@ -45,7 +50,8 @@ export function proveContinuity(state: PrimaryState, evidence: Evidence): Contin
   if (pageSize !== state.pageSize) return no(`the page size changed from ${state.pageSize} to ${pageSize}`)
   if (identity.lineage !== state.lineage) return no('the database file has another identity')
   if (!isSameFile(file, state.file)) return no('the database file was replaced')
-  // The primary increments the sequence at a checkpoint, directly before it saves its state.
+  // The primary increments the sequence at a checkpoint, directly before the primary saves its
+  // state.
   if (identity.sequence !== state.sequence && identity.sequence !== state.sequence + 1) {
     return no(`the database was restored from a copy (its sequence is ${identity.sequence}, it was ${state.sequence})`)
   }
@@ -66,8 +72,9 @@ function sameGenerationProof(state: PrimaryState, evidence: Evidence, no: (reaso
   const { index, wal, header, file } = evidence
   const position = state.wal
   if (index.frames < position.frames) return no('the WAL ends before the last frame that was read')
-  // Within one generation only a checkpoint may write to the file, and ours save the state
-  // afterwards. A manually copied file also counts as a write; the two cannot be distinguished.
+  // Within one generation of the WAL, only a checkpoint may write to the database file. The primary
+  // saves its state after each of its own checkpoints. A manually copied database file also counts
+  // as a write, because the primary cannot distinguish a copy from a write.
   if (!unchanged(file, state.file)) return no('the database file was written to although the WAL was not restarted')
   if (position.frames === 0) return { continuous: true, position }
   if (!header || !sameGeneration(header, position)) return no('the WAL header does not match the wal-index')
@@ -91,7 +98,8 @@ function restartProof(
   if (!last || !matches(last, position)) return no('the WAL was restarted, and the last frame that was read is gone')
   const behind = wal!.frameHeader(position.frames, state.pageSize)
   if (behind && sameGeneration(behind, position)) return no('frames were committed before the WAL was restarted')
-  // Until the first commit of the new generation, the file still has the old header.
+  // Until the first commit of the new generation, the WAL file still has the header of the old
+  // generation.
   if (index.frames === 0) return { continuous: true, position: { ...position, ...saltsOf(index), frames: 0 } }
   if (!sameGeneration(header, index)) return no('the WAL header does not match the wal-index')
   return { continuous: true, position: startOf(header) }

@@ -2,18 +2,21 @@ import { native } from '../../native/addon.js'
 import { Breather } from '../../util/breather.js'
 import type { PageRun } from '../source/page-runs.js'
 
-/** The checksums of the pages of a database at one TXID, one for each page. Plain data. */
+/**
+ * The checksums of the pages of a database at one TXID, one checksum for each page. A DatabaseImage
+ * is plain data that can be sent to another thread.
+ */
 export interface DatabaseImage {
   readonly txid: number
-  /** Bytes. */
+  /** Page size in bytes. */
   readonly pageSize: number
-  /** Size in pages. */
+  /** Size of the database in pages. */
   readonly commit: number
-  /** CRC-64 of page `i + 1`; 0 for the lock page. 8 bytes a page. */
+  /** CRC-64 of page `i + 1`, or 0 for the lock page. The checksum of a page takes 8 bytes. */
   readonly sums: BigUint64Array
 }
 
-/** The checksums of all pages in `runs`, as DatabaseImage has them. */
+/** Returns the checksums of all pages in `runs`, in the form of DatabaseImage. */
 export async function pageSums(
   runs: Iterable<PageRun> | AsyncIterable<PageRun>,
   { commit, pageSize }: Pick<DatabaseImage, 'commit' | 'pageSize'>,
@@ -29,7 +32,10 @@ export async function pageSums(
   return sums
 }
 
-/** Why two images of one TXID differ, as a phrase; undefined if they are equal. */
+/**
+ * Returns the first difference of two images of one TXID as text, or undefined if the images are
+ * equal.
+ */
 export function imageDifference(a: DatabaseImage, b: DatabaseImage): string | undefined {
   if (a.pageSize !== b.pageSize) return `pages of ${a.pageSize} and ${b.pageSize} bytes`
   if (a.commit !== b.commit) return `${a.commit} and ${b.commit} pages`

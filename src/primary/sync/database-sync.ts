@@ -18,29 +18,32 @@ export interface DatabaseSyncParts {
   readonly staging: LtxStaging
   readonly progress: Progress
   readonly cursor: WalCursor
-  /** Bytes of WAL after which an L0 file ends, at the next commit. */
+  /** Number of WAL bytes after which an L0 file ends at the next commit. */
   readonly maxBytes: number
-  /** Called after each file. */
+  /** Called after each L0 file was written. */
   readonly written: () => void
   readonly observe: PrimaryObserver
 }
 
-/** Maximum number of restarts of one sync because the WAL changed during it. */
+/** Maximum number of times that one sync starts over because the WAL changed during the sync. */
 const MAX_MOVES = 100
 
-/** A wall clock this far behind the newest file is reported, in milliseconds. */
+/**
+ * The primary reports a system clock that is at least this many milliseconds behind the time of the
+ * newest L0 file.
+ */
 const CLOCK_BEHIND_MS = 60_000
 
 /** Makes L0 files of the commits of an opened database, in order and without a gap. */
 export class DatabaseSync {
   readonly #parts: DatabaseSyncParts
   readonly #snapshots: Record<string, number> = {}
-  /** TXIDs of files that hold the whole database, since the start. */
+  /** TXIDs of the L0 files that this object has written with the whole database. */
   readonly #wholes = new Set<number>()
   readonly #clockBehind = new GrowingInterval()
   /**
-   * The files of the database were replaced: nothing must be written into the -wal until its
-   * database is known.
+   * Whether the files of the database were replaced. After a replacement, the primary must not
+   * write into the -wal until it knows to which database the -wal belongs.
    */
   reopened = false
 
@@ -48,22 +51,22 @@ export class DatabaseSync {
     this.#parts = parts
   }
 
-  /** Number of snapshots needed since the start, by reason. */
+  /** Number of snapshots that were needed after replication started, by reason. */
   get snapshots(): Readonly<Record<string, number>> {
     return { ...this.#snapshots }
   }
 
-  /** Whether the file of `txid` was made here because the whole database had to follow. */
+  /** Whether this object wrote the whole database into the L0 file of `txid`. */
   isWhole(txid: number): boolean {
     return this.#wholes.has(txid)
   }
 
-  /** Makes files of everything that is committed. */
+  /** Makes L0 files of all committed transactions. */
   async run(opened: OpenedDatabase): Promise<void> {
     const { db, cursor } = this.#parts
     const { source } = opened
-    // A failed checkpoint may have ended the read transaction; commits since then are checked
-    // without its protection.
+    // A failed checkpoint may have ended the read transaction. The primary must therefore check
+    // whether frames were lost before the new read transaction began.
     if (!source.pinned) cursor.cover(source.pin())
     if (cursor.isUnchanged(source.walIndex())) return
     opened.ensureAlone()
@@ -81,7 +84,10 @@ export class DatabaseSync {
     })
   }
 
-  /** Moves the read transaction to the position, which is protected at every moment. */
+  /**
+   * Moves the read transaction to the position up to which the primary has read the WAL. No frame
+   * after this position can be lost meanwhile.
+   */
   handOver({ source }: OpenedDatabase): void {
     const { cursor, progress } = this.#parts
     const index = source.handOver()
@@ -91,8 +97,9 @@ export class DatabaseSync {
   }
 
   /**
-   * A read transaction on the file alone would block checkpoints as soon as the WAL has frames (see
-   * handOver).
+   * Moves the read transaction to the WAL, if the transaction reads from the database file alone
+   * and the WAL has frames. A read transaction on the database file alone would block checkpoints
+   * (see SourceDatabase.handOver).
    */
   #followWal(opened: OpenedDatabase): void {
     const { pinned } = opened.source
@@ -115,9 +122,9 @@ export class DatabaseSync {
     cursor.covered = false
     let index = source.pin()
     if (index.frames === 0 && !this.reopened) {
-      // A position needs a preceding frame: an empty WAL has no salts to recognize. Not while the
-      // files are being replaced: SQLite would replay the frame into the next database of this
-      // name.
+      // A position needs a preceding frame, because an empty WAL has no salts to recognize. While
+      // the files are being replaced, the primary must not write a frame, because SQLite would
+      // replay the frame into the next database of this name.
       await source.bump(-1)
       index = source.pin()
     }
@@ -127,8 +134,8 @@ export class DatabaseSync {
   }
 
   /**
-   * The time for the next file: never earlier than that of the previous file, because restores to a
-   * point in time rely on it.
+   * Returns the time for the next L0 file. The time of an L0 file is never earlier than the time of
+   * the previous L0 file, because restores to a point in time rely on ascending times.
    */
   #timestamp(): number {
     const { db, progress, observe } = this.#parts

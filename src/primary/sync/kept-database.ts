@@ -8,30 +8,35 @@ import { identifyFile, isUnchangedFile } from '../source/file-identity.js'
 import { StandingError } from '../standing-error.js'
 import type { PrimaryOptions } from '../sync-options.js'
 
-/** A replaced file is opened when it was unchanged for this long, in milliseconds. */
+/**
+ * A replaced database file is opened after the file was unchanged for this long, in milliseconds.
+ */
 const SETTLED_MS = 200
 
 export interface KeptDatabaseParts {
   readonly db: string
   readonly options: PrimaryOptions
   readonly observe: PrimaryObserver
-  /** Called after a database was opened: determines its replication position. */
+  /**
+   * Called after a database was opened. The callback determines the replication position of the
+   * database.
+   */
   readonly started: (opened: OpenedDatabase) => void
-  /** Called after a database was released; `opened` is undefined if none was open. */
+  /** Called after a database was closed. `opened` is undefined if no database was open. */
   readonly released: (opened: OpenedDatabase | undefined) => void
-  /** Makes L0 files of everything that is committed. */
+  /** Makes L0 files of all committed transactions. */
   readonly sync: (opened: OpenedDatabase) => Promise<void>
   /**
-   * Called after files were replaced. `rewritten`: another program wrote to the database file, so
-   * the saved state is invalid.
+   * Called after the files of the database were replaced. `rewritten` says that another program
+   * wrote to the database file, so the saved state is invalid.
    */
   readonly exchanged: (how: { readonly rewritten: boolean }) => void
 }
 
 /**
- * Keeps the database at a path open. Before each sync, compares the opened files with the files
- * that the paths name now: replaced files are opened again, and an error is reported while that is
- * not possible.
+ * Keeps the database at a path open. Before each sync, KeptDatabase compares the opened files with
+ * the files that the paths name now. KeptDatabase opens replaced files again, and reports an error
+ * while it cannot open the new files.
  */
 export class KeptDatabase {
   readonly #parts: KeptDatabaseParts
@@ -41,7 +46,10 @@ export class KeptDatabase {
   #settling = false
   #missing = false
 
-  /** `opened`: a database that was just opened; `start` calls `started` for it later. */
+  /**
+   * `opened` is a database that was just opened. If `opened` is given, the caller must call
+   * `start`, which then calls `started` for this database.
+   */
   constructor(parts: KeptDatabaseParts) {
     this.#parts = parts
     this.#lost = new StandingError(parts.db, 'files', parts.observe)
@@ -51,14 +59,15 @@ export class KeptDatabase {
     return this.#opened
   }
 
-  /** Whether the database did not exist when it was last needed. */
+  /** Whether the database file did not exist when the primary last tried to open it. */
   get missing(): boolean {
     return this.#missing
   }
 
   /**
-   * Whether a -wal or -shm is lost: checkpoints are then not allowed, because other processes may
-   * not see their locks.
+   * Whether the -wal or the -shm was removed while a process had the removed file open. If so, the
+   * primary must not run a checkpoint, because other processes may not see the locks of the
+   * checkpoint.
    */
   get lost(): boolean {
     return this.#lost.stands
@@ -74,7 +83,10 @@ export class KeptDatabase {
     }
   }
 
-  /** Closes the files and discards all state about them. The next sync opens the files again. */
+  /**
+   * Closes the files of the database and discards all state about these files. The next sync opens
+   * the files again.
+   */
   release(): void {
     const opened = this.#opened
     opened?.close()
@@ -83,8 +95,8 @@ export class KeptDatabase {
   }
 
   /**
-   * Syncs, even if the paths name other files than those opened. Returns the database that is open
-   * afterwards.
+   * Syncs the database, even if the paths name other files than those opened. Returns the database
+   * that is open after the sync.
    */
   async sync(): Promise<OpenedDatabase> {
     const opened = await this.#ensureOpen()
@@ -97,8 +109,8 @@ export class KeptDatabase {
   }
 
   /**
-   * Releases the database after an error about the opened files: the next sync opens it again and
-   * proves continuity.
+   * Closes the database after an error about the opened files. The next sync opens the database
+   * again and proves continuity.
    */
   failed(error: unknown): void {
     if (!this.#opened) return
@@ -131,8 +143,8 @@ export class KeptDatabase {
   }
 
   /**
-   * Whether connections of this process still hold a removed -shm is known only after opening the
-   * database again.
+   * Whether to open the database again because this process may have closed its last connection to
+   * a removed -shm. Only a new connection shows whether this process still holds the removed -shm.
    */
   #mayReopen({ pid }: Extract<Presence, { kind: 'lost' }>): boolean {
     return pid === 0 && this.#attempts.due()
@@ -141,12 +153,12 @@ export class KeptDatabase {
   async #openAgain(opened: OpenedDatabase, presence: Exclude<Presence, { kind: 'same' }>): Promise<OpenedDatabase> {
     const { db, observe, exchanged, sync } = this.#parts
     exchanged({ rewritten: presence.kind === 'rewritten' })
-    // A program that removes the -wal and -shm may be about to replace the database: frames written
-    // in between would be replayed into the new one.
+    // A program that removes the -wal and the -shm may be about to replace the database file.
+    // SQLite would replay frames that are written before the replacement into the new database.
     this.#settling = presence.kind !== 'lost'
     try {
-      // The opened files still exist for processes that have them open: the last commits to them
-      // are not lost.
+      // The opened files still exist for processes that have them open, so the last commits to the
+      // opened files are not lost.
       if (presence.kind === 'deleted' || (presence.kind === 'replaced' && presence.trusted)) await sync(opened)
       if (presence.kind === 'replaced' && presence.onlyHere) opened.source.rescueWal()
     } finally {
@@ -167,7 +179,7 @@ export class KeptDatabase {
     return this.#ensureOpen()
   }
 
-  /** Opens the files that the paths name now, if none are open. */
+  /** Returns the open database. If no database is open, opens the files that the paths name now. */
   async #ensureOpen(): Promise<OpenedDatabase> {
     if (this.#opened) return this.#opened
     await this.#settle()
@@ -177,7 +189,10 @@ export class KeptDatabase {
     return opened
   }
 
-  /** Throws NOT_FOUND, and DATABASE_REPLACED while a replaced file is still being written. */
+  /**
+   * Throws NOT_FOUND if the database does not exist, and DATABASE_REPLACED while another program
+   * still writes to a replaced database file.
+   */
   async #settle(): Promise<void> {
     const { db } = this.#parts
     const before = identifyFile(db)
@@ -197,8 +212,8 @@ export class KeptDatabase {
 }
 
 /**
- * Whether an error concerns the opened files: SQLite's own errors, and files that contradict
- * SQLite.
+ * Whether an error concerns the opened files. Errors about the opened files are SQLite's own
+ * errors, and files whose contents contradict the wal-index.
  */
 function isSourceFault(error: unknown): boolean {
   if (!isLitestreamError(error, 'DATABASE_INVALID', 'WAL_CORRUPT', 'ACCESS_DENIED')) return false

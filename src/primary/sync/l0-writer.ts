@@ -4,20 +4,21 @@ import { type PageRun, RUN_BUFFERS } from '../source/page-runs.js'
 import type { LtxStaging } from './staging.js'
 
 export interface WrittenL0 {
-  /** In bytes. */
+  /** Size of the L0 file in bytes. */
   readonly size: number
   readonly pages: number
 }
 
 class Outdated extends Error {}
 
-/** Bytes of pages. */
+/** A run with at most this many bytes of pages is encoded on the calling thread. */
 const SHORT_RUN = 256 * 1024
 
 /**
- * Writes one L0 file. `stillThere` is called after the last page was read and before the file is
- * renamed. If `stillThere` returns false, the WAL was restarted meanwhile and the pages read may be
- * later ones: nothing is written, and undefined is returned.
+ * Writes one L0 file. `stillThere` is called after the last page was read and before the L0 file
+ * gets its name. If `stillThere` returns false, the WAL was restarted meanwhile, and the pages that
+ * were read may belong to later transactions. If the WAL was restarted, `writeL0` deletes the
+ * incomplete L0 file and returns undefined.
  */
 export async function writeL0(
   staging: LtxStaging,
@@ -42,8 +43,9 @@ export async function writeL0(
 }
 
 /**
- * The frames of all runs. A piece is valid until the next one is requested. While a piece is being
- * written, the next runs are read and encoded, on other cores if they are idle.
+ * Yields the encoded frames of all runs. A yielded piece of the L0 file is valid until the caller
+ * requests the next piece. During the write of a piece, the next runs are read and encoded on other
+ * processor cores.
  */
 async function* encodeRuns(encoder: LtxEncoder, runs: Iterable<PageRun>): AsyncGenerator<Uint8Array, void, undefined> {
   const rooms: Uint8Array[] = []
@@ -54,14 +56,14 @@ async function* encodeRuns(encoder: LtxEncoder, runs: Iterable<PageRun>): AsyncG
     rooms.push(room)
   }
   for (const { pgnos, pages } of runs) {
-    // Passing a short run to another thread and back takes longer than encoding it.
+    // Passing a short run to another thread and back takes longer than encoding that run.
     if (encoded.length === 0 && pages.length <= SHORT_RUN) {
       yield encoder.pages(pgnos, pages)
       continue
     }
     const room = rooms.pop() ?? new Uint8Array(pgnos.length * maxFrameSize(encoder.header.pageSize))
     encoded.push({ room, frames: encoder.pagesLater(pgnos, pages, room) })
-    // The next run is read into the buffer of the oldest one.
+    // The next run is read into the buffer of the oldest run, so the oldest run is written first.
     if (encoded.length === RUN_BUFFERS) yield* first()
   }
   while (encoded.length > 0) yield* first()

@@ -3,19 +3,24 @@ import type { WalIndex } from '../../wal/wal-index.js'
 import { sameGeneration, type WalPosition } from '../../wal/wal-position.js'
 import type { PageRun } from '../source/page-runs.js'
 
-/** An L0 file to be written: its pages, and the frames of the WAL that it represents. */
+/** An L0 file to be written, with its pages and the WAL frames that it represents. */
 export interface PlannedFile {
   readonly runs: Iterable<PageRun>
-  /** Size of the database in pages. */
+  /** Size of the database in pages after this L0 file. */
   readonly commit: number
   readonly start: WalPosition
   readonly end: WalPosition
-  /** False: the WAL was restarted, and pages read since may be later ones. */
+  /**
+   * Returns false if the WAL was restarted, so that the pages that were read may belong to later
+   * transactions.
+   */
   readonly stillThere: () => boolean
-  /** Whether the file contains everything up to `index`. */
+  /** Whether the L0 file contains every frame up to `index`. */
   readonly whole: boolean
   readonly index: WalIndex
-  /** Why the file holds the whole database; undefined for an incremental one. */
+  /**
+   * The reason why the L0 file holds the whole database, or undefined for an incremental L0 file.
+   */
   readonly reason?: string | undefined
 }
 
@@ -24,8 +29,8 @@ export function sameHeader(a: WalHeader | undefined, b: WalHeader): boolean {
 }
 
 /**
- * Whether `pgnos`, ascending, contains every page after page `before`, up to page `after`. `lock`:
- * the lock page, which is in no file.
+ * Whether `pgnos` contains every page number from `before + 1` to `after`. The numbers in `pgnos`
+ * must be ascending. `lock` is the number of the lock page, which no LTX file contains.
  */
 export function coversGrowth(pgnos: Uint32Array, before: number, after: number, lock: number): boolean {
   if (after <= before) return true

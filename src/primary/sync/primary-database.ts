@@ -21,34 +21,41 @@ import type { PrimaryState } from './state-file.js'
 import { Progress } from './sync-position.js'
 import { WalCursor } from './wal-cursor.js'
 
-/** Attempts to find a moment without a commit between a sync and a read transaction. */
+/**
+ * Maximum number of attempts to begin a read transaction without a commit between the preceding
+ * sync and the transaction.
+ */
 const IMAGE_ATTEMPTS = 10
 
-/** Bytes of a database of which another full copy costs less than bringing its WAL to the disk. */
+/**
+ * Maximum size of a small database, in bytes. A full copy of a small database costs less than
+ * syncing its WAL to the disk.
+ */
 const SMALL_DATABASE = 16 * 1024 * 1024
 
 export interface PrimaryStatus {
   /** Path of the database. */
   readonly db: string
-  /** TXID of the last L0 file; 0 before the first. */
+  /** TXID of the last L0 file, or 0 before the first L0 file. */
   readonly txid: number
-  /** Page size in bytes; 0 while the database is not open. */
+  /** Page size in bytes, or 0 while the database is not open. */
   readonly pageSize: number
   /** Size of the database in pages at `txid`. */
   readonly commit: number
-  /** Committed frames in the WAL, and the number of them in the database file. */
+  /** Number of committed frames in the WAL. */
   readonly walFrames: number
-  /** Frames of the WAL that a checkpoint has copied to the database. */
+  /** Number of frames of the WAL that a checkpoint has copied to the database file. */
   readonly walBackfilled: number
-  /** Number of snapshots needed since the start, by reason. */
+  /** Number of snapshots that were needed after replication started, by reason. */
   readonly snapshots: Readonly<Record<string, number>>
 }
 
 /**
  * Makes L0 files of the commits of one database in a local folder, in order and without a gap, and
- * controls the database's checkpoints. It does not access replicas; `Replicator` uploads the files.
- * All methods may be called at any time and run one after another. Use it on one thread, which it
- * blocks while it encodes pages.
+ * controls the checkpoints of the database. PrimaryDatabase does not access replicas, because
+ * `Replicator` uploads the files. The methods of PrimaryDatabase may be called at any time, and
+ * concurrent calls run one after another. All calls must come from one thread, which
+ * PrimaryDatabase blocks during the encoding of pages.
  */
 export class PrimaryDatabase {
   readonly path: string
@@ -62,15 +69,17 @@ export class PrimaryDatabase {
   readonly #checkpointer: Checkpointer
   readonly #kept: KeptDatabase
   #closed = false
-  /** The stamps of the files at the last sync that found no fault. */
+  /** The stamps of the files at the latest sync after which no commit and no error was left. */
   #quiet: FileStamps | undefined
   #isKnown = false
-  /** The writes to databases that were opened before the current one. */
+  /**
+   * Number of writes of the primary to the databases that were opened before the current database.
+   */
   #ownWrites = 0
-  /** The last file of an earlier process. */
+  /** The TXID in the state that an earlier process saved. */
   #loadedTxid = 0
   #costlyRests = 0
-  /** Set while the files are closed; see `rest`. */
+  /** Defined only if the database rests, which means that its files are closed (see `rest`). */
   #rest: { readonly watched: WatchedDatabase; readonly end: () => void; readonly pageSize: number } | undefined
 
   private constructor(
@@ -112,9 +121,9 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Opens the database at `path` and determines its replication position. Throws NOT_FOUND if it
-   * does not exist, DATABASE_INVALID if it is not an SQLite database, DATABASE_BUSY, ACCESS_DENIED,
-   * DISK_FULL.
+   * Opens the database at `path` and determines its replication position. Throws NOT_FOUND if the
+   * database does not exist, and DATABASE_INVALID if the file is not an SQLite database. Throws
+   * DATABASE_BUSY, ACCESS_DENIED, DISK_FULL.
    */
   static async open(
     path: string,
@@ -139,8 +148,9 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Like `open` followed by `rest`, for a database that is as an earlier process left it; opens
-   * nothing but its WAL and the state file. Undefined, without effect, if that is not proven.
+   * Returns a resting database, as `open` followed by `rest` does, if the database is proven to be
+   * unchanged after an earlier process saved its state. `openResting` opens only the WAL and the
+   * state file. Returns undefined, without effect, if this proof fails.
    */
   static async openResting(
     path: string,
@@ -157,7 +167,7 @@ export class PrimaryDatabase {
     if (reason !== undefined || !state) return undefined
     const real = realpathSync.native(path)
     const rest = database.#watch(real, interval, onEnd)
-    // The watch began before: a commit after this comparison ends the rest.
+    // The watch of the files began before this comparison, so it detects every later commit.
     if (!isAsSaved(state, real)) {
       rest.watched.stop()
       return undefined
@@ -171,7 +181,7 @@ export class PrimaryDatabase {
     return database
   }
 
-  /** `end`, and the first change of the files, call `onEnd` once. */
+  /** Both `end` and the first change of the files call `onEnd`, but `onEnd` is called only once. */
   #watch(file: string, interval: number, onEnd: () => void) {
     let ended = false
     const end = () => {
@@ -185,46 +195,50 @@ export class PrimaryDatabase {
     return this.#progress.txid
   }
 
-  /** Whether the database did not exist when it was last needed. */
+  /** Whether the database file did not exist when the primary last tried to open it. */
   get missing(): boolean {
     return this.#kept.missing
   }
 
-  /** Why the next file must hold the whole database; undefined if it need not. */
+  /**
+   * The reason why the next L0 file must hold the whole database, or undefined if an incremental
+   * file is enough.
+   */
   get snapshotReason(): string | undefined {
     return this.#cursor.snapshotReason
   }
 
-  /** Transactions that the primary itself has written to the database. */
+  /** Number of transactions that the primary itself has written to the database. */
   get ownWrites(): number {
     return this.#ownWrites + (this.#kept.opened?.source.ownWrites ?? 0)
   }
 
-  /** Whether the database that was opened last is the one that the state file describes. */
+  /** Whether the state file describes the database that was opened last. */
   get isKnown(): boolean {
     return this.#isKnown
   }
 
   /**
-   * Whether the file of `txid` may hold the whole database: it does, or an earlier process has made
-   * it.
+   * Whether the L0 file of `txid` may hold the whole database. The answer is true if this process
+   * wrote the whole database into that file, or if an earlier process wrote the file.
    */
   mayBeWhole(txid: number): boolean {
     return txid <= this.#loadedTxid || this.#sync.isWhole(txid)
   }
 
-  /** The last saved state; undefined before the first file. */
+  /** The last saved state, or undefined before the first L0 file. */
   get state(): PrimaryState | undefined {
     return this.#progress.saved
   }
 
   /**
-   * Makes L0 files of everything committed now, and checkpoints if it is due. Resolves with the
-   * last TXID. Without new commits it costs eight calls of stat and a read of shared memory.
+   * Makes L0 files of all committed transactions, and runs a checkpoint if a checkpoint is due.
+   * Resolves with the last TXID. Without new commits, a sync calls stat eight times and reads
+   * shared memory.
    */
   sync(options: { readonly checkpoint?: boolean } = {}): Promise<number> {
     return this.#run(async () => {
-      // The stamps are taken first, so that a change during the sync causes another sync.
+      // The stamps are taken before the sync, so that a change during the sync causes another sync.
       const stamps = this.#stamp()
       this.#quiet = undefined
       await this.#checkStateFolder()
@@ -238,16 +252,16 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Whether a sync would find nothing to do: no file that it checks has changed since the last one,
-   * nothing was committed, and no checkpoint is due. Five calls of stat and a read of shared
-   * memory, a tenth of the processor time of a sync.
+   * Whether a sync would do nothing, because no file has changed after the last sync, no
+   * transaction was committed, and no checkpoint is due. The check calls stat five times and reads
+   * shared memory, which takes a tenth of the processor time of a sync.
    */
   get isQuiet(): boolean {
     const source = this.#kept.opened?.source
     if (!this.#quiet || !source?.pinned || this.#closed || this.#work.size + this.#work.pending > 0) return false
     const stamps = this.#stamp()
-    // Only an unchanged -shm can be read: reading memory beyond the end of a truncated file ends
-    // the process.
+    // Only an unchanged -shm may be read, because reading memory beyond the end of a truncated file
+    // ends the process.
     if (!stamps || !sameStamps(stamps, this.#quiet)) return false
     const index = source.walIndex()
     return index !== undefined && this.#cursor.isUnchanged(index) && !this.#checkpointer.isDue(index)
@@ -260,13 +274,15 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Closes the files of a database that nothing changes. The next use opens the files again.
-   * Resolves with whether the database rests. `onEnd` is called once after that, when the files of
-   * the database change (compared every `interval` milliseconds) or were opened for another reason.
+   * Closes the files of a database that nothing changes; the database then rests. The next use of
+   * the database opens the files again. Resolves with true if the database rests. `onEnd` is called
+   * once when the rest ends, because the files of the database changed (compared every `interval`
+   * milliseconds) or because the primary opened the files for another reason.
    *
-   * The WAL is emptied first: if an application then opens the database, reads it and closes it,
-   * continuity can still be proven. Otherwise, the next file would have to hold the whole database.
-   * `soon`: not for a small database, because the disk takes most of the time.
+   * `rest` first empties the WAL. If an application then opens the database, reads it and closes
+   * it, the primary can still prove continuity. Without an empty WAL, the next L0 file would have
+   * to hold the whole database. With `soon`, the WAL of a small database is not emptied, because
+   * the sync to the disk would take most of the time.
    */
   rest(interval: number, onEnd: () => void, { soon = false }: { readonly soon?: boolean } = {}): Promise<boolean> {
     return this.#run(async () => {
@@ -276,11 +292,12 @@ export class PrimaryDatabase {
       if (this.#kept.lost || this.#cursor.snapshotReason !== undefined) return false
       const skip = soon && opened.identifyFile().size <= SMALL_DATABASE
       const complete = !skip && (await this.#checkpointer.emptyWal(opened))
-      // The read transaction reads from the file alone, which no connection can change meanwhile.
+      // The read transaction reads from the database file alone, so no connection can change the
+      // database file meanwhile.
       if (complete) await pause(settlingMs(opened.identifyFile()))
       const { watched, end } = this.#watch(opened.source.path, interval, onEnd)
       try {
-        // The watch began before: a commit after this comparison ends the rest.
+        // The watch of the files began before this comparison, so it detects every later commit.
         const index = opened.source.walIndex()
         if (!index || !this.#cursor.isUnchanged(index)) return false
         await this.#progress.saveForRest(opened, this.#cursor.position!, complete)
@@ -293,22 +310,25 @@ export class PrimaryDatabase {
     })
   }
 
-  /** Number of rests after which the next file had to hold the whole database. */
+  /**
+   * Number of times that the next L0 file had to hold the whole database because the database had
+   * rested.
+   */
   get costlyRests(): number {
     return this.#costlyRests
   }
 
-  /** Whether the files of the database are closed because nothing changes it. */
+  /** Whether the files of the database are closed because nothing changes the database. */
   get isResting(): boolean {
     return this.#rest !== undefined
   }
 
-  /** Whether the database rests and its files are unchanged. Two calls of stat. */
+  /** Whether the database rests and its files are unchanged. The check calls stat twice. */
   get restsUnchanged(): boolean {
     return this.#rest !== undefined && !this.#rest.watched.hasChanged
   }
 
-  /** Checkpoints now, regardless of the thresholds. */
+  /** Runs a checkpoint immediately, regardless of the thresholds. */
   checkpoint(mode: CheckpointMode = 'PASSIVE'): Promise<PrimaryEvents['checkpoint']> {
     return this.#run(async () => {
       await this.#checkStateFolder()
@@ -317,9 +337,10 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Checksums of every page at the current TXID, to which the database is synced first. Reads the
-   * whole database, during which syncs wait. Undefined for one of more than `maxBytes`, and if
-   * commits come faster than the state can be determined.
+   * Returns the checksums of every page at the current TXID. `image` first syncs the database, and
+   * then reads the whole database; other syncs wait meanwhile. Returns undefined if the database
+   * has more than `maxBytes`, or if commits come faster than `image` can begin its read
+   * transaction.
    */
   image(maxBytes: number): Promise<DatabaseImage | undefined> {
     return this.#run(async () => {
@@ -340,7 +361,7 @@ export class PrimaryDatabase {
     })
   }
 
-  /** Commits a write of one page, so that the next sync makes a file. */
+  /** Commits a write of one page, so that the next sync makes an L0 file. */
   touch(): Promise<void> {
     return this.#run(async () => {
       const { source } = await this.#kept.sync()
@@ -350,8 +371,8 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Makes the next sync write a file with the whole database after `txid`, and discards staged
-   * files. Throws LTX_CORRUPT if no TXID can follow.
+   * Makes the next sync write an L0 file with the whole database after `txid`, and discards staged
+   * files. Throws LTX_CORRUPT if no TXID can follow `txid`.
    */
   startOver(txid: number, reason: string): Promise<void> {
     return this.#run(async () => {
@@ -364,19 +385,19 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Sets a lower bound for the times of all later files, in milliseconds since the epoch: the
-   * replica has a file with this time.
+   * Sets a lower bound for the times of all later L0 files, in milliseconds since the epoch.
+   * `timestamp` is the time of the newest file in the replica.
    */
   notBefore(timestamp: number): void {
     this.#progress.timestamp = Math.max(this.#progress.timestamp, timestamp)
   }
 
-  /** Records the newest file in the replica; saved with the next state. */
+  /** Records the newest file in the replica, which is saved together with the next state. */
   remember(uploaded: NonNullable<PrimaryState['uploaded']>): void {
     this.#progress.remember(uploaded)
   }
 
-  /** Records permanently that the replica belongs to another primary. */
+  /** Records permanently that another primary has taken over the replica. */
   fence(reason: string): Promise<void> {
     return this.#run(async () => this.#progress.fence(reason))
   }
@@ -395,7 +416,7 @@ export class PrimaryDatabase {
     }
   }
 
-  /** Releases the database. Commits since the last sync are found at the next start. */
+  /** Closes the database. The next start finds the commits after the last sync. */
   async close(): Promise<void> {
     if (this.#closed) return
     await this.#work.add(async () => {
@@ -409,7 +430,10 @@ export class PrimaryDatabase {
     })
   }
 
-  /** Restores removed or replaced parts of the state folder from memory. Two calls of stat. */
+  /**
+   * Writes removed or replaced parts of the state folder again from memory. The check calls stat
+   * twice.
+   */
   async #checkStateFolder(): Promise<void> {
     const notice = (object: string, reason: string) =>
       this.#observe('notice', { db: this.path, object, reason, action: `made the ${object} again` })
@@ -427,8 +451,8 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Starts replication of a newly opened database: decides whether its WAL continues the saved
-   * state.
+   * Starts the replication of a newly opened database, and decides whether the WAL continues the
+   * saved state.
    */
   #start(opened: OpenedDatabase): void {
     const rest = this.#rest
@@ -467,7 +491,10 @@ export class PrimaryDatabase {
   }
 }
 
-/** No primary reaches this TXID: the file that has it is damaged, or another program's. */
+/**
+ * The error for a replica that ends at the largest TXID. No primary reaches this TXID, so the
+ * newest file is damaged or another program wrote it.
+ */
 function lastTxid(file: string, txid: number): LitestreamError {
   return new LitestreamError('LTX_CORRUPT', `${file}: its replica ends at TXID ${formatTxid(txid)}, the largest`, {
     file,

@@ -9,7 +9,10 @@ type RestRecord = NonNullable<PrimaryState['rest']>
 
 let boot: string | undefined
 
-/** The boot of the machine; empty if the system does not report it (all but Linux). */
+/**
+ * Returns text that identifies the current boot of the machine, or an empty text if the operating
+ * system does not report it (every system but Linux).
+ */
 function bootId(): string {
   boot ??= readBootId()
   return boot
@@ -25,8 +28,9 @@ function readBootId(): string {
 }
 
 /**
- * What a later process needs to prove, without SQLite, that nothing was committed; undefined if it
- * could not. `file`: the database.
+ * Returns the data with which a later process proves, without SQLite, that no transaction was
+ * committed meanwhile. Returns undefined if a later process could not prove this. `file` is the
+ * path of the database.
  */
 export function restRecord(file: string): RestRecord | undefined {
   const changed = changeTime(file)
@@ -34,8 +38,8 @@ export function restRecord(file: string): RestRecord | undefined {
 }
 
 /**
- * Time of the last change of the file or its metadata, in nanoseconds since the epoch: no program
- * can set it. Undefined if the file does not exist.
+ * Returns the ctime of the file in nanoseconds since the epoch, which no program can set. Returns
+ * undefined if the file does not exist.
  */
 function changeTime(file: string): string | undefined {
   const stats = statSync(file, { bigint: true, throwIfNoEntry: false })
@@ -43,16 +47,20 @@ function changeTime(file: string): string | undefined {
 }
 
 /**
- * Whether it is proven that a database is as it was when `state` was saved: a commit since would
+ * Whether it is proven that a database is unchanged after `state` was saved. A later commit would
  * have changed the database file or the WAL.
  *
- * - The database file is the same one, with the same size and the same times, of which no program
- *   can set the last. So no checkpoint and no other program has written to it.
- * - The WAL is empty or gone, as it was; or it ends where it ended: it has the same generation, the
- *   last frame has the same checksum, and no frame of that generation follows.
- * - The machine was not started again: a power cut can take frames from the middle of a WAL.
+ * - The database file must be the same file as in `state`, with the same size, the same
+ *   modification time and the same ctime, which no program can set. An unchanged ctime proves that
+ *   no checkpoint and no other program has written to the database file.
+ * - The WAL must still be empty or missing, or end with the same frame as in `state`. The last
+ *   frame is the same if its generation and its checksum are the same and no frame of the same
+ *   generation follows.
+ * - The machine must not have been restarted, because a power cut can remove frames from the middle
+ *   of a WAL.
  *
- * `file`: the database, without symbolic links. Opens the -wal only, on which SQLite holds no lock.
+ * `file` is the path of the database without symbolic links. `isAsSaved` opens only the -wal, on
+ * which SQLite holds no lock.
  */
 export function isAsSaved(state: PrimaryState, file: string): boolean {
   const { rest } = state

@@ -9,9 +9,10 @@ import { allPages } from '../source/page-runs.js'
 import { coversGrowth, type PlannedFile, sameHeader } from './planned-file.js'
 
 /**
- * Plans the file of the whole database as the read transaction, which began at `index`, sees it.
- * `moved`: the WAL was restarted meanwhile; begin another transaction. Throws WAL_CORRUPT, and
- * DATABASE_INVALID for a truncated database file.
+ * Plans the L0 file of the whole database as the read transaction sees it. The read transaction
+ * began at `index`. Returns `moved` if the WAL was restarted meanwhile. After `moved`, the caller
+ * must begin another read transaction. Throws WAL_CORRUPT, and DATABASE_INVALID for a truncated
+ * database file.
  */
 export function planWhole(opened: OpenedDatabase, index: WalIndex, reason: string | undefined): PlannedFile | 'moved' {
   const { source, wal } = opened
@@ -40,8 +41,8 @@ export function planWhole(opened: OpenedDatabase, index: WalIndex, reason: strin
 }
 
 /**
- * Pages beyond the end of the database file must be in the WAL; otherwise they would be read as
- * zeros.
+ * Throws DATABASE_INVALID if the database file is truncated. Pages beyond the end of the database
+ * file must be in the WAL, because the primary would read missing pages as zeros.
  */
 function throwIfTruncated(opened: OpenedDatabase, inWal: NewestPages, commit: number): void {
   const { path, pageSize } = opened.source
@@ -57,7 +58,7 @@ function throwIfTruncated(opened: OpenedDatabase, inWal: NewestPages, commit: nu
 
 const NONE: NewestPages = { pgnos: new Uint32Array(0), frames: new Uint32Array(0) }
 
-/** The pages in the WAL, which take precedence over those in the database file. */
+/** Returns the pages in the WAL, which take precedence over the same pages in the database file. */
 function pagesBeforeFile(opened: OpenedDatabase, index: WalIndex): NewestPages | 'moved' {
   const { source, wal } = opened
   const header = opened.header()

@@ -11,36 +11,43 @@ import { formatFileName, parseFileName } from '../../ltx/file-name.js'
 import { databaseMissing } from '../source/database-handle.js'
 import { type FileIdentity, identifyFile, isSameFile } from '../source/file-identity.js'
 
-/** A staged L0 file: its min TXID and max TXID are equal. */
+/** A staged L0 file, whose min TXID and max TXID are equal. */
 export interface StagedFile {
   readonly txid: number
-  /** In bytes. */
+  /** Size of the file in bytes. */
   readonly size: number
 }
 
-/** Names of incomplete files, of this program or of official Litestream in the same folder. */
+/**
+ * Matches the names of incomplete files that this program or official Litestream left in the state
+ * folder.
+ */
 const TEMPORARY = /^[0-9a-f]{16}-[0-9a-f]{16}\.ltx(?:\.[0-9a-f]{16})?\.tmp$/
 
 export function isTemporary(name: string): boolean {
   return TEMPORARY.test(name)
 }
 
-/** The state folder: `.<database>-litestream` beside the database, or `metaPath`. */
+/**
+ * Returns the path of the state folder, which is `metaPath`, or by default `.<database>-litestream`
+ * beside the database.
+ */
 export function metaDirectory(database: string, metaPath?: string): string {
   return metaPath ?? path.join(path.dirname(database), `.${path.basename(database)}-litestream`)
 }
 
 /**
- * The L0 files that the primary has made, kept on local disk until they are uploaded:
- * `<meta>/ltx/0`. A file gets its name when it is complete and durable. Owner and mode follow the
- * database's. Only files that this process found when it opened the folder, and that it wrote
- * since, count: a folder that replaces it is not trusted.
+ * The L0 files that the primary has made, which stay in the folder `<meta>/ltx/0` on local disk
+ * until they are uploaded. A staged file gets its name when it is complete and durable. Each staged
+ * file has the owner and the mode of the database file. LtxStaging trusts only files that it found
+ * when it opened the folder and files that it wrote later. If another folder replaces the staging
+ * folder, LtxStaging does not trust the files in the other folder.
  */
 export class LtxStaging {
   readonly directory: string
   readonly #database: string
   #folder: FileIdentity | undefined
-  /** File sizes by TXID, ascending. */
+  /** Sizes of the staged files in bytes, with the TXIDs in ascending order as the keys. */
   readonly #files = new Map<number, number>()
 
   private constructor(database: string, directory: string) {
@@ -49,7 +56,7 @@ export class LtxStaging {
   }
 
   /**
-   * Creates the folders and removes incomplete files left by a crash. Throws ACCESS_DENIED,
+   * Creates the folders and removes incomplete files that a crash left. Throws ACCESS_DENIED,
    * DISK_FULL.
    */
   static async open(database: string, meta: string): Promise<LtxStaging> {
@@ -72,9 +79,9 @@ export class LtxStaging {
   }
 
   /**
-   * Checks the folder with one call of stat. If the folder was removed or replaced, creates an
-   * empty one and returns the reason as text. Throws NOT_FOUND if the folder of the database does
-   * not exist.
+   * Checks with one call of stat whether the folder for staged files still exists. If the folder
+   * for staged files was removed or replaced, creates an empty folder and returns the reason as
+   * text. Throws NOT_FOUND if the folder of the database does not exist.
    */
   async makeAgainIfGone(): Promise<string | undefined> {
     let now: FileIdentity | undefined
@@ -86,14 +93,15 @@ export class LtxStaging {
       throw stateFolderError(error, this.directory, 'checking the folder')
     }
     if (now && this.#folder && isSameFile(now, this.#folder)) return undefined
-    // The database was removed together with its folder, which must not be created again.
+    // The database was removed together with its folder. LtxStaging must not create the folder of
+    // the database again.
     if (!home) throw databaseMissing(this.#database)
     await this.#prepare()
     this.#files.clear()
     return now ? 'another folder has its path' : 'it was removed'
   }
 
-  /** The known files that still exist, ascending by TXID. */
+  /** Returns the trusted staged files that still exist, in ascending order of TXID. */
   list(): StagedFile[] {
     return this.#read().filter(({ txid, size }) => this.#files.get(txid) === size)
   }
@@ -114,7 +122,7 @@ export class LtxStaging {
     return path.join(this.directory, formatFileName(txid, txid))
   }
 
-  /** The path of a known file that still exists unchanged; undefined otherwise. */
+  /** Returns the path of a trusted staged file that still exists unchanged, or undefined. */
   find(txid: number): string | undefined {
     const file = this.pathOf(txid)
     const size = this.#files.get(txid)
@@ -137,9 +145,9 @@ export class LtxStaging {
   }
 
   /**
-   * Writes the file of `txid` from its pieces, each valid until the next one is requested, and sets
-   * its time to `timestamp` (milliseconds since the epoch). Throws DISK_FULL and leaves no file if
-   * the disk is full.
+   * Writes the staged file of `txid` from pieces, and sets its modification time to `timestamp`
+   * (milliseconds since the epoch). Each piece of the staged file must be valid until the next
+   * piece is requested. If the disk is full, throws DISK_FULL and leaves no file.
    */
   async write(txid: number, pieces: AsyncIterable<Uint8Array>, timestamp: number): Promise<StagedFile> {
     const file = this.pathOf(txid)
@@ -156,7 +164,10 @@ export class LtxStaging {
   }
 }
 
-/** Empty for a removed folder: it is created again before the next file is written. */
+/**
+ * Returns the names of the files in the folder, or an empty list for a removed folder. LtxStaging
+ * creates a removed folder again before it writes the next file.
+ */
 function namesOf(directory: string): string[] {
   try {
     return readdirSync(directory)
@@ -171,8 +182,8 @@ function sizeOf(file: string): number {
 }
 
 /**
- * Converts an error of the state folder; never to NOT_FOUND, which means that the database does not
- * exist.
+ * Converts an error of the state folder to a LitestreamError. The LitestreamError never has the
+ * code NOT_FOUND, because NOT_FOUND means that the database does not exist.
  */
 export function stateFolderError(error: unknown, file: string, doing: string): LitestreamError {
   const ours = fsError(error, doing, file)

@@ -35,7 +35,10 @@ const wal = record({ salt1: u32, salt2: u32, frames: u32, checksum: pairOf(u32) 
 const identity = record({ inode: text, born: text, modified: text, size: count })
 const shape = record({
   version: literal(1),
-  /** Grows with each write; the slot with the larger one counts. */
+  /**
+   * The serial number of the state, which grows with each write. The state file's slot with the
+   * larger serial number is valid.
+   */
   serial: count,
   txid: count,
   timestamp: number,
@@ -51,39 +54,43 @@ const shape = record({
   fenced: optional(text),
 })
 
-/** The known state of the database, the WAL and the staged files at the last TXID. */
+/** The state of the database, the WAL and the staged files at the last TXID. */
 export interface PrimaryState {
   /** TXID of the last L0 file. */
   readonly txid: number
-  /** Time of that file, in milliseconds since the epoch. */
+  /** Time of the last L0 file, in milliseconds since the epoch. */
   readonly timestamp: number
   readonly pageSize: number
-  /** Size of the database in pages after it. */
+  /** Size of the database in pages after the last L0 file. */
   readonly commit: number
-  /** Position in the WAL at which it ended. */
+  /** Position in the WAL at which the last L0 file ended. */
   readonly wal: {
     readonly salt1: number
     readonly salt2: number
     readonly frames: number
     readonly checksum: [number, number]
   }
-  /** The database file at that time. */
+  /** Identity of the database file when the state was saved. */
   readonly file: { readonly inode: string; readonly born: string; readonly modified: string; readonly size: number }
   readonly lineage: number
   readonly sequence: number
   /**
-   * The WAL was empty and the database file settled: while the file is as it was, every commit since
-   * is in the WAL, from its start on.
+   * 1 if the WAL was empty and every later write must change the modification time of the database
+   * file. As long as the database file is unchanged, every later commit is in the WAL, from the
+   * start of the WAL on.
    */
   readonly complete?: 1 | undefined
   /**
-   * Saved when the files were closed because nothing changed them: the boot of the machine, and the
-   * time of the last change of the database file (see rest-proof.ts).
+   * The primary saves `rest` when it closes the files of an idle database. `boot` identifies the
+   * boot of the machine, and `changed` is the ctime of the database file (see rest-proof.ts).
    */
   readonly rest?: { readonly boot: string; readonly changed: string } | undefined
-  /** The newest file known to be in the replica, with its identity. */
+  /** The newest file that is certainly in the replica, with its identity. */
   readonly uploaded?: { readonly txid: number; readonly timestamp: number; readonly checksum: string } | undefined
-  /** Another primary has taken over the replica; nothing is written to it until a reset. */
+  /**
+   * The reason why another primary has taken over the replica. As long as `fenced` is set, this
+   * primary does not write to the replica.
+   */
   readonly fenced?: string | undefined
 }
 
@@ -95,19 +102,20 @@ export type LoadedState =
 const SLOT_BYTES = 2048
 
 /**
- * The file `<meta>/primary-state`: two slots, written alternately and synced, each a line with a
- * CRC-64 and JSON. A write that a crash interrupts leaves the other slot unchanged. A state is
- * written after its L0 file is durable and before that file is uploaded.
+ * The state file `<meta>/primary-state`. The state file has two slots, which are written
+ * alternately and synced. Each slot of the state file is a line with a CRC-64 and JSON. A crash
+ * during a write of one slot leaves the other slot unchanged. A state is written after its L0 file
+ * is durable and before that L0 file is uploaded.
  */
 export class StateFile {
   readonly path: string
   readonly #database: string
   #fd: number | undefined
   #serial = 0
-  /** The identity of the file after the last write. */
+  /** The identity of the state file after the last write to it. */
   #written: FileIdentity | undefined
 
-  /** Owner and mode follow those of `database`. */
+  /** The state file gets the owner and the mode of the file `database`. */
   constructor(meta: string, database: string) {
     this.#database = database
     this.path = path.join(meta, 'primary-state')
@@ -140,8 +148,9 @@ export class StateFile {
   }
 
   /**
-   * Resolves when the state is on disk; without `durable`, when the operating system has it. Throws
-   * DISK_FULL. One call at a time.
+   * Saves `state` in the state file. With `durable`, resolves when the state is on disk. Without
+   * `durable`, resolves when the operating system has the state. Throws DISK_FULL. Only one call of
+   * `save` may run at a time.
    */
   async save(state: PrimaryState, { durable = true }: { readonly durable?: boolean } = {}): Promise<void> {
     const serial = this.#serial + 1
@@ -162,8 +171,8 @@ export class StateFile {
   }
 
   /**
-   * How the file has changed since it was last written, with one call of stat. Undefined if the
-   * file has not changed, or was never written.
+   * Returns how the state file has changed after the last write of this object, from one call of
+   * stat. Returns undefined if the state file is unchanged or was never written.
    */
   change(): string | undefined {
     if (!this.#written) return undefined

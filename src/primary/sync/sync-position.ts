@@ -4,24 +4,24 @@ import { restRecord } from './rest-proof.js'
 import type { LtxStaging } from './staging.js'
 import { type PrimaryState, StateFile } from './state-file.js'
 
-/** The state after an L0 file. */
+/** The state of the database after an L0 file. */
 export interface Step {
   readonly txid: number
-  /** Milliseconds since the epoch. */
+  /** Time of the L0 file, in milliseconds since the epoch. */
   readonly timestamp: number
-  /** Size of the database in pages. */
+  /** Size of the database in pages after the L0 file. */
   readonly commit: number
 }
 
 /**
- * Maximum bytes of a note about another primary, which may contain a path: a slot of the state file
- * has a limited size.
+ * Maximum bytes of the reason why another primary has taken over the replica. The reason is limited
+ * because it may contain a long path, but a slot of the state file has a limited size.
  */
 const MAX_REASON_BYTES = 1000
 
 /**
- * The primary's progress with a database: the state after its last file, in memory and in the state
- * file.
+ * The primary's progress with a database. Progress holds the state after the last L0 file in memory
+ * and in the state file.
  */
 export class Progress {
   txid = 0
@@ -38,17 +38,20 @@ export class Progress {
     this.#file = new StateFile(meta, database)
   }
 
-  /** The state file. */
+  /** Path of the state file. */
   get path(): string {
     return this.#file.path
   }
 
-  /** The last saved state; undefined before the first file. */
+  /** The last saved state, or undefined before the first L0 file. */
   get saved(): PrimaryState | undefined {
     return this.#saved
   }
 
-  /** Loads the state of an earlier process. Returns a reason if that is not enough to continue. */
+  /**
+   * Loads the saved state of an earlier process. Returns the reason why the replication cannot
+   * continue from the saved state, or undefined if it can.
+   */
   load(staging: LtxStaging): string | undefined {
     const loaded = this.#file.load()
     const staged = staging.list()
@@ -63,14 +66,15 @@ export class Progress {
     this.txid = state.txid
     this.commit = state.commit
     this.timestamp = state.timestamp
-    // Files after the saved state were never uploaded, because the state is saved first.
+    // Staged files after the saved TXID were never uploaded, because the state is saved before its
+    // file is uploaded.
     for (const file of staged) if (file.txid > state.txid) staging.remove(file.txid)
     return undefined
   }
 
   /**
-   * Advances to a new file, which ends at `position`, after the state was saved: no file is
-   * uploaded that a restarted process would not know of.
+   * Saves the state and then advances to a new L0 file, which ends at `position`. An uploaded file
+   * is therefore always in the saved state, and a restarted process knows every uploaded file.
    */
   async advance(step: Step, opened: OpenedDatabase, position: WalPosition): Promise<void> {
     await this.#save(step, opened, position)
@@ -79,23 +83,26 @@ export class Progress {
     this.commit = step.commit
   }
 
-  /** Records the newest file in the replica; saved with the next state. */
+  /** Records the newest file in the replica, which is saved together with the next state. */
   remember(uploaded: NonNullable<PrimaryState['uploaded']>): void {
     this.#uploaded = uploaded
   }
 
-  /** Records permanently that the replica belongs to another primary. */
+  /** Records permanently that another primary has taken over the replica. */
   async fence(reason: string): Promise<void> {
     const bounded = Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString()
     if (this.#saved) await this.#write({ ...this.#saved, fenced: bounded })
   }
 
-  /** Writes the state file again if it was changed. Returns how it had changed. */
+  /**
+   * Writes the state file again if another program changed it. Returns how another program had
+   * changed the state file, or undefined.
+   */
   async saveAgainIfChanged(): Promise<string | undefined> {
     const change = this.#file.change()
     if (change === undefined || !this.#saved) return undefined
     this.#file.close()
-    // Writes both slots, so that another program's contents do not count.
+    // Both slots of the state file are written, so that what another program wrote becomes invalid.
     await this.#write(this.#saved)
     await this.#write(this.#saved)
     return change
@@ -107,7 +114,8 @@ export class Progress {
 
   /**
    * Saves the state of a database whose files are about to be closed, and closes the state file.
-   * `complete`: see PrimaryState. An older state, after a power cut, only costs a snapshot.
+   * The parameter `complete` has the meaning of PrimaryState.complete. If a power cut leaves an
+   * older state in the state file, the primary only has to take one snapshot.
    */
   async saveForRest(opened: OpenedDatabase, position: WalPosition, complete: boolean): Promise<void> {
     const rest = restRecord(opened.source.path)
@@ -139,7 +147,7 @@ export class Progress {
     }
   }
 
-  /** Saves the uploads since the last state. */
+  /** Saves which files were uploaded after the last saved state. */
   async close(): Promise<void> {
     try {
       if (this.#saved && this.#uploaded?.txid !== this.#saved.uploaded?.txid) {

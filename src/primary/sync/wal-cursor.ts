@@ -3,19 +3,24 @@ import { sameCommit, type WalIndex } from '../../wal/wal-index.js'
 import { sameGeneration, startOf, type WalPosition } from '../../wal/wal-position.js'
 
 /**
- * The read position in the WAL, and whether the frames after it are certainly all commits since.
- * Any uncertainty becomes a reason for a snapshot.
+ * The position in the WAL up to which the primary has read, and whether the frames after this
+ * position are certainly all later commits. If frames may be missing after this position, the next
+ * L0 file is a snapshot.
  */
 export class WalCursor {
   /**
-   * Whether everything that the read transaction sees was read. From then on no frame can be lost
-   * while the transaction lives: if it reads from the WAL, no connection can restart the WAL; if it
-   * reads only from the file, no connection can copy frames into the file.
+   * Whether the primary has read every frame that its read transaction sees. If `covered` is true,
+   * no later frame can be lost during the read transaction. If the read transaction reads from the
+   * WAL, no connection can restart the WAL. If the read transaction reads only from the database
+   * file, no connection can copy frames into the database file.
    */
   covered = false
-  /** The wal-index at the last check: while it is unchanged, there is nothing to do. */
+  /**
+   * The wal-index at the last check. While the wal-index equals `seen`, the primary has no new
+   * frames to read.
+   */
   seen: WalIndex | undefined
-  /** If set, the next file must hold the whole database. */
+  /** The reason why the next L0 file must hold the whole database. */
   snapshotReason: string | undefined
   #position: WalPosition | undefined
 
@@ -23,20 +28,26 @@ export class WalCursor {
     return this.#position
   }
 
-  /** The database was released: the end of its WAL is no longer known. */
+  /** Must be called after the database was closed, because the end of its WAL is then unknown. */
   reset(): void {
     this.#position = undefined
     this.covered = false
     this.seen = undefined
   }
 
-  /** Everything up to `position` was read. `pinned`: the state that the read transaction sees. */
+  /**
+   * Records that the primary has read every frame up to `position`. `pinned` is the wal-index that
+   * the read transaction sees.
+   */
   moveTo(position: WalPosition, pinned: WalIndex | undefined): void {
     this.#position = position
     this.cover(pinned)
   }
 
-  /** The WAL was emptied after everything in it was read; `empty`: its state since. */
+  /**
+   * Records that the primary emptied the WAL after it had read every frame. `empty` is the
+   * wal-index of the empty WAL.
+   */
   restartAt(empty: WalIndex): void {
     this.#position = { salt1: empty.salt1, salt2: empty.salt2, frames: 0, checksum: [0, 0] }
     this.covered = false
@@ -44,7 +55,8 @@ export class WalCursor {
   }
 
   /**
-   * Updates `covered`: whether the position has reached the state that the read transaction sees.
+   * Sets `covered` to whether the position has reached the wal-index that the read transaction
+   * sees.
    */
   cover(pinned: WalIndex | undefined): void {
     const position = this.#position
@@ -52,7 +64,7 @@ export class WalCursor {
     if (position.frames >= pinned.frames) this.covered = true
   }
 
-  /** Whether nothing was committed since the last check. */
+  /** Whether no transaction was committed after the last check. */
   isUnchanged(index: WalIndex | undefined): boolean {
     return (
       index !== undefined &&
@@ -68,8 +80,8 @@ export class WalCursor {
   }
 
   /**
-   * The position from which to continue in the WAL that `index` describes. `header` reads the
-   * header of the file.
+   * Returns the position from which to continue in the WAL that `index` describes. `header` reads
+   * the header of the WAL file.
    */
   next(
     index: WalIndex,

@@ -19,34 +19,34 @@ export interface DivergenceGuardParts {
   readonly db: string
   readonly client: ReplicaClient
   readonly mode: OnDivergence
-  /** How long a recorded state is kept, milliseconds. */
+  /** How long the files of a recorded state are kept, in milliseconds. */
   readonly keep: number
   /** Whether this primary has replicated the database before. */
   readonly isKnown: () => boolean
   readonly observe: PrimaryObserver
 }
 
-/** A whole database that is staged for upload. */
+/** A staged file that holds the whole database. */
 export interface StagedWhole {
   readonly path: string
   readonly txid: number
-  /** Bytes. */
+  /** Size of the staged file in bytes. */
   readonly size: number
   readonly timestamp: number
 }
 
-/** States of the replica, newest first, that are tried until one can be planned. */
+/** Maximum number of states of the replica, newest first, for which a plan is tried. */
 const MAX_TRIES = 64
 
 /**
  * Before a file with all pages of the database is uploaded, compares the database with the newest
- * state of the replica. A
- * database that does not continue that state is recorded in the replica first, so that retention
- * keeps the files for a restore to that state. See levels/divergence-record.ts.
+ * state of the replica. If the database does not continue the newest state of the replica,
+ * DivergenceGuard first records a divergence in the replica, so that retention keeps the files for
+ * a restore to that state (see levels/divergence-record.ts).
  */
 export class DivergenceGuard {
   readonly #parts: DivergenceGuardParts
-  /** TXIDs that were found to continue the replica, or that may replace it. */
+  /** TXIDs of staged files that continue the replica or are allowed to replace its newest state. */
   readonly #passed = new Set<number>()
   #pending: Divergence | undefined
   /** The TXID of the last divergence that was reported. */
@@ -62,8 +62,8 @@ export class DivergenceGuard {
   }
 
   /**
-   * Reads the record again. A damaged or too large record is not reported here but by retention,
-   * which needs the record.
+   * Reads the record of divergences again. Retention, which needs the record, reports a damaged or
+   * too large record.
    */
   async load(): Promise<void> {
     try {
@@ -81,8 +81,8 @@ export class DivergenceGuard {
   }
 
   /**
-   * Returns once the file may be uploaded. Throws REPLICA_DIVERGED if it may not, LTX_CORRUPT if
-   * the record is damaged, and what the store throws.
+   * Resolves when the staged file may be uploaded. Throws REPLICA_DIVERGED if the staged file must
+   * not be uploaded, LTX_CORRUPT if the record of divergences is damaged, and errors of the store.
    */
   async examine(file: StagedWhole): Promise<void> {
     if (this.#passed.has(file.txid)) return
@@ -110,7 +110,8 @@ export class DivergenceGuard {
       return this.#acknowledgedIfBack({ ...point, reason, replica: theirs }, identities.local)
     } catch (error) {
       if (!isLitestreamError(error, 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH')) throw error
-      // A primary that knows its database repairs a damaged replica with it.
+      // A primary that has replicated this database before repairs a damaged replica with the
+      // database.
       if (this.#parts.isKnown()) return undefined
       const unknown = { pages: 0, pageSize: own.pageSize, timestamp: newest.createdAt, lineage: 0, sequence: 0 }
       return { ...point, reason: 'unreadable', replica: { txid: newest.maxTxid, ...unknown } }
@@ -118,20 +119,23 @@ export class DivergenceGuard {
   }
 
   /**
-   * Acknowledges a divergence automatically if the database is again the state that the replica had
-   * before an earlier, recorded divergence: a user has restored that state.
+   * Marks a divergence as acknowledged if the database equals the state that the replica had before
+   * an earlier, recorded divergence. If the database equals that state, a user has restored it.
    */
   #acknowledgedIfBack(divergence: Divergence, { lineage }: StoredIdentity): Divergence {
     const isBack = lineage !== 0 && this.#pending?.replica.lineage === lineage
     return isBack ? { ...divergence, acknowledgedAt: divergence.at } : divergence
   }
 
-  /** Throws REPLICA_DIVERGED if the database may not be uploaded. */
+  /**
+   * Records the divergence in the replica. Throws REPLICA_DIVERGED if the database must not be
+   * uploaded.
+   */
   async #record(found: Divergence): Promise<void> {
     const { client, keep, mode } = this.#parts
     const { txid } = found.replica
     const points = await updateDivergences(client, keep, (before) => {
-      // An earlier attempt, perhaps of an earlier process, has recorded it.
+      // An earlier attempt has already recorded this divergence, perhaps in an earlier process.
       if (before.some((point) => point.replica.txid === txid)) return before
       const { acknowledgedAt } = found
       const known = acknowledgedAt === undefined ? before : before.map((point) => ({ acknowledgedAt, ...point }))
@@ -162,7 +166,10 @@ export class DivergenceGuard {
   }
 }
 
-/** A plan to the newest state that the names of the files lead to; undefined if there is none. */
+/**
+ * Returns a plan to the newest state that the names of the files allow, or undefined if no state
+ * can be planned.
+ */
 function newestPlan(levels: FilesByLevel): LtxFileInfo[] | undefined {
   const ends = [...new Set(levels.flat().map(({ maxTxid }) => maxTxid))].sort((a, b) => b - a)
   for (const txid of ends.slice(0, MAX_TRIES)) {

@@ -8,10 +8,11 @@ import type { ReplicaClient } from '../../storage/replica-client.js'
 import type { PrimaryDatabase } from '../sync/primary-database.js'
 
 /**
- * Replaces a diverged database by the state of the replica that it does not continue. The database
- * is kept beside it, as `<name>-diverged-<time>`, from the staged file that holds all of it. The
- * primary must be closed. Returns the path of the copy. Throws OUTPUT_BUSY while an application has
- * the database open, DISK_FULL, and what a restore throws.
+ * Replaces a diverged database by the state of the replica that the database does not continue.
+ * Before the replacement, the pages of the staged file that holds the whole database are written to
+ * the copy `<name>-diverged-<time>` beside the database. The PrimaryDatabase must be closed.
+ * Returns the path of the copy of the diverged database. Throws OUTPUT_BUSY while an application
+ * has the database open, DISK_FULL, and errors of the restore.
  */
 export async function replaceDatabase(
   primary: Pick<PrimaryDatabase, 'path' | 'staging'>,
@@ -30,12 +31,12 @@ export async function replaceDatabase(
       const pages = pagesInOrder(await openLocalPages(staging.pathOf(txid), place))
       await writeDurably(copy, pages, { createOnly: true, signal, ...(ownership ? { ownership } : {}) })
     } catch (error) {
-      // An earlier attempt has written this file.
+      // An earlier attempt has already written the copy of the diverged database.
       if (!isErrno(error, 'EEXIST')) throw error
     }
   }
   await restore(client, { output: path, force: true, txid: replica.txid, signal })
-  // Files staged from the other database must not be uploaded.
+  // Files that were staged from the diverged database must not be uploaded.
   for (const file of staging.list()) if (file.txid > replica.txid) staging.remove(file.txid)
   return copy
 }

@@ -6,15 +6,15 @@ import type { PrimaryDatabase } from '../sync/primary-database.js'
 import { planFault } from './replica-verdict.js'
 
 /**
- * `timestamp`: time of the newest file in the replica, in milliseconds since the epoch; 0 if there
- * is none.
+ * The result of comparing a primary with its replica. `timestamp` is the time of the newest file in
+ * the replica in milliseconds since the epoch, or 0 if the replica has no file.
  */
 export type Alignment =
-  /** The replica ends at `txid`, and all files after it are staged. */
+  /** The replica ends at `txid`, and all L0 files after `txid` are staged. */
   | { readonly kind: 'continue'; readonly txid: number; readonly timestamp: number; readonly pageSize?: number }
   /**
-   * The replica ends at `txid` with a file that the staged files do not continue: the whole
-   * database must follow.
+   * The replica ends at `txid` with a file that the staged files do not continue, so the next file
+   * must hold the whole database.
    */
   | {
       readonly kind: 'start-over'
@@ -24,7 +24,7 @@ export type Alignment =
       readonly publishSnapshot: boolean
     }
 
-/** Compares a primary with its replica, once, before the first upload. */
+/** Compares a primary with its replica before the first upload. */
 export async function alignWithReplica(primary: PrimaryDatabase, client: ReplicaClient): Promise<Alignment> {
   const files = await listTogether(client)
   const newest = newestFile(files)
@@ -42,8 +42,8 @@ export async function alignWithReplica(primary: PrimaryDatabase, client: Replica
   const { timestamp } = remote
   const pageSize = primary.status().pageSize
   if (remote.pageSize !== pageSize) {
-    // Skips a TXID, so that files of both page sizes are never merged; the snapshot bridges the
-    // gap.
+    // The primary skips one TXID, so that compaction never merges files of different page sizes.
+    // The next snapshot bridges the skipped TXID.
     return startOver(end + 1, timestamp, `the replica has pages of ${remote.pageSize} bytes`, true)
   }
   if (end > txid) {
@@ -61,7 +61,10 @@ export async function alignWithReplica(primary: PrimaryDatabase, client: Replica
   return { kind: 'continue', txid: end, timestamp, pageSize }
 }
 
-/** The file that reaches farthest; of several with the same end, the one of the lowest level. */
+/**
+ * Returns the file with the highest max TXID. If several files have the same max TXID, returns the
+ * file of the lowest level.
+ */
 function newestFile(files: FilesByLevel): LtxFileInfo | undefined {
   let newest: LtxFileInfo | undefined
   for (const level of LEVELS) {
@@ -71,8 +74,9 @@ function newestFile(files: FilesByLevel): LtxFileInfo | undefined {
 }
 
 /**
- * Any compacting process may have made a compacted file; only its timestamp shows that it contains
- * our last file.
+ * Whether the newest file of the replica comes from this primary. Any process may have written a
+ * compacted file, so only the timestamp shows that a compacted file contains this primary's last
+ * file.
  */
 function isOurs(
   file: LtxFileInfo,

@@ -5,7 +5,7 @@ import type { PrimaryObserver } from '../events.js'
 
 export interface ReplicaMonitorParts {
   readonly db: string
-  /** Interval between two checks, in milliseconds. */
+  /** Interval between two checks of the replica, in milliseconds. */
   readonly interval: () => number
   readonly observe: PrimaryObserver
   /** Compares the replica with the uploaded files. */
@@ -13,8 +13,8 @@ export interface ReplicaMonitorParts {
 }
 
 /**
- * Checks at intervals that the uploaded files are still in the replica. An error is reported until
- * a check succeeds.
+ * Checks at intervals that the uploaded files are still in the replica. An error of a check is
+ * reported until a check succeeds.
  */
 export class ReplicaMonitor {
   readonly #parts: ReplicaMonitorParts
@@ -32,7 +32,7 @@ export class ReplicaMonitor {
     if (this.#timer === undefined && !this.#stopped) this.#wait(this.#parts.interval())
   }
 
-  /** The interval has changed. */
+  /** Must be called when the interval between two checks has changed. */
   reschedule(): void {
     if (this.#timer === undefined || this.#checking) return
     this.#timer.stop()
@@ -56,7 +56,8 @@ export class ReplicaMonitor {
       await check()
       this.#errors.worked()
     } catch (error) {
-      // An unavailable store is checked again before the next regular check.
+      // If the store is unavailable, the replica is checked again before the regular interval has
+      // passed.
       if (!this.#stopped) most = this.#errors.failed(toLitestreamError(error))
     }
     this.#checking = false

@@ -5,16 +5,16 @@ import { MIN_FILE_SIZE } from '../../ltx/tail.js'
 import { formatTxid } from '../../ltx/txid.js'
 import type { LtxFileInfo } from '../../storage/replica-client.js'
 
-/** The result of comparing a listing with a primary's uploads. */
+/** The result of comparing a listing of the replica with the uploads of a primary. */
 export type ReplicaVerdict =
   /**
-   * A restore reaches the last uploaded TXID. `gone`: number of files that another program deleted
-   * and that this restore does not need.
+   * A restore can reach the last uploaded TXID. `gone` is the number of files that another program
+   * deleted and that a restore does not need.
    */
   | { readonly kind: 'sound'; readonly gone: number }
   /**
-   * A restore does not reach the last uploaded TXID: files are truncated, or are missing, as in a
-   * stale listing.
+   * A restore cannot reach the last uploaded TXID, because files are truncated or missing. In a
+   * stale listing, existing files can also seem to be missing.
    */
   | { readonly kind: 'broken'; readonly reason: string; readonly end: number; readonly isMissing: boolean }
   /** The replica contains files that this primary did not write. */
@@ -23,8 +23,9 @@ export type ReplicaVerdict =
 const MISSING = 'files are missing in the replica'
 
 /**
- * `uploaded`: the last TXID that the primary has uploaded, greater than 0; `attempted`: the last
- * one that it has tried to upload. Reads no file.
+ * Compares a listing with the uploads of a primary, without reading a file. `uploaded` is the last
+ * TXID that the primary has uploaded, greater than 0. `attempted` is the last TXID that the primary
+ * has tried to upload.
  */
 export function judgeReplica(
   { levels, kept, gone, changed }: Relisting,
@@ -37,7 +38,7 @@ export function judgeReplica(
     return { kind: 'foreign', reason, end }
   }
   if (files.length === 0) return { kind: 'broken', reason: 'the replica was emptied', end, isMissing: true }
-  // The replica was replaced by another one, or by an older copy.
+  // Another replica, or an older copy of this replica, has replaced the files.
   if (kept === 0 && gone.length + changed.length > 0) {
     return { kind: 'foreign', reason: 'none of its files is unchanged', end }
   }
@@ -47,8 +48,8 @@ export function judgeReplica(
 }
 
 /**
- * Why a restore does not reach TXID `end`, judged by the names and sizes of files; undefined if it
- * does.
+ * Returns the reason why a restore cannot reach TXID `end`, or undefined if a restore can reach it.
+ * `planFault` uses only the names and sizes of files.
  */
 export function planFault(levels: FilesByLevel, end: number, changed: readonly LtxFileInfo[] = []): string | undefined {
   let plan: LtxFileInfo[]

@@ -16,8 +16,8 @@ export function fencedError(database: string, url: string, reason: string, cause
 }
 
 /**
- * The replica has files that this primary did not write. The change may be undone, so the next
- * check decides.
+ * The error for a replica with files that this primary did not write. A user may undo the change of
+ * the replica, so the next check decides whether the primary starts over with a snapshot.
  */
 export function foreignFiles(url: string, reason: string): LitestreamError {
   return new LitestreamError('REPLICA_RESET', `${url} was changed by another program: ${reason}`, {
@@ -28,7 +28,10 @@ export function foreignFiles(url: string, reason: string): LitestreamError {
   })
 }
 
-/** Every snapshot that should have replaced missing staged files was deleted, too. */
+/**
+ * The error for staged files that disappear repeatedly. Each snapshot that should have replaced
+ * missing staged files was deleted too.
+ */
 export function unsteadyStaging({ path, staging }: PrimaryDatabase): LitestreamError {
   return new LitestreamError('STORAGE_FAILED', `${path}: staged files disappear before the primary uploads them`, {
     file: staging.directory,

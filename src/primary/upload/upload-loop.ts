@@ -10,39 +10,41 @@ export interface UploadLoopParts {
   /** Minimum time between two uploads, in milliseconds. */
   readonly interval: number
   readonly observe: PrimaryObserver
-  /** Uploads one batch; returns whether nothing is left to upload. */
+  /** Uploads one batch of staged files. Returns true if no staged file is left to upload. */
   readonly batch: () => Promise<boolean>
   /**
-   * Called with an error of `batch`; returns true if it has removed the cause, so that the upload
-   * continues.
+   * Called with an error of `batch`. If `recover` has removed the cause of the error, it returns
+   * true and the upload continues.
    */
   readonly recover: (error: unknown) => Promise<boolean>
   /** Whether the replica has every staged file. */
   readonly isUpToDate: () => boolean
-  /** Whether nothing changes the database, so that nothing will be staged until that ends. */
+  /**
+   * Whether the database rests, which means that its files are closed and no new L0 file is staged.
+   */
   readonly rests: () => boolean
-  /** The replica has everything. */
+  /** Called when the replica has every staged file. */
   readonly onUpToDate: () => void
 }
 
 /**
- * Schedules uploads: soon after files are staged, not more often than configured, and again after
- * errors.
+ * Schedules uploads. An upload begins soon after a file was staged, but not more often than
+ * `interval`, and an upload that fails is retried.
  */
 export class UploadLoop {
   readonly errors: Backoff
   readonly #parts: UploadLoopParts
   /**
-   * Only one upload runs at a time: a second one would find the file of the first and take it for
-   * another primary's.
+   * The queue of uploads, which runs only one upload at a time. A second concurrent upload would
+   * find the file of the first upload and would take it for a file of another primary.
    */
   readonly #uploads = new PQueue({ concurrency: 1 })
   readonly #waiting: (() => void)[] = []
   #timer: Timer | undefined
-  /** By the monotonic clock. */
+  /** The monotonic time at which the last upload began. */
   #lastAt = Number.NEGATIVE_INFINITY
   #lastSyncAt: number | undefined
-  /** When the replica last had every commit, by the monotonic clock. */
+  /** The latest monotonic time at which the replica had every commit. */
   #completeAt: number | undefined
   #running = false
 
@@ -51,21 +53,25 @@ export class UploadLoop {
     this.errors = new Backoff(parts.db, 'upload', parts.interval, parts.observe)
   }
 
-  /** When the replica last had every commit, in milliseconds since the epoch. */
+  /** The latest time at which the replica had every commit, in milliseconds since the epoch. */
   get lastSyncAt(): number | undefined {
     this.#updateIfComplete()
     return this.#lastSyncAt
   }
 
   /**
-   * Time since then, milliseconds; undefined before the replica had everything for the first time.
+   * Milliseconds since the latest time at which the replica had every commit, or undefined if the
+   * replica has not had every commit yet.
    */
   get behindMs(): number | undefined {
     this.#updateIfComplete()
     return this.#completeAt === undefined ? undefined : monotonicMs() - this.#completeAt
   }
 
-  /** A resting database does not call `schedule`. */
+  /**
+   * Updates the times of the last complete upload, because a database whose files are closed does
+   * not call `schedule`.
+   */
   #updateIfComplete(): void {
     if (this.#parts.rests() && this.#parts.isUpToDate()) this.#complete()
   }
@@ -79,14 +85,14 @@ export class UploadLoop {
     this.#running = true
   }
 
-  /** No further upload is scheduled. */
+  /** Stops the loop, so that no further upload is scheduled. */
   stop(): void {
     this.#running = false
     this.#timer?.stop()
     this.#timer = undefined
   }
 
-  /** Schedules an upload soon, if there is anything to upload. */
+  /** Schedules an upload soon, unless the replica has every staged file. */
   schedule(ms?: number): void {
     if (!this.#running || this.#timer) return
     if (this.#parts.isUpToDate()) {
@@ -97,7 +103,10 @@ export class UploadLoop {
     this.#timer = startTimer(due, () => this.#runSoon())
   }
 
-  /** Resolves after the next attempt, failed or not; immediately if the replica has everything. */
+  /**
+   * Resolves after the next attempt to upload, even if the attempt fails. Resolves immediately if
+   * the replica has every staged file.
+   */
   async onAttempt(): Promise<void> {
     if (this.#parts.isUpToDate()) return
     await new Promise<void>((resolve) => this.#waiting.push(resolve))
@@ -115,7 +124,7 @@ export class UploadLoop {
     if (next !== undefined) this.schedule(next)
   }
 
-  /** Uploads everything, in batches so that other work can run in between. */
+  /** Uploads all staged files, in batches, so that other work can run between two batches. */
   async run(): Promise<void> {
     for (let all = false; !all; ) {
       this.#lastAt = monotonicMs()

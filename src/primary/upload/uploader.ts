@@ -22,61 +22,67 @@ import { fencedError, foreignFiles, unsteadyStaging } from './upload-errors.js'
 import { WriterRecord } from './writer-record.js'
 
 /**
- * The writer record is read at every this many checks: it names this primary to others, and
- * protects nothing.
+ * Number of checks of the replica between two reads of the writer record. The writer record is read
+ * seldom, because it only names this primary to other processes and protects no file.
  */
 const RECORD_EVERY = 10
 
 /**
- * Bytes from which on the progress of an upload is reported, and the least time between two
- * reports, milliseconds.
+ * Uploads of at least LARGE_UPLOAD bytes report their progress. Two progress reports are at least
+ * PROGRESS_MS milliseconds apart.
  */
 const LARGE_UPLOAD = 8 * 1024 * 1024
 const PROGRESS_MS = 200
 
-/** Maximum number of unusable snapshots within one run before it fails. */
+/** Maximum number of snapshots that disappear within one run before the run fails. */
 const MAX_RESTARTS = 3
 
 /**
- * Uploads staged files in order, each under a name that must not exist yet. Lists the replica at
- * the first run, and again in `check`: if another program has changed it since, uploads a snapshot
- * of the database.
+ * Uploads staged files in order, each under a name that must not exist yet. The Uploader lists the
+ * replica at the first run, and again in `check`. If another program has changed the replica after
+ * the upload, the Uploader uploads a snapshot of the database.
  */
 export class Uploader {
   readonly #primary: PrimaryDatabase
   readonly #client: KnownLevels
   readonly #observe: PrimaryObserver
-  /** Undefined for a write-once replica, in which no record can be replaced. */
+  /**
+   * The writer record of this primary, or undefined for a write-once replica, in which no object
+   * can be replaced.
+   */
   readonly #writer: WriterRecord | undefined
   #isWeakFencingNoticed = false
   readonly #leased: boolean
   #txid: number | undefined
   #aligned = false
   /**
-   * Page size in bytes of the newest file in the replica; undefined if unknown or if there is none.
+   * Page size in bytes of the newest file in the replica, or undefined if the page size is unknown
+   * or the replica has no file.
    */
   #pageSize: number | undefined
-  /** The next file must be a snapshot that is not made yet. */
+  /** Whether the next L0 file must hold the whole database and does not exist yet. */
   #startsOver = false
-  /** The TXID of a file with the whole database that must be uploaded as a snapshot, too. */
+  /** The TXID of an L0 file with the whole database that must also be uploaded as a snapshot. */
   #publishAt: number | undefined
   /** The newest file that this process has uploaded. */
   #uploaded: NonNullable<PrimaryState['uploaded']> | undefined
-  /** Number of checks without a fault. */
+  /** Number of checks of the replica that found no fault. */
   #checks = 0
-  /** When consecutive checks first found files of another primary, by the monotonic clock. */
+  /**
+   * The monotonic time of the first of the consecutive checks that found files of another primary.
+   */
   #foreignSince: number | undefined
   readonly #kept: KeptFiles
   readonly #guard: DivergenceGuard
   /**
-   * The highest TXID that may be in the replica: a request that failed here may have succeeded in
-   * the store.
+   * The highest TXID that may be in the replica. An upload that failed in this process may have
+   * succeeded in the store.
    */
   #attempted = 0
 
   /**
-   * `leased`: it runs only while the lease in the replica is ours; `keepDiverged`: how long the
-   * state before a divergence is kept, in milliseconds.
+   * `leased` says that this primary uploads only while it holds the lease of the replica.
+   * `keepDiverged` is the time in milliseconds for which the state before a divergence is kept.
    */
   constructor(
     primary: PrimaryDatabase,
@@ -100,29 +106,32 @@ export class Uploader {
     this.#kept = new KeptFiles(primary.staging)
   }
 
-  /** The last TXID in the replica; undefined before the replica was listed. */
+  /** The last TXID in the replica, or undefined until the primary has listed the replica. */
   get txid(): number | undefined {
     return this.#txid
   }
 
   /**
-   * Whether a REPLICA_FENCED error of a run is permanent: another primary has written a file with
-   * one of our names, or was running before us. If the replica of a running primary is replaced, a
-   * user may undo that, so the error is not permanent.
+   * Whether a REPLICA_FENCED error of `run` is permanent. The REPLICA_FENCED error is permanent if
+   * another primary has written a file with a name that this primary was about to use, or if
+   * another primary was running when this primary started. If another program replaces the replica
+   * while the primary is running, REPLICA_FENCED is not permanent, because a user may undo the
+   * replacement.
    */
   get isFenced(): boolean {
     return !this.#aligned || this.#primary.state?.fenced !== undefined
   }
 
-  /** The replica has everything that is staged. */
+  /** Whether the replica has every staged file. */
   get isUpToDate(): boolean {
     return !this.#startsOver && this.#txid !== undefined && this.#txid === this.#primary.txid
   }
 
   /**
-   * Uploads staged files, at most `limit`. Returns whether nothing is left. Throws REPLICA_FENCED
-   * if another primary has written a file with one of our names, and errors of the store; a run
-   * after an error continues where it stopped.
+   * Uploads at most `limit` staged files. Returns true if no staged file is left. Throws errors of
+   * the store, and REPLICA_FENCED if another primary has written a file with a name that this
+   * primary was about to use. After an error, the next run continues with the staged file whose
+   * upload failed.
    */
   async run(limit: number = Number.POSITIVE_INFINITY): Promise<boolean> {
     await this.align()
@@ -140,8 +149,8 @@ export class Uploader {
   }
 
   /**
-   * Determines the state of the replica, if it is not known yet; the primary may have to start over
-   * with a snapshot. Not during a run.
+   * Compares the primary with the replica, unless `align` has already compared them. The comparison
+   * may show that the next file must be a snapshot. `align` must not be called during a run.
    */
   async align(): Promise<void> {
     if (this.#txid !== undefined) return
@@ -165,15 +174,16 @@ export class Uploader {
 
   /**
    * Compares the replica with the uploads, with one listing and the writer record. If a restore of
-   * the newest state is not possible any more, the next run uploads a snapshot. Files of another
-   * primary are an error at first, because the change may be undone; if they still exist after
-   * `patience` milliseconds, the primary aligns with the replica as after a restart. Not during a
-   * run.
+   * the newest state is no longer possible, the next run uploads a snapshot. Files of another
+   * primary are an error at first, because a user may delete these files again. If the files of the
+   * other primary still exist after `patience` milliseconds, this primary aligns with the replica
+   * as after a restart. `check` must not be called during a run.
    */
   async check(patience: number): Promise<void> {
     if (this.#txid === undefined || this.#txid === 0 || this.#startsOver) return
     let verdict = await this.#judge()
-    // Ignores a stale listing.
+    // A stale listing can lack the newest files. If the store still has the last uploaded file, the
+    // listing is stale and is ignored.
     if (verdict.kind === 'broken' && verdict.end < this.#txid && (await this.#hasLastUpload())) return
     if (verdict.kind === 'broken' && verdict.isMissing) verdict = await this.#judge()
     if (verdict.kind === 'foreign') {
@@ -190,15 +200,18 @@ export class Uploader {
     if (this.#checks++ % RECORD_EVERY === 0) await this.#keepRecord()
   }
 
-  /** Uploads a snapshot of the database after everything in the replica. Not during a run. */
+  /**
+   * Uploads a snapshot of the database with a TXID higher than every TXID in the replica. `repair`
+   * must not be called during a run.
+   */
   async repair(reason: string, end = 0): Promise<void> {
     if (this.#txid === undefined || this.#startsOver) return
     await this.#skipTo(Math.max(this.#txid, this.#attempted, end), reason)
   }
 
   /**
-   * Skips TXIDs up to `txid`, which may be taken or damaged: a snapshot in the replica bridges
-   * them.
+   * Continues with TXIDs above `txid`, because the TXIDs up to `txid` may be taken or damaged. A
+   * snapshot in the replica bridges the skipped TXIDs.
    */
   async #skipTo(txid: number, reason: string): Promise<void> {
     await this.#startOver(txid, reason, true)
@@ -210,7 +223,10 @@ export class Uploader {
     return this.#guard.pending
   }
 
-  /** Notes in the replica that the divergences are known to a user. Returns those that were not. */
+  /**
+   * Records in the replica that a user has acknowledged the divergences. Returns the divergences
+   * that were not acknowledged before.
+   */
   acknowledge(): Promise<readonly Divergence[]> {
     return this.#guard.acknowledge()
   }
@@ -222,7 +238,8 @@ export class Uploader {
 
   async #startOver(txid: number, reason: string, publishSnapshot: boolean): Promise<void> {
     const primary = this.#primary
-    // First, because it may fail: nothing has changed here then, and the caller tries again.
+    // `startOver` is called first, because it may fail. If `startOver` fails, the Uploader is
+    // unchanged and the caller tries again.
     await primary.startOver(txid, reason)
     this.#startsOver = true
     this.#publishAt = publishSnapshot ? txid + 1 : undefined
@@ -261,7 +278,10 @@ export class Uploader {
     )
   }
 
-  /** Whether the L0 file that was uploaded last is unchanged in the replica. Two small reads. */
+  /**
+   * Whether the L0 file that was uploaded last is unchanged in the replica. `#hasLastUpload` needs
+   * two small reads from the store.
+   */
   async #hasLastUpload(): Promise<boolean> {
     const last = this.#uploaded
     if (!last) return false
@@ -276,7 +296,7 @@ export class Uploader {
     }
   }
 
-  /** Uploads the staged file of `txid`, or finds that a snapshot must follow instead. */
+  /** Uploads the staged file of `txid`, or decides that a snapshot must be uploaded instead. */
   async #uploadNext(txid: number): Promise<void> {
     const path = this.#primary.staging.find(txid)
     const staged = path === undefined ? undefined : await ifSound(() => identifyStaged(path))
@@ -285,14 +305,16 @@ export class Uploader {
       if (this.#attempted >= txid) await this.#skipTo(this.#attempted, reason)
       else await this.#startOver(txid - 1, reason, this.#publishAt === txid)
     } else if (this.#pageSize !== undefined && staged.pageSize !== this.#pageSize) {
-      // Skips a TXID, so that files of both page sizes are never merged; the snapshot bridges the
-      // gap.
+      // The Uploader skips one TXID, so that compaction never merges files of different page sizes.
+      // The next snapshot bridges the skipped TXID.
       await this.#skipTo(txid, `the page size changed from ${this.#pageSize} to ${staged.pageSize} bytes`)
       this.#pageSize = staged.pageSize
     } else if (await this.#upload(path, txid, staged)) this.#pageSize = staged.pageSize
   }
 
-  /** Returns false if a snapshot must follow instead. */
+  /**
+   * Uploads a staged file. Returns false if a snapshot must be uploaded instead of the staged file.
+   */
   async #upload(path: string, txid: number, { timestamp, checksum, size }: LtxIdentity): Promise<boolean> {
     const started = elapsedMs()
     const file = { level: 0, minTxid: txid, maxTxid: txid }
@@ -317,7 +339,9 @@ export class Uploader {
     return true
   }
 
-  /** Passes a body on, and reports progress while a large body is read. */
+  /**
+   * Yields the chunks of `body` unchanged, and reports progress while the store reads a large body.
+   */
   async *#reporting(body: AsyncIterable<Uint8Array>, txid: number, totalBytes: number): AsyncIterable<Uint8Array> {
     let bytes = 0
     let reportedAt = Number.NEGATIVE_INFINITY
@@ -331,9 +355,10 @@ export class Uploader {
   }
 
   /**
-   * Whether the existing file with our name is ours: a request may have succeeded although its
-   * response was lost, here or before a crash. False for a damaged file, which the next file skips.
-   * Throws REPLICA_FENCED for another primary's file.
+   * Whether the existing file with the name of this upload comes from this primary. An earlier
+   * upload, perhaps before a crash, may have succeeded although its response was lost. Returns
+   * false for a damaged file, whose TXID the next file skips. Throws REPLICA_FENCED if the existing
+   * file comes from another primary.
    */
   async #isSameFile(file: LtxFileRef, checksum: string, size: number, cause: LitestreamError): Promise<boolean> {
     const { maxTxid: txid } = file
@@ -354,7 +379,10 @@ export class Uploader {
     throw this.#fenced(reason, cause)
   }
 
-  /** Uploads a staged file with the whole database as a snapshot, with which restores can begin. */
+  /**
+   * Uploads a staged L0 file that holds the whole database as a snapshot, so that restores can
+   * begin with it.
+   */
   async #publishSnapshot(path: string, txid: number, timestamp: number): Promise<void> {
     const client = this.#client
     const { size } = identifyStaged(path)
@@ -363,7 +391,7 @@ export class Uploader {
     try {
       await writeSnapshot(client, { pageSize, commit, maxTxid: txid, timestamp }, ltx.batches)
     } finally {
-      // A store that fails before it requests the body leaves the file open.
+      // If the store fails before it reads the body, `cancel` closes the staged file.
       await ltx.cancel()
     }
     this.#publishAt = undefined

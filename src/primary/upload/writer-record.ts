@@ -13,13 +13,13 @@ const shape = record({
   host: text,
   pid: number,
   /**
-   * The scope of pids: the boot of the machine and the container. Empty if the system does not
-   * report it.
+   * Identifies the boot of the machine and the container, in which process IDs are unique. The text
+   * is empty if the operating system does not report the boot and the container.
    */
   pidSpace: text,
   /**
-   * Start time of the process in clock ticks since the boot, which does not depend on the wall
-   * clock. Absent in records of older versions.
+   * Start time of the process in clock ticks after the boot, which does not depend on the wall
+   * clock. Writer records of older versions lack `pidStart`.
    */
   pidStart: optional(number),
   database: text,
@@ -27,13 +27,15 @@ const shape = record({
 })
 type Record = Shaped<typeof shape>
 
-/** Instances of this process that write to some replica; per thread. */
+/** The IDs of the replicators of this thread that have written a writer record. */
 const running = new Set<string>()
 
 /**
- * The object `primary.json` in a replica: which process writes to it. The record protects nothing;
- * the names of the files do that. A second primary on the same machine sees in it immediately that
- * another one is running, and users see which process that is.
+ * The object `primary.json` in a replica, which says which process writes to the replica. The
+ * writer record protects no file. Two primaries cannot overwrite each other's files, because each
+ * LTX file is created only if its name does not exist. The writer record shows a second primary on
+ * the same machine immediately that another primary is running, and shows users the process of that
+ * primary.
  */
 export class WriterRecord {
   readonly #client: ReplicaClient
@@ -47,17 +49,17 @@ export class WriterRecord {
   }
 
   /**
-   * Replaces another primary's record by ours, unless ours exists already. Throws REPLICA_FENCED if
-   * the other primary is known to be running, unless `leased`: the owner of the lease takes over
-   * from a running primary that was too slow to renew it.
+   * Replaces another primary's writer record by the record of this primary. Throws REPLICA_FENCED
+   * if the other primary is certainly running, unless `leased` is true. If `leased` is true, this
+   * primary owns the lease and takes over from a running primary that renewed the lease too late.
    */
   async claim({ leased }: { readonly leased: boolean }): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       const there = await this.#client.getObject(WRITER_RECORD_NAME)
       const other = there && parse(there.data)
       if (other?.instance === this.#instance) {
-        // An earlier attempt of this process wrote the record: its response was lost, or the start
-        // failed later.
+        // An earlier attempt of this process wrote the writer record. Either the response to the
+        // earlier attempt was lost, or the start of the primary failed later.
         this.#tag = there!.tag
         running.add(this.#instance)
         return
@@ -68,13 +70,17 @@ export class WriterRecord {
         running.add(this.#instance)
         return
       } catch (error) {
-        // Another primary has written the record first: read that record.
+        // Another primary has written its writer record first, so this loop reads that writer
+        // record.
         if (!isLitestreamError(error, 'PRECONDITION_FAILED') || attempt === 10) throw error
       }
     }
   }
 
-  /** The holder of the replica, for a message; undefined if there is no record or it is ours. */
+  /**
+   * Returns text that names the other primary in the writer record, or undefined if the record is
+   * missing or belongs to this primary.
+   */
   async other(): Promise<string | undefined> {
     const there = await this.#client.getObject(WRITER_RECORD_NAME)
     const other = there && parse(there.data)
@@ -82,8 +88,9 @@ export class WriterRecord {
   }
 
   /**
-   * Reads the record and returns its fault: `gone` or `damaged`, or the description of another
-   * primary that has replaced our record. Undefined if the record is ours.
+   * Reads the writer record and returns its fault. The fault is `gone`, `damaged`, or the
+   * description of another primary that has replaced the record. Returns undefined if the writer
+   * record belongs to this primary.
    */
   async check(): Promise<'gone' | 'damaged' | { readonly other: string } | undefined> {
     const there = await this.#client.getObject(WRITER_RECORD_NAME)
@@ -96,7 +103,7 @@ export class WriterRecord {
     return undefined
   }
 
-  /** Removes the record if it is still ours. */
+  /** Removes the writer record if it still belongs to this primary. */
   async release(): Promise<void> {
     running.delete(this.#instance)
     if (this.#tag === undefined) return
@@ -139,8 +146,8 @@ function describe({ host, pid, database, startedAt }: Record): string {
 }
 
 /**
- * Returns true only if certain: a process on another machine, or a pid that may belong to another
- * process, is not known to be running.
+ * Returns true only if the process in the writer record is certainly running. `isRunning` returns
+ * false for a process on another machine, and if the process ID may belong to another process now.
  */
 function isRunning(other: Record): boolean {
   if (other.pidSpace === '' || other.pidSpace !== pidSpace()) return false
@@ -160,14 +167,14 @@ function pidSpace(): string {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     return `${boot} ${readlinkSync('/proc/self/ns/pid')}`
   } catch {
-    // Not Linux, or /proc is not available.
+    // The system is not Linux, or /proc is not available.
     return ''
   }
 }
 
 /**
- * Start time of the process in clock ticks since the boot; undefined if the system does not report
- * it.
+ * Start time of the process in clock ticks after the boot, or undefined if the operating system
+ * does not report the start time.
  */
 function startTicks(pid: number): number | undefined {
   try {
@@ -181,12 +188,13 @@ function startTicks(pid: number): number | undefined {
 }
 
 /**
- * False if the process started after the record was written, so its pid was reused. By the wall
- * clock.
+ * Returns false if the process started after the writer record was written, because another process
+ * then reuses the process ID. `startedBefore` compares times of the wall clock.
  */
 function startedBefore(ticks: number | undefined, time: number): boolean {
   if (ticks === undefined) return false
   const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
-  // A clock tick is 1/100 s on every Linux that Node.js supports; half a second for rounding.
+  // A clock tick is 1/100 s on every Linux that Node.js supports. The comparison adds 500 ms to
+  // allow for rounding.
   return Date.now() - uptime * 1000 + ticks * 10 <= time + 500
 }
