@@ -1,8 +1,9 @@
 import { LitestreamError } from '../errors.js'
 
 /**
- * The key under which native code knows a replica: `name=value` lines, sorted by name. Throws
- * CONFIG_INVALID for a line break.
+ * Returns the key that identifies a replica in native code. The key of a replica has one line
+ * `name=value` per parameter, sorted by name. Throws CONFIG_INVALID if a value contains a line
+ * break.
  */
 export function formatKey(parameters: Readonly<Record<string, string>>): string {
   for (const [name, value] of Object.entries(parameters)) if (value.includes('\n')) throw lineBreak(name)
@@ -31,13 +32,14 @@ export function parseKey(key: string): Record<string, string> {
 }
 
 /**
- * SQLite's own parameters that a replica refuses (native/vfs/vfs.cc passes them on for the error
- * message).
+ * SQLite's own URI parameters that a replica refuses. The file native/vfs/vfs.cc passes `immutable`
+ * and `nolock` on, so that the error message can name them.
  */
 const UNLOCKED: readonly string[] = ['immutable', 'nolock']
 /**
- * The errors for names that native/vfs/vfs.cc refused to open, by the parameter with which it
- * reports them. The functions get the value of that parameter.
+ * The errors for database names that native/vfs/vfs.cc refused to open. The keys of this map are
+ * the parameters with which native code reports the refusal. Each function of this map gets the
+ * value of its parameter.
  */
 const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; hint: string }> = new Map([
   [
@@ -77,7 +79,10 @@ const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; h
   ],
 ])
 
-/** Throws CONFIG_INVALID for a line of a key that stands for a URI that native code refused. */
+/**
+ * Throws CONFIG_INVALID if native code added this parameter to the key to report that it refused
+ * the URI.
+ */
 export function checkRefused(name: string, value: string): void {
   if (name === 'line_break') throw lineBreak('a parameter of the URI')
   if (UNLOCKED.includes(name)) {

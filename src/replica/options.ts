@@ -9,69 +9,86 @@ import { nearest } from '../util/nearest.js'
 import { checkRefused, parseKey } from './key.js'
 import * as kinds from './setting-kinds.js'
 
-/** How a replica is opened. */
+/** The options with which a replica is opened. */
 export interface ReplicaOptions {
-  /** Longest interval between two polls of the store. Default 1 s. */
+  /** Longest interval between two polls of the store (default 1 s). */
   readonly pollInterval?: Duration
   /**
-   * Longest poll interval while idle: grows to this after ten polls without new files; any new file
-   * resets it. Default: as `pollInterval`; at most half of `maxStale`.
+   * Longest poll interval while no new files arrive (default `pollInterval`). The poll interval
+   * grows to this value after ten polls without new files, and any new file resets the poll
+   * interval. The longest poll interval is limited to half of `maxStale`.
    */
   readonly idlePollInterval?: Duration
-  /** Size of the decoded pages in memory, shared by all connections. Default 64 MiB. */
+  /** Size of the decoded pages in memory, shared by all connections (default 64 MiB). */
   readonly cacheSize?: ByteSize
   /**
-   * Path of a full local copy that is filled while the replica serves reads; kept between runs.
-   * True: a temporary file, which is removed when the replica is closed.
+   * Path of a full local copy that is filled while the replica serves reads. The local copy is kept
+   * after the replica was closed. If `hydrate` is true, the local copy is a temporary file, which
+   * is removed when the replica is closed.
    */
   readonly hydrate?: string | true
-  /** Directory that caches fetched bytes between runs; several processes may share it. */
+  /**
+   * Directory of the disk cache, which keeps fetched bytes between runs. Several processes may
+   * share one disk cache.
+   */
   readonly diskCache?: string
-  /** Maximum size of the disk cache. Default 1 GiB. */
+  /** Maximum size of the disk cache (default 1 GiB). */
   readonly diskCacheSize?: ByteSize
-  /** How long to wait for a replica that has no files yet. Default 30 s. */
+  /** How long openReplica() waits for the first file of an empty replica (default 30 s). */
   readonly openTimeout?: Duration
-  /** Maximum time for one page before the read fails. Default 30 s. */
+  /** Maximum time to fetch one page before the read fails (default 30 s). */
   readonly readTimeout?: Duration
-  /** Reads fail if no poll has succeeded for this long. Default: never; `lag` reports the time. */
+  /**
+   * Reads fail if no poll has succeeded for this long. By default, no read fails because polls
+   * fail. Programs can read the time since the last successful poll from `lagMs`.
+   */
   readonly maxStale?: Duration
-  /** Maximum number of concurrent requests to the store. Default 16. */
+  /** Maximum number of concurrent requests to the store (default 16). */
   readonly concurrency?: number
-  /** Kinds of prefetch: all of them (default), none, or some; see docs/replicas.md. */
+  /** The kinds of prefetch that are enabled (default 'all', see docs/replicas.md). */
   readonly readAhead?: 'all' | 'none' | readonly ReadAheadKind[]
   /**
-   * Whether a request that takes much longer than others is sent a second time; the first response
-   * counts. Default true.
+   * Whether the worker sends a request a second time if the first request takes much longer than
+   * others (default true). The worker uses the response that arrives first.
    */
   readonly hedge?: boolean
-  /** Encryption of the replica; see docs/encryption.md. Default: that of the environment. */
+  /**
+   * The encryption of the replica's files. By default, the environment variables set the encryption
+   * (see docs/encryption.md).
+   */
   readonly encryption?: EncryptionSettings
-  /** Lets connections write: their commits become the next files of the replica. Default false. */
+  /**
+   * Lets connections write to the replica (default false). Each commit of a connection becomes a
+   * part of the next LTX file of the replica.
+   */
   readonly write?: boolean | ReplicaWriteOptions
 }
 
-/** How connections write. See docs/writing.md. */
+/** The settings for connections that write (see docs/writing.md). */
 export interface ReplicaWriteOptions {
   /**
-   * When COMMIT returns. `store` (default): when the commit is in the store. `local`: when it is in
-   * the local buffer; commits are merged and uploaded every `syncInterval`.
+   * The moment at which COMMIT returns. With `store` (the default), COMMIT returns when the commit
+   * is in the store. With `local`, COMMIT returns when the commit is in the local write buffer, and
+   * the worker later merges commits and uploads them every `syncInterval`.
    */
   readonly durability?: 'store' | 'local'
-  /** With `local`: interval between two uploads. Default 1 s. */
+  /** Interval between two uploads with `local` durability (default 1 s). */
   readonly syncInterval?: Duration
   /**
-   * With `local`: path of the file that holds commits until they are uploaded. Default: memory
-   * only, which a crash loses.
+   * Path of the write buffer, a file that holds commits with `local` durability until they are
+   * uploaded. Without `bufferPath`, commits with `local` durability are only in memory, and a crash
+   * loses them.
    */
   readonly bufferPath?: string
   /**
-   * How long the lease is valid without renewal; false: no lease. Default 30 s.
+   * How long the lease is valid without renewal (default 30 s). If `lease` is false, the writer
+   * takes no lease.
    */
   readonly lease?: Duration | false
   /**
-   * Whether this process compacts the replica while it holds the lease: true, false, or the
-   * intervals of levels 1, 2, … (default: 30 s, 5 m and 1 h). Without a lease the default is false,
-   * because two processes must not compact one replica.
+   * Whether this process compacts the replica while it holds the lease. The option `compaction` is
+   * true, false, or the intervals of levels 1, 2, … (by default 30 s, 5 m and 1 h). Without a
+   * lease, `compaction` is false by default, because two processes must not compact one replica.
    */
   readonly compaction?: boolean | readonly Duration[]
 }
@@ -91,7 +108,7 @@ function setting<const Option extends string, Value>(
   return { option, kind, fallback }
 }
 
-/** The settings of a reader, by their parameter. */
+/** The settings of a reader, with the names of the URI parameters as the keys. */
 export const READER_SETTINGS = {
   poll_interval: setting('pollInterval', kinds.interval(), 1000),
   idle_poll_interval: setting('idlePollInterval', kinds.interval() as kinds.Kind<number | undefined>, undefined),
@@ -106,7 +123,10 @@ export const READER_SETTINGS = {
   hedge: setting('hedge', kinds.flag, true),
 }
 
-/** The settings of a writer: without `write_enabled`, the environment does not set them. */
+/**
+ * The settings of a writer. Environment variables set the parameters of a writer only if
+ * `write_enabled` is set.
+ */
 export const WRITER_SETTINGS = {
   durability: setting('durability', kinds.durability, 'store'),
   sync_interval: setting('syncInterval', kinds.interval(0), 1000),
@@ -117,17 +137,26 @@ export const WRITER_SETTINGS = {
 
 type Settings = Readonly<Record<string, Setting<string, unknown>>>
 
-/** The values of settings, by their option: durations in milliseconds, sizes in bytes. */
+/**
+ * The values of all settings of a table, by option name. Durations are in milliseconds, and sizes
+ * are in bytes.
+ */
 type Values<Table extends Settings> = {
   readonly [Name in keyof Table as Table[Name]['option']]: Table[Name] extends Setting<string, infer Value>
     ? Value
     : never
 }
 
-/** Opening the store reads the environment for these (src/storage/encrypted/settings.ts). */
+/**
+ * The URI parameters of encryption, whose environment variables are read when the store is opened
+ * (src/storage/encrypted/settings.ts).
+ */
 const ENCRYPTION_PARAMETERS = ['age_identities', 'age_recipients', 'age_passphrase'] as const
 
-/** The parameter names in a URI. In the environment: LITESTREAM_ and the name in capitals. */
+/**
+ * The names of all parameters in a URI. The environment variable of a parameter is named
+ * LITESTREAM_ and the parameter name in capitals.
+ */
 export const PARAMETERS = [
   'replica_url',
   ...keysOf(READER_SETTINGS),
@@ -141,15 +170,19 @@ type Parameter = (typeof PARAMETERS)[number]
 export type ReplicaParameters = Partial<Record<Parameter, string>>
 
 /**
- * Parameters that the environment sets only if another one is set, too (also kReaderParameters of
- * native/vfs/replica_uri.h; a test compares both).
+ * Parameters that the environment sets only if another parameter is set too. The table
+ * kReaderParameters of native/vfs/replica_uri.h must contain the same rules, and a test compares
+ * both tables.
  */
 const NEEDS: Partial<Record<Parameter, Parameter>> = {
   hydration_path: 'hydration_enabled',
   ...Object.fromEntries(keysOf(WRITER_SETTINGS).map((name) => [name, 'write_enabled'])),
 }
 
-/** Checks of the options of `openReplica`; resolveOptions parses text values. */
+/**
+ * The checks of the options of `openReplica`. Options that are text are parsed later by
+ * resolveOptions.
+ */
 export const REPLICA_OPTION_CHECKS: check.OptionChecks<ReplicaOptions> = {
   ...checksOf(READER_SETTINGS),
   hydrate: (value) => (value === true ? undefined : check.text(value) && 'a path or true'),
@@ -160,19 +193,28 @@ export const REPLICA_OPTION_CHECKS: check.OptionChecks<ReplicaOptions> = {
 const WRITE_OPTION_CHECKS: check.OptionChecks<ReplicaWriteOptions> = checksOf(WRITER_SETTINGS)
 
 export interface ResolvedWriteOptions extends Values<typeof WRITER_SETTINGS> {
-  /** How long a connection waits for the RESERVED lock, and for a commit, in milliseconds. */
+  /** How long a connection waits for the RESERVED lock and for a commit, in milliseconds. */
   readonly timeout: number
 }
 
 export interface ResolvedReplicaOptions extends Values<typeof READER_SETTINGS> {
   readonly url: string
-  /** Milliseconds; at least `pollInterval`. */
+  /**
+   * The longest poll interval while no new files arrive, in milliseconds. `idlePollInterval` is at
+   * least `pollInterval`.
+   */
   readonly idlePollInterval: number
-  /** The path of a local copy; true: a temporary file; undefined: none. */
+  /**
+   * The path of the local copy. True means that the local copy is a temporary file, and undefined
+   * means that the replica has no local copy.
+   */
   readonly hydrate: string | true | undefined
-  /** Undefined: that of the environment, if any. */
+  /**
+   * The encryption of the replica. If `encryption` is undefined, environment variables may set the
+   * encryption.
+   */
   readonly encryption: EncryptionSettings | undefined
-  /** Undefined: connections are read-only. */
+  /** The settings for writing, or undefined if connections are read-only. */
   readonly write: ResolvedWriteOptions | undefined
 }
 
@@ -187,7 +229,7 @@ function checksOf<Table extends Settings>(
   return Object.fromEntries(entries) as ReturnType<typeof checksOf<Table>>
 }
 
-/** Options as the parameters of a URI. */
+/** Returns the options as the parameters of a URI. */
 export function toParameters(url: string, options: ReplicaOptions): ReplicaParameters {
   const { hydrate, encryption } = options
   const all: Partial<Record<Parameter, string | undefined>> = {
@@ -195,7 +237,7 @@ export function toParameters(url: string, options: ReplicaOptions): ReplicaParam
     ...formatted(READER_SETTINGS, options),
     hydration_enabled: hydrate === undefined ? undefined : 'true',
     hydration_path: hydrate === true ? undefined : hydrate,
-    // Without a key, encryption does not count as set.
+    // Without a key, the encryption options are treated as absent.
     age_identities: listOf(encryption?.identities).join(',') || undefined,
     age_recipients: listOf(encryption?.recipients).join(',') || undefined,
     age_passphrase: encryption?.passphrase || undefined,
@@ -222,8 +264,9 @@ function formatted(table: Settings, options: object): Record<string, string | un
 }
 
 /**
- * The parameters, completed from the environment. native/vfs/replica_uri.cc does the same for a
- * plain URI.
+ * Returns the parameters, with missing parameters taken from the environment. The file
+ * native/vfs/replica_uri.cc adds the same parameters to a URI that a program passes directly to a
+ * driver.
  */
 export function withEnvironment(parameters: ReplicaParameters, env: NodeJS.ProcessEnv): ReplicaParameters {
   const all: ReplicaParameters = {}
@@ -241,8 +284,9 @@ function variableOf(name: Parameter, set: ReplicaParameters, env: NodeJS.Process
 }
 
 /**
- * The effective options for a key: its parameters, then the defaults. An unknown parameter is an
- * error, because a misspelled one would silently have no effect. Throws CONFIG_INVALID.
+ * Returns the options of a key, with defaults for missing parameters. An unknown parameter is an
+ * error, because a misspelled parameter would otherwise have no effect without notice. Throws
+ * CONFIG_INVALID.
  */
 export function resolveOptions(key: string): ResolvedReplicaOptions {
   const given: ReplicaParameters = parseKey(key)
@@ -267,7 +311,8 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
   return {
     ...settings,
     url,
-    // An idle interval above half of maxStale would make the replica stale between two polls.
+    // If `idlePollInterval` were above half of `maxStale`, the replica would become stale between
+    // two polls.
     idlePollInterval: Math.max(pollInterval, Math.min(idlePollInterval, maxStale / 2)),
     hydrate: hydrates ? (path ?? true) : undefined,
     encryption: resolveEncryption(given),
@@ -309,8 +354,8 @@ function resolveEncryption(given: ReplicaParameters): EncryptionSettings | undef
 }
 
 /**
- * buffer_path or sync_interval alone selects local durability, to which they belong, as in the
- * official extension.
+ * Returns the settings for writing. Each of buffer_path and sync_interval selects local durability,
+ * as in the official extension, because both settings apply only to local durability.
  */
 function resolveWrite(given: ReplicaParameters, timeout: number, hydrates: boolean): ResolvedWriteOptions {
   const settings = valuesOf(WRITER_SETTINGS, given)
@@ -326,7 +371,7 @@ function resolveWrite(given: ReplicaParameters, timeout: number, hydrates: boole
       hint: 'Remove buffer_path and sync_interval, or set durability=local.',
     })
   }
-  // Without a lease, two processes could compact one replica.
+  // Compaction needs a lease, because without a lease two processes could compact one replica.
   const compaction = given.compaction || settings.lease !== undefined ? settings.compaction : undefined
   return { ...settings, durability, compaction, timeout }
 }

@@ -6,18 +6,22 @@ import * as check from '../util/check-arguments.js'
 import { parseDuration } from '../util/duration.js'
 
 /**
- * A kind of setting: how its option is checked and written as a parameter of a URI, and how the
- * parameter is read. Durations are milliseconds, sizes bytes.
+ * A kind of setting. The kind of a setting defines how an option is checked, how the option is
+ * written as a URI parameter, and how the parameter is parsed. Durations are in milliseconds, and
+ * sizes are in bytes.
  */
 export interface Kind<Value> {
   readonly check: check.Check
-  /** The option as text of a parameter; undefined: as if it were omitted. */
+  /** Returns the option as text of a parameter, or undefined if the option counts as omitted. */
   readonly format: (option: unknown) => string | undefined
-  /** Throws an error that names the value and the expected form. */
+  /**
+   * Parses the text of a parameter. If the text is invalid, throws an error that names the text and
+   * the expected form.
+   */
   readonly parse: (text: string) => Value
 }
 
-/** Intervals of levels 1, 2 and 3, milliseconds: those of a primary. */
+/** Intervals of levels 1, 2 and 3 in milliseconds, which are the defaults of a primary too. */
 export const DEFAULT_LEVELS: readonly number[] = [30_000, 300_000, 3_600_000]
 
 /** Maximum number of concurrent requests to the store. */
@@ -32,7 +36,7 @@ const BOOLEANS: Readonly<Record<string, boolean>> = {
   off: false,
 }
 
-/** The error for a value that a setting does not allow; the caller adds the setting's name. */
+/** The error for a value that a setting does not allow. The caller adds the name of the setting. */
 function wrongValue(text: string, expected: string): LitestreamError {
   return new LitestreamError('INVALID_ARGUMENT', `${JSON.stringify(text)} is not ${expected}`)
 }
@@ -46,21 +50,25 @@ function positive(parse: (text: string) => number): (text: string) => number {
 }
 
 function formatDuration(value: unknown): string | undefined {
-  // Infinity means never, which is the default if it is allowed
+  // The value Infinity means never. A setting that allows Infinity has no limit by default, so its
+  // URI parameter is omitted.
   if (value === Number.POSITIVE_INFINITY) return undefined
   return typeof value === 'number' ? `${value}ms` : String(value)
 }
 
 const parseInterval = positive(parseDuration)
 
-/** A duration above 0. `least`: of the option, milliseconds. */
+/**
+ * A setting that is a duration above 0. `least` is the smallest duration that the option allows, in
+ * milliseconds.
+ */
 export const interval = (least = 1): Kind<number> => ({
   check: check.duration(least),
   format: formatDuration,
   parse: parseInterval,
 })
 
-/** A duration of 0 or more. */
+/** A setting that is a duration of 0 or more. */
 export const timeLimit: Kind<number> = {
   check: check.duration(),
   format: formatDuration,
@@ -93,7 +101,7 @@ export const concurrency: Kind<number> = {
   },
 }
 
-/** Kinds of prefetch: `all`, `none`, or a list. */
+/** The enabled kinds of prefetch, given as `all`, `none`, or a list. */
 export const readAhead: Kind<ReadonlySet<ReadAheadKind>> = {
   check: (value) => (isReadAhead(value) ? undefined : `'all', 'none' or a list of ${READ_AHEAD_KINDS.join(', ')}`),
   format: (option) => [option].flat().join(','),
@@ -122,14 +130,19 @@ export const durability: Kind<'store' | 'local'> = {
   },
 }
 
-/** A duration, or false (undefined) for no lease. */
+/**
+ * The duration of a lease. The option value false and the parsed value undefined disable the lease.
+ */
 export const lease: Kind<number | undefined> = {
   check: check.either(false, check.duration()),
   format: formatDuration,
   parse: (text) => (BOOLEANS[text.toLowerCase()] === false ? undefined : parseInterval(text)),
 }
 
-/** The intervals of levels 1, 2, …, such as "30s,5m,1h"; false (undefined) for none. */
+/**
+ * The intervals of levels 1, 2, …, such as "30s,5m,1h". The option value false and the parsed value
+ * undefined disable compaction.
+ */
 export const levels: Kind<readonly number[] | undefined> = {
   check: (value) => (isCompaction(value) ? undefined : 'true, false or a list of durations'),
   format: (option) => (Array.isArray(option) ? option.map(formatDuration).join(',') : String(option)),

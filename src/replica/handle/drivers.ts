@@ -10,17 +10,20 @@ import {
 import { allDrivers, findDriver } from '../../sqlite/find-driver.js'
 import { load } from './loadable.js'
 
-/** A class of connections, or an open connection. */
+/** The class of a driver's connections, or an open connection of the driver. */
 export type ReplicaDriver = DriverClass | ExtensionLoader
 
-/** Copies of SQLite that have the VFS: names of drivers, and paths of copies of better-sqlite3. */
+/**
+ * Copies of SQLite in which the VFS is registered. Each copy of SQLite is given by the name of its
+ * driver or the path of a copy of better-sqlite3.
+ */
 const registered = new Set<string>()
 
 /**
- * Registers the VFS with every driver that this process can have: better-sqlite3, also copies of it
- * that the program has loaded from elsewhere, and node:sqlite where this Node.js has it. A copy
- * that cannot load extensions does not affect the others. Throws NATIVE_MISSING if no copy can load
- * the extension.
+ * Registers the VFS with every driver of this process. The drivers are better-sqlite3, other copies
+ * of better-sqlite3 that the program has loaded, and node:sqlite if this version of Node.js has it.
+ * A copy of SQLite that cannot load extensions does not affect the other copies. Throws
+ * NATIVE_MISSING if no copy of SQLite can load the extension.
  */
 export function registerDrivers(): void {
   const drivers = [
@@ -47,8 +50,8 @@ export function registerDrivers(): void {
 
 /**
  * Registers the VFS with the copy of SQLite behind a driver that the program names. Throws
- * INVALID_ARGUMENT for a value that is not a driver, and NATIVE_MISSING if its copy of SQLite
- * cannot load extensions.
+ * INVALID_ARGUMENT for a value that is not a driver, and NATIVE_MISSING if the driver's copy of
+ * SQLite cannot load extensions.
  */
 export async function registerDriver(driver: ReplicaDriver): Promise<void> {
   const own = isDriverClass(driver) ? new driver(':memory:', { allowExtension: true }) : undefined
@@ -65,7 +68,10 @@ export async function registerDriver(driver: ReplicaDriver): Promise<void> {
   }
 }
 
-/** node-sqlite3 answers by a callback, other drivers when they return or by a promise. */
+/**
+ * Loads the extension into a connection. The driver node-sqlite3 reports the end of loading by a
+ * callback. Other drivers report the end of loading by returning or by a promise.
+ */
 async function loadInto(connection: ExtensionLoader): Promise<void> {
   const callback = connection as unknown as {
     readonly configure?: unknown

@@ -3,9 +3,10 @@ import type { ExtensionLoader } from '../../sqlite/driver-class.js'
 import { ensureWorker } from './worker-host.js'
 
 /**
- * The path of the loadable SQLite extension, for programs that load extensions by path;
- * `sqlite3_load_extension` finds the entry point itself. Starts the worker that serves replicas, as
- * `load` does: the extension works only in this process.
+ * Returns the path of the loadable SQLite extension, for programs that load extensions by path.
+ * `sqlite3_load_extension` finds the entry point of the extension if the program gives no name.
+ * Like `load`, `getLoadablePath` starts the replica worker, because the extension works only in a
+ * process with a replica worker.
  *
  * @example
  * const db = new Database(':memory:')
@@ -17,9 +18,9 @@ export function getLoadablePath(): string {
 }
 
 /**
- * Registers the `litestream` VFS with the copy of SQLite behind this connection, until the process
- * ends, and starts the worker that serves replicas. Any connection works, including one to
- * `:memory:`; no database is changed.
+ * Registers the `litestream` VFS with the connection's copy of SQLite until the process ends, and
+ * starts the replica worker. The program may pass any connection, even a connection to `:memory:`.
+ * `load` changes no database.
  *
  * @example
  * load(new Database(':memory:'))

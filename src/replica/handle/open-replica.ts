@@ -24,29 +24,30 @@ import { type PrefetchOptions, prefetch } from './prefetch-queries.js'
 import { callWorker, ensureWorker, onSessionEvent } from './worker-host.js'
 
 export interface ReplicaStats {
-  /**
-   * Pages served from memory or from the local copy, and pages requested from the replica worker.
-   */
+  /** Number of pages that connections read from memory or from the local copy. */
   readonly hits: number
-  /** Pages requested from the replica worker. */
+  /** Number of pages that connections requested from the replica worker. */
   readonly misses: number
-  /** Requests to the replica worker, which runs JavaScript; grows only on a miss. */
+  /**
+   * Number of requests to the replica worker, which runs JavaScript. `crossings` grows only on a
+   * miss.
+   */
   readonly crossings: number
   /** Number of open connections. */
   readonly readers: number
   /** Size of the page cache in bytes. */
   readonly cacheBytes: number
-  /** Page size of the database in bytes; 0 before the first state. */
+  /** Page size of the database in bytes, or 0 before the first state of the replica was read. */
   readonly pageSize: number
   /** Size of the database in pages. */
   readonly commit: number
   /** Fraction of the pages that are in the local copy, 0 to 1. */
   readonly hydration: number
-  /** Outcomes of the pages that each kind of prefetch brought. */
+  /** Numbers of prefetched pages by kind of prefetch and outcome. */
   readonly readAhead: ReadAheadStats
 }
 
-/** Counters of the replica worker: requests to the store, prefetched pages, views, writes. */
+/** Counters of the replica worker for requests to the store, prefetched pages, views and writes. */
 export interface WorkerStats {
   readonly fetch: {
     readonly requests: number
@@ -55,39 +56,42 @@ export interface WorkerStats {
     readonly pagesAhead: number
     readonly aheadJoined: number
     /**
-     * Requests sent a second time because the first response was slow, and how many of them
-     * responded first.
+     * Number of requests that were sent a second time because the first response was slow.
+     * `hedgesWon` counts the second requests that responded before the first request.
      */
     readonly hedged: number
     readonly hedgesWon: number
   }
-  /** Pages that are being fetched. */
+  /** Number of pages that the worker is fetching. */
   readonly underWay: number
-  /** Requests to the store by kind: LIST, GET, PUT, DELETE, HEAD. */
+  /** Requests to the store by kind. The kinds are LIST, GET, PUT, DELETE and HEAD. */
   readonly storage: Record<
     string,
     { requests: number; errors: number; retries: number; bytes: number; seconds: number }
   >
-  /** Commits of this process; undefined if the replica was not opened for writing. */
+  /**
+   * Counters of the commits of this process, or undefined if the replica was not opened for
+   * writing.
+   */
   readonly writes?: {
     readonly commits: number
-    /** Files written to the store. */
+    /** Number of LTX files written to the store. */
     readonly uploads: number
-    /** Commits that are not in the store yet. */
+    /** Number of commits that are not in the store yet. */
     readonly pending: number
-    /** Transactions that were rolled back because another writer committed first. */
+    /** Number of transactions that were rolled back because another writer committed first. */
     readonly conflicts: number
-    /** Uploads whose outcome was unknown at first. */
+    /** Number of uploads whose outcome was unknown until a later request determined the outcome. */
     readonly ambiguous: number
     readonly pages: number
-    /** Size of the LTX files in bytes. */
+    /** Total size of the written LTX files in bytes. */
     readonly bytes: number
   }
   /** Number of states of the replica (views) that are in memory. */
   readonly views: number
   /** Number of pages in the page cache. */
   readonly pagesCached: number
-  /** Memory of the page map. */
+  /** Memory of the page map in bytes. */
   readonly indexBytes: number
   /** Number of LTX files that the reader tracks. */
   readonly files: number
@@ -95,55 +99,73 @@ export interface WorkerStats {
 
 /** An earlier state of a replica. */
 export type ReplicaTarget =
-  /** The state after this transaction. */
+  /** `txid` selects the state of the database after this transaction. */
   | { readonly txid: number }
-  /** The last state before this time: a Date, an RFC 3339 string, or a text such as "5 minutes ago". */
+  /**
+   * `timestamp` selects the last state of the database before this time. A `timestamp` is a Date,
+   * an RFC 3339 string, or a text such as "5 minutes ago".
+   */
   | { readonly timestamp: Date | string }
 
-/** A state of a replica, at which connections can be opened. */
+/** An earlier state of a replica, at which connections can be opened. */
 export interface ReplicaMoment {
-  /** TXID of the state. */
+  /** TXID of this state of the replica. */
   readonly txid: number
-  /** The time at which the primary wrote it. */
+  /** The time at which the primary wrote this state of the replica. */
   readonly timestamp: Date
-  /** The URI to pass to a driver. */
+  /** The URI with which a driver opens connections at this state of the replica. */
   readonly uri: string
 }
 
 interface ReplicaEvents {
-  /** A newer TXID can be read. */
+  /** Emitted when connections can read a newer TXID. */
   advance: [{ txid: number; timestamp: Date }]
-  /** No poll has succeeded for longer than maxStale: reads fail from now on. */
+  /**
+   * Emitted when no poll has succeeded for longer than maxStale. While a replica is stale, reads
+   * fail until a poll succeeds.
+   */
   stale: [LitestreamError]
-  /** TXIDs are missing in the replica. */
+  /** Emitted when TXIDs are missing in the replica. */
   gap: [LitestreamError]
-  /** The replica was reset; reads continue with its new contents. */
+  /** Emitted when the replica was reset. Reads continue with the new contents of the replica. */
   reset: [LitestreamError]
-  /** The local copy is complete. */
+  /** Emitted when the local copy is complete. */
   hydrated: [{ path: string }]
-  /** The store has a file with this many commits of this process. */
+  /**
+   * Emitted when the store has a new LTX file. `commits` is the number of commits of this process
+   * in that file.
+   */
   commit: [{ txid: number; commits: number; bytes: number }]
-  /** Another writer committed first: a transaction of this process was rolled back. */
+  /**
+   * Emitted when a transaction of this process was rolled back because another writer committed
+   * first.
+   */
   conflict: [LitestreamError]
-  /** Another writer has taken the lease; the next transaction requests it again. */
+  /**
+   * Emitted when another writer has taken the lease. The next transaction of this process requests
+   * the lease again.
+   */
   fenced: [LitestreamError]
   /**
-   * The store answers no request, which is retried, or answers again; see `openReplicaClient`.
-   * Without a listener, an outage is a process warning.
+   * Emitted when the store answers no request, and again when the store answers. The worker retries
+   * the requests (see `openReplicaClient`). If the program does not listen to `outage`, an outage
+   * causes a process warning.
    */
   outage: [StoreOutage]
-  /** A temporary fault; reads continue as far as possible. */
+  /**
+   * Emitted after a temporary fault. After `error`, reads continue if their pages are available.
+   */
   error: [LitestreamError]
-  /** The handle was closed. */
+  /** Emitted when the Replica was closed. */
   closed: []
 }
 
-/** Interval at which close() checks whether the worker still exists. */
+/** Interval in milliseconds at which close() checks whether the worker still exists. */
 const WORKER_CHECK_MS = 100
 
 /**
- * A replica that this process has open. Every connection to `uri`, on any thread, shares its index,
- * its cache and its poll loop.
+ * A replica that this process has open. All connections to `uri`, on all threads, share the page
+ * index, the page cache and the poll loop of the replica.
  */
 export class Replica extends EventEmitter<ReplicaEvents> {
   readonly #id: number
@@ -152,8 +174,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   readonly #hydrates: boolean
   #hydrated: Promise<void> | undefined
   /**
-   * The event is emitted once, when the copy is complete for the first time, possibly before
-   * `hydrated` is read.
+   * Whether the local copy was ever complete. The event `hydrated` is emitted only once, when the
+   * local copy is complete for the first time, and possibly before the program calls
+   * `whenHydrated`.
    */
   #wasHydrated = false
   #closed = false
@@ -162,36 +185,37 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
   /** The URL of the replica, without credentials. */
   readonly url: string
-  /** The file name for a driver: `new Database(replica.uri, { readonly: true })`. */
+  /** The URI that a program passes to a driver as the file name of the database. */
   readonly uri: string
 
-  /** @internal use openReplica */
+  /** @internal Programs call openReplica(). */
   constructor(id: number, key: string, url: string, hydrates: boolean) {
     super()
     this.#id = id
     this.#key = key
     this.#hydrates = hydrates
     this.url = String(secretUrl(url))
-    // The URI has no credentials, because drivers print the name of a database; the key, which
-    // stays in this process, has them. A driver that reads no URIs, or whose SQLite has no such
-    // VFS, takes it for a path: the folder does not exist, so that no empty file is made of that
-    // name.
+    // The URI contains no credentials, because drivers print the name of a database. Native code
+    // keeps the credentials in the key of the replica. A driver that reads no URIs, or whose SQLite
+    // has no `litestream` VFS, takes the URI for a path. The folder in this path does not exist, so
+    // such a driver fails instead of creating an empty file.
     this.uri = `file:litestream-replica/${encodeURIComponent(nameOf(this.url))}?vfs=litestream&replica_id=${id}`
     this.#stop = onSessionEvent(id, (event) => this.#onEvent(event))
   }
 
-  /** TXID of the newest state that can be read. */
+  /** TXID of the newest state of the replica that can be read. */
   get txid(): number {
     return this.#info().txid ?? 0
   }
 
-  /** The time at which the primary wrote that state. */
+  /** The time at which the primary wrote the newest state that can be read. */
   get timestamp(): Date {
     return new Date(this.#info().timestamp ?? 0)
   }
 
   /**
-   * The last error of this replica as `CODE: message`; empty if there was none.
+   * The code and the message of the latest error of this replica, or an empty string if no error
+   * occurred.
    *
    * @internal
    */
@@ -200,15 +224,15 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Milliseconds since the last successful poll began: the maximum time by which reads are behind
-   * the primary. Infinity before the first poll.
+   * Milliseconds since the last successful poll began, or Infinity before the first poll. Reads are
+   * behind the primary by at most `lagMs`.
    */
   get lagMs(): number {
     const { contact } = this.#info()
     return contact === 0 ? Number.POSITIVE_INFINITY : Math.max(0, monotonicMs() - contact)
   }
 
-  /** Counters of the connections of this process; returned without waiting. */
+  /** Returns the counters of the connections of this process, without waiting for the worker. */
   stats(): ReplicaStats {
     const info = this.#info()
     return {
@@ -224,21 +248,24 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     }
   }
 
-  /** @internal the copy was complete before this handle was created */
+  /** @internal Records that the local copy was complete. */
   noteHydrated(): void {
     this.#wasHydrated = true
   }
 
-  /** Counters of the replica worker: requests, prefetched pages, views, writes. */
+  /**
+   * Resolves with the counters of the replica worker for requests, prefetched pages, views and
+   * writes.
+   */
   async workerStats(waiting: WaitOptions = {}): Promise<WorkerStats> {
     this.#info()
     return (await this.#wait('reading the statistics', waiting, { method: 'stats' })) as WorkerStats
   }
 
   /**
-   * Resolves when the local copy is complete; immediately without hydration. Rejects with
-   * REPLICA_CLOSED if the replica is closed before, and with the signal's reason if the signal
-   * aborts.
+   * Resolves when the local copy is complete, or immediately if the replica has no local copy.
+   * Rejects with REPLICA_CLOSED if the replica is closed first, and with the signal's reason if the
+   * signal aborts.
    */
   async whenHydrated(waiting: WaitOptions = {}): Promise<void> {
     this.#hydrated ??= this.#awaitHydration()
@@ -247,9 +274,11 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * An earlier state of the replica: `{ txid }`, or the last state before `{ timestamp }` (a Date, an
-   * RFC 3339 string, "5 minutes ago"). Pass the `uri` to a driver any number of times: its connections
-   * stay at that state, while connections of this handle continue with new states.
+   * Resolves with an earlier state of the replica. The target of `at` is `{ txid }`, or `{
+   * timestamp }` for the last state before that time (a Date, an RFC 3339 string, "5 minutes ago").
+   * A program may pass the resulting `uri` to a driver any number of times. Connections to this
+   * `uri` stay at the earlier state, and connections to the `uri` of the Replica continue with new
+   * states.
    *
    * Throws TXID_NOT_AVAILABLE if retention has removed the necessary files, INVALID_ARGUMENT for an
    * invalid time, and the signal's reason if the signal aborts.
@@ -277,8 +306,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Runs a query on a separate thread to prefetch its pages, so that the same query then finds them
-   * in memory and does not block the event loop. The rows are discarded.
+   * Runs a query on a separate thread to prefetch the pages of the query. When the program then
+   * runs the same query, its pages are in memory and the query does not block the event loop.
+   * `prefetch` discards the rows of the query.
    *
    * Throws INVALID_ARGUMENT for SQL that is not a query, and the signal's reason if the signal
    * aborts.
@@ -293,23 +323,26 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Polls the store immediately; resolves with the TXID that is then current. If the signal aborts,
-   * rejects with its reason.
+   * Polls the store immediately, and resolves with the newest TXID after the poll. If the signal
+   * aborts, `refresh` rejects with the signal's reason.
    */
   async refresh(waiting: WaitOptions = {}): Promise<number> {
     this.#info()
     return (await this.#wait('polling', waiting, { method: 'refresh' })) as number
   }
 
-  /** The worker's answer; rejects as soon as the caller's signal aborts or its deadline passes. */
+  /**
+   * Resolves with the worker's answer. Rejects when the caller's signal aborts or the caller's
+   * timeout has passed.
+   */
   #wait(what: string, waiting: WaitOptions, call: Parameters<typeof callWorker>[2]): Promise<unknown> {
     const work = () => callWorker(this.#id, this.#key, call)
     return withDeadline(`${what} of ${this.url}`, waiting, work, { abandon: true })
   }
 
   /**
-   * Resolves when every commit of this process is in the store. If the signal aborts, rejects with
-   * its reason.
+   * Resolves when every commit of this process is in the store. If the signal aborts, `flush`
+   * rejects with the signal's reason.
    */
   async flush(waiting: WaitOptions = {}): Promise<void> {
     this.#info()
@@ -317,9 +350,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Closes this handle. Open connections keep the replica until they are closed. If no connection
-   * is open, resolves when the replica's requests have ended and its local copy is durable. A
-   * signal or `timeout` ends only the wait.
+   * Closes this Replica. The replica stays open in the worker until its connections are closed. If
+   * no connection is open, `close` resolves when the requests of the replica have ended and the
+   * local copy is durable. A signal or `timeout` ends only the wait of `close`.
    */
   async close(waiting: WaitOptions = {}): Promise<void> {
     this.#closing ??= this.#close()
@@ -335,8 +368,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     })
     this.#workerClosed = ended
     if (native.releaseReplica(this.#id)) {
-      // The timer also keeps the process alive meanwhile. If the worker has exited, nothing is left
-      // to close.
+      // The timer also keeps the process alive until the worker has closed the replica. If the
+      // worker has exited, the replica is already closed.
       const timer = startInterval(WORKER_CHECK_MS, () => {
         if (!native.workerAlive()) ended()
       })
@@ -360,7 +393,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   async #awaitHydration(): Promise<void> {
     this.#info()
     if (!this.#hydrates || this.#wasHydrated) return
-    // The timer keeps the process alive during the wait; neither the worker nor its channel does.
+    // The timer keeps the process alive during the wait, because the worker and its channel do not
+    // keep the process alive.
     const alive = startInterval(MAX_DELAY_MS, () => undefined)
     try {
       await new Promise<void>((resolve, reject) => {
@@ -375,13 +409,13 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * An EventEmitter throws if 'error' has no listener: a temporary fault of a background loop must
-   * not end the process.
+   * Emits the event `error` only if the program listens to `error`. An EventEmitter throws if
+   * `error` has no listener, but a temporary fault of a background loop must not end the process.
    */
   #onError(error: LitestreamError): void {
     if (this.listenerCount('error') > 0) this.emit('error', error)
-    // Damage needs attention, so it is logged even if no handle listens, for example during
-    // opening.
+    // If the program does not listen to `error`, for example during opening, damage causes a
+    // process warning, because a user must repair the damage.
     else if (error.code === 'LTX_CORRUPT' || error.code === 'HYDRATION_CONFLICT') {
       process.emitWarning(`${error.message}. ${error.hint}`, { code: error.code, type: 'LitestreamWarning' })
     }
@@ -391,7 +425,10 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     if (!this.emit('outage', outage)) reportOutage(outage)
   }
 
-  /** The worker's message with the URL of its replica. */
+  /**
+   * Returns the worker's message, and adds the URL of the replica to a message that contains no
+   * URL.
+   */
   #about(message: string): string {
     return message.includes('://') ? message : `${this.url}: ${message}`
   }
@@ -438,18 +475,22 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 }
 
-/** `signal` and `timeout` end the opening, and no more. */
+/** `signal` and `timeout` end only the opening of the replica, not the replica. */
 export interface OpenReplicaOptions extends ReplicaOptions, WaitOptions {
   /**
-   * The driver that reads the replica: its class (`Database` of better-sqlite3, `DatabaseSync` of
-   * node:sqlite) or one of its connections. Required if the program uses a copy that this package
-   * does not find: the package searches for better-sqlite3 in its own installation folder and among
-   * the modules that this thread has loaded.
+   * The SQLite driver that reads the replica. The option `driver` is the driver's class (`Database`
+   * of better-sqlite3, `DatabaseSync` of node:sqlite) or one of its connections. The option
+   * `driver` is required if the program uses a copy of better-sqlite3 that this package does not
+   * find. The package searches for better-sqlite3 in its own installation folder and among the
+   * modules that this thread has loaded.
    */
   readonly driver?: ReplicaDriver
 }
 
-/** The accepted values of the option `driver`. */
+/**
+ * Returns undefined if `value` is valid for the option `driver`, and otherwise a text with the
+ * valid values.
+ */
 function isDriver(value: unknown): string | undefined {
   const loads = typeof (value as Partial<ExtensionLoader> | null)?.loadExtension === 'function'
   return loads || isDriverClass(value)
@@ -457,7 +498,7 @@ function isDriver(value: unknown): string | undefined {
     : 'the class of a driver, or a connection of it, with the method loadExtension'
 }
 
-/** A target of `at` in the form for the worker. Throws INVALID_ARGUMENT. */
+/** Returns a target of `at` as text for the worker. Throws INVALID_ARGUMENT. */
 function targetText(target: unknown): string {
   const given = typeof target === 'object' && target !== null ? (target as Record<string, unknown>) : {}
   const { txid: id, timestamp } = given
@@ -478,15 +519,15 @@ function targetText(target: unknown): string {
   return timestamp as string
 }
 
-/** The last part of the path of a URL without credentials. */
+/** Returns the last part of the path of a URL that has no credentials. */
 function nameOf(shown: string): string {
   const path = shown.replace(/[?#].*$/s, '').replace(/\/+$/, '')
   return path.replace(/^.*[/@]/s, '') || 'replica'
 }
 
 /**
- * Opens a replica. When the promise resolves, its newest state can be read through any driver. Only
- * the indexes of its files are downloaded.
+ * Opens a replica. When the promise resolves, any driver can read the newest state of the replica.
+ * `openReplica` downloads only the page indexes of the LTX files.
  *
  * Throws REPLICA_EMPTY if the URL has no files after `openTimeout`, INVALID_URL, ACCESS_DENIED,
  * LTX_GAP, LTX_CORRUPT, HYDRATION_CONFLICT.
@@ -505,14 +546,15 @@ export async function openReplica(url: string, options: OpenReplicaOptions = {})
   signal?.throwIfAborted()
   const key = formatKey(withEnvironment(toParameters(url, rest), process.env))
   const { hydrate } = resolveOptions(key)
-  // The worker starts while this thread loads the drivers.
+  // The worker is started first, so that it starts in parallel with the loading of the drivers.
   ensureWorker()
   if (driver === undefined) registerDrivers()
   else await registerDriver(driver)
   const id = native.acquireReplica(key)
   const replica = new Replica(id, key, url, hydrate !== undefined)
   try {
-    // The wait does not end with close(): the replica stays open if other handles have it open.
+    // Closing this Replica does not end the wait for the worker, because the worker opens the
+    // replica also for other handles.
     const open = () => callWorker(id, key, { method: 'open' })
     const opened = await withDeadline(`opening ${replica.url}`, { signal, timeout }, open, { abandon: true })
     if ((opened as { readonly hydrated: boolean }).hydrated) replica.noteHydrated()

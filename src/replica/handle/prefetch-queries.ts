@@ -4,9 +4,9 @@ import { threadUrl } from '../../thread-url.js'
 import { onAbort } from '../../util/abort.js'
 
 export interface PrefetchOptions {
-  /** Values for the parameters of the query: an array, or an object for named ones. */
+  /** Values for the parameters of the query, as an array, or as an object for named parameters. */
   readonly parameters?: readonly unknown[] | Readonly<Record<string, unknown>>
-  /** Ends the query; the promise then rejects. */
+  /** Aborting the signal ends the query and rejects the promise. */
   readonly signal?: AbortSignal
 }
 

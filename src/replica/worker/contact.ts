@@ -4,9 +4,10 @@ import { monotonicMs } from '../../util/monotonic.js'
 import { startTimer, type Timer } from '../../util/timers.js'
 
 /**
- * Tracks when the last successful poll began, passes it to native code, and makes the replica stale
- * once that is longer ago than `maxStale`. Uses only the monotonic clock: setting the wall clock
- * neither makes a replica stale nor hides that it is. Worker thread.
+ * Stores when the last successful poll began, and passes that time to native code. The replica
+ * becomes stale if its last successful poll began more than `maxStale` ago. StoreContact uses only
+ * the monotonic clock, so a change of the system clock neither makes a replica stale nor hides that
+ * it is stale. StoreContact runs on the worker thread.
  */
 export class StoreContact {
   readonly #replica: number
@@ -18,7 +19,8 @@ export class StoreContact {
   #timer: Timer | undefined
 
   /**
-   * `maxStale`: milliseconds, or Infinity. `onStale` is called each time the replica becomes stale.
+   * `maxStale` is a number of milliseconds, or Infinity. `onStale` is called each time the replica
+   * becomes stale.
    */
   constructor(replica: number, maxStale: number, onStale: (message: string) => void, now = monotonicMs) {
     this.#replica = replica
@@ -28,12 +30,15 @@ export class StoreContact {
     this.#seenAt = now()
   }
 
-  /** When the last successful poll began, `monotonicMs`. */
+  /** The monotonic time at which the last successful poll began. */
   get seenAt(): number {
     return this.#seenAt
   }
 
-  /** A poll that began `at` (`monotonicMs`) has seen every file in the replica. */
+  /**
+   * Records that a poll, which began at the monotonic time `at`, has seen every file in the
+   * replica.
+   */
   seen(at: number): void {
     this.#seenAt = at
     this.#stale = false
@@ -42,17 +47,20 @@ export class StoreContact {
   }
 
   /**
-   * Takes over the last successful poll of an earlier worker, which began `at`; its age counts
-   * until this worker has opened the replica.
+   * Takes over the time `at` at which the last successful poll of an earlier worker began. This
+   * time counts until this worker has opened the replica.
    */
   resume(at: number): void {
     this.#seenAt = at
     this.#await()
   }
 
-  /** A poll failed. `state`: the state of the replica unless it is stale. */
+  /**
+   * Records that a poll failed. `state` is the new state of the replica, unless the replica is
+   * stale.
+   */
   missed(code: ErrorCode, message: string, state = native.constants.state.live): void {
-    // A stale replica keeps its own reason.
+    // A stale replica keeps the reason for which it became stale.
     if (!this.#stale) native.setState(this.#replica, state, code, message)
     this.#check()
   }
@@ -61,7 +69,7 @@ export class StoreContact {
     this.#timer?.stop()
   }
 
-  /** The timer makes the replica stale even if a poll never ends. */
+  /** Starts a timer that makes the replica stale even if a poll never ends. */
   #await(): void {
     this.#timer?.stop()
     if (!Number.isFinite(this.#maxStale)) return

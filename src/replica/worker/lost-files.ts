@@ -12,7 +12,8 @@ import type { ReplicaView, ViewSet } from './pages/view-set.js'
 const REPLICA_ATTEMPTS = 3
 
 /**
- * Replaces deleted or damaged files of a view: finds the same pages in other files. Worker thread.
+ * Finds the pages of a view in other files when a file of the view was deleted or damaged.
+ * LostFiles runs on the worker thread.
  */
 export class LostFiles {
   readonly #chain: Chain
@@ -27,8 +28,8 @@ export class LostFiles {
   }
 
   /**
-   * Points a view at other files. Concurrent requests that miss a file share one search, which
-   * finds all missing files.
+   * Points a view at other files. Concurrent requests that do not find a file share one search,
+   * which finds other files for all missing files.
    */
   async replace(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined): Promise<void> {
     const damaged = isLitestreamError(cause, 'NOT_FOUND') ? undefined : lost
@@ -36,7 +37,7 @@ export class LostFiles {
     const running = this.#searches.get(key)
     if (running !== undefined) {
       await running
-      // The file was deleted only after that search had listed it.
+      // The lost file was deleted after the shared search had listed it.
       if (lost && !damaged && this.#pointsInto(view, lost)) await this.replace(view, cause, lost)
       return
     }
@@ -45,14 +46,17 @@ export class LostFiles {
     await search
   }
 
-  /** The replica was rebuilt: running searches concern the previous one. */
+  /**
+   * Must be called after the replica was rebuilt, because running searches concern the previous
+   * state of the replica.
+   */
   clear(): void {
     this.#searches.clear()
   }
 
   /**
-   * Views are derived from one another, so files found for this view are also used for the newest
-   * one and all later views.
+   * Points a view at the files of `state`. Views are derived from one another, so the newest view,
+   * and with it all later views, use the files that were found for this view.
    */
   async #repoint(view: ReplicaView, state: ChainState): Promise<void> {
     const before = view.state.map
@@ -62,7 +66,7 @@ export class LostFiles {
       if (current === view || current.store !== view.store) return
       const known = current.state
       const map = await movedMap(known.map, before, state.map)
-      // A poll or another search may have changed the view first.
+      // A poll or another search may have changed the newest view meanwhile.
       if (this.#views.current !== current || current.state !== known) continue
       this.#views.repoint(current, { ...known, map })
       return
@@ -83,7 +87,7 @@ export class LostFiles {
       throw view.incarnation === this.#views.incarnation ? cause : unavailable(view.state.txid, cause)
     }
     for (let attempt = 1; ; attempt++) {
-      // A poll finds out whether the view's replica was reset.
+      // A poll finds out whether the replica of the view was reset.
       await this.#poller.pollNow()
       if (view.incarnation !== this.#views.incarnation) {
         throw this.#views.wasReset(view) ? replicaWasReset(view.state.txid, cause) : unavailable(view.state.txid, cause)
@@ -95,8 +99,8 @@ export class LostFiles {
       if (!known) throw cause
       try {
         const state = await staleState(this.#chain, view.state, files, lost)
-        // The levels were not listed at one instant. If the replica was reset meanwhile, all files
-        // were deleted first, including the anchor.
+        // The replica may have been reset while its levels were listed. A reset deletes all files
+        // first, including the newest known file of the replica.
         if (!(await this.#chain.stands(anchor, timestamp))) {
           if (attempt < REPLICA_ATTEMPTS) continue
           throw cause
@@ -104,9 +108,9 @@ export class LostFiles {
         await this.#repoint(view, state)
         return
       } catch (error) {
-        // If no file replaces a damaged one, report the damage.
+        // If no other file replaces a damaged file, the caller gets the error about the damage.
         if (isLitestreamError(error, 'PAGE_UNAVAILABLE') && isLitestreamError(cause, 'LTX_CORRUPT')) throw cause
-        // A file was deleted between the listing and the reading.
+        // NOT_FOUND means that a file was deleted after it had been listed and before it was read.
         if (!isLitestreamError(error, 'NOT_FOUND') || attempt >= REPLICA_ATTEMPTS) throw error
       }
     }

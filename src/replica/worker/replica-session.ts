@@ -38,7 +38,7 @@ import type { CommitAdoption } from './write/adoption.js'
 import type { LocalFiles } from './write/local-files.js'
 import type { ReplicaWriter, WriteEvent } from './write/writer.js'
 
-/** Events that a session sends to the handles of its replica. */
+/** Events that the worker sends to the handles of a replica. */
 export type SessionEvent =
   | { readonly type: 'open' }
   | { readonly type: 'advance'; readonly txid: number; readonly timestamp: number }
@@ -51,12 +51,12 @@ export type SessionEvent =
   | ({ readonly type: 'outage'; readonly error?: SerializedError } & Omit<StoreOutage, 'error'>)
   | { readonly type: 'error'; readonly error: SerializedError }
 
-/** Delay before a retired view that is still read is checked again. */
+/** Delay in milliseconds before the worker checks again whether a retired view is still read. */
 const COLLECT_MS = 200
-/** Files that may be added to the table before it is reclaimed. */
+/** Number of files that may be added to the file table before unreferenced files are removed. */
 const RECLAIM_FILES = 512
 
-/** One replica in the worker: its views, pages, poll loop and hydration. */
+/** One open replica in the worker, with its views, pages, poll loop and local copy. */
 export class ReplicaSession {
   readonly id: number
   readonly #options: ResolvedReplicaOptions
@@ -75,14 +75,14 @@ export class ReplicaSession {
   #poller!: Poller
   #lost!: LostFiles
   #hydrator: Hydrator | undefined
-  /** A temporary folder for the local copy; undefined if the options name a path. */
+  /** A temporary folder for the local copy, or undefined if the options name a path. */
   #folder: TemporaryFolder | undefined
   #writer: ReplicaWriter | undefined
   #adoption: CommitAdoption | undefined
   #opening: Promise<void> | undefined
-  /** Number of running preloads. */
+  /** Number of preloads that are running. */
   #preloading = 0
-  /** Number of known files at which unreferenced ones are reclaimed. */
+  /** The number of files in the file table at which unreferenced files are removed. */
   #reclaimAt = RECLAIM_FILES
   #collecting: Timer | undefined
 
@@ -99,19 +99,19 @@ export class ReplicaSession {
     native.setLimits(id, readTimeout, Number.isFinite(maxStale) ? maxStale : undefined)
   }
 
-  /** The URL, with its secrets. */
+  /** The URL of the replica, including its secrets. */
   get url(): string {
     return this.#options.url
   }
 
   /**
-   * Opens once; later calls wait for the first. Throws the error of the failed attempt; the next
-   * call then tries again.
+   * Opens the replica. Concurrent calls of `open` share one attempt. If the attempt fails, `open`
+   * throws its error, and the next call of `open` tries again.
    */
   open(): Promise<void> {
     this.#opening ??= this.#open().catch(async (error) => {
-      // The next attempt creates its own client. An error of closing this one would hide why the
-      // opening failed.
+      // The next attempt creates a new replica client. An error of closing the old client is
+      // ignored, because it would hide the reason why opening failed.
       await this.#client?.close().catch(() => undefined)
       this.#client = undefined
       this.#opening = undefined
@@ -121,19 +121,19 @@ export class ReplicaSession {
   }
 
   /**
-   * Taking over the replica from an earlier worker failed: readers keep the view of that worker
-   * until it is stale.
+   * Must be called when this worker could not take over the replica from an earlier worker. Readers
+   * then keep the view of the earlier worker until that view is stale.
    */
   failedToOpen(code: ErrorCode, message: string): void {
     this.#contact.missed(code, message, native.constants.state.orphaned)
   }
 
-  /** Whether requests can be answered immediately. */
+  /** Whether the replica is open, so that requests can be answered immediately. */
   get opened(): boolean {
     return this.#views.opened
   }
 
-  /** Whether the local copy has been complete. */
+  /** Whether the local copy is complete. */
   get hydrated(): boolean {
     return this.#hydrator?.complete ?? false
   }
@@ -145,7 +145,8 @@ export class ReplicaSession {
     const onOutage = (outage: StoreOutage) => this.#onOutage(outage)
     const store = await openReplicaClient(url, { signal, onOutage, ...(encryption ? { encryption } : {}) })
     this.#client = store
-    // The first transaction waits for the answer, and reports an error.
+    // The first write transaction waits for the result of this check of the store and reports its
+    // error.
     if (this.#options.write) void store.guarantees?.ask({ signal }).catch(() => undefined)
     const client = await this.#throughDiskCache(store)
     this.#client = client
@@ -160,8 +161,9 @@ export class ReplicaSession {
       files: () => this.#chain.files,
       signal,
       concurrency,
-      // A second request for a local file would wait behind the first.
-      // A second request on the same connection to an SFTP server would only wait behind the first.
+      // Reads of a local file are not hedged, because a second request would only wait for the
+      // first request. Reads over SFTP are not hedged, because a second request on the same
+      // connection would only wait for the first request.
       hedge: this.#options.hedge && store.type !== 'file' && store.type !== 'sftp',
       reresolve: (view, cause, lost) => this.#lost.replace(view, cause, lost),
       onInterior: (view, pgno, slot, wanted) => this.#onInterior(view, pgno, slot, wanted),
@@ -172,7 +174,8 @@ export class ReplicaSession {
     if (path !== undefined) {
       const { Hydrator } = await import('./hydration/hydrator.js')
       const { RecentFiles } = await import('./hydration/recent-files.js')
-      // bytes for the local copy need not go into the disk cache too
+      // The bytes for the local copy are read without the disk cache, which need not contain them
+      // too.
       recent = new RecentFiles(store)
       this.#hydrator = await Hydrator.open({
         replica: this.id,
@@ -201,10 +204,11 @@ export class ReplicaSession {
       interval: this.#options.pollInterval,
       wholeFiles: () => this.#filePages.wholeFiles(this.#store),
       idleInterval: this.#options.idlePollInterval,
-      // A view must not become older than maxStale unnoticed.
+      // The re-list interval is at most half of maxStale, so that no view becomes older than
+      // maxStale without notice.
       relistInterval: Math.min(RELIST_INTERVAL_MS, this.#options.maxStale / 2),
       signal,
-      // While commits are only local, the state of the store is behind the current view.
+      // While some commits are only local, the state of the store is older than the current view.
       state: () => this.#adoption?.stored ?? this.#views.current.state,
       onOutcome: (outcome) => this.#onPoll(outcome),
     })
@@ -212,8 +216,8 @@ export class ReplicaSession {
     if (localFiles) await this.#startWriter(writing, write, store, localFiles)
     this.#poller.start()
     this.#hydrator?.start()
-    // The opening does not wait for this work. A reader's request does, and finds the pages
-    // resident.
+    // Opening the replica does not wait for the preloads. A page request that arrives during these
+    // preloads waits for them, and then finds the pages resident.
     this.#preloading++
     setImmediate(() => {
       if (!signal.aborted && this.#views.current === view) this.#filePages.storeRest(view, files)
@@ -227,14 +231,17 @@ export class ReplicaSession {
     this.#emit({ type: 'outage', ...outage, ...(error === undefined ? {} : { error: serializeError(error) }) })
   }
 
-  /** The path of a local copy that ends with the session. */
+  /** Returns the path of a temporary local copy, which is deleted when the replica is closed. */
   async #temporaryCopy(): Promise<string> {
     const { TemporaryFolder } = await import('../../fs/temporary-folder.js')
     this.#folder ??= await TemporaryFolder.create('litestream-ts-copy-')
     return join(this.#folder.path, 'copy.db')
   }
 
-  /** A local copy fetches every page soon anyway. */
+  /**
+   * Starts the preload of interior pages. With a local copy no preload is needed, because the local
+   * copy soon fetches every page.
+   */
   #preloadInterior(): void {
     if (!this.#options.readAhead.has('interior') || this.#hydrator) return
     this.#preloading++
@@ -247,7 +254,10 @@ export class ReplicaSession {
       })
   }
 
-  /** A replica opened for writing need not exist: the first commit creates it. */
+  /**
+   * Returns the first state of the replica. A replica that is opened for writing may be empty,
+   * because the first commit creates it.
+   */
   async #firstState(url: string): Promise<LoadedState & { readonly startedAt: number }> {
     if (!this.#options.write) return firstState(this.#chain, url, this.#options, this.#abort.signal)
     const startedAt = monotonicMs()
@@ -259,7 +269,9 @@ export class ReplicaSession {
     }
   }
 
-  /** `client`: without the disk cache, which only reads. */
+  /**
+   * `client` is the replica client without the disk cache, because the disk cache can only read.
+   */
   async #startWriter(
     writing: typeof import('./write/writing.js'),
     options: ResolvedWriteOptions,
@@ -295,13 +307,16 @@ export class ReplicaSession {
     })
   }
 
-  /** A commit proves that the store had nothing newer. */
+  /**
+   * Handles a commit of this process. A commit of this process proves that the store had no newer
+   * file.
+   */
   #onCommitted(): void {
     this.#contact.seen(monotonicMs())
     this.#collect()
   }
 
-  /** A connection begins or ends a write. */
+  /** Handles a request of a connection that begins or ends a write. */
   onWrite(request: BridgeRequest): void {
     const writer = this.#writer
     if (!writer) {
@@ -323,7 +338,7 @@ export class ReplicaSession {
     return CachedReplicaClient.open(store, { directory: diskCache, limit: diskCacheSize })
   }
 
-  /** Handles page requests that arrived together. */
+  /** Handles page requests that arrived in one batch. */
   onPages(requests: readonly BridgeRequest[]): void {
     const waiters = []
     const ahead: AheadPage[] = []
@@ -343,7 +358,7 @@ export class ReplicaSession {
     this.#fetcher.ask(waiters, ahead)
   }
 
-  /** A reader has reached a page with a trigger. */
+  /** Handles the read of a page with a trigger. */
   onAhead(request: BridgeRequest): void {
     native.completeRequest(request.id)
     const view = this.#views.get(request.view)
@@ -352,12 +367,12 @@ export class ReplicaSession {
 
   #onInterior(view: ReplicaView, pgno: number, slot: number, wanted: boolean): void {
     const children = native.btreeChildren(view.store.cache, slot, pgno, view.state.commit)
-    // A damaged page may name children that no file has.
+    // A damaged interior page may name children that no file contains.
     const { map } = view.state
     if (children.some((child) => map.fileOf(child) === 0)) return
     this.#tree.learn(pgno, children)
     if (!wanted || children.length === 0) return
-    // The first page of a scan is resident already: reading it means that a scan begins.
+    // A read of the first child of an interior page means that a scan begins.
     setTrigger(view, children[0])
   }
 
@@ -367,8 +382,8 @@ export class ReplicaSession {
   }
 
   /**
-   * Answers a request of a transaction that still has a view of an earlier worker: its map is
-   * loaded again from its TXID.
+   * Answers a page request of a transaction that still reads a view of an earlier worker. The page
+   * map of such a view is loaded again from the TXID of the view.
    */
   async #answerFromElsewhere(request: BridgeRequest): Promise<void> {
     try {
@@ -384,7 +399,7 @@ export class ReplicaSession {
     if (!facts) throw new LitestreamError('PAGE_UNAVAILABLE', 'the view of this transaction is gone')
     const state = await exactState(this.#chain, facts, await this.#chain.listAll())
     if (!state) throw unavailable(facts.txid)
-    // The replica may have been reset while no worker existed.
+    // The replica may have been reset while the process had no worker.
     if (state.timestamp !== facts.timestamp) throw replicaWasReset(facts.txid)
     return this.#views.adopt(id, state, this.#storeFor(state.pageSize))
   }
@@ -397,7 +412,7 @@ export class ReplicaSession {
     try {
       const target = await parseTravelTarget(request.text, Date.now())
       const state = await this.#chain.load(target)
-      // Connections that travel to the same TXID share its view.
+      // Connections that travel to the same TXID share one view.
       const there = this.#views.at(state)
       const view = there ?? this.#views.addTravelled(state, this.#storeFor(state.pageSize))
       native.completeTravel(request.id, view.id)
@@ -408,13 +423,13 @@ export class ReplicaSession {
     }
   }
 
-  /** Polls immediately; resolves with the TXID that is then current. */
+  /** Polls immediately, and resolves with the newest TXID after the poll. */
   async refresh(): Promise<number> {
     await this.#poller.pollForCertain()
     return this.#views.current.state.txid
   }
 
-  /** The state at a travel target. */
+  /** Returns the TXID and the time of the state at a travel target. */
   async resolveTarget(target: string): Promise<{ txid: number; timestamp: number }> {
     const { txid, timestamp } = await this.#chain.load(await parseTravelTarget(target, Date.now()))
     return { txid, timestamp }
@@ -434,7 +449,8 @@ export class ReplicaSession {
   }
 
   async close(): Promise<void> {
-    // Before the requests of readers are cancelled: waits for a running commit.
+    // The writer is closed before the requests of readers are cancelled, because closing waits for
+    // a running commit.
     await this.#writer?.close()
     this.#abort.abort(new LitestreamError('REPLICA_CLOSED', 'the replica was closed'))
     this.#contact.stop()
@@ -471,8 +487,8 @@ export class ReplicaSession {
         this.#contact.seen(outcome.startedAt)
         break
       case 'rebuilt':
-        // The replica may be unchanged although none of its files is: the report says so, but
-        // nothing is taken over.
+        // If all files of the replica were replaced, the database may still have the same contents.
+        // The worker then reports no reset, but the new view shares no page with earlier views.
         this.#rebuild(outcome.state, outcome.reason)
         if (outcome.reason === 'reset')
           this.#emit({ type: 'reset', message: outcome.message, txid: outcome.state.txid })
@@ -494,8 +510,8 @@ export class ReplicaSession {
   }
 
   /**
-   * Handles a poll while the store lacks commits of this process. Returns true if nothing else must
-   * be done.
+   * Handles the outcome of a poll while the store lacks commits of this process. Returns true if
+   * the caller must not handle the outcome.
    */
   #onPollBesideLocal(adoption: CommitAdoption, outcome: PollOutcome): boolean {
     if (outcome.kind === 'unchanged' || outcome.kind === 'failed') return false
@@ -506,8 +522,8 @@ export class ReplicaSession {
   }
 
   /**
-   * The file table holds the files that views refer to, and some more, but not every file that ever
-   * existed.
+   * Removes unreferenced files from the file table. Without `#reclaimFiles`, the file table would
+   * contain every file that ever existed in the replica.
    */
   #reclaimFiles(): void {
     const { files } = this.#chain
@@ -526,8 +542,8 @@ export class ReplicaSession {
   }
 
   /**
-   * Frees retired views. While some are still read, checks again after COLLECT_MS, because the next
-   * poll may be late.
+   * Frees retired views. If readers still read a retired view, checks again after COLLECT_MS,
+   * because the next poll may come much later.
    */
   #collect(): void {
     this.#collecting?.stop()
@@ -539,8 +555,8 @@ export class ReplicaSession {
   }
 
   /**
-   * `counter`: the change counter is not derived from the TXID, because other states have the same
-   * TXID.
+   * Makes the next state of the replica the current view. `counter` says that other states have the
+   * same TXID, so the change counter must not be derived from the TXID.
    */
   #advance({ extension }: Extract<PollOutcome, { kind: 'advanced' }>, counter = false): void {
     const { state, files, changed, whole } = extension
@@ -559,7 +575,7 @@ export class ReplicaSession {
   #rebuild(state: ChainState, reason: Extract<PollOutcome, { kind: 'rebuilt' }>['reason']): void {
     const isAnother = reason === 'reset' || reason === 'replaced'
     if (isAnother) this.#views.reincarnate(reason === 'reset')
-    // changes that were not seen may have replaced the whole database
+    // Changes that the worker did not see may have replaced the whole database.
     else this.#views.distrustSchema()
     this.#lost.clear()
     this.#store = this.#storeFor(state.pageSize)
@@ -568,13 +584,11 @@ export class ReplicaSession {
     this.#emit({ type: 'advance', txid: state.txid, timestamp: state.timestamp })
   }
 
-  /**
-   * Publishes a view that has nothing in common with the previous one, and reads from the current
-   * local copy.
-   */
+  /** Publishes a view that has no base and reads from the current local copy. */
   #publishAnew(state: ChainState): void {
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
-    // The pages of the local copy are added later: a local copy that was just opened has no pages.
+    // The pages of the local copy are added to the view later, because a local copy that was just
+    // opened has no pages.
     void this.#hydrator?.adopt(view)
     this.#views.publish(view)
   }

@@ -13,9 +13,10 @@ const LEVEL = 'LITESTREAM_LOG_LEVEL'
 const FILE = 'LITESTREAM_LOG_FILE'
 
 /**
- * The log that LITESTREAM_LOG_FILE and LITESTREAM_LOG_LEVEL ask for: to that file, otherwise to
- * stderr, because stdout belongs to the program. Throws CONFIG_INVALID for an unknown level, and the
- * error of a file that cannot be opened.
+ * Returns the logger that LITESTREAM_LOG_FILE and LITESTREAM_LOG_LEVEL configure. The logger
+ * appends to the file LITESTREAM_LOG_FILE. If LITESTREAM_LOG_FILE is not set, the logger writes to
+ * stderr, because stdout belongs to the program. Throws CONFIG_INVALID for an unknown level, and
+ * the error of a log file that cannot be opened.
  */
 export function sessionLog(env: NodeJS.ProcessEnv): Logger {
   const text = env[LEVEL] || 'info'
@@ -29,7 +30,11 @@ export function sessionLog(env: NodeJS.ProcessEnv): Logger {
   return createLogger({ level, type: 'text', ...(file ? { write: reporting(openLogFile(file)) } : {}) })
 }
 
-/** A full disk must not fail the reads of the program: it is reported once. */
+/**
+ * Returns a function that appends a line to the log. A full disk must not fail the reads of the
+ * program. Therefore, a failed append only causes a warning, and further failures cause no warning
+ * until an append succeeds.
+ */
 function reporting(append: (line: string) => void): (line: string) => void {
   let reported = false
   return (line) => {

@@ -25,24 +25,27 @@ import { mergePages } from './page-lists.js'
 import type { PageMap } from './page-map.js'
 import { PageMapBuilder } from './page-map-builder.js'
 
-/** The database at one TXID, as read from the store's files. */
+/** The database at one TXID, as the worker read it from the files in the store. */
 export interface ChainState {
   readonly txid: number
-  /** Ms since the epoch, from the header of the newest file. */
+  /** Time in the header of the newest file, in milliseconds since the epoch. */
   readonly timestamp: number
   readonly pageSize: number
   /** Size of the database in pages. */
   readonly commit: number
-  /** The largest size in pages that the database had up to this state. */
+  /** The largest size that the database had up to this TXID, in pages. */
   readonly peak: number
   readonly map: PageMap
-  /** The newest file; while it exists, the replica has not been reset. */
+  /**
+   * The newest file of this state. While the newest file of a state exists in the store, the
+   * replica has not been reset.
+   */
   readonly anchor: LtxFileInfo
-  /** Header and checksum of the newest file, to compare with the next file. */
+  /** Header and checksum of the newest file, with which the next file is compared. */
   readonly newest: PlannedFile
 }
 
-/** A state, and the files read for it. */
+/** A state of the database, and the files that the worker read for this state. */
 export interface LoadedState {
   readonly state: ChainState
   readonly files: readonly FileIndex[]
@@ -51,16 +54,16 @@ export interface LoadedState {
 export interface Extension {
   readonly state: ChainState
   readonly files: readonly FileIndex[]
-  /** Every page that differs from the state before, ascending. */
+  /** The numbers of all pages that differ from the previous state, in ascending order. */
   readonly changed: Uint32Array
   /**
-   * Whether one of the files holds the whole database, which may then differ completely from the
-   * one before.
+   * Whether one of the new files holds the whole database, so that every page may differ from the
+   * previous state.
    */
   readonly whole: boolean
 }
 
-/** Page size in bytes until the first commit sets it. SQLite's default. */
+/** Page size in bytes before the first commit sets the page size. SQLite has the same default. */
 const EMPTY_PAGE_SIZE = 4096
 /** A placeholder header for a replica without files. */
 const EMPTY_HEADER: LtxHeader = {
@@ -79,22 +82,26 @@ const EMPTY_HEADER: LtxHeader = {
 }
 
 /**
- * Number of indexes read in parallel, equal to the connections of an S3 client: open files and
- * sockets are limited.
+ * Number of page indexes that are read in parallel. INDEXES_AT_ONCE equals the number of
+ * connections of an S3 client, and limits the open files and sockets.
  */
 const INDEXES_AT_ONCE = 128
 /**
- * Bytes of files kept because they were read together with the indexes, for the pages in them; of
- * further files only the indexes are kept.
+ * Maximum bytes of file contents that are kept because they were read together with the page
+ * indexes. After PIECE_BYTES of file contents, only the page indexes of further files are kept.
  */
 const PIECE_BYTES = 32 * 1024 * 1024
 
 /**
- * Makes page maps from the files of a replica: first from a plan, then from each extension of it.
+ * Makes page maps from the files of a replica. The first page map comes from a plan, and each later
+ * page map extends the previous page map.
  */
 export class Chain {
   readonly files: FileTable
-  /** Files that this process wrote: their times and versions are not known from a listing. */
+  /**
+   * Files that this process wrote. The worker does not know the times and versions of these files
+   * from a listing.
+   */
   readonly written = new WeakSet<LtxFileInfo>()
   readonly #client: ReplicaClient
   readonly #signal: AbortSignal
@@ -102,7 +109,7 @@ export class Chain {
   /** Files whose page indexes are wrong (`fileContent`). */
   readonly #distrusted = new Set<string>()
 
-  /** `onDamaged`: called for a damaged file when the state is made from other files. */
+  /** `onDamaged` is called for a damaged file when the state is made from other files. */
   constructor(
     client: ReplicaClient,
     signal: AbortSignal,
@@ -125,16 +132,16 @@ export class Chain {
   }
 
   /**
-   * The state at a target: lists every level in parallel, then reads every file's index in
-   * parallel.
+   * Returns the state at a target. `load` lists all levels in parallel, and then reads the page
+   * indexes of all files in parallel.
    */
   async load(target: PlanTarget = {}): Promise<ChainState> {
     return (await this.loadFiles(target)).state
   }
 
   /**
-   * The state at a target, with the files read for it. Throws LTX_CORRUPT if only damaged files
-   * reach the target.
+   * Returns the state at a target, with the files that were read for the state. Throws LTX_CORRUPT
+   * if only damaged files reach the target.
    */
   loadFiles(target: PlanTarget = {}): Promise<LoadedState> {
     return this.#around(
@@ -151,15 +158,16 @@ export class Chain {
         if (plan.length > 0) return plan
       } catch (error) {
         if (!isLitestreamError(error, 'LTX_GAP')) throw error
-        // The gap may exist only in the shortened listing.
+        // The first listing is shortened, and the gap may exist only in this listing, so all levels
+        // are listed next.
       }
     }
     return planRestore(this.#client, { ...target, signal: this.#signal, without })
   }
 
   /**
-   * The state that the listed files reach, without damaged ones; undefined if they do not reach the
-   * target.
+   * Returns the state that the listed files reach without damaged files, or undefined if the listed
+   * files do not reach the target.
    */
   async loadListed(files: FilesByLevel, target: PlanTarget): Promise<ChainState | undefined> {
     const plan = async (without: ReadonlySet<string>) => selectPlan(withoutFiles(files, without), target)
@@ -169,8 +177,8 @@ export class Chain {
   }
 
   /**
-   * Uses a plan, or one without the damaged files; before that, a damaged response is requested
-   * again once.
+   * Calls `use` with a plan. If `use` finds a damaged file, calls `use` once more with new
+   * responses of the store, and then with a plan without the damaged file.
    */
   #around<T>(
     plan: (without: ReadonlySet<string>) => Promise<LtxFileInfo[]>,
@@ -189,7 +197,10 @@ export class Chain {
     })
   }
 
-  /** The state of a replica without files; a connection that writes may create the first one. */
+  /**
+   * Returns the state of a replica without files. A connection that writes may create the first
+   * file.
+   */
   emptyState(): ChainState {
     const anchor: LtxFileInfo = { level: 0, minTxid: 0, maxTxid: 0, size: 0, createdAt: 0 }
     const newest = { header: EMPTY_HEADER, label: this.url, postApplyChecksum: 0n }
@@ -198,7 +209,7 @@ export class Chain {
   }
 
   /**
-   * The state of a replica whose first file this process has written. `from`: the reader for the
+   * Returns the state of a replica whose first file this process has written. `from` reads that
    * file.
    */
   first(file: LtxFileInfo, from: FileReader): Promise<LoadedState> {
@@ -207,8 +218,8 @@ export class Chain {
   }
 
   /**
-   * The state after a file that this process has written. `from`: the reader for the file; files up
-   * to `whole` bytes are read at once.
+   * Returns the state after a new file that this process has written. `from` reads the content of
+   * `file`. If the file has up to `whole` bytes, it is read in one request.
    */
   append(state: ChainState, file: LtxFileInfo, from: FileReader, whole?: number): Promise<Extension> {
     this.written.add(file)
@@ -228,8 +239,8 @@ export class Chain {
     for (const file of files) {
       const before = check.last
       const { peak, begins } = check.add(file)
-      // VACUUM changed the page size: if this file has the whole database, all earlier pages are
-      // discarded.
+      // VACUUM may have changed the page size. If a file with another page size has the whole
+      // database, all earlier pages are discarded.
       if (begins) builder = new PageMapBuilder()
       builder.resize(file.header.commit)
       try {
@@ -242,8 +253,8 @@ export class Chain {
   }
 
   /**
-   * The state after the files that are contiguous with `from` or overlap its end. `plan` chooses
-   * the files, without damaged ones. Files up to `wholeUpTo` bytes are read whole. Throws
+   * Returns the state after the files that continue or overlap `from`. `plan` chooses the new
+   * files, without damaged files. New files of up to `wholeUpTo` bytes are read whole. Throws
    * PAGE_SIZE_MISMATCH.
    */
   extend(
@@ -253,7 +264,7 @@ export class Chain {
   ): Promise<Extension> {
     const use = (chosen: readonly LtxFileInfo[], fresh: boolean) =>
       this.#extend(from, chosen, { fresh, whole: wholeUpTo })
-    // A missing file means that the caller's listing is outdated.
+    // `maxVanished` is 0, because a missing file means that the caller's listing is outdated.
     return this.#around(plan, use, { maxVanished: 0 })
   }
 
@@ -290,8 +301,8 @@ export class Chain {
   }
 
   /**
-   * Reads the indexes in the order of the plan, which may have thousands of files if nothing
-   * compacts them.
+   * Reads the page indexes in the order of the plan. If no process compacts the replica, a plan may
+   * have thousands of files.
    */
   async #readIndexes(
     plan: readonly LtxFileInfo[],
@@ -312,15 +323,18 @@ export class Chain {
     }
   }
 
-  /** The numbers of the pages in a file, ascending, and the size of the database after it. */
+  /**
+   * Returns the page numbers in a file, in ascending order, and the size of the database after the
+   * file.
+   */
   async pagesOf(file: LtxFileInfo): Promise<{ readonly changed: Uint32Array; readonly commit: number }> {
     const index = await loadFileIndex(this.#client, file, { signal: this.#signal })
     return { changed: index.decode().pgnos, commit: index.header.commit }
   }
 
   /**
-   * Whether the file exists in the store, whatever a listing says. `timestamp`: the time in its
-   * header, if known.
+   * Returns whether the file exists in the store, even if a listing omits the file. `timestamp` is
+   * the time in the header of the file, if the caller knows that time.
    */
   async stands(file: LtxFileInfo, timestamp?: number): Promise<boolean> {
     try {
@@ -332,14 +346,14 @@ export class Chain {
     }
   }
 
-  /** The files of one level from a TXID on. */
+  /** Returns the files of one level, beginning with `fromTxid`. */
   async list(level: number, fromTxid: number): Promise<LtxFileInfo[]> {
     const files: LtxFileInfo[] = []
     for await (const file of this.#client.list(level, { fromTxid, signal: this.#signal })) files.push(file)
     return files
   }
 
-  /** The files of level 1 from a TXID on, and all files of the levels above. */
+  /** Returns the files of level 1, beginning with `fromTxid`, and all files of higher levels. */
   async listCompacted(fromTxid: number): Promise<LtxFileInfo[]> {
     return (await listTogether(this.#client, 1, { fromTxid, signal: this.#signal })).flat()
   }
@@ -349,7 +363,10 @@ export class Chain {
   }
 }
 
-/** The state whose newest file is the last of `files`, and whose pages are in `map`. */
+/**
+ * Returns the state whose newest file is the last of `files`, and whose page positions are in
+ * `map`.
+ */
 function stateAfter(files: readonly FileIndex[], map: PageMap, peak: number): ChainState {
   const { header, info, label, postApplyChecksum } = files[files.length - 1]
   const { timestamp, pageSize, commit } = header
@@ -358,21 +375,22 @@ function stateAfter(files: readonly FileIndex[], map: PageMap, peak: number): Ch
 }
 
 /**
- * The files that continue from `txid`, at each step the one that reaches farthest; overlaps are
- * allowed, the newest page counts.
+ * Selects the files that continue from `txid`. Each step selects the file with the highest max
+ * TXID. Selected files may overlap, because the newest version of a page takes precedence.
  */
 export function selectExtension(files: FilesByLevel, txid: number): LtxFileInfo[] {
-  // A placeholder snapshot at `txid` is the planner's start; the result does not contain it.
+  // The planner needs a snapshot at `txid` as its start. `selectExtension` adds a placeholder for
+  // the snapshot, and removes the placeholder from the result.
   const base: LtxFileInfo = { level: 9, minTxid: 1, maxTxid: txid, size: 0, createdAt: 0 }
   return selectPlan(LEVELS.map((level) => (level === 9 ? [base] : (files[level] ?? [])))).slice(1)
 }
 
-/** The largest max TXID of any listed file. */
+/** Returns the highest max TXID of all listed files. */
 export function farthestTxid(files: FilesByLevel): number {
   return files.flat().reduce((farthest, file) => Math.max(farthest, file.maxTxid), 0)
 }
 
-/** `Page 7 of TXID 000000000000002a`. */
+/** Returns a text such as `page 7 of TXID 000000000000002a`. */
 export function pageLabel(pgno: number, txid: number): string {
   return `page ${pgno} of TXID ${formatTxid(txid)}`
 }

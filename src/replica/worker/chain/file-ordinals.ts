@@ -2,23 +2,23 @@ import { fileIdentity } from '../../../levels/file-identity.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 
 /**
- * The files that page maps refer to, by ordinal. A file keeps its ordinal while something refers to
- * it; unreferenced files are removed, because a primary that writes a file per second would
- * otherwise fill the memory.
+ * The files that page maps refer to, by ordinal. A file keeps its ordinal as long as a page map
+ * refers to the file. Unreferenced files are removed, because a primary that writes a file per
+ * second would otherwise fill the memory.
  */
 export class FileTable {
   readonly #files: (LtxFileInfo | undefined)[] = []
   readonly #ordinals = new Map<string, number>()
   readonly #free: number[] = []
-  /** Ordinals that were unreferenced at the previous reclaim. */
+  /** Ordinals that no page map referred to at the previous call of `reclaim`. */
   #idle = new Set<number>()
 
-  /** Number of known files. */
+  /** Number of files in the table. */
   get size(): number {
     return this.#ordinals.size
   }
 
-  /** The file's ordinal, 1 or more. */
+  /** Returns the ordinal of a file, which is 1 or more. */
   ordinal(file: LtxFileInfo): number {
     const key = fileIdentity(file)
     let ordinal = this.#ordinals.get(key)
@@ -31,15 +31,18 @@ export class FileTable {
     return ordinal
   }
 
-  /** The file with this ordinal, which must be referenced. */
+  /**
+   * Returns the file with this ordinal. The file with this ordinal must be referenced by a page
+   * map.
+   */
   get(ordinal: number): LtxFileInfo {
     return this.#files[ordinal - 1] as LtxFileInfo
   }
 
   /**
-   * Removes the files that were unreferenced at this reclaim and at the previous one. Two are
-   * needed, because a map under construction already refers to files. Returns the removed ordinals,
-   * which new files will get.
+   * Removes the files that were unreferenced both at this call of `reclaim` and at the previous
+   * call. A file is kept for one more call of `reclaim`, because a page map under construction may
+   * already refer to it. Returns the ordinals of the removed files, which new files will get.
    */
   reclaim(used: ReadonlySet<number>): Set<number> {
     const freed = new Set([...this.#idle].filter((ordinal) => !used.has(ordinal)))
@@ -60,7 +63,7 @@ export class FileTable {
     return this.#ordinals.has(identity)
   }
 
-  /** Identities of the largest files, which live longest. */
+  /** Returns the identities of the 16 largest files, which exist for the longest time. */
   identities(): string[] {
     return this.#files
       .filter((file) => file !== undefined)

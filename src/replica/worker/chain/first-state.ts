@@ -4,8 +4,9 @@ import { pause } from '../../../util/pause.js'
 import type { Chain, LoadedState } from './chain.js'
 
 /**
- * The newest state of a replica, and when the listing for it began (`monotonicMs`). Waits up to
- * `openTimeout` ms for the first file of an empty replica; then throws REPLICA_EMPTY.
+ * Returns the newest state of a replica, and the monotonic time at which the listing for this state
+ * began. If the replica is empty, waits up to `openTimeout` milliseconds for the first file, and
+ * then throws REPLICA_EMPTY.
  */
 export async function firstState(
   chain: Chain,

@@ -1,33 +1,40 @@
 import { native } from '../../../native/addon.js'
 
-/** Pages per chunk of a page map. The addon writes chunks too (native/napi/page_index_napi.cc). */
+/**
+ * Number of pages per chunk of a page map. The native addon writes chunks too
+ * (native/napi/page_index_napi.cc).
+ */
 export const CHUNK_PAGES = native.constants.chunkPages
 
-/** The position of one page's frame. */
+/** The position of the frame of one page. */
 export interface FramePlace {
-  /** Ordinal of the file in the file table; 0: no file has the page. */
+  /** Ordinal of the file in the file table, or 0 if no file has the page. */
   readonly file: number
-  /** Offset in the file, in bytes. */
+  /** Offset of the frame in the file, in bytes. */
   readonly offset: number
-  /** Size of the whole frame in bytes. */
+  /** Size of the frame with its header, in bytes. */
   readonly size: number
 }
 
 export const NOWHERE: FramePlace = { file: 0, offset: 0, size: 0 }
 
-/** Number of bits for a frame's size; the largest incompressible page needs 17. */
+/**
+ * Number of bits for the size of a frame. The frame of the largest incompressible page needs 17
+ * bits.
+ */
 const SIZE_BITS = native.constants.sizeBits
 const SIZE_MASK = 2 ** SIZE_BITS - 1
 
 /**
- * 12 bytes per page: the low half of the offset, its 14 high bits (64 TiB) together with the size,
- * and a file ordinal.
+ * The positions of consecutive pages, with 12 bytes per page. The position of a page consists of
+ * the low 32 bits of the offset, the 14 high bits of the offset (64 TiB) together with the frame
+ * size, and the file ordinal.
  */
 export class Chunk {
   readonly buffer: ArrayBuffer
   readonly #low: Uint32Array
   readonly #high: Uint32Array
-  /** Indexed by position in the chunk; 0: no file has the page. */
+  /** File ordinals by position in the chunk. An ordinal of 0 means that no file has the page. */
   readonly files: Uint32Array
   #ordinals: Uint32Array | undefined
 
@@ -51,27 +58,30 @@ export class Chunk {
     }
   }
 
-  /** Only for a chunk that no map contains yet. */
+  /** Sets the position of a page. `set` must not be called for a chunk that a page map contains. */
   set(i: number, { file, offset, size }: FramePlace): void {
     this.#low[i] = offset % 2 ** 32
     this.#high[i] = Math.floor(offset / 2 ** 32) * 2 ** SIZE_BITS + size
     this.files[i] = file
   }
 
-  /** Only for a chunk that no map contains yet: empties the positions from `first` on. */
+  /**
+   * Clears all positions from `first` on. `clearFrom` must not be called for a chunk that a page
+   * map contains.
+   */
   clearFrom(first: number): void {
     this.files.fill(0, first)
   }
 
-  /** Whether each of its first `count` pages is in a file. */
+  /** Whether a file exists for each of the first `count` pages of the chunk. */
   isFull(count: number): boolean {
     for (let i = 0; i < count; i++) if (this.files[i] === 0) return false
     return true
   }
 
   /**
-   * The distinct files of its pages. Call it only when the chunk belongs to a map and no longer
-   * changes.
+   * Returns the distinct files of the pages in this chunk. Call `ordinals` only when the chunk
+   * belongs to a page map and no longer changes.
    */
   ordinals(): Uint32Array {
     this.#ordinals ??= this.#collect()

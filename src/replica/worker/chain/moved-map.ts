@@ -4,9 +4,9 @@ import type { PageMap } from './page-map.js'
 import { PageMapBuilder } from './page-map-builder.js'
 
 /**
- * A map with the same page versions in other files: a page whose position in `map` equals that in
- * `before` gets its position in `after`, if it has one. Chunks shared by `before` and `after` are
- * skipped.
+ * Returns a copy of `map` with the same page versions at positions in other files. If a page has
+ * the same position in `map` and `before`, the copy gets the position of that page in `after`,
+ * unless `after` has none. Chunks that `before` and `after` share are skipped.
  */
 export async function movedMap(map: PageMap, before: PageMap, after: PageMap): Promise<PageMap> {
   const breather = new Breather()

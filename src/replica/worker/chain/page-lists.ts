@@ -2,12 +2,13 @@ import { lowerBound } from '../../../util/sorted.js'
 import { PageSet } from './page-set.js'
 
 /**
- * The union of page number lists, ascending. The lists must ascend; `most` is their largest number.
+ * Returns the union of lists of page numbers, in ascending order. Each list of page numbers must be
+ * ascending. `most` is the largest page number of all lists.
  */
 export function mergePages(lists: readonly Uint32Array[], most: number): Uint32Array {
   const count = lists.reduce((sum, { length }) => sum + length, 0)
   if (!ascend(lists) && count > most / 32) {
-    // A bitmap is faster than sorting this many numbers.
+    // A bitmap is faster than sorting this many page numbers.
     const pages = new PageSet()
     for (const list of lists) for (const pgno of list) pages.add(pgno)
     return pages.toArray(most)
@@ -21,7 +22,7 @@ export function mergePages(lists: readonly Uint32Array[], most: number): Uint32A
   return ascend(lists) ? all : unique(all.sort())
 }
 
-/** Whether each list begins after the end of the previous one. */
+/** Whether each list of page numbers begins above the last number of the previous list. */
 function ascend(lists: readonly Uint32Array[]): boolean {
   let last = 0
   for (const list of lists) {
@@ -38,7 +39,7 @@ function unique(sorted: Uint32Array): Uint32Array {
   return sorted.subarray(0, count)
 }
 
-/** Whether an ascending list contains a number. */
+/** Whether an ascending list contains a page number. */
 export function includesPage(sorted: Uint32Array, pgno: number): boolean {
   return sorted[lowerBound(sorted, pgno)] === pgno
 }

@@ -3,9 +3,9 @@ import { CHUNK_PAGES, Chunk, type FramePlace } from './map-chunk.js'
 import { PageMap } from './page-map.js'
 
 /**
- * Builds a page map from the previous map and the files after it. A chunk is copied when its first
- * page changes, so the work is proportional to the page indexes, plus one pass over the list of
- * chunks.
+ * Builds a page map from the previous page map and the files after it. The builder copies a chunk
+ * before it changes a page of that chunk for the first time. The work of a builder is therefore
+ * proportional to the size of the page indexes, plus one pass over the list of chunks.
  */
 export class PageMapBuilder {
   #commit: number
@@ -17,13 +17,14 @@ export class PageMapBuilder {
     this.#chunks = Array.from({ length: before?.length ?? 0 }, (_, at) => before?.chunk(at))
   }
 
-  /** Number of chunks that this builder owns, instead of sharing them with the previous map. */
+  /** Number of chunks that the new page map does not share with the previous page map. */
   get ownChunks(): number {
     return this.#owned.size
   }
 
   /**
-   * Sets the size of the database; pages beyond it are removed, also if the database grows again.
+   * Sets the size of the database. Pages above `commit` are removed, and stay removed if the
+   * database grows again.
    */
   resize(commit: number): void {
     if (commit < this.#commit) {
@@ -36,7 +37,10 @@ export class PageMapBuilder {
     this.#commit = commit
   }
 
-  /** The target for the frames of a page index; `peak`: see PageMapTarget. */
+  /**
+   * Returns the target into which native code writes the frames of a page index. The parameter
+   * `peak` has the meaning of PageMapTarget.peak.
+   */
   target(file: number, peak: number): PageMapTarget {
     return { file, peak, own: (chunk) => this.#own(chunk).buffer }
   }
@@ -45,17 +49,17 @@ export class PageMapBuilder {
     this.#own(Math.floor((pgno - 1) / CHUNK_PAGES)).set((pgno - 1) % CHUNK_PAGES, place)
   }
 
-  /** Shares a chunk with another map. */
+  /** Uses a chunk of another page map in this page map. */
   share(at: number, chunk: Chunk | undefined): void {
     if (chunk) this.#chunks[at] = chunk
   }
 
-  /** The map so far. The builder must not be used afterwards. */
+  /** Returns the finished page map. The builder must not be used after `build`. */
   build(): PageMap {
     return new PageMap(this.#commit, this.#chunks)
   }
 
-  /** A chunk that no map contains. */
+  /** Returns a chunk that no other page map contains. */
   #own(at: number): Chunk {
     const shared = this.#chunks[at]
     if (shared && this.#owned.has(at)) return shared

@@ -1,13 +1,13 @@
-/** Pages of a block: each block that has a page takes 128 bytes. */
+/** Number of pages per block. Each block that contains a page takes 128 bytes. */
 const BLOCK_PAGES = 1024
 const BLOCK_WORDS = BLOCK_PAGES / 32
 
 /**
- * A set of page numbers, one bit each, in blocks. Page numbers come from a replica, so an array up to
- * the highest one could take half a gigabyte for a few pages.
+ * A set of page numbers, with one bit per page, in blocks. Page numbers come from a replica, so an
+ * array up to the highest page number could take half a gigabyte for a few pages.
  */
 export class PageSet {
-  /** By `pgno / BLOCK_PAGES`. */
+  /** The blocks of the set, with `pgno / BLOCK_PAGES` as the key. */
   readonly #blocks = new Map<number, Uint32Array>()
   #size = 0
 
@@ -16,7 +16,7 @@ export class PageSet {
     return this.#size
   }
 
-  /** Memory for pages, in bytes. */
+  /** Memory of the blocks in bytes. */
   get byteLength(): number {
     return this.#blocks.size * BLOCK_WORDS * 4
   }
@@ -51,7 +51,7 @@ export class PageSet {
     this.#size--
   }
 
-  /** Removes every page above `commit`. */
+  /** Removes every page number above `commit`. */
   truncate(commit: number): void {
     const last = Math.floor(commit / BLOCK_PAGES)
     for (const [block, words] of this.#blocks) {
@@ -64,7 +64,7 @@ export class PageSet {
     if (this.#blocks.has(last)) for (let pgno = commit + 1; pgno < end; pgno++) this.delete(pgno)
   }
 
-  /** The first page number from `pgno` on that is not in the set. */
+  /** Returns the first page number from `pgno` on that is not in the set. */
   firstMissing(pgno: number): number {
     for (let p = pgno; ; ) {
       const word = this.#word(p)
@@ -78,14 +78,14 @@ export class PageSet {
   }
 
   /**
-   * The number of pages in 1..commit, without the lock page, that are not in the set. The set must
-   * lie within them.
+   * Returns how many of the pages 1 to `commit`, without the lock page, are not in the set. The set
+   * must contain no page above `commit`.
    */
   missing(commit: number, lock: number): number {
     return commit - (lock <= commit ? 1 : 0) - this.#size
   }
 
-  /** The pages in 1..commit, ascending. */
+  /** Returns the page numbers of the set from 1 to `commit`, in ascending order. */
   toArray(commit: number): Uint32Array {
     const pages = new Uint32Array(this.#size)
     let count = 0
@@ -100,7 +100,10 @@ export class PageSet {
     return pages.subarray(0, count)
   }
 
-  /** Base64 of the bits of 0 up to the last page in the set that is not above `commit`. */
+  /**
+   * Returns the set as Base64, with one bit for each number from 0 up to the last page that is not
+   * above `commit`.
+   */
   encode(commit: number): string {
     const pages = this.toArray(commit)
     if (pages.length === 0) return ''
@@ -109,7 +112,7 @@ export class PageSet {
     return Buffer.from(words.buffer).toString('base64')
   }
 
-  /** Pages 1..commit. */
+  /** Returns the set of all pages from 1 to `commit`. */
   static all(commit: number): PageSet {
     const set = new PageSet()
     for (let block = 0; block * BLOCK_PAGES <= commit; block++) set.#own(block).fill(0xffffffff)

@@ -11,81 +11,95 @@ import { monotonicMs } from '../../../util/monotonic.js'
 import { startTimer, type Timer } from '../../../util/timers.js'
 import { type Chain, type ChainState, type Extension, farthestTxid, selectExtension } from './chain.js'
 
-/** `startedAt`: when the poll began (`monotonicMs`). */
+/** The result of a poll. `startedAt` is the monotonic time at which the poll began. */
 export type PollOutcome = { readonly startedAt: number } & (
   | { readonly kind: 'unchanged' }
-  /** New files follow on what was known. */
+  /** `advanced` means that new files continue the known state. */
   | { readonly kind: 'advanced'; readonly extension: Extension }
-  /** The state has the same TXID, but is made of other files than before. */
+  /** `moved` means that the state has the same TXID, but consists of other files than before. */
   | { readonly kind: 'moved'; readonly state: ChainState }
   /**
-   * Files between the known state and the new one are missing (a gap), or the replica was started
-   * again from a new snapshot (a reset): this is its state now.
+   * `rebuilt` means that the state was loaded again from a snapshot. The state is loaded again if
+   * files between the known state and the new state are missing (a gap), or if the replica was
+   * reset.
    */
   | {
       readonly kind: 'rebuilt'
       readonly state: ChainState
       /**
-       * `replaced`: none of its files was known before, but they are not newer than the known
-       * state.
+       * `replaced` means that all files of the known state were replaced by files that are not
+       * newer than the known state.
        */
       readonly reason: 'gap' | 'reset' | 'replaced' | 'page-size'
       readonly message: string
     }
-  /** Newer files exist, but cannot be reached. */
+  /**
+   * `gap` means that the store has newer files, but files between the known state and these newer
+   * files are missing.
+   */
   | { readonly kind: 'gap'; readonly message: string }
   | { readonly kind: 'failed'; readonly error: LitestreamError }
 )
 
-/** Number of polls without new files before the interval grows, and the growth factor. */
+/**
+ * Number of polls without new files before the poll interval grows, and the factor by which the
+ * interval grows.
+ */
 const IDLE_POLLS = 10
 const IDLE_GROWTH = 1.5
 /**
- * Longest interval between polls while a damaged file blocks progress: the delay until a repaired
- * or newer file is seen.
+ * Longest poll interval in milliseconds while a damaged file blocks progress. A poll therefore
+ * finds a repaired or newer file after at most DAMAGE_INTERVAL_MS.
  */
 const DAMAGE_INTERVAL_MS = 10_000
-/** Poll interval with a watch, which reports new files; polling only covers lost notifications. */
+/**
+ * Poll interval in milliseconds if the store has a watch. A watch reports new files, and polls only
+ * find files whose notification was lost.
+ */
 const WATCHED_INTERVAL_MS = 5000
 /**
- * If the newest known file is a compacted one, the L0 poll cannot prove that it is still current,
- * so the compacted levels are listed at this interval, too. L0 files live longer than this (five
- * minutes by default), so none can appear and disappear between two listings.
+ * If the newest known file is a compacted file, the poll of level 0 cannot prove that the known
+ * state is current. Therefore, the compacted levels are listed at this interval too, in
+ * milliseconds. By default, L0 files exist for five minutes, so no L0 file can appear and disappear
+ * between two of these listings.
  */
 export const RELIST_INTERVAL_MS = 25_000
 
-/** Maximum number of repeated polls because this process committed during a poll. */
+/** Maximum number of attempts of one poll if this process commits during the poll. */
 const DISTURBED_POLLS = 3
 
 /**
- * Consecutive re-lists that must find older TXIDs, and no younger file, before the replica counts
- * as reset.
+ * Number of consecutive re-lists that must find older TXIDs, and no younger file, before the
+ * replica counts as reset.
  */
 const GONE_BACK_LOOKS = 3
 
 export interface PollerOptions {
   readonly chain: Chain
   readonly client: ReplicaClient
-  /** Milliseconds. */
+  /** Poll interval in milliseconds while new files arrive. */
   readonly interval: number
   /** Longest poll interval in milliseconds while no new files arrive. */
   readonly idleInterval: number
   /**
-   * Interval in milliseconds at which the compacted levels are listed, if the newest known file is
-   * a compacted one.
+   * Interval in milliseconds at which the compacted levels are listed if the newest known file is a
+   * compacted file.
    */
   readonly relistInterval?: number
   readonly signal: AbortSignal
-  /** New files up to this size in bytes are read whole, with their changed pages. */
+  /**
+   * Returns the maximum size in bytes of new files that are read whole, together with their changed
+   * pages.
+   */
   readonly wholeFiles?: () => number
   readonly state: () => ChainState
   readonly onOutcome: (outcome: PollOutcome) => void
 }
 
 /**
- * Polls for new files: one LIST of level 0, beginning with the newest known file. If the LIST
- * contains that file, the replica was not reset and no later L0 file was deleted; otherwise all
- * levels are re-listed.
+ * Polls for new files. A poll is one LIST of level 0, beginning with the newest known file. If the
+ * LIST contains the newest known file, the replica was not reset and no later L0 file was deleted.
+ * If the LIST does not contain the newest known file, the poller re-lists all levels.
  */
 export class Poller {
   readonly #options: PollerOptions
@@ -93,21 +107,22 @@ export class Poller {
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #watched = false
-  /** When all levels were last seen to have no newer file. */
+  /** The monotonic time of the latest re-list that found no newer file in any level. */
   #relistedAt = monotonicMs()
   /**
-   * Time of the last `pollForCertain()`; a full listing that started earlier does not satisfy it.
+   * The monotonic time of the latest call of `pollForCertain()`. A re-list that started before a
+   * call of `pollForCertain()` does not satisfy the call.
    */
   #askedAt = Number.NEGATIVE_INFINITY
-  /** Why the state must be loaded again from other files. */
+  /** The error because of which the state must be loaded again from other files. */
   #reloadFor: LitestreamError | undefined
-  /** Consecutive re-lists that found only older TXIDs. */
+  /** Number of consecutive re-lists that found only older TXIDs. */
   #goneBack = 0
-  /** Consecutive polls without new files. */
+  /** Number of consecutive polls without new files. */
   #idle = 0
   /**
-   * Intervals while a damaged file blocks progress: each such poll reads many files without
-   * success.
+   * The growing poll intervals that apply while a damaged file blocks progress, because each poll
+   * then reads many files without success.
    */
   readonly #damagePauses: Doubling
   #damagePause = 0
@@ -126,8 +141,8 @@ export class Poller {
         .then(
           () => {
             this.#watched = true
-            // The watch does not report files that were written between the first view and its
-            // start.
+            // The watch does not report files that were written between the first view and the
+            // start of the watch.
             void this.pollNow()
           },
           () => undefined, // without a watch, polling does it
@@ -136,14 +151,15 @@ export class Poller {
     this.#schedule()
   }
 
-  /** Resolves when no poll is running any more. */
+  /** Resolves when no poll is running. */
   async stopped(): Promise<void> {
     while (this.#running !== undefined) await (this.#next ?? this.#running)
   }
 
   /**
-   * Resolves after a poll that begins now or, if one is running, directly after it. Concurrent
-   * callers share it, so a caller waits for at most two polls.
+   * Starts a new poll, and resolves when this poll ends. If a poll is running, the new poll begins
+   * when the running poll ends. Concurrent callers share the new poll, so a caller waits for at
+   * most two polls.
    */
   pollNow(): Promise<void> {
     if (this.#next !== undefined) return this.#next
@@ -153,15 +169,18 @@ export class Poller {
   }
 
   /**
-   * Like `pollNow`, but also sees every file written before the call even if its L0 file was
-   * already compacted and deleted.
+   * Resolves after a new poll that sees every L0 file written before this call. Unlike a poll of
+   * `pollNow`, the poll also sees L0 files that were already compacted and deleted.
    */
   pollForCertain(): Promise<void> {
     this.#askedAt = monotonicMs()
     return this.pollNow()
   }
 
-  /** Makes the next poll load the state again, because it uses a file with a wrong page index. */
+  /**
+   * Makes the next poll load the state again, because the current state uses a file with a wrong
+   * page index.
+   */
   requireReload(cause: LitestreamError): void {
     this.#reloadFor = cause
   }
@@ -182,8 +201,8 @@ export class Poller {
     const interval = this.#watched
       ? Math.max(this.#options.interval, WATCHED_INTERVAL_MS)
       : Math.max(this.#damagePause, pollInterval(this.#options, this.#idle))
-    // Negative jitter: many readers that started together spread out, and none waits longer than
-    // the configured interval.
+    // The jitter only shortens the interval. Many readers that started together spread out, and no
+    // reader waits longer than the configured interval.
     this.#timer = startTimer(interval * (0.9 + Math.random() * 0.1), () => this.pollNow())
     this.#timer.unref()
   }
@@ -213,9 +232,10 @@ export class Poller {
   }
 
   /**
-   * An outcome is valid only for the state that it was based on. If this process committed during a
-   * poll, the poll is repeated. A commit proves that the store had nothing newer, so after
-   * DISTURBED_POLLS repetitions no outcome is needed.
+   * Polls until an outcome is valid for the current state. If this process commits during a poll,
+   * the outcome is based on an outdated state, so the poll is repeated. After DISTURBED_POLLS
+   * attempts, the result is `unchanged`, because each commit has proved that the store had no newer
+   * file.
    */
   async #pollUndisturbed(): Promise<WithoutStart<PollOutcome>> {
     for (let attempt = 1; attempt <= DISTURBED_POLLS; attempt++) {
@@ -242,21 +262,22 @@ export class Poller {
     this.#goneBack = 0
     if (next.length === 0) return { kind: 'unchanged' }
     try {
-      // If a file is damaged, this level has no way to continue.
+      // If a new L0 file is damaged, no other L0 file can continue the state.
       const plan = async (without: ReadonlySet<string>) => (without.size === 0 ? next : [])
       const extension = await chain.extend(state, plan, this.#options.wholeFiles?.())
-      // Files of another level are valid only if the known file still exists after they were read.
+      // If the newest known file is not an L0 file, the new files are valid only if the known file
+      // still exists after they were read.
       if (anchor.level !== 0 && !(await chain.stands(anchor, state.timestamp))) return this.#survey(state)
       return { kind: 'advanced', extension }
     } catch (error) {
-      // Retention deleted a file after the listing, a file is damaged, or the page size changed:
-      // re-list all levels.
+      // Retention may have deleted a file after the listing, a file may be damaged, or the page
+      // size may have changed. In all these cases, the poller re-lists all levels.
       if (isLitestreamError(error, 'NOT_FOUND', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH')) return this.#survey(state)
       throw error
     }
   }
 
-  /** For a replica without files: another writer may have created the first. */
+  /** Polls a replica without files. Another writer may have created the first file. */
   async #awaitFirst(): Promise<WithoutStart<PollOutcome>> {
     try {
       const state = await this.#options.chain.load()
@@ -268,8 +289,8 @@ export class Poller {
   }
 
   /**
-   * A file that this process wrote is recognized by name and size; its time and version are known
-   * after the first listing.
+   * Recognizes the newest known file in a listing. A file that this process wrote is recognized by
+   * its name and size, because its time and version are known only after the first listing.
    */
   #isAnchor(file: LtxFileInfo, anchor: LtxFileInfo): boolean {
     if (sameFile(file, anchor)) return true
@@ -277,9 +298,10 @@ export class Poller {
   }
 
   /**
-   * Whether the compacted file at the end of the state still exists and no other file reaches
-   * farther. L0 files alone cannot show this: those since the last listing may have been compacted
-   * and deleted, and a reset replica may have none beyond the known TXID.
+   * Whether the compacted file at the end of the state still exists and no other file has a higher
+   * TXID. A listing of L0 files alone does not prove that the state is the newest. L0 files that
+   * were written after the last listing may have been compacted and deleted, and a reset replica
+   * may have no L0 file above the known TXID.
    */
   async #isNewest(state: ChainState): Promise<boolean> {
     const startedAt = monotonicMs()
@@ -294,8 +316,8 @@ export class Poller {
 
   /**
    * Whether the newest file that ends at or before the known state is not younger than that state,
-   * by the time in its header. In a reset replica every file is younger. Recognizes a replica whose
-   * known files were all replaced by compaction.
+   * by the time in the file header. In a reset replica, every file is younger than the known state.
+   * `#isOlder` recognizes a replica whose known files were all replaced by compaction.
    */
   async #isOlder(files: FilesByLevel, state: ChainState): Promise<boolean> {
     const ends = files.flat().filter((file) => file.maxTxid <= state.txid)
@@ -309,8 +331,8 @@ export class Poller {
   }
 
   /**
-   * Re-lists every level and decides what the replica is now, and whether it was reset. Throws if
-   * the state is uncertain; the next poll then re-lists.
+   * Re-lists every level and decides which state the replica has and whether the replica was reset.
+   * If the state is uncertain, `#survey` throws, and the next poll re-lists again.
    */
   async #survey(state: ChainState): Promise<WithoutStart<PollOutcome>> {
     const startedAt = monotonicMs()
@@ -324,8 +346,8 @@ export class Poller {
     const { chain } = this.#options
     const files = await chain.listAll()
     const farthest = farthestTxid(files)
-    // A listing may be stale. A reset is assumed only if the newest known file really does not
-    // exist.
+    // A listing may be stale. The worker assumes a reset only if the newest known file does not
+    // exist in the store.
     const { anchor } = state
     const listed = files[anchor.level].some((file) => sameName(file, anchor))
     if (!listed && (farthest <= state.txid || !knownFile(files, state, chain)) && (await chain.stands(anchor))) {
@@ -338,8 +360,8 @@ export class Poller {
     this.#goneBack = farthest < state.txid ? this.#goneBack + 1 : 0
     if (farthest < state.txid) {
       const message = `the replica went back from TXID ${formatTxid(state.txid)} to ${formatTxid(farthest)}`
-      // All files are older: a stale listing may omit the file into which our newest file, which no
-      // longer exists, was compacted.
+      // All listed files are older than the known state. The newest known file no longer exists,
+      // but a stale listing may omit the file into which it was compacted.
       if (this.#goneBack < GONE_BACK_LOOKS && (await this.#isOlder(files, state))) {
         throw new LitestreamError('UNAVAILABLE', message, {
           hint: 'Wait: the next poll finds out whether the replica was reset.',
@@ -348,7 +370,7 @@ export class Poller {
       const loaded = await this.#load(farthest)
       return { kind: 'rebuilt', state: loaded, reason: 'reset', message: `${message}: it was reset` }
     }
-    // If a known file still exists, the replica was not reset.
+    // If a file of the known state still exists, the replica was not reset.
     const proof = knownFile(files, state, chain)
     if (!proof) {
       const older = await this.#isOlder(files, state)
@@ -362,8 +384,8 @@ export class Poller {
       const planOn = async (without: ReadonlySet<string>) => selectExtension(withoutFiles(files, without), state.txid)
       const plan = await planOn(new Set())
       if (plan.length === 0 && farthest > state.txid) {
-        // Levels are not listed at one instant: the snapshot may contain a file that was written
-        // after its level was listed.
+        // The levels are not listed at the same instant. A listed snapshot may contain an L0 file
+        // that was written after level 0 was listed.
         if (!again) return await this.#relist(state, true)
         const newest = formatTxid(farthest)
         throw new LitestreamError('LTX_GAP', `only a snapshot continues from ${formatTxid(state.txid)} to ${newest}`)
@@ -372,9 +394,9 @@ export class Poller {
         plan.length === 0
           ? { kind: 'moved', state: await this.#fromListing(state, files) }
           : { kind: 'advanced', extension: await chain.extend(state, planOn) }
-      // Levels are not listed at one instant, so files of a replica that was reset meanwhile may be
-      // among those read. A reset deletes all files first; if a known file still exists now, no
-      // reset happened.
+      // The levels are not listed at the same instant. If the replica was reset between two
+      // listings, the worker may have read files of the new replica. A reset deletes all files
+      // first, so if a known file still exists after the reads, no reset happened.
       if (await chain.stands(proof)) return outcome
       throw new LitestreamError(
         'UNAVAILABLE',
@@ -386,7 +408,7 @@ export class Poller {
       )
     } catch (error) {
       if (!isLitestreamError(error, 'LTX_GAP', 'LTX_CORRUPT', 'NOT_FOUND', 'PAGE_SIZE_MISMATCH')) throw error
-      // These files cannot continue the state; a newer snapshot may.
+      // The files that were read cannot continue the known state, but a newer snapshot may exist.
       const loaded = await chain.load()
       if (loaded.txid <= state.txid) throw error
       const reason = loaded.pageSize === state.pageSize ? 'gap' : 'page-size'
@@ -395,7 +417,8 @@ export class Poller {
   }
 
   /**
-   * Finds another set of files that reaches the TXID of this state. Throws the cause if none does.
+   * Loads the state of `state.txid` or a later TXID from another set of files. Throws `cause` if no
+   * set of files reaches `state.txid`.
    */
   async #reload(state: ChainState, cause: LitestreamError): Promise<WithoutStart<PollOutcome>> {
     const loaded = await this.#options.chain.load().catch((error: unknown) => {
@@ -406,7 +429,11 @@ export class Poller {
     return { kind: 'rebuilt', state: loaded, reason: 'replaced', message: cause.message }
   }
 
-  /** The newest state, at least up to a TXID that was just listed: a listing with less is stale. */
+  /**
+   * Loads the newest state of the replica. `farthest` is the TXID that the previous listing
+   * reached. If the next listing does not reach `farthest`, the listing is stale and `#load` throws
+   * UNAVAILABLE.
+   */
   async #load(farthest: number): Promise<ChainState> {
     const loaded = await this.#options.chain.load()
     if (loaded.txid >= farthest) return loaded
@@ -420,9 +447,9 @@ export class Poller {
   }
 
   /**
-   * Loads the same state from the files that are listed now. The loaded state must be identical:
-   * views represent a TXID and read their pages from these files, so the state must not contain
-   * newer changes.
+   * Loads the same state from the files that are listed now. A view represents one TXID and reads
+   * its pages from the files of the loaded state, so the loaded state must not contain newer
+   * changes.
    */
   async #fromListing(state: ChainState, files: FilesByLevel): Promise<ChainState> {
     const moved = await this.#options.chain.loadListed(files, { txid: state.txid })
@@ -436,8 +463,8 @@ export class Poller {
 }
 
 /**
- * Milliseconds until the next poll, without jitter, after a number of consecutive polls without new
- * files.
+ * Returns the milliseconds until the next poll, without jitter. `idle` is the number of consecutive
+ * polls without new files.
  */
 export function pollInterval(
   { interval, idleInterval }: Pick<PollerOptions, 'interval' | 'idleInterval'>,
@@ -449,9 +476,10 @@ export function pollInterval(
 type WithoutStart<T> = T extends unknown ? Omit<T, 'startedAt'> : never
 
 /**
- * The newest listed file of the known state: while it exists, the replica was not reset. Other
- * known files prove nothing: a time-travelling connection may have read files of a reset replica
- * before a poll has.
+ * Returns the newest listed file that belongs to the known state. As long as a file of the known
+ * state exists, the replica was not reset. Files that only a time-travelling connection has read do
+ * not prove this, because such a connection may have read files of a reset replica before the next
+ * poll.
  */
 function knownFile(files: FilesByLevel, { txid, map, anchor }: ChainState, chain: Chain): LtxFileInfo | undefined {
   const ordinals = new Set<number>()

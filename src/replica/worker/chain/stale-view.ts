@@ -11,11 +11,12 @@ import type { PageMap } from './page-map.js'
 import { PageMapBuilder } from './page-map-builder.js'
 
 /**
- * Loads an earlier state again from the files that are listed now, without the file `lost` (deleted
- * or damaged). If no set of files ends at its TXID any more, keeps every page whose content is
- * certain: pages whose own file exists, and pages that did not change in the only file that spans
- * the TXID. The other pages have no position in the map. Throws PAGE_UNAVAILABLE if no page is
- * left.
+ * Loads an earlier state again from the files that are listed now, without the deleted or damaged
+ * file `lost`. If no set of files ends at the TXID of the earlier state, the loaded state keeps
+ * every page whose content is certain. The content of a page is certain if the page's own file
+ * exists, or if the page did not change in the only file that spans the TXID of the state. Pages
+ * without certain content have no position in the page map. Throws PAGE_UNAVAILABLE if no page has
+ * certain content.
  */
 export async function staleState(
   chain: Chain,
@@ -33,8 +34,8 @@ export async function staleState(
 }
 
 /**
- * The pages of a map whose files are listed, and the positions in `before` for the others;
- * undefined if no page is left.
+ * Returns a page map with the positions in `map` for pages whose files are listed, and the
+ * positions in `before` for other pages. Returns undefined if no page has a position.
  */
 async function certainPages(
   map: PageMap,
@@ -66,7 +67,10 @@ async function certainPages(
   return certain === 0 ? undefined : builder.build()
 }
 
-/** Loads the same state from a set of files that ends at its TXID, if such a set exists. */
+/**
+ * Loads the same state from a set of files that ends at the TXID of `state`. Returns undefined if
+ * no set of files ends at this TXID.
+ */
 export async function exactState(
   chain: Chain,
   state: Pick<ChainState, 'txid' | 'pageSize' | 'commit'>,
@@ -78,7 +82,7 @@ export async function exactState(
   throw replicaWasReset(state.txid)
 }
 
-/** The error for a transaction whose replica was reset. */
+/** The error for a transaction that reads a replica after a reset of that replica. */
 export function replicaWasReset(txid: number, cause?: LitestreamError): LitestreamError {
   return new LitestreamError(
     'REPLICA_RESET',
@@ -95,9 +99,10 @@ export function unavailable(txid: number, cause?: LitestreamError): LitestreamEr
 }
 
 /**
- * The page positions of the last state before `state` that can be built, if one file spans from
- * there across its TXID: pages that the file does not have did not change in between. Pages beyond
- * the file's own commit are excluded: a later truncation may have discarded their changes.
+ * Returns page positions of the last state before `state` that can be loaded. The positions are
+ * valid if one file spans from the earlier state across the TXID of `state`. A page that the
+ * spanning file does not contain did not change between the two states. Pages above `commit` of the
+ * spanning file are excluded, because a later truncation may have discarded their changes.
  */
 async function placesBefore(
   chain: Chain,
@@ -116,8 +121,8 @@ async function placesBefore(
 }
 
 /**
- * Whether the file with this ordinal is still listed. Memoized, because it is called once for every
- * page.
+ * Returns a function that says whether the file with an ordinal is still listed. The returned
+ * function remembers its answers, because it is called for every page.
  */
 function listedOrdinals(chain: Chain, files: FilesByLevel): (ordinal: number) => boolean {
   const listed = new Set(files.flat().map(fileIdentity))

@@ -13,9 +13,9 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 }
 
 /**
- * Parses a travel target: an RFC 3339 time, a time in words ("5 minutes ago", "yesterday at
- * 17:30"), "now", or a TXID (16 hex digits). A time selects the last state *before* it, as in a
- * restore. Throws INVALID_ARGUMENT.
+ * Parses the target of a time travel. `text` is an RFC 3339 time, a time in words ("5 minutes ago",
+ * "yesterday at 17:30"), "now", or a TXID (16 hexadecimal digits). A target time selects the last
+ * state *before* that time, as in a restore. Throws INVALID_ARGUMENT.
  */
 export async function parseTravelTarget(text: string, now: number): Promise<PlanTarget> {
   const trimmed = text.trim()
@@ -23,7 +23,7 @@ export async function parseTravelTarget(text: string, now: number): Promise<Plan
   const ago = /^(\d+)\s+(second|minute|hour|day|week)s?\s+ago$/i.exec(trimmed)
   if (ago) return { timestamp: now - Number(ago[1]) * UNIT_MS[ago[2].toLowerCase()] }
   if (trimmed.toLowerCase() === 'now') return { timestamp: now }
-  // A time without a zone is UTC, as everywhere in a replica.
+  // A time without a time zone is UTC, as all times in a replica are.
   if (/^\d{4}-\d\d-\d\d/.test(trimmed)) return { timestamp: parseTimestamp(trimmed) }
   try {
     return { timestamp: await parseFreeTime(trimmed, now) }

@@ -7,23 +7,27 @@ import { compareFileChecksum, readChecksums } from '../../../ltx/tail.js'
 import { native } from '../../../native/addon.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 
-/** The CRC of a byte range, for combination into the file checksum. */
+/** The CRC of a byte range, from which the checksum of the file is combined. */
 export interface Piece {
-  /** Begin and end of the range in the file. */
+  /**
+   * `offset` is the beginning of the byte range in the file, and `end` is the end of the byte
+   * range.
+   */
   readonly offset: number
   readonly end: number
   readonly crc: bigint
-  /** Number of bytes that the CRC covers. */
+  /** Number of bytes that the CRC of the range covers. */
   readonly length: number
 }
 
 /**
- * A file that is read completely because most of it is needed. Its checksum can then be verified,
- * which is impossible for single ranges. The pieces may arrive in any order.
+ * A file that is read completely because most of its pages are needed. The worker can verify the
+ * checksum of a completely read file, but not the checksum of single ranges. The ranges of a file
+ * may arrive in any order.
  */
 export class WholeFile {
   readonly info: LtxFileInfo
-  /** Its ordinal. */
+  /** The ordinal of the file. */
   readonly file: number
   /** Every frame of the file. */
   readonly frames: PageIndex
@@ -45,7 +49,9 @@ export class WholeFile {
     this.#pieces.push(piece)
   }
 
-  /** Throws LTX_CORRUPT if the checksum in the trailer does not match the bytes before it. */
+  /**
+   * Throws LTX_CORRUPT if the checksum in the trailer does not match the other bytes of the file.
+   */
   async verify(signal: AbortSignal): Promise<void> {
     const pieces = this.#pieces.sort((a, b) => a.offset - b.offset)
     const covered = pieces.at(-1)?.end ?? HEADER_SIZE

@@ -11,46 +11,52 @@ import type { PageSet } from '../chain/page-set.js'
 import { MAX_GAP } from '../pages/fetch-plan.js'
 import { WholeFile } from './checksummed-file.js'
 
-/** Pages examined before the loop yields to other work. */
+/** Number of pages that the loop examines before it yields to other work. */
 const PAGES_AT_ONCE = 4096
-/** Number of indexes read in parallel. */
+/** Number of page indexes that are read in parallel. */
 const INDEXES_AT_ONCE = 16
 /**
- * Bytes of one read; smaller than a scan's, so that a page with a waiting reader is never delayed
- * for long.
+ * Maximum bytes of one read for the local copy. A read for the local copy is smaller than a read
+ * for a scan, so that a page with a waiting reader is never delayed for long.
  */
 export const RANGE = 4 * 1024 * 1024
 
 /**
- * The pages of one file that the local copy lacks. A database may have millions of pages, so they
- * are stored in typed arrays.
+ * The pages of one file that the local copy lacks. The page numbers are stored in typed arrays,
+ * because a database may have millions of pages.
  */
 export interface LackingFile {
   /** Ordinal of the file. */
   readonly file: number
-  /** In ascending order, like the frames of a file. */
+  /** The missing pages in ascending order, which is the order of the frames in a file. */
   readonly pgnos: Uint32Array
 }
 
-/** A file to be read from. */
+/** A file whose pages are read into the local copy. */
 export interface FillFile extends LackingFile {
-  /** The frames to read: those of `pgnos`, or all frames of the file. */
+  /** The frames to read, which are either the frames of `pgnos` or all frames of the file. */
   readonly frames: PageIndex
-  /** Verifies the file, which is then read completely; undefined if it was verified before. */
+  /**
+   * The object that verifies the checksum of a file that is read completely, or undefined if the
+   * file was verified before.
+   */
   readonly whole: WholeFile | undefined
 }
 
-/** One request to the store: frames `first` to `end` of a file, and the bytes between them. */
+/**
+ * One request to the store, which reads the frames from `first` to `end` of a file and the bytes
+ * between these frames.
+ */
 export interface FillRange {
   readonly from: FillFile
   readonly first: number
   readonly end: number
-  /** Bytes. */
+  /** Offset of the request in the file, in bytes. */
   readonly offset: number
   readonly length: number
 }
 
-/** The reads that fill the missing pages of a local copy. */
+/** The requests that fill the missing pages of a local copy. */
 export interface FillPlan {
   readonly ranges: readonly FillRange[]
   readonly whole: readonly WholeFile[]
@@ -76,8 +82,8 @@ class Lacking {
 }
 
 /**
- * The `wanted` pages that are not `present`, grouped by their file in `map`. Omits pages that no
- * file has.
+ * Returns the pages for which `wanted` is true and which are not `present`, grouped by their file
+ * in `map`. Pages that no LTX file contains are omitted.
  */
 export async function lackingFiles(
   map: PageMap,
@@ -114,13 +120,16 @@ export interface FillSource {
   readonly files: () => FileTable
   readonly signal: AbortSignal
   /**
-   * Whether the whole file was read and its checksum verified before; then only the missing pages
-   * are read.
+   * Whether the checksum of the whole file was verified before, so that only the missing pages of
+   * the file are read.
    */
   readonly isVerified: (file: LtxFileInfo) => boolean
 }
 
-/** `map`: the map from which `lacking` was made. */
+/**
+ * Returns the requests that fill the `lacking` pages. `map` is the page map from which `lacking`
+ * was made.
+ */
 export async function planFill(lacking: readonly LackingFile[], map: PageMap, source: FillSource): Promise<FillPlan> {
   const { client, files, signal, isVerified } = source
   const all = await runAll(
@@ -146,7 +155,10 @@ function framesOf(map: PageMap, pgnos: Uint32Array): PageIndex {
   return frames
 }
 
-/** Pages that are adjacent in the database are adjacent in a file, so the requests are few. */
+/**
+ * Cuts the frames of a file into requests. Pages that are adjacent in the database are adjacent in
+ * a file, so few requests are needed.
+ */
 function* cut(from: FillFile): Generator<FillRange> {
   const { count, offsets, sizes } = from.frames
   for (let first = 0; first < count; ) {

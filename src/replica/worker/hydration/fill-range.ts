@@ -8,15 +8,15 @@ import type { FillRange } from './fill-plan.js'
 import type { CopyFile } from './hydration-file.js'
 
 export interface Filled {
-  /** Numbers of the written pages. */
+  /** Numbers of the pages that were written to the local copy. */
   readonly written: Uint32Array
   readonly piece: Piece
 }
 
 /**
- * Reads a range of a file and writes its wanted pages into the local copy; undefined if the local
- * copy was closed meanwhile. `into`: a buffer that no other code uses until then. Throws
- * LTX_CORRUPT for a damaged frame.
+ * Reads a range of a file and writes the wanted pages of that range into the local copy. Resolves
+ * with undefined if the local copy was closed meanwhile. No other code may use the buffer `into`
+ * until the promise resolves. Throws LTX_CORRUPT for a damaged frame.
  */
 export async function fillRange(
   copy: CopyFile,
@@ -29,8 +29,8 @@ export async function fillRange(
   const { data } = await client.read(info, { offset: range.offset, length: range.length }, { signal, into })
   if (copy.closed) return undefined
   const { frames, written } = framesIn(range)
-  // A transaction that begins meanwhile sees the current view or a newer one, and neither reads
-  // these pages from the file.
+  // A transaction that begins during the write sees the current view or a newer view. Neither the
+  // current view nor a newer view reads these pages from the local copy yet.
   const { damaged, crc, length } = await copy.write(data, frames)
   const { offset } = range
   if (damaged < 0) return { written, piece: { offset, end: offset + range.length, crc, length } }
@@ -42,8 +42,8 @@ export async function fillRange(
 }
 
 /**
- * The frames for native code: [offset in the range, size, pgno, 1 if its page is written] each; and
- * the page numbers to write.
+ * Returns the frames for native code, and the numbers of the pages to write. A frame consists of
+ * its offset in the range, its size, its page number, and 1 if the page is written.
  */
 function framesIn({ from, first, end, offset }: FillRange): { frames: Uint32Array; written: Uint32Array } {
   const { pgnos, offsets, sizes } = from.frames

@@ -13,24 +13,25 @@ import type { NativeHydratedFile } from '../../../native/replica.js'
 import { systemError } from '../../../util/system-error.js'
 import { metaPath } from './meta-format.js'
 
-/** The result of writing frames. */
+/** The result of writing frames to the local copy. */
 export interface Written {
-  /** Index of a damaged frame, or -1. */
+  /** Index of the first damaged frame, or -1 if no frame is damaged. */
   readonly damaged: number
   /**
-   * The CRC of all frames, as a file checksum counts them, and the number of bytes that it covers.
+   * The CRC of all frames, in the form from which the file checksum is combined. `length` is the
+   * number of bytes that the CRC covers.
    */
   readonly crc: bigint
   readonly length: number
 }
 
-/** The open file of a local copy. Errors name the file. */
+/** The open file of a local copy. Each error that a CopyFile throws names the file. */
 export class CopyFile {
   readonly handle: NativeHydratedFile
   readonly #path: string
-  /** Device and inode. */
+  /** Device and inode of the file. */
   readonly #identity: string | undefined
-  /** Number of pages that fit into the file. */
+  /** Number of pages for which the file is large enough. */
   #capacity = 0
   #closed = false
 
@@ -41,9 +42,10 @@ export class CopyFile {
   }
 
   /**
-   * Creates the folder and the file, readable only by its owner, if they do not exist. Returns the
-   * real path, with symbolic links resolved. Throws HYDRATION_CONFLICT if the file has content but
-   * no meta file: it is not a local copy, and must not be replaced.
+   * Creates the folder and the file of a local copy if they do not exist. Only its owner can read a
+   * new local copy. Returns the path of the local copy, with symbolic links resolved. If the file
+   * has content but no meta file, the file is not a local copy and must not be replaced, so
+   * `prepare` throws HYDRATION_CONFLICT.
    */
   static async prepare(file: string): Promise<string> {
     try {
@@ -59,8 +61,8 @@ export class CopyFile {
   }
 
   /**
-   * `fresh`: begins with an empty file. Throws HYDRATION_CONFLICT if another process or replica
-   * fills the same file.
+   * Opens the file of a local copy. With `fresh`, the local copy begins with an empty file. Throws
+   * HYDRATION_CONFLICT if another process or replica fills the same file.
    */
   static open(replica: number, file: string, pageSize: number, fresh: boolean): CopyFile {
     const handle = native.openHydrated(replica, file, temporaryPath(file), pageSize, fresh)
@@ -72,7 +74,7 @@ export class CopyFile {
     })
   }
 
-  /** How another program has changed the file; undefined if it did not. */
+  /** Returns how another program has changed the file, or undefined if the file is unchanged. */
   changed(): 'changed' | 'removed' | 'replaced' | undefined {
     if (!native.hydratedIntact(this.handle)) return 'changed'
     const found = identityOf(this.#path)
@@ -90,7 +92,10 @@ export class CopyFile {
     this.#capacity = commit
   }
 
-  /** `frames`: [offset in `source`, size, pgno, 1 if its page is written] each. */
+  /**
+   * Writes frames of `source`. Each entry of `frames` consists of the offset in `source`, the size,
+   * the page number, and 1 if the page is written.
+   */
   async write(source: Uint8Array, frames: Uint32Array): Promise<Written> {
     const [errno, damaged, crc, length] = await native.writeHydrated(this.handle, source, frames)
     this.#check(errno, 'writing', 'write')
@@ -101,7 +106,7 @@ export class CopyFile {
     this.#check(await native.syncHydrated(this.handle), 'syncing', 'fsync')
   }
 
-  /** Views that read from the file keep it open. */
+  /** Releases the file of the local copy. Views that read from the file keep the file open. */
   close(): void {
     this.#closed = true
     native.closeHydrated(this.handle)

@@ -17,27 +17,31 @@ import { fillRange } from './fill-range.js'
 import type { CopyFile } from './hydration-file.js'
 import { LocalCopy, type LocalCopyOptions } from './local-copy.js'
 
-/** Ranges processed in parallel: some are being fetched while others are decoded and written. */
+/**
+ * Number of ranges that are processed in parallel. While some ranges are being fetched, other
+ * ranges are decoded and written.
+ */
 const PARALLEL_RANGES = 6
 const RETRY_MS = 1000
 const MAX_RETRY_MS = 60_000
 
 export interface HydratorOptions extends LocalCopyOptions {
-  /** The files from which the state was made. */
+  /** The LTX files from which the first state was made. */
   readonly planned: readonly LtxFileInfo[]
   readonly client: FileReader
   readonly signal: AbortSignal
-  /** Points a view at other files when one of its files is deleted or damaged. */
+  /** Points a view at other LTX files when one of its LTX files is deleted or damaged. */
   readonly reresolve: Reresolve
   readonly onHydrated: () => void
   /**
-   * A new file could finally be opened: views created from now on may read from it. The callback
-   * must `adopt` one.
+   * Called when a new file for the local copy was opened after earlier failures. Views that are
+   * created after the call of `onReopened` may read from the new file. The callback must pass a new
+   * view to `adopt`.
    */
   readonly onReopened: () => void
 }
 
-/** Fills a local copy with the current view, page by page, and keeps it up to date. */
+/** Fills a local copy with the current view, page by page, and keeps the local copy up to date. */
 export class Hydrator {
   readonly #copy: LocalCopy
   readonly #options: HydratorOptions
@@ -47,30 +51,34 @@ export class Hydrator {
   #closed = false
   /** Ordinals of the files that are being read. */
   #reading = new Set<number>()
-  /** Range buffers that are not in use. */
+  /** Buffers for ranges that are not in use. */
   #buffers: Uint8Array[] = []
-  /** Files that were read completely and are undamaged (`fileIdentity`). */
+  /** Identities of the LTX files that were read completely and are undamaged (`fileIdentity`). */
   readonly #verified = new Set<string>()
   /**
-   * Files of the first plan that are not verified yet. A file that no page is needed of must be
-   * verified too, because its index may omit pages that it should have.
+   * LTX files of the first plan that are not verified yet. An LTX file without needed pages must be
+   * verified too, because its page index may omit pages that the file contains.
    */
   #unverified: readonly LtxFileInfo[]
 
   private constructor(options: HydratorOptions, copy: LocalCopy) {
     this.#options = options
     this.#copy = copy
-    // The earlier run has read and verified the files up to the TXID of its meta file.
+    // An earlier run has read and verified the LTX files up to the TXID of the meta file.
     this.#unverified = options.planned.filter(({ maxTxid }) => maxTxid > copy.savedTxid)
   }
 
-  /** Throws HYDRATION_CONFLICT if another process or replica fills the same file. */
+  /**
+   * Opens the local copy. Throws HYDRATION_CONFLICT if another process or replica fills the same
+   * file.
+   */
   static async open(options: HydratorOptions): Promise<Hydrator> {
     return new Hydrator(options, await LocalCopy.open(options))
   }
 
   /**
-   * Null if no new file could be opened in place of the old one: nothing is then read from a copy.
+   * The open file of the local copy, or null if the worker could not open a new file in place of
+   * the old file. While `file` is null, no connection reads from a local copy.
    */
   get file(): NativeHydratedFile | null {
     return this.#copy.handle
@@ -80,7 +88,7 @@ export class Hydrator {
     return this.#copy.complete
   }
 
-  /** See LocalCopy.adopt. */
+  /** Does the same as LocalCopy.adopt. */
   adopt(view: ReplicaView): Promise<void> {
     return this.#copy.adopt(view)
   }
@@ -89,18 +97,21 @@ export class Hydrator {
     this.#work()
   }
 
-  /** See LocalCopy.advance. */
+  /** Does the same as LocalCopy.advance. */
   advance(before: ReplicaView, view: ReplicaView, changed: Uint32Array): void {
     this.#copy.advance(before, view, changed)
   }
 
-  /** See LocalCopy.restart. */
+  /** Does the same as LocalCopy.restart. */
   restart(state: ChainState, reset: boolean): void {
     this.#unverified = []
     this.#copy.restart(state, reset)
   }
 
-  /** Called after every poll: writes pages that have become writable. */
+  /**
+   * Must be called after every poll. `fold` writes the pages that can now be written to the local
+   * copy.
+   */
   fold(): void {
     if (!this.#closed) this.#copy.checkFile()
     this.#work()
@@ -108,8 +119,8 @@ export class Hydrator {
 
   async close(): Promise<void> {
     this.#closed = true
-    // Queued work ends after it has checked that this is closed. (Clearing the queue would leave
-    // its waiters pending.)
+    // Each queued read checks `#closed` and then ends. If the queue were cleared instead, the
+    // promises of the queued reads would stay pending.
     await this.#working
     await this.#copy.close()
   }
@@ -129,7 +140,7 @@ export class Hydrator {
 
   async #fill(): Promise<void> {
     let retried = false
-    /** Files in whose place others were looked up (`fileIdentity`). */
+    /** Identities of the LTX files for which other LTX files were searched (`fileIdentity`). */
     const replaced = new Set<string>()
     for (;;) {
       await this.#reopen()
@@ -139,20 +150,23 @@ export class Hydrator {
       const lacking = await this.#lacking(view, file)
       if (lacking.length === 0) break
       const failure = await this.#fillFiles(view, file, lacking)
-      // The local copy was reset meanwhile: the pages read are useless, and no file was completed.
+      // The local copy was reset meanwhile. After a reset of the local copy, the pages that were
+      // read are useless, and no LTX file was verified.
       if (file.closed) continue
       if (failure === undefined) {
         this.#retries.reset()
         continue
       }
-      // A damaged response is requested again once before another file is used.
+      // After a damaged response, the worker requests the same LTX file once more before it uses
+      // another LTX file.
       if (isLitestreamError(failure, 'LTX_CORRUPT') && !retried) {
         retried = true
         continue
       }
       if (this.#closed || !isLitestreamError(failure, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT')) throw failure
       const lost = fileOfError(failure)
-      // A file that was replaced and is needed again: the next attempt is made after a wait.
+      // The lost LTX file was already replaced once, but is needed again. In this case, the next
+      // attempt is made after a pause.
       if (!lost || replaced.has(fileIdentity(lost))) throw failure
       replaced.add(fileIdentity(lost))
       await this.#elsewhere(view, failure, lost)
@@ -169,8 +183,8 @@ export class Hydrator {
   }
 
   /**
-   * The pages of the current view that the local copy lacks, and the files of the first plan that
-   * must be verified.
+   * Returns the pages of the current view that the local copy lacks, and the LTX files of the first
+   * plan that must be verified.
    */
   async #lacking(view: ReplicaView, into: CopyFile): Promise<LackingFile[]> {
     const lacking = await this.#copy.lacking(view, into)
@@ -180,7 +194,10 @@ export class Hydrator {
     return [...lacking, ...others.map((file) => ({ file, pgnos: new Uint32Array() }))]
   }
 
-  /** Reads and writes the missing pages. Returns the first error. */
+  /**
+   * Reads the missing pages and writes them to the local copy. Returns the first error of the reads
+   * and writes, or undefined.
+   */
   async #fillFiles(view: ReplicaView, into: CopyFile, lacking: readonly LackingFile[]): Promise<unknown> {
     this.#reading = new Set(lacking.map(({ file }) => file))
     const { client, files, signal } = this.#options
@@ -193,7 +210,8 @@ export class Hydrator {
       if (!into.closed) await settleAll(plan.whole.map((file) => this.#verify(file)))
       return undefined
     } catch (error) {
-      // A file of the first plan that no page is needed of may have been deleted.
+      // An LTX file of the first plan may have been deleted. The deletion of an LTX file is not an
+      // error if no page of the file is needed.
       const gone = isLitestreamError(error, 'NOT_FOUND') ? fileOfError(error) : undefined
       const needless = lacking.some(({ file, pgnos }) => pgnos.length === 0 && gone === files().get(file))
       if (!gone || !needless) return error
@@ -202,12 +220,12 @@ export class Hydrator {
     }
   }
 
-  /** Adds the ordinals of the files that are being read. */
+  /** Adds the ordinals of the LTX files that are being read to `into`. */
   collectFiles(into: Set<number>): void {
     for (const file of this.#reading) into.add(file)
   }
 
-  /** Verifies the checksum of a file whose ranges were all read. */
+  /** Verifies the checksum of an LTX file after all its ranges were read. */
   async #verify(file: WholeFile): Promise<void> {
     try {
       await reading(file.info, () => file.verify(this.#options.signal))
@@ -219,16 +237,19 @@ export class Hydrator {
     this.#forget(file.info)
   }
 
-  /** Throws the cause if no other file has the pages of the lost one. */
+  /**
+   * Finds other LTX files for the pages of the lost file. Throws `cause` if no other LTX file has
+   * the pages of the lost file.
+   */
   async #elsewhere(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo): Promise<void> {
     const before = view.state.map
     await this.#options.reresolve(view, cause, lost)
     if (this.#copy.view === view && view.state.map === before) throw cause
-    // The state is now made from other files.
+    // The view now reads from other LTX files, so the lost file needs no verification.
     this.#forget(lost)
   }
 
-  /** A file of the first plan needs no verification any more. */
+  /** Removes an LTX file from the files of the first plan that must be verified. */
   #forget(file: LtxFileInfo): void {
     this.#unverified = this.#unverified.filter((each) => fileIdentity(each) !== fileIdentity(file))
   }
@@ -237,8 +258,8 @@ export class Hydrator {
     if (this.#closed || into.closed) return
     const { client, files, signal } = this.#options
     const { file, whole } = range.from
-    // Reuses buffers: the ranges of a large database would create garbage faster than it is
-    // collected.
+    // Buffers are reused, because the ranges of a large database would create garbage faster than
+    // the garbage collector frees it.
     const buffer = this.#buffers.pop() ?? new Uint8Array(RANGE)
     const info = files().get(file)
     const filled = await reading(info, () => fillRange(into, client, info, range, buffer, signal))

@@ -13,9 +13,11 @@ import { CopyFile } from './hydration-file.js'
 import { metaPath } from './meta-format.js'
 import { CopyMeta } from './meta-keeper.js'
 
-/** Interval at which progress is made durable while filling. */
+/**
+ * Interval in milliseconds at which the meta file is saved while the local copy is being filled.
+ */
 const META_INTERVAL_MS = 5000
-/** Pages added to a view before the loop yields to other work. */
+/** Number of pages that the loop adds to a view before it yields to other work. */
 const MARKED_AT_ONCE = 65_536
 
 export interface LocalCopyOptions {
@@ -28,28 +30,34 @@ export interface LocalCopyOptions {
 }
 
 /**
- * The file of a local copy, and the pages in it.
+ * The file of a local copy, and the set of pages that the file contains.
  *
- * `#present` says for each page whether the file has the content of the current view; only such
- * pages are added to views. A page that an older view may still read from the file is overwritten
- * only when the current view is the only one. The meta file lists, for a TXID, the pages that are
- * present. The meta file is written after these pages are durable, and a page is removed from it
- * before the page is overwritten. So after a crash a page can be trusted exactly if the meta file
- * lists it, the state has that TXID or a later one, and the file that now provides the page ends at
- * or before that TXID.
+ * `#present` says for each page whether the file has the page's content in the current view. Only
+ * pages that are present in the file are added to views. If an older view may still read a page
+ * from the file, the page is overwritten only when the current view is the only view. The meta file
+ * lists the pages that are present at one TXID. The meta file is written after the present pages
+ * are durable. Before a page of the file is overwritten, the page is removed from the meta file.
+ * After a crash, a page that the meta file lists is correct if the state of the replica has the
+ * TXID of the meta file or a later TXID, and the LTX file that now provides the page ends at or
+ * before the TXID of the meta file.
  */
 export class LocalCopy {
   #file: CopyFile | undefined
   readonly #options: LocalCopyOptions
-  /** The real path, with symbolic links resolved. */
+  /** The path of the local copy, with symbolic links resolved. */
   readonly #path: string
   #present: PageSet
-  /** Pages of the file that some view's page table has referred to since the file was opened. */
+  /**
+   * Pages of the file to which the page table of any view has referred after the file was opened.
+   */
   #used: PageSet
   #view: ReplicaView | undefined
   #complete = false
   readonly #meta: CopyMeta
-  /** Set after it was reported that the file was replaced, until that ends. */
+  /**
+   * 'replaced' after the worker has reported that another program replaced the file. The field is
+   * reset when the file is no longer replaced.
+   */
   #reported: 'replaced' | undefined
 
   private constructor(options: LocalCopyOptions, path: string, file: CopyFile, present: PageSet, meta: CopyMeta) {
@@ -58,12 +66,15 @@ export class LocalCopy {
     this.#meta = meta
     this.#file = file
     this.#present = present
-    // Views of an earlier worker may read any page of a file that was already open, also beyond the
-    // current size of the database.
+    // Views of an earlier worker may read any page of a file that was already open, even a page
+    // beyond the current size of the database.
     this.#used = PageSet.all(native.sharedPages(options.replica, file.handle))
   }
 
-  /** Throws HYDRATION_CONFLICT if another process or replica fills the same file. */
+  /**
+   * Opens a local copy. Throws HYDRATION_CONFLICT if another process or replica fills the same
+   * file.
+   */
   static async open(options: LocalCopyOptions): Promise<LocalCopy> {
     const { state } = options
     const path = await CopyFile.prepare(options.path)
@@ -71,8 +82,8 @@ export class LocalCopy {
     const file = CopyFile.open(options.replica, path, state.pageSize, !meta.usable)
     try {
       await meta.opened()
-      // Removes files left by a killed process: only the holder of the lock writes files beside the
-      // local copy.
+      // `sweepTemporary` removes temporary files that a killed process left. Only the process with
+      // the lock of the local copy writes files beside it.
       for (const each of [path, metaPath(path)]) await sweepTemporary(each)
       if (meta.wasChanged) options.onError(changedWhileClosed(options.path))
       return new LocalCopy(options, path, file, await meta.presentAt(state, options.files()), meta)
@@ -82,7 +93,10 @@ export class LocalCopy {
     }
   }
 
-  /** Undefined while no new file could be opened in place of the old one. */
+  /**
+   * The open file of the local copy, or undefined if the worker could not open a new file in place
+   * of the old file.
+   */
   get file(): CopyFile | undefined {
     return this.#file
   }
@@ -91,12 +105,12 @@ export class LocalCopy {
     return this.#file?.handle ?? null
   }
 
-  /** The view whose pages the file has or will have. */
+  /** The view whose pages the local copy is filled with. */
   get view(): ReplicaView | undefined {
     return this.#view
   }
 
-  /** TXID of the newest meta file; 0 without one. */
+  /** TXID of the newest meta file, or 0 without a meta file. */
   get savedTxid(): number {
     return this.#meta.txid
   }
@@ -105,14 +119,14 @@ export class LocalCopy {
     return this.#complete
   }
 
-  /** Adds the pages left by an earlier run to the first view. */
+  /** Makes the pages that an earlier run left in the file available to the first view. */
   async adopt(view: ReplicaView): Promise<void> {
     this.#view = view
     try {
       this.#file?.resize(view.state.commit)
     } catch (error) {
-      // With a full disk nothing can be read from the file; the filling loop retries and reports
-      // the error.
+      // If the disk is full, no page can be read from the local copy. The loop that fills the local
+      // copy retries and reports the error.
       this.#present = new PageSet()
       this.#options.onError(error as LitestreamError)
     }
@@ -125,7 +139,10 @@ export class LocalCopy {
     this.#report()
   }
 
-  /** A new view continues the current one: its changed pages are no longer valid in the file. */
+  /**
+   * Replaces the current view by a view that continues the current view. Pages that differ between
+   * the two views are no longer valid in the local copy.
+   */
   advance(before: ReplicaView, view: ReplicaView, changed: Uint32Array): void {
     for (const pgno of changed) this.#present.delete(pgno)
     if (view.state.commit < before.state.commit) this.#present.truncate(view.state.commit)
@@ -133,14 +150,15 @@ export class LocalCopy {
     this.#report()
   }
 
-  /** The new view has nothing in common with the file. */
+  /** Empties the local copy, because the new state does not continue the current view. */
   restart(state: ChainState, reset: boolean): void {
     if (!reset && this.#file && state.pageSize === this.#view?.state.pageSize) {
       this.#present = new PageSet()
       this.#complete = false
       return
     }
-    // The new state needs nothing of the old file, whether or not a new file can be opened.
+    // The new state needs no page of the old file, so the old file is closed even if a new file
+    // cannot be opened.
     this.#discard()
     try {
       this.#openFresh(state.pageSize)
@@ -150,8 +168,8 @@ export class LocalCopy {
   }
 
   /**
-   * Opens a new file for the current view. Returns false if the copy was closed meanwhile, as
-   * `isClosed` says, or `restart` has opened a file.
+   * Opens a new file of the local copy for the current view. Returns false if `isClosed` returns
+   * true because the local copy was closed meanwhile, or if `restart` has opened a file meanwhile.
    */
   async reopen(isClosed: () => boolean): Promise<boolean> {
     await CopyFile.prepare(this.#path)
@@ -166,15 +184,16 @@ export class LocalCopy {
   }
 
   /**
-   * If another program has removed, truncated or changed the file, stops reading from it; a new
-   * file must then be opened.
+   * Checks whether another program has removed, truncated or changed the file. If the file has been
+   * removed, truncated or changed, no view reads from it any more, and a new file must be opened.
    */
   checkFile(): void {
     const change = this.#file?.changed()
     if (change === undefined || change === this.#reported) return
     const { path, onError } = this.#options
-    // The file that replaced ours may be important and is left alone. Ours has no name any more and
-    // ends with the process.
+    // The file that replaced the local copy may be important, so this process does not change it.
+    // The file that this process has open has no name any more, so it is deleted when the process
+    // ends.
     const isReplaced = change === 'replaced'
     const next = isReplaced
       ? 'the new file is not changed, and this process stops filling its local copy'
@@ -199,24 +218,31 @@ export class LocalCopy {
     this.#report()
   }
 
-  /** The pages of a view that the file lacks and that may be written now, by their LTX file. */
+  /**
+   * Returns the pages of a view that the local copy lacks and that may be written now, grouped by
+   * LTX file.
+   */
   lacking({ state }: ReplicaView, file: CopyFile): Promise<LackingFile[]> {
     const { commit, map, pageSize } = state
     const alone = native.sharingViews(this.#options.replica, file.handle) <= 1
     const lock = lockPgno(pageSize)
-    // A page that another view reads from the file is not overwritten.
+    // A page that another view reads from the local copy must not be overwritten.
     const isFree = (pgno: number) => pgno <= commit && pgno !== lock && (alone || !this.#used.has(pgno))
     return lackingFiles(map, this.#present, isFree)
   }
 
-  /** Resolves when no meta file on disk lists these pages: then they may be overwritten. */
+  /**
+   * Removes pages from the meta file. After the promise resolves, the caller may overwrite these
+   * pages in the local copy.
+   */
   giveUp(pgnos: readonly Uint32Array[]): Promise<void> {
     return this.#meta.giveUp(pgnos)
   }
 
   /**
-   * Pages of the LTX file `ordinal` were written. The current view may have changed meanwhile: only
-   * pages of which it still needs this version are present.
+   * Records that pages of the LTX file `ordinal` were written. The current view may have changed
+   * during the write, so a written page counts as present only if the current view needs the
+   * version of the page in this LTX file.
    */
   async add(ordinal: number, written: Uint32Array): Promise<void> {
     const view = this.#view
@@ -228,7 +254,7 @@ export class LocalCopy {
     if (this.#meta.age > META_INTERVAL_MS) await this.#saveMeta()
   }
 
-  /** Makes the pages of a damaged LTX file absent again. */
+  /** Records that the pages of a damaged LTX file are not present. */
   async distrust(ordinal: number, written: Uint32Array): Promise<void> {
     const view = this.#view
     if (!view) return
@@ -244,12 +270,15 @@ export class LocalCopy {
     native.markHydrated(this.#options.replica, view.id, pgnos)
   }
 
-  /** Called when no page can be written; returns whether the copy is complete for the first time. */
+  /**
+   * Must be called when no more page can be written to the local copy. Returns whether the local
+   * copy is complete for the first time.
+   */
   async completed(): Promise<boolean> {
     const view = this.#view
     if (!view || this.#present.missing(view.state.commit, lockPgno(view.state.pageSize)) > 0) return false
-    // After the local copy is complete, a crash costs only fetching the pages that changed since
-    // the meta file was written.
+    // After the local copy is complete, the meta file is saved less often. After a crash, the
+    // worker then only fetches the pages that changed after the meta file was written.
     const due = !this.#complete || this.#meta.age > META_INTERVAL_MS
     if (due && this.#meta.txid !== view.state.txid) await this.#saveMeta()
     if (this.#complete) return false

@@ -21,26 +21,33 @@ const shape = record({
   /** URL of the replica, without credentials. */
   url: text,
   pageSize: where(number, isPageSize, 'a page size'),
-  /** Pages of the database at `txid`. */
+  /** Size of the database in pages at `txid`. */
   commit: where(number, isCommit, 'a size in pages'),
   txid: whole(1),
   /**
-   * Identities of files of the replica that were in use: they distinguish one history from another.
+   * Identities of some LTX files of the replica at `txid`, which distinguish this replica from
+   * another replica with the same TXIDs.
    */
   files: listOf(text),
-  /** Base64 of one bit per page: the pages whose content in the local copy is that of `txid`. */
+  /**
+   * The pages whose content in the local copy is the content at `txid`, as Base64 with one bit per
+   * page.
+   */
   present: text,
   /**
-   * Modification time of the local copy when it was closed, in ms; absent while it is open, and
-   * after a crash.
+   * Modification time of the local copy when it was closed, in milliseconds. The field `closed` is
+   * absent while the local copy is open, and after a crash.
    */
   closed: optional(number),
 })
 
-/** Large enough for one bit per page of SQLite's largest database, in base64. Bytes. */
+/**
+ * Maximum size of a meta file in bytes. A meta file of this size can hold one bit per page of
+ * SQLite's largest database, in Base64.
+ */
 const MAX_SIZE = 1024 * 1024 * 1024
 
-/** Content of `<path>.meta` beside a hydration file. */
+/** The content of the meta file `<path>.meta`, which is beside a hydration file. */
 export type HydrationMeta = Shaped<typeof shape>
 
 export function metaPath(file: string): string {
@@ -48,8 +55,8 @@ export function metaPath(file: string): string {
 }
 
 /**
- * Undefined if the file does not exist or cannot be parsed: hydration then begins with an empty
- * copy.
+ * Returns the content of a meta file, or undefined if the meta file does not exist or cannot be
+ * parsed. Without a meta file, hydration begins with an empty local copy.
  */
 export async function readMeta(file: string): Promise<HydrationMeta | undefined> {
   let json: string

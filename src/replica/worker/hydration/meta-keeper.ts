@@ -6,24 +6,27 @@ import type { FileTable } from '../chain/file-ordinals.js'
 import { PageSet } from '../chain/page-set.js'
 import { type HydrationMeta, readMeta, writeMeta } from './meta-format.js'
 
-/** Pages examined before the loop yields to other work. */
+/** Number of pages that the loop examines before it yields to other work. */
 const PAGES_AT_ONCE = 4096
 
 /**
- * The meta file of a local copy while the local copy is open. Changes are made one after another. A
- * page is removed from the meta file before it is overwritten, so a local copy is never newer than
- * its meta file.
+ * The meta file of a local copy while the local copy is open. Changes of the meta file run one
+ * after another. Before a page is overwritten in the local copy, the page is removed from the meta
+ * file. The meta file therefore never lists a page whose content in the local copy is newer.
  */
 export class CopyMeta {
   readonly #path: string
   readonly #url: string
   #pageSize: number
   #meta: HydrationMeta | undefined
-  /** The pages that the meta file on disk lists, or may list. */
+  /** The pages that the meta file on disk lists or may list. */
   #claimed: PageSet
   #savedAt = Number.NEGATIVE_INFINITY
   #work: Promise<void> = Promise.resolve()
-  /** Inode of the local copy; our meta file must not describe another file of the same name. */
+  /**
+   * Inode of the local copy. The inode is checked, because the meta file must not describe another
+   * file with the name of the local copy.
+   */
   #inode: number | undefined
 
   /** Whether another program has changed the local copy after it was closed. */
@@ -49,32 +52,32 @@ export class CopyMeta {
     const meta = await readMeta(path)
     const stats = statSync(path, { throwIfNoEntry: false })
     const isOurs = meta !== undefined && meta.url === url && meta.pageSize === pageSize
-    // After a crash, only the meta file shows which pages were written.
+    // After a crash, only the meta file shows which pages were written to the local copy.
     const closed = meta?.closed
     const wasChanged = isOurs && closed !== undefined && closed !== stats?.mtimeMs
-    // The local copy may have been removed or truncated, and only its meta file remained.
+    // Another program may have removed or truncated the local copy and left its meta file.
     const isUsable = isOurs && !wasChanged && (stats?.size ?? 0) >= meta.commit * meta.pageSize
     return new CopyMeta(path, url, pageSize, isUsable ? meta : undefined, wasChanged && stats !== undefined)
   }
 
-  /** Whether the existing copy can be continued. */
+  /** Whether the pages of the existing local copy can be used. */
   get usable(): boolean {
     return this.#meta !== undefined
   }
 
-  /** TXID of the newest meta file; 0 without one. */
+  /** TXID of the newest meta file, or 0 without a meta file. */
   get txid(): number {
     return this.#meta?.txid ?? 0
   }
 
-  /** Milliseconds since the last save. */
+  /** Milliseconds since the meta file was last saved. */
   get age(): number {
     return monotonicMs() - this.#savedAt
   }
 
   /**
-   * Called when the local copy is open and locked. If the local copy is empty, an existing meta
-   * file belongs to another copy.
+   * Must be called when the local copy is open and locked. If the local copy is empty, an existing
+   * meta file belongs to an earlier local copy.
    */
   async opened(): Promise<void> {
     this.#inode = inodeOf(this.#path)
@@ -82,7 +85,7 @@ export class CopyMeta {
     else if (this.#meta.closed !== undefined) await this.#write({ ...this.#meta, closed: undefined })
   }
 
-  /** The local copy was replaced by an empty file. */
+  /** Must be called after the local copy was replaced by an empty file. */
   replicaWasReset(pageSize: number): void {
     this.#pageSize = pageSize
     this.#meta = undefined
@@ -92,8 +95,8 @@ export class CopyMeta {
   }
 
   /**
-   * Writes a meta file without pages: it only marks the file beside it as a local copy, which may
-   * be replaced.
+   * Writes a meta file without pages. A meta file without pages only marks the file beside it as a
+   * local copy, which this package may replace.
    */
   async #claimNothing(): Promise<void> {
     if (inodeOf(this.#path) !== this.#inode) return
@@ -101,13 +104,16 @@ export class CopyMeta {
     await writeMeta(this.#path, { version: 1, url, pageSize, commit: 0, txid: 0, files: [], present: '' })
   }
 
-  /** The pages left by an earlier run that have the content of `state`. */
+  /**
+   * Returns the pages that an earlier run left in the local copy and that have the content of
+   * `state`.
+   */
   async presentAt(state: ChainState, files: FileTable): Promise<PageSet> {
     const present = new PageSet()
     const meta = this.#meta
-    // A stale listing may show an older state than the local copy's, whose pages have been
-    // overwritten. Another history may have the same TXIDs, so at least one file known then must
-    // still be in use.
+    // A stale listing may show an older state than the state of the local copy, which has newer
+    // pages. Another replica may have the same TXIDs, so at least one LTX file that the meta file
+    // names must still be in use.
     if (!meta || state.txid < meta.txid || !meta.files.some((identity) => files.hasIdentity(identity))) return present
     const breather = new Breather()
     for (const [i, pgno] of this.#claimed.toArray(Math.min(state.commit, meta.commit)).entries()) {
@@ -118,7 +124,10 @@ export class CopyMeta {
     return present
   }
 
-  /** Resolves when no meta file on disk lists these pages: then they may be overwritten. */
+  /**
+   * Removes pages from the meta file. After the promise resolves, the caller may overwrite these
+   * pages in the local copy.
+   */
   giveUp(pages: readonly Uint32Array[]): Promise<void> {
     return this.#next(async () => {
       const meta = this.#meta
@@ -131,8 +140,8 @@ export class CopyMeta {
   }
 
   /**
-   * Lists the pages that are present now, after `sync` has made them durable. `closing`: the local
-   * copy is not written to any more.
+   * Saves in the meta file which pages are present, after `sync` has made the present pages
+   * durable. With `closing`, the caller writes no more pages to the local copy.
    */
   save(
     state: ChainState,
@@ -143,7 +152,8 @@ export class CopyMeta {
   ): Promise<void> {
     this.#savedAt = monotonicMs()
     const { pageSize, commit, txid } = state
-    // The pages are collected before they are made durable, never after.
+    // The set of pages is copied before `sync` makes the pages durable, so every page in the meta
+    // file is durable.
     const encoded = present.encode(commit)
     const meta: HydrationMeta = {
       version: 1,
@@ -157,9 +167,9 @@ export class CopyMeta {
     const inode = this.#inode
     return this.#next(async () => {
       await sync()
-      // The local copy was replaced meanwhile.
+      // The meta file is not saved if another file has replaced the local copy meanwhile.
       if (inode !== this.#inode) return
-      // If the write fails, the previous meta file remains.
+      // If the write of the meta file fails, the previous meta file remains on disk.
       this.#claimed.addAll(PageSet.decode(encoded))
       const closed = closing ? statSync(this.#path, { throwIfNoEntry: false })?.mtimeMs : undefined
       await this.#write({ ...meta, closed })
@@ -173,7 +183,10 @@ export class CopyMeta {
     this.#meta = meta
   }
 
-  /** Runs changes one after another, whether or not the previous one failed. */
+  /**
+   * Runs changes of the meta file one after another. A change runs even if the previous change
+   * failed.
+   */
   #next(change: () => Promise<void>): Promise<void> {
     this.#work = this.#work.catch(() => undefined).then(change)
     return this.#work

@@ -4,16 +4,16 @@ import { fileLabel } from '../../../ltx/file-label.js'
 import { resolveRange } from '../../../storage/range.js'
 import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../../../storage/replica-client.js'
 
-/** Maximum bytes of cached files: as much as a busy primary writes in a few polls. */
+/** Maximum bytes of cached files, which is as much as a busy primary writes in a few polls. */
 const LIMIT = 16 * 1024 * 1024
 
 /**
- * A store with a cache of the files that a poll has just read whole: a local copy that follows a
- * primary requests nothing twice. Worker thread.
+ * A store with a cache of the files that the latest polls read whole. With this cache, a local copy
+ * that follows a primary requests no file twice. RecentFiles runs on the worker thread.
  */
 export class RecentFiles implements FileReader {
   readonly #store: FileReader
-  /** By identity, oldest first. */
+  /** The cached files by identity, oldest first. */
   readonly #files = new Map<string, Uint8Array>()
   #bytes = 0
 
@@ -25,7 +25,7 @@ export class RecentFiles implements FileReader {
     return this.#store.url
   }
 
-  /** `bytes`: all of the file. */
+  /** Adds a file to the cache. `bytes` is the complete content of the file. */
   keep(file: LtxFileInfo, bytes: Uint8Array): void {
     if (bytes.length > LIMIT || this.#files.has(fileIdentity(file))) return
     this.#files.set(fileIdentity(file), bytes)
@@ -37,7 +37,7 @@ export class RecentFiles implements FileReader {
     }
   }
 
-  /** Drops the cached files: they are not needed any more. */
+  /** Removes all files from the cache when the local copy no longer needs them. */
   clear(): void {
     this.#files.clear()
     this.#bytes = 0

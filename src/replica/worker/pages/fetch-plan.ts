@@ -6,8 +6,8 @@ export interface WantedPage extends FramePlace {
 }
 
 /**
- * One request to the store: a byte range of one file and the wanted frames inside it, by ascending
- * offset.
+ * One request to the store. A request reads a byte range of one file, and lists the wanted frames
+ * inside that range by ascending offset.
  */
 export interface FetchRange {
   readonly file: number
@@ -16,14 +16,14 @@ export interface FetchRange {
   readonly pages: readonly WantedPage[]
 }
 
-/** Unneeded bytes up to this number are cheaper to fetch than another request. */
+/** Fetching up to this many unneeded bytes between two frames is cheaper than another request. */
 export const MAX_GAP = 64 * 1024
-/** Maximum bytes of one request; longer ranges are fetched by several requests in parallel. */
+/** Maximum bytes of one request. A longer range is split into several parallel requests. */
 export const MAX_RANGE = 8 * 1024 * 1024
 
 /**
- * Combines the wanted pages into as few requests as possible: pages adjacent in the database are
- * adjacent in a file.
+ * Combines the wanted pages into as few requests as possible. Pages that are adjacent in the
+ * database are adjacent in a file.
  */
 export function planFetch(wanted: readonly WantedPage[], maxGap = MAX_GAP, maxRange = MAX_RANGE): FetchRange[] {
   const sorted = [...wanted].sort((a, b) => a.file - b.file || a.offset - b.offset)

@@ -31,9 +31,9 @@ interface Job {
 
 interface Flight {
   readonly waiters: Waiter[]
-  /** The kind of prefetch that requested the page; undefined: a reader. */
+  /** The kind of prefetch that requested the page, or undefined if a reader requested it. */
   readonly ahead: ReadAheadKind | undefined
-  /** Whether the next read of the page triggers more prefetch. */
+  /** Whether the next read of this page starts more prefetch. */
   trigger: boolean
   job?: Job
 }
@@ -47,8 +47,8 @@ export interface AheadPage {
 }
 
 /**
- * Maximum bytes that are prefetched in the same request as a page with a waiting reader; more would
- * delay the reader.
+ * Maximum bytes that are prefetched in the same request as a page with a waiting reader. A larger
+ * joint request would delay the reader.
  */
 const JOINT_BYTES = 256 * 1024
 /** Number of parallel requests into which a large batch of prefetched pages is split. */
@@ -56,38 +56,44 @@ const AHEAD_PARTS = 4
 const MIN_AHEAD_RANGE = 1024 * 1024
 
 export interface FetchCounts {
-  /** Ranged reads sent to the store for pages. */
+  /** Number of ranged reads that were sent to the store for pages. */
   requests: number
   bytes: number
-  /** Pages fetched because a reader waited for them, and pages that were prefetched. */
+  /**
+   * `pagesWanted` counts pages that were fetched because a reader waited for them. `pagesAhead`
+   * counts pages that were prefetched.
+   */
   pagesWanted: number
   pagesAhead: number
-  /** Prefetched pages that a reader requested while they were being fetched. */
+  /** Number of prefetched pages that a reader requested during their fetch. */
   aheadJoined: number
   /**
-   * Requests sent a second time because the first response was slow, and how many of them responded
-   * first.
+   * Number of requests that were sent a second time because the first response was slow.
+   * `hedgesWon` counts the second requests that responded before the first request.
    */
   hedged: number
   hedgesWon: number
 }
 
-/** An interior b-tree page was fetched; `wanted`: a reader waited for it. */
+/**
+ * Called when an interior b-tree page was fetched. `wanted` says whether a reader waited for the
+ * interior page.
+ */
 export type OnInterior = (view: ReplicaView, pgno: number, slot: number, wanted: boolean) => void
 
-/** Prefetched pages, to which an index led, have arrived. */
+/** Called when prefetched pages of rows to which an index led have arrived. */
 export type OnRows = (view: ReplicaView, pgnos: readonly number[]) => void
 
 /**
- * Called when a file of a view is deleted or damaged: points the view at other files, then the page
- * is looked up again.
+ * Called when a file of a view is deleted or damaged. The callback points the view at other files,
+ * and the fetcher then looks up the requested page again.
  */
 export type Reresolve = (view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined) => Promise<void>
 
 /**
- * Fetches pages from the store into slots and answers the readers that wait for them. One fetch per
- * page version: a second reader joins the first one's request. Pages with a waiting reader have
- * priority over prefetch.
+ * Fetches pages from the store into slots of the cache and answers the readers that wait for these
+ * pages. If a second reader requests a page version that is being fetched, it joins the request of
+ * the first reader. Pages with a waiting reader have priority over prefetch.
  */
 export class Fetcher {
   readonly #counts = { requests: 0, bytes: 0, pagesWanted: 0, pagesAhead: 0, aheadJoined: 0 }
@@ -114,7 +120,7 @@ export class Fetcher {
     readonly files: () => FileTable
     readonly signal: AbortSignal
     readonly concurrency: number
-    /** Whether slow reads are sent a second time. */
+    /** Whether a slow read is sent a second time. */
     readonly hedge: boolean
     readonly reresolve: Reresolve
     readonly onInterior: OnInterior
@@ -162,8 +168,9 @@ export class Fetcher {
       const page = this.#expect(each)
       if (page) append(soon, each.view, page)
     }
-    // If every page of a window is resident, the next window is too, or a miss in it will trigger
-    // prefetch: a warm scan sends no requests to the worker.
+    // A trigger is set only if at least one page of the window is not resident. If every page of a
+    // window is resident, the reader continues without the worker, and a later miss starts the
+    // prefetch again. A scan of resident pages therefore sends no requests to the worker.
     if (soon.size > 0) for (const { view, pgno, trigger } of ahead) if (trigger) setTrigger(view, pgno)
     for (const [view, pages] of wanted) {
       const more = soon.get(view) ?? []
@@ -179,7 +186,7 @@ export class Fetcher {
   }
 
   /**
-   * Prefetches pages with the lowest priority; resolves when they are resident or could not be
+   * Prefetches pages with the lowest priority. Resolves when each page is resident or could not be
    * fetched.
    */
   async bring(view: ReplicaView, pgnos: Iterable<number>, kind: ReadAheadKind): Promise<void> {
@@ -192,8 +199,8 @@ export class Fetcher {
   }
 
   /**
-   * Answers a waiter from a slot, or adds it to a running fetch; otherwise returns the page to
-   * fetch.
+   * Answers a waiting reader if the page is resident, or adds the reader to a running fetch of the
+   * page. If the page is neither resident nor being fetched, `#await` returns the page to fetch.
    */
   #await(waiter: Waiter): WantedPage | undefined {
     const place = waiter.view.state.map.find(waiter.pgno)
@@ -220,7 +227,7 @@ export class Fetcher {
     return { pgno: waiter.pgno, ...place }
   }
 
-  /** The page to prefetch; undefined if it is resident or being fetched. */
+  /** Returns the page to prefetch, or undefined if the page is resident or is being fetched. */
   #expect({ view, pgno, trigger, kind }: AheadPage): WantedPage | undefined {
     const place = view.state.map.find(pgno)
     if (place.file === 0) return undefined
@@ -236,7 +243,7 @@ export class Fetcher {
     return { pgno, ...place }
   }
 
-  /** Resolves when the ranges were fetched or have failed. */
+  /** Starts the requests for `ranges`. Resolves when the ranges were fetched or have failed. */
   async #start(queue: PQueue, view: ReplicaView, ranges: readonly FetchRange[]): Promise<void> {
     const jobs = ranges.map((range) => {
       const job: Job = { view, range, started: false }
@@ -249,7 +256,9 @@ export class Fetcher {
     await Promise.all(jobs)
   }
 
-  /** Stores pages of a file that was read whole for another reason; they cost no request. */
+  /**
+   * Stores pages of a file that was read whole for another reason, so these pages cost no request.
+   */
   store(
     view: ReplicaView,
     bytes: Uint8Array,
@@ -260,12 +269,12 @@ export class Fetcher {
     this.#fill(view, bytes, base, pages, kind)
   }
 
-  /** Adds the ordinals of the files that are being read. */
+  /** Adds the ordinals of the files that are being read to `into`. */
   collectFiles(into: Set<number>): void {
     for (const key of this.#flights.keys()) into.add(Math.floor(key / 2 ** 32))
   }
 
-  /** Resolves when all requests so far have been answered. */
+  /** Resolves when all current requests have been answered. */
   async idle(): Promise<void> {
     await Promise.all([this.#urgent, this.#ahead, this.#someDay].map((queue) => queue.onIdle()))
   }
@@ -289,8 +298,8 @@ export class Fetcher {
     } catch (cause) {
       const error = toLitestreamError(cause)
       const left = range.pages.filter((page) => this.#flights.has(pageKey(page.file, page.pgno)))
-      // A damaged response is requested again once; a file that is deleted, or damaged in the
-      // store, may have been replaced by another.
+      // After a damaged response, the worker sends the request once more. If the file was deleted,
+      // or is damaged in the store, the worker looks for the pages of the file in other files.
       if (isLitestreamError(error, 'LTX_CORRUPT') && attempt === 1) {
         return this.#fetch(view, { ...range, pages: left }, 2)
       }
@@ -342,7 +351,10 @@ export class Fetcher {
     await Promise.all(planFetch(moved).map((range) => this.#fetch(view, range, 3)))
   }
 
-  /** Returns the first damaged page, if any; all pages before it are answered. */
+  /**
+   * Stores pages and answers their readers. Returns the first damaged page, or undefined. All pages
+   * before the damaged page are answered.
+   */
   #fill(
     view: ReplicaView,
     bytes: Uint8Array,
@@ -351,8 +363,8 @@ export class Fetcher {
     kind?: ReadAheadKind | undefined,
   ): WantedPage | undefined {
     const { store } = view
-    // A range larger than the cache is stored in parts, so that no page is evicted before its
-    // readers have it.
+    // A range that is larger than the cache is stored in parts, so that no page is evicted before
+    // its readers have it.
     const turn = Math.max(1, Math.floor(store.slots / 4))
     for (let first = 0; first < pages.length; first += turn) {
       const part = pages.slice(first, first + turn)
@@ -367,8 +379,8 @@ export class Fetcher {
         frames.set([page.offset - base, page.size, page.pgno, slots[i], number], i * frameFields)
       })
       const good = native.fillSlots(this.#replica, view.id, store.cache, bytes, frames)
-      // Triggers are set before readers are answered: an awakened reader reads the resident pages
-      // faster than this loop.
+      // Triggers are set before readers are answered, because an awakened reader reads the resident
+      // pages faster than this loop.
       part.forEach((page, i) => {
         const key = pageKey(page.file, page.pgno)
         if (i >= good) store.drop(key)

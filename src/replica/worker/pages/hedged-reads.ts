@@ -1,37 +1,46 @@
 import { elapsedMs } from '../../../util/elapsed.js'
 import { startTimer, type Timer } from '../../../util/timers.js'
 
-/** Number of recent read times that are kept, and the minimum number needed to call a read slow. */
+/**
+ * REMEMBERED is the number of recent read times that are kept. ENOUGH is the minimum number of read
+ * times before a read can count as slow.
+ */
 const REMEMBERED = 64
 const ENOUGH = 16
 /**
- * A second request costs one credit; each read earns a fraction of a credit, so that only a few
- * percent of the requests are second ones.
+ * A second request costs one credit, and each read earns EARNED credits, so that only a few percent
+ * of all requests are second requests.
  */
 const EARNED = 0.04
 const MOST_SAVED = 4
 /**
- * A read is slow if it takes this many times as long as the 95th percentile; below a few
- * milliseconds a second request gains nothing.
+ * A read is slow if it takes longer than SLOW times the 95th percentile of recent read times, and
+ * longer than SLOW_AT_LEAST_MS. Below SLOW_AT_LEAST_MS, a second request gains nothing.
  */
 const SLOW = 1.5
 const SLOW_AT_LEAST_MS = 5
-/** Larger ranges are never sent twice. Bytes. */
+/** Maximum bytes of a read that may be sent twice. */
 export const MAX_HEDGED = 512 * 1024
 
 /**
- * Sends a second request if the first one is much slower than others. About one in a hundred
- * requests to an object store takes ten times as long as the rest, and the same request sent again
- * does not. The first response counts; the other is cancelled or ignored.
+ * Sends a read a second time if the first request is much slower than other reads. About one in a
+ * hundred requests to an object store takes ten times as long as the rest, and the same request
+ * sent again does not. The first response counts, and the other request is cancelled or ignored.
  */
 export class HedgedReads {
-  /** Second requests sent, and how many of them responded first. */
+  /**
+   * `hedged` is the number of second requests that were sent. `hedgesWon` is the number of second
+   * requests that responded before the first request.
+   */
   readonly counts = { hedged: 0, hedgesWon: 0 }
   readonly #times: number[] = []
   #next = 0
   #saved = 1
 
-  /** `wanted`: called when the first request is slow; returns whether a reader waits for it. */
+  /**
+   * Sends a read, and sends it a second time if the first request is slow and `wanted` returns
+   * true. `wanted` returns whether a reader waits for the response.
+   */
   read<T>(send: () => Promise<T>, wanted: () => boolean): Promise<T> {
     const started = elapsedMs()
     const limit = this.#limit()
@@ -65,7 +74,10 @@ export class HedgedReads {
     })
   }
 
-  /** Milliseconds; undefined until enough reads were measured. */
+  /**
+   * Returns the milliseconds after which a read counts as slow, or undefined until enough reads
+   * were measured.
+   */
   #limit(): number | undefined {
     if (this.#times.length < ENOUGH) return undefined
     const sorted = [...this.#times].sort((a, b) => a - b)

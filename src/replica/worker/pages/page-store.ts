@@ -2,19 +2,24 @@ import { LRUCache } from 'lru-cache'
 import { native } from '../../../native/addon.js'
 import type { NativePageCache } from '../../../native/replica.js'
 
-/** Minimum number of slots of a cache: one fetched range must fit. */
+/**
+ * Minimum number of slots of a cache, so that the pages of one fetched range fit into the cache.
+ */
 const MIN_SLOTS = 64
 
-/** One version of one page: the file that holds it, never 0, and its number. */
+/**
+ * Returns the key of one version of one page. `file` is the ordinal of the file with this version,
+ * and never 0.
+ */
 export function pageKey(file: number, pgno: number): number {
   return file * 2 ** 32 + pgno
 }
 
 /**
- * Maps page versions to slots, and chooses the slot to evict: least recently used first. A read
- * that native code served alone counts too (its touched bit is checked before the page is evicted).
- * Interior b-tree pages, which every look-up needs, are evicted only when they take more than half
- * of the slots.
+ * Maps page versions to slots of the cache, and chooses the slot to evict. The least recently used
+ * page is evicted first. A read that native code served without the worker counts as a use, because
+ * native code sets a touched bit that is checked before an eviction. Interior b-tree pages, which
+ * every look-up needs, are evicted only when they take more than half of the slots.
  */
 export class PageStore {
   readonly cache: NativePageCache
@@ -23,7 +28,7 @@ export class PageStore {
   readonly #interior: LRUCache<number, number>
   readonly #free: number[] = []
   #unused = 0
-  /** Keys whose slots are about to be filled; they must not evict one another. */
+  /** Keys whose slots are about to be filled. An allocation must not evict one of these keys. */
   #filling = new Set<number>()
 
   constructor(
@@ -32,8 +37,8 @@ export class PageStore {
   ) {
     this.slots = Math.min(native.constants.maxSlots, Math.max(MIN_SLOTS, Math.floor(budget / pageSize)))
     this.cache = native.createCache(pageSize, this.slots)
-    // Eviction happens in this class; with `max`, each cache would allocate memory for all slots in
-    // advance.
+    // PageStore evicts pages itself, because an LRUCache with the option `max` would allocate
+    // memory for all slots in advance.
     const grows = { maxSize: Number.MAX_SAFE_INTEGER, sizeCalculation: () => 1 }
     this.#leaves = new LRUCache(grows)
     this.#interior = new LRUCache(grows)
@@ -53,8 +58,8 @@ export class PageStore {
   }
 
   /**
-   * Allocates a slot for each of several different page versions and evicts their previous pages.
-   * The caller fills the slots before it yields the thread.
+   * Allocates one slot for each of several page versions, and evicts the previous pages of these
+   * slots. The caller must fill the slots before it yields the thread.
    */
   allocate(keys: readonly number[]): number[] {
     this.#filling = new Set(keys)
@@ -71,7 +76,7 @@ export class PageStore {
     return slot
   }
 
-  /** Moves a page to the interior pages, which are kept longer. */
+  /** Moves a page from the leaves to the interior pages, which stay longer in the cache. */
   keepLonger(key: number): void {
     const slot = this.#leaves.peek(key)
     if (slot === undefined) return
@@ -79,7 +84,7 @@ export class PageStore {
     this.#interior.set(key, slot)
   }
 
-  /** Frees a slot that could not be filled. */
+  /** Frees the slot of a page that could not be read into the slot. */
   drop(key: number): void {
     for (const lru of [this.#leaves, this.#interior]) {
       const slot = lru.peek(key)
@@ -90,8 +95,8 @@ export class PageStore {
   }
 
   /**
-   * Evicts the pages of files that nothing refers to any more: their ordinals are about to be
-   * reused.
+   * Evicts the pages of unreferenced files, because new files are about to get the ordinals of
+   * these files.
    */
   dropFiles(files: ReadonlySet<number>): void {
     for (const lru of [this.#leaves, this.#interior]) {
@@ -99,7 +104,7 @@ export class PageStore {
     }
   }
 
-  /** Changes the keys of resident pages; undefined keeps the key. */
+  /** Changes the keys of resident pages. If `rename` returns undefined, the page keeps its key. */
   rekey(rename: (file: number, pgno: number) => number | undefined): void {
     for (const lru of [this.#leaves, this.#interior]) {
       for (const [key, slot] of [...lru.rentries()]) {
@@ -114,8 +119,9 @@ export class PageStore {
   #evict(): number {
     const crowded = this.#interior.size > this.slots / 2 || this.#leaves.size === 0
     const lru = crowded ? this.#interior : this.#leaves
-    // Second chance: a page that native code read since the last check moves to the front. Bounded,
-    // so that a cache of only hot pages still evicts one.
+    // A page that native code read after the last check moves to the front of the list. After at
+    // most 64 moved pages, a page is evicted in any case, so that a cache of frequently read pages
+    // can still evict a page.
     for (let chances = 64; ; ) {
       const key = lru.rkeys().next().value as number
       const slot = lru.peek(key) as number

@@ -8,31 +8,32 @@ export function isInterior(type: number): boolean {
   return type === INDEX_INTERIOR || type === TABLE_INTERIOR
 }
 
-/** Number of pages whose parents share one array. */
+/** Number of pages whose parents are stored in one array. */
 const CHUNK_PAGES = 1024
 /**
- * Maximum depth of a b-tree. Damaged pages can be each other's parents, so every walk up or
- * sideways ends at this depth.
+ * Maximum depth of a b-tree. Two damaged pages can name each other as parent, so every walk through
+ * the tree ends at MAX_DEPTH.
  */
 const MAX_DEPTH = 20
 
 /**
- * The known shape of the b-trees: the children of every fetched interior page, and so the parent of
- * each child. Learned from pages of any view and never corrected when a tree changes: it only
- * decides what to prefetch, so a wrong entry costs one unneeded page. 8 bytes per page with a known
- * parent; up to 4 KiB for isolated pages.
+ * The known shape of the b-trees, that is the children of every fetched interior page and the
+ * parent of each child. TreeShape learns from the pages of all views, and is not corrected when a
+ * tree changes. A TreeShape only decides which pages are prefetched, so a wrong parent costs one
+ * unneeded page. A TreeShape needs 8 bytes per page with a known parent, and up to 4 KiB for an
+ * isolated page.
  */
 export class TreeShape {
   readonly #children = new Map<number, Uint32Array>()
   /**
-   * Indexed by `pgno / CHUNK_PAGES`. Page numbers come from a replica: an array up to the highest
-   * one could take gigabytes.
+   * The parents of pages, with `pgno / CHUNK_PAGES` as the key. Page numbers come from a replica,
+   * so an array up to the highest page number could take gigabytes.
    */
   readonly #parents = new Map<number, Uint32Array>()
 
   /**
-   * Records an interior page and its children, in key order. Every child must be in a file of the
-   * replica.
+   * Records an interior page and its children, in key order. A file of the replica must contain
+   * every child.
    */
   learn(pgno: number, children: Uint32Array): void {
     if (children.length === 0) return
@@ -48,7 +49,7 @@ export class TreeShape {
     }
   }
 
-  /** 0: unknown. */
+  /** Returns the parent of a page, or 0 if the parent is unknown. */
   parentOf(pgno: number): number {
     return this.#parents.get(Math.floor(pgno / CHUNK_PAGES))?.[pgno % CHUNK_PAGES] ?? 0
   }
@@ -57,19 +58,22 @@ export class TreeShape {
     return this.#children.get(pgno)
   }
 
-  /** The highest known ancestor of a page. */
+  /** Returns the highest known ancestor of a page. */
   rootOf(pgno: number): number {
     let page = pgno
     for (let depth = 0; depth < MAX_DEPTH && this.parentOf(page) !== 0; depth++) page = this.parentOf(page)
     return page
   }
 
-  /** The position of a page among its parent's children; -1: unknown. */
+  /** Returns the position of a page among its siblings, or -1 if the position is unknown. */
   position(pgno: number): number {
     return this.childrenOf(this.parentOf(pgno))?.indexOf(pgno) ?? -1
   }
 
-  /** The neighbour of an interior page on its level: 1 = right, -1 = left; returns 0 if unknown. */
+  /**
+   * Returns the right (1) or left (-1) neighbour of an interior page on the same level of the tree,
+   * or 0 if the neighbour is unknown.
+   */
   neighbour(pgno: number, direction: 1 | -1, depth = 0): number {
     if (depth === MAX_DEPTH) return 0
     const parent = this.parentOf(pgno)
@@ -82,9 +86,9 @@ export class TreeShape {
   }
 
   /**
-   * Up to `count` pages that follow `pgno` on its level, in the given key direction. If the next
-   * parent's children are unknown, the last page returned is that parent, because it must be
-   * fetched first.
+   * Returns up to `count` pages that follow `pgno` on the same level of the tree, in the given key
+   * direction. If the children of the next parent are unknown, the last page in the list is that
+   * parent, because the parent must be fetched first.
    */
   following(pgno: number, direction: 1 | -1, count: number): number[] {
     const pages: number[] = []
@@ -106,7 +110,10 @@ export class TreeShape {
     return pages
   }
 
-  /** Whether no page of the tree comes before (-1) or after (1) this one on its level. */
+  /**
+   * Returns whether `pgno` is the first (direction -1) or the last (direction 1) page on its level
+   * of the tree.
+   */
   isOutermost(pgno: number, direction: 1 | -1, depth = 0): boolean {
     if (depth === MAX_DEPTH) return false
     const parent = this.parentOf(pgno)

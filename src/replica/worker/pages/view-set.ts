@@ -4,32 +4,36 @@ import type { NativeHydratedFile } from '../../../native/replica.js'
 import type { ChainState } from '../chain/chain.js'
 import { type PageStore, pageKey } from './page-store.js'
 
-/** A view in the worker: the id of the native view, and the positions of its pages. */
+/** A view in the replica worker, with the ID of the native view and the positions of its pages. */
 export interface ReplicaView {
   readonly id: number
   state: ChainState
   readonly store: PageStore
-  /** The replica's incarnation: in another one the same TXID may have other contents. */
+  /**
+   * The incarnation of the replica, a number that grows with every reset. In another incarnation,
+   * the same TXID may have other contents.
+   */
   readonly incarnation: number
 }
 
 /**
- * The views of one replica that native code still has. Native code pins and frees them; this class
- * keeps the page map of each view as long as a reader may miss in it.
+ * The views of one replica that native code still has. Native code pins and frees the views.
+ * ViewSet keeps the page map of each view as long as a reader can miss a page of that view.
  */
 export class ViewSet {
   readonly #replica: number
   readonly #views = new Map<number, ReplicaView>()
   #current: ReplicaView | undefined
   #incarnation: number
-  /** The incarnation that began with a reset. */
+  /** The latest incarnation that began with a reset. */
   #reset = 0
-  /** Distinguishes the schema cookies of views in this incarnation. */
+  /** A number that distinguishes the schema cookies of views with different schemas. */
   #schema: number
 
   constructor(replica: number) {
     this.#replica = replica
-    // Readers may still have views of an earlier worker, and SQLite may have cached their pages.
+    // Readers may still have views of an earlier worker, and SQLite may have cached pages of these
+    // views.
     this.#incarnation = native.nextIncarnation(replica)
     this.#schema = this.#incarnation
   }
@@ -52,8 +56,8 @@ export class ViewSet {
   }
 
   /**
-   * The view of this state, if one exists, including the newest. Compares the time too, because no
-   * poll may have detected a reset yet.
+   * Returns the view of a state, or undefined if no view of that state exists. `at` compares the
+   * timestamp too, because a reset may have happened that no poll has detected yet.
    */
   at({ txid, timestamp }: Pick<ChainState, 'txid' | 'timestamp'>): ReplicaView | undefined {
     for (const view of this.#views.values()) {
@@ -69,8 +73,9 @@ export class ViewSet {
   }
 
   /**
-   * Begins a new incarnation: the replica may be another one, so its TXIDs may have other contents,
-   * which SQLite must not confuse with cached pages. `reset`: it was certainly reset.
+   * Begins a new incarnation, because the files may belong to another replica. TXIDs of another
+   * replica may have other contents, which SQLite must not confuse with cached pages. `reset` says
+   * that the replica was certainly reset.
    */
   reincarnate(reset: boolean): void {
     this.#incarnation = native.nextIncarnation(this.#replica)
@@ -79,25 +84,26 @@ export class ViewSet {
   }
 
   /**
-   * Whether a view of an earlier incarnation lost its files because of a reset, not because of
-   * retention.
+   * Whether a view lost its files because the replica was reset, and not because retention deleted
+   * the files.
    */
   wasReset({ incarnation }: ReplicaView): boolean {
     return incarnation < this.#reset
   }
 
   /**
-   * The database may be another one that continues the TXIDs: an equal schema cookie does not prove
-   * an equal schema.
+   * Makes the schema cookies of later views differ from the schema cookies of earlier views. The
+   * files may belong to another database that continues the TXIDs, so an equal schema cookie does
+   * not prove an equal schema.
    */
   distrustSchema(): void {
     this.#schema = native.nextIncarnation(this.#replica)
   }
 
   /**
-   * Creates a view that continues `base`, or one without a base. It is not visible yet.
-   * `ownCounter`: other states have the same TXID, so the change counter must not be derived from
-   * it.
+   * Creates a view that continues `base`, or a view without a base. Connections do not see the view
+   * until it is published. `ownCounter` says that other states have the same TXID, so the change
+   * counter must not be derived from the TXID.
    */
   add(
     state: ChainState,
@@ -112,9 +118,9 @@ export class ViewSet {
   }
 
   /**
-   * Creates a view that a connection travels to. The listed files may belong to another
-   * incarnation, and another schema may have the same cookie, so SQLite must not use anything that
-   * it has cached.
+   * Creates a view for a connection that travels in time. The files of the view may belong to
+   * another incarnation, and another schema may have the same schema cookie. SQLite must therefore
+   * not use its cached pages and its cached schema for the view of a time travel.
    */
   addTravelled(state: ChainState, store: PageStore): ReplicaView {
     const own = native.nextIncarnation(this.#replica)
@@ -134,8 +140,8 @@ export class ViewSet {
       txid: state.txid,
       timestamp: state.timestamp,
       commit: state.commit,
-      // The change counter is the TXID, offset by a constant of the incarnation, so that a reset
-      // replica uses another part of the number space.
+      // The change counter is the TXID plus a constant of the incarnation, so that a reset replica
+      // uses other change counters.
       counter: (state.txid + Math.imul(counting, 0x3243f6a9)) >>> 0,
       cookieShift: Math.imul(schema, 0x9e3779b1) >>> 0,
       cache: store.cache,
@@ -148,9 +154,9 @@ export class ViewSet {
   }
 
   /**
-   * Replaces the files of a view by others with the same pages: resident pages stay resident. A
-   * page that no file has any more keeps the key of its previous file, because "no file" would be
-   * ambiguous between views.
+   * Replaces the files of a view by other files with the same pages. Resident pages stay resident.
+   * A page that no file has any more keeps the key of its previous file, because the ordinal 0
+   * would be ambiguous between views.
    */
   repoint(view: ReplicaView, state: ChainState): void {
     const before = view.state.map
@@ -162,7 +168,7 @@ export class ViewSet {
     view.state = state
   }
 
-  /** Every transaction that begins from now on sees the view. */
+  /** Publishes a view, so that every transaction that begins later sees this view. */
   publish(view: ReplicaView): void {
     native.publishView(this.#replica, view.id)
     this.#current = view
@@ -173,8 +179,8 @@ export class ViewSet {
   }
 
   /**
-   * Adopts a view of an earlier worker: native code still has it, and its page table contains only
-   * its own pages.
+   * Adopts a view of an earlier worker. Native code still has that view, whose page table contains
+   * only pages of that view.
    */
   adopt(id: number, state: ChainState, store: PageStore): ReplicaView {
     const view = { id: 0, state, store, incarnation: this.#incarnation }
@@ -182,7 +188,7 @@ export class ViewSet {
     return view
   }
 
-  /** Forgets the views that native code has freed; returns whether retired views remain. */
+  /** Removes the views that native code has freed. Returns whether retired views remain. */
   collect(): boolean {
     const left = new Set(native.collectViews(this.#replica))
     for (const id of this.#views.keys()) if (!left.has(id)) this.#views.delete(id)

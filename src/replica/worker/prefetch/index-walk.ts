@@ -6,57 +6,74 @@ import type { ReplicaView } from '../pages/view-set.js'
 import { CONNECTIONS } from './prefetcher.js'
 
 /**
- * Number of index entries whose rows are prefetched at first, and at most; doubled at each further
- * miss.
+ * FIRST_ENTRIES is the number of index entries whose rows are prefetched after the first miss. The
+ * number of prefetched entries doubles at each further miss, up to LAST_ENTRIES.
  */
 const FIRST_ENTRIES = 4
 const LAST_ENTRIES = 256
 /**
- * Rows of one key that are fetched together at first, including the missed one: many queries need
- * ten.
+ * Number of rows with one key that are fetched together after the first miss, including the missed
+ * row. FIRST_SAME_KEY is 10, because many queries need ten rows.
  */
 const FIRST_SAME_KEY = 10
 /**
- * Up to this many entries with the same first column are assumed to belong to one query: `WHERE
- * user_id = ?`.
+ * Up to this many index entries with the same first column are assumed to belong to one query, such
+ * as `WHERE user_id = ?`.
  */
 const SAME_KEY_ENTRIES = 64
-/** Maximum depth of a table's b-tree: a wrong shape must not cause an endless loop. */
+/**
+ * Maximum depth of a table's b-tree, which prevents an endless loop if the known shape of the
+ * b-tree is wrong.
+ */
 const MAX_DEPTH = 20
 
 interface Walk {
-  /** Id of the view: an abandoned walk must not keep the view itself. */
+  /**
+   * ID of the view. A walk holds only the ID of the view, so that an abandoned walk does not keep
+   * the view in memory.
+   */
   readonly view: number
   readonly leaf: number
-  /** [rowid, fingerprint of the first column] each. */
+  /**
+   * The entries of the index leaf. Each index entry consists of the rowid and the fingerprint of
+   * the first column.
+   */
   readonly entries: Float64Array
-  /** The root of the table whose rows the entries refer to; 0: unknown. */
+  /**
+   * The root page of the table whose rows the entries refer to, or 0 if the root page is unknown.
+   */
   root: number
-  /** Index of the entry whose row was missed last; -1: none. */
+  /** Index of the entry whose row was missed last, or -1 before the first missed row. */
   position: number
-  /** 0: unknown. */
+  /** The direction of the walk, or 0 if the direction is unknown. */
   direction: 1 | -1 | 0
-  /** Number of entries for the next miss, if their first columns differ and if they are equal. */
+  /**
+   * Number of entries that the next miss prefetches. `window` applies to index entries with
+   * different first columns, and `sameKey` applies to index entries with the same first column.
+   */
   window: number
   sameKey: number
   /**
-   * Indexes of the entries whose rows were fetched last, beginning with the missed one; at first
-   * all candidates.
+   * Indexes of the entries whose rows were fetched last, beginning with the missed row. Before the
+   * position of the walk is known, `rows` has all entries to which the missed row may belong.
    */
   rows: number[]
-  /** For the root of another table: the column of a row that is a rowid there. */
+  /**
+   * The known joins. The key of the map is the root page of a joined table, and the value is the
+   * column that holds a rowid of the joined table.
+   */
   readonly joins: Map<number, number>
-  /** Pages of rows that are being fetched, and the entries on each. */
+  /** The pages of rows that are being fetched, with the entries whose rows are on each page. */
   readonly awaited: Map<number, number[]>
 }
 
 /**
- * Follows a query that scans an index and looks up the row of each entry: prefetches the rows of
- * the next entries, found in the index leaf and through the table's resident interior pages. If
- * several entries have the same first column, a query that begins with the first or last of them is
- * assumed to need the others; otherwise the second missed row shows the direction. If a column of
- * such a row leads to a row of another table (a join), prefetches the rows that this column of the
- * next entries leads to.
+ * Prefetches for a query that scans an index and looks up the row of each entry. IndexWalk finds
+ * the rows of the next entries in the index leaf and through the resident interior pages of the
+ * table. If several entries have the same first column, and a query begins with the first or last
+ * of these entries, the query is assumed to need the other entries. If a query begins with another
+ * entry, the second missed row shows the direction of the scan. If a column of a row leads to a row
+ * of another table (a join), IndexWalk also prefetches the rows that the next entries join.
  */
 export class IndexWalk {
   readonly #walks = new LRUCache<number, Walk>({ max: CONNECTIONS })
@@ -67,7 +84,8 @@ export class IndexWalk {
   }
 
   /**
-   * The pages to fetch for a miss of `pgno` by a connection that last read the index leaf `leaf`.
+   * Returns the pages to fetch after a miss of `pgno`. `leaf` is the index leaf that the connection
+   * read last.
    */
   onMiss(reader: number, view: ReplicaView, pgno: number, leaf: number): number[] {
     if (leaf === 0 || leaf === pgno || this.#tree.parentOf(pgno) === 0) return []
@@ -78,20 +96,20 @@ export class IndexWalk {
     if (isJoin && walk.joins.has(root)) return this.#joined(walk, view)
     const entry = isJoin ? this.#findJoin(walk, view, root, pgno) : -1
     if (entry < 0) return this.#onRow(walk, view, root, pgno)
-    // Of several entries on one page, this is the query's current entry.
+    // If the rows of several entries are on one page, `entry` is the current entry of the query.
     if (walk.direction !== 0) return this.#joined(walk, view)
     return this.#go(walk, view, this.#turn(walk, entry))
   }
 
-  /** A reader missed a row that an entry refers to. */
+  /** Handles a miss of a row to which an index entry refers. */
   #onRow(walk: Walk, view: ReplicaView, root: number, pgno: number): number[] {
     const found = this.#find(view, walk, root, pgno)
     if (found.length === 0) return []
     walk.root = root
     let position = nearest(found, walk.position)
     if (walk.position < 0 && found.length > 1) {
-      // In a small table several entries lead to one page. A query begins with the first or last
-      // entry of its key.
+      // In a small table, several entries lead to the same page. A query begins with the first or
+      // last entry of its key, so only such an entry can be the position of the walk.
       const edges = found.filter((entry) => directionFrom(walk.entries, entry) !== 0)
       if (edges.length !== 1) {
         walk.rows = found
@@ -99,15 +117,16 @@ export class IndexWalk {
       }
       position = edges[0]!
     } else if (walk.position < 0 && walk.rows.length > 0) {
-      // Ambiguous candidates of the first row can be distinguished now.
+      // The second missed row shows which of the candidates for the first row was right.
       for (const before of walk.rows) {
         const after = found.find((entry) => Math.abs(entry - before) === 1)
         if (after !== undefined) [walk.position, position] = [before, after]
       }
     }
     const keyed = this.#turn(walk, position)
-    // A miss of a page being fetched, or of the page below the previous one: more of the path to
-    // the same rows is known now.
+    // The query missed a page that is being fetched, or the next page on the path to the same rows.
+    // After such a miss, more of the path to the rows is known, so the pages to fetch are
+    // determined again.
     if (keyed && walk.rows.length > 1 && walk.rows.includes(position)) return this.#pages(walk, view)
     return this.#go(walk, view, keyed)
   }
@@ -117,13 +136,18 @@ export class IndexWalk {
     return this.#pages(walk, view)
   }
 
-  /** The pages of the rows that are fetched now, and of the rows joined with them. */
+  /**
+   * Returns the pages of the rows in `walk.rows`, and the pages of the rows that these rows join.
+   */
   #pages(walk: Walk, view: ReplicaView): number[] {
     const pages = walk.rows.map((entry) => this.#pageOf(view, walk.root, walk.entries[entry * 2]!))
     return [...pages.filter(Boolean), ...this.#joined(walk, view)]
   }
 
-  /** The pages that the rows on a prefetched page, which has arrived, lead to. */
+  /**
+   * Returns the pages of the joined rows to which the rows on the prefetched page `pgno` lead.
+   * `onArrival` is called when `pgno` has arrived.
+   */
   onArrival(view: ReplicaView, pgno: number): number[] {
     const pages: number[] = []
     for (const walk of this.#walks.values()) {
@@ -157,14 +181,15 @@ export class IndexWalk {
     return walk
   }
 
-  /** The entries whose rows are on a page. */
+  /** Returns the entries whose rows are on the page `pgno`. */
   #find(view: ReplicaView, { entries }: Walk, root: number, pgno: number): number[] {
     const parent = this.#tree.parentOf(pgno)
     const slot = slotOf(view, parent)
     const found: number[] = []
     for (let at = 0; at * 2 < entries.length; at++) {
       const rowid = entries[at * 2]!
-      // The parent page excludes most of the entries; beyond its own key range it cannot.
+      // The parent page excludes most of the entries. The parent page cannot exclude rowids outside
+      // its own key range, so `#pageOf` checks the remaining entries.
       if (slot !== undefined && native.tableChild(view.store.cache, slot, parent, rowid) !== pgno) continue
       if (this.#pageOf(view, root, rowid, pgno) === pgno) found.push(at)
     }
@@ -172,7 +197,7 @@ export class IndexWalk {
   }
 
   /**
-   * The walk has reached an entry. Returns whether it needs only the entries with the same first
+   * Moves the walk to an entry. Returns whether the walk needs only the entries with the same first
    * column.
    */
   #turn(walk: Walk, position: number): boolean {
@@ -186,7 +211,7 @@ export class IndexWalk {
     return edge !== 0 || (walk.direction !== 0 && alike(entries, position, position - walk.direction))
   }
 
-  /** An entry and those that are prefetched with it. */
+  /** Returns the current entry and the entries that are prefetched with it. */
   #next(walk: Walk, direction: 1 | -1, keyed: boolean): number[] {
     const { entries, position } = walk
     const wanted = keyed ? Math.min(run(entries, position, direction) - 1, walk.sameKey) : walk.window
@@ -199,8 +224,8 @@ export class IndexWalk {
   }
 
   /**
-   * The entry with a column in its row that leads to a page of another table; -1: none of the last
-   * rows.
+   * Returns the entry whose row has a column that leads to a page of another table, or -1 if none
+   * of the rows fetched last has such a column.
    */
   #findJoin(walk: Walk, view: ReplicaView, root: number, pgno: number): number {
     for (const entry of walk.rows) {
@@ -231,8 +256,8 @@ export class IndexWalk {
   }
 
   /**
-   * The integers of the row of an entry, or the number of a page that must be fetched first; 0:
-   * unknown.
+   * Returns the integers in the row of an entry, or the number of a page that must be fetched
+   * first. Returns 0 if neither the row nor such a page is known.
    */
   #row({ root, entries }: Walk, view: ReplicaView, entry: number): Float64Array | number {
     const rowid = entries[entry * 2]!
@@ -242,7 +267,8 @@ export class IndexWalk {
   }
 
   /**
-   * The leaf with a rowid, or the highest non-resident page on the path to it, or `until`; 0:
+   * Returns the leaf that contains a rowid, or the first page on the path to the leaf that is not
+   * resident. If the path to the leaf reaches `until`, returns `until`. Returns 0 if the leaf is
    * unknown.
    */
   #pageOf(view: ReplicaView, root: number, rowid: number, until = 0): number {
@@ -259,14 +285,14 @@ export class IndexWalk {
   }
 }
 
-/** Whether the entry `other` exists and has the first column of the entry `position`. */
+/** Whether the entry `other` exists and has the same first column as the entry `position`. */
 function alike(entries: Float64Array, position: number, other: number): boolean {
   return entries[position * 2 + 1] === entries[other * 2 + 1]
 }
 
 /**
- * The number of entries, from `position` on in this direction, with the same first column,
- * including itself.
+ * Returns the number of consecutive entries with the same first column, beginning with `position`
+ * and counted in `direction`.
  */
 function run(entries: Float64Array, position: number, direction: 1 | -1): number {
   let count = 0
@@ -279,8 +305,8 @@ function nearest(entries: readonly number[], position: number): number {
 }
 
 /**
- * The direction of a walk that begins with the first or last of several entries with one first
- * column; 0: unknown.
+ * Returns the direction of a walk that begins with the first or last entry of a key, or 0 if the
+ * direction is unknown. Index entries with the same first column belong to one key.
  */
 function directionFrom(entries: Float64Array, position: number): 1 | -1 | 0 {
   const [forward, back] = [run(entries, position, 1), run(entries, position, -1)]

@@ -4,20 +4,26 @@ import { setTrigger, slotOf } from '../pages/resident.js'
 import type { TreeShape } from '../pages/tree-shape.js'
 import type { ReplicaView } from '../pages/view-set.js'
 
-/** Maximum fraction of the cache: preloaded pages must leave room for pages that readers need. */
+/**
+ * Maximum fraction of the cache that the preload may fill. The rest of the cache is for pages that
+ * readers need.
+ */
 const SHARE = 1 / 4
-/** Maximum compressed size in bytes of a table, without its root, that is preloaded completely. */
+/**
+ * Maximum compressed size of a table that is preloaded completely, without its root page, in bytes.
+ */
 const SMALL_TABLE = 64 * 1024
-/** Maximum depth of a b-tree: a damaged page must not cause an endless loop. */
+/** Maximum depth of a b-tree, which prevents an endless loop if a page is damaged. */
 const MAX_DEPTH = 20
 
 const SCHEMA_ROOT = 1
 
 /**
- * After an opening, fetches the interior pages of every b-tree in the background, level by level,
- * so that a look-up costs only its leaf; small tables are fetched completely. A parent page does
- * not tell whether its children are interior pages, but all of them have the same kind. Therefore,
- * the first child is fetched before the others; if that child is a leaf, scans begin with it.
+ * Fetches the interior pages of every b-tree in the background after the replica was opened, level
+ * by level. After the preload, a look-up fetches only a leaf. The preload fetches small tables
+ * completely. A parent page does not say whether its children are interior pages, but all its
+ * children have the same kind. Therefore, the first child is fetched before the other children. If
+ * the first child is a leaf, a read of this leaf means that a scan begins.
  */
 export class InteriorPreload {
   readonly #tree: TreeShape
@@ -29,7 +35,7 @@ export class InteriorPreload {
   constructor(options: {
     readonly tree: TreeShape
     readonly fetcher: Fetcher
-    /** The newest view at each step; pages are fetched for it. */
+    /** Returns the newest view, for which the next pages are fetched. */
     readonly current: () => ReplicaView
     readonly signal: AbortSignal
   }) {
@@ -41,15 +47,15 @@ export class InteriorPreload {
   }
 
   async run(): Promise<void> {
-    // The pages of one level of each tree; the kind of the roots is known only when they are
-    // resident.
+    // Each element of `levels` has the pages of one level of one b-tree. The kind of a root page is
+    // known only when that page is resident.
     let levels = (await this.#roots()).map((root) => [root])
     for (let depth = 0; depth < MAX_DEPTH && levels.length > 0 && !this.#signal.aborted; depth++) {
       levels = await this.#descend(levels)
     }
   }
 
-  /** Fetches one level of each tree; returns the next levels that are also interior. */
+  /** Fetches one level of each tree. Returns the next levels whose pages are interior pages. */
   async #descend(levels: readonly number[][]): Promise<number[][]> {
     const brought = this.#affordable(levels)
     await this.#bring(brought.flat())
@@ -65,7 +71,7 @@ export class InteriorPreload {
     let pages = [SCHEMA_ROOT]
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
       await this.#bring(pages)
-      // A level beyond the budget is skipped, together with the subtrees below it.
+      // If a level does not fit into the budget, the level and the subtrees below it are skipped.
       const children = this.#affordable([this.#childrenOf(pages)]).flat()
       if (children.length === 0) break
       pages = children
@@ -77,7 +83,10 @@ export class InteriorPreload {
     })
   }
 
-  /** Marks the first leaf of a tree: reading it means that a scan begins. */
+  /**
+   * Sets a trigger on the first leaf of a tree, because a read of that leaf means that a scan
+   * begins.
+   */
   #expectScan(pgno: number): void {
     setTrigger(this.#current(), pgno)
   }
@@ -86,7 +95,10 @@ export class InteriorPreload {
     if (pages.length > 0 && !this.#signal.aborted) await this.#fetcher.bring(this.#current(), pages, 'interior')
   }
 
-  /** The levels that fit into the budget, shortest first; subtracts them from it. */
+  /**
+   * Returns the levels that fit into the budget, shortest first, and subtracts their pages from the
+   * budget.
+   */
   #affordable(levels: readonly number[][]): number[][] {
     return [...levels]
       .sort((a, b) => a.length - b.length)

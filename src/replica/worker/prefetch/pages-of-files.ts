@@ -8,22 +8,28 @@ import { isResident } from '../pages/resident.js'
 import type { ReplicaView } from '../pages/view-set.js'
 
 /**
- * Maximum size of new files that are read whole, as long as the cache has that many resident pages;
- * and with a local copy. Bytes.
+ * Maximum size in bytes of new files that are read whole. WHOLE_CHANGES applies without a local
+ * copy. A new file must also not be larger than all resident pages together. WHOLE_HYDRATED applies
+ * with a local copy.
  */
 const WHOLE_CHANGES = 1024 * 1024
 const WHOLE_HYDRATED = 8 * 1024 * 1024
-/** All pages of a file are stored if they take at most this fraction of the cache. */
+/**
+ * If the pages of a file take at most 1/FEW_CHANGES of the cache, all pages of the file are stored.
+ */
 const FEW_CHANGES = 256
 
 /**
- * Pages that were read together with the indexes of files, at an opening and at a poll. Worker
- * thread.
+ * Stores the pages that the worker read together with page indexes when it opened the replica and
+ * at a poll. FilePages runs on the worker thread.
  */
 export class FilePages {
   readonly #fetcher: Fetcher
   readonly #files: FileTable
-  /** With a local copy: passes on the files that were read. */
+  /**
+   * The cache that passes recently read files on to the local copy, or undefined without a local
+   * copy.
+   */
   readonly #recent: RecentFiles | undefined
 
   constructor(fetcher: Fetcher, files: FileTable, recent: RecentFiles | undefined) {
@@ -33,8 +39,8 @@ export class FilePages {
   }
 
   /**
-   * The maximum size in bytes of a new file that is read whole: larger files contain more pages
-   * than are useful.
+   * Returns the maximum size in bytes of a new file that is read whole. Files above this size
+   * contain too many pages that no reader needs.
    */
   wholeFiles(store: PageStore): number {
     if (this.#recent) return WHOLE_HYDRATED
@@ -42,8 +48,8 @@ export class FilePages {
   }
 
   /**
-   * Stores the beginnings of the files of a first view, which SQLite reads first, and small files
-   * completely.
+   * Stores the first pages of the files of the first view, because SQLite reads the first pages of
+   * a database first. Small files are stored completely.
    */
   storeHeads(view: ReplicaView, files: readonly FileIndex[]): void {
     for (const file of files) {
@@ -52,15 +58,18 @@ export class FilePages {
     }
   }
 
-  /** Stores the other pages that were read with the indexes of these files. */
+  /**
+   * Stores all pages except the first pages that the worker read together with the page indexes of
+   * `files`.
+   */
   storeRest(view: ReplicaView, files: readonly FileIndex[]): void {
     for (const file of files) for (const piece of file.pieces.slice(1)) this.#storePiece(view, file, piece)
   }
 
   /**
-   * Stores pages that were read with the indexes and cost no further request. Of the changes since
-   * the view `before`, stores pages that were resident and new pages; of a file with few pages,
-   * all.
+   * Stores pages that the worker read together with the page indexes, so these pages cost no
+   * request. From a large file, only new pages and the changed pages that were resident in the view
+   * `before` are stored. From a file with few pages, all pages are stored.
    */
   store(view: ReplicaView, files: readonly FileIndex[], before: ReplicaView): void {
     for (const file of files) {
@@ -77,7 +86,10 @@ export class FilePages {
     if (first?.bytes.length === info.size) this.#recent?.keep(info, first.bytes)
   }
 
-  /** `isUseful`: selects the changed pages, at a poll. */
+  /**
+   * Stores the pages of one piece of a file. At a poll, `isUseful` selects the changed pages to
+   * store.
+   */
   #storePiece(
     view: ReplicaView,
     { info, frames }: FileIndex,
@@ -92,15 +104,15 @@ export class FilePages {
       if (frame.offset < offset || frame.offset + frame.size > end) continue
       if (view.state.map.fileOf(frame.pgno) !== file || isUseful?.(frame.pgno) === false) continue
       pages.push({ file, ...frame })
-      // More pages would only evict each other.
+      // If more pages were stored than the cache has slots, they would evict each other.
       if (pages.length === view.store.slots) break
     }
     this.#fetcher.store(view, bytes, offset, pages, isUseful && 'changes')
   }
 
   /**
-   * Prefetches resident pages that changed in files too large to be read whole, before a reader
-   * misses them.
+   * Prefetches resident pages that changed, before a reader misses them. The function is for pages
+   * that changed in files that are too large to be read whole.
    */
   bringChanges(before: ReplicaView, view: ReplicaView, changed: Uint32Array): void {
     if (this.#recent) return

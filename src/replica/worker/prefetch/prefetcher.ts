@@ -5,62 +5,80 @@ import type { TreeShape } from '../pages/tree-shape.js'
 import type { ReplicaView } from '../pages/view-set.js'
 
 /**
- * Decoded bytes of the first window of a scan that begins with the first or last leaf of a tree.
+ * Decoded bytes of the first window of a scan that begins with the first or last leaf of a tree. A
+ * window is the list of pages that are prefetched together.
  */
 const EDGE_WINDOW = 256 * 1024
-/** Growth factor of a small window, and of a window so large that the scan is certain. */
+/**
+ * GROWTH is the growth factor of a small window. SCAN_GROWTH is the growth factor of a window that
+ * is so large that the connection is certainly scanning.
+ */
 const GROWTH = 4
 const SCAN_GROWTH = 32
 /**
- * Up to this window size, the next window is requested at the first page of this one; later in its
- * middle.
+ * If a window has at most this many bytes, the next window is requested at the first page of the
+ * current window. If a window is larger, the next window is requested at the middle of the current
+ * window.
  */
 const EARLY_WINDOW = 1024 * 1024
-/** First window after two adjacent pages were read: usually a short range. */
+/**
+ * Decoded bytes of the first window after a connection read two adjacent pages, which is usually a
+ * short range.
+ */
 const FIRST_WINDOW = 16 * 1024
 const LAST_WINDOW = 32 * 1024 * 1024
 /**
- * First window for pages without a known position in a tree (overflow chains, trees whose root was
- * not seen).
+ * Decoded bytes of the first window for pages whose position in a tree is unknown. The position of
+ * overflow pages, and of the pages of a tree whose root was not read, is unknown.
  */
 const FIRST_BLIND_WINDOW = 32 * 1024
 /**
- * A miss up to this many pages after the expected one still belongs to a run: the pages in between
- * were resident.
+ * A missed page that is at most SLACK pages after the expected page still belongs to the run,
+ * because the pages between the two were resident.
  */
 const SLACK = 8
-/** Runs remembered per connection: a join advances in several trees alternately. */
+/**
+ * Number of runs that are remembered per connection. Several runs are needed, because a join reads
+ * several b-trees alternately.
+ */
 const RUNS = 8
-/** After this many misses under one interior page, in any order, all of its leaves are fetched. */
+/**
+ * After this many misses of leaves under one interior page, in any order, all leaves of that page
+ * are fetched.
+ */
 const DENSE_LEAVES = 8
 /**
- * At most this many leaves, within FEW_BYTES of one file, are fetched together with the first of
- * them.
+ * All leaves of an interior page are fetched together with the first missed leaf if the page has at
+ * most FEW_LEAVES leaves, within FEW_BYTES bytes of one file.
  */
 const FEW_LEAVES = 64
 const FEW_BYTES = 128 * 1024
 /**
- * A second miss at most this many leaves away from the first predicts more: CLUSTER_STEPS times the
- * distance is fetched, within a byte limit.
+ * If the second missed leaf is at most CLUSTER_LEAVES leaves away from the first missed leaf, more
+ * misses are likely. The number of prefetched leaves is then CLUSTER_STEPS times the distance
+ * between the two misses, within a byte limit.
  */
 const CLUSTER_LEAVES = 16
 const CLUSTER_STEPS = 4
 const CLUSTER_BYTES = 96 * 1024
-/** DENSE_LEAVES for interior children: those are far apart, so each costs a request. */
+/**
+ * After this many misses of interior pages under one parent, all children of the parent are
+ * fetched. Interior pages are far apart in a file, so each of them costs one request.
+ */
 const DENSE_INTERIOR = 16
 /**
- * Leaves written one after another are at most this far apart; interior pages are much farther
- * apart.
+ * The page numbers of two leaves that were written one after another differ by at most NEAR. The
+ * page numbers of interior pages differ much more.
  */
 const NEAR = 16
 
 /**
- * Number of connections with remembered runs; the close of a connection is not reported, so idle
- * ones are forgotten.
+ * Maximum number of connections with remembered runs. The worker does not learn when a connection
+ * is closed, so the runs of idle connections are removed.
  */
 export const CONNECTIONS = 1024
 
-/** Pages to prefetch. A reader that reaches `trigger` will need more. */
+/** Pages to prefetch. When a reader reads the page `trigger`, it will soon need more pages. */
 export interface Ahead {
   readonly kind: ReadAheadKind
   readonly pages: readonly number[]
@@ -71,14 +89,17 @@ const NOTHING: Ahead = { kind: 'scan', pages: [], trigger: 0 }
 
 interface Run {
   readonly direction: 1 | -1
-  /** The last page that was prefetched or missed. */
+  /** The last page of the run that was prefetched or missed. */
   last: number
-  /** Decoded bytes of the next window. */
+  /** Size of the next window in decoded bytes. */
   window: number
   trigger: number
-  /** The pages fetched last: a miss in them means that the reader is faster than the prefetch. */
+  /**
+   * The pages that were fetched last. A miss of one of these pages means that the reader is faster
+   * than the prefetch.
+   */
   pending: ReadonlySet<number>
-  /** Whether the pages of the run are adjacent in a tree, or only by number. */
+  /** Whether the pages of the run are adjacent in a b-tree, and not only by their page numbers. */
   readonly tree: boolean
 }
 
@@ -89,14 +110,16 @@ interface Misses {
 
 interface ReaderState {
   readonly runs: Run[]
-  /** By interior page: where this connection last missed a child of it. */
+  /**
+   * The last miss of this connection under each interior page, with the interior page as the key.
+   */
   readonly misses: Map<number, Misses>
 }
 
 /**
- * Predicts the next pages of a connection from its misses. Exact before speculative: if the
- * interior page above a missed page is known, its children are followed in key order; otherwise
- * page numbers.
+ * Predicts the next pages of a connection from its misses. If the interior page above a missed page
+ * is known, the Prefetcher follows the children of that interior page in key order. If the interior
+ * page is unknown, the Prefetcher follows page numbers.
  */
 export class Prefetcher {
   readonly #readers = new LRUCache<number, ReaderState>({ max: CONNECTIONS })
@@ -108,14 +131,14 @@ export class Prefetcher {
     this.#kinds = kinds
   }
 
-  /** The pages to fetch with a miss. */
+  /** Returns the pages to prefetch after a miss. */
   onMiss(reader: number, view: ReplicaView, pgno: number): Ahead {
     const state = this.#state(reader)
     const parent = this.#tree.parentOf(pgno)
     return parent === 0 ? this.#blind(state, view, pgno) : this.#known(state, view, pgno, parent)
   }
 
-  /** The pages to fetch when a reader reaches the trigger of one of its runs. */
+  /** Returns the pages to prefetch when a reader reads the trigger page of one of its runs. */
   onTrigger(reader: number, view: ReplicaView, pgno: number): Ahead {
     const state = this.#state(reader)
     const run = state.runs.find((each) => each.trigger === pgno)
@@ -136,7 +159,8 @@ export class Prefetcher {
     const position = this.#tree.position(pgno)
     const before = state.misses.get(parent)
     state.misses.set(parent, { position, count: (before?.count ?? 0) + 1 })
-    // A map of every interior page with a miss would grow with the database.
+    // The map is cleared, because a map of every interior page with a miss would grow with the
+    // database.
     if (state.misses.size > 4096) state.misses.clear()
     const running = state.runs.find((run) => run.tree && (run.pending.has(pgno) || this.#follows(run, pgno)))
     if (running) {
@@ -144,8 +168,8 @@ export class Prefetcher {
       return this.#next(running, view)
     }
     const siblings = this.#tree.childrenOf(parent) as Uint32Array
-    // Scans do not move sideways among interior pages: a scan reaches the next one only through its
-    // leaves.
+    // A scan does not move from one interior page to the next interior page. A scan reaches the
+    // next interior page only through leaves.
     if (siblings.some((sibling) => this.#tree.childrenOf(sibling) !== undefined)) {
       return this.#dense(before, DENSE_INTERIOR, siblings)
     }
@@ -155,7 +179,7 @@ export class Prefetcher {
     if (step !== 0 && this.#adjoins(view, siblings, position, step)) {
       return this.#begin(state, view, pgno, step > 0 ? 1 : -1, FIRST_WINDOW, true)
     }
-    // A scan begins with the first or last leaf of a tree; a look-up seldom ends there.
+    // A scan begins with the first or last leaf of a tree, which a look-up seldom reads.
     for (const direction of [1, -1] as const) {
       const next = siblings[position + direction]
       if (before || next === undefined || Math.abs(next - pgno) > NEAR) continue
@@ -169,7 +193,10 @@ export class Prefetcher {
       : this.#dense(before, DENSE_LEAVES, siblings)
   }
 
-  /** The leaves after a second miss near another one, if they are together in one file. */
+  /**
+   * Returns the leaves to prefetch after a second miss near the first miss, if these leaves are
+   * close together in one file.
+   */
   #cluster(view: ReplicaView, siblings: Uint32Array, position: number, step: number): number[] {
     if (step === 0 || Math.abs(step) > CLUSTER_LEAVES || !this.#kinds.has('leaves')) return []
     const { map } = view.state
@@ -187,8 +214,8 @@ export class Prefetcher {
   }
 
   /**
-   * All pages under an interior page, if they are few and close together: one request fetches all
-   * at the cost of one.
+   * Returns all leaves under an interior page, if the page has few leaves and they are close
+   * together in one file. One request then fetches all leaves for the price of one leaf.
    */
   #few(view: ReplicaView, siblings: Uint32Array): Ahead | undefined {
     if (!this.#kinds.has('leaves') || siblings.length > FEW_LEAVES) return undefined
@@ -204,15 +231,15 @@ export class Prefetcher {
     return end - start <= FEW_BYTES ? { kind: 'leaves', pages: [...siblings], trigger: 0 } : undefined
   }
 
-  /** The rest of the pages under an interior page, after `threshold` misses. */
+  /** Returns all pages under an interior page after `threshold` misses under that page. */
   #dense(before: Misses | undefined, threshold: number, siblings: Uint32Array): Ahead {
     if (!this.#kinds.has('leaves') || before?.count !== threshold - 1) return NOTHING
     return { kind: 'leaves', pages: [...siblings], trigger: 0 }
   }
 
   /**
-   * Whether a miss is adjacent to the one `step` places before it, or only resident pages are
-   * between the two.
+   * Whether the missed page is adjacent to the previously missed page, which is `step` places
+   * before it. Only resident pages may lie between the two missed pages.
    */
   #adjoins(view: ReplicaView, siblings: Uint32Array, position: number, step: number): boolean {
     if (Math.abs(step) > SLACK) return false
@@ -260,16 +287,16 @@ export class Prefetcher {
   #next(run: Run, view: ReplicaView): Ahead {
     if (!this.#kinds.has('scan')) return NOTHING
     const { pageSize, commit } = view.state
-    // A window takes at most a quarter of the cache; otherwise it would evict itself before it is
-    // read.
+    // A window takes at most a quarter of the cache, because a larger window would evict its own
+    // pages before the reader reads them.
     const budget = Math.min(run.window, (view.store.slots * pageSize) / 4)
     const count = Math.max(1, Math.floor(budget / pageSize))
     const pages = run.tree
       ? this.#tree.following(run.last, run.direction, count)
       : Array.from({ length: Math.min(count, commit - run.last) }, (_, i) => run.last + 1 + i)
     if (pages.length === 0) return NOTHING
-    // Small windows are read faster than the next one arrives, so the next is requested at the
-    // first page of this one.
+    // A reader reads a small window faster than the next window arrives, so the next window is
+    // requested at the first page of a small window.
     run.trigger = pages[run.window <= EARLY_WINDOW ? 0 : Math.floor(pages.length / 2)]
     run.window = Math.min(LAST_WINDOW, run.window * (run.window < EDGE_WINDOW ? GROWTH : SCAN_GROWTH))
     run.last = pages[pages.length - 1]

@@ -8,13 +8,13 @@ import type { LocalFiles } from './local-files.js'
 export interface AdoptionParts {
   readonly chain: Chain
   readonly views: ViewSet
-  /** The store, and the commits that it lacks. */
+  /** Reads files from the store, and the files of commits that the store lacks. */
   readonly files: LocalFiles
-  /** Makes the first state of a replica the current one. */
+  /** Makes the first state of a replica the current state. */
   readonly begin: (loaded: LoadedState) => void
   /**
-   * Makes the next state current. `counter`: the change counter of the new view is not derived from
-   * its TXID.
+   * Makes the next state the current state. `counter` says that the change counter of the new view
+   * must not be derived from its TXID.
    */
   readonly advance: (extension: Extension, options: { readonly counter: boolean }) => void
 }
@@ -22,14 +22,15 @@ export interface AdoptionParts {
 /** A commit that is not in the store yet. */
 export interface LocalCommit {
   readonly info: LtxFileInfo
-  /** The LTX file, named as if it were the next one of the replica. */
+  /** The LTX file of the commit, with the TXID of the next file of the replica. */
   readonly bytes: Uint8Array
 }
 
 /**
- * Makes views from commits of this process, without requests for pages in memory. While some
- * commits are only local, the current view is ahead of the store's state. One call at a time.
- * Worker thread.
+ * Makes views from commits of this process. Pages of a local commit are in memory and cost no
+ * request. While some commits are only local, the current view is newer than the state of the
+ * store. Only one call of a CommitAdoption may run at a time. CommitAdoption runs on the worker
+ * thread.
  */
 export class CommitAdoption {
   readonly #parts: AdoptionParts
@@ -45,12 +46,15 @@ export class CommitAdoption {
     return this.#base ?? this.#parts.views.current.state
   }
 
-  /** Whether the current view has, or is about to have, commits that the store lacks. */
+  /** Whether the current view contains, or is about to contain, commits that the store lacks. */
   get hasLocal(): boolean {
     return this.#base !== undefined || this.#isHeld
   }
 
-  /** Keeps the current view until the returned function is called, except for local commits. */
+  /**
+   * Keeps the current view until the caller calls the returned function. Only local commits still
+   * change the current view.
+   */
   hold(): () => void {
     this.#isHeld = true
     return () => {
@@ -58,14 +62,17 @@ export class CommitAdoption {
     }
   }
 
-  /** Compaction moved the pages of the stored state to other files. */
+  /** Must be called after compaction has moved the pages of the stored state to other files. */
   moved(state: ChainState): void {
     const { views } = this.#parts
     if (this.#base === undefined) views.repoint(views.current, state)
     else this.#base = state
   }
 
-  /** The store has the next file, which this process wrote. No local commits exist. */
+  /**
+   * Makes the file that this process wrote to the store the newest state. `inStore` must be called
+   * only if the process has no local commits.
+   */
   async inStore(file: CommittedFile): Promise<ReplicaView> {
     const { chain, views, begin, advance } = this.#parts
     const before = views.current
@@ -74,14 +81,15 @@ export class CommitAdoption {
       begin(await chain.first(file.info, reader))
     } else {
       const extension = await chain.append(before.state, file.info, reader, file.bytes?.length)
-      // A poll may already have seen the file in the store.
+      // A poll may already have found the new file in the store.
       if (views.current === before) advance(extension, { counter: false })
     }
     return views.current
   }
 
   /**
-   * `ahead`: number of files that will be in the store before the one that contains this commit.
+   * Adds a local commit to the current view. `ahead` is the number of files that the store will
+   * have before the file that contains this commit.
    */
   async local(bytes: Uint8Array, timestamp: number, ahead: number): Promise<LocalCommit> {
     const { chain, views, files, advance } = this.#parts
@@ -90,15 +98,16 @@ export class CommitAdoption {
     const from = { ...views.current.state, txid: base.txid, newest: base.newest }
     const extension = await chain.append(from, info, files, bytes.length)
     this.#base = base
-    // The number never shrinks: a refused upload leaves the commits that were ahead of it.
+    // The TXID of the view never decreases. If the store refuses the upload of earlier local
+    // commits, the earlier commits still precede this commit.
     const txid = Math.max(views.current.state.txid, base.txid + 1 + ahead)
     advance({ ...extension, state: { ...extension.state, txid } }, { counter: true })
     return { info, bytes }
   }
 
   /**
-   * The store has a file with all local commits except `rest`. The current view keeps its content,
-   * from other files.
+   * Must be called when the store has a file with all local commits except `rest`. The current view
+   * keeps its content, but reads its pages from other files.
    */
   async uploaded(file: CommittedFile, rest: readonly LocalCommit[]): Promise<void> {
     const { chain, views, files } = this.#parts
@@ -116,8 +125,8 @@ export class CommitAdoption {
   }
 
   /**
-   * Local files are kept for the commits that the store lacks, and for views that still read from
-   * them.
+   * Keeps the local files of the commits that the store lacks, and the local files that a view
+   * still reads from. All other local files are removed.
    */
   #retain(rest: readonly LocalCommit[]): void {
     const { chain, views, files } = this.#parts

@@ -13,17 +13,19 @@ import {
 } from '../../../util/json-shape.js'
 
 /*
- * The buffer file is a sequence of records. A record is 1 byte kind, 3 zero bytes, 4 bytes length,
- * 8 bytes CRC-64 (GO-ISO, as in LTX) of kind, length and content, then the content; numbers are
- * big-endian. The first record is a HEADER; then come the COMMITs in order, and an UPLOAD before
- * each attempt to write the first of them to the store as one file.
+ * A write buffer is a file with a sequence of records. A record begins with 1 byte for its kind, 3
+ * zero bytes, 4 bytes for the length of its content, and 8 bytes for a CRC-64 (GO-ISO, as in LTX)
+ * of the kind, the length and the content. The content of the record follows these 16 bytes. All
+ * numbers in a write buffer are big-endian. The first record of a write buffer is a HEADER. COMMIT
+ * records follow the HEADER in order. An UPLOAD record precedes each attempt to write the first
+ * commits to the store as one file.
  */
 const RECORD_HEADER = 1
 export const RECORD_COMMIT = 2
 const RECORD_UPLOAD = 3
 const HEAD = 16
 
-/** Maximum length of a record: a larger length is damage. Bytes. */
+/** Maximum length of a record in bytes. A record with a larger length is damaged. */
 const MAX_RECORD = 256 * 1024 * 1024
 
 const header = record({
@@ -33,8 +35,9 @@ const header = record({
   /** The TXID that the first commit follows. */
   txid: whole(0),
   /**
-   * Time in the header of the newest file at that TXID, in milliseconds since the epoch: in a
-   * replica that was reset, the same TXID has another time. Absent in buffers of early versions.
+   * Time in the header of the newest file at `txid`, in milliseconds since the epoch. If the
+   * replica was reset, the same TXID has another time. Write buffers of early versions lack this
+   * field.
    */
   timestamp: optional(number),
 })
@@ -44,27 +47,30 @@ const hex64 = where(text, (value) => /^[0-9a-f]{16}$/.test(value), '16 hexadecim
 
 const upload = record({
   txid: whole(1),
-  /** Milliseconds since the epoch. */
+  /** Time in the header of the uploaded file, in milliseconds since the epoch. */
   timestamp: number,
-  /** Number of commits in the file. */
+  /** Number of commits in the uploaded file. */
   count: whole(1),
-  /** File checksum, 16 hexadecimal digits. */
+  /** Checksum of the uploaded file, as 16 hexadecimal digits. */
   checksum: hex64,
   size: whole(1),
-  /** The node ID of the file (commit-file.ts), 16 hexadecimal digits. Absent: 0. */
+  /**
+   * The node ID in the header of the uploaded file (commit-file.ts), as 16 hexadecimal digits. If
+   * `nodeId` is absent, the node ID is 0.
+   */
   nodeId: optional(hex64),
 })
 export type BufferUpload = Shaped<typeof upload>
 
 export interface BufferContent {
   readonly header: BufferHeader
-  /** LTX files, oldest first. */
+  /** The LTX files of the commits, oldest first. */
   readonly commits: readonly Uint8Array[]
-  /** The last upload attempt; its outcome is unknown. */
+  /** The last attempt to upload commits, whose outcome is unknown. */
   readonly upload: BufferUpload | undefined
   /**
-   * Bytes up to the end of the last complete record; a later one was being written when the process
-   * died.
+   * Number of bytes up to the end of the last complete record. After a crash, an incomplete record
+   * may follow the last complete record.
    */
   readonly length: number
 }
@@ -90,17 +96,17 @@ function crcOf(record: Buffer): bigint {
   return native.crc64(native.crc64(0n, record.subarray(0, 8)), record.subarray(HEAD))
 }
 
-/** The readable part of a buffer file, and its first fault. */
+/** The readable part of a write buffer, and the first fault in the write buffer. */
 export interface BufferReading {
-  /** The records before the damage; undefined if the header is missing. */
+  /** The records before the damage, or undefined if the header is missing. */
   readonly content: BufferContent | undefined
-  /** BUFFER_DAMAGED, with the offset. */
+  /** The error BUFFER_DAMAGED with the offset of the damage, or undefined. */
   readonly damage: LitestreamError | undefined
 }
 
 /**
- * Decodes a buffer file. A torn record at the end is ignored: its commit was not acknowledged.
- * Undefined for an empty file. Throws BUFFER_DAMAGED for any other fault.
+ * Decodes a write buffer. Ignores an incomplete record at the end, because its commit was never
+ * acknowledged. Returns undefined for an empty file. Throws BUFFER_DAMAGED for any other fault.
  */
 export function decodeBuffer(bytes: Buffer, file: string): BufferContent | undefined {
   const { content, damage } = readBuffer(bytes, file)
@@ -109,8 +115,8 @@ export function decodeBuffer(bytes: Buffer, file: string): BufferContent | undef
 }
 
 /**
- * Like `decodeBuffer`, but also returns the records before the damage: the commits up to an earlier
- * moment, without a gap.
+ * Decodes a write buffer, even if it is damaged. If the write buffer is damaged, the result
+ * contains the commits before the damage, without a gap.
  */
 export function readBuffer(bytes: Buffer, file: string): BufferReading {
   const records = new Records()
@@ -162,8 +168,8 @@ class Records {
 }
 
 /**
- * The record at an offset. Undefined at the end, and for a record that was being written when the
- * process died.
+ * Returns the record of a write buffer at an offset. Returns undefined at the end of the write
+ * buffer, and for a record that was incomplete when the process died.
  */
 function recordAt(bytes: Buffer, at: number, file: string): Buffer | undefined {
   if (at + HEAD > bytes.length) return undefined
@@ -171,14 +177,17 @@ function recordAt(bytes: Buffer, at: number, file: string): Buffer | undefined {
   if (length > MAX_RECORD) throw damaged(file, at, `a record of ${length} bytes`)
   const record = wholeRecord(bytes, at)
   if (record) return record
-  // Only the last record can be torn: no record follows it.
+  // Only the last record can be incomplete, because no record follows it.
   if (at + HEAD + length < bytes.length) throw damaged(file, at, 'the checksum of a record is wrong')
   const next = nextRecord(bytes, at + 1)
   if (next === undefined) return undefined
   throw damaged(file, at, `the length of a record is wrong: the next record begins at byte ${next}`)
 }
 
-/** The record at an offset, if it is complete and its checksum is right. */
+/**
+ * Returns the record at an offset, or undefined if the record is incomplete or has a wrong
+ * checksum.
+ */
 function wholeRecord(bytes: Buffer, at: number): Buffer | undefined {
   const end = at + HEAD + bytes.readUInt32BE(at + 4)
   if (end > bytes.length) return undefined
@@ -186,7 +195,7 @@ function wholeRecord(bytes: Buffer, at: number): Buffer | undefined {
   return record.readBigUInt64BE(8) === crcOf(record) ? record : undefined
 }
 
-/** The offset of the first COMMIT or UPLOAD at or after `from`. */
+/** Returns the offset of the first COMMIT or UPLOAD record at or after `from`. */
 function nextRecord(bytes: Buffer, from: number): number | undefined {
   for (let at = from; at + HEAD <= bytes.length; at++) {
     const looksLikeOne =

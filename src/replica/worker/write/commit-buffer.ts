@@ -18,13 +18,14 @@ import {
 } from './buffer-format.js'
 import { checkBufferSize, lockBuffer } from './kept-buffer.js'
 
-/** The state that the commits of a buffer follow. */
+/** The state of the replica that the commits of a write buffer follow. */
 export type BufferBase = Omit<BufferHeader, 'format'>
 
 /**
- * The file that holds acknowledged commits until the store has them. Only one process at a time can
- * open the file. An append is durable when it resolves; after an error the file ends at the last
- * durable record. One call at a time.
+ * The write buffer, a file that holds acknowledged commits until the store has them. Only one
+ * process at a time can open a write buffer. A record is durable when the promise of `append`
+ * resolves. After an error, the write buffer ends with the last durable record. Only one call of a
+ * CommitBuffer may run at a time.
  */
 export class CommitBuffer {
   readonly path: string
@@ -32,7 +33,7 @@ export class CommitBuffer {
   #handle: FileHandle
   #length: number
   #base: BufferBase | undefined
-  /** Content of the file when it was opened; undefined: it was empty. */
+  /** Content of the write buffer when it was opened, or undefined if it was empty. */
   readonly found: BufferContent | undefined
 
   private constructor(file: string, lock: TargetLock, handle: FileHandle, found: BufferContent | undefined) {
@@ -44,8 +45,8 @@ export class CommitBuffer {
   }
 
   /**
-   * Throws WRITE_CONFLICT if another process has the buffer open, BUFFER_DAMAGED, DISK_FULL,
-   * ACCESS_DENIED.
+   * Opens a write buffer. Throws WRITE_CONFLICT if another process has the write buffer open,
+   * BUFFER_DAMAGED, DISK_FULL, ACCESS_DENIED.
    */
   static async open(file: string, signal: AbortSignal): Promise<CommitBuffer> {
     const lock = await lockBuffer(file, signal)
@@ -67,22 +68,26 @@ export class CommitBuffer {
     }
   }
 
-  /** Whether the file still has its name, and its commits follow this state. */
+  /**
+   * Whether the write buffer still has its file name, and its commits follow this state of the
+   * replica.
+   */
   async follows({ url, txid, timestamp }: BufferBase): Promise<boolean> {
     const base = this.#base
     if (base?.url !== url || base.txid !== txid || base.timestamp !== timestamp) return false
-    // An append to a file that was removed or replaced would be lost with this process.
+    // If the file was removed or replaced, an appended commit would be lost when this process ends.
     return (await this.#handle.stat()).nlink > 0
   }
 
   /**
-   * Begins again with `commits`, which follow `base`. `upload`: an upload of the first of them whose
-   * outcome is unknown. Replaces the file atomically.
+   * Replaces the write buffer atomically by a write buffer with `commits`, which follow `base`.
+   * `upload` describes an upload of the first commits if its outcome is unknown.
    */
   async restart(base: BufferBase, commits: readonly Uint8Array[], upload?: BufferUpload): Promise<void> {
     const records = [encodeHeaderRecord(base), ...commits.map((one) => encodeRecord(RECORD_COMMIT, one))]
     if (upload) records.push(encodeUploadRecord(upload))
-    // Until the rewrite has succeeded, the file follows no known state.
+    // Until the new write buffer is complete, the write buffer follows no known state of the
+    // replica.
     this.#base = undefined
     try {
       const length = await writeDurably(this.path, Buffer.concat(records), {})
@@ -101,8 +106,8 @@ export class CommitBuffer {
   }
 
   /**
-   * Records an upload before it begins, so that a restarted process can check whether the store has
-   * it.
+   * Records an upload before the upload begins. A restarted process can then check whether the
+   * store has the uploaded file.
    */
   noteUpload(upload: BufferUpload): Promise<void> {
     return this.#append(encodeUploadRecord(upload))
@@ -129,16 +134,16 @@ export class CommitBuffer {
   }
 
   /**
-   * Removes a record that was written in part: the next process must not take it for a commit. If
-   * the removal fails, the next process may take the record for a commit, so the outcome of the
-   * commit is unknown.
+   * Removes a record that was written incompletely, so that the next process does not take the
+   * record for a commit. If the removal fails, the outcome of the commit is unknown, because the
+   * next process may take the record for a commit.
    */
   async #dropTail(cause: LitestreamError): Promise<void> {
     try {
       await this.#handle.truncate(this.#length)
       await datasyncHandle(this.#handle)
     } catch (error) {
-      // The next append first writes the file again.
+      // Without a base, the next append first writes the whole write buffer again.
       this.#base = undefined
       throw new LitestreamError(
         'COMMIT_UNKNOWN',
@@ -148,7 +153,9 @@ export class CommitBuffer {
     }
   }
 
-  /** `empty`: the store has every commit, so the file is removed. */
+  /**
+   * Closes the write buffer. `empty` says that the store has every commit, so the file is removed.
+   */
   async close({ empty }: { readonly empty: boolean }): Promise<void> {
     await this.#handle.close()
     if (empty) await removeFile(this.path)

@@ -4,55 +4,58 @@ import { LtxEncoder } from '../../../ltx/encoder.js'
 import { native } from '../../../native/addon.js'
 import type { TakenCommit } from '../../../native/replica.js'
 
-/** Bytes of pages that are read from the connection and encoded per batch. */
+/** Bytes of pages that are read from the connection and encoded in one batch. */
 const BATCH_BYTES = 1024 * 1024
-/** A commit of at most this many bytes of pages is encoded once and kept in memory. */
+/**
+ * If a commit has at most this many bytes of pages, its LTX file is encoded once and kept in
+ * memory.
+ */
 const MEMORY_BYTES = 64 * 1024 * 1024
 
 /**
- * A random node ID for the header of a file. Two writers may commit the same change to the same
- * state in the same millisecond: without it their files would be equal, and both would take the one
- * in the store for their own.
+ * Returns a random node ID for the header of an LTX file. Two writers may commit the same change to
+ * the same state in the same millisecond. Without a random node ID, the LTX files of the two
+ * writers would be equal, and both writers would take the file in the store for their own file.
  */
 export function newNodeId(): bigint {
   return randomBytes(8).readBigUInt64BE()
 }
 
-/** Whether a commit's file is encoded once and kept in memory. */
+/** Whether the LTX file of a commit is encoded once and kept in memory. */
 export function fitsInMemory({ pgnos, pageSize }: TakenCommit): boolean {
   return pgnos.length * pageSize <= MEMORY_BYTES
 }
 
 export interface CommitHeader {
   readonly txid: number
-  /** Milliseconds since the epoch. */
+  /** Time in the header of the LTX file, in milliseconds since the epoch. */
   readonly timestamp: number
 }
 
 /** A commit in the form in which it is written to the store. */
 export interface UploadableCommit extends CommitHeader {
-  /** Returns the same bytes at each call. */
+  /** Returns the content of the LTX file. Every call returns the same bytes. */
   body(): Uint8Array | AsyncIterable<Uint8Array>
-  /** File checksum, 16 hexadecimal digits, and size in bytes. */
+  /** Returns the checksum of the LTX file as 16 hexadecimal digits, and its size in bytes. */
   identity(): CommitIdentity
-  /** Another form in which an earlier attempt may have written this commit. */
+  /** The identity of another LTX file that an earlier attempt may have written for this commit. */
   readonly earlier?: CommitIdentity
 }
 
-/** File checksum, 16 hexadecimal digits, and size in bytes. */
+/** The checksum of an LTX file as 16 hexadecimal digits, and its size in bytes. */
 export interface CommitIdentity {
   readonly checksum: string
   readonly size: number
 }
 
 /**
- * The LTX file of one commit. The file has the same bytes at each call, because an upload with an
- * unknown outcome is compared with the object in the store.
+ * The LTX file of one commit. Every call returns the same bytes, because an upload with an unknown
+ * outcome is compared with the object in the store.
  */
 export class CommitFile implements UploadableCommit {
   readonly txid: number
   readonly timestamp: number
-  /** The whole file; undefined if the commit is too large to be kept in memory. */
+  /** The whole LTX file, or undefined if the commit is too large to be kept in memory. */
   readonly bytes: Uint8Array | undefined
   readonly #taken: TakenCommit
   readonly #nodeId = newNodeId()
@@ -68,12 +71,15 @@ export class CommitFile implements UploadableCommit {
     return this.#taken.pageSize
   }
 
-  /** The bytes to write to the store. */
+  /** Returns the content of the LTX file to write to the store. */
   body(): Uint8Array | AsyncIterable<Uint8Array> {
     return this.bytes ?? asAsync(this.#encode())
   }
 
-  /** File checksum, 16 hexadecimal digits, and size in bytes. Encodes a large commit again. */
+  /**
+   * Returns the checksum of the LTX file as 16 hexadecimal digits, and its size in bytes. A large
+   * commit is encoded again for this purpose.
+   */
   identity(): CommitIdentity {
     let tail: Uint8Array = this.bytes ?? new Uint8Array()
     let size = tail.length
@@ -112,7 +118,7 @@ export class CommitFile implements UploadableCommit {
   }
 }
 
-/** The file checksum in the last bytes of an LTX file. 16 hexadecimal digits. */
+/** Returns the file checksum from the last bytes of an LTX file, as 16 hexadecimal digits. */
 export function checksumOf(tail: Uint8Array): string {
   return Buffer.from(tail.subarray(tail.length - 8)).toString('hex')
 }

@@ -2,10 +2,10 @@ import type { FileReader } from '../../../levels/remote-index.js'
 import { resolveRange } from '../../../storage/range.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 
-/** A file that this process has just written to the replica. */
+/** An LTX file that this process has just written to the replica. */
 export interface CommittedFile {
   readonly info: LtxFileInfo
-  /** The whole file, if it is in memory. */
+  /** The whole LTX file, or undefined if it is not in memory. */
   readonly bytes: Uint8Array | undefined
 }
 

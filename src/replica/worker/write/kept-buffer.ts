@@ -6,20 +6,23 @@ import { resolveTarget } from '../../../fs/target.js'
 import { TargetLock } from '../../../fs/target-lock.js'
 import { type BufferContent, type BufferReading, readBuffer } from './buffer-format.js'
 
-/** A buffer is bounded (local-commits.ts); a larger file was not written by this program. Bytes. */
+/**
+ * Maximum size of a write buffer in bytes. This program never writes a larger write buffer, because
+ * local-commits.ts limits the local commits.
+ */
 const MAX_BUFFER = 1024 * 1024 * 1024
 
-/** A buffer file for inspection by a user; it is not changed. */
+/** A write buffer that a user inspects without changing it. */
 export interface KeptBuffer extends BufferReading {
   readonly content: BufferContent
   readonly file: string
-  /** Bytes of the file. */
+  /** Size of the write buffer in bytes. */
   readonly size: number
 }
 
 /**
- * Reads a buffer, including a damaged one. Throws NOT_FOUND, and INVALID_ARGUMENT for a file that
- * does not begin like a buffer.
+ * Reads a write buffer, even if it is damaged. Throws NOT_FOUND, and INVALID_ARGUMENT for a file
+ * that does not begin like a write buffer.
  */
 export async function readKeptBuffer(file: string): Promise<KeptBuffer> {
   const bytes = await readWhole(file)
@@ -48,11 +51,12 @@ async function readWhole(file: string): Promise<Buffer> {
 }
 
 /**
- * Deletes a buffer permanently, and returns its content. Throws WRITE_CONFLICT while a process has
- * it open.
+ * Deletes a write buffer permanently, and returns its content. Throws WRITE_CONFLICT while a
+ * process has the write buffer open.
  */
 export async function discardBuffer(file: string): Promise<KeptBuffer> {
-  // A lock file is created only beside a file that is a buffer.
+  // The file is read before it is locked, so that a lock file is created only beside a write
+  // buffer.
   await readKeptBuffer(file)
   const lock = await lockBuffer(file, new AbortController().signal)
   try {
@@ -66,7 +70,7 @@ export async function discardBuffer(file: string): Promise<KeptBuffer> {
   }
 }
 
-/** Throws BUFFER_DAMAGED for a file that is larger than a buffer can be. */
+/** Throws BUFFER_DAMAGED for a file that is larger than the maximum size of a write buffer. */
 export function checkBufferSize(file: string, size: number): void {
   if (size <= MAX_BUFFER) return
   const what = `the write buffer ${file} has ${size} bytes; the limit is ${MAX_BUFFER} bytes`
@@ -74,8 +78,8 @@ export function checkBufferSize(file: string, size: number): void {
 }
 
 /**
- * Locks a buffer against other processes, also if they name it through another symbolic link.
- * Throws WRITE_CONFLICT.
+ * Locks a write buffer against other processes, even if another process uses another symbolic link
+ * to the same file. Throws WRITE_CONFLICT.
  */
 export async function lockBuffer(file: string, signal: AbortSignal): Promise<TargetLock> {
   try {

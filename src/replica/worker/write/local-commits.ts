@@ -17,39 +17,45 @@ import { putCommit } from './put-commit.js'
 import { reached } from './steps.js'
 
 /**
- * Limits of local commits, in bytes of LTX files and number: beyond them a writer waits for an
- * upload.
+ * Limits of the local commits, in bytes of LTX files and in number of commits. If the local commits
+ * exceed a limit, a writer waits for an upload.
  */
 const MAX_BYTES = 64 * 1024 * 1024
 const MAX_COMMITS = 20_000
 /**
- * Longest retry interval in milliseconds for an upload that the store refused; the interval doubles
- * up to it.
+ * Longest retry interval after the store has refused an upload, in milliseconds. The retry interval
+ * doubles up to this value.
  */
 const RETRY_MOST = 60_000
 
 export interface LocalCommitsParts {
   readonly client: ReplicaClient
   readonly adoption: CommitAdoption
-  /** Undefined: commits are in memory only. */
+  /** The write buffer, or undefined if local commits are only in memory. */
   readonly buffer: CommitBuffer | undefined
-  /** Milliseconds. */
+  /** Interval between two uploads, in milliseconds. */
   readonly interval: number
   readonly current: () => ReplicaView
-  /** Polls if necessary; returns when the stored state was last known to be the newest (`monotonicMs`). */
+  /**
+   * Polls if the last poll was long ago. Resolves with the monotonic time at which the stored state
+   * was last known to be the newest state.
+   */
   readonly refreshed: () => Promise<number>
   readonly onUploaded: (event: { readonly txid: number; readonly commits: number; readonly bytes: number }) => void
   readonly onAmbiguous: () => void
-  /** Another writer has written to the replica: local commits cannot be uploaded any more. */
+  /**
+   * Called when another writer has written to the replica, so that local commits can no longer be
+   * uploaded.
+   */
   readonly onConflict: (error: LitestreamError) => void
   readonly onError: (error: LitestreamError) => void
   readonly signal: AbortSignal
 }
 
-/** The commits of a buffer that are not in the store. */
+/** The commits of a write buffer that are not in the store. */
 interface Rest {
   readonly commits: readonly Uint8Array[]
-  /** An upload of the first of them whose outcome is unknown. */
+  /** An upload of the first of these commits whose outcome is unknown. */
   readonly upload: BufferUpload | undefined
 }
 
@@ -60,20 +66,25 @@ interface LocalUpload extends UploadableCommit {
 }
 
 /**
- * Commits that are acknowledged when they are in the buffer, and are uploaded together at an
- * interval. Worker thread.
+ * Stores commits in the write buffer, acknowledges them, and uploads them together at an interval.
+ * Runs on the worker thread.
  */
 export class LocalCommits {
   readonly #parts: LocalCommitsParts
-  /** Serializes changes of the buffer and of the current view. */
+  /** Runs the changes of the write buffer and of the current view one after another. */
   readonly #changes = new PQueue({ concurrency: 1 })
   #pending: LocalCommit[] = []
   #bytes = 0
-  /** How many of `#pending` are in the running upload, or in `#attempt`. */
+  /** Number of commits in `#pending` that are part of the running upload or of `#attempt`. */
   #taken = 0
-  /** An upload that the store may have: the running one, or one whose outcome is unknown. */
+  /**
+   * The upload that the store may have received. This upload is running, or its outcome is unknown.
+   */
   #attempt: BufferUpload | undefined
-  /** A poll during the running upload found a replica that does not continue the stored state. */
+  /**
+   * Whether a poll during the running upload found a replica that does not continue the stored
+   * state.
+   */
   #isDoubtful = false
   #uploading: Promise<void> | undefined
   #timer: Timer | undefined
@@ -84,14 +95,14 @@ export class LocalCommits {
     this.#parts = parts
   }
 
-  /** Number of commits that are not in the store. */
+  /** Number of local commits that are not in the store. */
   get count(): number {
     return this.#pending.length
   }
 
   /**
-   * Takes over the commits of an earlier process from the buffer. Throws WRITE_CONFLICT if the
-   * commits do not continue the replica.
+   * Takes over the commits of an earlier process from the write buffer. Throws WRITE_CONFLICT if
+   * these commits do not continue the replica.
    */
   async recover(): Promise<void> {
     const { buffer, adoption } = this.#parts
@@ -99,7 +110,8 @@ export class LocalCommits {
     const base = adoption.stored
     reached('recover')
     const { commits, upload } = buffer.found ? await this.#restOf(buffer.found) : NOTHING
-    // A commit made during an upload has the TXID of that upload in its header; it now follows it.
+    // If the earlier process made a commit during an upload, the header of that commit has the TXID
+    // of the upload. The commit now gets a higher TXID.
     const header = { txid: base.txid + 1, timestamp: base.timestamp }
     const rest = await Promise.all(commits.map((bytes) => mergeCommits([bytes], header)))
     await buffer.restart(this.#base(), rest, upload)
@@ -111,8 +123,9 @@ export class LocalCommits {
   }
 
   /**
-   * The commits of a buffer that are not in the store, and an upload of the first of them that may
-   * still reach it: the store had received the request when the process died.
+   * Returns the commits of a write buffer that are not in the store, and an upload of the first of
+   * these commits. The store may have received the request of that upload when the process died, so
+   * the upload may still succeed.
    */
   async #restOf({ header, commits, upload }: BufferContent): Promise<Rest> {
     const { client, adoption } = this.#parts
@@ -165,8 +178,8 @@ export class LocalCommits {
   }
 
   /**
-   * Resolves when another commit may be made. Throws WRITE_CONFLICT after another writer has
-   * written to the replica.
+   * Resolves when the local commits are within their limits. Throws WRITE_CONFLICT if another
+   * writer has written to the replica.
    */
   async ready(): Promise<void> {
     if (this.#conflict) throw this.#conflict
@@ -177,16 +190,17 @@ export class LocalCommits {
   }
 
   /**
-   * Makes a commit durable in the buffer, and visible. `encode` makes its file for a TXID. `check`
-   * is called immediately before, and throws if the state that the commit is based on is not the
-   * newest one any more.
+   * Writes a commit to the write buffer, and adds the commit to the current view. `encode` returns
+   * the LTX file of the commit for a TXID. `check` is called immediately before the write, and
+   * throws if the commit is not based on the newest state.
    */
   async add(encode: (txid: number) => Uint8Array, timestamp: number, check: () => void): Promise<ReplicaView> {
     const { adoption, buffer, current, interval } = this.#parts
     await this.#changes.add(async () => {
       check()
       const bytes = encode(adoption.stored.txid + 1)
-      // From now on, a poll adopts no files of other writers: the commit is made for this state.
+      // Until `release` is called, a poll adopts no files of other writers, because the commit was
+      // made for the current state.
       const release = adoption.hold()
       try {
         await this.#align()
@@ -213,7 +227,7 @@ export class LocalCommits {
     this.#bytes += bytes.length
   }
 
-  /** The state that the commits in the buffer follow. */
+  /** The state of the replica that the commits in the write buffer follow. */
   #base(): BufferBase {
     const { client, adoption } = this.#parts
     const { txid, timestamp } = adoption.stored
@@ -221,9 +235,9 @@ export class LocalCommits {
   }
 
   /**
-   * Makes the buffer follow the newest state in the store, which commits to the store and other
-   * writers move on. Also called after a failed write of the buffer, and after the buffer was
-   * removed.
+   * Makes the commits in the write buffer follow the newest state in the store. Commits to the
+   * store and commits of other writers change that state. `#align` is also needed after the write
+   * buffer could not be written or was removed.
    */
   async #align(): Promise<void> {
     const { buffer } = this.#parts
@@ -245,8 +259,8 @@ export class LocalCommits {
   }
 
   /**
-   * Resolves when the store has every commit made before the call. Throws the error that prevents
-   * the upload.
+   * Resolves when the store has every commit that was made before this call. Throws the error that
+   * prevents the upload.
    */
   async flush(): Promise<void> {
     await this.#uploading?.catch(() => undefined)
@@ -278,7 +292,8 @@ export class LocalCommits {
         knownAt,
         isDoubtful: () => this.#isDoubtful,
       })
-      // An attempt of an earlier version of this program may have other bytes.
+      // If an earlier version of this program made the attempt, the file in the store may have
+      // other bytes than the encoded commit.
       const bytes = commit.earlier && commit.earlier.checksum !== commit.identity().checksum ? undefined : commit.body()
       await this.#changes.add(() => this.#uploaded({ info, bytes }, count))
       this.#failures = 0
@@ -288,8 +303,9 @@ export class LocalCommits {
       this.#failures++
       if (known.code === 'REPLICA_FENCED') this.#stop(known.message)
       else if (known !== this.#conflict) this.#parts.onError(known)
-      // The store has refused the upload: the next one may contain more commits. Unless an earlier
-      // process sent it, too: that request may still be under way.
+      // The store has refused the upload, so the next upload may contain more commits. If an
+      // earlier process sent the same upload, its request may still succeed, so the upload is
+      // repeated unchanged.
       if (known.code !== 'COMMIT_UNKNOWN' && !isRepeated) this.#attempt = undefined
       if (!this.#attempt) this.#taken = 0
       throw this.#conflict ?? known
@@ -297,8 +313,9 @@ export class LocalCommits {
   }
 
   /**
-   * The file to upload. The description of an upload is in the buffer before the upload begins. An
-   * upload with an unknown outcome is repeated with the same commits: the store may have it.
+   * Returns the file to upload. The description of an upload is saved in the write buffer before
+   * the upload begins. An upload with an unknown outcome is repeated with the same commits, because
+   * the store may already have the file.
    */
   async #announced(): Promise<{ readonly commit: LocalUpload; readonly count: number }> {
     const repeated = this.#attempt
@@ -331,7 +348,7 @@ export class LocalCommits {
     return { commit, count }
   }
 
-  /** The store has a file with the first `count` commits. */
+  /** Removes the first `count` commits, because the store has a file with these commits. */
   async #uploaded(file: CommittedFile, count: number): Promise<void> {
     const rest = this.#pending.slice(count)
     await this.#parts.adoption.uploaded(file, rest)
@@ -340,18 +357,19 @@ export class LocalCommits {
     this.#taken = 0
     this.#pending = rest
     this.#bytes = rest.reduce((sum, one) => sum + one.bytes.length, 0)
-    // If the rewrite fails, the next commit tries again; until then the buffer describes the last
-    // upload.
+    // If this change of the write buffer fails, the next commit tries the change again. Until then,
+    // the write buffer still describes the last upload.
     await this.#align().catch((error: unknown) => this.#parts.onError(toLitestreamError(error)))
   }
 
   /**
-   * A poll found files that are not known. During an upload they may be our own, and after one with
-   * an unknown outcome: the upload itself finds out.
+   * Handles a poll that found unknown files in the store. During an upload, and after an upload
+   * with an unknown outcome, these files may come from this process. In these cases, the result of
+   * the upload decides.
    */
   onForeignFiles(isContinuation: boolean): void {
-    // No commit is pending, or one was checked but not recorded yet: the next poll finds the files
-    // again.
+    // Either no commit is pending, or a new commit is being added. In both cases, the next poll
+    // finds the files again.
     if (this.#pending.length === 0) return
     if (!isContinuation) this.#isDoubtful = true
     if (this.#uploading !== undefined) return
@@ -360,7 +378,10 @@ export class LocalCommits {
     else this.#stop('another writer has written to the replica')
   }
 
-  /** Stops uploads; local commits stay readable, and stay in the buffer. */
+  /**
+   * Stops the uploads because of a conflict. Connections can still read the local commits, and the
+   * commits stay in the write buffer.
+   */
   #stop(why: string): void {
     if (this.#conflict) return
     const { buffer, client, onConflict } = this.#parts
@@ -379,7 +400,7 @@ export class LocalCommits {
     onConflict(this.#conflict)
   }
 
-  /** Uploads the remaining commits; those that cannot be uploaded stay in the buffer. */
+  /** Uploads the remaining commits. Commits that cannot be uploaded stay in the write buffer. */
   async close(): Promise<void> {
     try {
       await this.flush()

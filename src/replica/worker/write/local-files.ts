@@ -3,12 +3,15 @@ import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../../../s
 import { memoryReader } from './committed-file.js'
 
 /**
- * Version prefix of files that are not in the store; a store's own versions have no colon before
- * their first letter.
+ * Prefix of the versions of files that are not in the store. The version of an object in a store
+ * has no colon before its first letter.
  */
 const LOCAL = ':local:'
 
-/** The store, plus the commits that are not in it yet. Worker thread. */
+/**
+ * Reads files from the store, and the files of commits that are not in the store yet. Runs on the
+ * worker thread.
+ */
 export class LocalFiles implements FileReader {
   readonly #store: FileReader
   readonly #files = new Map<string, { readonly info: LtxFileInfo; readonly bytes: Uint8Array }>()
@@ -29,7 +32,7 @@ export class LocalFiles implements FileReader {
     return size
   }
 
-  /** Adds a local file, named as the one after `txid`. */
+  /** Adds the file of a local commit, with the TXID after `txid`. */
   add(txid: number, timestamp: number, bytes: Uint8Array): LtxFileInfo {
     const version = `${LOCAL}${this.#next++}`
     const info = { level: 0, minTxid: txid + 1, maxTxid: txid + 1, size: bytes.length, createdAt: timestamp, version }
@@ -42,7 +45,7 @@ export class LocalFiles implements FileReader {
     return bytes ? memoryReader(this.url, bytes).read(file, range, options) : this.#store.read(file, range, options)
   }
 
-  /** Drops the files that no view needs. */
+  /** Removes the local files that no view needs. */
   retain(isNeeded: (info: LtxFileInfo) => boolean): void {
     for (const [version, { info }] of this.#files) if (!isNeeded(info)) this.#files.delete(version)
   }

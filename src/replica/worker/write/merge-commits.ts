@@ -3,16 +3,16 @@ import { LtxEncoder } from '../../../ltx/encoder.js'
 
 export interface MergedHeader {
   readonly txid: number
-  /** Milliseconds since the epoch. */
+  /** Time in the header of the merged file, in milliseconds since the epoch. */
   readonly timestamp: number
-  /** See commit-file.ts. Default 0. */
+  /** The node ID in the header of the merged file (default 0, see commit-file.ts). */
   readonly nodeId?: bigint
 }
 
 /**
- * Merges commits, oldest first, into one LTX file with the newest version of each page, as the
- * database is after the last of them. Deterministic: the same commits and header give the same
- * bytes. Memory: the pages of the result.
+ * Merges commits, oldest first, into one LTX file. The file contains the newest version of each
+ * page and describes the database after the last commit. The same commits and header give the same
+ * bytes. `mergeCommits` needs memory for the pages of the result.
  */
 export async function mergeCommits(
   commits: readonly Uint8Array[],
@@ -24,7 +24,8 @@ export async function mergeCommits(
   for (const bytes of commits) {
     const { header, batches } = await decodeLtx(once(bytes), 'a commit of the local buffer')
     pageSize = header.pageSize
-    // Pages beyond a smaller size are discarded, also if the database grows again.
+    // Pages above a smaller database size are discarded, and stay discarded if the database grows
+    // again.
     if (header.commit < commit) for (const pgno of newest.keys()) if (pgno > header.commit) newest.delete(pgno)
     commit = header.commit
     for await (const { count, pgnos, pages } of batches) {

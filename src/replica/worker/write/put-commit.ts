@@ -13,43 +13,48 @@ import type { UploadableCommit } from './commit-file.js'
 import { reached } from './steps.js'
 
 /**
- * First and longest interval, in milliseconds, before an upload with an unknown outcome is retried;
- * it doubles.
+ * First and longest interval before an upload with an unknown outcome is retried, in milliseconds.
+ * The interval doubles after each attempt.
  */
 const RETRY_FIRST = 100
 const RETRY_MOST = 5_000
 
 /**
- * Errors after which the store may have the file: the request was sent and its response did not
- * arrive.
+ * Whether the store may have the file although the request failed. The request was sent, but its
+ * response did not arrive.
  */
 const isAmbiguous = (error: LitestreamError) =>
   isLitestreamError(error, 'ABORTED') || (mayHaveSucceeded(error) && !isLitestreamError(error, 'PRECONDITION_FAILED'))
 
 export interface PutOptions {
   readonly signal: AbortSignal
-  /** Called when the outcome of an attempt is unknown; further requests resolve it. */
+  /**
+   * Called when the outcome of an attempt is unknown. Further requests then determine the outcome.
+   */
   readonly onAmbiguous: (error: LitestreamError) => void
-  /** When the state before the commit was last known to be the newest (`monotonicMs`). */
+  /**
+   * The monotonic time at which the state before the commit was last known to be the newest state.
+   */
   readonly knownAt: number
   /** Whether a poll during the upload found a state that this commit does not continue. */
   readonly isDoubtful?: () => boolean
 }
 
 /**
- * A primary deletes L0 files that are old enough and compacted, which frees their names. A commit
- * that took longer than this since the last poll must prove that its name was free because no other
- * writer had used it. Milliseconds, far below any sensible `l0-retention`.
+ * Maximum age in milliseconds of the last poll for a commit that needs no further check. A primary
+ * deletes L0 files that are old enough and compacted, and other writers can then use the names of
+ * these files again. If the last poll is older, the commit must prove that its TXID was never used
+ * before. The value is far below any sensible `l0-retention`.
  */
 export const KNOWN_MS = 60_000
 
 /**
- * Writes a commit under a name that only one writer can create, and returns only when the store
- * certainly has it. An attempt without a response is repeated with the same bytes: either one of
- * the attempts creates the name, or another writer's file has it.
+ * Writes a commit under a name that only one writer can create. Returns only when the store
+ * certainly has the commit. An attempt without a response is repeated with the same bytes. Then
+ * either one of the attempts creates the name, or another writer's file already has the name.
  *
  * Throws REPLICA_FENCED if another writer's file has the name, COMMIT_UNKNOWN if the signal aborts
- * while the outcome is unknown, and the store's error if it refused the first attempt.
+ * before the outcome is known, and the store's error if the store refused the first attempt.
  */
 export async function putCommit(
   client: ReplicaClient,
@@ -96,16 +101,16 @@ async function putUntilKnown(
 
 interface Refusal {
   readonly signal: AbortSignal
-  /** The store's refusal. */
+  /** The error with which the store refused the upload. */
   readonly error: LitestreamError
   /** Whether the outcome of an earlier attempt is unknown. */
   readonly ambiguous: boolean
 }
 
 /**
- * After a refusal: this commit, if the store has it. Undefined if that is unknown. Throws
- * REPLICA_FENCED if another file has the name, and the refusal if it is certain that no attempt
- * succeeded.
+ * Finds out whether the store has this commit although it refused an attempt. Returns the file of
+ * this commit if the store has it, or undefined if the outcome is unknown. Throws REPLICA_FENCED if
+ * another file has the name. Throws the error of the refusal if certainly no attempt succeeded.
  */
 async function resolveRefused(
   client: ReplicaClient,
@@ -128,7 +133,7 @@ async function resolveRefused(
   } catch (failure) {
     if (isLitestreamError(failure, 'REPLICA_FENCED')) throw failure
     if (ambiguous) return undefined
-    // No attempt of this commit can have taken the name.
+    // No attempt of this commit can have created the file with this name.
     if (isLitestreamError(failure))
       throw fenced(client, `another file took the name of TXID ${formatTxid(commit.txid)}`, failure)
     throw failure
@@ -136,13 +141,15 @@ async function resolveRefused(
 }
 
 /**
- * Takes a commit back whose name was free for another reason than that it is the next one: the
- * replica was reset, or other writers used the TXID and compaction deleted their file.
+ * Deletes the file of a commit if the name of the file was free although the TXID was already used.
+ * The name is free in this way if the replica was reset, or if another writer used the TXID and its
+ * file was deleted after compaction.
  *
- * Throws REPLICA_FENCED if no restore could reach the commit, and COMMIT_UNKNOWN if a compacted file
- * has its TXID: that file may contain this commit or another writer's. In both cases the L0 file is
- * deleted; the replica does not need it. Later L0 files alone are no reason: their writers may have
- * seen this commit before this writer had its answer.
+ * Throws REPLICA_FENCED if no restore can reach the commit. Throws COMMIT_UNKNOWN if a compacted
+ * file contains the TXID, because that file may contain this commit or another writer's commit. In
+ * both cases the L0 file of this commit is deleted, because the replica does not need it. Later L0
+ * files alone are no reason to delete the file. The writers of later L0 files may have read this
+ * commit before this writer received the store's response.
  */
 export async function refuseSuperseded(client: ReplicaClient, file: LtxFileInfo, signal: AbortSignal): Promise<void> {
   const files = await listLevels(client, signal)

@@ -5,24 +5,28 @@ import { monotonicMs } from '../../../util/monotonic.js'
 import { reached } from './steps.js'
 
 /**
- * How long a refusal is cached, in milliseconds: a busy handler retries many times per second, but
- * the store is asked once.
+ * How long a LEASE_HELD error is cached, in milliseconds. A busy handler retries many times per
+ * second, but the store receives only one request per REFUSED_MS.
  */
 const REFUSED_MS = 1000
 
 export interface RightEvents {
-  /** The lease is held. Also called for each renewal. */
+  /** Called when this process has taken the lease, and after each renewal of the lease. */
   held(): void
-  /** The lease is no longer held, or this is unknown. */
+  /**
+   * Called when this process no longer holds the lease, or does not know whether it holds the
+   * lease.
+   */
   lapsed(): void
-  /** Another process has taken the lease. */
+  /** Called when another process has taken the lease. */
   lost(error: LitestreamError): void
 }
 
 /**
- * The lease of a replica while this process writes: taken with the first transaction, renewed, and
- * released at the end. The lease only avoids useless conflicts between two writers; the store
- * decides which one wins (put-commit.ts).
+ * The lease of a replica for a process that writes. The process takes the lease with its first
+ * transaction, renews the lease, and releases it when the replica is closed. The lease only avoids
+ * useless conflicts between two writers. If two writers commit at once, the store decides which
+ * writer wins (put-commit.ts).
  */
 export class RightToWrite {
   readonly #client: ReplicaClient
@@ -31,21 +35,21 @@ export class RightToWrite {
   #keeper: LeaseKeeper | undefined
   #refused: { readonly error: LitestreamError; readonly until: number } | undefined
 
-  /** `ttl`: how long the lease is valid without renewal, in milliseconds. */
+  /** `ttl` is the time for which the lease is valid without renewal, in milliseconds. */
   constructor(client: ReplicaClient, ttl: number, events: RightEvents) {
     this.#client = client
     this.#ttl = ttl
     this.#events = events
   }
 
-  /** Whether this process holds the lease and it has not expired. */
+  /** Whether this process holds the lease and the lease has not expired. */
   get held(): boolean {
     return this.#keeper?.held ?? false
   }
 
   /**
-   * Takes the lease unless it is held. Returns whether it was taken now. Throws LEASE_HELD, naming
-   * the owner.
+   * Takes the lease unless this process already holds it. Returns whether this call has taken the
+   * lease. Throws LEASE_HELD, whose message names the owner of the lease.
    */
   async ensure(): Promise<boolean> {
     if (this.#keeper?.held) return false
@@ -86,7 +90,7 @@ export class RightToWrite {
           this.#events.lapsed()
           this.#events.lost(error)
         },
-        // The store does not respond: the lease expires, and the next transaction requests it
+        // The store does not respond, so the lease expires. The next transaction requests the lease
         // again.
         failed: () => {
           if (!keeper.held) this.#events.lapsed()

@@ -1,30 +1,35 @@
 import { channel } from 'node:diagnostics_channel'
 
-/** The steps of a writer, in the order of a transaction, then those of its background work. */
+/**
+ * The steps of a writer. The list has the steps of a transaction in their order, and then the steps
+ * of background work.
+ */
 export const WRITE_STEPS = [
-  // A connection requests the RESERVED lock. `lease taken`: only for the first transaction.
+  // Steps when a connection requests the RESERVED lock. Only the first transaction reaches `lease
+  // taken`.
   'begin',
   'lease taken',
   'may write',
-  // A connection commits to the store.
+  // Steps of a commit to the store.
   'commit',
   'encoded',
   'put',
   'stored',
   'published',
-  // A connection commits to the local buffer.
+  // Steps of a commit to the write buffer.
   'append',
   'appended',
   'visible',
-  // Local commits are uploaded, with `put` and `stored` between these.
+  // Steps of an upload of local commits. The steps `put` and `stored` come between `announced` and
+  // `uploaded`.
   'merge',
   'announced',
   'uploaded',
   'buffer restarted',
-  // A process takes over the buffer of another one.
+  // Steps when a process takes over the write buffer of another process.
   'recover',
   'recovered',
-  // Background work, and the end.
+  // Steps of background work, and of closing.
   'lease renewed',
   'compaction request',
   'close',
@@ -36,7 +41,7 @@ const steps = channel('litestream-ts:write')
 
 /**
  * Announces a step to subscribers of the diagnostics channel `litestream-ts:write`. Tests kill the
- * process there. Without a subscriber it does nothing.
+ * process at a step. Without a subscriber, `reached` does nothing.
  */
 export function reached(step: WriteStep): void {
   if (steps.hasSubscribers) steps.publish(step)

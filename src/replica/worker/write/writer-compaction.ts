@@ -8,21 +8,21 @@ import { reached } from './steps.js'
 
 export interface WriterCompactionParts {
   /**
-   * A client without caches. Every listing asks the store, because an earlier owner of the lease
-   * may have written files.
+   * A client without caches. Every listing sends a request to the store, because an earlier owner
+   * of the lease may have written files.
    */
   readonly client: ReplicaClient
-  /** Intervals of levels 1, 2, … in milliseconds. */
+  /** Intervals of the compaction levels 1, 2, … in milliseconds. */
   readonly intervals: readonly number[]
-  /** Whether this process may compact now. */
+  /** Whether this process may compact the replica at this moment. */
   readonly allowed: () => boolean
   readonly onError: (error: LitestreamError) => void
 }
 
 /**
  * Compacts a replica and writes its snapshots while this process may write. A writer never deletes
- * L0 files: the create-only PUT of the next one decides between two writers, and a freed name would
- * let both win. Worker thread.
+ * L0 files. The create-only PUT of the next L0 file decides between two writers, and a deleted L0
+ * file would allow both writers to create a file with the same name. Runs on the worker thread.
  */
 export class WriterCompaction {
   readonly #parts: WriterCompactionParts
@@ -35,7 +35,10 @@ export class WriterCompaction {
     this.#parts = parts
   }
 
-  /** Begins after the interval of level 1, so that a short-lived process compacts nothing. */
+  /**
+   * Starts compaction after the interval of level 1, so that a short-lived process compacts no
+   * file.
+   */
   start(): void {
     if (this.#closed || this.#timer || this.#scheduler) return
     this.#timer = startTimer(this.#parts.intervals[0]!, () => this.#begin()).unref()
@@ -75,7 +78,10 @@ export class WriterCompaction {
     return new CompactionScheduler(clientWhile(mayContinue, client), settings, { observer })
   }
 
-  /** Resolves when no compaction is running. `start` may be called again. */
+  /**
+   * Stops compaction. Resolves when no compaction is running. `start` may be called again after
+   * `stop`.
+   */
   stop(): Promise<void> {
     this.#timer?.stop()
     this.#timer = undefined
@@ -88,7 +94,7 @@ export class WriterCompaction {
     return this.#stopping
   }
 
-  /** Like `stop`, but permanent. */
+  /** Stops compaction permanently. Resolves when no compaction is running. */
   close(): Promise<void> {
     this.#closed = true
     return this.stop()

@@ -33,7 +33,7 @@ const CLOSE_MS = 10_000
 
 /** Events that a writer sends to the handles of its replica. */
 export type WriteEvent =
-  /** The store has a file with this many commits. */
+  /** The store has a new LTX file. `commits` is the number of commits in that file. */
   | { readonly type: 'commit'; readonly txid: number; readonly commits: number; readonly bytes: number }
   | { readonly type: 'error'; readonly error: SerializedError }
   | { readonly type: 'conflict'; readonly code: ErrorCode; readonly message: string }
@@ -46,29 +46,30 @@ export interface WriterParts {
   readonly viewOf: (id: number) => ReplicaView | undefined
   readonly current: () => ReplicaView
   readonly adoption: CommitAdoption
-  /** When the stored state was last known to be the newest (`monotonicMs`). */
+  /** Returns the monotonic time at which the stored state was last known to be the newest state. */
   readonly knownAt: () => number
-  /** Polls until every file in the store is known. */
+  /** Polls until the worker knows every file in the store. */
   readonly refresh: () => Promise<void>
   readonly emit: (event: WriteEvent) => void
 }
 
 export interface WriteCounts {
   commits: number
-  /** Files written to the store. */
+  /** Number of LTX files written to the store. */
   uploads: number
   conflicts: number
-  /** Number of commits whose outcome was unknown at first. */
+  /** Number of commits whose outcome was unknown until a later request determined it. */
   ambiguous: number
   pages: number
-  /** Total size of the LTX files in bytes. */
+  /** Total size of the written LTX files in bytes. */
   bytes: number
 }
 
 /**
- * Commits of this process to one replica. A commit is the create-only PUT of the next L0 file: of
- * two writers that both believe they may write, the store lets one win. Worker thread; one commit
- * at a time, because native code gives the RESERVED lock to one connection.
+ * The commits of this process to one replica. A commit is the create-only PUT of the next L0 file.
+ * If two writers both believe that they may write, the store lets only one of them win. Only one
+ * commit runs at a time, because native code gives the RESERVED lock to one connection. Runs on the
+ * worker thread.
  */
 export class ReplicaWriter {
   readonly #parts: WriterParts
@@ -77,12 +78,15 @@ export class ReplicaWriter {
   readonly #counts: WriteCounts = { commits: 0, uploads: 0, conflicts: 0, ambiguous: 0, pages: 0, bytes: 0 }
   readonly #local: LocalCommits | undefined
   readonly #compaction: WriterCompaction | undefined
-  /** The running commit, also one whose connection has stopped waiting. */
+  /**
+   * Settles when the running commit ends, even if the connection of that commit has stopped
+   * waiting, or undefined if no commit is running.
+   */
   #underWay: Promise<void> | undefined
 
   /**
-   * Takes over the commits of an earlier process from the buffer. Throws WRITE_CONFLICT,
-   * BUFFER_DAMAGED.
+   * Opens the writer, and takes over the commits of an earlier process from the write buffer.
+   * Throws WRITE_CONFLICT, BUFFER_DAMAGED.
    */
   static async open(parts: WriterParts): Promise<ReplicaWriter> {
     const { durability, bufferPath } = parts.options
@@ -152,11 +156,11 @@ export class ReplicaWriter {
     return { ...this.#counts, pending: this.#local?.count ?? 0 }
   }
 
-  /** A connection requests the RESERVED lock. */
+  /** Handles a connection's request for the RESERVED lock. */
   async onBegin(request: BridgeRequest): Promise<void> {
     reached('begin')
     try {
-      // The outcome of the last commit must be known before the next one.
+      // The outcome of the previous commit must be known before the next transaction begins.
       await this.#underWay
       await this.#requireCreateOnly()
       await this.#local?.ready()
@@ -168,13 +172,13 @@ export class ReplicaWriter {
     }
   }
 
-  /** The previous owner of the lease may have written files that are not known yet. */
+  /** Takes the lease, and polls for files that the previous owner of the lease may have written. */
   async #takeLease(): Promise<void> {
     const right = this.#right
     if (!right || right.held) return
-    // A file that is written between the listing and the taking costs one refused commit: the store
-    // decides. A local commit is acknowledged before the store decides, so there the listing comes
-    // after the taking.
+    // For a commit to the store, the poll may run while the lease is being taken. If another writer
+    // writes a file meanwhile, the store refuses one commit. A local commit is acknowledged before
+    // the store decides, so with local commits the poll runs after the lease was taken.
     const isEarly = this.#local === undefined
     await settleAll([right.ensure(), isEarly && this.#parts.refresh()])
     reached('lease taken')
@@ -182,15 +186,16 @@ export class ReplicaWriter {
   }
 
   /**
-   * Refuses to write where the store would let two writers take one name. Local commits do not wait for the store: there the answer
-   * counts from when it is known.
+   * Refuses to write if the store would let two writers create a file with the same name. Local
+   * commits do not wait for the answer of this check; the check applies to them when its answer is
+   * known.
    */
   async #requireCreateOnly(): Promise<void> {
     const { client } = this.#parts
     refuseWriteOnce(client, 'writing through the VFS')
     const options = { signal: this.#abort.signal }
     if (this.#local && client.guarantees?.known === undefined) {
-      // An error of the store is reported by the upload.
+      // If the check fails because of the store, the upload reports the error.
       void client.guarantees?.ask(options).catch(() => undefined)
       return
     }
@@ -212,7 +217,8 @@ export class ReplicaWriter {
   }
 
   /**
-   * Answers when every commit of this process is in the store, or with the error that prevents it.
+   * Answers a flush request when every commit of this process is in the store, or with the error
+   * that prevents the upload.
    */
   async onFlush(request: BridgeRequest): Promise<void> {
     try {
@@ -229,8 +235,8 @@ export class ReplicaWriter {
   }
 
   /**
-   * A poll found other files than the stored state has, while commits of this process are only
-   * local. `isContinuation`: the files continue that state.
+   * Handles a poll that found files in the store that the stored state lacks, while commits of this
+   * process are only local. `isContinuation` says that the files continue the stored state.
    */
   onForeignFiles(isContinuation: boolean): void {
     this.#local?.onForeignFiles(isContinuation)
@@ -246,8 +252,8 @@ export class ReplicaWriter {
       if (base !== current()) throw conflict(client, 'another writer committed in the meantime')
     }
     check()
-    // Never earlier than the previous file, even if the clock is set back: restores to a point in
-    // time rely on it.
+    // The time of a commit is never earlier than that of the previous file, even if the clock is
+    // set back, because restores to a point in time rely on ascending times.
     const timestamp = Math.max(Date.now(), base.state.timestamp)
     const local = taken.durability === native.constants.durability.store ? undefined : this.#local
     const { txid } = this.#parts.adoption.stored
@@ -260,7 +266,10 @@ export class ReplicaWriter {
     return view
   }
 
-  /** Polls if the last poll was long ago; returns when the stored state was last the newest one. */
+  /**
+   * Polls if the last poll was long ago. Returns the monotonic time at which the stored state was
+   * last known to be the newest state.
+   */
   async #refreshed(): Promise<number> {
     const { knownAt, refresh } = this.#parts
     if (monotonicMs() - knownAt() > KNOWN_MS / 2) await refresh()
@@ -268,8 +277,9 @@ export class ReplicaWriter {
   }
 
   /**
-   * Local commits are uploaded first: the store receives the commits in order. `check` throws if the
-   * commit is not based on the newest state any more.
+   * Commits a transaction to the store. Local commits are uploaded first, so that the store
+   * receives the commits in order. `check` throws if the transaction is not based on the newest
+   * state.
    */
   async #commitToStore(taken: TakenCommit, timestamp: number, check: () => void): Promise<ReplicaView> {
     const { client, current, adoption, emit, refresh } = this.#parts
@@ -298,7 +308,7 @@ export class ReplicaWriter {
       if (isLitestreamError(error, 'REPLICA_FENCED')) {
         this.#counts.conflicts++
         this.#report('conflict', error)
-        // The next transaction begins with the state of the winning writer.
+        // After this poll, the next transaction begins with the state of the winning writer.
         await refresh()
       }
       throw error
@@ -306,8 +316,9 @@ export class ReplicaWriter {
   }
 
   /**
-   * Makes a commit that the store has the current state. Throws COMMIT_UNKNOWN if its file cannot be
-   * read back: the connection does not see the commit, although it is not rolled back.
+   * Makes a commit that is in the store the newest state. Throws COMMIT_UNKNOWN if the file of the
+   * commit cannot be read back. In that case the connection does not see the commit, although the
+   * commit is not rolled back.
    */
   async #adopt(file: CommittedFile): Promise<void> {
     const { adoption, client, refresh } = this.#parts
@@ -333,7 +344,7 @@ export class ReplicaWriter {
     failRequest(request.id, error)
   }
 
-  /** Waits for the running commit, for a bounded time, and releases the lease. */
+  /** Waits for the running commit for at most CLOSE_MS, and releases the lease. */
   async close(): Promise<void> {
     native.setWritable(this.#parts.replica, false, this.#parts.options.timeout)
     reached('close')
@@ -350,7 +361,7 @@ export class ReplicaWriter {
   }
 }
 
-/** Resolves when a promise has settled. */
+/** Resolves when `promise` has resolved or rejected. */
 async function settled(promise: Promise<unknown>): Promise<void> {
   await Promise.allSettled([promise])
 }
