@@ -20,56 +20,63 @@ import { PageFile } from './page-file.js'
 import { readAhead, segmentsOf } from './segments.js'
 
 /**
- * Small files are read together with their indexes; at most this many bytes of them are kept until
- * their pages are written, the others are read again.
+ * Small LTX files are read together with their page indexes. At most this many bytes of LTX files
+ * are kept in memory until their pages are written; all other LTX files are read again.
  */
 const KEEP_BYTES = 32 * 1024 * 1024
 
 /**
- * Segments of a replica in a folder at the same time: their reads have no latency, and each needs
- * memory.
+ * Number of segments that are processed at a time if the replica is in a local folder. Local reads
+ * have no latency, and each segment needs memory.
  */
 const LOCAL_PARALLELISM = 4
 
-/** The source of a page while it is being written, or if it was written from a damaged file. */
+/**
+ * Marks a page of the output whose content is unknown. The page is being written, or was written
+ * from a damaged LTX file.
+ */
 const UNCERTAIN = 0xffffffff
 
 export interface AssemblyProgress {
-  /** Bytes of the database written so far, and in total. */
+  /** Number of bytes of the database that are written to the output. */
   readonly written: number
-  /** Number of pages of the database. */
+  /** Size of the database in bytes. */
   readonly total: number
-  /** Bytes read from the replica so far. */
+  /** Number of bytes that were read from the replica. */
   readonly fetched: number
 }
 
 export interface AssemblyOptions {
   readonly parallelism: number
   readonly signal: AbortSignal
-  /** The database is read again at once, so its pages stay in the page cache. */
+  /**
+   * Whether the caller reads the database again immediately. If true, the written pages stay in the
+   * page cache of the operating system.
+   */
   readonly readAfter?: boolean
   readonly onProgress?: (progress: AssemblyProgress) => void
 }
 
-/** A file and its position in the plan. */
+/** An LTX file and its position in the plan. */
 interface Planned {
   readonly layout: FileLayout
   readonly place: number
 }
 
-/** A file whose pages are being written. */
+/** An LTX file whose pages are being written to the output. */
 interface Unfinished {
   isMissing(pgno: number): boolean
-  /** Every page was written, and the whole file was checked. */
+  /** Must be called after every page of the LTX file was written and its checksum was verified. */
   end(): void
 }
 
 /**
- * Writes the database that a plan describes into a file, each page once. Reads and checks every
- * file of the plan completely, including files of which no page is needed, because only the frames
- * show that an index omits a page. If a plan fails, may be called again with another plan for the
- * same output: pages already written from the same file of the replica are kept. Memory: some
- * segments of 2 MiB, and about 30 bytes per page for indexes.
+ * Writes the database that a plan describes to an output file, each page once. Every LTX file of
+ * the plan is read and checked completely, even if no page of it is needed, because only the frames
+ * show that a page index omits a page. If `run` fails for a plan, `run` may be called again with
+ * another plan for the same output. Pages that were already written from the same LTX file are
+ * kept. An Assembly needs memory for some segments of 2 MiB, and about 30 bytes per page for page
+ * indexes.
  */
 export class Assembly {
   readonly #client: ReplicaClient
@@ -78,13 +85,13 @@ export class Assembly {
   readonly #queue: PQueue
   readonly #buffers: Uint8Array[] = []
   readonly #free: SegmentBuffers[] = []
-  /** Numbers for the files of all plans, beginning with 1. */
+  /** The number of each LTX file of all plans. The first number is 1. */
   readonly #fileIds = new Map<string, number>()
-  /** Ids of the files that were read completely and are undamaged. */
+  /** Numbers of the LTX files that were read completely and are undamaged. */
   readonly #verified = new Set<number>()
   /**
-   * Indexed by page number: the id of the file from which the page in the output was written; 0 for
-   * zeros.
+   * The number of the LTX file from which each page in the output was written, by page number. 0
+   * means that the page consists of zeros.
    */
   #source = new Uint32Array(1)
   #written = 0
@@ -98,8 +105,9 @@ export class Assembly {
   }
 
   /**
-   * Throws errors of the client (NOT_FOUND: plan again), LTX_CORRUPT, PAGE_SIZE_MISMATCH. Returns
-   * the newest file's layout.
+   * Writes the database of a plan to the output. Returns the layout of the newest LTX file. Throws
+   * errors of the client, LTX_CORRUPT, PAGE_SIZE_MISMATCH. After NOT_FOUND, the caller must make a
+   * new plan.
    */
   async run(plan: readonly LtxFileInfo[], target: PlanTarget = {}): Promise<FileLayout> {
     const layouts = checkPlan(await this.#layouts(plan), target)
@@ -117,7 +125,8 @@ export class Assembly {
         this.#options.parallelism,
         inMemory.map((each) => () => apply(each)),
       )
-      // Newest first: retention or compaction deletes these files first.
+      // The newest LTX files are applied first, because retention and compaction delete the newest
+      // L0 files first.
       const others = planned.filter(({ layout }) => layout.bytes === undefined).reverse()
       const bySegments = others.filter(({ layout }) => isSummedBySegments(layout))
       await this.#applySegments(output, owners, bySegments, { uncached })
@@ -145,7 +154,10 @@ export class Assembly {
     return runAll(parallelism, tasks)
   }
 
-  /** The damage may have happened in transit: a damaged file is read again once. */
+  /**
+   * Calls `act` once more if the first call found a damaged LTX file, because the data may have
+   * been damaged during the transfer.
+   */
   async #twice<T>(act: () => Promise<T>): Promise<T> {
     try {
       return await act()
@@ -163,8 +175,8 @@ export class Assembly {
   }
 
   /**
-   * Resizes the output, keeps pages from earlier plans that are still right, and clears pages that
-   * must be zeros.
+   * Resizes the output, keeps pages of earlier plans that are still correct, and clears pages that
+   * must consist of zeros.
    */
   async #prepare(output: PageFile, owners: PageOwners, layouts: readonly FileLayout[]): Promise<void> {
     const { commit, owner, pageSize } = owners
@@ -191,14 +203,17 @@ export class Assembly {
     this.#options.onProgress?.({ written: this.#written * pageSize, total: commit * pageSize, fetched: this.#fetched })
   }
 
-  /** Which pages are missing in the output and come from this file; undefined if it is done with. */
+  /**
+   * Determines which pages of this LTX file are missing in the output. Returns undefined if no page
+   * is missing and the LTX file was already verified.
+   */
   #begin({ owner }: PageOwners, layout: FileLayout, place: number): Unfinished | undefined {
     const id = this.#fileId(layout.file)
     const source = this.#source
     const { pgnos } = layout.index
     const isMissing = (pgno: number) => owner[pgno] === place + 1 && source[pgno] !== id
-    // These pages are about to be overwritten: if this file turns out to be damaged, their content
-    // is unknown.
+    // These pages are about to be overwritten. If this LTX file turns out to be damaged, the
+    // content of these pages is unknown.
     let count = 0
     for (const pgno of pgnos) {
       if (!isMissing(pgno)) continue
@@ -208,7 +223,8 @@ export class Assembly {
     if (count === 0 && this.#verified.has(id)) return undefined
     const end = () => {
       this.#verified.add(id)
-      // Set only now: pages of a file count as written when its checksum was verified at the end.
+      // The source of a page is recorded only at the end, after the checksum of the whole LTX file
+      // was verified.
       for (const pgno of pgnos) if (isMissing(pgno)) source[pgno] = id
     }
     return { isMissing, end }
@@ -225,7 +241,7 @@ export class Assembly {
     unfinished.end()
   }
 
-  /** Applies files in the given order, several segments at a time. */
+  /** Applies LTX files in the given order, several segments at a time. */
   async #applySegments(
     output: PageFile,
     owners: PageOwners,
@@ -241,7 +257,9 @@ export class Assembly {
         if (i < file.segments.length) await this.#writeSegment(output, owners, file, i, unfinished.isMissing)
         if (!file.isRead) return
         if (!file.isSound) {
-          // The damage may have happened in transit. If not, this names it.
+          // The data may have been damaged during the transfer, so the LTX file is read again. If
+          // the LTX file in the store is damaged, this read throws an error with the position of
+          // the damage.
           this.#written -= file.written
           await this.#write(output, owners, layout, undefined, unfinished.isMissing)
         }
@@ -277,7 +295,7 @@ export class Assembly {
     }
   }
 
-  /** Writes the wanted pages of a file, and reads the file completely. */
+  /** Writes the pages of an LTX file that `wanted` selects, and reads the LTX file completely. */
   async #write(
     output: PageFile,
     owners: PageOwners,
@@ -297,7 +315,7 @@ export class Assembly {
       this.#report(owners)
     }
     try {
-      // One batch is being written while the next is decoded.
+      // One batch of pages is written while the next batch is decoded.
       let writing = Promise.resolve()
       try {
         for await (const batch of ltx.batches) {
@@ -308,7 +326,8 @@ export class Assembly {
       } finally {
         await writing
       }
-      // The plan used an index that was read earlier, which may have been damaged in transit.
+      // The plan used a page index that was read earlier, and that may have been damaged during the
+      // transfer.
       if (!samePages(index, ltx.trailer!.index)) throw corrupt('its page index has changed since it was read', label, 0)
     } catch (error) {
       this.#written -= written

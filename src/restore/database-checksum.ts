@@ -4,7 +4,7 @@ import { CHECKSUM_FLAG, lockPgno } from '../ltx/format.js'
 import type { LtxHeader } from '../ltx/header.js'
 import { native } from '../native/addon.js'
 
-/** Bytes of pages per batch. */
+/** Bytes of pages that are read per batch. */
 const BATCH_SIZE = 1024 * 1024
 
 /**
@@ -21,7 +21,7 @@ export async function compareDatabaseChecksum(
   const { handle } = await openRegular(database)
   try {
     for (let first = 1; first <= commit; ) {
-      // The lock page has no checksum: a batch ends before it.
+      // The lock page has no checksum, so a batch ends before the lock page.
       const end = first <= lock && lock < first + most ? lock : first + most
       const pgnos = Uint32Array.from({ length: Math.min(end, commit + 1) - first }, (_, i) => first + i)
       const pages = new Uint8Array(pgnos.length * pageSize)

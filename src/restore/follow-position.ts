@@ -6,19 +6,23 @@ import type { Ownership } from '../fs/owner.js'
 import { formatTxid, parseTxid } from '../ltx/txid.js'
 import { outputExists } from './output.js'
 
-/** The position of a following database. */
+/** The position of a database that follows a replica. */
 export interface Position {
   readonly txid: number
   /**
-   * Time in ms since the epoch, from the header of its newest file: distinguishes the replica from
-   * one that was reset. Infinity: unknown.
+   * Time in the header of the newest applied LTX file, in milliseconds since the epoch. This time
+   * distinguishes the replica from a replica that was reset. Infinity means that the time is
+   * unknown.
    */
   readonly timestamp: number
 }
 
 /** A saved position. */
 export interface SavedPosition extends Position {
-  /** Litestream's own follower saved it, which records nothing in the database's header. */
+  /**
+   * Whether Litestream's own follower saved the position. Litestream's follower does not write the
+   * position to the header of the database.
+   */
   readonly isForeign: boolean
 }
 
@@ -27,8 +31,8 @@ function txidFile(output: string): string {
 }
 
 /**
- * Saves the TXID as text, in Litestream's form, and the timestamp as the file's mtime, as in a file
- * replica.
+ * Saves the position. The content of the -txid file is the TXID as text, in the form that
+ * Litestream uses. The modification time of the -txid file is the timestamp, as in a file replica.
  */
 export async function savePosition(
   output: string,
@@ -40,8 +44,8 @@ export async function savePosition(
 }
 
 /**
- * The position from which to continue; undefined: restore first. Throws OUTPUT_EXISTS for a
- * database without a saved position.
+ * Returns the position from which following continues, or undefined if the database must be
+ * restored first. Throws OUTPUT_EXISTS for a database without a saved position.
  */
 export async function resume(output: string, force: boolean): Promise<SavedPosition | undefined> {
   if (!(await outputExists(output)) || force) return undefined
@@ -61,8 +65,8 @@ export async function resume(output: string, force: boolean): Promise<SavedPosit
 }
 
 /**
- * The time of a position that this program saved is whole milliseconds; Litestream leaves the file
- * with the time at which it wrote it, which is not a time of the replica.
+ * Reads a saved position. This program saves a time in whole milliseconds. Litestream's follower
+ * does not set the modification time of the -txid file, so that time is not a time of the replica.
  */
 export async function savedPosition(output: string): Promise<SavedPosition> {
   const txid = parseTxid((await readRegular(txidFile(output))).toString('utf8').trim())
@@ -72,8 +76,8 @@ export async function savedPosition(output: string): Promise<SavedPosition> {
 }
 
 /**
- * A crash between a change and saving its TXID leaves the saved TXID behind the database, whose
- * header has the change.
+ * Returns the position of the database. If a crash happened after a change but before its TXID was
+ * saved, the saved TXID is lower than the TXID in the header of the database.
  */
 export function reconcile(output: string, { txid, timestamp }: Position, counter: number): Position {
   const ahead = (counter - (txid % 2 ** 32) + 2 ** 32) % 2 ** 32

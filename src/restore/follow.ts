@@ -13,12 +13,13 @@ import { restoreAnd } from './restore.js'
 export type { FollowOptions } from './follower.js'
 
 /**
- * Restores a database and then applies new files of the replica until the signal aborts. Any SQLite
- * may read the file at any time and sees only whole transactions; no program may write to it.
- * `<output>-txid` holds its TXID; if both files exist, following continues from there, also from
- * files of Litestream's own follower. No other process may restore to the output meanwhile. Throws
- * errors of restore, OUTPUT_EXISTS for a database without the -txid file, REPLICA_RESET if the
- * replica was reset, HYDRATION_CONFLICT if another program wrote to the database.
+ * Restores a database and then applies new LTX files of the replica until the signal aborts. Any
+ * program may read the database through SQLite at any time, and sees only complete transactions. No
+ * other program may write to the database. The file `<output>-txid` holds the TXID of the database.
+ * If the database and its -txid file exist, following continues from that TXID, even if
+ * Litestream's own follower wrote the files. No other process may restore to the output meanwhile.
+ * Throws errors of restore, OUTPUT_EXISTS for a database without the -txid file, REPLICA_RESET if
+ * the replica was reset, HYDRATION_CONFLICT if another program wrote to the database.
  */
 export async function follow(client: ReplicaClient, options: Resolved<FollowOptions>): Promise<void> {
   const { output, signal } = options
@@ -76,9 +77,9 @@ async function start(client: ReplicaClient, options: Resolved<FollowOptions>, cl
       )
     }
     await FollowerFile.prepare(temporary, txid)
-    // The -txid file is written after an old database is removed and before the new one is renamed:
-    // a -txid file without a database is harmless, but a database with the TXID of another one
-    // would be continued from the wrong position.
+    // The -txid file is written after the old database is removed and before the new database is
+    // renamed. A -txid file without a database is harmless. A database with the TXID of another
+    // database would be continued from the wrong position.
     await removeFile(output)
     await savePosition(output, { txid, timestamp }, await ownershipLike(temporary))
   }

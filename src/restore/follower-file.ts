@@ -15,25 +15,27 @@ import { sqliteCode } from '../sqlite/sqlite-error.js'
 import { writeHotJournal } from './hot-journal.js'
 import { PageFile } from './page-file.js'
 
-// Offsets in SQLite's database header, bytes.
+// Byte offsets of fields in the header of an SQLite database.
 const WRITE_VERSION = 18
 const CHANGE_COUNTER = 24
 const PAGE_COUNT = 28
 const VERSION_VALID_FOR = 92
 const HEADER_SIZE = 100
-/** File format version of databases with a rollback journal; 2 would be WAL. */
+/**
+ * File format version of databases with a rollback journal. Databases in WAL mode have version 2.
+ */
 const ROLLBACK_JOURNAL = 1
 
 /**
- * How long an attempt to lock waits for readers; new readers are excluded meanwhile. Blocks the
- * thread. Milliseconds.
+ * How long an attempt to lock the database waits for readers, in milliseconds. New readers are
+ * excluded during the attempt. The wait blocks the thread.
  */
 const LOCK_WAIT = 250
 
 /**
- * Sets the header fields of a database that is changed without SQLite: rollback-journal mode, so
- * that readers take locks; a change counter that differs for every TXID, so that they drop their
- * caches; and a valid page count.
+ * Sets the header fields of a database that is changed without SQLite. The header must say that the
+ * database is in rollback-journal mode, so that readers take locks. The change counter must differ
+ * for every TXID, so that readers discard their caches. The page count must be valid.
  */
 function patchHeader(header: Buffer, txid: number, commit: number): void {
   header[WRITE_VERSION] = ROLLBACK_JOURNAL
@@ -44,13 +46,14 @@ function patchHeader(header: Buffer, txid: number, commit: number): void {
 }
 
 /**
- * A local database that follows a replica and can be read by any SQLite at any time. Changes are
- * applied in the same steps as a rollback-journal commit of SQLite: exclusive lock, journal on
- * disk, pages, sync, journal deleted. After a crash at any point the file has the old state, which
- * the next connection restores from the journal, or the new state.
+ * A local database that follows a replica and that any program can read through SQLite at any time.
+ * A FollowerFile applies a change in the same steps as a rollback-journal commit of SQLite. These
+ * steps are the exclusive lock, the journal on disk, the pages, the sync, and the deletion of the
+ * journal. After a crash at any point, the file has either the new state or the old state. The next
+ * connection restores the old state from the journal.
  *
- * A process loses its locks on a file when it closes any of its descriptors. Therefore, this object
- * keeps its descriptor open, and closes it only while it holds no lock.
+ * A process loses its locks on a file when it closes any descriptor of that file. Therefore, a
+ * FollowerFile keeps its descriptor open, and closes the descriptor only while it holds no lock.
  */
 export class FollowerFile {
   readonly #path: string
@@ -60,7 +63,8 @@ export class FollowerFile {
   #counter: number
 
   /**
-   * Litestream's follower made the database: its header did not contain the TXID until now.
+   * Whether Litestream's follower made the database, so that its header did not contain the TXID
+   * before this object opened it.
    */
   readonly wasAdopted: boolean
 
@@ -74,11 +78,11 @@ export class FollowerFile {
   }
 
   /**
-   * Opens a database that this class made, that `prepare` was applied to, or that Litestream's own
-   * follower made; SQLite rolls back a write that a crash interrupted. `saved`: the content of the
-   * state file next to the database. Throws HYDRATION_CONFLICT for a database that another program
-   * wrote to, and DATABASE_BUSY if another program's follower left it in WAL mode and it is open
-   * elsewhere.
+   * Opens a database that this class or Litestream's own follower made, or that `prepare` was
+   * applied to. SQLite rolls back a write that a crash interrupted. `saved` is the content of the
+   * -txid file beside the database. Throws HYDRATION_CONFLICT for a database that another program
+   * wrote to. Throws DATABASE_BUSY if Litestream's follower left the database in WAL mode and
+   * another program has the database open.
    */
   static async open(
     file: string,
@@ -103,12 +107,12 @@ export class FollowerFile {
     }
   }
 
-  /** The low 32 bits of the database's TXID, from its header. */
+  /** The low 32 bits of the TXID in the header of the database. */
   get counter(): number {
     return this.#counter
   }
 
-  /** Prepares a restored database, which no connection has open, for following. */
+  /** Prepares a restored database for following. No connection may have the database open. */
   static async prepare(file: string, txid: number): Promise<void> {
     const handle = await openForUpdate(file)
     try {
@@ -123,11 +127,11 @@ export class FollowerFile {
   }
 
   /**
-   * Applies the LTX file that `bytes` returns, completely or not at all; calls `bytes` twice.
-   * Returns false if readers kept the database locked: try again. Throws HYDRATION_CONFLICT if
-   * another program has changed the database, PAGE_SIZE_MISMATCH, LTX_CORRUPT, also for pages that
-   * the database needs and the file lacks, and errors of the file system; the database is then
-   * unchanged.
+   * Applies an LTX file, completely or not at all. `bytes` returns the content of the LTX file and
+   * is called twice. Returns false if readers kept the database locked; the caller must then try
+   * again. Throws HYDRATION_CONFLICT if another program has changed the database. Throws
+   * PAGE_SIZE_MISMATCH, LTX_CORRUPT, and errors of the file system. LTX_CORRUPT also means that the
+   * LTX file lacks pages that the database needs. After an error, the database is unchanged.
    */
   async apply(bytes: () => AsyncIterable<Uint8Array>, label: string): Promise<boolean> {
     const { header, index } = await this.#survey(bytes, label)
@@ -153,14 +157,14 @@ export class FollowerFile {
       patchHeader(after, header.maxTxid, header.commit)
       await this.#handle.write(after, 0, HEADER_SIZE, 0)
       await syncHandle(this.#handle)
-      // Deleting the journal is the commit.
+      // The deletion of the journal commits the change.
       await removeFile(`${this.#path}-journal`)
       await syncDirectory(path.dirname(path.resolve(this.#path)))
       this.#counter = after.readUInt32BE(CHANGE_COUNTER)
       this.#db.exec('COMMIT')
     } catch (error) {
-      // Closes the connection, which releases the lock, but keeps the journal: the next connection
-      // restores the old pages from it.
+      // Closing the connection releases the lock, but keeps the journal. The next connection
+      // restores the old pages from the journal.
       this.#db.close()
       throw error
     }
@@ -172,7 +176,10 @@ export class FollowerFile {
     await this.#handle.close()
   }
 
-  /** Reads a whole LTX file once, so that no damaged file is ever applied in part. */
+  /**
+   * Reads a whole LTX file once before it is applied, so that no damaged LTX file is applied in
+   * part.
+   */
   async #survey(bytes: () => AsyncIterable<Uint8Array>, label: string) {
     const ltx = await decodeLtx(bytes(), label)
     if (ltx.header.pageSize !== this.#pageSize) {
@@ -211,18 +218,19 @@ export class FollowerFile {
 }
 
 /**
- * Litestream's follower sets the change counter to a random number and leaves the number that must
- * equal it as it was.
+ * Whether Litestream's follower wrote the header of the database. Litestream's follower sets the
+ * change counter to a random number, but does not change the version-valid-for number, which must
+ * equal the change counter.
  */
 function isOfOtherFollower(header: Buffer): boolean {
   return header.readUInt32BE(CHANGE_COUNTER) !== header.readUInt32BE(VERSION_VALID_FOR)
 }
 
 /**
- * Gives a database that Litestream's follower made the header that this class needs. Litestream
- * restores the database in WAL mode, and changes it to rollback-journal mode with the first change.
- * A change that was interrupted is completed by the next one, which contains all pages since
- * `txid`.
+ * Gives a database that Litestream's follower made the header that FollowerFile needs. Litestream
+ * restores the database in WAL mode, and changes the database to rollback-journal mode with the
+ * first change. If a crash interrupted a change of Litestream's follower, the next change completes
+ * it, because the next change contains all pages that changed after `txid`.
  */
 async function adopt(file: string, db: Connection, handle: FileHandle, txid: number): Promise<void> {
   if (((await stat(`${file}-wal`).catch(ignoreMissing))?.size ?? 0) > 0) throw conflict(file)
@@ -251,7 +259,7 @@ function ignoreMissing(error: unknown): undefined {
 
 function openDatabase(file: string): Connection {
   const db = findDriver().open(file, { busyTimeout: LOCK_WAIT })
-  // This first read rolls back a journal left by a crash.
+  // The first read of a connection rolls back a journal that a crash left.
   db.value('SELECT count(*) FROM sqlite_schema')
   return db
 }
@@ -268,8 +276,8 @@ function pageSizeOf(header: Buffer): number {
 }
 
 /**
- * The pages for the journal: page 1, the pages that will be overwritten, and those that will be
- * truncated.
+ * Returns the numbers of the pages for the journal. These pages are page 1, the pages that will be
+ * overwritten, and the pages that will be truncated.
  */
 function doomedPages(pgnos: Uint32Array, oldCommit: number, newCommit: number, pageSize: number): Uint32Array {
   const lock = lockPgno(pageSize)

@@ -24,45 +24,51 @@ import type { RestoreOptions } from './restore-options.js'
 export interface FollowOptions
   extends Pick<RestoreOptions, 'output' | 'integrityCheck' | 'parallelism' | 'onProgress' | 'force'> {
   /**
-   * Interval between two polls of the replica; default 1 s. Stores that can report changes also
-   * trigger a poll.
+   * Interval between two polls of the replica (default 1 s). If the store can report changes, each
+   * reported change also starts a poll.
    */
   readonly interval?: Duration
   /**
-   * The database is now at this TXID, after `files` more files of the replica; also called at the
-   * start.
+   * Called at the start, and when the database has reached a new TXID. `files` is the number of LTX
+   * files that were applied for this step.
    */
   readonly onAdvance?: (state: { readonly txid: number; readonly files: number }) => void
-  /** An error, for example a gap in the replica, after which following retries. */
+  /**
+   * Called with an error, for example a gap in the replica. The follower retries after the error.
+   */
   readonly onError?: (error: unknown) => void
-  /** The check of the restored database reported faults: see RestoreResult.warnings. */
+  /** Called if the check of the restored database reported faults. See RestoreResult.warnings. */
   readonly onWarning?: (warning: string) => void
-  /** Ends the following; its promise then resolves. */
+  /** Aborting the signal ends the following, and the promise then resolves. */
   readonly signal: AbortSignal
   /**
-   * Time limit: the first restore fails with TIMEOUT after it; a later poll, including what it
-   * applies, is cancelled, reported to `onError` and retried. Default: only the store's own
-   * deadlines.
+   * Time limit of the first restore and of each later poll. If the first restore exceeds the limit,
+   * the follower fails with TIMEOUT. If a later poll exceeds the limit, the poll and its changes
+   * are cancelled, reported to `onError` and retried. By default, only the time limits of the store
+   * apply.
    */
   readonly timeout?: Duration
 }
 
-/** Every this many polls, all levels are listed, not only level 0. */
+/** After this many polls of level 0, one poll lists all levels. */
 const FULL_POLL_EVERY = 30
 const RETRY_MOST = 60_000
-/** Interval between two attempts to get a lock that readers hold. Milliseconds. */
+/** Interval between two attempts to get a lock that readers hold, in milliseconds. */
 const LOCK_RETRY = 50
 
-/** Errors that a retry cannot fix. */
+/** Codes of the errors that a retry cannot fix. */
 const FATAL = ['REPLICA_RESET', 'HYDRATION_CONFLICT', 'PAGE_SIZE_MISMATCH', 'INVALID_ARGUMENT'] as const
 
-/** Applies new files of a replica to a database until its signal aborts. */
+/** Applies new LTX files of a replica to a database until its signal aborts. */
 export class Follower {
   readonly #client: ReplicaClient
   readonly #file: FollowerFile
   readonly #options: Resolved<FollowOptions>
   #at: Position
-  /** A file that ends at this position: while it is listed, the replica was not reset. */
+  /**
+   * An LTX file that ends at the position of the database. While the store lists that LTX file, the
+   * replica was not reset.
+   */
   #newest: LtxFileInfo | undefined
   #wake: (() => void) | undefined
 
@@ -81,7 +87,8 @@ export class Follower {
     for (let poll = 0; !signal.aborted; poll++) {
       let wait = interval
       try {
-        // The first poll lists all levels: files may have been compacted while no process followed.
+        // The first poll lists all levels, because LTX files may have been compacted before this
+        // process started to follow.
         const all = poll % FULL_POLL_EVERY === 0 || isFailing
         const step = withDeadline(`polling ${this.#client.url}`, { signal, timeout }, (linked = signal) => {
           return this.#step(all, linked)
@@ -100,7 +107,10 @@ export class Follower {
     }
   }
 
-  /** The watch lasts until the signal aborts; only its start is awaited. */
+  /**
+   * Starts the watch of the store, and resolves when the watch has started. The watch ends when the
+   * signal aborts.
+   */
   async #watch(): Promise<void> {
     const { signal, timeout } = this.#options
     const watch = async () => this.#client.watch?.(() => this.#wake?.(), { signal })
@@ -117,13 +127,17 @@ export class Follower {
     this.#wake = undefined
   }
 
-  /** Applies the next files; false if there are none. `all`: list all levels. */
+  /**
+   * Applies the next LTX files. Returns false if the replica has no next LTX file. With `all`,
+   * lists all levels.
+   */
   async #step(all: boolean, signal: AbortSignal): Promise<boolean> {
     const files = await this.#next(all, new Set(), signal)
     if (files.length === 0) return false
     let first: LtxFileInfo[] | undefined = files
     await planAround({
-      // If a file is missing or damaged, all levels are searched for others.
+      // If an LTX file is missing or damaged, the next plan searches all levels for other LTX
+      // files.
       plan: async (without) => {
         const chosen = first ?? (await this.#next(true, without, signal))
         first = undefined
@@ -135,13 +149,13 @@ export class Follower {
     return true
   }
 
-  /** The next files; usually L0 files, which need one listing. */
+  /** Returns the next LTX files. These are usually L0 files, which need only one listing. */
   async #next(all: boolean, without: ReadonlySet<string>, signal: AbortSignal): Promise<LtxFileInfo[]> {
     const from = this.#newest?.level === 0 ? this.#newest.minTxid : this.#at.txid + 1
     const level0: LtxFileInfo[] = []
     for await (const file of this.#client.list(0, { fromTxid: from, signal })) level0.push(file)
     const next = level0.filter(({ maxTxid }) => maxTxid > this.#at.txid)
-    // If the file applied last is still listed, the replica was not reset.
+    // If the store still lists the LTX file that was applied last, the replica was not reset.
     const newest = this.#newest
     const isKnown =
       newest?.level === 0 ? level0.some((file) => fileIdentity(file) === fileIdentity(newest)) : next.length === 0
@@ -154,8 +168,8 @@ export class Follower {
   }
 
   /**
-   * Checks that the replica was not reset: a replica that was reset ends before the database's
-   * TXID, or its files up to that TXID have times that do not fit. Throws REPLICA_RESET.
+   * Checks that the replica was not reset. A replica that was reset ends before the TXID of the
+   * database, or the times of its LTX files up to that TXID do not match. Throws REPLICA_RESET.
    */
   async #checkHistory(levels: FilesByLevel, signal: AbortSignal): Promise<void> {
     const { output } = this.#options
@@ -186,8 +200,9 @@ export class Follower {
       }
       times.set(file, found)
     }
-    // A snapshot has the time at which it was written, later than other files that end at its TXID:
-    // this database may come from a snapshot that is gone.
+    // The time of a snapshot is the time at which it was written, which is later than the time of
+    // other LTX files with the same TXID. The database may come from a snapshot that no longer
+    // exists.
     const earlier = [...times].filter(([{ level }, found]) => {
       return found <= timestamp && (reached < txid || level < SNAPSHOT_LEVEL)
     })
@@ -206,19 +221,19 @@ export class Follower {
     })
   }
 
-  /** Applies files as one change, as soon as readers release their locks. */
+  /** Applies LTX files as one change as soon as readers release their locks. */
   async #advance(files: readonly LtxFileInfo[], signal: AbortSignal): Promise<void> {
     const { output, onAdvance } = this.#options
     const newest = files.at(-1)!
-    // Merges into one local file, because it is read twice, and the network should not delay the
-    // holder of the lock.
+    // The LTX files are merged into one local file, because `apply` reads that file twice and must
+    // not wait for the network while it holds the lock.
     const { path: spool, handle } = await createTemporary(output)
     try {
       const { header, bytes } = await mergeLtx(files.map((file) => sourceOf(this.#client, file, { signal })))
       for await (const chunk of bytes) await handle.writeFile(chunk)
       const read = () => handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 })
-      // Errors in the merged file are attributed to the newest file: the others were checked while
-      // they were merged.
+      // An error in the merged file is reported for the newest LTX file, because the other LTX
+      // files were checked while they were merged.
       while (!(await this.#file.apply(read, fileLabel(this.#client, newest)))) {
         throwIfAborted(signal, `applying to ${output}`)
         await pause(LOCK_RETRY, signal)

@@ -4,24 +4,26 @@ import type { PageIndex } from '../ltx/page-index.js'
 import { native } from '../native/addon.js'
 
 /**
- * Bytes of one ranged read: large enough that a round trip is negligible, small enough to hold
- * several in memory.
+ * Bytes of one ranged read. A segment is so large that the time of a round trip is negligible, and
+ * so small that several segments fit into memory.
  */
 export const SEGMENT_SIZE: number = 2 * 1024 * 1024
 
-/** Bounds the pages that a segment of small frames decodes to. */
+/** Maximum number of pages that one segment of small frames decodes to. */
 export const SEGMENT_PAGES = 8192
 
-/** Consecutive frames of a file, by their positions in the page index: `from` to `to` - 1. */
+/**
+ * Consecutive frames of an LTX file, from position `from` to position `to` - 1 in the page index.
+ */
 export interface FrameSegment {
   readonly from: number
   readonly to: number
-  /** Bytes in the file. */
+  /** Offset of the segment in the LTX file, in bytes. */
   readonly offset: number
   readonly length: number
 }
 
-/** Divides the page block of a file into segments of whole frames. */
+/** Divides the page block of an LTX file into segments of whole frames. */
 export function frameSegments({ count, offsets, sizes }: PageIndex): FrameSegment[] {
   const segments: FrameSegment[] = []
   for (let from = 0; from < count; ) {
@@ -35,21 +37,24 @@ export function frameSegments({ count, offsets, sizes }: PageIndex): FrameSegmen
   return segments
 }
 
-/** CRC of the frames of a segment, as the file checksum sums them, and the number of bytes summed. */
+/**
+ * The CRC of the frames of a segment, in the form from which the file checksum is combined, and the
+ * number of bytes that the CRC covers.
+ */
 export interface SegmentSum {
   readonly crc: bigint
   readonly length: number
 }
 
 /**
- * Whether the sums of its segments say everything about a file: a snapshot with database checksums
- * must be decoded in order.
+ * Whether the CRCs of the segments are enough to verify an LTX file. A snapshot with database
+ * checksums is not verified by segments, because it must be decoded in order.
  */
 export function isSummedBySegments({ header }: FileLayout): boolean {
   return (header.flags & FLAG_NO_CHECKSUM) !== 0 || header.minTxid !== 1
 }
 
-/** Whether a file of these frames has the file checksum that it ends with. */
+/** Whether the CRCs of the segments match the file checksum in the trailer. */
 export function hasFileChecksum({ sums }: FileLayout, segments: readonly SegmentSum[]): boolean {
   let crc = sums.header
   for (const segment of segments) crc = native.combineCrc64(crc, segment.crc, segment.length)

@@ -8,15 +8,16 @@ import { ownershipLike } from '../fs/owner.js'
 
 // https://www.sqlite.org/fileformat2.html#the_rollback_journal
 const MAGIC = Buffer.from('d9d505f920a163d7', 'hex')
-/** Sector size in the journal header, bytes; the header fills one sector. */
+/** Sector size in the journal header, in bytes. The journal header fills one sector. */
 const SECTOR_SIZE = 512
 
-/** Bytes of pages read and journalled per batch. */
+/** Bytes of pages that are read and written to the journal per batch. */
 const BATCH_SIZE = 1024 * 1024
 
 /**
- * The sum of every 200th byte from the end of the page; it shows SQLite how far a journal was
- * written before a crash.
+ * Returns the checksum of a page in the journal, which is the sum of every 200th byte from the end
+ * of the page. After a crash, SQLite uses these checksums to find out how far the journal was
+ * written.
  */
 function pageSum(nonce: number, page: Uint8Array): number {
   let sum = nonce
@@ -25,10 +26,11 @@ function pageSum(nonce: number, page: Uint8Array): number {
 }
 
 /**
- * Writes a rollback journal beside a database, as SQLite would before it changes these pages: the
- * database has `commit` pages, and `pgnos` will be overwritten or truncated. When the promise
- * resolves, the journal is on disk: unless it is deleted first, the next connection restores all
- * pages and the old size. Requires SQLite's exclusive lock.
+ * Writes a rollback journal beside a database, as SQLite would before it changes pages. The
+ * database has `commit` pages, and the pages `pgnos` will be overwritten or truncated. When the
+ * promise resolves, the journal is on disk. Unless the journal is deleted first, the next
+ * connection restores the pages and the old size of the database. The caller must hold SQLite's
+ * exclusive lock.
  */
 export async function writeHotJournal(
   database: string,
@@ -37,7 +39,8 @@ export async function writeHotJournal(
   commit: number,
   pgnos: Uint32Array,
 ): Promise<void> {
-  // No other process has a journal now; an empty one may be left from a crash.
+  // The caller holds the exclusive lock, so no other process has a journal. A crash may have left
+  // an empty journal.
   const journal = await openOwn(`${database}-journal`, await ownershipLike(database))
   try {
     await journal.truncate(0)

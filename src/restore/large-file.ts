@@ -11,10 +11,15 @@ import {
 } from './frame-segments.js'
 import { type FileRange, NO_RANGE, type PageFile } from './page-file.js'
 
-/** Bytes of decoded pages that are written at once: they fit into the cache of a processor. */
+/**
+ * Bytes of decoded pages that are written at once. These pages fit into the cache of a processor.
+ */
 const ROOM = 512 * 1024
 
-/** The memory for one segment; reused, because new memory costs more than the decoding. */
+/**
+ * The memory for one segment. The memory is reused, because allocating new memory takes longer than
+ * decoding a segment.
+ */
 export class SegmentBuffers {
   readonly frames = new Uint8Array(SEGMENT_SIZE)
   readonly wanted = new Uint8Array(SEGMENT_PAGES)
@@ -25,24 +30,31 @@ export class SegmentBuffers {
   }
 }
 
-/** Segments whose pages stay in the page cache until they are on the disk, for each file. */
+/**
+ * Number of segments per LTX file whose pages stay in the page cache of the operating system until
+ * they are on disk.
+ */
 const CACHED_SEGMENTS = 16
 
 /**
- * A file whose segments are decoded on the threads of libuv's pool, several at a time and in any
- * order. Its checksum is put together at the end.
+ * An LTX file whose segments are decoded on the threads of libuv's pool. Several segments are
+ * decoded at a time, in any order. The checksum of the LTX file is combined from the CRCs of its
+ * segments at the end.
  */
 export class LargeFile {
   readonly layout: FileLayout
   readonly segments: readonly FrameSegment[]
-  /** Pages written so far. */
+  /** Number of pages that were written. */
   written = 0
   readonly #sums: (SegmentSum | undefined)[]
   readonly #uncached: boolean
   readonly #flushed: FileRange[] = []
   #left: number
 
-  /** `uncached`: pages that are on the disk are dropped from the page cache. */
+  /**
+   * With `uncached`, pages that are on disk are removed from the page cache of the operating
+   * system.
+   */
   constructor(layout: FileLayout, { uncached }: { readonly uncached: boolean }) {
     this.layout = layout
     this.#uncached = uncached
@@ -51,19 +63,20 @@ export class LargeFile {
     this.#left = this.segments.length
   }
 
-  /** Whether no segment is left. */
+  /** Whether all segments were read. */
   get isRead(): boolean {
     return this.#left === 0
   }
 
-  /** Whether every segment was right, and with them the whole file. */
+  /** Whether all segments are undamaged and the checksum of the LTX file is correct. */
   get isSound(): boolean {
     const sums = this.#sums.filter((sum) => sum !== undefined)
     return sums.length === this.segments.length && hasFileChecksum(this.layout, sums)
   }
 
   /**
-   * Writes the pages of segment `i`, whose bytes are `frames`, that `isWanted` selects.
+   * Writes the pages of segment `i` that `isWanted` selects. `frames` is the content of the
+   * segment.
    */
   async write(
     i: number,
@@ -91,8 +104,9 @@ export class LargeFile {
   }
 
   /**
-   * The range of a segment's pages. None if most of them come from other files: pages that lie
-   * apart are written to the disk together with those between them.
+   * Returns the range of the output that contains the pages of a segment. Returns an empty range if
+   * most pages in that range come from other LTX files, because a flush of the range would also
+   * write those pages.
    */
   #rangeOf(pgnos: Uint32Array, wanted: number): FileRange {
     const { pageSize } = this.layout.header

@@ -16,8 +16,8 @@ import { replicaFolder } from '../storage/replica-folder.js'
 const SIDECARS = ['-wal', '-shm', '-journal']
 
 /**
- * Whether a non-empty database exists at `output`. Throws OUTPUT_EXISTS if it is not a regular
- * file.
+ * Whether a non-empty database exists at `output`. Throws OUTPUT_EXISTS if `output` is not a
+ * regular file.
  */
 export async function outputExists(output: string): Promise<boolean> {
   try {
@@ -28,8 +28,9 @@ export async function outputExists(output: string): Promise<boolean> {
 }
 
 /**
- * Throws OUTPUT_EXISTS instead of restoring over a database, or beside the WAL or journal of a
- * deleted one, which SQLite would apply to the restored database.
+ * Throws OUTPUT_EXISTS if a restore would replace a database without `force`. Throws OUTPUT_EXISTS
+ * also if the WAL or journal of a deleted database exists, because SQLite would apply it to the
+ * restored database.
  */
 export async function guardOutput(output: string, force: boolean): Promise<void> {
   const exists = await outputExists(output)
@@ -52,10 +53,13 @@ export async function guardOutput(output: string, force: boolean): Promise<void>
   }
 }
 
-/** Folders of a replica in which only the files of a replica may be: Litestream 0.5's and 0.3's. */
+/**
+ * Folders of a replica that may contain only the files of the replica. Litestream 0.5 uses `ltx`,
+ * and Litestream 0.3 uses `generations`.
+ */
 const OWN_FOLDERS = ['ltx', 'generations']
 
-/** Throws INVALID_ARGUMENT if the output is in a folder of the replica that holds its files. */
+/** Throws INVALID_ARGUMENT if the output is inside one of these folders of the replica. */
 export function refuseInsideReplica(output: string, client: ReplicaClient): void {
   const folder = replicaFolder(client)
   if (!folder) return
@@ -77,8 +81,8 @@ async function statIfThere(file: string): Promise<Stats | undefined> {
 }
 
 /**
- * Removes the files that SQLite keeps beside a database. Call it before another database gets its
- * name, never after.
+ * Removes the files that SQLite keeps beside a database. Call `removeSidecars` before another
+ * database gets the name of this database, never after.
  */
 export async function removeSidecars(database: string): Promise<void> {
   for (const suffix of SIDECARS) await removeFile(database + suffix)
@@ -96,8 +100,8 @@ export class OutputClaim {
   }
 
   /**
-   * Creates the folder of the output, and removes files of killed restores. Throws OUTPUT_BUSY,
-   * OUTPUT_EXISTS.
+   * Takes the exclusive right to write an output. Creates the folder of the output, and removes
+   * files that killed restores left. Throws OUTPUT_BUSY, OUTPUT_EXISTS.
    */
   static async take(output: string, options: TargetLockOptions): Promise<OutputClaim> {
     try {

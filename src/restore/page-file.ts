@@ -9,12 +9,12 @@ import { systemError } from '../util/system-error.js'
 import type { SegmentSum } from './frame-segments.js'
 
 /**
- * After this many bytes the kernel is asked to start writing, so that the disk works while pages
- * are still decoded.
+ * After this many written bytes, the operating system is asked to write them to the disk. The disk
+ * then works while further pages are decoded.
  */
 const FLUSH_EVERY = 64 * 1024 * 1024
 
-/** A range of the file in bytes; empty if the size is 0. */
+/** A range of the database file in bytes. A range of size 0 is empty. */
 export interface FileRange {
   readonly position: number
   readonly size: number
@@ -22,20 +22,22 @@ export interface FileRange {
 
 export const NO_RANGE: FileRange = { position: 0, size: 0 }
 
-/** Consecutive frames of a file, and their entries in its page index. */
+/** Consecutive frames of an LTX file, with their entries in the page index. */
 export interface EncodedPages {
   readonly frames: Uint8Array
   readonly pgnos: Uint32Array
   readonly sizes: Uint32Array
-  /** By position: 0 for a page that is not written. */
+  /**
+   * For each frame, 1 if its page is written to the database file, or 0 if the page is not written.
+   */
   readonly wanted: Uint8Array
-  /** Room for decoded pages, two or more. */
+  /** Memory for two or more decoded pages. */
   readonly room: Uint8Array
 }
 
 /**
- * A database file under construction: pages are written in place and in any order; unwritten pages
- * read as zeros.
+ * A database file under construction. Pages are written in place and in any order. Pages that were
+ * not written read as zeros.
  */
 export class PageFile {
   readonly #handle: FileHandle
@@ -44,14 +46,14 @@ export class PageFile {
   #unflushed = 0
   #flushing: Promise<void> | undefined
 
-  /** `handle` is the open file at `path`; the caller closes it. */
+  /** `handle` is the open file at `path`. The caller closes `handle`. */
   constructor(handle: FileHandle, path: string, pageSize: number) {
     this.#handle = handle
     this.#path = path
     this.#pageSize = pageSize
   }
 
-  /** Opens `path`, which must exist. */
+  /** Opens the database file at `path`, which must exist. */
   static async open(path: string, pageSize: number): Promise<PageFile> {
     try {
       return new PageFile(await openForUpdate(path), path, pageSize)
@@ -60,7 +62,7 @@ export class PageFile {
     }
   }
 
-  /** Truncates or extends the file to `commit` pages. */
+  /** Truncates or extends the database file to `commit` pages. */
   async resize(commit: number): Promise<void> {
     try {
       await this.#handle.truncate(commit * this.#pageSize)
@@ -70,8 +72,8 @@ export class PageFile {
   }
 
   /**
-   * Writes the pages of a batch that `wanted` selects, adjacent ones together, and returns their
-   * number. The buffers may be reused when it resolves.
+   * Writes the pages of a batch that `wanted` selects. Adjacent pages are written together. Returns
+   * the number of written pages. The caller may reuse the buffers when the promise resolves.
    */
   async write({ pgnos, pages, count }: PageBatch, wanted: (pgno: number) => boolean = () => true): Promise<number> {
     const mask = new Uint8Array(count)
@@ -85,10 +87,11 @@ export class PageFile {
   }
 
   /**
-   * Decodes frames of a file, and writes the pages that `wanted` has. `flush`: a range of the
-   * database that the disk is asked to write then; `drop`: a range flushed before, whose memory in
-   * the page cache is used again. Returns undefined if the frames are damaged or others than those
-   * of the index; some pages may have been written. The arrays may be reused when it resolves.
+   * Decodes frames of an LTX file, and writes the pages that `pages.wanted` selects. `flush` is a
+   * range of the database file that the disk is asked to write after the pages were written. `drop`
+   * is a range that was flushed earlier, and is removed from the page cache of the operating
+   * system. Returns undefined if the frames are damaged or do not match the page index; some pages
+   * may then have been written. The caller may reuse the arrays when the promise resolves.
    */
   async writeFrames(pages: EncodedPages, flush: FileRange, drop: FileRange): Promise<SegmentSum | undefined> {
     const { frames, pgnos, sizes, wanted, room } = pages
@@ -98,7 +101,8 @@ export class PageFile {
     const status = await native.writeFrames(fd, this.#pageSize, frames, pgnos, sizes, wanted, room, result, ranges)
     if (status > 0) throw this.#failed(systemError(status, 'write'))
     if (status !== 0) return undefined
-    // Elsewhere the ranges are ignored.
+    // Only Linux uses the ranges `flush` and `drop`. On other systems, the whole file is flushed at
+    // intervals.
     if (process.platform !== 'linux') this.#wrote(pgnos.length)
     return { crc: result[0]!, length: Number(result[1]!) }
   }
@@ -108,7 +112,10 @@ export class PageFile {
     if (this.#unflushed >= FLUSH_EVERY && !this.#flushing) this.#flush()
   }
 
-  /** A failure here also fails sync(), which waits for it. */
+  /**
+   * Starts to write the file to the disk. A failure of this write also fails sync(), which waits
+   * for it.
+   */
   #flush(): void {
     this.#unflushed = 0
     this.#flushing = datasyncHandle(this.#handle).finally(() => {

@@ -18,29 +18,34 @@ export interface PublishOptions {
   readonly signal: AbortSignal
 }
 
-/** The steps that differ between restores; each receives the temporary path of the file. */
+/** The steps that differ between restores. Each step receives the path of the temporary file. */
 export interface PublishSteps<T> {
   build(temporary: string): Promise<T>
   /**
-   * Maximum permission bits of a new file, known after it is built; a replaced file keeps its own.
+   * Returns the maximum permission bits of a new output file, which are known after `build`. A file
+   * that replaces another file gets the permission bits of that file.
    */
   maxMode(): number
-  /** Returns an error for a file that must not be published, and is kept as `kept` instead. */
+  /**
+   * Returns an error for a temporary file that must not become the output. This temporary file is
+   * then kept under the name `kept`.
+   */
   check(temporary: string, built: T): Promise<((kept: string) => LitestreamError) | undefined>
-  /** The last step before the rename. */
+  /** The last step before the temporary file is renamed. */
   finish(temporary: string, built: T): Promise<void>
 }
 
 /**
- * Lets `build` fill a temporary file, checks it, and renames it when it is complete and on disk.
- * After a failure no file is left, except one that `check` refused. Returns the result of `build`.
- * Throws OUTPUT_EXISTS, OUTPUT_BUSY if the existing database is in use, and errors of the steps.
+ * Lets `build` fill a temporary file, checks the temporary file, and renames it to the output when
+ * it is complete and on disk. After a failure, no temporary file is left, except a file that
+ * `check` refused. Returns the result of `build`. Throws OUTPUT_EXISTS, OUTPUT_BUSY if the existing
+ * database is in use, and errors of the steps.
  */
 export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>): Promise<T> {
   const { claim, force, signal } = options
   const output = claim.path
   await guardOutput(output, force)
-  // Checked early, so that a database in use is detected before a long download.
+  // The lock is tried before `build`, so that a database in use is detected before a long download.
   const release = await takeAccess(output)
   release()
   const { temporary, newMode } = await create(output)
@@ -53,7 +58,7 @@ export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>
     await syncHandle(temporary.handle)
     await temporary.handle.close()
     if (refusal) throw refusal(await keep(temporary.path, output))
-    // Another program may have created a database meanwhile.
+    // Another program may have created a database at the output meanwhile.
     await guardOutput(output, force)
     await replace(temporary.path, output, () => steps.finish(temporary.path, built))
     return built
@@ -67,8 +72,8 @@ export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>
 }
 
 /**
- * `newMode`: the mode of a file that this process creates. Until the end only its owner can read
- * it.
+ * Creates the temporary file, which only its owner can read until the restore ends. `newMode` is
+ * the mode that this process gives to new files.
  */
 async function create(output: string): Promise<{ readonly temporary: Temporary; readonly newMode: number }> {
   try {
@@ -82,8 +87,8 @@ async function create(output: string): Promise<{ readonly temporary: Temporary; 
 }
 
 /**
- * A replaced file keeps its owner and mode; a new file that root creates belongs to the owner of
- * the folder.
+ * Gives the temporary file its owner and mode. If an output exists, the temporary file gets the
+ * owner and mode of the output. A new file that root creates gets the owner of the folder.
  */
 async function own({ handle }: Temporary, output: string, newMode: number): Promise<void> {
   const { stats } = await resolveTarget(output)
@@ -96,8 +101,8 @@ async function own({ handle }: Temporary, output: string, newMode: number): Prom
 }
 
 /**
- * Renames a refused file to a name beside the output, replacing one that was kept before. Returns
- * the name.
+ * Renames a refused file to a name beside the output, and returns that name. An earlier refused
+ * file with the same name is replaced.
  */
 async function keep(temporary: string, output: string): Promise<string> {
   await removeKept(output)
@@ -117,8 +122,8 @@ async function replace(temporary: string, output: string, finish: () => Promise<
   try {
     await finish()
     await removeSidecars(output)
-    // On disk before the rename: after a power cut SQLite would otherwise apply the old WAL to the
-    // new database.
+    // The removal of the old WAL must be on disk before the rename. After a power cut, SQLite would
+    // otherwise apply the old WAL to the new database.
     await syncDirectory(directory)
     await renameDurably(temporary, output)
   } finally {

@@ -10,7 +10,7 @@ import type { RestoreSource } from './source.js'
 import { assembleV3 } from './v3/assemble.js'
 
 export type Restored = Pick<RestoreResult, 'txid' | 'bytes' | 'plan' | 'legacy' | 'warnings'> & {
-  /** Milliseconds since the epoch. */
+  /** Time of the restored state, in milliseconds since the epoch. */
   readonly timestamp: number
 }
 
@@ -19,11 +19,14 @@ export interface RestoreJob {
   /** The result of a dry run. */
   readonly planned: Restored
   /**
-   * Maximum permission bits of a new database, so that no more users can read it than could read
-   * the replica's files.
+   * Maximum permission bits of a new database. With these bits, no user can read the database who
+   * could not read the files of the replica.
    */
   readonly maxMode: number
-  /** Fills the file at `temporary`, which exists and is empty; verifies every checksum. */
+  /**
+   * Writes the database to the file at `temporary`, which exists and is empty, and verifies every
+   * checksum.
+   */
   build(temporary: string): Promise<Restored>
 }
 

@@ -5,84 +5,102 @@ import type { Resolved } from '../util/check-arguments.js'
 import type { Instant } from '../util/timestamp.js'
 import type { AssemblyProgress } from './assembly.js'
 
-/** `txid` or `timestamp`, not both; without them, the newest state is restored. */
+/**
+ * The options of a restore. `txid` and `timestamp` must not both be set. Without `txid` and
+ * `timestamp`, the newest state is restored.
+ */
 export interface RestoreOptions {
-  /** Exactly this TXID. */
+  /** Restores the state after the transaction with exactly this TXID. */
   readonly txid?: number
-  /** The last state before this time. */
+  /** Restores the last state before this time. */
   readonly timestamp?: Instant
   /**
-   * Path of the database; its folder is created if needed. For a symbolic link, its target is
-   * written.
+   * Path of the database to write. The folder of the database is created if it does not exist. If
+   * the path is a symbolic link, the restore writes to its target.
    */
   readonly output: string
-  /** Replace an existing database, and delete a WAL or journal beside it. */
+  /** If true, the restore replaces an existing database, and deletes a WAL or journal beside it. */
   readonly force?: boolean
-  /** Do nothing if the output exists; wait for another process that is restoring to it. */
+  /**
+   * If true, the restore does nothing if the output exists. If another process is restoring to the
+   * output, the restore waits for that process.
+   */
   readonly ifDbNotExists?: boolean
-  /** Do nothing if the replica has no files. */
+  /** If true, the restore does nothing if the replica has no files. */
   readonly ifReplicaExists?: boolean
   /**
-   * `quick` or `full`: faults found by the check are an error, and the database is kept beside the
-   * output. Default: a quick check, whose findings are warnings.
+   * SQLite's check of the restored database. With `quick` or `full`, faults that the check finds
+   * are an error, and the database is kept beside the output. By default, the restore runs a quick
+   * check, whose findings are warnings.
    */
   readonly integrityCheck?: IntegrityCheck
-  /** Maximum number of concurrent requests; default 8. */
+  /** Maximum number of concurrent requests to the store (default 8). */
   readonly parallelism?: number
-  /** Only plan; write nothing. */
+  /** If true, the restore only makes a plan and writes no file. */
   readonly dryRun?: boolean
-  /** Called with the progress; see RestoreProgress. */
+  /** Called with the progress of the restore; see RestoreProgress. */
   readonly onProgress?: (progress: RestoreProgress) => void
-  /** Aborts the restore; its promise then rejects. */
+  /** Aborting the signal aborts the restore, and the promise then rejects. */
   readonly signal?: AbortSignal
 }
 
 export type RestoreProgress =
-  /** Another process is restoring to the output; only with `ifDbNotExists`. */
+  /**
+   * The restore waits for another process that is restoring to the same output. This phase needs
+   * `ifDbNotExists`.
+   */
   | { readonly phase: 'wait' }
   | ({ readonly phase: 'pages' } & AssemblyProgress)
-  /** For Litestream 0.3's format: number of objects processed so far, and in total. */
+  /**
+   * The restore processes the objects of a replica in Litestream 0.3's format. `written` is the
+   * number of processed objects, and `total` is the number of all objects.
+   */
   | { readonly phase: 'objects'; readonly written: number; readonly total: number }
   | { readonly phase: 'check'; readonly check: 'quick' | 'full' }
 
 export interface RestoreResult {
   /**
-   * `restored`, `planned` (dry run), or why nothing was done: the output exists, the replica is
-   * empty.
+   * The outcome of the restore. `planned` is the outcome of a dry run. `output-exists` and
+   * `no-replica` mean that the restore did nothing, because the output exists or the replica has no
+   * files.
    */
   readonly status: 'restored' | 'planned' | 'output-exists' | 'no-replica'
   /** Path of the database. */
   readonly dbPath: string
   /**
-   * The TXID of the restored state; 0 if nothing was done, and for Litestream 0.3, which had no
-   * TXIDs.
+   * The TXID of the restored state. The TXID is 0 if the restore did nothing, and for Litestream
+   * 0.3, which had no TXIDs.
    */
   readonly txid: number
   /**
-   * The time of that state: from the LTX header if restored, from the listing if planned. The epoch
-   * if nothing was done.
+   * The time of the restored state. After a restore, the time comes from the LTX header; after a
+   * dry run, the time comes from the listing. If the restore did nothing, the time is the epoch.
    */
   readonly timestamp: Date
   /** Size of the database in bytes. */
   readonly bytes: number
   /** Duration of the restore. */
   readonly durationMs: number
-  /** The files, oldest state first; empty if it was restored from Litestream 0.3's format. */
+  /**
+   * The LTX files of the plan, oldest state first. The list is empty if Litestream 0.3's format was
+   * restored.
+   */
   readonly plan: readonly LtxFileInfo[]
-  /** If Litestream 0.3's format was restored: the generation and the last WAL index. */
+  /** The generation and the last WAL index, if Litestream 0.3's format was restored. */
   readonly legacy?: { readonly generation: string; readonly index: number }
-  /** The check that was run. */
+  /** The check that the restore ran. */
   readonly integrityCheck: IntegrityCheck
-  /** The result of the check; absent if none was run. */
+  /** The result of the check. Absent if the restore ran no check. */
   readonly integrity?: IntegrityReport
   /**
-   * Sentences for the user: damaged files of the replica for which others were read, and faults
-   * that the check found in a database whose bytes are identical to the primary's.
+   * Sentences for the user. A warning names a damaged LTX file that the restore replaced by other
+   * LTX files, or a fault that the check found. Such a fault also exists in the primary's database,
+   * because all checksums of the restored database match.
    */
   readonly warnings: readonly string[]
 }
 
-/** Throws INVALID_ARGUMENT. */
+/** Throws INVALID_ARGUMENT for invalid options of a restore. */
 export function validateRestore({ txid, timestamp, parallelism = 8 }: Resolved<RestoreOptions>): void {
   const fault =
     txid !== undefined && timestamp !== undefined

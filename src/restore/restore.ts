@@ -11,12 +11,12 @@ import { type RestoreOptions, type RestoreResult, validateRestore } from './rest
 import { chooseSource, type RestoreSource } from './source.js'
 
 /**
- * Restores a database from a replica: to the newest state, or to a TXID or time. The database is
- * written beside the output with a random name, checked, and renamed when it is complete and on
+ * Restores a database from a replica to the newest state, or to a TXID or time. The database is
+ * written beside the output under a random name, checked, and renamed when it is complete and on
  * disk. After a failure no file is left, except a database that an explicit `integrityCheck`
- * refused. A replaced database passes on its owner and mode. Throws OUTPUT_EXISTS, OUTPUT_BUSY,
- * REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH,
- * INTEGRITY_CHECK_FAILED, ABORTED, and errors of the store.
+ * refused. If the restore replaces a database, the new database gets the owner and mode of the
+ * replaced database. Throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP,
+ * LTX_CORRUPT, PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, ABORTED, and errors of the store.
  *
  * @example
  * const client = await openReplicaClient('s3://bucket/app.db')
@@ -27,9 +27,12 @@ export function restore(client: ReplicaClient, options: Resolved<RestoreOptions>
 }
 
 export interface RestoreHooks {
-  /** A claim of the output that the caller already holds, and keeps. */
+  /**
+   * The right to write the output, if the caller already holds that right and keeps it after the
+   * restore.
+   */
   readonly claim?: OutputClaim
-  /** The last step before the rename; receives the temporary path of the database. */
+  /** The last step before the rename, which receives the temporary path of the database. */
   finish?(temporary: string, restored: Pick<Restored, 'txid' | 'timestamp'>): Promise<void>
 }
 
@@ -72,7 +75,7 @@ export async function restoreAnd(
   const onWait = () => onProgress?.({ phase: 'wait' })
   const claim = hooks.claim ?? (await OutputClaim.take(output, { wait: ifDbNotExists, onWait, signal }))
   try {
-    // The process that was waited for has restored the database.
+    // Another process, for which this restore has waited, has restored the database.
     if (ifDbNotExists && (await outputExists(output))) return nothing('output-exists')
     let checked: Checked = UNCHECKED
     const restored = await publish(
@@ -105,8 +108,8 @@ function checkOf({ integrityCheck = 'quick' }: Resolved<RestoreOptions>): Integr
 }
 
 /**
- * Runs the check. Faults that the check finds exist on the primary too: the checksums of all files
- * were verified.
+ * Runs SQLite's check of the restored database. The checksums of all files were verified, so every
+ * fault that the check finds also exists in the primary's database.
  */
 async function check(temporary: string, options: Resolved<RestoreOptions>, signal: AbortSignal): Promise<Checked> {
   const integrityCheck = checkOf(options)
@@ -120,8 +123,8 @@ async function check(temporary: string, options: Resolved<RestoreOptions>, signa
 export type HydrateOptions = Pick<RestoreOptions, 'output' | 'force' | 'parallelism' | 'onProgress' | 'signal'>
 
 /**
- * Fetches a full copy of a replica's newest state: a restore without SQLite's check, unless it is
- * requested.
+ * Fetches a full copy of the newest state of a replica. `hydrateFile` is a restore without SQLite's
+ * check, unless `integrityCheck` requests the check.
  */
 export function hydrateFile(
   client: ReplicaClient,

@@ -4,20 +4,23 @@ import { abortError, linkAbort } from '../util/abort.js'
 import { SEGMENT_SIZE } from './frame-segments.js'
 
 export interface SegmentOptions {
-  /** Limits the running reads of all files that share it. */
+  /** Limits the number of concurrent reads of all files that share this queue. */
   readonly queue: PQueue
   readonly signal: AbortSignal
-  /** Free segments; they are reused, which saves the kernel from allocating pages. */
+  /**
+   * Free buffers for segments. Reusing the buffers saves the operating system from allocating
+   * memory pages.
+   */
   readonly buffers: Uint8Array[]
-  /** Called with the size of each segment that arrived. */
+  /** Called with the size of each piece that arrived, in bytes. */
   readonly onFetched?: (bytes: number) => void
 }
 
 /**
- * Reads pieces of a file, given as [offset, length], in parallel ahead of the consumer, at most as
- * many as the queue runs concurrently, and yields them in order. One stream of a store is slower
- * than several; the pieces read ahead bound the memory. A piece is valid until the next one is
- * requested.
+ * Reads pieces of a file in parallel before the consumer requests them, and yields the pieces in
+ * order. Each piece is given as [offset, length]. The number of pieces that are read in advance
+ * equals the concurrency of the queue, which limits the memory. Several parallel requests to a
+ * store are faster than one request. A piece is valid until the consumer requests the next piece.
  */
 export async function* readAhead(
   client: ReplicaClient,
@@ -25,7 +28,7 @@ export async function* readAhead(
   ranges: Iterable<readonly [offset: number, length: number]>,
   { queue, signal, buffers, onFetched }: SegmentOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  // A separate controller, so that a consumer that stops early also cancels the remaining reads.
+  // With a separate AbortController, a consumer that stops early also cancels the remaining reads.
   const stop = new AbortController()
   const unlink = linkAbort(signal, stop)
   const either = stop.signal
@@ -44,7 +47,7 @@ export async function* readAhead(
       buffers.push(into)
       return { data }
     })
-    // Awaited below, unless another read failed first.
+    // The loop below awaits this read, unless another read failed first.
     read.catch(() => {})
     pending.push(read)
   }
@@ -62,7 +65,7 @@ export async function* readAhead(
   }
 }
 
-/** Divides a file of `size` bytes into segments. */
+/** Divides a file of `size` bytes into segments, and yields [offset, length] for each segment. */
 export function* segmentsOf(size: number): Generator<readonly [number, number]> {
   for (let at = 0; at < size; at += SEGMENT_SIZE) yield [at, Math.min(SEGMENT_SIZE, size - at)]
 }

@@ -5,16 +5,19 @@ import type { Resolved } from '../util/check-arguments.js'
 import { listV3, newestTime, selectV3, type V3Plan } from './v3/objects.js'
 
 /**
- * The source of a restore: LTX files, or files that Litestream 0.3 wrote to the same URL before.
+ * The files from which a restore reads. These files are LTX files, or files that Litestream 0.3
+ * wrote to the same URL earlier.
  */
 export type RestoreSource =
   | { readonly format: 'ltx'; readonly plan: LtxFileInfo[] }
   | { readonly format: 'v0.3'; readonly objects: LegacyObjects; readonly plan: V3Plan }
 
 /**
- * Litestream's rule for a URL with both formats: the older format is restored if the other has no
- * usable files, if nothing newer was written in the other, or, with a timestamp, if its last
- * snapshot before that time is later. A TXID selects LTX. Throws as planRestore.
+ * Chooses between LTX files and files of Litestream 0.3 by the same rule as Litestream. Files of
+ * Litestream 0.3 are chosen if the replica has no usable LTX file. Without a timestamp, files of
+ * Litestream 0.3 are also chosen if they are newer than all LTX files. With a timestamp, files of
+ * Litestream 0.3 are also chosen if their last snapshot before that time is newer than the first
+ * LTX file of the plan. With a TXID, LTX files are always chosen. Throws the errors of planRestore.
  */
 export async function chooseSource(client: ReplicaClient, options: Resolved<PlanOptions>): Promise<RestoreSource> {
   const { txid, timestamp, signal } = options

@@ -13,14 +13,14 @@ import { V3WalCheck } from './wal-check.js'
 
 export interface V3AssemblyOptions {
   readonly signal: AbortSignal
-  /** Number of objects done, and in total. */
+  /** Called with the number of processed objects and the number of all objects. */
   readonly onProgress?: (done: number, total: number) => void
 }
 
 /**
- * Restores a database of Litestream 0.3's format into the file at `path`, which exists: the
- * snapshot, then the WAL of each index in order, which SQLite itself copies into the database.
- * SQLite ignores frames after the last commit of a WAL.
+ * Restores a database of Litestream 0.3's format into the file at `path`, which must exist. The
+ * restore first writes the snapshot. Then SQLite itself copies the WAL of each index, in order,
+ * into the database. SQLite ignores frames after the last commit of a WAL.
  */
 export async function assembleV3(
   objects: LegacyObjects,
@@ -44,7 +44,8 @@ export async function assembleV3(
   for (let i = 0; i < plan.segments.length; ) {
     const { index, name } = plan.segments[i]!
     const check = new V3WalCheck(name)
-    // SQLite has emptied or removed the WAL of the previous index.
+    // SQLite has already copied the WAL of the previous index into the database, and has emptied or
+    // removed the WAL.
     await removeFile(`${path}-wal`)
     await using(createFile(`${path}-wal`), async (wal) => {
       for (let end = 0; plan.segments[i]?.index === index; i++) {
@@ -73,7 +74,10 @@ async function using<T>(opened: Promise<FileHandle>, act: (handle: FileHandle) =
   }
 }
 
-/** `wal`: the name of its first segment, for messages: `path` is a temporary file. */
+/**
+ * Lets SQLite copy a WAL into the database at `path`. Error messages use `wal`, the name of the
+ * first segment of the WAL, because `path` is a temporary file.
+ */
 function applyWal(path: string, wal: string): void {
   const db = findDriver().open(path)
   try {

@@ -2,7 +2,7 @@ import { isPageSize } from '../../ltx/format.js'
 
 const MAGIC = Buffer.from('SQLite format 3\0')
 
-/** Bytes of the header that `isDatabase` reads. */
+/** Number of bytes of the database header that `isDatabase` reads. */
 export const DATABASE_HEADER_SIZE = 100
 
 /** Whether a file of `size` bytes that begins with `head` is an SQLite database. */

@@ -7,7 +7,9 @@ import { XXH32_STATE_SIZE } from '../../native/lz4-frame.js'
 const MAGIC = 0x184d2204
 const SKIPPABLE_MAGIC = 0x184d2a50
 const STORED = 0x80000000
-/** Maximum distance in bytes at which a block may refer to earlier blocks. */
+/**
+ * Maximum distance in bytes between a position in a block and the earlier data to which it refers.
+ */
 const HISTORY = 64 * 1024
 const BLOCK_SIZES: Readonly<Record<number, number>> = {
   4: 64 * 1024,
@@ -17,8 +19,8 @@ const BLOCK_SIZES: Readonly<Record<number, number>> = {
 }
 
 /**
- * Decodes a stream of LZ4 frames, one block at a time, and verifies every checksum. The caller owns
- * the buffers. Throws LTX_CORRUPT, naming `file` and the offset in it.
+ * Decodes a stream of LZ4 frames, one block at a time, and verifies every checksum. The caller may
+ * keep and change the yielded buffers. Throws LTX_CORRUPT, with `file` and the offset in that file.
  */
 export async function* decodeLz4Frames(
   source: AsyncIterable<Uint8Array>,
@@ -50,7 +52,7 @@ export async function* decodeLz4Frames(
     at += size
     return bytes
   }
-  /** Skips `size` bytes, which need not fit in memory. */
+  /** Skips `size` bytes of the stream. The skipped bytes need not fit in memory. */
   const skip = async (size: number) => {
     for (let left = size; left > 0; ) {
       await need(1)

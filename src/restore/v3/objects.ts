@@ -1,13 +1,13 @@
 import { LitestreamError } from '../../errors.js'
 import type { LegacyObject, LegacyObjects } from '../../storage/replica-client.js'
 
-/** The whole database at the beginning of this index's WAL. */
+/** A snapshot of the whole database at the beginning of the WAL with this index. */
 export interface V3Snapshot extends LegacyObject {
   readonly generation: string
   readonly index: number
 }
 
-/** A part of an index's WAL, beginning at this byte offset. */
+/** A part of the WAL with this index, beginning at the byte offset `offset`. */
 export interface V3Segment extends LegacyObject {
   readonly generation: string
   readonly index: number
@@ -16,7 +16,7 @@ export interface V3Segment extends LegacyObject {
 
 export interface V3Listing {
   readonly snapshots: readonly V3Snapshot[]
-  /** Ascending in generation, index and offset. */
+  /** The segments in ascending order of generation, index and offset. */
   readonly segments: readonly V3Segment[]
 }
 
@@ -48,14 +48,14 @@ export async function listV3(objects: LegacyObjects, signal?: AbortSignal): Prom
 
 export interface V3Plan {
   readonly snapshot: V3Snapshot
-  /** The segments of consecutive indexes, beginning with the snapshot's. */
+  /** The segments of consecutive indexes, beginning with the index of the snapshot. */
   readonly segments: readonly V3Segment[]
 }
 
 /**
- * The newest snapshot of any generation that is not younger than `timestamp`, and the segments of
- * its generation from then on; undefined if there is none. Throws LTX_GAP if an index or its
- * beginning is missing.
+ * Returns the newest snapshot of any generation that was written at or before `timestamp`, and the
+ * later segments of its generation. Returns undefined if no such snapshot exists. Throws LTX_GAP if
+ * an index, or the first segment of an index, is missing.
  */
 export function selectV3({ snapshots, segments }: V3Listing, timestamp = Number.POSITIVE_INFINITY): V3Plan | undefined {
   let snapshot: V3Snapshot | undefined
@@ -92,15 +92,16 @@ export function gap(what: string, file: string): LitestreamError {
 }
 
 /**
- * When the newest object of a plan or listing was written, in ms since the epoch; 0 if it has none.
+ * Returns the time at which the newest object of a plan or listing was written, in milliseconds
+ * since the epoch. Returns 0 if the plan or listing has no object.
  */
 export function newestTime({ snapshots, segments }: V3Listing): number {
   return [...snapshots, ...segments].reduce((newest, { createdAt }) => Math.max(newest, createdAt), 0)
 }
 
 /**
- * Throws LTX_GAP for a segment that does not begin where the one before it in the WAL ended: at
- * byte `end`.
+ * Throws LTX_GAP if a segment does not begin at byte `end`, where the previous segment of the WAL
+ * ended.
  */
 export function checkContinues({ index, offset, name }: V3Segment, end: number): void {
   if (offset === end) return

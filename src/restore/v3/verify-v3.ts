@@ -8,10 +8,11 @@ import { checkContinues, type V3Plan } from './objects.js'
 import { V3WalCheck } from './wal-check.js'
 
 /**
- * Reads everything that a restore from Litestream 0.3's format would read, without writing: the
- * snapshot and the WAL segments are decoded with their checksums, the snapshot must be a database,
- * and each WAL must be without a hole and such that SQLite applies it. Returns the bytes of the database and of the WALs. Throws
- * LTX_CORRUPT, LTX_GAP, and what the store throws.
+ * Reads all objects that a restore from Litestream 0.3's format would read, and writes no file. The
+ * checksums of the snapshot and of the WAL segments are verified. The snapshot must be an SQLite
+ * database. Each WAL must have no missing segment, and SQLite must be able to apply it. Returns the
+ * total bytes of the database and of the WALs. Throws LTX_CORRUPT, LTX_GAP, and errors of the
+ * store.
  */
 export async function verifyV3(objects: LegacyObjects, plan: V3Plan, options: V3AssemblyOptions): Promise<number> {
   const { signal, onProgress } = options

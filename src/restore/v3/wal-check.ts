@@ -3,13 +3,17 @@ import { corrupt } from '../../ltx/corrupt.js'
 import { native } from '../../native/addon.js'
 import { FRAME_HEADER_SIZE, parseWalHeader, WAL_HEADER_SIZE, type WalHeader } from '../../wal/wal-header.js'
 
-/** SQLite accepts a database that is larger than its file and its WAL by this many bytes. */
+/**
+ * Number of bytes by which a database may be larger than its file and its WAL together, so that
+ * SQLite still accepts the database.
+ */
 const SLACK = 65_536
 
 /**
- * Checks the WAL of one index as SQLite does when it copies the WAL into the database: frames count
- * up to the first with another salt or a wrong checksum, and no commit may claim more pages than
- * the database and the WAL can hold. Memory: one frame beyond the bytes that are passed.
+ * Checks the WAL of one index as SQLite does when it copies the WAL into the database. Frames are
+ * valid up to the first frame with another salt or a wrong checksum. A commit must not claim more
+ * pages than the database and the WAL can hold. The check needs memory for one frame, in addition
+ * to the bytes that the caller passes.
  */
 export class V3WalCheck {
   readonly #name: string
@@ -21,12 +25,12 @@ export class V3WalCheck {
   #committed = 0
   #commit = 0
 
-  /** `name`: the first segment of the index, for messages. */
+  /** `name` is the name of the first segment of the WAL, for error messages. */
   constructor(name: string) {
     this.#name = name
   }
 
-  /** Adds the next bytes of the WAL. */
+  /** Checks the next bytes of the WAL. */
   add(bytes: Uint8Array): void {
     if (this.#ended) return
     let data = Buffer.concat([this.#rest, bytes])
@@ -53,7 +57,7 @@ export class V3WalCheck {
     }
   }
 
-  /** Returns the bytes of the incomplete frame at the end. */
+  /** Checks complete frames, and returns the bytes of the incomplete frame at the end of `data`. */
   #scan(data: Uint8Array, { pageSize, bigEndian, salt1, salt2 }: WalHeader): Uint8Array {
     const frameSize = FRAME_HEADER_SIZE + pageSize
     const count = Math.floor(data.length / frameSize)
@@ -80,11 +84,13 @@ export class V3WalCheck {
   }
 
   /**
-   * Call this after the last byte of the WAL. `size`: the bytes of the database before; returns
-   * those after. Throws LTX_CORRUPT.
+   * Must be called after the last byte of the WAL. `size` is the size of the database in bytes
+   * before SQLite applies the WAL. Returns the size of the database in bytes after SQLite has
+   * applied the WAL. Throws LTX_CORRUPT.
    */
   end(size: number): number {
-    // SQLite would ignore the WAL: the restored database would lack its commits without an error.
+    // SQLite would ignore this WAL without an error, so the restored database would lack the
+    // commits in the WAL.
     if (this.#ended && !this.#header) throw corrupt('it does not begin with the header of a WAL', this.#name, 0)
     if (this.#commit === 0 || !this.#header) return size
     const { pageSize } = this.#header
