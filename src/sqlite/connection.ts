@@ -1,24 +1,26 @@
 /** The SQLite drivers that this package can use. Each driver has its own copy of SQLite. */
 export type DriverName = 'better-sqlite3' | 'node:sqlite'
 
-/** In the order in which they are tried. */
+/** The names of all drivers, in the order in which this package tries them. */
 export const DRIVER_NAMES: readonly DriverName[] = ['better-sqlite3', 'node:sqlite']
 
 /**
- * A copy of better-sqlite3 that the application has loaded from another place than this package
- * would. Plain data.
+ * A copy of better-sqlite3 that the application has loaded, and that is not the copy that this
+ * package would load. Plain data.
  */
 export interface DriverModule {
-  /** Absolute path of its main file, without symbolic links. */
+  /** Absolute path of the main file of the copy, without symbolic links. */
   readonly module: string
 }
 
-/** A driver, and the copy of it that is used. */
+/** A driver by its name, or a certain copy of better-sqlite3. */
 export type DriverChoice = DriverName | DriverModule
 
 export interface OpenOptions {
   readonly readonly?: boolean
-  /** How long a statement waits for a lock, in milliseconds; default 5000, as in better-sqlite3. */
+  /**
+   * How long a statement waits for a lock, in milliseconds (default 5000, as in better-sqlite3).
+   */
   readonly busyTimeout?: number
 }
 
@@ -29,26 +31,29 @@ export type Parameter = null | number | bigint | string | Uint8Array
 
 /** A statement whose rows are read one by one as arrays. */
 export interface Query {
-  /** Names of the columns; empty if the statement returns no rows. */
+  /** Names of the columns. The list is empty if the statement returns no rows. */
   readonly columns: readonly string[]
-  /** Integers are returned as bigint. */
+  /** Returns the rows as arrays, in which integers are bigint values. */
   rows(): Iterable<unknown[]>
 }
 
 /**
- * The part of a driver's connection that this package uses. Methods throw the driver's own errors:
- * sqliteCode() of sqlite-error.ts returns their codes.
+ * The part of a driver's connection that this package uses. The methods throw the errors of the
+ * driver, whose codes sqliteCode() of sqlite-error.ts returns.
  */
 export interface Connection {
   readonly driver: DriverName
   readonly isOpen: boolean
   exec(sql: string): void
   run(sql: string, ...parameters: Parameter[]): void
-  /** The first column of the first row; undefined if there is no row. */
+  /** Returns the first column of the first row, or undefined if the statement returns no row. */
   value(sql: string, ...parameters: Parameter[]): unknown
   rows(sql: string, ...parameters: Parameter[]): Record<string, unknown>[]
   query(sql: string): Query
-  /** Reads and discards all rows. `parameters`: values, or one object for named ones. */
+  /**
+   * Reads and discards all rows of a statement. `parameters` has the values of the parameters, or
+   * one object for named parameters.
+   */
   drain(sql: string, parameters: readonly unknown[]): void
   loadExtension(file: string): void
   close(): void
@@ -56,6 +61,6 @@ export interface Connection {
 
 export interface Driver {
   readonly name: DriverName
-  /** Opens an existing database, a replica's URI, or `:memory:`. */
+  /** Opens a connection to an existing database, to the URI of a replica, or to `:memory:`. */
   open(file: string, options?: OpenOptions): Connection
 }

@@ -11,8 +11,8 @@ export interface ExtensionLoader {
 }
 
 /**
- * The class of a driver's connections: `Database` of better-sqlite3 or libsql, `DatabaseSync` of
- * node:sqlite.
+ * The class of a driver's connections, such as `Database` of better-sqlite3 or libsql, or
+ * `DatabaseSync` of node:sqlite.
  */
 export type DriverClass = new (file: string, options: object) => ExtensionLoader & { close(): unknown }
 
@@ -25,12 +25,15 @@ export function isDriverClass(value: unknown): value is DriverClass {
   )
 }
 
-/** Copies of better-sqlite3 that this package has loaded before the application did. */
+/**
+ * Main files of the copies of better-sqlite3 that this package has loaded before the application
+ * loaded them.
+ */
 const loadedHere = new Set<string>()
 
 /**
- * Loads a copy of better-sqlite3 for this package. `module`: its name, or the path of its main
- * file.
+ * Loads a copy of better-sqlite3 for this package. `module` is the name of the package, or the path
+ * of the main file of the copy.
  */
 export function requireBetterSqlite3(module: string): unknown {
   const main = realpathSync(localRequire.resolve(module))
@@ -39,8 +42,8 @@ export function requireBetterSqlite3(module: string): unknown {
 }
 
 /**
- * The copies of better-sqlite3 that the program has loaded on this thread: paths of their main
- * files, without symbolic links.
+ * Returns the copies of better-sqlite3 that the program has loaded on this thread. Each copy is the
+ * path of its main file, without symbolic links.
  */
 export function loadedBetterSqlite3(): string[] {
   return copiesInCache().filter((main) => !loadedHere.has(main))
@@ -51,7 +54,10 @@ function copiesInCache(): string[] {
   return [...new Set(files.map((file) => realpathSync(file)))]
 }
 
-/** The copy of better-sqlite3 that this package would load; undefined if none is installed. */
+/**
+ * Returns the main file of the copy of better-sqlite3 that this package would load, or undefined if
+ * better-sqlite3 is not installed.
+ */
 export function ownBetterSqlite3(): string | undefined {
   try {
     return realpathSync(localRequire.resolve('better-sqlite3'))
@@ -62,15 +68,17 @@ export function ownBetterSqlite3(): string | undefined {
 }
 
 /**
- * A copy of better-sqlite3 as a choice: by its name if it is the one that this package would load.
+ * Returns the DriverChoice for a copy of better-sqlite3. The result is the driver's name if the
+ * copy is the one that this package would load.
  */
 export function choiceOf(module: string): DriverChoice {
   return module === ownBetterSqlite3() ? 'better-sqlite3' : { module }
 }
 
 /**
- * The driver that a class belongs to, so that another thread can load the same copy of SQLite.
- * Throws INVALID_ARGUMENT for a class of neither better-sqlite3 nor node:sqlite.
+ * Returns the driver to which a class belongs, so that another thread can load the same copy of
+ * SQLite. Throws INVALID_ARGUMENT for a class that belongs to neither better-sqlite3 nor
+ * node:sqlite.
  */
 export function driverOfClass(driver: DriverClass): DriverChoice {
   if (isBuiltin('node:sqlite') && driver.name === 'DatabaseSync') return 'node:sqlite'
