@@ -20,7 +20,7 @@ export type ThreadModule =
 function tracedFiles(): URL[] {
   return []
 }
-// This reference keeps bundlers from removing tracedFiles().
+// The property `threadUrl.tracedFiles` keeps bundlers from removing tracedFiles().
 threadUrl.tracedFiles = tracedFiles
 
 /**

@@ -6,7 +6,9 @@ export type ActivitySample = readonly [number, number, number, number, number]
 
 const COLUMNS = 7
 
-/** The activity of one database at one moment. Times and durations are milliseconds. */
+/**
+ * The activity of one database at one moment. Times and durations of an Activity are milliseconds.
+ */
 export interface Activity {
   readonly at: number
   readonly lagMs: number

@@ -53,8 +53,8 @@ export class EventStreams {
   }
 
   /**
-   * Answers a request with all events that follow, until the client disconnects. The first line is
-   * a heartbeat. Returns false if MAX_CLIENTS clients are connected already.
+   * Answers a request with all events that follow, until the client disconnects. The first line of
+   * the response is a heartbeat. Returns false if MAX_CLIENTS clients are connected already.
    */
   serve(
     request: IncomingMessage,

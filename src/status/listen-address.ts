@@ -7,8 +7,8 @@ import { listen } from './bounded-server.js'
 import { isLoopback, isOwnHost } from './host-check.js'
 
 /**
- * The host to listen on if the configured address has no host. `:9090` therefore listens only on
- * this machine.
+ * The host to listen on if the configured address has no host. The address `:9090` therefore means
+ * this machine only.
  */
 const LOOPBACK = '127.0.0.1'
 

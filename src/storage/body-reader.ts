@@ -70,14 +70,14 @@ export interface BodyOptions {
 /**
  * Reads the bytes that `open` requests, with as many requests as necessary. If a body is
  * interrupted or ends early, the next request begins at the first missing byte. The clients of all
- * stores read bodies with this function. The function has three guarantees.
+ * stores read bodies with this function. readBody() has three guarantees.
  *
  * - The function yields exactly the requested bytes, in order, or throws. The function throws
  *   STORAGE_FAILED if a response has another range than requested, or more bytes than announced.
- * - The function always ends. The function throws TIMEOUT after `idleTimeout` without a byte, or
+ * - readBody() always ends. The function throws TIMEOUT after `idleTimeout` without a byte, or
  *   after `budget` plus 1 s of waiting per KiB. The function throws the error of the final request
  *   after `policy.attempts` consecutive requests that brought less than 4 KiB each.
- * - The function holds only one chunk in memory.
+ * - readBody() holds only one chunk in memory.
  *
  * The function calls `open` without an argument for the first bytes, and then with the offset of
  * the next missing byte.

@@ -8,7 +8,7 @@ const ACCEPTED_MS = 4 * 60_000
 
 /** The report that the clock of this machine is wrong, for the error of a refused request. */
 export interface ClockSkew {
-  /** The end of an error message. */
+  /** Text about the clocks that is appended to the error message. */
   readonly text: string
   readonly hint: string
 }

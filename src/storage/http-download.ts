@@ -37,8 +37,8 @@ export interface FoundObject {
 export interface Download {
   readonly chunks: AsyncIterable<Uint8Array>
   /**
-   * Returns the data about the object. The caller must first read at least one chunk, or all
-   * chunks.
+   * Returns the data about the object. The caller must read a chunk, or the end of the download,
+   * before it calls `found`.
    */
   readonly found: () => FoundObject
 }

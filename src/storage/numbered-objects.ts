@@ -37,10 +37,10 @@ export interface NumberedFolder {
 /**
  * Small objects with compare-and-set, stored as plain files. Version n of `lock.json` is the file
  * `lock.json.<n>`. A writer creates the file `lock.json.<n>` with link(2), which succeeds for only
- * one of several writers of the same n. The highest version is the current one. An empty file means
- * that the object is deleted, and reserves the number of the file. A writer removes older versions
- * after creating a newer one. The scheme works on local file systems, on NFS and over SFTP, for all
- * processes and hosts. A crash between any two steps leaves a valid state.
+ * one of several writers of the same n. The highest version of an object is the current version. An
+ * empty file means that the object is deleted, and reserves the number of the file. A writer
+ * removes older versions after creating a newer one. The scheme works on local file systems, on NFS
+ * and over SFTP, for all processes and hosts. A crash between any two steps leaves a valid state.
  */
 export class NumberedObjects {
   readonly #folder: NumberedFolder
@@ -81,7 +81,7 @@ export class NumberedObjects {
     if (version > MAX_VERSION) throw this.#noNumber(name, version - 1)
     if (!(await this.#folder.create(fileName(name, version), data))) throw this.#lost(name)
     // During this write, other writers may have created a newer version and removed the file with
-    // this number. The version of this writer is then outdated.
+    // this number, so that the version of this writer is outdated.
     const after = await this.#versions(name)
     if (after.at(-1) !== version) {
       await this.#folder.remove(fileName(name, version))

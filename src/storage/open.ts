@@ -33,13 +33,13 @@ export interface StoreOptions {
   readonly abs?: AbsSettings
   /**
    * Settings for encrypting the files with age, which needs the package age-encryption. `false`
-   * disables encryption. By default the settings come from the environment variables
+   * disables encryption. By default the encryption settings come from the environment variables
    * LITESTREAM_AGE_IDENTITIES, LITESTREAM_AGE_RECIPIENTS and LITESTREAM_AGE_PASSPHRASE.
    */
   readonly encryption?: EncryptionSettings | false | undefined
   /**
-   * `writeOnce: true` makes the client only create objects, for stores that refuse to overwrite and
-   * to delete (docs/write-once.md). Default: false.
+   * Whether the client only creates objects, for stores that refuse to overwrite and to delete
+   * (docs/write-once.md). Default: false.
    */
   readonly writeOnce?: boolean | undefined
 }
@@ -53,7 +53,7 @@ export interface OpenReplicaClientOptions extends StoreOptions, WaitOptions {
   /**
    * The client calls this function when the store has answered no request for about a second, then
    * at growing intervals until the store answers again, and when it answers again. The client
-   * retries the requests meanwhile. By default the client emits a process warning.
+   * retries its requests during an outage. Without `onOutage`, the client emits a process warning.
    */
   readonly onOutage?: OutageListener | undefined
 }

@@ -38,7 +38,7 @@ export interface RequestOptions {
 }
 
 export interface ReadOptions extends RequestOptions {
-  /** `fresh: true` bypasses all caches, because an earlier read returned damaged bytes. */
+  /** Whether the read bypasses all caches, because an earlier read returned damaged bytes. */
   readonly fresh?: boolean
   /**
    * A buffer for the result, which a client may ignore. The client uses the buffer only if it is
@@ -81,8 +81,8 @@ export interface WriteOptions extends RequestOptions {
    */
   readonly localFile?: string
   /**
-   * Fails with PRECONDITION_FAILED if a file with the name exists. `guarantees` says how reliable
-   * this is.
+   * Fails with PRECONDITION_FAILED if a file with the name exists. `guarantees` says how reliably
+   * the store enforces this condition.
    */
   readonly createOnly?: boolean
 }

@@ -1,8 +1,8 @@
 import { LitestreamError } from '../errors.js'
 
 /**
- * Maximum size in bytes of a small object beside the LTX files (a lease, a writer record). This
- * package writes objects of a few hundred bytes.
+ * Maximum size in bytes of a small object beside the LTX files (a lease, a writer record). The
+ * objects that this package writes have a few hundred bytes.
  */
 export const MAX_TAGGED_OBJECT = 256 * 1024
 

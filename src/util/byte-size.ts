@@ -25,7 +25,7 @@ const UNITS: Readonly<Record<string, number>> = {
 
 /**
  * Parses text such as "5MB", "5MiB", "5M" or "512" into bytes. Returns undefined for other text.
- * The result may exceed the safe integers.
+ * The result may be greater than Number.MAX_SAFE_INTEGER.
  */
 export function tryParseByteSize(text: string): number | undefined {
   const match = /^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*$/.exec(text)

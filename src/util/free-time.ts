@@ -18,7 +18,7 @@ const VAGUE =
  * A time without a zone is in UTC. A distance such as "2 days ago" or "yesterday" keeps the time of
  * day of `now`. A date or weekday without a time of day means its first instant. Throws
  * INVALID_ARGUMENT for a text without a meaning, with more than one meaning, or with a time after
- * `now`. The message contains the reason.
+ * `now`. The error message contains the reason.
  */
 export async function parseFreeTime(text: string, now: number): Promise<number> {
   const refuse = (reason: string) =>

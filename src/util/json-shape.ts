@@ -1,7 +1,7 @@
 /**
  * Checks that a JSON value has the form that the code relies on. This package has written the JSON,
- * possibly in another version of this package. The result contains only the known keys. Throws
- * TypeError with the name of the wrong key.
+ * possibly in another version of this package. The result of the check contains only the known
+ * keys. Throws TypeError with the name of the wrong key.
  */
 export type JsonShape<T> = (value: unknown, key?: string) => T
 

@@ -71,7 +71,10 @@ const COLOURS: { readonly [Level in Severity]: number } = {
   fatal: 31,
 }
 
-/** Lines of the form `[12:34:56.789] INFO: message`, followed by one line per field. */
+/**
+ * Lines with time, level and message, such as `[12:34:56.789] INFO`, each followed by one line per
+ * field.
+ */
 const PRETTY_LINES: Format = {
   escaped: true,
   line: (level, own, msg, source) => {
@@ -159,9 +162,9 @@ function loggerWith(least: number, format: Format, bound: LogFields, destination
 export function createLogger(options: {
   readonly level: LogLevel
   readonly type: LogType
-  /** `stderr: false` makes the logger write to stdout. */
+  /** Whether the logger writes to stderr, which is the default, or to stdout. */
   readonly stderr?: boolean
-  /** `source: true` adds to each line the source line that logged it, as Go's slog does. */
+  /** Whether each line names the source line that logged it, as Go's slog does. */
   readonly source?: boolean
   /** Writes a line, instead of stderr or stdout. */
   readonly write?: (line: string) => void

@@ -24,7 +24,7 @@ export function warnUnexpected(error: unknown): void {
 
 /**
  * Wraps `handler` so that it never throws and its promise never rejects. Errors go to `onError`.
- * Use this function for every handler of events from other parts of the process (sockets, servers,
+ * Use guarded() for every handler of events from other parts of the process (sockets, servers,
  * watchers, children). Node.js would end the process for an error that such a handler throws.
  */
 export function guarded<A extends unknown[]>(

@@ -7,7 +7,10 @@ import { startTimer } from './timers.js'
 export interface WaitOptions {
   /** Aborts the operation, whose promise then rejects. */
   readonly signal?: AbortSignal | undefined
-  /** Time after which the operation fails with TIMEOUT. By default there is no deadline. */
+  /**
+   * Time after which the operation fails with TIMEOUT. Without `timeout`, the operation has no
+   * deadline.
+   */
   readonly timeout?: Duration | undefined
 }
 

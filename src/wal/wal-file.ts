@@ -70,7 +70,7 @@ export class WalFile {
 
   /**
    * Reads up to `out.length` bytes from the start of frame `ordinal` on. Returns the number of
-   * bytes.
+   * bytes that it has read.
    */
   readFrames(ordinal: number, pageSize: number, out: Uint8Array): number {
     let done = 0

@@ -37,7 +37,7 @@ const UPLOAD_NAME = 'litestreamupload'
 
 /**
  * The Content-Range `bytes 10-9/10`, with which Azurite answers a range beyond the end of a blob.
- * Azure itself answers with status 416.
+ * Azure itself answers such a range with status 416.
  */
 const EMPTY_RANGE = /^bytes \d+-\d+\/(\d+)$/
 
@@ -72,7 +72,7 @@ export class AbsStore implements ObjectStore {
 
   /**
    * Lists one page and ignores `from`, because only the newest versions of Azure support a start
-   * key. The caller removes the keys before `from`.
+   * key. The caller removes the keys that sort before `from`.
    */
   async listPage(
     prefix: string,

@@ -7,7 +7,10 @@ import type { Requests, Subject } from '../objects/requests.js'
 import type { BlobAttributes } from './abs-store.js'
 import { isBlockListError } from './errors.js'
 
-/** Maximum number of blocks that are sent in parallel. One more block is being filled in memory. */
+/**
+ * Maximum number of blocks that are sent in parallel. While these blocks are being sent, one more
+ * block is filled in memory.
+ */
 const CONCURRENCY = 3
 
 interface BlockUploadOptions {

@@ -9,7 +9,7 @@ import { loadAzureHttp } from './azure-library.js'
  */
 const MAX_REPLY = 16 * 2 ** 20
 
-/** With this set, the Azure library returns the body as a stream for every status. */
+/** With this set of statuses, the Azure library returns the body of every response as a stream. */
 const ALL: ReadonlySet<number> = new Set([Number.POSITIVE_INFINITY])
 
 /**

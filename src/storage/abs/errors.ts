@@ -126,7 +126,7 @@ export function isBlockListError(error: LitestreamError): boolean {
   return error.cause instanceof Error && error.cause.name === 'InvalidBlockList'
 }
 
-/** Returns Azure's error code. A response to HEAD has the code only in a header. */
+/** Returns Azure's error code. A response to a HEAD request has the error code only in a header. */
 function serviceCode({ code, details, response, statusCode }: RestError): string | undefined {
   return (
     code ??

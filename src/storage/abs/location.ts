@@ -8,8 +8,8 @@ export interface AbsLocation {
   readonly type: 'abs'
   readonly container: string
   /**
-   * Path of the replica in the container, without a slash at either end. "" means the container
-   * itself.
+   * Path of the replica in the container, without a slash at either end. The path "" means the
+   * container itself.
    */
   readonly path: string
   readonly settings: AbsSettings

@@ -1,8 +1,8 @@
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of a replica in Azure Blob Storage, apart from container and path. The names are those
- * of the configuration file in camel case.
+ * Settings of a replica in Azure Blob Storage, apart from container and path. The names of the
+ * settings are those of the configuration file in camel case.
  */
 export interface AbsSettings {
   /** The storage account, by default the user of the URL. */

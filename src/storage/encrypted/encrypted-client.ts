@@ -83,8 +83,8 @@ async function* plainInfos(infos: AsyncIterable<LtxFileInfo>): AsyncGenerator<Lt
 }
 
 /**
- * Returns the file reference for the store. If `file` has a size, the result has the size of the
- * encrypted file instead.
+ * Converts a file reference of the caller to a file reference for the store. If `file` has a size,
+ * the result has the size of the encrypted file instead.
  */
 function storedRef(file: LtxFileRef): LtxFileRef {
   const size = sizeOf(file)

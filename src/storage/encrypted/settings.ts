@@ -5,7 +5,7 @@
 export interface EncryptionSettings {
   /**
    * Recipients for which new files are encrypted. A recipient is `age1…`, or the path of a file
-   * with one recipient per line. The default is the recipients of `identities`.
+   * with one recipient per line. The default of `recipients` is the recipients of `identities`.
    */
   readonly recipients?: string | readonly string[] | undefined
   /**

@@ -22,7 +22,7 @@ export interface BoundedWait {
   readonly signal: AbortSignal | undefined
   /** Aborts when the client is closed. The reason of the abort is a LitestreamError. */
   readonly closing: AbortSignal
-  /** `unlimited: true` disables the timeout, for example while the body of a write arrives. */
+  /** Whether the wait has no time limit, for example while the body of a write arrives. */
   readonly unlimited?: boolean
 }
 

@@ -28,8 +28,8 @@ export class ReplicaOwnership {
    * apply.
    */
   async get(): Promise<Ownership | undefined> {
-    // A synchronous call is sufficient, because the database is on a local disk and the primary has
-    // just accessed it.
+    // Reads owner and mode with a synchronous call, because the database is on a local disk and the
+    // primary has just accessed it.
     const like = this.#database === undefined ? undefined : ownershipLikeSync(this.#database)
     return like ?? (await this.#likeExample())
   }

@@ -26,7 +26,10 @@ import type { GsLocation } from './location.js'
 import { GsResumableUpload } from './resumable-upload.js'
 import type { GsSettings } from './settings.js'
 
-/** Size of a piece of a resumable upload in bytes. The API requires a multiple of 256 KiB. */
+/**
+ * Size of a piece of a resumable upload in bytes. The API of Cloud Storage requires a multiple of
+ * 256 KiB.
+ */
 const PIECE_SIZE = 8 * 2 ** 20
 
 /** The fields of an object's metadata that the store requests. */

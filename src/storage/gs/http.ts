@@ -29,8 +29,8 @@ export interface GsReply {
 }
 
 /**
- * Sends requests of the JSON API with the credentials of Google's library. Makes one attempt per
- * request.
+ * Sends requests of the JSON API with the credentials of Google's library. GsHttp makes one attempt
+ * per request.
  */
 export class GsHttp {
   readonly #http: HttpClient

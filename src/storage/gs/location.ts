@@ -8,7 +8,8 @@ export interface GsLocation {
   readonly type: 'gs'
   readonly bucket: string
   /**
-   * Path of the replica in the bucket, without a slash at either end. "" means the bucket itself.
+   * Path of the replica in the bucket, without a slash at either end. The path "" means the bucket
+   * itself.
    */
   readonly path: string
   readonly settings: GsSettings

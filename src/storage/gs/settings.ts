@@ -1,8 +1,8 @@
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of a replica in Google Cloud Storage, apart from bucket and path. The credentials come
- * from the environment.
+ * Settings of a replica in Google Cloud Storage, apart from bucket and path. The credentials of
+ * Cloud Storage come from the environment.
  */
 export interface GsSettings {
   /**

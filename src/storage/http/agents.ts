@@ -8,7 +8,7 @@ import { type ProxyServer, proxyFor } from './proxy.js'
 export interface ConnectionSettings {
   /** A PEM file with certificate authorities, which are trusted in addition to those of Node.js. */
   readonly caFile?: string | undefined
-  /** `skipVerify: true` accepts any TLS certificate. */
+  /** Whether the client accepts any TLS certificate. */
   readonly skipVerify?: boolean | undefined
   /** Maximum number of connections to one host. */
   readonly maxSockets?: number
@@ -62,7 +62,7 @@ const shared: { readonly key: string; readonly context: SecureContext | undefine
 /**
  * Makes all clients that this thread opens from now on share their connections. A process with
  * thousands of databases then needs one connection per running request instead of one or more per
- * database. Most requests find an open connection.
+ * database. Most requests then find an open connection that they can reuse.
  */
 export function shareConnections(): void {
   isSharing = true

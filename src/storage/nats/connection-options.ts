@@ -7,7 +7,7 @@ import { reveal } from '../../util/secret.js'
 import { credsAuthenticator, jwtAuthenticator, nkeyAuthenticator, nkeys } from './library.js'
 import type { NatsSettings } from './settings.js'
 
-/** Litestream's defaults in milliseconds. */
+/** Default timeout and default wait before a reconnection, as in Litestream, in milliseconds. */
 const DEFAULT_TIMEOUT = 10_000
 const DEFAULT_RECONNECT_WAIT = 2_000
 

@@ -61,7 +61,7 @@ const INACTIVE = 10_000
 
 /**
  * Milliseconds per message that a delivery may take in addition to the budget of the policy. Each
- * byte of a body adds MS_PER_BYTE. A slower delivery fails.
+ * byte of a message body adds MS_PER_BYTE milliseconds. A slower delivery fails.
  */
 const MS_PER_MESSAGE = 100
 

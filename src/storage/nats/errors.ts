@@ -2,8 +2,8 @@ import { type ErrorCode, LitestreamError } from '../../errors.js'
 import { errors, JetStreamApiError } from './library.js'
 
 /**
- * JetStream's error codes that this package maps to a code of its own. The codes are listed in the
- * server's `errors.json`.
+ * JetStream's error codes that this package maps to a code of its own. The NATS server's
+ * `errors.json` lists these codes.
  */
 const JETSTREAM: Readonly<Record<number, ErrorCode>> = {
   10008: 'UNAVAILABLE', // JetStream is starting, or has no leader

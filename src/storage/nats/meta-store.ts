@@ -25,7 +25,7 @@ const WHOLE_EVERY_LEAVING_OUT = 30_000
 
 /**
  * Milliseconds for which a deletion marker stays in the stream, so that other clients learn of the
- * deletion. The value is greater than WHOLE_EVERY.
+ * deletion. NOTE_KEPT is greater than WHOLE_EVERY.
  */
 const NOTE_KEPT = 60 * 60_000
 

@@ -75,8 +75,8 @@ export async function watchMetas(
         if (!ended) onChange()
       },
       () => {
-        // The server is unreachable or refuses the consumer. The requests of the caller report that
-        // the server is unreachable or refuses the consumer.
+        // If the server is unreachable or refuses the consumer, the requests of the caller report
+        // this error.
         renewing = false
         lastSign = elapsedMs() - SILENCE + RENEW_WAIT
       },
@@ -87,8 +87,8 @@ export async function watchMetas(
   const watchdog = startInterval(HEARTBEAT, () => {
     if (elapsedMs() - lastSign > SILENCE) renew()
   })
-  // The timer does not keep the process alive. The connection keeps the process alive until it is
-  // closed.
+  // The timer of the watch does not keep the process alive. The connection of the session keeps the
+  // process alive until it is closed.
   watchdog.unref()
   const forgets: (() => void)[] = []
   const end = () => {

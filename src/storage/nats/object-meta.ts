@@ -131,8 +131,8 @@ export function isPresent({ deleted, options }: Partial<ObjectMeta>): boolean {
 }
 
 /**
- * Returns the fields of an object in a listing. The version is the NUID, which is different for
- * each put.
+ * Returns the fields of an object in a listing. The version of an object is its NUID, which is
+ * different for each put.
  */
 export function factsOf(meta: ObjectMeta): Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'> {
   return { size: meta.size, createdAt: createdAt(meta), version: meta.nuid }

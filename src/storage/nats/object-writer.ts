@@ -31,7 +31,8 @@ export type Expected = 'absent' | 'any' | { readonly seq: number }
 
 /**
  * Writes and deletes objects. The writer publishes the chunks first. One conditional message with
- * the metadata then makes the object visible. Only one of several writers can publish this message.
+ * the metadata then makes the object visible. Only one of several writers can publish this metadata
+ * message.
  */
 export class ObjectWriter {
   readonly #session: NatsSession

@@ -2,8 +2,8 @@ import type { Duration } from '../../util/duration.js'
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of a NATS replica, apart from server, bucket and prefix. The names are those of the
- * configuration file in camel case.
+ * Settings of a NATS replica, apart from server, bucket and prefix. The names of the settings are
+ * those of the configuration file in camel case.
  */
 export interface NatsSettings {
   /** Name of the user, for authentication with a password. */
@@ -20,7 +20,7 @@ export interface NatsSettings {
   readonly creds?: string
   /** Public NKey of a user, which requires `seed`. */
   readonly nkey?: string | Secret
-  /** True requires TLS. */
+  /** Whether the client requires TLS. */
   readonly tls?: boolean
   /** Paths of PEM files with CA certificates. */
   readonly rootCas?: readonly string[]
@@ -28,7 +28,7 @@ export interface NatsSettings {
   readonly clientCert?: string
   /** Path of the private key of `clientCert` in PEM format. */
   readonly clientKey?: string
-  /** `skipVerify: true` accepts any TLS certificate. */
+  /** Whether the client accepts any TLS certificate. */
   readonly skipVerify?: boolean
   /** Maximum number of reconnection attempts. -1 means no limit. */
   readonly maxReconnects?: number
@@ -36,7 +36,7 @@ export interface NatsSettings {
   readonly reconnectWait?: Duration
   /** Timeout of a connection attempt and of a request. */
   readonly timeout?: Duration
-  /** `createBucket: true` creates the bucket if it does not exist. */
+  /** Whether the client creates the bucket if it does not exist. */
   readonly createBucket?: boolean
   /**
    * Set by `openReplicaClient` for a write-once replica. In a write-once replica, the client

@@ -71,8 +71,8 @@ export class ObjectReplicaClient implements ReplicaClient {
   readonly #files: DownloadedFiles
 
   /**
-   * `path` is the path of the replica in the store, without a slash at either end. "" means the
-   * store itself.
+   * `path` is the path of the replica in the store, without a slash at either end. The path ""
+   * means the store itself.
    */
   constructor(store: ObjectStore, path: string, { policy, onOutage }: ObjectClientOptions = {}) {
     this.type = store.type

@@ -53,8 +53,8 @@ export class ObjectDeletion {
       this.#isBatchKnown = true
       return failures
     } catch (error) {
-      // A store without DeleteObjects refuses the request with status 400, 405 or 501. Google
-      // answers 400, and a text about buckets.
+      // A store without DeleteObjects refuses the request with status 400, 405 or 501. Google's S3
+      // interface refuses DeleteObjects with status 400 and a text about buckets.
       if (this.#isBatchKnown || !isConditionRefused(error)) throw error
       const failures = await this.#oneByOne(keys, subject)
       if (failures.length < keys.length) this.#isBatchKnown = false

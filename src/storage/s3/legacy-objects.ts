@@ -12,7 +12,10 @@ export class S3LegacyObjects implements LegacyObjects {
   readonly #requests: S3Requests
   readonly #prefix: string
 
-  /** `path` is the path in the location of the replica. Both "" and "." mean the bucket itself. */
+  /**
+   * `path` is the path in the location of the replica. The paths "" and "." both mean the bucket
+   * itself.
+   */
   constructor(requests: S3Requests, path: string) {
     this.#requests = requests
     const clean = path.replace(/^\.?\/*/, '').replace(/\/+$/, '')

@@ -7,7 +7,7 @@ export interface Preset {
    * signatures.
    */
   readonly host: RegExp
-  /** The region if the host does not contain a region. */
+  /** The region of the service, for a host that does not contain a region. */
   readonly region?: string
   readonly requireContentMd5?: boolean
   readonly concurrency?: number
@@ -16,7 +16,7 @@ export interface Preset {
   readonly unsignableHeaders?: readonly string[]
   /**
    * Mode of conditional writes. The mode is set only if the service's documentation promises
-   * If-None-Match and If-Match on PUT. The client probes all services without a mode.
+   * If-None-Match and If-Match on PUT. The client probes a service without this mode.
    */
   readonly conditionalWrites?: ConditionalWritesMode
 }

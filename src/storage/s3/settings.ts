@@ -17,8 +17,8 @@ export type ConditionalWritesMode = 'auto' | 'always' | 'never'
 export const CONDITIONAL_WRITES = ['auto', 'always', 'never'] as const satisfies readonly ConditionalWritesMode[]
 
 /**
- * Settings of an S3 replica, apart from bucket and path. The names are those of the configuration
- * file in camel case.
+ * Settings of an S3 replica, apart from bucket and path. The names of the settings are those of the
+ * configuration file in camel case.
  */
 export interface S3Settings {
   /** URL of an S3 service other than AWS. */
@@ -31,20 +31,23 @@ export interface S3Settings {
   readonly secretAccessKey?: string | Secret
   /** Session token, which only temporary credentials have. */
   readonly sessionToken?: string | Secret
-  /** `anonymous: true` sends no credentials, for a public bucket. */
+  /** Whether the client sends no credentials, for a public bucket. */
   readonly anonymous?: boolean
-  /** `forcePathStyle: true` puts the bucket name into the path instead of the host name. */
+  /** Whether the bucket name is in the path of a URL instead of the host name. */
   readonly forcePathStyle?: boolean
-  /** `signPayload: false` sends UNSIGNED-PAYLOAD instead of a hash of the body. */
+  /**
+   * Whether the client signs a hash of the body, which is the default, or sends UNSIGNED-PAYLOAD
+   * instead.
+   */
   readonly signPayload?: boolean
   /**
-   * `signAcceptEncoding: false` sends no Accept-Encoding, for a proxy that changes this header
-   * after the client has signed the request.
+   * Whether the client sends and signs Accept-Encoding. The setting must be false for a proxy that
+   * changes this header after the client has signed the request.
    */
   readonly signAcceptEncoding?: boolean
-  /** `requireContentMd5: true` sends Content-MD5 with batch deletes. */
+  /** Whether the client sends Content-MD5 with batch deletes. */
   readonly requireContentMd5?: boolean
-  /** `skipVerify: true` accepts any TLS certificate. */
+  /** Whether the client accepts any TLS certificate. */
   readonly skipVerify?: boolean
   /** A PEM file with certificate authorities, which are trusted in addition to those of Node.js. */
   readonly caFile?: string

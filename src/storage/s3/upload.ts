@@ -146,9 +146,9 @@ function tagged(subject: Subject, send: Send<Tagged>): Send<string> {
 
 /**
  * Sends a request that creates the object. If an attempt succeeds but its response is lost, the
- * next attempt finds that the name is taken, or that the multipart upload no longer exists. The
- * function then checks that the object is its own. Returns the entity tag of the object, or
- * undefined if no response contained the tag.
+ * next attempt finds that the name is taken, or that the multipart upload no longer exists.
+ * carriedOut() then checks that the existing object is the object of this upload. Returns the
+ * entity tag of the object, or undefined if no response contained the tag.
  */
 async function carriedOut(
   requests: S3Requests,
@@ -286,8 +286,8 @@ async function isCreateOnlySure({ signal }: Subject, { createOnly, guarantees }:
 }
 
 /**
- * Throws if another writer has overwritten the object after the upload. The function is for stores
- * that do not enforce If-None-Match.
+ * Throws if another writer has overwritten the object after the upload. refuseOverwritten() is for
+ * stores that do not enforce If-None-Match.
  */
 async function refuseOverwritten(
   requests: S3Requests,

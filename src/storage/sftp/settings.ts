@@ -2,8 +2,8 @@ import type { Duration } from '../../util/duration.js'
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of an SFTP replica, apart from host and path. The names are those of the configuration
- * file in camel case.
+ * Settings of an SFTP replica, apart from host and path. The names of the settings are those of the
+ * configuration file in camel case.
  */
 export interface SftpSettings {
   /** Name of the user. */
@@ -30,11 +30,11 @@ export interface SftpSettings {
    */
   readonly knownHosts?: string
   /**
-   * `insecureHostKey: true` accepts any host key, as Litestream does without `host-key`. With this
-   * setting, another machine can pretend to be the server.
+   * Whether the client accepts any host key, as Litestream does without `host-key`. If it does,
+   * another machine can pretend to be the server.
    */
   readonly insecureHostKey?: boolean
-  /** `concurrentWrites: false` makes the client write one block of a file at a time. */
+  /** Whether the client may write several blocks of a file at the same time. Default: true. */
   readonly concurrentWrites?: boolean
   /** Timeout of a connection attempt. Default: 20 s. */
   readonly timeout?: Duration

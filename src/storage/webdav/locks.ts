@@ -37,7 +37,7 @@ const LOCK_BODY = Buffer.from(
 /** A lock that this client holds. */
 export interface HeldLock {
   /**
-   * Throws UNAVAILABLE if the lock may expire soon. The client must call this method before each
+   * Throws UNAVAILABLE if the lock may expire soon. The client must call `check` before each
    * change.
    */
   check(): void

@@ -8,6 +8,6 @@ export interface WebdavSettings {
   readonly password?: string | Secret
   /** A PEM file with certificate authorities, which are trusted in addition to those of Node.js. */
   readonly caFile?: string
-  /** `skipVerify: true` accepts any TLS certificate. */
+  /** Whether the client accepts any TLS certificate. */
   readonly skipVerify?: boolean
 }
