@@ -276,9 +276,10 @@ const common = {
 
 /**
  * Bundles `entries` of src as ES modules. `core`: the first module of oneCore, by default the first
- * entry. `joinShared`: whether what the commonest modules share comes into few files.
+ * entry. `alone`: an entry that imports nothing but what its source imports. `joinShared`: whether
+ * what the commonest modules share comes into few files.
  */
-async function modules(entries, { plugins = [], core = entries[0], joinShared = false, ...options }) {
+async function modules(entries, { plugins = [], core = entries[0], alone, joinShared = false, ...options }) {
   const esm = {
     ...common,
     entryPoints: entries.map((entry) => `src/${entry}.ts`),
@@ -295,7 +296,7 @@ async function modules(entries, { plugins = [], core = entries[0], joinShared = 
   const first = `src/${core}.ts`
   const late = Object.values(metafile.outputs)
     .flatMap(({ entryPoint }) => entryPoint ?? [])
-    .filter((file) => file !== first && metafile.inputs[file].format === 'esm')
+    .filter((file) => file !== first && file !== `src/${alone}.ts` && metafile.inputs[file].format === 'esm')
   const joined = joinShared ? joinedShared(first, late, metafile) : new Map()
   return build({ ...esm, plugins: [oneCore(first, new Set(late), joined), ...all] })
 }
@@ -426,8 +427,9 @@ const ours = await modules(ENTRIES, {
 })
 // A command loads what it needs and no more; a short one spends most of its time on that.
 const program = await modules([PROGRAM], {
-  // Not the entry itself, whose evaluation ends with the command.
   core: 'cli/program',
+  // It enables the compile cache, which applies to later imports only.
+  alone: PROGRAM,
   chunkNames: 'cli-[name]-[hash]',
   plugins: [librariesOutside('./', '.js')],
   sourcemap: 'linked',

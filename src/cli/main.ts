@@ -1,25 +1,10 @@
 #!/usr/bin/env node
-import { reportOutagesTo } from '../storage/outage.js'
-import { startTimer } from '../util/timers.js'
-import { run } from './program.js'
-import { reportError, reportOutage } from './report.js'
+// Node.js 22.1 and later can keep compiled code in a folder of the system's temporary one, which
+// shortens every further command; NODE_COMPILE_CACHE names another folder, and
+// NODE_DISABLE_COMPILE_CACHE=1 turns the cache off. The cache applies to modules that are imported
+// after this call, so that all others are imported on demand.
+const { enableCompileCache } = process.getBuiltinModule('node:module') as { enableCompileCache?: () => unknown }
+enableCompileCache?.()
+await import('./run-process.js')
 
-/** How long connections may take to close after the command has ended, in milliseconds. */
-const LINGER_MS = 1000
-
-// A reader that stops early (`litestream-ts ltx URL | head`) is not a failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
-  reportError(error)
-  process.exit(1)
-})
-// A closed terminal or log collector must not end a replication.
-process.stderr.on('error', () => {})
-process.on('uncaughtException', (error) => {
-  reportError(error)
-  process.exit(1)
-})
-reportOutagesTo(reportOutage)
-process.exitCode = await run(process.argv.slice(2))
-// The command is done: an open connection must not keep the process alive.
-startTimer(LINGER_MS, () => process.exit()).unref()
+export {}

@@ -40,18 +40,28 @@ export interface Native
 /** Environment variable with the addon's path, for applications that move the file. */
 const VARIABLE = 'LITESTREAM_ADDON'
 
+let preferred: string | undefined
+
+/** Called before the addon is loaded: `file` is the first candidate. */
+export function preferAddon(file: string): void {
+  preferred = file
+}
+
 /**
- * Candidate paths of the addon, in order: the one in the environment, the one compiled on this
- * machine, the prebuilt one.
+ * Candidate paths of the addon, in order: the preferred one, the one in the environment, the one
+ * compiled on this machine, the prebuilt one. Each path is only determined if the addon could not
+ * be loaded from the paths before it.
  */
-function candidates(): string[] {
+function* candidates(): Generator<string> {
+  if (preferred !== undefined) yield preferred
   const named = process.env[VARIABLE]
-  if (named) return [path.resolve(named)]
+  if (named) {
+    yield path.resolve(named)
+    return
+  }
   const root = packageRoot()
-  return [
-    path.join(root, 'build', 'Release', 'litestream.node'),
-    path.join(root, 'prebuilds', `${platformName()}.node`),
-  ]
+  yield path.join(root, 'build', 'Release', 'litestream.node')
+  yield path.join(root, 'prebuilds', `${platformName()}.node`)
 }
 
 function hint(): string {
@@ -80,10 +90,11 @@ function missing(files: readonly string[], reasons: readonly string[], cause?: u
 }
 
 function load(): { readonly path: string; readonly exports: Native } {
-  const files = candidates()
+  const files: string[] = []
   const reasons: string[] = []
   let cause: unknown
-  for (const file of files) {
+  for (const file of candidates()) {
+    files.push(file)
     if (!existsSync(file)) {
       reasons.push(`${file} does not exist`)
       continue

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import Database from 'better-sqlite3'
 import { packageRoot } from '../../src/package-files.js'
+import { currentNode } from '../support/current-node.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 
@@ -85,4 +86,16 @@ test('a primary of a folder loads no code of other stores, listeners, metrics, Y
   const [found] =
     /JetStreamApiError|S3ServiceException|collectDefaultMetrics|class SingleBar|YAMLParseError/.exec(code) ?? []
   assert.equal(found, undefined)
+})
+
+test('on Node.js 24, a command keeps its compiled code for the next command, unless NODE_DISABLE_COMPILE_CACHE is set', (t) => {
+  const { NODE_COMPILE_CACHE: _, ...inherited } = process.env
+  const kept = (settings: NodeJS.ProcessEnv) => {
+    const folder = temporaryDirectory(t)
+    const env = { ...inherited, TMPDIR: folder, ...settings }
+    assert.match(execFileSync(currentNode(), [MAIN, 'version'], { env, encoding: 'utf8' }), /\d+\.\d+\.\d+/)
+    return readdirSync(folder, { recursive: true })
+  }
+  assert.ok(kept({}).length > 3)
+  assert.deepEqual(kept({ NODE_DISABLE_COMPILE_CACHE: '1' }), [])
 })

@@ -1,10 +1,11 @@
 import { BroadcastChannel, SHARE_ENV, Worker } from 'node:worker_threads'
 import { deserializeError, LitestreamError, serializeError } from '../../errors.js'
-import { native } from '../../native/addon.js'
+import { addonPath, native } from '../../native/addon.js'
 import { threadUrl } from '../../thread-url.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { startInterval } from '../../util/timers.js'
 import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from '../messages.js'
+import type { ReplicaWorkerData } from '../worker/prefer-addon.js'
 import type { SessionEvent } from '../worker/replica-session.js'
 
 const YOUNG_GENERATION_MB = 4
@@ -45,6 +46,7 @@ function spawn(ticket: number): void {
   const worker = new Worker(threadUrl('replica/worker/worker.js'), {
     name: 'litestream-replica',
     execArgv: [],
+    workerData: { addon: addonPath() } satisfies ReplicaWorkerData,
     // The worker allocates mostly response bytes, which are outside the heap, so a large young
     // generation would only waste memory.
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },

@@ -1,5 +1,6 @@
 // The replica worker: one thread per process, which knows the positions of pages and fetches them.
 // worker-host.ts starts it.
+import './prefer-addon.js'
 import { BroadcastChannel, parentPort } from 'node:worker_threads'
 import { LitestreamError, serializeError } from '../../errors.js'
 import { native } from '../../native/addon.js'

@@ -1,0 +1,24 @@
+import { reportOutagesTo } from '../storage/outage.js'
+import { startTimer } from '../util/timers.js'
+import { run } from './program.js'
+import { reportError, reportOutage } from './report.js'
+
+/** How long connections may take to close after the command has ended, in milliseconds. */
+const LINGER_MS = 1000
+
+// A reader that stops early (`litestream-ts ltx URL | head`) is not a failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  reportError(error)
+  process.exit(1)
+})
+// A closed terminal or log collector must not end a replication.
+process.stderr.on('error', () => {})
+process.on('uncaughtException', (error) => {
+  reportError(error)
+  process.exit(1)
+})
+reportOutagesTo(reportOutage)
+process.exitCode = await run(process.argv.slice(2))
+// The command is done: an open connection must not keep the process alive.
+startTimer(LINGER_MS, () => process.exit()).unref()
