@@ -1,5 +1,5 @@
-// Entry point of the addon for Node.js; sqlite_extension.cc is the entry point for SQLite. Both are
-// linked into one shared object, so they share memory.
+// Node.js loads the addon through this file. SQLite loads the same shared object as an extension
+// through sqlite_extension.cc, so the addon and the extension share memory.
 #include "napi/exports.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {

@@ -12,7 +12,7 @@
 
 namespace litestream {
 
-// Nanoseconds since an arbitrary moment, which is the same on every thread. Any thread.
+// Returns the nanoseconds since an arbitrary moment, which is the same on every thread.
 inline int64_t MonotonicNs() {
 #ifdef _WIN32
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();

@@ -1,5 +1,5 @@
-// Entry point of the addon for SQLite: the name that SQLite looks up first in a loadable extension,
-// whatever the file name.
+// SQLite calls sqlite3_extension_init when it loads the addon as an extension. SQLite looks up the
+// name sqlite3_extension_init first, whatever the name of the file.
 #include "napi/source_database.h"
 #include "vfs/sqlite_copy.h"
 

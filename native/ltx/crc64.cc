@@ -1,6 +1,7 @@
-// CRC-64/GO-ISO: reflected polynomial 0xD800000000000000 (x^64 + x^4 + x^3 + x + 1), initial value
-// and final xor all ones. Two implementations give the same results: carry-less multiplication if
-// the processor supports it (10 GB/s and more), otherwise tables, 16 bytes per step.
+// CRC-64/GO-ISO has the reflected polynomial 0xD800000000000000 (x^64 + x^4 + x^3 + x + 1), and its
+// initial value and final xor have all bits set. Crc64 uses carry-less multiplication on an x86
+// processor that supports it, and processes 10 GB/s and more. On any other processor, Crc64 uses
+// tables and processes 16 bytes per step.
 #include <cstring>
 
 #include "ltx/ltx_codec.h"
@@ -43,7 +44,8 @@ inline uint64_t LoadLe64(const uint8_t* p) {
 #endif
 }
 
-// Both functions work on the inverted register, that is, between the two inversions of Crc64.
+// UpdateByTables and UpdateByClmul work on the inverted CRC register, between the initial and the
+// final inversion in Crc64.
 uint64_t UpdateByTables(uint64_t crc, const uint8_t* p, size_t size) {
   const auto& t = kTables.t;
   for (; size >= 16; p += 16, size -= 16) {
@@ -60,15 +62,15 @@ uint64_t UpdateByTables(uint64_t crc, const uint8_t* p, size_t size) {
 
 #ifdef LITESTREAM_CRC_CLMUL
 
-// x^n modulo the polynomial, in the reflected form (bit 63 is x^0).
+// Returns x^n modulo the CRC polynomial, in the reflected form (bit 63 is x^0).
 constexpr uint64_t PowerOfX(int n) {
   uint64_t v = 1ull << 63;
   for (; n > 0; n--) v = (v >> 1) ^ ((v & 1) ? kPolynomial : 0);
   return v;
 }
 // Moving a 128-bit register `distance` bits ahead multiplies its older half by x^(64+distance) and
-// its newer half by x^distance. The exponents are one less, because the product of two reflected
-// 64-bit numbers is shifted by one bit.
+// its newer half by x^distance. The exponents of the constants are one less than these exponents,
+// because the product of two reflected 64-bit numbers is shifted by one bit.
 constexpr uint64_t kFold64Low = PowerOfX(64 + 512 - 1), kFold64High = PowerOfX(512 - 1);
 constexpr uint64_t kFold16Low = PowerOfX(64 + 128 - 1), kFold16High = PowerOfX(128 - 1);
 
@@ -91,15 +93,15 @@ __attribute__((target("pclmul,sse4.1"))) uint64_t UpdateByClmul(uint64_t crc, co
   }
   a = Fold(Fold(Fold(a, by16, b), by16, c), by16, d);
   for (; size >= 16; p += 16, size -= 16) a = Fold(a, by16, load(p));
-  // The 16 bytes of `a` have the same remainder as all bytes folded into it; the tables compute
-  // that remainder.
+  // The 16 bytes of `a` have the same CRC remainder as all bytes that Fold has merged into `a`.
+  // UpdateByTables computes this CRC remainder of `a`.
   uint8_t rest[16];
   _mm_storeu_si128(reinterpret_cast<__m128i*>(rest), a);
   return UpdateByTables(UpdateByTables(0, rest, 16), p, size);
 }
 
-// Asks the processor directly: __builtin_cpu_supports() needs a runtime library that not every
-// toolchain has.
+// Returns whether the processor has carry-less multiplication. Executes the cpuid instruction,
+// because __builtin_cpu_supports() needs a runtime library that not every toolchain has.
 bool HasClmul() {
   unsigned eax, ebx, ecx, edx;
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_PCLMUL) != 0 && (ecx & bit_SSE4_1) != 0;
@@ -120,7 +122,8 @@ uint64_t Crc64(uint64_t crc, const void* data, size_t size) {
 
 namespace {
 
-// The product of two polynomials modulo the CRC polynomial, reflected: bit 63 is x^0.
+// Returns the product of two polynomials modulo the CRC polynomial, in the reflected form (bit 63
+// is x^0).
 uint64_t Multiply(uint64_t x, uint64_t y) {
   uint64_t product = 0;
   for (uint64_t bit = 1ull << 63; bit != 0; bit >>= 1) {
@@ -130,7 +133,7 @@ uint64_t Multiply(uint64_t x, uint64_t y) {
   return product;
 }
 
-// Appending n zero bytes multiplies a remainder by x^(8n).
+// Appending n zero bytes to a message multiplies its CRC remainder by x^(8n).
 uint64_t ShiftBy(uint64_t bytes) {
   uint64_t shift = 1ull << 63, square = 1ull << (63 - 8);
   for (; bytes != 0; bytes >>= 1) {
@@ -142,11 +145,11 @@ uint64_t ShiftBy(uint64_t bytes) {
 
 }  // namespace
 
-// The initial and final inversions cancel out in the xor of the two CRCs.
+// The initial and final inversions of the CRCs `a` and `b` cancel out in the xor.
 uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length) { return Multiply(ShiftBy(b_length), a) ^ b; }
 
-// The product is linear in each bit of `a`, so the product of a byte is the xor of the products of
-// its bits.
+// Multiplication modulo the CRC polynomial is linear in each bit of `a`, so the product of a byte
+// is the xor of the products of the byte's bits.
 Crc64Append::Crc64Append(uint64_t b_length) {
   const uint64_t shift = ShiftBy(b_length);
   for (int byte = 0; byte < 8; byte++) {

@@ -18,13 +18,13 @@ struct BatchResult {
   size_t count = 0;  // frames decoded
   size_t used = 0;   // bytes consumed
   BatchEnd end = BatchEnd::kMore;
-  // error in the frame at the first byte that was not consumed
+  // the error in the frame that begins at byte `used` of the input
   FrameError fault = FrameError::kNone;
 };
 
-// Decodes until the batch is full, the input ends inside a frame, or the decoder reaches the end
-// marker or a bad frame. Continues the file checksum `crc`; xors page checksums into `sum` unless
-// it is null.
+// Decodes frames until the batch is full, the input ends inside a frame, or the decoder reaches the
+// end marker or a bad frame. Continues the file checksum `crc`. Xors the page checksums into `sum`
+// unless `sum` is null.
 BatchResult DecodeFrameBatch(const uint8_t* src, size_t size, uint32_t page_size, const FrameBatch& batch, uint64_t* crc,
                              uint64_t* sum);
 

@@ -22,8 +22,8 @@ size_t PutIndexEntry(uint8_t* dst, uint32_t pgno, uint64_t offset, uint64_t size
 
 constexpr size_t kMaxIndexEntry = 5 + 10 + 5;
 
-// Entries of a page index are summed when they have this many bytes: short pieces are summed
-// slowly.
+// The merger adds page index entries to the CRC of the index in pieces of at least kIndexPiece
+// bytes, because the CRC of many short pieces is slow.
 constexpr size_t kIndexPiece = 4096;
 
 }  // namespace
@@ -83,7 +83,7 @@ bool FrameMerger::Whole(size_t i, const MergeBytes& bytes) {
   } else if (ReadU32(src) != inputs_[i].pgno) {
     error = FrameError::kBadHeader;  // not the frame that Peek has read
   } else if (uint16_t((src[4] << 8) | src[5]) != kFrameHasSize) {
-    // The size of a frame of the older form is known only after decoding.
+    // A frame without a size field has a known size only after decoding.
     uint32_t pgno = 0;
     size_t used = 0;
     error = DecodeFrame(src, left, false, page_size_, page_.data(), &pgno, &used);
@@ -109,7 +109,7 @@ uint64_t FrameMerger::Sum(uint64_t crc, const uint8_t* frame, uint64_t own) cons
 void FrameMerger::Emit(uint32_t pgno, size_t input, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out,
                        size_t* written) {
   if ((frame[5] & kFrameHasSize) == 0) {
-    // Frames without a size field are read, but never written.
+    // A copied frame must have a size field, so a frame without one is encoded again.
     uint8_t* dst = out + *written;
     size = encoder_.Encode(pgno, page_.data(), page_size_, dst);
     crc_ = FrameCrc(crc_, dst, page_.data(), page_size_);
@@ -182,7 +182,8 @@ MergeStatus FrameMerger::StepFrames(std::vector<MergeBytes>& bytes, uint8_t* out
     const bool continues =
         run_.size > 0 && run_.input == newest && run_.data + run_.size == next && (next[5] & kFrameHasSize) != 0;
     if (emits && !continues && !EndShortRun(out, written)) return status_ = MergeStatus::kOutputFull;
-    // Room for the run, while it may still have to be copied, and for one frame.
+    // The output needs room for one frame, and for the current run if the run is shorter than
+    // kShortRun, because Step copies a short run to the output.
     const size_t uncopied = run_.size < kShortRun ? run_.size : 0;
     if (room - *written < uncopied + MaxFrameSize(page_size_)) return status_ = MergeStatus::kOutputFull;
     for (size_t i = 0; i < inputs_.size(); i++) {

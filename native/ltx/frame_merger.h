@@ -1,4 +1,4 @@
-// The k-way merge of a compaction: takes page frames of several LTX files, keeps the newest file's
+// The k-way merge of a compaction reads page frames of several LTX files, keeps the newest file's
 // frame of each page, and copies payloads unchanged.
 #pragma once
 #include <vector>
@@ -39,34 +39,34 @@ struct MergeInput {
   bool done = false;
 };
 
-// The unread bytes of one input; Step advances `used`.
+// The unread bytes of one input. Step advances `used`.
 struct MergeBytes {
   const uint8_t* data;
   size_t size;
   size_t used;
 };
 
-// Frames of the output that are adjacent in one input: they follow what Step has written, and are
-// not copied.
+// A run of frames that are adjacent in one input. The caller of Step writes the run after the bytes
+// in Step's output buffer, straight from the memory of the input.
 struct MergeRun {
   size_t input = 0;
   const uint8_t* data = nullptr;
   size_t size = 0;
 };
 
-// Not thread-safe: one thread at a time. Memory: one page, and the output's page index (about 9
-// bytes per page).
+// One thread at a time may use a FrameMerger. A FrameMerger keeps one page and the output's page
+// index (about 9 bytes per page) in memory.
 class FrameMerger {
  public:
-  // Inputs in order of their TXIDs, oldest first. `commit` is the commit of the newest input.
-  // `offset` is the position of the output's first frame. The caller has checked `page_size` and
-  // every commit (ltx/limits.h).
+  // `inputs` are in ascending order of their TXIDs. `commit` is the commit of the newest input.
+  // `offset` is the position of the output's first frame. The caller must check `page_size` and
+  // every commit before the call (ltx/limits.h).
   FrameMerger(uint32_t page_size, uint32_t commit, bool snapshot, uint64_t crc, uint64_t offset,
               std::vector<MergeInput> inputs);
 
-  // `bytes` has one element per input. The caller passes unused bytes of an input again, before the
-  // next bytes of that input. The output continues with *run, if its size is not 0, whose bytes are
-  // those of an input.
+  // `bytes` has one element per input. The caller passes the unused bytes of an input again in the
+  // next call, before the next bytes of that input. If the size of *run is not 0, the caller writes
+  // the bytes of *run to the output file after the bytes in `out`.
   MergeStatus Step(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written, MergeRun* run);
 
   size_t input_count() const { return inputs_.size(); }
@@ -76,28 +76,32 @@ class FrameMerger {
   uint32_t missing() const { return missing_; }
   uint64_t crc() const { return crc_; }
   uint32_t frames() const { return frames_; }
-  // The output's page index: entries only, without the final 0 and the length.
+  // Returns the entries of the output's page index, without the final 0 and the length of the
+  // index.
   const std::vector<uint8_t>& index() const { return index_; }
 
  private:
-  // Reads the header of the next frame of input i. Returns false if it needs more bytes or the
-  // frame is damaged; status_ says which.
+  // Reads the header of the next frame of input i. Returns false, and sets status_ to kNeedInput or
+  // kFault, if input i needs more bytes or the frame is damaged.
   bool Peek(size_t i, const MergeBytes& bytes);
-  // Whether the input has all bytes of its next frame.
+  // Returns whether `bytes` has all bytes of the next frame of input i.
   bool Whole(size_t i, const MergeBytes& bytes);
-  // Continues a file checksum over the frame whose page was decoded. `own` is the CRC of that frame
-  // alone, if the frame has a size field.
+  // Continues the file checksum `crc` over `frame`, whose decoded page is in page_. If the frame
+  // has a size field, `own` must be the CRC of that frame alone.
   uint64_t Sum(uint64_t crc, const uint8_t* frame, uint64_t own) const;
   MergeStatus StepFrames(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written);
   void Emit(uint32_t pgno, size_t input, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out, size_t* written);
-  // Copies the run to the output, where it has less than kShortRun bytes.
+  // Copies the current run to the output if the run has less than kShortRun bytes. Returns false,
+  // without copying, for a run of kShortRun bytes or more.
   bool EndShortRun(uint8_t* out, size_t* written);
   static void SumIndex(MergeInput& in);
-  // Whether `pgno` can be the next page of a snapshot; otherwise the status is kIncomplete.
+  // Returns whether `pgno` can be the next page of a snapshot. If `pgno` cannot be the next page,
+  // sets status_ to kIncomplete.
   bool Follows(uint32_t pgno);
   MergeStatus Fail(size_t i, MergeFault fault);
 
-  // A shorter run is copied: passing it on separately costs more.
+  // Runs below 64 KiB are copied to the output, because a separate write of a short run costs more
+  // than the copy.
   static constexpr size_t kShortRun = 64 * 1024;
 
   MergeRun run_;
@@ -113,8 +117,8 @@ class FrameMerger {
   std::vector<MergeInput> inputs_;
   std::vector<uint8_t> page_;
   FrameEncoder encoder_;
-  // A copied frame is summed once; its CRC is then appended to the checksums of the input and of
-  // the output.
+  // Appends the CRC of a copied frame to the checksums of the input and of the output, so that the
+  // merger computes the CRC of a frame only once.
   const Crc64Append append_;
   size_t at_ = 0;
   MergeFault fault_ = MergeFault::kNone;

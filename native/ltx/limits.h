@@ -1,5 +1,4 @@
-// The limits of a database, and therefore of a file of a replica. The same numbers as in
-// src/ltx/format.ts.
+// The limits of a database, and therefore of an LTX file. src/ltx/format.ts has the same numbers.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -8,11 +7,11 @@ namespace litestream {
 
 constexpr uint32_t kMinPageSize = 512;
 constexpr uint32_t kMaxPageSize = 65536;
-// Pages; https://www.sqlite.org/limits.html, "Maximum Number Of Pages". UINT32_MAX is therefore no
-// page number, and the number after the last page does not wrap.
+// The largest size of a database in pages (https://www.sqlite.org/limits.html, "Maximum Number Of
+// Pages"). UINT32_MAX is larger than every page number, so adding 1 to a page number does not wrap.
 constexpr uint32_t kMaxCommit = 0xfffffffe;
-// SQLite locks bytes from this offset on; the page that contains it is never stored and reads as
-// zeros.
+// SQLite locks bytes from offset 2^30 (PENDING_BYTE) on. SQLite never stores the page that contains
+// PENDING_BYTE (the lock page), and the VFS reads the lock page as zeros.
 constexpr uint32_t kLockByte = 0x40000000;
 
 constexpr bool IsPageSize(uint32_t size) {
@@ -20,7 +19,8 @@ constexpr bool IsPageSize(uint32_t size) {
 }
 constexpr uint32_t LockPgno(uint32_t page_size) { return kLockByte / page_size + 1; }
 
-// Whether [offset, offset + length) lies within `size` bytes. Computes no sum, so nothing wraps.
+// Returns whether [offset, offset + length) lies within `size` bytes. Computes no sum of offset and
+// length, because the sum could wrap.
 constexpr bool Inside(uint64_t offset, uint64_t length, uint64_t size) { return offset <= size && length <= size - offset; }
 
 }  // namespace litestream

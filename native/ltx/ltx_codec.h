@@ -1,6 +1,5 @@
-// LTX page frames and CRC-64/GO-ISO, without JavaScript: used by the batch calls of
-// ltx_codec_napi.cc and, when a reader misses a page, by the page cache. All functions are pure and
-// may be called on any thread.
+// Encodes and decodes LTX page frames, and computes CRC-64/GO-ISO. The functions of this header use
+// no N-API, keep no state, and may be called on any thread.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +8,7 @@ namespace litestream {
 
 constexpr size_t kPageHeaderSize = 6;     // page number (4) and flags (2)
 constexpr size_t kFrameHeaderSize = 10;   // page header and payload size (4)
-// page header flag: a payload size follows, the payload is an LZ4 block
+// flag of a page header whose frame has a payload size and an LZ4 block as payload
 constexpr uint16_t kFrameHasSize = 0x1;
 
 inline uint32_t ReadU32(const uint8_t* p) {
@@ -19,15 +18,17 @@ inline void WriteU32(uint8_t* p, uint32_t v) {
   p[0] = uint8_t(v >> 24); p[1] = uint8_t(v >> 16); p[2] = uint8_t(v >> 8); p[3] = uint8_t(v);
 }
 
-// Continues a CRC-64/GO-ISO. `crc` is the finished CRC of the bytes before (0 at the start; the
-// inversions happen inside), so calls chain: Crc64(Crc64(0, a), b) == Crc64(0, ab).
+// Returns the CRC-64/GO-ISO of all bytes before `data` and of `data`. `crc` is the finished CRC of
+// the bytes before `data`, or 0 without such bytes. Crc64(Crc64(0, a), b) is therefore equal to
+// Crc64(0, ab).
 uint64_t Crc64(uint64_t crc, const void* data, size_t size);
 
-// Crc64 without special instructions; exported so that a test can compare both on every machine.
+// Computes the same CRC as Crc64 without carry-less multiplication. Crc64Portable is exported so
+// that a test can compare it with Crc64 on every machine.
 uint64_t Crc64Portable(uint64_t crc, const void* data, size_t size);
 
-// The checksum of one page as the database checksum sums it: the CRC of the page number and the
-// page, with bit 63 not yet set.
+// Returns the CRC of a page number and the page. The database checksum is the xor of the page
+// checksums of all pages, with bit 63 set.
 uint64_t PageChecksum(uint32_t pgno, const uint8_t* page, uint32_t page_size);
 
 enum class FrameError : int {
@@ -37,32 +38,36 @@ enum class FrameError : int {
   kBadPayload = 3,   // LZ4 refuses it, or it does not decode to exactly one page
 };
 
-// Decodes the frame at `src` into the page at `dst` (`page_size` bytes). If `exact`, the frame must
-// be exactly `size` bytes long. Reads both payload forms (block, and the older LZ4 frame). Sets
-// *pgno and *used (the size of the frame in bytes).
+// Decodes the frame at `src` into the page at `dst` (`page_size` bytes). If `exact` is true, the
+// frame must be exactly `size` bytes long. The payload may be an LZ4 block or, in a frame without a
+// size field, an LZ4 frame. Sets *pgno to the page number and *used to the size of the frame in
+// bytes.
 FrameError DecodeFrame(const uint8_t* src, size_t size, bool exact, uint32_t page_size, uint8_t* dst, uint32_t* pgno,
                        size_t* used);
 
-// The largest size of a frame that EncodeFrame can write.
+// Returns the largest size in bytes of a frame that FrameEncoder::Encode can write.
 size_t MaxFrameSize(uint32_t page_size);
 
-// Compresses pages into frames. Not thread-safe. An encoder takes 16 KiB.
+// Compresses pages into frames. One thread at a time may use a FrameEncoder. A FrameEncoder takes
+// 16 KiB of memory.
 class FrameEncoder {
  public:
   FrameEncoder();
-  // Writes one frame to `dst`, which has MaxFrameSize bytes of room, and returns its size.
+  // Writes one frame to `dst`, which must have room for MaxFrameSize(page_size) bytes, and returns
+  // the size of the frame in bytes.
   size_t Encode(uint32_t pgno, const uint8_t* page, uint32_t page_size, uint8_t* dst);
 
  private:
   alignas(16) unsigned char lz4_state_[16448];  // an LZ4_stream_t
 };
 
-// The CRC of a followed by b, computed from the CRCs of both and the length of b: pieces can be
-// summed separately, in any order.
+// Returns the CRC of the concatenation of two byte strings. `a` and `b` are the CRCs of the two
+// strings, and `b_length` is the length of the second string in bytes.
 uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length);
 
-// CombineCrc64 for pieces of one length: eight table look-ups instead of a loop over the bits of
-// the length. Immutable, 16 KiB.
+// Combines CRCs like CombineCrc64 for second strings of one fixed length. A call needs eight table
+// look-ups instead of a loop over the bits of the length. A Crc64Append is immutable and takes 16
+// KiB of memory.
 class Crc64Append {
  public:
   explicit Crc64Append(uint64_t b_length);
@@ -72,14 +77,14 @@ class Crc64Append {
   uint64_t shifted_[8][256];  // indexed by the position of a byte in `a`
 };
 
-// Whether a page header is the end marker of the page block.
+// Returns whether a page header is the end marker of the page block.
 inline bool IsEndMarker(const uint8_t* header) { return ReadU32(header) == 0 && header[4] == 0 && header[5] == 0; }
 
-// The number of bytes in a frame before its payload.
+// Returns the number of bytes before the payload of a frame.
 size_t FramePrefix(const uint8_t* frame);
 
-// Continues a file checksum over one frame: the stored bytes before the payload, then the decoded
-// page.
+// Continues the file checksum `crc` over one frame. A file checksum covers the stored bytes before
+// the payload of each frame and the decoded page.
 uint64_t FrameCrc(uint64_t crc, const uint8_t* frame, const uint8_t* page, uint32_t page_size);
 
 }  // namespace litestream

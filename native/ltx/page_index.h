@@ -1,9 +1,11 @@
-// Decodes the page index of an LTX file: triples of uvarints (page number, offset of the frame,
-// size of the frame in bytes), ascending, ended by a zero. The bytes arrive in pieces of any size;
-// between the pieces the state is a plain struct.
+// Decodes the page index of an LTX file. The page index is a list of entries in ascending order of
+// page numbers. Each entry has three uvarints, which are the page number, the offset of the frame
+// and the size of the frame in bytes. A zero byte ends the list. The caller may pass the index in
+// pieces of any size and keeps an IndexState between the pieces.
 //
-// Each entry is checked without reading the frames: the frames of a file are contiguous from its
-// header to the end of its page block, so a lost, added or moved entry leaves a hole or an overlap.
+// The decoder checks each entry without reading the frames. The frames of an LTX file are
+// contiguous from the file header to the end of the page block, so a lost, added or changed entry
+// causes a gap or an overlap of frames.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -30,26 +32,30 @@ enum class IndexFault : uint32_t {
   kFrameTooLarge,  // the frame is larger than the page map can represent
 };
 
-// Limits of the index, from the header of the file and from the files before it.
+// The limits of a page index, which follow from the header of the LTX file and from the earlier LTX
+// files of the replica.
 struct IndexRules {
-  // `page_size` must be valid.
+  // `page_size` must be a power of two from 512 to 65,536.
   IndexRules(uint32_t page_size, uint32_t commit, uint32_t complete_from)
       : commit(commit),
         complete_from(complete_from),
         lock_pgno(LockPgno(page_size)),
         max_frame_size(MaxFrameSize(page_size) + kOlderFormBytes) {}
 
-  // A frame of the older form can be larger than MaxFrameSize by the headers and checksums of LZ4.
+  // A frame without a size field can be up to 64 bytes larger than MaxFrameSize, because of the
+  // headers and checksums of its LZ4 frame.
   static constexpr uint64_t kOlderFormBytes = 64;
 
   uint32_t commit;  // pages of the database
-  // The file must contain every page after this one, up to the commit. 0 in a file that holds the
-  // whole database, otherwise the largest size in pages that the database had before.
+  // The file must contain every page from page complete_from + 1 to page `commit`. `complete_from`
+  // is 0 in a file that holds the whole database. In a file that holds only changed pages,
+  // `complete_from` is the largest size in pages that the database had before this file.
   uint32_t complete_from;
   uint32_t lock_pgno;
   uint64_t max_frame_size;
 
-  // The number of the next page after `pgno` that a file can contain; skips the lock page.
+  // Returns the number of the next page after `pgno` that an LTX file can contain, without the lock
+  // page.
   uint64_t NextPage(uint64_t pgno) const { return pgno + (pgno + 1 == lock_pgno ? 2 : 1); }
 };
 
@@ -69,11 +75,12 @@ struct IndexState {
   uint64_t count = 0;        // entries read
   bool ended = false;
 
-  // The end of the page block: the end marker is between it and the index.
+  // Returns the file offset of the end marker, which follows the page block and precedes the index.
   uint64_t block_end() const { return file_offset < kPageHeaderSize ? 0 : file_offset - kPageHeaderSize; }
 };
 
-// 8 bytes of 7 bits each: larger than any offset.
+// A number of an index has at most 8 bytes with 7 bits each, because no file offset needs more
+// bits.
 constexpr uint32_t kMaxShift = 49;
 constexpr uint64_t kMaxIndexNumber = (uint64_t(1) << (kMaxShift + 7)) - 1;
 
@@ -97,7 +104,8 @@ inline IndexFault CheckFrame(const IndexState& state, uint64_t size) {
   return state.offset == state.end ? IndexFault::kNone : IndexFault::kNotContiguous;
 }
 
-// Checks the index after all of its bytes were read.
+// Makes the checks that need the whole page index. The caller must have passed all bytes of the
+// index to ReadIndex.
 inline IndexFault EndIndex(IndexState& state) {
   const IndexRules& rules = state.rules;
   if (!state.ended) return IndexFault::kEndsBefore;
@@ -113,8 +121,8 @@ inline IndexFault EndIndex(IndexState& state) {
   return IndexFault::kNone;
 }
 
-// Calls frame(pgno, offset, size) for each entry that ends in `bytes`. The callback returns false
-// to refuse a frame (kFrameTooLarge).
+// Calls frame(pgno, offset, size) for each entry that ends in `bytes`. If the callback returns
+// false, ReadIndex returns kFrameTooLarge.
 template <typename Frame>
 IndexFault ReadIndex(IndexState& state, const uint8_t* bytes, size_t length, Frame&& frame) {
   for (size_t i = 0; i < length; i++) {

@@ -1,12 +1,12 @@
-// The checked arguments of one call from JavaScript. Every function of the addon reads its
-// arguments, and the properties of objects in them, through this class: no number becomes a size,
-// an index or a loop bound unchecked, and no typed array is shorter than the function reads or
-// writes. test/native/arguments.test.ts fails if a source uses N-API's own conversions, which wrap,
-// truncate and accept NaN.
+// Every function of the addon reads its arguments, and the properties of objects among the
+// arguments, through the class Arguments. Arguments checks every number before the number becomes a
+// size, an index or a loop bound, and refuses a typed array that is shorter than the function reads
+// or writes. test/native/arguments.test.ts fails if a C++ file uses N-API's own conversions, which
+// wrap, truncate and accept NaN.
 //
-// A wrong value is replaced by a harmless one (the lower bound, an empty array), and the call
-// throws a TypeError or RangeError that names function, argument and value. Therefore, a function
-// reads all of its arguments first, and returns if !ok().
+// Arguments replaces a wrong value by a harmless value (the lower bound, an empty array), and the
+// call throws a TypeError or RangeError that names function, argument and value. Therefore a
+// function reads all of its arguments first, and returns immediately if ok() is false.
 #pragma once
 #include <napi.h>
 
@@ -18,7 +18,7 @@ namespace litestream {
 
 constexpr double kMaxSafeInteger = 9007199254740991.0;  // Number.MAX_SAFE_INTEGER
 
-// The elements of a typed array; valid as long as the array exists.
+// The elements of a typed array. A Span is valid as long as the typed array exists.
 template <typename T>
 struct Span {
   T* data = nullptr;
@@ -28,8 +28,8 @@ struct Span {
   T* end() const { return data + size; }
 };
 
-// The native object behind a handle (a Napi::External) that the addon gave to JavaScript. `tag`
-// distinguishes the kinds of objects.
+// The native object behind a handle (a Napi::External) that the addon gave to JavaScript. The
+// address of `kTag` identifies the C++ type of the object.
 template <typename T>
 struct Handle {
   static inline char kTag = 0;
@@ -50,21 +50,22 @@ class Arguments {
   Arguments(const Arguments&) = delete;
   Arguments& operator=(const Arguments&) = delete;
 
-  // Undefined for a missing argument.
+  // Returns undefined for a missing argument.
   Napi::Value operator[](size_t i) const { return info_[i]; }
   [[nodiscard]] bool ok() const { return fault_.empty(); }
-  // Checks a rule that relates several arguments: throws a RangeError unless `holds`.
+  // Checks a rule that relates several arguments. The call throws a RangeError if `holds` is false.
   void Require(bool holds, const char* rule);
 
   uint32_t U32(Napi::Value value, const char* name, uint32_t min = 0, uint32_t max = UINT32_MAX);
   uint64_t U53(Napi::Value value, const char* name);  // an offset or a size: 0 to 2^53 - 1
   int64_t I53(Napi::Value value, const char* name);   // a time: -(2^53 - 1) to 2^53 - 1
-  // A duration or a monotonic time, 0 to 2^53 - 1 ms; fractions are truncated.
+  // Returns a duration, or a value of the monotonic clock, from 0 to 2^53 - 1 ms. Truncates a
+  // fraction.
   int64_t Milliseconds(Napi::Value value, const char* name);
   double Between(Napi::Value value, const char* name, double min, double max);
   double AnyDouble(Napi::Value value, const char* name);  // also NaN and the infinities
   uint64_t U64(Napi::Value value, const char* name);      // a BigInt
-  // bytes; a power of two from 512 to 65,536
+  // page size in bytes, a power of two from 512 to 65,536
   uint32_t PageSize(Napi::Value value);
   uint32_t Commit(Napi::Value value);                     // size of a database in pages
   int Descriptor(Napi::Value value);                      // file descriptor
@@ -74,15 +75,16 @@ class Arguments {
   Napi::Array List(Napi::Value value, const char* name);
   Napi::Object Object(Napi::Value value, const char* name);
 
-  // `min`: number of elements that the call reads or writes.
+  // `min` is the number of elements that the function reads or writes.
   Span<uint8_t> Bytes(Napi::Value value, const char* name, size_t min = 0);
   Span<uint32_t> U32s(Napi::Value value, const char* name, size_t min = 0);
   Span<double> Doubles(Napi::Value value, const char* name, size_t min = 0);
   Span<uint64_t> U64s(Napi::Value value, const char* name, size_t min = 0);
-  // An ArrayBuffer of at least `min` bytes.
+  // Returns the bytes of an ArrayBuffer, which must have at least `min` bytes.
   Span<uint8_t> Buffer(Napi::Value value, const char* name, size_t min);
 
-  // The object of a handle. Null, and a TypeError, for any other value and for a closed handle.
+  // Returns the native object of a handle. Returns null, and records a TypeError, for a closed
+  // handle and for a value that is not a handle of type T.
   template <typename T>
   std::shared_ptr<T> Open(Napi::Value value, const char* name) {
     Handle<T>* handle = HandleOf<T>(value, name);
@@ -98,10 +100,11 @@ class Arguments {
   template <typename T>
   Span<T> Typed(Napi::Value value, const char* name, size_t min, napi_typedarray_type type, const char* kind);
   double Number(Napi::Value value, const char* name);
-  // A whole number from min to max; otherwise returns min and records a fault.
+  // Returns a whole number from min to max. For a value that is not such a number, records a fault
+  // and returns min.
   double Whole(Napi::Value value, const char* name, double min, double max);
   void* External(Napi::Value value, const char* name, const void* tag);
-  // Only the first fault is thrown.
+  // Records a fault. The destructor throws only the first recorded fault.
   void Fail(bool range, const char* name, const std::string& expected, Napi::Value value);
 
   const Napi::CallbackInfo& info_;

@@ -1,4 +1,5 @@
-// Exports the monotonic clock to TypeScript (src/native/clock.ts). Any thread.
+// Exports the monotonic clock to TypeScript (src/native/clock.ts). Any thread may read the
+// monotonic clock.
 #include "clock.h"
 #include "napi/exports.h"
 

@@ -1,19 +1,21 @@
-// Layouts that TypeScript and the addon share. constants_napi.cc exports them to TypeScript, with
-// the constants of other headers.
+// Array layouts that TypeScript and the addon share. constants_napi.cc exports the constants of
+// this header and of other headers to TypeScript.
 #pragma once
 #include <cstdint>
 
 namespace litestream {
 
-// A frame in the argument of fillSlots: offset, size, pgno, slot, ahead.
+// fillSlots takes five numbers per frame, in the order offset, size, pgno, slot, ahead.
 constexpr uint32_t kFrameFields = 5;
-// Added to the kind of prefetch in `ahead` if a reader waits for the page by now.
+// TypeScript adds kJoined to the prefetch kind in `ahead` if a reader already waits for the page.
 constexpr uint32_t kJoined = 0x80;
 
-// Bits of a frame's size in a chunk of a page map; the largest incompressible page needs 17.
+// The number of bits for the size of a frame in a chunk of a page map. The frame of the largest
+// incompressible page needs 17 bits.
 constexpr uint32_t kSizeBits = 18;
 
-// Elements of the array that TypeScript keeps between two pieces of a page index.
+// The elements of the Float64Array in which TypeScript keeps the IndexState between two pieces of a
+// page index.
 enum IndexSlot {
   kFault, kAt, kEntry, kValue, kPgno, kOffset, kEnded, kCount, kFileOffset, kShift, kField, kEnd, kPageSize, kCommit,
   kCompleteFrom, kSlots

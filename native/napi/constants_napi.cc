@@ -1,5 +1,5 @@
-// Every constant that TypeScript shares with the addon, as `constants`. src/native/constants.ts has
-// the types.
+// Exports every constant that TypeScript shares with the addon as the object `constants`.
+// src/native/constants.ts has the type of `constants`.
 #include <initializer_list>
 
 #include "ltx/frame_merger.h"
@@ -25,7 +25,7 @@ Napi::Object Numbers(Napi::Env env, std::initializer_list<Named<T>> values) {
   return object;
 }
 
-// Texts for errors, by number.
+// Returns an object that maps error numbers to error texts.
 Napi::Object Texts(Napi::Env env, std::initializer_list<Named<int>> values) {
   Napi::Object object = Napi::Object::New(env);
   for (const auto& each : values) object[uint32_t(each.value)] = Napi::String::New(env, each.name);
@@ -64,7 +64,7 @@ void ExportConstants(Napi::Env env, Napi::Object exports) {
                                    {"it contains the lock page", int(MergeFault::kLockPage)},
                                    {"a page beyond the end of the database", int(MergeFault::kBeyondCommit)},
                                    {"a page of a snapshot is missing", int(MergeFault::kMissing)}});
-  // decodeFrames returns a fault as its FrameError plus 1.
+  // The result of decodeFrames for a bad frame is the FrameError plus 1.
   all["decode"] = Numbers<int>(env, {{"more", 0}, {"end", 1}});
   all["frameFaults"] = Texts(env, {{"bad page header", int(FrameError::kBadHeader) + 1},
                                    {"the page does not decompress to one page", int(FrameError::kBadPayload) + 1}});

@@ -1,6 +1,7 @@
-// A promise that native work settles. Replaces Napi::Promise::Deferred, which is unsafe while a
-// worker is being terminated: its JavaScript still runs for a moment, N-API then creates no
-// promises, and that class returns uninitialized memory.
+// A promise that native work settles. Replaces Napi::Promise::Deferred, which is unsafe in a worker
+// thread that is being terminated. While a worker thread is being terminated, its JavaScript still
+// runs for a moment, but N-API refuses to create a promise, and Napi::Promise::Deferred returns
+// uninitialized memory.
 #pragma once
 #include <napi.h>
 
@@ -14,8 +15,8 @@ class Deferred {
     promise_ = nullptr;
   }
 
-  // The promise that the function called from JavaScript returns. Empty, which JavaScript receives
-  // as undefined, if N-API created none.
+  // Returns the promise for JavaScript. If N-API has refused to create a promise, returns an empty
+  // value, which JavaScript receives as undefined.
   Napi::Value promise() const { return Napi::Value(env_, promise_); }
 
   void Resolve(const Napi::Value& value) {

@@ -1,4 +1,4 @@
-// The advisory lock of an open file; Node.js has no function for it.
+// Exports the advisory lock of an open file, because Node.js has no function for file locks.
 #include "napi/arguments.h"
 #include "napi/exports.h"
 #include "os/file.h"
@@ -6,8 +6,9 @@
 namespace litestream {
 namespace {
 
-// tryLockFile(fd): 0, or an error number; EAGAIN while another descriptor, of any process, has the
-// lock. The system releases the lock when the descriptor is closed or the process ends.
+// tryLockFile(fd) takes the exclusive lock of a file and returns 0 or an error number. The error
+// number is EAGAIN while another descriptor, of this or another process, has the lock. The
+// operating system releases the lock when the descriptor is closed or the process ends.
 Napi::Value TryLockFile(const Napi::CallbackInfo& info) {
   Arguments args(info, "tryLockFile");
   const int fd = args.Descriptor(args[0]);

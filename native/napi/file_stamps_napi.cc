@@ -1,5 +1,6 @@
-// Watches the files of databases whose files are closed here: 10,000 of them are compared once a
-// second, which a call from JavaScript for each file would make three times as expensive.
+// Detects changes of database files that the primary has closed. The primary compares up to 10,000
+// files once a second. One call from JavaScript per file would make the comparison three times as
+// expensive.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,7 +18,7 @@ struct Watched {
   os::FileStamp stamp;
   os::FileStamp wal_stamp;
 
-  // `wal`: room for the path of the -wal.
+  // `wal` is a reused buffer for the path of the -wal file.
   bool HasChanged(std::string& wal) const {
     if (!(os::StampOf(file.c_str()) == stamp)) return true;
     wal.assign(file).append("-wal");
@@ -25,19 +26,19 @@ struct Watched {
   }
 };
 
-// Used on one thread.
+// One thread uses a FileStamps object.
 struct FileStamps {
   std::unordered_map<uint32_t, Watched> watched;
   uint32_t last = 0;
 };
 
-// createFileStamps(): a handle
+// createFileStamps() returns a handle of a new FileStamps object.
 Napi::Value CreateFileStamps(const Napi::CallbackInfo& info) {
   return Handle<FileStamps>::New(info.Env(), std::make_shared<FileStamps>());
 }
 
-// addFileStamps(stamps, file): stores identity, size and times of a database file and its -wal.
-// Returns a number.
+// addFileStamps(stamps, file) stores the inode, size and times of a database file and its -wal.
+// addFileStamps returns the number of the new entry.
 Napi::Value AddFileStamps(const Napi::CallbackInfo& info) {
   Arguments args(info, "addFileStamps");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");
@@ -51,7 +52,7 @@ Napi::Value AddFileStamps(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), stamps->last);
 }
 
-// removeFileStamps(stamps, number)
+// removeFileStamps(stamps, number) removes the entry with this number.
 Napi::Value RemoveFileStamps(const Napi::CallbackInfo& info) {
   Arguments args(info, "removeFileStamps");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");
@@ -61,8 +62,8 @@ Napi::Value RemoveFileStamps(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// hasFileStampsChanged(stamps, number): whether the database file or the WAL with this number has
-// changed since it was added; true for a number that is not in `stamps`.
+// hasFileStampsChanged(stamps, number) returns whether the database file or the -wal of an entry
+// has changed after addFileStamps(). Returns true if `stamps` has no entry with this number.
 Napi::Value HasFileStampsChanged(const Napi::CallbackInfo& info) {
   Arguments args(info, "hasFileStampsChanged");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");
@@ -73,7 +74,8 @@ Napi::Value HasFileStampsChanged(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), found == stamps->watched.end() || found->second.HasChanged(wal));
 }
 
-// changedFileStamps(stamps): the numbers whose files have changed since they were added.
+// changedFileStamps(stamps) returns the numbers of the entries whose files have changed after
+// addFileStamps().
 Napi::Value ChangedFileStamps(const Napi::CallbackInfo& info) {
   Arguments args(info, "changedFileStamps");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");

@@ -1,4 +1,4 @@
-// FrameMerger for JavaScript.
+// Exports the class FrameMerger to JavaScript.
 #include <memory>
 
 #include "ltx/frame_merger.h"
@@ -17,7 +17,8 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
                                             InstanceMethod<&FrameMergerObject::Output>("output")}));
   }
 
-  // (pageSize, commit, snapshot, crc, offset, inputs: { commit, snapshot, crc, offset }[])
+  // The constructor is called as new FrameMerger(pageSize, commit, snapshot, crc, offset, inputs).
+  // src/native/frame-merger.ts has the types of the arguments.
   explicit FrameMergerObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FrameMergerObject>(info) {
     Arguments args(info, "FrameMerger");
     const uint32_t page_size = args.PageSize(args[0]), commit = args.Commit(args[1]);
@@ -41,7 +42,8 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
  private:
   static constexpr size_t kResultSlots = 7;  // before the bytes consumed of each input
 
-  // step(bytes: Uint8Array[], out: Uint8Array, result: Float64Array): status
+  // step(bytes, out, result) returns a MergeStatus and writes 7 numbers, and the number of consumed
+  // bytes per input, into `result`.
   Napi::Value Step(const Napi::CallbackInfo& info) {
     Arguments args(info, "step");
     args.Require(merger_ != nullptr, "the merger was not made");
@@ -53,8 +55,8 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
     args.Require(list.Length() == count, "bytes must have one array an input");
     std::vector<MergeBytes> bytes;
     for (uint32_t i = 0; args.ok() && i < count; i++) {
-      // A scope per input frees its handle immediately: a call would otherwise hold as many handles
-      // as there are inputs.
+      // A handle scope per input frees the handle of the input's array immediately. Without the
+      // scope, one call would hold a handle for every input.
       const Napi::HandleScope scope(info.Env());
       const Span<uint8_t> one = args.Bytes(list.Get(i), "bytes of an input");
       bytes.push_back({one.data, one.size, 0});
@@ -74,7 +76,7 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
     return Napi::Number::New(info.Env(), int(status));
   }
 
-  // input(i): { crc, offset, indexCrc, indexSize, frames }
+  // input(i) returns { crc, offset, indexCrc, indexSize, frames } of input i.
   Napi::Value Input(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     Arguments args(info, "input");
@@ -92,7 +94,7 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
     return object;
   }
 
-  // output(): { crc, frames, index }
+  // output() returns { crc, frames, index } of the output file.
   Napi::Value Output(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     Arguments args(info, "output");

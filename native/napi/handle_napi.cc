@@ -1,5 +1,5 @@
-// Functions that JavaScript on any thread may call about a replica; the functions of the worker
-// thread are in worker_napi.cc. The TypeScript types are in src/native/replica.ts.
+// The functions for a replica that JavaScript may call on any thread. worker_napi.cc has the
+// functions that only the replica worker calls. src/native/replica.ts has the TypeScript types.
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
 
@@ -39,8 +39,8 @@ Napi::Value ReplicaInfo(const Napi::CallbackInfo& info) {
   result["readers"] = double(counts.readers);
   result["crossings"] = double(replica->crossings.load());
   result["hydration"] = replica->hydration_permille.load() / 1000.0;
-  // The worker thread can retire the view at any moment, so the view is pinned, as by a reader,
-  // while its fields are copied.
+  // A temporary Reader pins the view while the function copies the view's fields, because the
+  // worker thread can retire an unpinned view at any moment.
   auto reader = replica->AddReader();
   View* view = replica->ReadLock(reader.get());
   if (view != nullptr) {

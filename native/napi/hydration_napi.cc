@@ -1,5 +1,6 @@
-// The functions with which the replica worker fills a local copy. Worker thread only, except
-// HydrateJob::Run (background thread) and SyncWork (thread pool).
+// The functions with which the replica worker fills a local copy. HydrateJob::Run runs on the
+// background thread and SyncWork on the thread pool. Every other function of this file runs on the
+// worker thread.
 #include "ltx/limits.h"
 #include "ltx/ltx_codec.h"
 #include "napi/deferred.h"
@@ -11,7 +12,8 @@ namespace litestream {
 
 namespace {
 
-// openHydrated(replica, path, temporary, pageSize, fresh): a handle, or an errno
+// openHydrated(replica, path, temporary, pageSize, fresh) returns a handle of the hydration file,
+// or an errno.
 Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "openHydrated");
   const uint32_t replica = args.U32(args[0], "replica");
@@ -26,8 +28,8 @@ Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
   return FileHandle::New(info.Env(), std::move(file));
 }
 
-// closeHydrated(file): releases the handle's share of the file now instead of at garbage
-// collection, because another replica may want to open the file next.
+// closeHydrated(file) drops the handle's reference to the hydration file before the garbage
+// collector would, because another replica may want to open the same file next.
 Napi::Value CloseHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "closeHydrated");
   FileHandle* handle = args.HandleOf<HydratedFile>(args[0], "file");
@@ -35,7 +37,7 @@ Napi::Value CloseHydrated(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// sharingViews(replica, file)
+// sharingViews(replica, file) returns the number of views that may read from the hydration file.
 Napi::Value SharingViews(const Napi::CallbackInfo& info) {
   Arguments args(info, "sharingViews");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -44,7 +46,8 @@ Napi::Value SharingViews(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), replica ? double(replica->Sharing(handle->object.get())) : 0);
 }
 
-// sharedPages(replica, file)
+// sharedPages(replica, file) returns the largest commit of the views that may read from the
+// hydration file.
 Napi::Value SharedPages(const Napi::CallbackInfo& info) {
   Arguments args(info, "sharedPages");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -53,7 +56,7 @@ Napi::Value SharedPages(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), replica ? double(replica->SharedPages(handle->object.get())) : 0);
 }
 
-// resizeHydrated(file, pages): 0 or an errno
+// resizeHydrated(file, pages) returns 0 or an errno.
 Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "resizeHydrated");
   const auto file = args.Open<HydratedFile>(args[0], "file");
@@ -62,7 +65,7 @@ Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), file->Resize(pages));
 }
 
-// hydratedIntact(file): false after another program has changed the file
+// hydratedIntact(file) returns false after another program has changed the hydration file.
 Napi::Value HydratedIntact(const Napi::CallbackInfo& info) {
   Arguments args(info, "hydratedIntact");
   const auto file = args.Open<HydratedFile>(args[0], "file");
@@ -70,8 +73,8 @@ Napi::Value HydratedIntact(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), file->Check());
 }
 
-// Decodes frames and writes their pages into the file. Result: [errno, index of a damaged frame or
-// -1, CRC, number of bytes that the CRC covers].
+// Decodes frames and writes their pages into the hydration file. The promise of the job resolves to
+// [errno, index of a damaged frame or -1, CRC, number of bytes that the CRC covers].
 class HydrateJob : public BackgroundJob {
  public:
   HydrateJob(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Value source_value, Span<uint8_t> source,
@@ -130,7 +133,7 @@ class HydrateJob : public BackgroundJob {
     deferred_.Resolve(result);
   }
 
-  // Rejects the job because the background thread could not be started.
+  // Settles the job with an errno because the background thread could not be started.
   void Refuse(Napi::Env env, int error_number) {
     errno_ = error_number;
     Settle(env);
@@ -144,11 +147,11 @@ class HydrateJob : public BackgroundJob {
   const std::vector<uint32_t> frames_;  // no page number is 0: DecodeFrame rejects such a frame
   int errno_ = 0;
   double damaged_ = -1;
-  // CRC and length of the frames, as a file checksum counts them
+  // CRC of the frames in the form of a file checksum, and number of bytes that the CRC covers
   uint64_t crc_ = 0, crc_length_ = 0;
 };
 
-// writeHydrated(file, source, frames): a promise of the result of HydrateJob::Settle
+// writeHydrated(file, source, frames) returns the promise of a HydrateJob.
 Napi::Value WriteHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "writeHydrated");
   const auto file = args.Open<HydratedFile>(args[0], "file");
@@ -178,7 +181,7 @@ class SyncWork : public Napi::AsyncWorker {
   int errno_ = 0;
 };
 
-// syncHydrated(file): a promise of 0 or an errno
+// syncHydrated(file) returns a promise of 0 or an errno.
 Napi::Value SyncHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "syncHydrated");
   const auto file = args.Open<HydratedFile>(args[0], "file");
@@ -189,8 +192,8 @@ Napi::Value SyncHydrated(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-// unmarkHydrated(replica, view, pgnos): makes pages absent again, because the LTX file that they
-// came from is damaged.
+// unmarkHydrated(replica, view, pgnos) removes pages of the hydration file from a view. The replica
+// worker calls unmarkHydrated if the LTX file of these pages is damaged.
 Napi::Value UnmarkHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "unmarkHydrated");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -203,7 +206,8 @@ Napi::Value UnmarkHydrated(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// markHydrated(replica, view, pgnos): ignores pages that the view does not have.
+// markHydrated(replica, view, pgnos) adds pages of the hydration file to a view. markHydrated
+// ignores page numbers beyond the size of the view.
 Napi::Value MarkHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "markHydrated");
   const auto replica = ReplicaArgument(args, args[0]);

@@ -1,4 +1,5 @@
-// The codec's batch calls. One call processes as many pages as its buffers hold.
+// Exports the LTX codec to JavaScript. One call encodes or decodes as many pages as the caller's
+// buffers hold.
 #include "ltx/frame_batch.h"
 #include "napi/arguments.h"
 #include "napi/deferred.h"
@@ -24,7 +25,8 @@ Napi::Value Crc64Call(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), update(crc, data.data, data.size));
 }
 
-// The buffers of a call that encodes: `out` and `sizes` have room for all pages.
+// The buffers of a call that encodes pages. `out` and `sizes` have room for the frames of all
+// pages.
 struct EncodeBatch {
   uint32_t page_size;
   Span<uint32_t> pgnos;
@@ -46,7 +48,8 @@ struct EncodeBatch {
   }
 };
 
-// `first`: position of pageSize among the arguments; pgnos, pages, out and sizes follow it.
+// Reads the arguments pageSize, pgnos, pages, out and sizes. `first` is the position of pageSize in
+// the argument list.
 EncodeBatch EncodeArguments(Arguments& args, size_t first) {
   EncodeBatch batch{};
   batch.page_size = args.PageSize(args[first]);
@@ -57,7 +60,8 @@ EncodeBatch EncodeArguments(Arguments& args, size_t first) {
   return batch;
 }
 
-// encodeFrames(state, pageSize, pgnos, pages, out, sizes): bytes written
+// encodeFrames(state, pageSize, pgnos, pages, out, sizes) returns the number of bytes written to
+// `out`.
 Napi::Value EncodeFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "encodeFrames");
   const Span<uint64_t> state = args.U64s(args[0], "state", 1);
@@ -66,10 +70,11 @@ Napi::Value EncodeFrames(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(batch.Run(&state[0])));
 }
 
-// A promise of the number of bytes written.
+// Encodes pages on the thread pool and resolves a promise with the number of bytes written.
 class EncodeWork : public Napi::AsyncWorker {
  public:
-  // `arrays` owns the memory of `batch` and `crc`.
+  // `arrays` has the typed arrays to which `batch` and `crc` point, and protects them from the
+  // garbage collector.
   EncodeWork(Napi::Env env, const EncodeBatch& batch, Span<uint64_t> crc, Napi::Array arrays)
       : Napi::AsyncWorker(env), deferred_(env), batch_(batch), crc_(crc), keep_arrays_(Napi::Persistent(arrays)) {}
   Napi::Value promise() const { return deferred_.promise(); }
@@ -86,7 +91,8 @@ class EncodeWork : public Napi::AsyncWorker {
   size_t written_ = 0;
 };
 
-// encodeFramesLater(state, pageSize, pgnos, pages, out, sizes)
+// encodeFramesLater(state, pageSize, pgnos, pages, out, sizes) returns the promise of an
+// EncodeWork.
 Napi::Value EncodeFramesLater(const Napi::CallbackInfo& info) {
   Arguments args(info, "encodeFramesLater");
   const Span<uint64_t> state = args.U64s(args[0], "state", 1);
@@ -101,8 +107,8 @@ Napi::Value EncodeFramesLater(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-// decodeFrames(state, pageSize, input, pgnos, sizes, pages, sumPages, result): 0 = more frames may
-// follow, 1 = end marker, 2 or more = FrameError + 1
+// decodeFrames(state, pageSize, input, pgnos, sizes, pages, sumPages, result) returns 0 if more
+// frames may follow, 1 at the end marker, and the FrameError plus 1 for a bad frame.
 Napi::Value DecodeFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "decodeFrames");
   const Span<uint64_t> state = args.U64s(args[0], "state", 2);
@@ -123,7 +129,7 @@ Napi::Value DecodeFrames(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), status);
 }
 
-// sumPages(pageSize, pgnos, pages): xor of the page checksums
+// sumPages(pageSize, pgnos, pages) returns the xor of the page checksums.
 Napi::Value SumPages(const Napi::CallbackInfo& info) {
   Arguments args(info, "sumPages");
   const uint32_t page_size = args.PageSize(args[0]);

@@ -1,4 +1,5 @@
-// The parts of LZ4's frame format that C implements for JavaScript: blocks and xxHash32.
+// Exports the LZ4 block decoder and the hash xxHash32 to the JavaScript that reads and writes LZ4
+// frames.
 #include "ltx/linked_block.h"
 #include "napi/arguments.h"
 #include "napi/exports.h"
@@ -9,8 +10,9 @@
 namespace litestream {
 namespace {
 
-// lz4Block(src, out, offset): decodes a block to out[offset...]; the bytes that the block may refer
-// to are before `offset`. Returns the decoded size, or -1.
+// lz4Block(src, out, offset) decodes an LZ4 block to out[offset...]. The LZ4 block may refer to the
+// bytes of `out` before `offset`. lz4Block returns the number of decoded bytes, or -1 for a damaged
+// block.
 Napi::Value Lz4Block(const Napi::CallbackInfo& info) {
   Arguments args(info, "lz4Block");
   const Span<uint8_t> src = args.Bytes(args[0], "src");
@@ -21,8 +23,8 @@ Napi::Value Lz4Block(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), DecodeLinkedBlock(src.data, src.size, out.data, out.size, offset));
 }
 
-// xxh32(state, data | undefined): without data, initializes the state; with data, adds the data to
-// it. Returns the digest so far.
+// xxh32(state, undefined) initializes the hash state. xxh32(state, data) adds `data` to the hash
+// state. Each call of xxh32 returns the digest of all data that was added so far.
 Napi::Value Xxh32(const Napi::CallbackInfo& info) {
   Arguments args(info, "xxh32");
   const Span<uint8_t> bytes = args.Bytes(args[0], "state", sizeof(XXH32_state_t));
@@ -31,7 +33,7 @@ Napi::Value Xxh32(const Napi::CallbackInfo& info) {
   args.Require(reinterpret_cast<uintptr_t>(bytes.data) % alignof(XXH32_state_t) == 0, "state is not aligned");
   if (!args.ok()) return {};
   auto* state = reinterpret_cast<XXH32_state_t*>(bytes.data);
-  // XXH32_update copies to this offset of a buffer of 16 bytes.
+  // XXH32_update copies input to offset `memsize` of a buffer of 16 bytes, so `memsize` is checked.
   args.Require(begin || state->memsize < sizeof state->mem32, "state was not begun");
   if (!args.ok()) return {};
   if (begin) XXH32_reset(state, 0);

@@ -1,4 +1,4 @@
-// The page index for TypeScript: decoded into arrays, or directly into the chunks of a page map
+// Decodes a page index for TypeScript, into arrays or directly into the chunks of a page map
 // (src/replica/worker/chain/page-map.ts).
 #include <algorithm>
 #include <cmath>
@@ -13,7 +13,8 @@
 namespace litestream {
 namespace {
 
-// Reads the state array. Every number is checked, because JavaScript can write any number into it.
+// Reads an IndexState from the state array. Checks every number of the array, because JavaScript
+// can write any number into the array.
 IndexState Load(Arguments& args, const Span<double>& slots) {
   const auto whole = [&](IndexSlot slot, double min, double max) {
     const double number = slots.size < kSlots ? NAN : slots[slot];
@@ -54,7 +55,7 @@ void Save(const IndexState& state, IndexFault fault, const Span<double>& slots) 
   slots[kEnded] = state.ended ? 1 : 0;
 }
 
-// decodePageIndex(state, bytes): [pgnos, offsets, sizes]
+// decodePageIndex(state, bytes) returns [pgnos, offsets, sizes].
 Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Arguments args(info, "decodePageIndex");
@@ -64,8 +65,9 @@ Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
   if (!args.ok()) return {};
   std::vector<uint32_t> pgnos, sizes;
   std::vector<double> offsets;
-  // The last byte of each number is below 0x80, and an entry has three numbers. Vectors that grow
-  // would take three times the memory of a large index.
+  // Only the last byte of a uvarint is below 0x80, and an entry has three uvarints, so the number
+  // of entries is a third of the number of bytes below 0x80. Vectors without a reserved size would
+  // need three times the memory for a large index.
   const size_t numbers = size_t(std::count_if(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte < 0x80; }));
   pgnos.reserve(numbers / 3);
   offsets.reserve(numbers / 3);
@@ -86,8 +88,8 @@ Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// The layout of src/replica/worker/chain/page-map.ts: a chunk has the low halves of the offsets,
-// then the high bits of the offsets together with the sizes, then the file ordinals.
+// A chunk of a page map consists of the low halves of the offsets, the high bits of the offsets
+// combined with the sizes, and the file ordinals (src/replica/worker/chain/page-map.ts).
 constexpr size_t kChunkBytes = 3 * kChunkPages * sizeof(uint32_t);
 constexpr uint64_t kMaxFrameSize = (1u << kSizeBits) - 1, kMaxFrameOffset = (uint64_t(1) << (64 - kSizeBits)) - 1;
 
@@ -96,11 +98,11 @@ class ChunkWriter {
  public:
   ChunkWriter(Arguments& args, uint32_t file, const Napi::Function& own) : args_(args), file_(file), own_(own) {}
 
-  // False if the callback threw or returned no chunk, or if the worker was terminated during the
-  // callback.
+  // Returns false if the callback threw or returned no chunk, or if the worker was terminated
+  // during the callback.
   bool Put(uint32_t pgno, uint64_t offset, uint32_t size) {
     const uint32_t chunk = (pgno - 1) / kChunkPages, i = (pgno - 1) % kChunkPages;
-    // Pages arrive in ascending order, so each chunk is requested once for all of its pages.
+    // Pages arrive in ascending order, so Put requests each chunk only once.
     if (!words_ || chunk != chunk_) {
       const Napi::HandleScope scope(own_.Env());
       const Napi::Value buffer = own_.Call({Napi::Number::New(own_.Env(), chunk)});
@@ -124,11 +126,11 @@ class ChunkWriter {
   uint32_t chunk_ = 0;
 };
 
-// mapPageIndex(state, bytes, file, own, pieces, collect): [frames, pgnos]
-//   own(chunk): called for a chunk of the page map; returns its ArrayBuffer, which may be written
-//   pieces: begin and end of each byte range of the file that is in memory
-//   frames: page number, offset and size of each frame within one of these ranges
-//   pgnos: every page number, if `collect`
+// mapPageIndex(state, bytes, file, own, pieces, collect) returns [frames, pgnos].
+//   own(chunk) is called for a chunk of the page map and returns the chunk's writable ArrayBuffer.
+//   `pieces` has begin and end of each byte range of the LTX file that is in memory.
+//   `frames` has page number, offset and size of each frame within a range of `pieces`.
+//   `pgnos` has every page number of the index if `collect` is true, otherwise none.
 Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Arguments args(info, "mapPageIndex");
@@ -165,7 +167,7 @@ Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// endPageIndex(state): makes the checks that need all bytes of the index.
+// endPageIndex(state) makes the checks that need all bytes of the page index.
 Napi::Value EndPageIndex(const Napi::CallbackInfo& info) {
   Arguments args(info, "endPageIndex");
   const Span<double> slots = args.Doubles(args[0], "state", kSlots);

@@ -1,4 +1,5 @@
-// Writes pages into a database file on the thread pool, for restores.
+// A restore writes pages into a database file on the thread pool through writePages and
+// writeFrames.
 #include <algorithm>
 #include <vector>
 
@@ -18,7 +19,8 @@ struct Run {
   size_t count;
 };
 
-// A promise of 0 or an errno. The caller keeps the file and the buffer unchanged until it settles.
+// Writes runs of pages and resolves a promise with 0 or an errno. The caller must not close the
+// file or change the buffer before the promise settles.
 class WriteWork : public Napi::AsyncWorker {
  public:
   WriteWork(Napi::Env env, int fd, uint32_t page_size, Napi::Value pages_value, const uint8_t* pages, std::vector<Run> runs)
@@ -52,8 +54,8 @@ class WriteWork : public Napi::AsyncWorker {
   int errno_ = 0;
 };
 
-// writePages(fd, pageSize, pgnos, pages, wanted): pages that are adjacent in the buffer and in the
-// file are written together.
+// writePages(fd, pageSize, pgnos, pages, wanted) writes pages that are adjacent in the buffer and
+// in the file in one write.
 Napi::Value WritePages(const Napi::CallbackInfo& info) {
   Arguments args(info, "writePages");
   const int fd = args.Descriptor(args[0]);
@@ -85,11 +87,12 @@ struct FileRange {
   uint64_t position, size;
 };
 
-// Decodes consecutive frames of a file's page block, sums them, writes the wanted pages into the
-// database file and starts to flush them: all on one thread, while the bytes are in its cache.
+// Decodes consecutive frames of an LTX file, computes their checksum, writes the wanted pages into
+// the database file and starts to flush the pages to disk. One thread does all of these steps,
+// while the pages are in the processor's cache.
 class FrameWork : public Napi::AsyncWorker {
  public:
-  // Not an errno: the frames are not those that the page index describes.
+  // The status if the frames differ from the page index. The value -1 is not an errno.
   static constexpr int kOtherFrames = -1;
 
   struct Input {
@@ -99,7 +102,8 @@ class FrameWork : public Napi::AsyncWorker {
     Span<uint64_t> result;
   };
 
-  // `arrays` owns the memory of `input`.
+  // `arrays` has the typed arrays to which `input` points, and protects them from the garbage
+  // collector.
   FrameWork(Napi::Env env, int fd, uint32_t page_size, const Input& input, FileRange flush, FileRange drop,
             Napi::Array arrays)
       : Napi::AsyncWorker(env),
@@ -137,7 +141,8 @@ class FrameWork : public Napi::AsyncWorker {
         const int error = WriteRun();
         if (error != 0) return error;
       }
-      // A page that is not wanted is decoded into the last place, which no run uses.
+      // An unwanted page is decoded only for its checksum, into the last page of the buffer, which
+      // no run uses.
       uint8_t* page = in_.pages.data + (wanted ? count_ : room_) * page_size_;
       uint32_t pgno = 0;
       size_t used = 0;
@@ -170,14 +175,15 @@ class FrameWork : public Napi::AsyncWorker {
   const size_t room_;  // pages of a run
   const FileRange flush_, drop_;
   Napi::Reference<Napi::Array> keep_arrays_;
-  // The run that is being decoded: `count_` pages from page `first_`.
+  // The run of adjacent pages that is being decoded has `count_` pages and begins at page `first_`.
   uint32_t first_ = 0;
   size_t count_ = 0;
   uint64_t crc_ = 0, length_ = 0;
   int status_ = 0;
 };
 
-// writeFrames(fd, pageSize, frames, pgnos, sizes, wanted, pages, result, ranges)
+// writeFrames(fd, pageSize, frames, pgnos, sizes, wanted, pages, result, ranges) returns the
+// promise of a FrameWork.
 Napi::Value WriteFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "writeFrames");
   const int fd = args.Descriptor(args[0]);

@@ -1,5 +1,5 @@
 // The functions with which the replica worker fills slots, adds pages to views, and reads resident
-// b-tree pages. Worker thread only.
+// b-tree pages. Only the worker thread calls the functions of pages_napi.cc.
 #include "ltx/limits.h"
 #include "ltx/ltx_codec.h"
 #include "napi/constants.h"
@@ -12,7 +12,7 @@ namespace litestream {
 
 namespace {
 
-// createCache(pageSize, slots)
+// createCache(pageSize, slots) returns a handle of a new page cache.
 Napi::Value CreateCache(const Napi::CallbackInfo& info) {
   Arguments args(info, "createCache");
   const uint32_t page_size = args.PageSize(args[0]), slots = args.U32(args[1], "slots", 1, kMaxSlots);
@@ -20,12 +20,12 @@ Napi::Value CreateCache(const Napi::CallbackInfo& info) {
   return CacheHandle::New(info.Env(), std::make_shared<PageCache>(page_size, slots));
 }
 
-// frames: [offset, size, pgno, slot, ahead] for each frame. Decodes every frame into its slot and
-// adds the page to the view; replaces the offset by the page's b-tree type. `ahead`: the kind of
-// prefetch that requested the page, plus kJoined if a reader waits for it by now; 0 if it was not
-// prefetched. Returns the number of decoded frames; if that is less than all, the next frame is
-// damaged.
-// fillSlots(replica, view, cache, source, frames)
+// fillSlots(replica, view, cache, source, frames) decodes every frame into its slot and adds the
+// page to the view. `frames` has five numbers per frame (offset, size, pgno, slot, ahead).
+// fillSlots replaces the offset by the page's b-tree type. `ahead` is 0 for a page without
+// prefetch. For a prefetched page, `ahead` is the kind of prefetch, plus kJoined if a reader
+// already waits for the page. fillSlots returns the number of decoded frames. If the returned
+// number is less than the number of frames, the next frame is damaged.
 Napi::Value FillSlots(const Napi::CallbackInfo& info) {
   Arguments args(info, "fillSlots");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -65,8 +65,9 @@ Napi::Value FillSlots(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(count));
 }
 
-// answerPage(request, replica, view, pgno, cache, slot): adds a resident page to the view of the
-// waiting reader, which has the same content for it, and wakes the reader.
+// answerPage(request, replica, view, pgno, cache, slot) adds a resident page to the view of the
+// waiting reader and wakes the reader. The caller must know that the page has the same content in
+// the view of the waiting reader.
 Napi::Value AnswerPage(const Napi::CallbackInfo& info) {
   Arguments args(info, "answerPage");
   const uint32_t request = args.U32(args[0], "request");
@@ -85,7 +86,8 @@ Napi::Value AnswerPage(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// touched(cache, slot)
+// touched(cache, slot) returns whether a reader has read the slot after the previous call of
+// touched().
 Napi::Value Touched(const Napi::CallbackInfo& info) {
   Arguments args(info, "touched");
   const auto cache = args.Open<PageCache>(args[0], "cache");
@@ -94,8 +96,8 @@ Napi::Value Touched(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), cache->TestAndClearTouched(slot));
 }
 
-// setTrigger(cache, slot): the next read of this slot sends RequestKind::kAhead to the worker,
-// once, without waiting for an answer.
+// setTrigger(cache, slot) marks a slot. The next read of the slot sends one RequestKind::kAhead to
+// the worker and does not wait for an answer.
 Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
   Arguments args(info, "setTrigger");
   const auto cache = args.Open<PageCache>(args[0], "cache");
@@ -104,7 +106,8 @@ Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// (cache, slot, pgno, ...): the page in a slot, as argument for the functions of btree.h.
+// Reads the arguments cache, slot and pgno of a function that calls btree.h with the page in the
+// slot.
 struct PageArguments {
   PageArguments(const Napi::CallbackInfo& info, const char* function)
       : args(info, function),
@@ -120,7 +123,7 @@ struct PageArguments {
   const uint32_t pgno;
 };
 
-// The children of the interior page in a slot, in key order.
+// Returns the child pages of the interior page in a slot, in key order.
 Napi::Value Children(const Napi::CallbackInfo& info) {
   PageArguments page(info, "btreeChildren");
   const uint32_t commit = page.args.Commit(page.args[3]);
@@ -128,7 +131,7 @@ Napi::Value Children(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Uint32Array>(info.Env(), BtreeChildren(page.data(), page.page_size(), page.pgno, commit));
 }
 
-// The root pages in the schema table leaf in a slot.
+// Returns the root pages that the schema table leaf in a slot names.
 Napi::Value Roots(const Napi::CallbackInfo& info) {
   PageArguments page(info, "schemaRoots");
   const uint32_t commit = page.args.Commit(page.args[3]);
@@ -136,7 +139,7 @@ Napi::Value Roots(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Uint32Array>(info.Env(), SchemaRoots(page.data(), page.page_size(), page.pgno, commit));
 }
 
-// The entries of the index leaf in a slot: [rowid, fingerprint of the first column] for each.
+// Returns [rowid, fingerprint of the first column] for each entry of the index leaf in a slot.
 Napi::Value Entries(const Napi::CallbackInfo& info) {
   PageArguments page(info, "indexEntries");
   if (!page.args.ok()) return {};
@@ -148,7 +151,8 @@ Napi::Value Entries(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Float64Array>(info.Env(), values);
 }
 
-// The integer columns of a row on the table leaf in a slot; NaN for other columns.
+// Returns the integer columns of a row on the table leaf in a slot, and NaN for every other column
+// of the row.
 Napi::Value IntegersOfRow(const Napi::CallbackInfo& info) {
   PageArguments page(info, "rowIntegers");
   const double rowid = page.args.AnyDouble(page.args[3], "rowid");
@@ -156,7 +160,7 @@ Napi::Value IntegersOfRow(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Float64Array>(info.Env(), RowIntegers(page.data(), page.page_size(), page.pgno, rowid));
 }
 
-// The child page, of the table interior page in a slot, that leads to a rowid.
+// Returns the child page that leads to a rowid, for the table interior page in a slot.
 Napi::Value ChildOfTable(const Napi::CallbackInfo& info) {
   PageArguments page(info, "tableChild");
   const double rowid = page.args.AnyDouble(page.args[3], "rowid");

@@ -1,14 +1,13 @@
-// The connections of the primary; see source_database_napi.cc. Called on the thread of the
-// connection.
+// The addon's access to the primary's own connections (see source_database_napi.cc). SourceExpected
+// and InitSource run on the thread of the connection, while SQLite loads the extension.
 #pragma once
 #include <sqlite3ext.h>
 
 namespace litestream {
 
-// Whether the connection that is loading the extension is one of a primary to the application's
-// database.
+// Returns whether the connection that is loading the extension belongs to a primary.
 bool SourceExpected();
-// Makes the connection a source. Returns an SQLite result code.
+// Gives the primary native access to the connection `db`. Returns an SQLite result code.
 int InitSource(sqlite3* db, const sqlite3_api_routines* api);
 
 }  // namespace litestream

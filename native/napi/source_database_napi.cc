@@ -1,12 +1,14 @@
-// Reads that the primary needs from its database and cannot do in SQL: bytes of the file, and the
-// wal-index. These reads use SQLite's own file handles, because a process that opens and closes the
-// database or its -shm separately drops every POSIX lock that SQLite holds on them
-// (https://www.sqlite.org/howtocorrupt.html, "close() on a separate descriptor").
+// The primary reads bytes of the database file and of the wal-index, which SQL cannot read. The
+// addon reads the database file and the wal-index through SQLite's own file handles. A process that
+// opens and closes the database or its -shm with other handles drops every POSIX lock that SQLite
+// holds on these files (https://www.sqlite.org/howtocorrupt.html, "close() on a separate
+// descriptor").
 //
-// A connection becomes a source in three steps on one thread: JavaScript calls expectSource(), the
-// driver loads this addon as an extension (sqlite_extension.cc), and JavaScript calls takeSource().
-// A separate entry point would be simpler, but node:sqlite cannot name one. The routine table is
-// stored per connection, because a process can hold more than one copy of SQLite.
+// The addon receives a connection in three steps on one thread. JavaScript calls expectSource(),
+// the driver loads this addon as an extension (sqlite_extension.cc), and JavaScript calls
+// takeSource(). A separate extension entry point would be simpler, but node:sqlite cannot select an
+// entry point. Every Source has its own SQLite routine table, because a process can contain more
+// than one copy of SQLite.
 #ifndef _WIN32
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -30,8 +32,8 @@ namespace {
 constexpr int kNear = 4096;            // descriptors on each side of a given one that are searched
 constexpr int kShmRegionSize = 32768;  // size of the regions in which SQLite maps the wal-index
 
-// Used only on the connection's thread, except by Interrupt and while a checkpoint runs on the
-// thread pool. `db` is null after the connection was closed.
+// A connection of the primary. Only the connection's thread uses a Source, except in Interrupt and
+// while a checkpoint runs on the thread pool. `db` is null after the connection was closed.
 struct Source {
   const sqlite3_api_routines* api;
   sqlite3* db;
@@ -39,7 +41,8 @@ struct Source {
 };
 using SourceRef = std::shared_ptr<Source>;
 
-// guards the map, its counter, and `db` of each source in the map during an interrupt
+// guards the map that Interruptible() returns, the counter for the keys of this map, and `db` of
+// every Source in the map during an interrupt
 std::mutex g_interruptible_mutex;
 std::map<uint32_t, SourceRef>& Interruptible() {
   static auto* sources = new std::map<uint32_t, SourceRef>();
@@ -47,8 +50,8 @@ std::map<uint32_t, SourceRef>& Interruptible() {
 }
 uint32_t g_last_interrupter = 0;
 
-// Both variables pass state between the three steps; they belong to the thread that loads the
-// extension.
+// `expected` and `loaded` pass state between expectSource(), the loading of the extension and
+// takeSource(). Each thread has its own `expected` and `loaded`.
 thread_local bool expected = false;
 thread_local SourceRef loaded;
 
@@ -58,8 +61,8 @@ sqlite3_file* MainFile(const Source& source) {
   return file != nullptr && file->pMethods != nullptr ? file : nullptr;
 }
 
-// SQLite calls this when the connection closes (or if the function below were replaced, which no
-// code does).
+// SQLite calls Closed when the connection closes. SQLite would also call Closed if another function
+// replaced litestream_source(), but no code does so.
 void Closed(void* data) {
   auto* source = static_cast<SourceRef*>(data);
   {
@@ -75,20 +78,21 @@ void Closed(void* data) {
 
 void Nothing(sqlite3_context*, int, sqlite3_value**) {}
 
-// expectSource(): the next connection that loads the extension on this thread becomes a source.
+// expectSource() makes the next connection that loads the extension on this thread available to
+// takeSource().
 void ExpectSource(const Napi::CallbackInfo&) { expected = true; }
 
-// takeSource(): the connection that loaded the extension since expectSource() on this thread;
-// undefined if none did.
+// takeSource() returns the connection that has loaded the extension on this thread after
+// expectSource(). Returns undefined if no connection has loaded the extension on this thread.
 Napi::Value TakeSource(const Napi::CallbackInfo& info) {
   expected = false;
   if (!loaded) return info.Env().Undefined();
   return Handle<Source>::New(info.Env(), std::move(loaded));
 }
 
-// sourceWalIndex(source, out): copies the start of the wal-index into `out`; false while the
-// connection has none. A writer in another process can change it during the copy, so the caller
-// must compare both header copies.
+// sourceWalIndex(source, out) copies the start of the wal-index into `out`. Returns false while the
+// connection has no wal-index. A writer in another process can change the wal-index during the
+// copy, so the caller must compare the two header copies of the wal-index.
 Napi::Value WalIndex(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceWalIndex");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -107,9 +111,9 @@ Napi::Value WalIndex(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), true);
 }
 
-// lockHolder(fd, offset): the pid of another process that holds a lock on the byte at `offset` of
-// an open file; -1 if that process is not visible from here (another container), 0 if no other
-// process holds one. Only queries the kernel; changes no lock.
+// lockHolder(fd, offset) returns the pid of another process that holds a lock on the byte at
+// `offset` of an open file. Returns -1 if that process has no pid in this container, and 0 if no
+// other process holds a lock on the byte. lockHolder only queries the kernel and changes no lock.
 Napi::Value LockHolder(const Napi::CallbackInfo& info) {
   Arguments args(info, "lockHolder");
   const int fd = args.Descriptor(args[0]);
@@ -130,8 +134,8 @@ Napi::Value LockHolder(const Napi::CallbackInfo& info) {
 #endif
 }
 
-// nearestDescriptor(inode, near): a descriptor of the file with this inode number, searched from
-// `near` outwards; -1 if none is found.
+// nearestDescriptor(inode, near) returns an open descriptor of the file with this inode number.
+// Tries the descriptors from `near` outwards. Returns -1 if no tried descriptor has this inode.
 Napi::Value NearestDescriptor(const Napi::CallbackInfo& info) {
   Arguments args(info, "nearestDescriptor");
   const uint64_t inode = args.U64(args[0], "inode");
@@ -150,8 +154,8 @@ Napi::Value NearestDescriptor(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), -1);
 }
 
-// sourceRead(source, offset, out): fills `out` from the database file; bytes after its end are
-// zeros. Returns an SQLite result code.
+// sourceRead(source, offset, out) fills `out` from the database file. Bytes beyond the end of the
+// file become zeros. Returns an SQLite result code.
 Napi::Value Read(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceRead");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -190,10 +194,10 @@ class CheckpointWork : public Napi::AsyncWorker {
   int rc_ = SQLITE_OK;
 };
 
-// sourceCheckpoint(source): a passive checkpoint on the thread pool, because it waits for the disk
-// twice. The connection must not be used or closed before the promise is settled: SQLite allows any
-// thread to use a connection, but only one at a time. Returns a promise that resolves to an SQLite
-// result code.
+// sourceCheckpoint(source) runs a passive checkpoint on the thread pool, because a checkpoint waits
+// for the disk twice. Returns a promise that resolves to an SQLite result code. The caller must not
+// use or close the connection before the promise settles, because SQLite allows only one thread at
+// a time to use a connection.
 Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceCheckpoint");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -206,9 +210,9 @@ Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-// sourceLock(source): takes SQLite's exclusive lock of the database file. The lock fails while any
-// other connection, of this or another process, holds a lock; in WAL mode every open connection
-// holds one. Returns an SQLite result code.
+// sourceLock(source) takes SQLite's exclusive lock of the database file. Returns an SQLite result
+// code. sourceLock fails while another connection, of this or another process, holds a lock of the
+// file. In WAL mode every open connection holds a lock of the file.
 Napi::Value Lock(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceLock");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -222,7 +226,7 @@ Napi::Value Lock(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), rc);
 }
 
-// sourceUnlock(source)
+// sourceUnlock(source) releases the lock of sourceLock().
 Napi::Value Unlock(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceUnlock");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -232,8 +236,8 @@ Napi::Value Unlock(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// sourceInterrupter(source): a number with which any thread can interrupt the connection until the
-// connection is closed.
+// sourceInterrupter(source) returns a number. Any thread can interrupt the connection by this
+// number until the connection is closed.
 Napi::Value Interrupter(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceInterrupter");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -244,8 +248,8 @@ Napi::Value Interrupter(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), number);
 }
 
-// interruptSource(interrupter): interrupts the statements that are running on the connection, on
-// any thread. No effect after the connection was closed.
+// interruptSource(interrupter) interrupts the statements that are running on the connection. Any
+// thread may call interruptSource. interruptSource has no effect after the connection was closed.
 Napi::Value Interrupt(const Napi::CallbackInfo& info) {
   Arguments args(info, "interruptSource");
   const uint32_t number = args.U32(args[0], "interrupter");
@@ -256,7 +260,7 @@ Napi::Value Interrupt(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// sourceAutocommit(source): false while the connection is inside a transaction.
+// sourceAutocommit(source) returns false while the connection is inside a transaction.
 Napi::Value Autocommit(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceAutocommit");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -268,15 +272,16 @@ Napi::Value Autocommit(const Napi::CallbackInfo& info) {
 
 bool SourceExpected() { return expected; }
 
-// Also makes SQLite keep the -wal when the connection closes: its contents prove, after a restart,
-// that no frame was missed.
+// InitSource also makes SQLite keep the -wal file when the connection closes. After a restart, the
+// primary reads the -wal file to prove that it has missed no frame.
 int InitSource(sqlite3* db, const sqlite3_api_routines* api) {
   int on = 1;
   int rc = api->file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
   if (rc == SQLITE_OK) rc = api->db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   if (rc != SQLITE_OK) return rc;
   loaded = std::make_shared<Source>(Source{api, db, false});
-  // The function exists only for its destructor, which runs when the connection closes.
+  // No SQL calls litestream_source(). The function is registered only for its destructor, which
+  // SQLite calls when the connection closes.
   return api->create_function_v2(db, "litestream_source", 0, SQLITE_UTF8, new SourceRef(loaded), Nothing, nullptr, nullptr,
                                  Closed);
 }

@@ -1,5 +1,5 @@
-// The functions with which the replica worker creates, publishes and retires views. Worker thread
-// only.
+// The functions with which the replica worker creates, publishes and retires views. Only the worker
+// thread calls the functions of views_napi.cc.
 #include "ltx/limits.h"
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
@@ -8,7 +8,8 @@ namespace litestream {
 
 namespace {
 
-// addView(replica, base, facts, changed): the view's id; 0 if the replica was closed.
+// addView(replica, base, facts, changed) returns the id of the new view, or 0 if the replica was
+// closed.
 Napi::Value AddView(const Napi::CallbackInfo& info) {
   Arguments args(info, "addView");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -20,7 +21,7 @@ Napi::Value AddView(const Napi::CallbackInfo& info) {
   f.cache = args.Open<PageCache>(facts.Get("cache"), "cache");
   f.txid = args.U53(facts.Get("txid"), "txid");
   f.timestamp = args.I53(facts.Get("timestamp"), "timestamp");
-  // 0: nothing was written to the replica yet
+  // `commit` is 0 for an empty replica.
   f.commit = args.U32(facts.Get("commit"), "commit", 0, kMaxCommit);
   f.counter = args.U32(facts.Get("counter"), "counter");
   f.cookie_shift = args.U32(facts.Get("cookieShift"), "cookieShift");
@@ -33,7 +34,7 @@ Napi::Value AddView(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), replica->AddView(base, f, changed.data, changed.size)->id);
 }
 
-// publishView(replica, view)
+// publishView(replica, view) makes a view the current view.
 Napi::Value PublishView(const Napi::CallbackInfo& info) {
   Arguments args(info, "publishView");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -42,7 +43,8 @@ Napi::Value PublishView(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// retireView(replica, view)
+// retireView(replica, view) marks a view as retired. collectViews() frees a retired view when no
+// reader pins it.
 Napi::Value RetireView(const Napi::CallbackInfo& info) {
   Arguments args(info, "retireView");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -51,7 +53,8 @@ Napi::Value RetireView(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// collectViews(replica)
+// collectViews(replica) frees the retired views that no reader pins, and returns the ids of the
+// remaining views.
 Napi::Value CollectViews(const Napi::CallbackInfo& info) {
   Arguments args(info, "collectViews");
   const auto replica = ReplicaArgument(args, args[0]);

@@ -1,5 +1,5 @@
-// The WAL reader's functions for buffers of whole frames. Every function runs on the calling thread
-// and has no state.
+// The functions with which the WAL reader checks and searches buffers of WAL frames. Every function
+// of wal_scan_napi.cc runs on the calling thread and keeps no state.
 #include "napi/arguments.h"
 #include "napi/exports.h"
 #include "os/file.h"
@@ -8,7 +8,8 @@
 namespace litestream {
 namespace {
 
-// walChecksum(bigEndian, data, sum: Uint32Array(2)): continues `sum` over `data`.
+// walChecksum(bigEndian, data, sum) continues the WAL checksum `sum` (two 32-bit words) over
+// `data`.
 Napi::Value WalChecksumCall(const Napi::CallbackInfo& info) {
   Arguments args(info, "walChecksum");
   const bool big_endian = args.Bool(args[0], "bigEndian");
@@ -19,8 +20,8 @@ Napi::Value WalChecksumCall(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// scanFrames(frames, pageSize, bigEndian, salt1, salt2, sum, pgnos, commits): the number of valid
-// whole frames from the start.
+// scanFrames(frames, pageSize, bigEndian, salt1, salt2, sum, pgnos, commits) returns the number of
+// consecutive valid frames at the start of `frames`.
 Napi::Value ScanFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "scanFrames");
   const Span<uint8_t> frames = args.Bytes(args[0], "frames");
@@ -37,8 +38,8 @@ Napi::Value ScanFrames(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(valid));
 }
 
-// newestFrames(pgnos, count, commit, lockPgno, outPgnos, outFrames): the last frame of each page up
-// to `commit`, by page number.
+// newestFrames(pgnos, count, commit, lockPgno, outPgnos, outFrames) finds the last frame of each
+// page up to page `commit`, in ascending order of page numbers.
 Napi::Value NewestFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "newestFrames");
   const uint32_t count = args.U32(args[1], "count");
@@ -52,8 +53,9 @@ Napi::Value NewestFrames(const Napi::CallbackInfo& info) {
                            NewestWalFrames(pgnos.data, count, commit, lock_pgno, out_pgnos.data, out_frames.data));
 }
 
-// readPieces(fd, offsets, size, out): reads `size` bytes at each offset, consecutively into `out`.
-// Returns the number of whole pieces before the end of the file, or a negative error number.
+// readPieces(fd, offsets, size, out) reads a piece of `size` bytes at each offset and stores the
+// pieces one after another in `out`. Returns the number of whole pieces before the end of the file,
+// or a negative error number.
 Napi::Value ReadPieces(const Napi::CallbackInfo& info) {
   Arguments args(info, "readPieces");
   const int fd = args.Descriptor(args[0]);

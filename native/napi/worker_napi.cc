@@ -1,6 +1,7 @@
 // The functions with which the replica worker takes requests from the bridge and sets the state of
-// its replicas. Worker thread only. The TypeScript types of these exports, and of those in
-// views_napi.cc, pages_napi.cc and hydration_napi.cc, are in src/native/replica.ts.
+// its replicas. Only the worker thread calls the functions of worker_napi.cc. src/native/replica.ts
+// has the TypeScript types of the exports of worker_napi.cc, views_napi.cc, pages_napi.cc and
+// hydration_napi.cc.
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
 
@@ -38,7 +39,7 @@ Napi::Value TakeRequests(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// completeRequest(id)
+// completeRequest(id) answers a request with success.
 Napi::Value CompleteRequest(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeRequest");
   const uint32_t id = args.U32(args[0], "id");
@@ -46,7 +47,7 @@ Napi::Value CompleteRequest(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// failRequest(id, code, message)
+// failRequest(id, code, message) answers a request with an error.
 Napi::Value FailRequest(const Napi::CallbackInfo& info) {
   Arguments args(info, "failRequest");
   const uint32_t id = args.U32(args[0], "id");
@@ -55,8 +56,8 @@ Napi::Value FailRequest(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// completeTravel(id, view): moves the requesting connection to a view of its own; the view lives
-// until the connection leaves it.
+// completeTravel(id, view) moves the requesting connection to a view for time travel. The view for
+// time travel belongs to one connection, and exists until the connection leaves the view.
 Napi::Value CompleteTravel(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeTravel");
   const uint32_t id = args.U32(args[0], "id"), view = args.U32(args[1], "view");
@@ -78,7 +79,7 @@ Napi::Value AllReplicas(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// setState(replica, state, code, message)
+// setState(replica, state, code, message) sets the ReplicaState and the error of a replica.
 Napi::Value SetState(const Napi::CallbackInfo& info) {
   Arguments args(info, "setState");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -90,7 +91,8 @@ Napi::Value SetState(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// setLive(replica, contact): a poll that began at `contact` succeeded, so the replica has no error.
+// setLive(replica, contact) marks the replica as live, without an error, after a successful poll
+// that began at the monotonic time `contact`.
 Napi::Value SetLive(const Napi::CallbackInfo& info) {
   Arguments args(info, "setLive");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -102,7 +104,7 @@ Napi::Value SetLive(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// setLimits(replica, readTimeout, maxStale)
+// setLimits(replica, readTimeout, maxStale) sets two limits of a replica in milliseconds.
 Napi::Value SetLimits(const Napi::CallbackInfo& info) {
   Arguments args(info, "setLimits");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -115,8 +117,9 @@ Napi::Value SetLimits(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// nextIncarnation(replica): returns the counter and then increments it, so that SQLite's change
-// counters of later views differ from all earlier ones.
+// nextIncarnation(replica) returns the incarnation of a replica and then increments the
+// incarnation, so that the SQLite change counters of later views differ from the change counters of
+// all earlier views.
 Napi::Value NextIncarnation(const Napi::CallbackInfo& info) {
   Arguments args(info, "nextIncarnation");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -124,7 +127,7 @@ Napi::Value NextIncarnation(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), replica ? replica->incarnation++ : 0);
 }
 
-// setHydration(replica, progress, path)
+// setHydration(replica, progress, path) sets the progress and the path of the local copy.
 Napi::Value SetHydration(const Napi::CallbackInfo& info) {
   Arguments args(info, "setHydration");
   const auto replica = ReplicaArgument(args, args[0]);

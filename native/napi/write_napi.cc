@@ -1,5 +1,6 @@
-// The functions with which the replica worker reads a commit from the connection that waits for it.
-// Worker thread only. The TypeScript types are in src/native/replica.ts.
+// The functions with which the replica worker reads a commit from the connection that waits for the
+// result of the commit. Only the worker thread calls the functions of write_napi.cc.
+// src/native/replica.ts has the TypeScript types.
 #include "ltx/limits.h"
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
@@ -8,7 +9,8 @@ namespace litestream {
 
 namespace {
 
-// setWritable(replica, writable, commitTimeout)
+// setWritable(replica, writable, commitTimeout) sets whether connections may write, and the commit
+// timeout in milliseconds.
 Napi::Value SetWritable(const Napi::CallbackInfo& info) {
   Arguments args(info, "setWritable");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -20,11 +22,12 @@ Napi::Value SetWritable(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// Keeps the pages of a commit alive as long as JavaScript refers to them, even after the connection
-// has stopped waiting.
+// A handle keeps the pages of a commit in memory as long as JavaScript refers to the handle, even
+// after the connection has stopped waiting for the commit.
 using PagesHandle = Handle<const CommitSource>;
 
-// takeCommit(id): { pages, pageSize, commit, durability, pgnos }, or undefined
+// takeCommit(id) returns { pages, pageSize, commit, durability, pgnos }. Returns undefined if the
+// request `id` is not pending or is not a commit.
 Napi::Value TakeCommit(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Arguments args(info, "takeCommit");
@@ -43,8 +46,8 @@ Napi::Value TakeCommit(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// readCommit(pages, from, count, out): copies `count` pages of a commit, beginning at index `from`
-// of its page list, into a buffer. False if a page cannot be read.
+// readCommit(pages, from, count, out) copies `count` pages of a commit into `out`, beginning at
+// index `from` of the commit's page list. Returns false if a page cannot be read.
 Napi::Value ReadCommit(const Napi::CallbackInfo& info) {
   Arguments args(info, "readCommit");
   const auto pages = args.Open<const CommitSource>(args[0], "pages");
@@ -58,7 +61,8 @@ Napi::Value ReadCommit(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), read);
 }
 
-// completeCommit(id, view)
+// completeCommit(id, view) answers a commit request with success and moves the connection to the
+// view after the commit.
 Napi::Value CompleteCommit(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeCommit");
   const uint32_t id = args.U32(args[0], "id"), view = args.U32(args[1], "view");

@@ -1,6 +1,6 @@
-// File functions that differ between operating systems: positional writes, locking, replacing and
-// mapping. file_posix.cc and file_windows.cc implement them. Results are 0 or an error number as in
-// node:util's getSystemErrorMap(), without its sign.
+// File functions that differ between operating systems. file_posix.cc and file_windows.cc implement
+// the functions of file.h. A result of type int is 0 or an error number, which is the absolute
+// value of a key of node:util's getSystemErrorMap().
 #pragma once
 #include <cerrno>
 #include <cstddef>
@@ -16,40 +16,45 @@ using File = void*;  // HANDLE
 using File = int;  // file descriptor
 #endif
 
-// The error number for a lock that another process holds.
+// The error number of TryLock and OpenLocked while another handle holds the lock.
 #ifdef _WIN32
 constexpr int kLocked = 4088;  // UV_EAGAIN without its sign
 #else
 constexpr int kLocked = EAGAIN;
 #endif
 
-// The file behind a descriptor of Node.js, which still owns it.
+// Returns the operating system's file for a descriptor of Node.js. Node.js stays the owner of the
+// file and closes it.
 File FileOfDescriptor(int descriptor);
 
-// Writes all of `bytes` at `position`. Any thread; disjoint ranges may be written at the same time.
+// Writes all `size` bytes at offset `position`. Several threads may write disjoint ranges of a file
+// at the same time.
 int WriteFully(File file, const uint8_t* bytes, size_t size, uint64_t position);
 
-// Reads up to `size` bytes from `position`; `got` is less than `size` only at the end of the file.
-// Any thread.
+// Reads up to `size` bytes from offset `position`. `got` is less than `size` only at the end of the
+// file. Any thread may call ReadFully.
 int ReadFully(File file, uint8_t* out, size_t size, uint64_t position, size_t* got);
 
-// Takes the exclusive lock of an open file; closing the file releases it. kLocked while another
-// handle has the lock.
+// Takes the exclusive lock of an open file. Closing the file releases the lock. Returns kLocked
+// while another handle holds the lock.
 int TryLock(File file);
 
-// Opens or creates the file at `path` and locks it until it is closed; no other process and no
-// second call can get that lock. A symbolic link, or anything but a regular file, is an error.
-// `fresh`: replaces the file by an empty one with the same owner and mode; maps of the old file
-// stay readable. The new file is named `temporary` until the rename, and that name must not exist.
-// `owned`: this process already holds the lock of the file that is replaced.
+// Opens or creates the file at `path` and holds its lock until the file is closed. While the file
+// is open, every other OpenLocked of the file fails, in this and any other process. A symbolic
+// link, or anything but a regular file, is an error. If `fresh` is true, an empty file with the
+// same owner and mode replaces the file at `path`. Memory maps of the replaced file stay readable.
+// The new file has the name `temporary` until the rename, and no file may have that name before the
+// call. If `owned` is true, this process already holds the lock of the replaced file.
 int OpenLocked(const std::string& path, const std::string& temporary, bool fresh, bool owned, File* out);
 void Close(File file);
 
-// The file attributes that change when another program writes to a file or truncates it.
+// The attributes of a file that change when another program writes to the file or truncates the
+// file.
 struct FileState {
   uint64_t size = 0;
   int64_t modified = 0;       // nanoseconds
-  // false if `modified` can change without a write, as on a network file system that sets it late
+  // false if `modified` can change without a write, as on a network file system that updates
+  // `modified` late
   bool keeps_time = false;
   bool operator==(const FileState& o) const {
     return size == o.size && (!keeps_time || !o.keeps_time || modified == o.modified);
@@ -57,8 +62,9 @@ struct FileState {
 };
 int StateOf(File file, FileState* out);
 
-// When the file at a path was last changed, by its metadata: any write, truncation, rename or
-// replacement gives another stamp. All zeros if no file has the path or it cannot be examined.
+// The metadata that shows a change of the file at a path. Any write, truncation, rename or
+// replacement gives another stamp. A missing file, and a file whose metadata cannot be read, has a
+// stamp of zeros.
 struct FileStamp {
   uint64_t device = 0;
   uint64_t inode = 0;
@@ -69,27 +75,29 @@ struct FileStamp {
     return device == o.device && inode == o.inode && size == o.size && modified == o.modified && changed == o.changed;
   }
 };
-// Opens nothing, so it affects no lock. Any thread.
+// Returns the stamp of the file at `path`. StampOf does not open the file, so it releases no POSIX
+// lock. Any thread may call StampOf.
 FileStamp StampOf(const char* path);
 
-// Extends the file to `size` bytes; never truncates it.
+// Extends the file to `size` bytes. Extend never truncates the file.
 int Extend(File file, uint64_t size);
-// Returns after the data is on disk.
+// Writes all changes of the file to the disk before it returns.
 int Sync(File file);
-// Starts to write a range of the file to the disk. Does nothing on systems other than Linux. Any
-// thread.
+// Starts to write a range of the file to the disk, without waiting for the disk. StartFlush does
+// nothing on systems other than Linux. Any thread may call StartFlush.
 int StartFlush(File file, uint64_t position, uint64_t size);
-// Waits for a range that StartFlush was called for, and lets the system drop it from its cache,
-// whose memory the next writes then use again. Does not make the file durable. Linux only, as
-// above. Any thread.
+// Waits until the range of an earlier StartFlush is on the disk, and lets the kernel drop the range
+// from its page cache. The next writes can reuse the memory of the dropped range. DropFlushed does
+// not make the file durable, and does nothing on systems other than Linux. Any thread may call
+// DropFlushed.
 int DropFlushed(File file, uint64_t position, uint64_t size);
 
 struct Map {
   const uint8_t* data = nullptr;
   size_t size = 0;
 };
-// Maps at least the first `size` bytes for reading. If the system allows it, the map extends beyond
-// the end of the file, so that a growing file seldom needs another map.
+// Maps at least the first `size` bytes of the file for reading. On POSIX systems the map extends
+// beyond the end of the file, so that a growing file seldom needs another map.
 int MapFile(File file, size_t size, Map* out);
 void Unmap(const Map& map);
 

@@ -13,8 +13,8 @@ namespace litestream {
 namespace os {
 namespace {
 
-// A function exported by the program that loaded the addon: node.exe, or a program that embeds
-// Node.js, exports libuv's functions.
+// Returns a libuv function that the program exports. The program that exports libuv is node.exe or
+// a program that embeds Node.js.
 template <typename Function>
 Function OfProgram(const char* name) {
   return reinterpret_cast<Function>(reinterpret_cast<void*>(GetProcAddress(GetModuleHandleW(nullptr), name)));
@@ -54,12 +54,13 @@ int Lock(File file) {
 }
 
 HANDLE Open(const std::wstring& path, DWORD disposition) {
-  // FILE_SHARE_DELETE, because a replaced file stays open.
+  // A file stays open while it is replaced, which requires FILE_SHARE_DELETE.
   return CreateFileW(path.c_str(), GENERIC_READ | GENERIC_WRITE | DELETE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
                      nullptr, disposition, FILE_ATTRIBUTE_NORMAL, nullptr);
 }
 
-// FILE_RENAME_INFO and its flags as of Windows 10 1607, which older headers lack.
+// The layout of FILE_RENAME_INFO and its flags in Windows 10 1607, because older Windows headers
+// lack the flags.
 struct RenameInfo {
   DWORD flags;
   HANDLE directory;
@@ -71,8 +72,8 @@ constexpr DWORD kReplaceIfExists = 1, kPosixSemantics = 2;
 
 constexpr int kNoPosixRename = -1;
 
-// With POSIX semantics, an open file can be replaced. kNoPosixRename on file systems without them
-// (FAT, many network shares).
+// A rename with POSIX semantics can replace an open file. RenameOver returns kNoPosixRename on a
+// file system without POSIX semantics (FAT, many network shares).
 int RenameOver(HANDLE file, const std::wstring& path) {
   const size_t bytes = path.size() * sizeof(WCHAR);
   std::vector<uint64_t> memory((sizeof(RenameInfo) + bytes) / sizeof(uint64_t) + 1);
@@ -92,7 +93,7 @@ int RenameOver(HANDLE file, const std::wstring& path) {
   }
 }
 
-// Fails while another program maps the file.
+// Truncates a file to 0 bytes. Empty fails while another program maps the file.
 int Empty(HANDLE file) {
   FILE_END_OF_FILE_INFO end{};
   return SetFileInformationByHandle(file, FileEndOfFileInfo, &end, sizeof end) ? 0 : LastErrorNumber();
@@ -115,7 +116,8 @@ int Replace(const std::wstring& path, const std::wstring& temporary, File* out) 
 }  // namespace
 
 File FileOfDescriptor(int descriptor) {
-  // File descriptors belong to the C library of the program, which differs from the addon's.
+  // Node.js's descriptors are numbers of the program's C library, and the addon has another C
+  // library. libuv therefore converts the descriptor to a HANDLE.
   static const auto handle_of = OfProgram<HANDLE (*)(int)>("uv_get_osfhandle");
   return handle_of == nullptr ? INVALID_HANDLE_VALUE : handle_of(descriptor);
 }
@@ -156,7 +158,8 @@ int OpenLocked(const std::string& path, const std::string& temporary, bool fresh
     const HANDLE old = file;
     error = Replace(wide, Wide(temporary), &file);
     if (error == kNoPosixRename) {
-      // The lock of `owned` belongs to another handle, and would end with it.
+      // If `owned` is true, another handle of this process holds the lock, and closing that handle
+      // would release the lock.
       error = owned ? kNotSupported : Empty(old);
     } else {
       CloseHandle(old);
@@ -168,7 +171,7 @@ int OpenLocked(const std::string& path, const std::string& temporary, bool fresh
     return error;
   }
   DWORD unused = 0;
-  // Makes the file sparse: pages that were not written yet take no disk space.
+  // Makes the file sparse, so that pages take no disk space before they are written.
   DeviceIoControl(file, FSCTL_SET_SPARSE, nullptr, 0, nullptr, 0, &unused, nullptr);
   *out = file;
   return 0;

@@ -13,8 +13,8 @@ namespace os {
 
 namespace {
 
-// The list only grows and is never freed, so that the signal handler can walk it at any moment; an
-// unused guard has a null `begin`.
+// The list of guards only grows and is never freed, so that the signal handler can walk the list at
+// any moment. An unused guard has a null `begin`.
 struct Guard {
   std::atomic<const uint8_t*> begin{nullptr};
   std::atomic<size_t> size{0};
@@ -29,17 +29,18 @@ uintptr_t g_page_size;
 void PassOn(int signal, siginfo_t* info, void* context) {
   if (g_previous.sa_flags & SA_SIGINFO) return g_previous.sa_sigaction(signal, info, context);
   if (g_previous.sa_handler != SIG_DFL && g_previous.sa_handler != SIG_IGN) return g_previous.sa_handler(signal);
-  // Restores the default handler: the instruction runs again and ends the process, as it would
-  // without this handler.
+  // Restores the default handler of SIGBUS. The faulting instruction runs again after the return,
+  // and the default handler ends the process.
   struct sigaction standard = {};
   standard.sa_handler = SIG_DFL;
   sigaction(signal, &standard, nullptr);
-  // the signal was sent by a program, not caused by an instruction
+  // If another program sent the SIGBUS, no instruction causes SIGBUS again after the return, so
+  // PassOn raises the signal itself.
   if (info->si_code <= 0) raise(signal);
 }
 
-// Calls only functions that are safe in a signal handler; mmap is a plain system call on every
-// supported system.
+// OnBusError calls only functions that are safe in a signal handler. POSIX does not list mmap as
+// safe, but mmap is a plain system call on every supported system.
 void OnBusError(int signal, siginfo_t* info, void* context) {
   const auto* at = static_cast<const uint8_t*>(info->si_addr);
   for (Guard* guard = g_guards.load(std::memory_order_acquire); guard != nullptr; guard = guard->next) {

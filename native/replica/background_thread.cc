@@ -11,7 +11,8 @@ namespace litestream {
 
 namespace {
 
-// All methods except Main run on the environment's thread. `mutex_` guards the jobs.
+// All methods except Main run on the thread of the JavaScript environment. `mutex_` guards the
+// jobs.
 class BackgroundThread {
  public:
   static BackgroundThread* Start(Napi::Env env, int* error_number) {
@@ -42,8 +43,8 @@ class BackgroundThread {
   }
 
  private:
-  // Runs on the event loop and settles the finished jobs. Called without an environment when the
-  // environment shuts down; the thread's destructor then frees the jobs.
+  // Settles the finished jobs on the event loop. N-API calls OnDone without an environment when the
+  // environment shuts down. During the shutdown, the destructor of BackgroundThread frees the jobs.
   static void OnDone(Napi::Env env, Napi::Function, BackgroundThread* self, void*) {
     if (env == nullptr) return;
     std::vector<std::unique_ptr<BackgroundJob>> done;
@@ -88,7 +89,7 @@ class BackgroundThread {
   size_t unsettled_ = 0;  // environment's thread only
 };
 
-// The background thread of the environment that runs on this thread.
+// The background thread of the JavaScript environment that runs on the current thread.
 thread_local BackgroundThread* t_background = nullptr;
 
 }  // namespace
@@ -98,8 +99,9 @@ int RunInBackground(Napi::Env env, std::unique_ptr<BackgroundJob>& job) {
     int error = 0;
     t_background = BackgroundThread::Start(env, &error);
     if (t_background == nullptr) return error;
-    // Runs before the cleanup that the thread-safe function, created earlier, has registered, so
-    // that function is not called any more.
+    // Node.js runs cleanup hooks in reverse order of their registration. The background thread
+    // therefore ends before the cleanup of the thread-safe function, and cannot call the function
+    // afterwards.
     env.AddCleanupHook([] {
       delete t_background;
       t_background = nullptr;

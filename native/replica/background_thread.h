@@ -1,9 +1,10 @@
-// A low-priority thread for work that no reader waits for. Filling a local copy must not take the
-// processor from readers, nor libuv's few threads from the application's file and DNS operations.
+// A low-priority thread for work that no reader waits for, such as filling a local copy. Filling a
+// local copy must not take processor time from readers, and must not occupy libuv's few threads,
+// which the application's file and DNS operations need.
 //
-// One thread per environment, started by its first job and joined by the environment's clean-up,
-// which signals the running job to stop and drops waiting jobs. Jobs run one after another, in
-// order.
+// Each JavaScript environment has at most one background thread. The first job starts the thread.
+// The clean-up of the environment signals the running job to stop, drops waiting jobs and joins the
+// thread. Jobs run one after another, in the order of RunInBackground calls.
 #pragma once
 #include <napi.h>
 
@@ -15,16 +16,17 @@ namespace litestream {
 class BackgroundJob {
  public:
   virtual ~BackgroundJob() = default;  // environment's thread
-  // Called on the background thread. Must return soon after `stopping` is set; Settle is then not
-  // called.
+  // The background thread calls Run. Run must return soon after `stopping` is set. Settle is not
+  // called for a job whose Run was stopped.
   virtual void Run(const std::atomic<bool>& stopping) = 0;
-  // Called on the environment's thread, from its event loop, after Run has returned; not called if
-  // the environment is torn down first.
+  // The event loop of the environment's thread calls Settle after Run has returned. Settle is not
+  // called if the environment is torn down first.
   virtual void Settle(Napi::Env env) = 0;
 };
 
-// Called on the environment's thread. Returns 0, or the errno with which no thread could be
-// started; the caller then keeps the job.
+// Passes a job to the background thread. The caller must be on the environment's thread. Returns 0,
+// or an errno if the thread could not be started. If RunInBackground returns an errno, the caller
+// still owns the job.
 int RunInBackground(Napi::Env env, std::unique_ptr<BackgroundJob>& job);
 
 }  // namespace litestream

@@ -9,13 +9,14 @@ namespace litestream {
 
 // Interval at which a wait checks for sqlite3_interrupt().
 constexpr int kInterruptMs = 50;
-// Ten years. The clock counts nanoseconds in 64 bits, which a longer wait would overflow.
+// A wait lasts at most ten years. std::chrono::steady_clock counts nanoseconds in 64 bits, and the
+// deadline of a longer wait could overflow.
 constexpr int64_t kMaxWaitMs = int64_t(3650) * 24 * 3600 * 1000;
 // Maximum time between a worker's announcement (Expect) and its Attach.
 constexpr int kStartMs = 15000;
 
-// The bridge and the registry live as long as the process: connections may be closed after every
-// JavaScript environment is gone.
+// The bridge and the registry exist as long as the process, because connections may be closed after
+// every JavaScript environment has ended.
 Bridge& Bridge::Get() {
   static Bridge* bridge = new Bridge();
   return *bridge;
@@ -51,8 +52,8 @@ Outcome Bridge::Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms,
   while (!request->done) {
     auto now = std::chrono::steady_clock::now();
     if (now >= deadline || (interrupted && interrupted())) {
-      // The worker may still answer; it then finds no request with this id and does not write to
-      // the requester's memory.
+      // The worker may answer the request after the requester has stopped waiting. The erased entry
+      // keeps the worker from writing to the requester's memory.
       pending_.erase(request->id);
       return request->outcome = now >= deadline ? Outcome::kTimeout : Outcome::kInterrupted;
     }
@@ -75,7 +76,7 @@ bool Bridge::alive() {
 uint32_t Bridge::Expect() {
   std::lock_guard<std::mutex> lock(mutex_);
   auto now = std::chrono::steady_clock::now();
-  // The thread that was starting a worker may have ended before the worker attached.
+  // The thread that called Expect may have ended before its worker attached.
   bool given_up = expected_ != 0 && now - expected_since_ > std::chrono::milliseconds(kStartMs);
   if (alive_ || (expected_ != 0 && !given_up)) return 0;
   expected_ = next_ticket_++;

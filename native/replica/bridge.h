@@ -1,12 +1,13 @@
-// Requests from SQLite's threads to the worker thread's JavaScript, and their answers.
+// Passes requests from the threads that run SQLite to the JavaScript of the worker thread, and
+// passes the answers back.
 //
 // A thread queues a Request, wakes the worker through a thread-safe function and sleeps on the
-// request. The worker takes the queue, works, and completes each request by its id. Guarantee:
-// every request completes: with an answer, at its deadline, or immediately when the worker exits. A
-// request from the worker's own thread is rejected immediately, because it would wait for itself.
+// request. The worker takes the queue, works, and completes each request by its id. Every request
+// completes with an answer, at its deadline, or immediately when the worker exits. Ask rejects a
+// request from the worker's own thread immediately, because the thread would wait for itself.
 //
-// Threads: `mutex_` guards every member. Attach, Take, the Complete functions and Detach are called
-// only on the worker thread.
+// `mutex_` guards every member of the bridge. Attach, Take, the Complete functions and Detach are
+// called only on the worker thread.
 #pragma once
 #include <napi.h>
 
@@ -39,8 +40,9 @@ enum class Outcome : int {
   kInterrupted = 5,   // interrupted through sqlite3_interrupt()
 };
 
-// Where a commit must be before it is acknowledged: by the replica's setting, in the store, or in
-// the local buffer if the replica has one.
+// The place in which a commit must be stored before it is acknowledged. kDefault uses the replica's
+// setting, kStore requires the store, and kLocal requires the local write buffer if the replica has
+// one.
 enum class Durability : uint8_t { kDefault = 0, kStore = 1, kLocal = 2 };
 
 struct Request {
@@ -51,42 +53,46 @@ struct Request {
   uint32_t pgno = 0;
   uint32_t index_leaf = 0;  // the last index leaf that the connection read; 0 = none
   std::string text;
-  // The requester sleeps while the worker writes to these.
+  // The worker writes part of a page to these buffers while the requester sleeps.
   uint8_t* dst = nullptr;
   uint32_t dst_offset = 0, dst_size = 0;
-  // kCommit: the written pages; they live as long as the worker needs them
+  // The pages of a kCommit request. The shared pointer keeps the pages in memory as long as the
+  // worker needs them.
   std::shared_ptr<const CommitSource> pages;
   Durability durability = Durability::kDefault;  // kCommit: when the commit counts as done
 
-  // The answer, guarded by the bridge's mutex.
+  // The bridge's mutex guards the fields of the answer.
   uint32_t id = 0;
   bool done = false;
   Outcome outcome = Outcome::kOk;
   std::string code, message;
-  // kCommit: the view of the new state, pinned for the requester's reader
+  // The view after the commit of a kCommit request, pinned for the requester's Reader.
   View* committed = nullptr;
   std::condition_variable wake;
 };
 
 class Bridge {
  public:
-  // The process has one bridge; workers attach to it and detach.
+  // Returns the bridge, of which the process has only one.
   static Bridge& Get();
 
-  // --- any thread --- Waits for the answer, at most `timeout_ms`. `interrupted`, if given, is
-  // called several times per second; true ends the wait.
+  // --- any thread ---
+  //
+  // Queues a request and waits for its answer, at most `timeout_ms` milliseconds. Ask calls
+  // `interrupted`, if given, every kInterruptMs. If `interrupted` returns true, the wait ends.
   Outcome Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms, const std::function<bool()>& interrupted = nullptr);
-  // Queues a request without waiting; drops it if no worker exists and none is being started.
+  // Queues a request without waiting for an answer. Drops the request if no worker exists and no
+  // worker is being started.
   void Tell(const std::shared_ptr<Request>& request);
   bool alive();
-  // Announces a worker thread that is being started: until it attaches, requests wait for it
-  // instead of failing. Returns a ticket for the worker, or 0 if the process already has a worker,
-  // running or announced. The announcement expires after kStartMs.
+  // Announces a worker thread that is being started. Requests wait for an announced worker instead
+  // of failing. Returns a ticket for the worker, or 0 if the process already has a running or
+  // announced worker. The announcement expires after kStartMs.
   uint32_t Expect();
-  // The worker with this ticket will not attach: drops the requests queued for it and increments
-  // the epoch.
+  // Withdraws the announcement of a worker that will not attach. Drops the requests that are queued
+  // for the worker and increments the epoch.
   void Unexpect(uint32_t ticket);
-  // The number of workers that have exited or did not attach.
+  // Returns the epoch, which is the number of workers that have exited or did not attach.
   uint32_t epoch();
 
   // --- worker thread ---
@@ -94,18 +100,19 @@ class Bridge {
   void Detach();
   std::vector<std::shared_ptr<Request>> Take();
   void Complete(uint32_t id, Outcome outcome, const std::string& code, const std::string& message);
-  // Moves the requesting connection to a view of its own, then completes the request. No effect if
-  // the connection has stopped waiting or the id is not a travel request. Returns false, and fails
-  // the request, if the replica has no such view.
+  // Moves the requesting connection to a view for time travel, then completes the request.
+  // CompleteTravel has no effect if the connection has stopped waiting or the id is not a travel
+  // request. If the replica has no view with the id `view`, fails the request and returns false.
   bool CompleteTravel(uint32_t id, uint32_t view);
-  // The commit has become this view: pins it for the requesting connection in place of its previous
-  // view, then completes the request. No effect if the connection has stopped waiting or the id is
-  // not a commit request.
+  // Pins `view`, the view after the commit, for the requesting connection in place of the
+  // connection's previous view, then completes the request. CompleteCommit has no effect if the
+  // connection has stopped waiting or the id is not a commit request.
   void CompleteCommit(uint32_t id, uint32_t view);
-  // A request that was taken and not completed yet; null otherwise.
+  // Returns the request with this id, or null if the worker has not taken the request or has
+  // already completed it.
   std::shared_ptr<Request> Pending(uint32_t id);
   // Copies the requested part of a page of `size` bytes to the requester, then completes the
-  // request. Returns false, and fails the request, if the page is too short.
+  // request. If the page is too short, fails the request and returns false.
   bool CompletePage(uint32_t id, const uint8_t* page, size_t size);
 
  private:
@@ -133,14 +140,15 @@ class Bridge {
 class Registry {
  public:
   static Registry& Get();
-  // The replica of this key, with one more reference. `created`: no reference existed, so the
-  // caller must open the replica.
+  // Returns the replica with this key and adds a reference to the replica. Sets *created to true if
+  // the registry had no replica with this key. If *created is true, the caller must open the
+  // replica.
   std::shared_ptr<Replica> Acquire(const std::string& key, bool* created);
   std::shared_ptr<Replica> Find(uint32_t id);
-  // Adds a reference to a registered replica.
+  // Returns the registered replica with this id and adds a reference to the replica.
   std::shared_ptr<Replica> Reference(uint32_t id);
   // Removes a reference. If no reference is left, removes the replica from the registry, asks the
-  // worker to close it, and returns true.
+  // worker to close the replica, and returns true.
   bool Release(const std::shared_ptr<Replica>& replica);
   std::vector<std::shared_ptr<Replica>> All();
 

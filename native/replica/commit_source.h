@@ -1,11 +1,11 @@
-// The pages of one commit, handed to the worker thread.
+// The pages of one commit, in the form in which the worker thread reads them.
 #pragma once
 #include <cstdint>
 #include <vector>
 
 namespace litestream {
 
-// Immutable. Read by the worker thread.
+// A CommitSource is immutable while the worker thread reads from it.
 class CommitSource {
  public:
   virtual ~CommitSource() = default;
@@ -13,10 +13,10 @@ class CommitSource {
   virtual uint32_t page_size() const = 0;
   // Size of the database in pages after the commit.
   virtual uint32_t commit() const = 0;
-  // The numbers of the written pages, ascending.
+  // The numbers of the pages that the commit wrote, in ascending order.
   virtual const std::vector<uint32_t>& pgnos() const = 0;
-  // Copies a written page, page_size() bytes. Returns false if it cannot be read (a temporary file
-  // failed).
+  // Copies a written page of page_size() bytes to `to`. Returns false if the read of the
+  // connection's temporary file fails.
   virtual bool ReadPage(uint32_t pgno, uint8_t* to) const = 0;
 };
 

@@ -50,10 +50,11 @@ HydratedFile::~HydratedFile() {
 }
 
 int HydratedFile::Resize(uint32_t pages) {
-  // Less than 2^48, so neither this nor twice this value wraps.
+  // `bytes` is less than 2^48, so neither `bytes` nor 2 * `bytes` wraps.
   const uint64_t bytes = uint64_t(pages) * page_size_;
   Check();
-  // Never truncates: a live view may still read the pages beyond a smaller commit.
+  // Resize never truncates the file, because an older view may still read the pages beyond a
+  // smaller commit.
   int error = os::Extend(file_, bytes);
   if (error != 0) return error;
   if (bytes > map_size_) {

@@ -1,10 +1,10 @@
-// The local copy of a replica's database: the worker writes it page by page, and every thread reads
-// it through a memory map.
+// The hydration file is the local copy of a replica's database. The worker writes the file page by
+// page, and every thread reads the file through a memory map.
 //
-// The worker overwrites a page only when no live view has its old content, so readers need no lock.
-// The file is locked as long as it is open: two processes, or two replicas, never fill the same
-// file. A replica whose worker has exited takes over the open file, because views of readers keep
-// it open.
+// The worker overwrites a page only when no existing view needs the old content of the page, so
+// readers take no lock. A file lock as long as the file is open prevents two processes, or two
+// replicas of a process, from filling the same file. After a worker exit, the next worker of the
+// same replica uses the open file, because the views of readers keep the file open.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -19,9 +19,10 @@ namespace litestream {
 
 class HydratedFile {
  public:
-  // Opens the file for replica `owner`, or returns it if that replica has it open. `fresh`:
-  // replaces an existing file by a new one (a new inode: maps of the old one stay readable), which
-  // is created as `temporary`.
+  // Opens the file at `path` for the replica with the id `owner`. If that replica already has the
+  // file open, returns the open file. If `fresh` is true, a new file, created with the name
+  // `temporary`, replaces an existing file at `path`. Memory maps of the replaced file stay
+  // readable.
   static std::shared_ptr<HydratedFile> Open(uint32_t owner, const std::string& path, const std::string& temporary,
                                             uint32_t page_size, bool fresh, int* error_number);
   ~HydratedFile();
@@ -33,22 +34,28 @@ class HydratedFile {
     return map_.load(std::memory_order_acquire) + size_t(pgno - 1) * page_size_;
   }
   uint32_t page_size() const { return page_size_; }
-  // The number of pages that fit into the file and its map. Worker thread.
+  // Returns the number of pages that fit into the file and its map. Only the worker thread calls
+  // pages().
   uint32_t pages() const { return pages_; }
 
-  // Whether another program has changed the file: pages read from it, including the page just read,
-  // must not be used. Any thread.
+  // Returns whether another program has changed the file. If hurt() returns true, a reader must not
+  // use any page of the file, not even the page that it has just read. Any thread may call hurt().
   bool hurt() const { return hurt_.load(std::memory_order_acquire); }
-  // Checks for changes that no read has detected. Returns false, and makes hurt() true, if there
-  // are any. Worker thread.
+  // Compares size and modification time of the file with the values after the last own write. If
+  // another program has changed the file, sets hurt() to true and returns false. Only the worker
+  // thread calls Check.
   bool Check();
 
-  // One caller at a time; both return 0 or an errno.
+  // Extends the file to `pages` pages. Returns 0 or an errno. Only one thread at a time may call
+  // Resize.
   int Resize(uint32_t pages);
-  // Changes between these two calls are our own. Any thread, one at a time.
+  // Check ignores changes of the file between BeginWriting and EndWriting, because the replica
+  // itself makes these changes. Any thread may call BeginWriting and EndWriting, but only one
+  // thread at a time.
   void BeginWriting();
   void EndWriting();
-  // any thread, disjoint ranges
+  // Writes `count` pages from page `pgno` on. Several threads may write disjoint ranges at the same
+  // time.
   int Write(uint32_t pgno, const uint8_t* pages, uint32_t count) const;
   int Sync() const;
 
@@ -63,7 +70,8 @@ class HydratedFile {
   std::mutex state_mutex_;  // guards the members below
   os::FileState state_;     // state of the file after our last change
   bool writing_ = false;
-  // Replaced maps stay until the destructor runs: a reader may be copying from one.
+  // The destructor unmaps replaced maps, because a reader may be copying from a replaced map until
+  // then.
   std::vector<os::Map> maps_;
 };
 

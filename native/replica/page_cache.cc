@@ -19,7 +19,7 @@ PageCache::~PageCache() {
 uint8_t PageCache::Invalidate(uint32_t slot) {
   auto& segment = segments_[slot / kSegmentSlots];
   if (segment.load(std::memory_order_relaxed) == nullptr) {
-    // The last segment is only as long as the budget allows.
+    // The last segment is shorter if the number of slots is not a multiple of kSegmentSlots.
     uint32_t first = slot / kSegmentSlots * kSegmentSlots;
     uint32_t count = std::min(kSegmentSlots, slots_ - first);
     segment.store(new Segment(size_t(count) * page_size_, count), std::memory_order_release);

@@ -1,12 +1,13 @@
 // The resident pages of one replica. A slot holds one decoded page.
 //
-// Threads: only the worker thread fills and reuses slots; any thread reads them. A reader takes no
-// lock: it announces the slot that it is about to copy in its Reader (a hazard pointer), checks
-// that the slot still has the generation in its page table entry, copies, and withdraws the
-// announcement. The worker first raises the generation, then waits until no Reader announces the
-// slot. Either the reader sees the new generation and treats the page as absent, or the worker sees
-// the announcement and waits until the copy (one page, well under a microsecond) ends. Both sides
-// use sequentially consistent operations for this handshake, so one of the two must hold.
+// Only the worker thread fills and reuses slots. Any thread reads slots, without a lock. A reading
+// thread announces the slot that it is about to copy in its Reader (a hazard pointer), checks that
+// the slot still has the generation in the page table entry, copies the page, and withdraws the
+// announcement. Before the worker overwrites a slot, the worker increments the generation of the
+// slot, then waits until no Reader announces the slot. The reading thread and the worker use
+// sequentially consistent operations. Therefore either the reading thread sees the new generation
+// and treats the page as absent, or the worker sees the announcement and waits until the copy of
+// the page ends (well under a microsecond).
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -15,12 +16,13 @@
 
 namespace litestream {
 
-// A page table entry: 0 = absent; kHydrated = in the hydrated file; otherwise generation (high
-// half, >= 1) and slot (low half).
+// An entry of a page table is kAbsent, kHydrated (the page is in the hydration file), or a
+// generation (high 32 bits, at least 1) and a slot number (low 32 bits).
 using PageEntry = uint64_t;
 constexpr PageEntry kAbsent = 0;
 constexpr PageEntry kHydrated = ~PageEntry(0);
-// With this limit, slot + 1 and the number of segments do not wrap, and no entry equals kHydrated.
+// With at most 2^31 slots, slot + 1 and the number of segments do not wrap, and no entry with a
+// slot number equals kHydrated.
 constexpr uint32_t kMaxSlots = 1u << 31;
 
 class PageCache {
@@ -33,24 +35,28 @@ class PageCache {
 
   uint32_t page_size() const { return page_size_; }
   uint32_t slots() const { return slots_; }
-  // Bytes of page memory allocated so far; grows by segments up to slots() * page_size().
+  // Returns the number of bytes of page memory that the cache has allocated so far. The cache
+  // allocates whole segments, up to slots() * page_size() bytes.
   size_t allocated() const { return allocated_.load(std::memory_order_relaxed); }
 
   // --- any thread ---
-  // Whether the slot has memory: Invalidate allocates it, as the first step of filling the slot.
+  //
+  // Returns whether the slot has memory. Invalidate, the first step of filling a slot, allocates
+  // the memory.
   bool Filled(uint32_t slot) const {
     return slot < slots_ && segments_[slot / kSegmentSlots].load(std::memory_order_acquire) != nullptr;
   }
-  // The functions below require a slot that is Filled.
+  // Generation, Data, Touch and TakeAhead require a slot for which Filled returns true.
   uint32_t Generation(uint32_t slot) const { return meta(slot).generation.load(std::memory_order_seq_cst); }
   const uint8_t* Data(uint32_t slot) const { return data(slot); }
-  // Results of the first read of a slot since it was filled, or since TestAndClearTouched.
+  // The result of Touch. Both fields are false or 0 unless the read was the first read after the
+  // slot was filled or after TestAndClearTouched.
   struct FirstRead {
     bool trigger = false;  // the first read after SetTrigger
-    // the kind of prefetch that fetched the page, if this is the first read of the page
+    // the kind of prefetch that fetched the page, at the first read of the page
     uint8_t ahead = 0;
   };
-  // Records a read. Writes to shared memory only for the first read.
+  // Records a read of the slot. Only the first read writes to shared memory.
   FirstRead Touch(uint32_t slot) {
     SlotMeta& m = meta(slot);
     FirstRead first;
@@ -59,21 +65,23 @@ class PageCache {
     first.ahead = TakeAhead(slot);
     return first;
   }
-  // The kind of prefetch that brought the page if the page was not read yet; 0 if it was read or
-  // not prefetched. Resets the kind.
+  // Returns the kind of prefetch that fetched the page, or 0 if the page was already read or not
+  // prefetched. Resets the kind to 0.
   uint8_t TakeAhead(uint32_t slot) {
     auto& ahead = meta(slot).ahead;
     return ahead.load(std::memory_order_relaxed) == 0 ? 0 : ahead.exchange(0, std::memory_order_relaxed);
   }
 
-  // --- worker thread --- Makes every entry that names this slot stale; `slot` is less than
-  // slots(). The caller then waits for readers (Replica::AwaitReaders) before it writes. Returns
-  // the kind of prefetch that brought the old page if no reader read it, otherwise 0.
+  // --- worker thread ---
+  //
+  // Invalidates every page table entry with this slot. `slot` must be less than slots(). The caller
+  // must wait for readers (Replica::AwaitReaders) before it writes to the slot. If no reader has
+  // read the old page, returns the kind of prefetch that fetched the old page, otherwise 0.
   uint8_t Invalidate(uint32_t slot);
   void SetAhead(uint32_t slot, uint8_t kind) { meta(slot).ahead.store(kind, std::memory_order_relaxed); }
   uint8_t* Writable(uint32_t slot) { return data(slot); }
   PageEntry Entry(uint32_t slot) const { return (PageEntry(Generation(slot)) << 32) | slot; }
-  // Whether the slot was read since the last call.
+  // Returns whether a reader has read the slot after the previous call of TestAndClearTouched.
   bool TestAndClearTouched(uint32_t slot) {
     uint8_t touched = kTouched;
     return meta(slot).touched.compare_exchange_strong(touched, kUntouched, std::memory_order_relaxed);

@@ -80,7 +80,8 @@ View* Replica::ReadLock(Reader* reader) {
   for (;;) {
     View* view = current.load(std::memory_order_seq_cst);
     reader->pinned.store(view, std::memory_order_seq_cst);
-    // If the view is still current, it was not retired before the pin became visible.
+    // If the pinned view is still the current view, the worker had not retired the view before the
+    // pin became visible.
     if (current.load(std::memory_order_seq_cst) == view) return view;
   }
 }
@@ -129,7 +130,8 @@ bool Replica::ReadResident(Reader* reader, const View* view, uint32_t pgno, uint
     CountAhead(first.ahead, &AheadCounts::used);
     reader->copying.store(0, std::memory_order_seq_cst);
   }
-  // Only this thread writes the counter, so no read-modify-write is needed.
+  // Only the connection's thread writes the counter, so the increment needs no atomic
+  // read-modify-write.
   reader->hits.store(reader->hits.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   return true;
 }
@@ -189,8 +191,8 @@ Replica::Counts Replica::Count() {
 View* Replica::AddView(View* base, const ViewFacts& facts, const uint32_t* changed, size_t changed_count) {
   const uint32_t commit = facts.commit;
   auto view = std::make_unique<View>(next_view_++, facts);
-  // Entries name slots of one cache and pages of one file: a view with another cache or file shares
-  // nothing with `base`.
+  // A page table entry refers to a slot of one cache or to a page of one hydration file. A view
+  // with another cache or hydration file therefore shares no chunk with `base`.
   if (base != nullptr && base->cache == facts.cache && (base->hydrated == nullptr || base->hydrated == facts.hydrated)) {
     uint32_t shared = std::min(base->chunk_count, view->chunk_count);
     for (uint32_t i = 0; i < shared; i++) {
@@ -198,7 +200,8 @@ View* Replica::AddView(View* base, const ViewFacts& facts, const uint32_t* chang
       if (chunk != nullptr) chunk->refs++;
       view->chunks[i].store(chunk, std::memory_order_relaxed);
     }
-    // A shared chunk must not change for the other view: it is cloned before the first change.
+    // Returns chunk i so that the caller can change the chunk. A chunk that another view shares is
+    // cloned before the first change, so that the other view stays unchanged.
     auto own = [&](uint32_t i) -> Chunk* {
       Chunk* chunk = view->chunks[i].load(std::memory_order_relaxed);
       if (chunk == nullptr || chunk->refs == 1) return chunk;
@@ -214,8 +217,8 @@ View* Replica::AddView(View* base, const ViewFacts& facts, const uint32_t* chang
       Chunk* chunk = own(index);
       if (chunk != nullptr) chunk->entry[(changed[i] - 1) % kChunkPages].store(kAbsent, std::memory_order_relaxed);
     }
-    // Clears pages beyond a smaller commit from the last chunk, so that a later, larger view finds
-    // them absent.
+    // Clears the pages beyond a smaller commit from the last chunk. If the chunk kept these pages,
+    // a later, larger view would read outdated content.
     if (commit < base->commit && view->chunk_count > 0) {
       Chunk* chunk = own(view->chunk_count - 1);
       if (chunk != nullptr) {

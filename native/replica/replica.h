@@ -1,10 +1,11 @@
-// A replica as the readers of this process see it: its current view, pinned views, page cache and
-// readers.
+// The native state of a replica, which the readers of the process share. The state has the current
+// view, pinned views, the page cache and the list of readers.
 //
-// Threads: the worker thread creates, publishes and frees views. Any thread pins the current view
-// (ReadLock) and reads through it without a lock. `mutex` guards the list of readers. Opening and
-// closing a connection take it, a miss takes it for its request, and the worker takes it while it
-// waits for readers; a hit never does.
+// The worker thread creates, publishes and frees views. Any thread pins the current view (ReadLock)
+// and reads pages of the pinned view without a lock. `mutex` guards the list of readers. A thread
+// takes `mutex` when it opens or closes a connection and when it requests a page that is not
+// resident. The worker takes `mutex` while it waits for readers. A read of a resident page never
+// takes `mutex`.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -21,11 +22,12 @@ namespace litestream {
 
 constexpr uint32_t kChunkPages = 1024;
 
-// Number of chunks for a database of `commit` pages; defined for every value of `commit`.
+// Returns the number of chunks for a database of `commit` pages. The calculation does not wrap for
+// any value of `commit`.
 constexpr uint32_t ChunksOf(uint32_t commit) { return commit / kChunkPages + (commit % kChunkPages == 0 ? 0 : 1); }
 
-// 1,024 page table entries, shared by every view for which none of these pages differs. Only the
-// worker thread uses `refs`.
+// A chunk has 1,024 page table entries. Views with equal entries for the 1,024 pages of a chunk
+// share the chunk. Only the worker thread uses `refs`.
 struct Chunk {
   std::atomic<PageEntry> entry[kChunkPages];
   uint32_t refs = 1;
@@ -39,14 +41,15 @@ struct ViewFacts {
   int64_t timestamp;  // time of the newest LTX file in the view, ms since the epoch
   uint32_t commit;    // size in pages
   uint32_t counter;   // SQLite's change counter for this view
-  // added to the schema cookie: changed when an equal cookie may stand for another schema
+  // added to the schema cookie, so that two different schemas never have the same cookie
   uint32_t cookie_shift;
   std::shared_ptr<PageCache> cache;
-  // holds the kHydrated pages of the view; null without hydration
+  // the hydration file with the kHydrated pages of the view, or null without hydration
   std::shared_ptr<HydratedFile> hydrated;
 };
 
-// The database at one TXID. Its contents never change; the set of its resident pages does.
+// A view is the database at one TXID. The content of a view never changes, but the set of its
+// resident pages changes.
 struct View {
   View(uint32_t id, const ViewFacts& facts);
   ~View();
@@ -63,54 +66,58 @@ struct View {
   const std::shared_ptr<HydratedFile> hydrated;
   const uint32_t chunk_count;
   const std::unique_ptr<std::atomic<Chunk*>[]> chunks;  // null: no page of the chunk is resident
-  // worker thread: freed when no reader pins it
+  // The worker thread frees a retired view when no reader pins the view.
   bool retired = false;
 
   uint32_t page_size() const { return cache->page_size(); }
   bool Has(uint32_t pgno) const { return pgno >= 1 && pgno <= commit; }
-  // `pgno` must be a page of the view.
+  // `pgno` must be from 1 to `commit`.
   PageEntry Lookup(uint32_t pgno) const {
     Chunk* chunk = chunks[(pgno - 1) / kChunkPages].load(std::memory_order_acquire);
     if (chunk == nullptr) return kAbsent;
     return chunk->entry[(pgno - 1) % kChunkPages].load(std::memory_order_acquire);
   }
-  // Worker thread. Ignores a page that the view does not have.
+  // Sets the page table entry of a page. Ignores a page number beyond the size of the view. Only
+  // the worker thread calls Set.
   void Set(uint32_t pgno, PageEntry entry);
-  // Worker thread. Adds a page that is in the hydrated file; returns false if the file is too short
-  // for it.
+  // Marks a page as kHydrated. Returns false if the hydration file is too short for the page. Only
+  // the worker thread calls SetHydrated.
   bool SetHydrated(uint32_t pgno);
 };
 
 class Replica;
 
-// Kinds of prefetch, as src/replica/options.ts numbers them, beginning with 1.
+// The kinds of prefetch in the order of their numbers, which begin with 1. src/native/read-ahead.ts
+// has the same order.
 constexpr const char* kAheadKinds[] = {"scan", "leaves", "rows", "interior", "changes"};
 constexpr uint8_t kAheadKindCount = sizeof(kAheadKinds) / sizeof(kAheadKinds[0]);
 
-// Outcomes of the pages that one kind of prefetch brought. A resident page that was not read yet
-// counts as neither used nor wasted.
+// Counts the pages that one kind of prefetch fetched. A page that is still resident and was never
+// read counts as neither used nor wasted.
 struct AheadCounts {
   std::atomic<uint64_t> brought{0}, used{0}, wasted{0};
 };
 
-// The state that one connection publishes to the worker. Only the connection's thread writes it, at
-// every read. Each Reader has two cache lines of its own, because processors fetch them in pairs.
+// A Reader is the state that one connection publishes to the worker. The connection's thread writes
+// to the Reader at every read. Each Reader has two cache lines of its own, because processors fetch
+// cache lines in pairs.
 struct alignas(128) Reader {
   explicit Reader(uint32_t id) : id(id) {}
   const uint32_t id;
   std::atomic<View*> pinned{nullptr};     // the view of the open read transaction
-  // the view that this connection travelled to, for all its transactions
+  // the view that all transactions of the connection read after time travel, or null
   std::atomic<View*> travelled{nullptr};
   std::atomic<uint32_t> copying{0};       // the slot being copied, plus 1
   std::atomic<uint64_t> hits{0};
   std::atomic<uint64_t> misses{0};
-  uint32_t index_leaf = 0;  // connection's thread only: the last index leaf that it read
-  // used on the connection's thread only: a page that was read and should trigger more prefetch
+  uint32_t index_leaf = 0;  // connection's thread only: last index leaf read
+  // A page whose read must trigger more prefetch, or 0. Only the connection's thread uses
+  // `triggered`.
   uint32_t triggered = 0;
 };
 
-// The view of a connection, pinned for the lifetime of this object if no transaction pins it;
-// otherwise the worker could retire it at any time.
+// Gives the view of a connection. If no transaction pins the view, the PinnedView pins it until the
+// PinnedView is destroyed. The worker could free an unpinned view at any moment.
 class PinnedView {
  public:
   PinnedView(Replica* replica, Reader* reader, View* held);
@@ -139,28 +146,31 @@ class Replica {
   // --- any thread ---
   std::atomic<ReplicaState> state{ReplicaState::kOpening};
   std::atomic<View*> current{nullptr};
-  // MonotonicMs() when the last successful poll began; 0 = none yet
+  // value of MonotonicMs() at the start of the last successful poll, or 0 before the first
+  // successful poll
   std::atomic<int64_t> contact{0};
   std::atomic<uint64_t> crossings{0};        // number of requests sent to the worker
   std::atomic<int64_t> read_timeout{30000};  // ms
-  // ms; reads fail when the last successful poll is older
+  // A read fails if the last successful poll began more than this number of milliseconds ago.
   std::atomic<int64_t> max_stale{INT64_MAX};
   std::atomic<int> hydration_permille{0};
   std::atomic<int64_t> commit_timeout{30000};  // ms; also the limit for taking the RESERVED lock
-  // MonotonicMs() when the worker last let a request for the RESERVED lock wait too long; 0 = never
+  // value of MonotonicMs() at the last timeout of a request for the RESERVED lock, or 0 before the
+  // first timeout
   std::atomic<int64_t> lock_timed_out{0};
   std::atomic<bool> writable{false};  // whether connections may write
   // the connection of this process that holds the RESERVED lock
   std::atomic<const Reader*> writer{nullptr};
-  // Counted at the first read of a prefetched page; on separate cache lines, so that these writes
-  // do not slow other reads.
+  // The first read of a prefetched page increments these counters. The counters have their own
+  // cache lines, so that the increments do not slow down other reads.
   alignas(128) AheadCounts ahead[kAheadKindCount];
 
-  // Pins the view for a read transaction; null if the replica has none.
+  // Pins the current view for a read transaction and returns the view. Returns null if the replica
+  // has no current view.
   View* ReadLock(Reader* reader);
   void ReadUnlock(Reader* reader);
-  // Copies [offset, offset + size) of a page if it is resident. Takes no lock and makes no system
-  // call.
+  // Copies the bytes [offset, offset + size) of a page and returns true if the page is resident.
+  // ReadResident takes no lock and makes no system call.
   bool ReadResident(Reader* reader, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size);
   void CountAhead(uint8_t kind, std::atomic<uint64_t> AheadCounts::* what) {
     if (kind != 0) (ahead[kind - 1].*what).fetch_add(1, std::memory_order_relaxed);
@@ -179,27 +189,31 @@ class Replica {
   Counts Count();
 
   // --- worker thread ---
-  // eates a view like `base` (null: nothing in common) in which the `changed` pages are absent.
+  //
+  // Creates a view that shares the resident pages of `base`, except the `changed` pages. A null
+  // `base` means a view without resident pages.
   View* AddView(View* base, const ViewFacts& facts, const uint32_t* changed, size_t changed_count);
   View* FindView(uint32_t view_id);
   void Publish(View* view);
-  // Frees `view` when no reader pins it; never frees the current view.
+  // Marks `view` as retired. Collect frees a retired view when no reader pins it, unless the view
+  // is the current view.
   void Retire(View* view);
-  // Frees the retired views that no reader pins any more. Returns the ids of the remaining views,
-  // including the current one.
+  // Frees the retired views that no reader pins any more. Returns the ids of all remaining views,
+  // including the current view.
   std::vector<uint32_t> Collect();
-  // Returns when no reader is copying this slot.
+  // Waits until no reader is copying this slot.
   void AwaitReaders(uint32_t slot);
   size_t view_count() const { return views_.size(); }
-  // The number of views, including those of earlier workers, that may read from this file.
+  // Returns the number of views that may read from this file, including views of earlier workers.
   size_t Sharing(const HydratedFile* file) const;
-  // The largest commit of these views.
+  // Returns the largest commit of the views that may read from this file.
   uint32_t SharedPages(const HydratedFile* file) const;
-  // Grows whenever a view is created whose TXID or schema cookie may have another meaning than in
-  // earlier views.
+  // The worker increments the incarnation before it creates views whose TXIDs or schema cookies may
+  // stand for other content than the same numbers in earlier views.
   uint32_t incarnation = 0;
 
-  // References: open files and JavaScript handles; guarded by the registry's mutex.
+  // The number of open sqlite3_files and JavaScript handles of the replica. The registry's mutex
+  // guards `refs`.
   int refs = 0;
 
  private:
@@ -214,7 +228,7 @@ class Replica {
   uint32_t next_view_ = 1;
 };
 
-// Number of live objects, for the leak test.
+// The number of existing objects of each class. Only the leak test reads these counters.
 struct LiveCounts {
   static std::atomic<int64_t> replicas, views, chunks, readers;
 };

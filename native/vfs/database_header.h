@@ -1,4 +1,4 @@
-// The first 100 bytes of a database, as SQLite must see them in a view of a replica.
+// Changes the database header (the first 100 bytes of page 1) of a view for SQLite.
 #pragma once
 #include <cstdint>
 
@@ -7,18 +7,20 @@
 
 namespace litestream {
 
-// The header fields that a view changes (https://www.sqlite.org/fileformat2.html, section 1.3).
+// The values that PatchHeader writes into the header fields
+// (https://www.sqlite.org/fileformat2.html, section 1.3).
 struct HeaderFields {
   uint32_t counter;       // the view's change counter
   uint32_t commit;        // size of the database in pages
   uint32_t cookie_shift;  // added to the schema cookie
 };
 
-// Patches the bytes [offset, offset + size) of page 1, which are at `dst`. SQLite must see a
-// rollback-journal database (bytes 18, 19), the view's change counter (24..27, and the same value
-// in 92..95, otherwise SQLite ignores the page count), and the view's page count (28..31). SQLite
-// keeps its parsed schema while the schema cookie (40..43) is unchanged, so the cookie is shifted
-// if an equal one may stand for another schema.
+// Patches the bytes [offset, offset + size) of page 1, which are at `dst`. Bytes 18 and 19 say that
+// the database has a rollback journal. Bytes 24 to 27 are the view's change counter, and bytes 28
+// to 31 are the view's page count. Bytes 92 to 95 repeat the change counter, because SQLite
+// otherwise ignores the page count. SQLite keeps its parsed schema while the schema cookie (bytes
+// 40 to 43) is unchanged. PatchHeader therefore adds cookie_shift to the cookie, so that different
+// schemas have different cookies.
 inline void PatchHeader(const HeaderFields& fields, uint32_t offset, uint8_t* dst, uint32_t size) {
   auto put = [&](uint32_t at, const uint8_t* bytes, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
@@ -33,7 +35,8 @@ inline void PatchHeader(const HeaderFields& fields, uint32_t offset, uint8_t* ds
   put(24, counter, 4);
   put(28, commit, 4);
   put(92, counter, 4);
-  // SQLite reads either bytes 24..39, to compare counters, or the whole page.
+  // A read that contains a part of the cookie contains the whole cookie, because SQLite reads
+  // either bytes 24 to 39 or the whole page.
   if (fields.cookie_shift != 0 && offset <= 40 && Inside(40 - offset, 4, size)) {
     uint8_t* cookie = dst + (40 - offset);
     WriteU32(cookie, ReadU32(cookie) + fields.cookie_shift);

@@ -17,9 +17,10 @@ struct JournalFile {
   void (*on_mixed)();
 };
 
-// Ends the record of the super-journal's name, and begins each header of a journal
-// (https://www.sqlite.org/fileformat2.html#the_rollback_journal). SQLite writes them in a write of
-// their own only at the end of the super-journal's name.
+// The magic number of SQLite's rollback journal
+// (https://www.sqlite.org/fileformat2.html#the_rollback_journal). A journal header begins with
+// these 8 bytes, and the record of the super-journal's name ends with these 8 bytes. SQLite writes
+// the 8 bytes alone only at the end of the super-journal's name.
 constexpr uint8_t kMagic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
 
 JournalFile* Self(sqlite3_file* file) { return reinterpret_cast<JournalFile*>(file); }
@@ -35,7 +36,7 @@ int Read(sqlite3_file* file, void* to, int size, sqlite3_int64 offset) {
   return Bytes(file).Read(to, uint32_t(size), uint64_t(offset));
 }
 int Write(sqlite3_file* file, const void* from, int size, sqlite3_int64 offset) {
-  // A super-journal gets the names of the journals, one per write, each with its zero byte.
+  // SQLite writes one journal name, with its zero byte, per write to a super-journal.
   if (Self(file)->is_super && !IsReplicaName(static_cast<const char*>(from))) {
     Self(file)->on_mixed();
     return SQLITE_READONLY;

@@ -19,7 +19,8 @@ int Close(sqlite3_file* file) {
   return SQLITE_OK;
 }
 
-// While it opens a database, SQLite reads the header, without a lock: it finds an empty file.
+// SQLite reads the database header without a lock while it opens a database. Read makes the refused
+// file look empty.
 int Read(sqlite3_file*, void* buffer, int amount, sqlite3_int64) {
   memset(buffer, 0, size_t(amount));
   return SQLITE_IOERR_SHORT_READ;
@@ -27,8 +28,9 @@ int Read(sqlite3_file*, void* buffer, int amount, sqlite3_int64) {
 int Write(sqlite3_file*, const void*, int, sqlite3_int64) { return SQLITE_READONLY; }
 int Truncate(sqlite3_file*, sqlite3_int64) { return SQLITE_READONLY; }
 int Sync(sqlite3_file*, int) { return SQLITE_OK; }
-// Reading begins with a lock, and with the size, also where SQLite takes no locks (nolock,
-// immutable). With immutable, SQLite asks for the size while it opens the file.
+// SQLite calls xLock and xFileSize before it reads a page, so a refused file fails both calls to
+// make every read fail. With nolock or immutable SQLite calls only xFileSize, and with immutable
+// already while it opens the file.
 int FileSize(sqlite3_file*, sqlite3_int64*) { return SQLITE_CANTOPEN; }
 int Lock(sqlite3_file*, int) { return SQLITE_CANTOPEN; }
 int Unlock(sqlite3_file*, int) { return SQLITE_OK; }
@@ -45,7 +47,8 @@ const sqlite3_io_methods kMethods = {
     DeviceCharacteristics, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
 };
 
-// The automatic extension: fails the opening of a connection whose database was refused.
+// SQLite calls ReportRefusal as an automatic extension while it opens a connection. ReportRefusal
+// fails, with the reason, if the main database of the connection was refused.
 int ReportRefusal(sqlite3* db, char** message, const sqlite3_api_routines* api) {
   sqlite3_file* file = nullptr;
   if (api->file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK) return SQLITE_OK;
@@ -58,7 +61,7 @@ int ReportRefusal(sqlite3* db, char** message, const sqlite3_api_routines* api) 
 
 int RefuseOpen(const SqliteCopy* copy, const std::string& reason, sqlite3_file* file, int flags, int* out_flags) {
   LS_API(copy, log)(SQLITE_CANTOPEN, "litestream: %s", reason.c_str());
-  file->pMethods = nullptr;  // SQLite must not close the file of a failed xOpen
+  file->pMethods = nullptr;  // SQLite must not call xClose after a failed xOpen
   if (!copy->reports_refusals || !(flags & SQLITE_OPEN_MAIN_DB)) return SQLITE_CANTOPEN;
   Self(file)->reason = new std::string(reason);
   file->pMethods = &kMethods;
@@ -67,7 +70,8 @@ int RefuseOpen(const SqliteCopy* copy, const std::string& reason, sqlite3_file* 
 }
 
 bool RegisterRefusals(const sqlite3_api_routines* api) {
-  // The type of the entry point in SQLite's header is not that of the function that it calls.
+  // The cast is necessary because sqlite3.h declares the parameter of auto_extension without the
+  // arguments that SQLite passes.
   return api->auto_extension(reinterpret_cast<void (*)(void)>(ReportRefusal)) == SQLITE_OK;
 }
 

@@ -1,7 +1,7 @@
-// A main database that is refused for a reason that the driver's error must contain. SQLite has
-// only its own text for an xOpen that fails ("unable to open database file"). So xOpen succeeds
-// with a file that cannot be read, and the automatic extension, which SQLite calls while it opens
-// the connection, fails with the reason.
+// Refuses to open a main database with a reason that the SQLite driver's error contains. If xOpen
+// fails, SQLite reports only its own text ("unable to open database file"). For a refused database,
+// xOpen therefore succeeds with a file that cannot be read, and the automatic extension, which
+// SQLite calls while it opens the connection, fails with the reason.
 #pragma once
 #include <string>
 
@@ -9,11 +9,12 @@
 
 namespace litestream {
 
-// Refuses an open: the result of xOpen. Later use of the file, as by ATTACH, for which SQLite calls
-// no automatic extension, fails with SQLITE_CANTOPEN.
+// Refuses to open a file and returns the result for xOpen. SQLite calls no automatic extension for
+// ATTACH, so the first use of a refused attached database fails with SQLITE_CANTOPEN.
 int RefuseOpen(const SqliteCopy* copy, const std::string& reason, sqlite3_file* file, int flags, int* out_flags);
 
-// Registers the automatic extension. False if this copy of SQLite has no automatic extensions.
+// Registers the automatic extension. Returns false if this copy of SQLite does not support
+// automatic extensions.
 bool RegisterRefusals(const sqlite3_api_routines* api);
 
 }  // namespace litestream

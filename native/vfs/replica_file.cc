@@ -16,13 +16,13 @@ namespace litestream {
 
 namespace {
 
-// the worker ends an open earlier, at its own limit
+// The worker has a shorter limit of its own for opening a replica.
 constexpr int64_t kOpenTimeoutMs = 3600 * 1000;
 
 ReplicaFile* Self(sqlite3_file* file) { return reinterpret_cast<ReplicaFile*>(file); }
 
-// Records why a read of this connection fails with `rc`. Stored in the connection, because the next
-// poll may change the replica's state before the application asks for the reason.
+// Records in the connection why a read fails with `rc`. The next poll may change the state of the
+// replica before the application asks for the reason, so Fail stores the reason in the connection.
 int Fail(ReplicaFile* file, int rc, const std::string& code, const std::string& message) {
   *file->error = code + ": " + message;
   ReplicaOf(file).SetError(code, message);
@@ -62,8 +62,8 @@ int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset
   return SQLITE_IOERR_READ;
 }
 
-// Tells the worker that the reader has reached a page at which more pages should be prefetched.
-// Does not wait for an answer.
+// Requests more prefetch from the worker, because the connection has read a page that was marked
+// with SetTrigger. TellAhead does not wait for an answer.
 void TellAhead(ReplicaFile* file, const View* view) {
   auto request = std::make_shared<Request>();
   request->kind = RequestKind::kAhead;
@@ -91,7 +91,8 @@ int Close(sqlite3_file* base) {
   return SQLITE_OK;
 }
 
-// Reads a page that this connection has written, or a new page that it has not written yet.
+// Reads a page that the connection has written. A new page that the connection has not written yet
+// reads as zeros.
 int ReadWritten(const WriteTransaction* overlay, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {
   if (overlay->Has(pgno)) return overlay->Read(pgno, offset, dst, size);
   memset(dst, 0, size);
@@ -104,7 +105,7 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
   const View* view = file->view;
   bool pinned_here = false;
   if (view == nullptr) {
-    // SQLite reads the header once before it takes its first lock.
+    // `view` is null because SQLite reads the database header once before its first lock.
     view = replica.ReadLock(file->reader->get());
     pinned_here = true;
   }
@@ -126,7 +127,7 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
     }
     uint32_t pgno = uint32_t(index) + 1;
     if (pgno == LockPgno(page_size)) {
-      memset(dst, 0, size);  // the lock page is never stored and reads as zeros
+      memset(dst, 0, size);  // SQLite never stores the lock page
     } else if (overlay != nullptr && (pgno > view->commit || overlay->Has(pgno))) {
       rc = ReadWritten(overlay, pgno, within, dst, size);
       if (rc != SQLITE_OK) break;
@@ -164,16 +165,16 @@ int Lock(sqlite3_file* base, int level) {
   ReplicaFile* file = Self(base);
   if (file->lock >= level) return SQLITE_OK;
   if (level > SQLITE_LOCK_SHARED) {
-    // PENDING and EXCLUSIVE succeed immediately after RESERVED: readers keep their view, so the
-    // writer waits for no reader.
+    // The locks PENDING and EXCLUSIVE succeed immediately after RESERVED. Readers keep their view,
+    // so the writer waits for no reader.
     int rc = LockForWriting(file);
     if (rc == SQLITE_OK) file->lock = level;
     return rc;
   }
   Replica& replica = ReplicaOf(file);
   int64_t max_stale = replica.max_stale.load(std::memory_order_relaxed);
-  // Checked here, not only by the worker: a poll that never ends must not keep a stale view
-  // readable.
+  // The connection checks the age of the view itself, because the worker could be waiting for a
+  // poll that never ends.
   int64_t age = max_stale == INT64_MAX ? 0 : MonotonicMs() - replica.contact.load(std::memory_order_relaxed);
   if (age > max_stale) {
     return Fail(file, SQLITE_IOERR_LOCK, "REPLICA_STALE",
@@ -222,7 +223,7 @@ int FileControl(sqlite3_file* base, int op, void* argument) {
 int SectorSize(sqlite3_file*) { return 4096; }
 int DeviceCharacteristics(sqlite3_file*) { return SQLITE_IOCAP_POWERSAFE_OVERWRITE | SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN; }
 
-// Version 1: no shared memory (so no WAL) and no xFetch.
+// Version 1 of sqlite3_io_methods has no shared memory (and therefore no WAL) and no xFetch.
 const sqlite3_io_methods kMethods = {
     1,    Close, Read, Write, Truncate, Sync, FileSize, Lock, Unlock, CheckReservedLock, FileControl, SectorSize,
     DeviceCharacteristics, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
@@ -272,7 +273,8 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
   file->reader = new std::shared_ptr<Reader>(replica->AddReader());
   file->replica = new std::shared_ptr<Replica>(std::move(replica));
   file->write = new std::shared_ptr<WriteTransaction>();
-  // A connection at an earlier state never writes: its commit would undo all later commits.
+  // A connection that reads an earlier TXID must not write, because its commit would undo all later
+  // commits.
   file->writable = (flags & SQLITE_OPEN_READWRITE) != 0 && at.empty() && ReplicaOf(file).writable.load();
   file->base.pMethods = &kMethods;
   std::string error;

@@ -1,5 +1,5 @@
-// The parameters of a replica's URI. Pure functions of text, except that they read environment
-// variables.
+// Reads the parameters of a replica's URI. The results of these functions depend only on their
+// arguments and on environment variables.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -9,17 +9,17 @@ namespace litestream {
 
 using UriParameters = std::map<std::string, std::string>;
 
-// Whether a plain name is literally file:...?...vfs=litestream... (or a journal name derived from
-// one, which only appends to it).
+// Returns whether a plain name is literally file:...?...vfs=litestream... IsReplicaUri also returns
+// true for the journal of a replica, because SQLite appends "-journal" to the name of the database.
 bool IsReplicaUri(const char* name);
 
-// Prefix that xFullPathname adds to the name of a replica whose URI SQLite has parsed, so that its
-// journals differ from real files.
+// The prefix that xFullPathname adds to the name of a replica whose URI SQLite has parsed, so that
+// the journals of the replica have other names than real files.
 constexpr char kReplicaMark[] = "litestream:";
-// Whether the name of a database, a journal or a super-journal belongs to a replica.
+// Returns whether the name of a database, a journal or a super-journal belongs to a replica.
 bool IsReplicaName(const char* name);
 
-// The kinds of plain names of a main database, in a copy of SQLite that reads no URIs.
+// The kinds of names that a copy of SQLite without URI support passes to xOpen for a main database.
 enum class NameKind {
   kFile,        // an ordinary file
   kReplica,     // a replica's URI
@@ -28,10 +28,12 @@ enum class NameKind {
 };
 NameKind KindOfName(const char* name);
 
-// A parameter that the environment can set too, as LITESTREAM_ and its name in capitals.
+// A parameter that an environment variable can set. The name of the environment variable is
+// LITESTREAM_ and the parameter's name in capitals.
 struct ReaderParameter {
   const char* name;
-  // The environment sets the parameter only if it also sets `needs`; null: always.
+  // The environment variable applies only if the URI or the environment also sets the parameter
+  // `needs`. If `needs` is null, the environment variable always applies.
   const char* needs;
 };
 inline constexpr ReaderParameter kReaderParameters[] = {
@@ -60,15 +62,16 @@ inline constexpr ReaderParameter kReaderParameters[] = {
 // Parses the parameters of a URI that SQLite passed as a plain file name.
 UriParameters ParseReplicaUri(const char* uri);
 
-// The key that names the replica: lines of name=value, sorted by name, completed from the
-// environment; or replica_id=N.
+// Returns the key that identifies a replica in the registry. The key consists of lines of
+// name=value, sorted by name, including the values from environment variables. The key of a URI
+// with replica_id is replica_id=N.
 std::string ReplicaKey(UriParameters parameters);
 
-// The TXID or time of the connection (`at`); empty without one.
+// Returns the parameter `at` (the TXID or time that the connection reads), or an empty string.
 std::string AtParameter(const UriParameters& parameters);
 
-// The id in a key replica_id=N; 0, which no replica has, if N is not a 32-bit number. False for any
-// other key.
+// Returns true and sets *id to N if the key is replica_id=N. If N is not a 32-bit number, *id is 0,
+// which is the id of no replica. Returns false for a key without replica_id.
 bool ReplicaIdOf(const std::string& key, uint32_t* id);
 
 }  // namespace litestream

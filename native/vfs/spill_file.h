@@ -1,6 +1,7 @@
-// Random-access bytes of one connection: in memory up to a limit, then in a temporary file of
-// SQLite's. The connection's thread uses it; the worker thread reads it while the connection waits
-// for its commit.
+// A SpillFile is a temporary file of one connection. The content of a SpillFile stays in memory up
+// to a limit. Beyond the limit, the content moves to a temporary file of SQLite's. The connection's
+// thread reads and writes the SpillFile. The worker thread reads the SpillFile while the connection
+// waits for its commit.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -17,10 +18,11 @@ class SpillFile {
   SpillFile(const SpillFile&) = delete;
   SpillFile& operator=(const SpillFile&) = delete;
 
-  // All methods return an SQLite result code: codes such as SQLITE_FULL come from the temporary
-  // file, SQLITE_NOMEM from memory.
+  // Write, Read and Truncate return an SQLite result code. If the temporary file fails, the result
+  // is its code, such as SQLITE_FULL. If an allocation fails, the result is SQLITE_NOMEM.
   int Write(const void* from, uint32_t size, uint64_t offset);
-  // Bytes beyond the end read as zeros, with SQLITE_IOERR_SHORT_READ.
+  // Fills `to` with zeros for bytes beyond the end of the file, and returns SQLITE_IOERR_SHORT_READ
+  // if `to` has such bytes.
   int Read(void* to, uint32_t size, uint64_t offset) const;
   int Truncate(uint64_t size);
   uint64_t size() const { return size_; }

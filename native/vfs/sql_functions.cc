@@ -1,11 +1,13 @@
-// litestream_txid(), litestream_time(), litestream_lag(), litestream_set_time(x),
-// litestream_stats(), litestream_error(): only on connections of the process that have a replica.
+// Registers the SQL functions litestream_txid(), litestream_time(), litestream_lag(),
+// litestream_set_time(x), litestream_stats() and litestream_error() on a connection. Only
+// connections that have opened a replica get these functions.
 #include "vfs/replica_file.h"
 
 namespace litestream {
 
 ReplicaFile* FindReplicaFile(const SqliteCopy* copy, sqlite3* db) {
-  // main first, then the attached databases (temp, number 1, is never a replica).
+  // Searches the schema main first, then the attached databases. The schema temp (number 1) is
+  // never a replica.
   const char* schema = "main";
   for (int i = 0; schema != nullptr; i++) {
     sqlite3_file* file = nullptr;
@@ -53,8 +55,9 @@ void SetTimeCall(Call& call, sqlite3_value** arguments) {
   call.Text(TimeText(call.file));
 }
 
-// A callback receives nothing that identifies the calling copy of SQLite (sqlite3_user_data is
-// itself one of the copy's routines), so each copy gets its own callbacks, selected by its number.
+// Each copy of SQLite gets its own callback functions, selected by the number of the copy. A shared
+// callback could not find out which copy of SQLite calls it, because sqlite3_user_data is itself a
+// routine of the copy.
 template <size_t N, void (*F)(Call&, sqlite3_value**)>
 void Callback(sqlite3_context* context, int, sqlite3_value** arguments) {
   Call call(context, SqliteCopies()[N]);

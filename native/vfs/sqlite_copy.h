@@ -1,6 +1,7 @@
-// One copy of SQLite in this process. A process may hold several (better-sqlite3's, Node's own,
-// Python's), each with its own routines and list of VFSs, so no SQLite pointer is global: every
-// callback reaches its copy through pAppData.
+// A SqliteCopy describes one copy of the SQLite library in this process. A process may contain
+// several copies (better-sqlite3's, Node.js's own, Python's). Each copy of SQLite has its own
+// routines and its own list of VFSs, so no SQLite pointer is global. A VFS callback finds its copy
+// through pAppData.
 #pragma once
 #include <sqlite3ext.h>
 
@@ -13,27 +14,30 @@ struct SqliteCopy {
   sqlite3_vfs* original;  // the VFS that was the default before ours
   sqlite3_vfs before;     // its routines and sizes before the first registration
   sqlite3_vfs by_uri;     // "litestream": for file:app.db?vfs=litestream if SQLite parses URIs
-  // the default VFS: passes everything on, but also accepts a replica's URI as a plain name
+  // the default VFS, which passes every call on but also accepts a replica's URI as a plain name
   sqlite3_vfs by_name;
   bool reports_refusals;  // see refused_file.h
 };
 
-// Calls a routine of a copy without the macros of sqlite3ext.h, which need one global table.
+// Calls a routine of a copy of SQLite. The macros of sqlite3ext.h are not used, because they need
+// one global routine table.
 #define LS_API(copy, routine) ((copy)->api->routine)
 
-// The copies registered so far, in order, then null. Written under RegisterVfs's lock, never
-// changed again.
+// Returns an array of the registered copies of SQLite, in the order of their registration, with a
+// null at the end. RegisterVfs adds elements under a lock and never changes an element afterwards.
 constexpr size_t kMaxSqliteCopies = 4;
 const SqliteCopy* const* SqliteCopies();
 
-// Registers both VFSs with the copy of SQLite that `api` belongs to, once per copy.
+// Registers the VFSs by_uri and by_name with the copy of SQLite that `api` belongs to. A second
+// call for the same copy registers no VFS.
 int RegisterVfs(const sqlite3_api_routines* api, std::string* error);
 
-// The open replica file of a schema of a connection, or null. See replica_file.h.
+// Returns the first open ReplicaFile among the databases of a connection (main or attached), or
+// null. See replica_file.h.
 struct ReplicaFile;
 ReplicaFile* FindReplicaFile(const SqliteCopy* copy, sqlite3* db);
 
-// SQL functions of one connection; see sql_functions.cc.
+// Registers the SQL functions of sql_functions.cc on one connection.
 int RegisterSqlFunctions(const SqliteCopy* copy, sqlite3* db);
 
 }  // namespace litestream

@@ -1,6 +1,6 @@
-// The two VFS objects of a copy of SQLite, and the routines that the previous default VFS gets.
-// Calls for files that are not replicas go to the routines of the previous default VFS, with
-// unchanged arguments.
+// Defines the two VFSs (by_uri and by_name) of a copy of SQLite, and four replacement routines for
+// the VFS that was the default before. For a file that is not a replica, every routine calls the
+// original routine of the previous default VFS with the same arguments.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -34,8 +34,8 @@ int DeleteBefore(const SqliteCopy* copy, const char* name, int sync_directory) {
   return copy->before.xDelete(copy->original, name, sync_directory);
 }
 
-// Sends `parameter` (name=value; see resolveOptions in src/replica/options.ts) to the worker, which
-// emits a warning that says what the user can do.
+// Sends `parameter` (name=value) to the worker. The worker emits a warning that tells the user what
+// to do (see checkRefused in src/replica/key.ts).
 void Warn(const std::string& parameter) {
   auto request = std::make_shared<Request>();
   request->kind = RequestKind::kOpen;
@@ -45,14 +45,14 @@ void Warn(const std::string& parameter) {
 
 void WarnOfMixed() { Warn("mixed_transaction=1"); }
 
-// Why an open is refused.
+// The reason for which xOpen refuses a database.
 struct Reason {
   std::string parameter;  // see Warn
   std::string text;
 };
 
-// SQLite takes no locks on a file opened with immutable or nolock, so a read would not keep one
-// view. Returns the reason if the URI has one of these parameters.
+// Returns a reason if the URI has the parameter immutable or nolock. With immutable or nolock
+// SQLite takes no locks, so a transaction could read pages of different views.
 std::optional<Reason> WhyUnlocked(const UriParameters& parameters) {
   for (const char* name : {"immutable", "nolock"}) {
     auto found = parameters.find(name);
@@ -107,7 +107,8 @@ int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
 
 int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
   if (name != nullptr && StartsWith(name, kReplicaMark)) {
-    // never a hot journal and no WAL: a journal ends with the connection that created it
+    // A replica has no WAL file, and never a hot journal, because a journal exists only until its
+    // connection closes.
     *result = 0;
     return SQLITE_OK;
   }
@@ -115,7 +116,7 @@ int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
 }
 
 int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
-  // a journal disappears when it is closed
+  // Closing a journal deletes the journal.
   if (name != nullptr && StartsWith(name, kReplicaMark)) return SQLITE_OK;
   return DeleteBefore(CopyOf(vfs), name, sync_directory);
 }
@@ -133,15 +134,16 @@ constexpr FixedReason kWithoutVfs = {"without_vfs=1", "the URI names a replica, 
 constexpr FixedReason kUriAsPath = {"uri_as_path=1", "the URI of a replica was used as a path. Pass the URI to the driver unchanged."};
 constexpr FixedReason kOldConnection = {"old_connection=1", "the connection was opened before the VFS was registered"};
 
-// Why a main database must not be opened as an ordinary file, which SQLite would create empty with
-// the URI as its name. Null: no reason.
+// Returns the reason for which a main database must not be opened as an ordinary file, or null
+// without a reason. Without the refusal, SQLite would create an empty file with the URI as its
+// name.
 const FixedReason* WhyNotAFile(const SqliteCopy* copy, const char* name, int flags) {
   if (name == nullptr || !(flags & SQLITE_OPEN_MAIN_DB)) return nullptr;
   const NameKind kind = KindOfName(name);
   if (kind == NameKind::kWithoutVfs) return &kWithoutVfs;
   if (kind == NameKind::kPath) return &kUriAsPath;
   if (kind == NameKind::kReplica || !(flags & SQLITE_OPEN_URI)) return nullptr;
-  // SQLite has parsed the URI, which selects no VFS.
+  // SQLite has already parsed the URI here, and the URI has no vfs parameter.
   for (const char* key : {"replica_url", "replica_id"}) {
     const char* value = LS_API(copy, uri_parameter)(name, key);
     if (value != nullptr && *value != 0) return &kWithoutVfs;
@@ -149,7 +151,7 @@ const FixedReason* WhyNotAFile(const SqliteCopy* copy, const char* name, int fla
   return nullptr;
 }
 
-// `room`: the size in bytes of the memory that SQLite has reserved for `file`.
+// `room` is the size in bytes of the memory that SQLite has reserved for `file`.
 int OpenPlain(const SqliteCopy* copy, int room, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   const bool replica = IsReplicaUri(name);
   const FixedReason* reason = WhyNotAFile(copy, name, flags);
@@ -165,7 +167,8 @@ int OpenPlain(const SqliteCopy* copy, int room, const char* name, sqlite3_file* 
 
 int FullPathnamePlain(const SqliteCopy* copy, const char* name, int size, char* out) {
   const NameKind kind = KindOfName(name);
-  // A URI that xOpen refuses is kept as a URI too; otherwise xOpen would get an ordinary path.
+  // xFullPathname also leaves a URI unchanged that xOpen refuses. If xFullPathname changed the URI,
+  // xOpen would get an ordinary path and could not refuse the URI.
   if (kind != NameKind::kReplica && kind != NameKind::kWithoutVfs) return FullPathnameBefore(copy, name, size, out);
   if (strlen(name) + kSuffixBytes + 1 > size_t(size)) {
     Warn("name_bytes=" + std::to_string(size_t(size) - kSuffixBytes - 1));
@@ -200,11 +203,11 @@ int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) { retur
 
 // --- in place: the previous default VFS ---
 //
-// A connection finds the VFS of an ATTACH by the name of the VFS that it was opened with. So a
-// connection that was opened before the registration never gets by_name, and would create an empty
-// file for a replica's URI. Four routines of the previous default VFS are therefore replaced, in
-// the struct that SQLite has. The sizes in that struct are not changed, because SQLite's own
-// routines have buffers of these sizes.
+// For ATTACH without a vfs parameter, SQLite uses the VFS with which it opened the connection. A
+// connection that was opened before the registration therefore never uses by_name, and would create
+// an empty file for a replica's URI. ReplaceInPlace prevents the empty file by replacing four
+// routines in SQLite's struct of the previous default VFS. ReplaceInPlace does not change szOsFile
+// and mxPathname in this struct, because SQLite's own routines have buffers of these sizes.
 
 const SqliteCopy* CopyOfOriginal(const sqlite3_vfs* vfs) {
   const SqliteCopy* const* copy = SqliteCopies();
@@ -225,9 +228,9 @@ int DeleteInPlace(sqlite3_vfs* vfs, const char* name, int sync_directory) {
   return DeletePlain(CopyOfOriginal(vfs), name, sync_directory);
 }
 
-// Other threads may open files meanwhile. xFullPathname is replaced last: SQLite calls it before
-// the other three routines, so every name that the new xFullPathname has kept as a URI reaches new
-// routines.
+// Other threads may open files while ReplaceInPlace runs. ReplaceInPlace replaces xFullPathname
+// last, because SQLite calls xFullPathname before the other three routines. A URI that the new
+// xFullPathname has left unchanged therefore always reaches the new routines.
 void ReplaceInPlace(sqlite3_vfs* original) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   original->xAccess = AccessInPlace;
@@ -263,7 +266,7 @@ void Fill(sqlite3_vfs* vfs, SqliteCopy* copy, const char* name) {
   memset(vfs, 0, sizeof *vfs);
   vfs->iVersion = original->iVersion < 3 ? original->iVersion : 3;
   vfs->szOsFile = std::max({original->szOsFile, int(sizeof(ReplicaFile)), JournalFileSize()});
-  // the URL of a replica can be a long name
+  // The name of a replica contains its URL, which can be long.
   vfs->mxPathname = original->mxPathname > 4096 ? original->mxPathname : 4096;
   vfs->zName = name;
   vfs->pAppData = copy;

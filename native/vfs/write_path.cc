@@ -11,13 +11,16 @@ namespace litestream {
 
 namespace {
 
-// Offsets in the database header (https://www.sqlite.org/fileformat2.html#the_database_header).
+// The offsets of fields in the database header
+// (https://www.sqlite.org/fileformat2.html#the_database_header).
 constexpr uint32_t kPageSize = 16, kFormatVersions = 18, kChangeCounter = 24, kPageCount = 28, kSchemaCookie = 40, kVersionValidFor = 92,
                    kHeaderSize = 100;
 
-// A busy handler counts only its own pauses, so after a request for the RESERVED lock that waited too
-// long, those that it repeats must not wait as long again. The pauses are at most 100 ms; the
-// worker continues the first request, and answers a repeated one as soon as the first is done.
+// A busy handler repeats a request for the RESERVED lock that timed out, with pauses of at most 100
+// ms. The busy handler counts only its own pauses, so a repeated request must not wait as long as
+// the first request. The worker continues the first request and answers a repeated request when the
+// first request is done. A request is a repeated request if it follows within kRepeatedMs after the
+// timeout.
 constexpr int64_t kRepeatedMs = 1000, kRepeatedWaitMs = 100;
 
 int64_t LockWaitMs(const Replica& replica) {
@@ -26,7 +29,7 @@ int64_t LockWaitMs(const Replica& replica) {
   return last != 0 && MonotonicMs() - last < kRepeatedMs ? std::min(timeout, kRepeatedWaitMs) : timeout;
 }
 
-// The SQLite result code for an answer of the worker other than "done".
+// Returns the SQLite result code for an error code of the worker.
 int ResultOf(const std::string& code, int otherwise) {
   if (code == "WRITE_CONFLICT" || code == "REPLICA_FENCED") return SQLITE_BUSY_SNAPSHOT;
   if (code == "LEASE_HELD") return SQLITE_BUSY;
@@ -62,11 +65,13 @@ int Mismatch(ReplicaFile* file, int rc) {
                 "the page size of a replica cannot be changed; leave PRAGMA page_size as it is before VACUUM");
 }
 
-// Restores page 1 as the replica stores it: undoes the changes of PatchHeader.
+// Undoes the changes of PatchHeader in page 1 of the overlay, so that the replica stores the page
+// without these changes.
 int RestoreHeader(ReplicaFile* file, const uint8_t* stored) {
   const View* view = file->view;
   WriteTransaction* overlay = file->overlay;
-  // A replicated database is in WAL mode, and so is a restored one.
+  // The first commit of an empty replica writes the format versions of WAL mode (2 and 2), as in
+  // the database of a primary.
   uint8_t versions[2] = {2, 2};
   uint8_t counter[4];
   uint8_t cookie[4];
@@ -85,7 +90,8 @@ int RestoreHeader(ReplicaFile* file, const uint8_t* stored) {
   return rc;
 }
 
-// Hands the transaction to the worker and waits. On success, the connection reads the new view.
+// Sends the pages of the transaction to the worker and waits for the result. After a success, the
+// connection reads the view after the commit.
 int Commit(ReplicaFile* file) {
   Replica& replica = ReplicaOf(file);
   auto request = std::make_shared<Request>();
@@ -95,7 +101,8 @@ int Commit(ReplicaFile* file) {
   request->view = file->view->id;
   request->pages = *file->write;
   request->durability = file->durability;
-  // sqlite3_interrupt() does not end this wait: the commit may already be in the store.
+  // sqlite3_interrupt() does not end the wait for a commit, because the commit may already be in
+  // the store.
   Outcome outcome = Bridge::Get().Ask(request, replica.commit_timeout.load(std::memory_order_relaxed));
   DropOverlay(file);
   switch (outcome) {
@@ -139,11 +146,12 @@ int LockForWriting(ReplicaFile* file) {
   int rc = SQLITE_OK;
   switch (Bridge::Get().Ask(request, LockWaitMs(replica), Interrupted(file))) {
     case Outcome::kOk:
-      // A writer on an older state would undo all later commits.
+      // A commit on an older view would undo all later commits.
       if (replica.current.load(std::memory_order_seq_cst) != file->view) rc = SQLITE_BUSY_SNAPSHOT;
       break;
     case Outcome::kFailed:
-      // Local commits cannot reach the store any more: waiting would not help.
+      // After a WRITE_CONFLICT the commits in the local buffer can never reach the store, so a
+      // repeated request would fail, too.
       rc = Refuse(file, request->code == "WRITE_CONFLICT" ? SQLITE_READONLY : ResultOf(request->code, SQLITE_IOERR_LOCK),
                   request->code, request->message);
       break;
@@ -177,17 +185,19 @@ int WritePage(ReplicaFile* file, const void* page, int size, sqlite3_int64 offse
 
 int TruncateDatabase(ReplicaFile* file, sqlite3_int64 size) {
   if (!file->reserved) return SQLITE_READONLY;
-  // After a commit SQLite truncates the file to the size that page 1 already states.
+  // After a commit SQLite truncates the file to the page count in page 1. The view after the commit
+  // already has the page count of page 1.
   const View* view = file->view;
   if (file->overlay == nullptr && uint64_t(size) == uint64_t(view->commit) * view->page_size()) return SQLITE_OK;
   return Mismatch(file, Overlay(file)->Truncate(uint64_t(size)));
 }
 
-// SQLite syncs the database file at two points: in a commit, and after a rollback has written the
-// old pages back. In a commit, the change counter of page 1 is one more than the counter that this
-// connection was shown; after a rollback it is equal, or page 1 was not written. In exclusive
-// locking mode SQLite increments the counter only once, so the two cases cannot be distinguished;
-// that mode is refused.
+// SQLite syncs the database file during a commit, and after a rollback that has written old pages
+// back. During a commit, the change counter in page 1 is one more than the view's change counter.
+// After a rollback, the change counter in page 1 is equal to the view's, or the transaction has not
+// written page 1. In exclusive locking mode SQLite increments the counter only in the first
+// transaction, so CommitAtSync could not distinguish a commit from a rollback. CommitAtSync
+// therefore refuses exclusive locking mode.
 int CommitAtSync(ReplicaFile* file) {
   WriteTransaction* overlay = file->overlay;
   if (overlay == nullptr) return SQLITE_OK;
@@ -207,15 +217,17 @@ int CommitAtSync(ReplicaFile* file) {
     DropOverlay(file);
     return SQLITE_OK;
   }
-  // VACUUM writes pages of a new size in pieces of the old size. The header stores 65536 as 1.
+  // A VACUUM that changes the page size writes the new pages in pieces of the old size, which must
+  // be refused. The header stores the page size 65536 as 1.
   const uint32_t page_size = (uint32_t(header[kPageSize]) << 8) | header[kPageSize + 1];
   if ((page_size == 1 ? 65536 : page_size) != overlay->page_size()) {
     DropOverlay(file);
     return Mismatch(file, SQLITE_MISMATCH);
   }
   uint8_t stored[kHeaderSize] = {};
-  // SQLite truncates a smaller database only after the commit; page 1 already has the new size.
-  // A file that grew has its new size here, because SQLite has written the new pages.
+  // If a transaction makes the database smaller, page 1 has the new size, but SQLite truncates the
+  // file only after the commit. If a transaction makes the database larger, SQLite has already
+  // written the new pages.
   const uint32_t pages = ReadU32(header + kPageCount), commit = overlay->commit();
   if (pages == 0 || pages > commit) {
     DropOverlay(file);

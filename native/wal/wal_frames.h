@@ -1,4 +1,5 @@
-// The frames of a -wal file. Pure functions of buffers; any thread. Format and checksum:
+// Checks and searches the frames of a -wal file. The functions of wal_frames.h depend only on their
+// arguments. Any thread may call these functions. SQLite documents the format and the checksum at
 // https://www.sqlite.org/fileformat2.html#walformat
 #pragma once
 #include <cstddef>
@@ -8,24 +9,25 @@ namespace litestream {
 
 constexpr size_t kWalFrameHeaderSize = 24;
 
-// Continues SQLite's WAL checksum `sum` (two words) over `data`. `size` must be a multiple of 8; a
-// remainder is ignored.
+// Continues SQLite's WAL checksum `sum` (two words) over `data`. Ignores the last size % 8 bytes.
 void WalChecksum(bool big_endian, const uint8_t* data, size_t size, uint32_t* sum);
 
-// The values that all frames of one WAL generation share.
+// The fields of the WAL header that apply to all frames until the next WAL header.
 struct WalGeneration {
   uint32_t page_size;
   bool big_endian;
   uint32_t salt1, salt2;
 };
 
-// Returns the number of valid whole frames from the start of `frames`, at most `capacity`. Stores
-// page number and commit of each, and advances `sum` over them.
+// Returns the number of consecutive valid frames at the start of `frames`, at most `capacity`.
+// Stores the page number and the commit of each valid frame, and continues `sum` over the valid
+// frames.
 size_t ScanWalFrames(const uint8_t* frames, size_t size, const WalGeneration& generation, uint32_t* sum, size_t capacity,
                      uint32_t* pgnos, uint32_t* commits);
 
-// Finds the last frame of each page up to `commit` except `lock_pgno`, by ascending page number.
-// `out_pgnos` and `out_frames` must have room for `count`. Returns the number of pages.
+// Finds the last frame of each page up to page `commit`, except page `lock_pgno`. Stores the found
+// pages in ascending order of page numbers. `out_pgnos` and `out_frames` must have room for `count`
+// elements. Returns the number of pages found.
 uint32_t NewestWalFrames(const uint32_t* pgnos, uint32_t count, uint32_t commit, uint32_t lock_pgno, uint32_t* out_pgnos,
                          uint32_t* out_frames);
 
