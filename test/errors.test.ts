@@ -13,7 +13,7 @@ import {
 import { fsError } from '../src/fs/fs-error.js'
 import { packageRoot } from '../src/package-files.js'
 
-test('an error keeps code, hint and place over a thread boundary', () => {
+test('an error that is passed to another thread keeps its code, hint, file, offset and page number', () => {
   const error = new LitestreamError('LTX_CORRUPT', 'bad page', {
     file: 'a.ltx',
     offset: 7,
@@ -28,7 +28,7 @@ test('an error keeps code, hint and place over a thread boundary', () => {
   assert.ok(isLitestreamError(back, 'LTX_CORRUPT') && !isLitestreamError(back, 'LTX_GAP'))
 })
 
-test('every code is in the documents', () => {
+test('docs/troubleshooting.md describes every error code', () => {
   const read = (...names: string[]) => readFileSync(path.join(packageRoot(), ...names), 'utf8')
   const [, union] = /export type ErrorCode =((?:\n {2}.*)*)/.exec(read('src', 'errors.ts'))!
   const codes = [...union!.matchAll(/\| '([A-Z_]+)'/g)].map(([, code]) => code)
@@ -40,7 +40,7 @@ test('every code is in the documents', () => {
   )
 })
 
-test('no code throws an error that has no code and no next step', () => {
+test('source files throw only errors with a code and a next step, except in four files', () => {
   const allowed = [
     'src/cli/process-health.ts', // caught there, and returned as the reason
     'src/integrity/btree/database-pages.ts', // caught by check-structure.ts
@@ -95,13 +95,13 @@ test('foreign errors become LitestreamErrors by their code, and bugs of this pac
   assert.equal(toLitestreamError(new DOMException('late', 'TimeoutError')).code, 'TIMEOUT')
 })
 
-test('a message is bounded, whatever text of a store it contains', () => {
+test('an error message has a bounded length, whatever text of a store it contains', () => {
   const { message } = new LitestreamError('STORAGE_FAILED', `listing failed: ${'A'.repeat(1_000_000)}`)
   assert.match(message, /^listing failed: A{1000,}… \(\d+ characters\)$/)
   assert.ok(message.length < 10_100)
 })
 
-test('every code has its own next step', () => {
+test('every error code has its own next step', () => {
   const hints = Object.values(HINTS)
   for (const hint of hints) assert.match(hint, /^[A-Z].{8,}\.$/)
 })

@@ -34,7 +34,7 @@ test('a file URL is a path on a drive or a server of Windows, with either slash'
   }
 })
 
-test('a file URL without a drive or a server, and the root of one, is refused on Windows', () => {
+test('a file URL without a drive or a server, and the root of a drive or server, are refused on Windows', () => {
   const urls = ['file:///backups/app.db', 'file:///C:', 'file:///C:/', 'file:///C:x', 'file://server/share', 'file:///']
   for (const url of [
     ...urls,
@@ -52,12 +52,12 @@ test('a file URL without a drive or a server, and the root of one, is refused on
   }
 })
 
-test('the other reading of an escape is looked for on Windows, too', () => {
+test('the folder for the other decoding of an escape in a file URL is also considered on Windows', () => {
   assert.deepEqual(locationOf('file:///C:/a%20b').alternatives, ['C:\\a b'])
   assert.equal(locationOf('file:///C:/a b').alternatives, undefined)
 })
 
-test('every directory of Windows has a file URL that names it', () => {
+test('every directory of Windows has a file URL that parses to the same directory', () => {
   for (const folder of [
     'C:\\a b\\c',
     'C:\\a#b',
@@ -70,7 +70,7 @@ test('every directory of Windows has a file URL that names it', () => {
   }
 })
 
-test('one letter before the colon is a drive and no scheme', () => {
+test('one letter before the colon is a drive on Windows, not a scheme', () => {
   assert.equal(isUrl('C://x'), false)
   assert.throws(
     () => parseReplicaUrl('C:\\backups\\app.db', 'win32'),
@@ -78,7 +78,7 @@ test('one letter before the colon is a drive and no scheme', () => {
   )
 })
 
-test('a configured path of Windows is expanded with its drive', () => {
+test('a configured path is expanded with its drive on Windows', () => {
   assert.equal(expandPath('sqlite:///C:/data/app.db', 'win32'), 'C:\\data\\app.db')
   assert.equal(expandPath('C:/data/../app.db', 'win32'), 'C:\\app.db')
   assert.equal(expandPath('//server/share/app.db', 'win32'), '\\\\server\\share\\app.db')
@@ -86,7 +86,7 @@ test('a configured path of Windows is expanded with its drive', () => {
   assert.equal(expandHome('~\\app.db', 'linux'), '~\\app.db')
 })
 
-test('two names that differ in case or in the form of accents are one file on Windows and macOS', () => {
+test('two paths that differ in case or in the form of accents are one file on Windows and macOS', () => {
   const [a, b] = ['/Data/Ä.db', '/data/a\u0308.db']
   assert.equal(comparablePath(a, 'darwin'), comparablePath(b, 'darwin'))
   assert.equal(comparablePath('C:\\Data', 'win32'), comparablePath('c:\\DATA', 'win32'))
@@ -100,7 +100,7 @@ test('the control socket of Windows is a named pipe', async () => {
   assert.equal(await socketFault('\\\\.\\pipe\\litestream-nobody', { platform: 'win32', keep: true }), undefined)
 })
 
-test('closing the console ends a command on Windows, and nohup keeps it elsewhere', () => {
+test('closing the console ends a command on Windows, and nohup keeps a command running on other systems', () => {
   assert.ok(endingSignals('win32').includes('SIGHUP'))
   assert.ok(!endingSignals('linux').includes('SIGHUP'))
 })

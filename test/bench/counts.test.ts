@@ -65,7 +65,7 @@ const COLD: Readonly<Record<string, { readonly gets: number; readonly rounds: nu
  */
 const OPENING_ALONE: ReplicaOptions = { readAhead: ['scan', 'leaves', 'rows', 'changes'] }
 
-test('open: the first row takes one round trip for the listing and one for the indexes', async () => {
+test('after an opening, the first row takes one round trip for the listing and one for the page indexes', async () => {
   // The first requests of a process are sent slowly; none of them should count as waiting for
   // another's response.
   await stage.proxy.latency(200)
@@ -83,7 +83,7 @@ test('open: the first row takes one round trip for the listing and one for the i
   assert.equal((await stage.traffic(() => again.open())).traffic.requests, 0, 'a second connection asks for nothing')
 })
 
-test('open: a hundred files cost no more round trips than one', async (t) => {
+test('opening a replica of a hundred files takes no more round trips than opening a replica of one file', async (t) => {
   const { history } = await makeSource(t, { url: stage.directUrl('many.db') })
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, a)')
   for (let i = 2; i <= 100; i++) await history.commit(`INSERT INTO t (a) VALUES ('${'x'.repeat(i)}')`)
@@ -120,7 +120,7 @@ for (const query of QUERIES) {
   })
 }
 
-test('a scan fetches only slightly more bytes than its table has', async () => {
+test('a scan of a table fetches only slightly more bytes than the table has', async () => {
   const reader = newReader()
   await reader.open()
   const { traffic } = await stage.traffic(() => reader.run('SELECT sum(length(content)) FROM posts', [[]]))
@@ -128,7 +128,7 @@ test('a scan fetches only slightly more bytes than its table has', async () => {
   assert.ok(traffic.bytes < 5e6, `${traffic.bytes} bytes`)
 })
 
-test('prefetch is counted by kind: pages that readers read, and pages evicted unread', async () => {
+test('for each kind of prefetch, the statistics count the pages that readers used and the pages that were evicted unread', async () => {
   const reader = newReader({ cacheSize: '2MiB' })
   await reader.open()
   await reader.settled()
@@ -152,7 +152,7 @@ test('prefetch is counted by kind: pages that readers read, and pages evicted un
   assert.ok(after.wasted > 0 && after.used + after.wasted <= after.brought, JSON.stringify(after))
 })
 
-test('after an opening the interior pages are prefetched, so a look-up costs one leaf', async () => {
+test('the reader prefetches the interior pages after an opening, so a look-up fetches only one leaf page', async () => {
   const reader = newReader()
   await reader.open()
   await reader.settled()
@@ -186,7 +186,7 @@ async function following(t: TestContext, path: string, options: ReplicaOptions) 
   return { reader, sum, write }
 }
 
-test('a poll fetches the changed resident pages: one LIST, one GET, no call of JavaScript', async (t) => {
+test('a poll fetches the changed resident pages with one LIST and one GET, so that reading them does not call JavaScript', async (t) => {
   const { reader, sum, write } = await following(t, 'changes.db', {})
   for (let i = 0; i < 3; i++) {
     const expected = await write(1 + i * 100, 100)
@@ -200,7 +200,7 @@ test('a poll fetches the changed resident pages: one LIST, one GET, no call of J
   assert.ok(changes.used >= 300, JSON.stringify(changes))
 })
 
-test('a poll with more changed pages than it reads whole sends no separate request for a changed page', async (t) => {
+test('if a poll cannot fetch all changed pages, no changed page is later fetched by a request of its own', async (t) => {
   const { reader, sum, write } = await following(t, 'many-changes.db', {})
   const expected = await write(1, 800)
   const { traffic } = await stage.traffic(async () => {
@@ -225,7 +225,7 @@ test('a local copy follows a commit of 400 pages with one LIST and one GET', asy
   }
 })
 
-test('a restart with a disk cache only lists the replica', async (t) => {
+test('a restart with a disk cache sends only LISTs to the store', async (t) => {
   const diskCache = temporaryDirectory(t)
   for (const first of [true, false]) {
     const reader = newReader({ diskCache })
@@ -240,7 +240,7 @@ test('a restart with a disk cache only lists the replica', async (t) => {
   }
 })
 
-test('without read-ahead, every page is one GET', async () => {
+test('without prefetch, the reader sends one GET for each page', async () => {
   const reader = newReader({ readAhead: 'none' })
   await reader.open()
   const before = (await reader.replica.workerStats()).fetch
@@ -251,7 +251,7 @@ test('without read-ahead, every page is one GET', async () => {
   assert.ok(traffic.gets > 50, `${traffic.gets} GETs`)
 })
 
-test('warm reads send no request to the store and do not call JavaScript', async () => {
+test('reads of resident pages send no request to the store and do not call JavaScript', async () => {
   const reader = newReader()
   await reader.open()
   const random = new Random(4)
@@ -271,7 +271,7 @@ test('warm reads send no request to the store and do not call JavaScript', async
   db.close()
 })
 
-test("idle: one LIST per poll, from the reader's position, for any number of connections", async () => {
+test("an idle replica with any number of connections sends one LIST per poll, from the reader's position on", async () => {
   const reader = newReader({ pollInterval: 100 })
   await reader.open()
   const others = Array.from({ length: 8 }, () => new Database(reader.replica.uri, { readonly: true }))

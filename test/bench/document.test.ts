@@ -10,26 +10,26 @@ import { packageRoot } from '../../src/package-files.js'
 const read = (file: string) => readFileSync(path.join(packageRoot(), file), 'utf8')
 const template = read('bench/performance.template.md')
 
-test('docs/performance.md matches bench/results', () => {
+test('docs/performance.md contains the results in bench/results', () => {
   assert.equal(read('docs/performance.md'), renderDocument(template), 'run `npm run bench:docs`')
 })
 
-test('no figure of the document is written by hand', () => {
+test('no figure in docs/performance.md is written by hand', () => {
   assert.deepEqual(typedFigures(template), [])
 })
 
-test('no other document contains a measured figure written by hand', () => {
+test('no document except docs/performance.md contains a measured figure that is written by hand', () => {
   const docs = readdirSync(path.join(packageRoot(), 'docs')).filter((file) => file.endsWith('.md'))
   for (const file of ['README.md', ...docs.map((file) => `docs/${file}`)]) {
     if (file !== 'docs/performance.md') assert.deepEqual(measuredFigures(read(file)), [], file)
   }
 })
 
-test('a placeholder without a result is an error', () => {
+test('a placeholder of docs/performance.md without a result in bench/results is an error', () => {
   assert.throws(() => renderDocument('{{warm.warm ratio mode=none}}'), /0 rows fit/)
 })
 
-test('every question is in the document, and every goal refers to a question', () => {
+test('docs/performance.md has the tables of every benchmark question, and every goal refers to a question', () => {
   for (const { name } of QUESTIONS) assert.match(template, new RegExp(`\\{\\{tables ${name}\\}\\}`))
   for (const { question, posts, only } of LARGE) {
     if (!only) assert.match(template, new RegExp(`\\{\\{tables ${question.name}-${posts}\\}\\}`))
@@ -38,7 +38,7 @@ test('every question is in the document, and every goal refers to a question', (
   for (const { text, result } of GOALS) assert.ok(names.includes(result), text)
 })
 
-test('bench/results contains only small result files of existing questions, without raw samples', () => {
+test('bench/results contains only small result files of existing benchmark questions, without raw samples', () => {
   const names = QUESTIONS.map(({ name }) => name)
   for (const file of readdirSync(path.join(packageRoot(), 'bench/results'))) {
     assert.ok(

@@ -17,7 +17,7 @@ function completions(...words: string[]): string[] {
     .split('\n')
 }
 
-test('bash completes commands, their own commands, flags and values', () => {
+test('bash completes commands, subcommands, flags and flag values', () => {
   assert.deepEqual(completions('litestream-ts', 'rest'), ['restore'])
   assert.ok(completions('litestream-ts', '').includes('replicate'))
   assert.equal(completions('litestream-ts', '').includes('wal'), false)
@@ -29,7 +29,7 @@ test('bash completes commands, their own commands, flags and values', () => {
   assert.deepEqual(completions('litestream-ts', 'restore', '-o', 'some'), [''])
 })
 
-test('every script names every command and flag of the help', async () => {
+test('every completion script has every command and flag of the help', async () => {
   for (const shell of SHELLS) {
     const { status, stdout } = await run(['completion', shell])
     assert.equal(status, 0)
@@ -45,7 +45,7 @@ test('every script names every command and flag of the help', async () => {
   assert.match(unknown.stderr, /Allowed choices are bash, zsh, fish/)
 })
 
-test('the list of commands has groups, and each command is in one of them', async () => {
+test('the list of commands is divided into groups, and each command is in one group', async () => {
   const { stdout } = await run(['help'])
   const groups = [...stdout.matchAll(/^([A-Z][a-z ]+):$/gm)].map((match) => match[1])
   assert.deepEqual(groups, [

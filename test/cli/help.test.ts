@@ -16,7 +16,7 @@ function commandsOf(command: Command, words: readonly string[] = []): (readonly 
 
 const program = await createProgram()
 
-test('the help of every command has examples and every flag', () => {
+test('the help of every command has examples and describes every flag', () => {
   for (const [words, command] of commandsOf(program)) {
     if (words === 'wal') continue
     let text = ''
@@ -29,7 +29,7 @@ test('the help of every command has examples and every flag', () => {
   }
 })
 
-test('help can be requested in four spellings, with status 0', async () => {
+test('four spellings request the help, and the exit status is 0', async () => {
   for (const flag of ['-h', '-help', '--help', '--h']) {
     const { status, stdout, stderr } = await run(['ltx', 'list', flag])
     assert.deepEqual([status, stderr], [0, ''])
@@ -37,7 +37,7 @@ test('help can be requested in four spellings, with status 0', async () => {
   }
 })
 
-test('the examples in the help are command lines that parse', async () => {
+test('the examples in the help are valid command lines', async () => {
   const lines = commandsOf(program).flatMap(([words, command]) => {
     let text = ''
     command.configureOutput({ writeOut: (part) => (text += part) })
@@ -61,7 +61,7 @@ test('the examples in the help are command lines that parse', async () => {
   }
 })
 
-test('the list of commands shows each command as its own help does', async () => {
+test('the list of commands describes each command with the text of the command’s own help', async () => {
   for (const { name, usage, summary } of COMMANDS) {
     const command = program.commands.find((child) => child.name() === name)!
     assert.equal(command.summary(), summary)
@@ -76,13 +76,13 @@ test('the list of commands shows each command as its own help does', async () =>
   assert.equal(stdout, whole)
 })
 
-test('without a command the usage is printed and the status is 1', async () => {
+test('without a command, the program prints its usage and ends with status 1', async () => {
   const { status, stdout, stderr } = await run([])
   assert.deepEqual([status, stdout], [1, ''])
   assert.match(stderr, /^Usage: litestream-ts COMMAND/)
 })
 
-test('misspelled commands and flags get a suggestion', async () => {
+test('the error for a misspelled command or flag suggests the right name', async () => {
   const command = await run(['databses'])
   assert.equal(command.status, 1)
   assert.match(
@@ -103,7 +103,7 @@ test('the wal command answers that it is now called ltx', async () => {
   assert.match(stderr, /^Error: the command is now `ltx`\nTry: litestream-ts ltx/)
 })
 
-test('flags are accepted in all spellings of Go', () => {
+test('the command line accepts flags in every spelling of Go’s flag package', () => {
   const normal = (...argv: string[]) => normalizeFlags(program, argv)
   assert.deepEqual(normal('ltx', '-level', 'all', 'URL'), ['ltx', '--level', 'all', 'URL'])
   assert.deepEqual(normal('ltx', 'list', '--level=all', 'URL'), ['ltx', 'list', '--level', 'all', 'URL'])

@@ -56,7 +56,7 @@ const IMPOSSIBLE: Record<string, readonly [change: Change, named: RegExp]> = {
 }
 
 for (const [name, [change, named]] of Object.entries(IMPOSSIBLE)) {
-  test(`restore, verify and query report ${name} with the file, the value and a next step`, async (t) => {
+  test(`restore, verify and query report ${name} with the file, the value and the next step`, async (t) => {
     const pages = databasePages(t)
     const directory = temporaryDirectory(t)
     const folder = path.join(directory, 'replica')
@@ -103,7 +103,7 @@ test('no command treats a file with a TXID of 2^53 or more in its name as an LTX
   }
 })
 
-test('a replica that ends at the largest TXID is restored, and a primary refuses to continue it', async (t) => {
+test('a replica that ends at the largest TXID is restored, and a primary refuses to continue the replica', async (t) => {
   const directory = temporaryDirectory(t)
   const folder = path.join(directory, 'replica')
   const max = Number.MAX_SAFE_INTEGER
@@ -119,7 +119,7 @@ test('a replica that ends at the largest TXID is restored, and a primary refuses
   )
 })
 
-test('pages of another size than the header says: restore, verify and query name the file and a page', async (t) => {
+test('restore, verify and query name the file and a page if the pages have another size than the file header says', async (t) => {
   const directory = temporaryDirectory(t)
   const folder = path.join(directory, 'replica')
   putLtx(folder, 0, 1, 1, forgedLtx({ pages: databasePages(t), pageSize: 65536 }))

@@ -124,7 +124,7 @@ test('each mistake on the command line gets an error with the next step', async 
   ])
 })
 
-test('each mistyped URL gets an error with the corrected form', async (t) => {
+test('each mistyped URL gets an error with the corrected form of the URL', async (t) => {
   const directory = fixture(t)
   const wrong = (url: string, error: RegExp, next: RegExp): Mistake => [['ltx', url], error, next]
   await checkAll(t, directory, [
@@ -221,7 +221,7 @@ test('each mistake in the configuration file gets an error with its position and
   assert.equal(windows!.status, 0, windows!.errors)
 })
 
-test('missing permissions are named, and an error of -once is logged once', async (t) => {
+test('an error about missing permissions names the file, and replicate -once logs the error once', async (t) => {
   const directory = fixture(t)
   if (ordinaryUser.uid === undefined) return
   chmodSync(directory, 0o755)
@@ -242,7 +242,7 @@ test('missing permissions are named, and an error of -once is logged once', asyn
   assert.match(await once(), /this user cannot read and write the directory.*ACCESS_DENIED/)
 })
 
-test('a failure that several parts of -once meet is logged as an error once', async (t) => {
+test('a failure that several parts of replicate -once meet is logged as an error only once', async (t) => {
   const directory = fixture(t)
   const args = ['replicate', '-once', path.join(directory, 'app.db'), `file://${directory}/replica`]
   const { status, stderr } = await run(args, { env: { LITESTREAM_ADDON: `${directory}/none.node` } })

@@ -12,13 +12,13 @@ const HOSTILE = 'a\x1b[2J\x1b]0;x\x07\x9b31m\x7f\u202eb\nc\td\r\0é "z"'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these must not be there
 const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/
 
-test('control characters are escaped in output', () => {
+test('control characters in data are escaped in the output of commands', () => {
   assert.equal(oneLine(HOSTILE), 'a\\x1b[2J\\x1b]0;x\\x07\\x9b31m\\x7f\\u202eb\\nc\\td\\r\\x00é "z"')
   assert.equal(printable('a\nb\x1b'), 'a\nb\\x1b')
   assert.equal(JSON.parse(printableJson(JSON.stringify([HOSTILE], null, 2)))[0], HOSTILE)
 })
 
-test('query sends no control character of the data to a terminal, and the data itself as JSON and CSV', async (t) => {
+test('query sends no control character of the data to a terminal, and exports the unchanged data as JSON and CSV', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   const url = `file://${dir}/replica`

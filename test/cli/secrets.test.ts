@@ -83,7 +83,7 @@ function commandLines(dir: string, db: string, url: string): string[][] {
   ]
 }
 
-test('no command shows the secret of a URL, in any argument', async (t) => {
+test('no command shows the secret of a URL, whatever argument contains the URL', async (t) => {
   const dir = temporaryDirectory(t)
   const db = database(dir, 'app.db')
   const lines = commandLines(dir, db, URLS[0]!).map((_, i) => commandLines(dir, db, URLS[i % URLS.length]!)[i]!)
@@ -155,7 +155,7 @@ async function askEverything(dir: string, http: string): Promise<void> {
 }
 
 for (const type of ['text', 'json', 'pretty']) {
-  test(`no secret is in the log (${type}), the answers or the pages of a daemon whose stores are unavailable`, async (t) => {
+  test(`the log (${type}), the answers and the pages of a daemon with unavailable stores contain no secret`, async (t) => {
     const dir = temporaryDirectory(t)
     const config = path.join(dir, 'litestream.yml')
     writeFileSync(config, `logging: { level: trace, type: ${type} }\n${everySecret(dir)}`)
@@ -172,7 +172,7 @@ for (const type of ['text', 'json', 'pretty']) {
   })
 }
 
-test('no command that reads the configuration shows a secret of it', async (t) => {
+test('no command that reads the configuration shows a secret of the configuration', async (t) => {
   const dir = temporaryDirectory(t)
   const config = path.join(dir, 'litestream.yml')
   writeFileSync(config, everySecret(dir))

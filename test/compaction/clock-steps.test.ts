@@ -65,7 +65,7 @@ async function fixture(t: TestContext) {
   return { time, pass, commit, turn, at, history, scheduler, client }
 }
 
-test('setting the clock back by an hour delays no task', async (t) => {
+test('setting the clock back by an hour delays no compaction task', async (t) => {
   const { time, pass, commit, turn } = await fixture(t)
   await commit()
   assert.deepEqual(await turn(), ['L9 1-1', 'L1 2-2', 'L2 2-2', 'L3 2-2'])
@@ -77,7 +77,7 @@ test('setting the clock back by an hour delays no task', async (t) => {
   assert.ok((await turn()).includes('L2 3-3'))
 })
 
-test('a clock that is a day ahead for a while delays no later task, and deletes nothing', async (t) => {
+test('a clock that is a day ahead for a while delays no later compaction task, and deletes no file', async (t) => {
   const { time, pass, commit, turn, at } = await fixture(t)
   await commit()
   await turn()
@@ -105,7 +105,7 @@ test('a clock that is a day ahead for a while delays no later task, and deletes 
   assert.ok((await at(0)).length < before)
 })
 
-test('after the clock was set a day ahead permanently, snapshots are deleted only after their retention', async (t) => {
+test('after the clock was set a day ahead permanently, compaction deletes snapshots only after their retention', async (t) => {
   const { time, pass, commit, turn, at } = await fixture(t)
   await commit()
   await turn()
@@ -124,7 +124,7 @@ test('after the clock was set a day ahead permanently, snapshots are deleted onl
   assert.ok((await at(9))[0]! > 1)
 })
 
-test('tasks of an idle replica run once an hour, and retention runs when a file becomes old', async (t) => {
+test('the compaction tasks of an idle replica run once an hour, and retention runs when a file reaches its age limit', async (t) => {
   const { pass, commit, turn, client } = await fixture(t)
   await commit()
   await turn()

@@ -27,7 +27,7 @@ async function kill(process: ChildProcess): Promise<void> {
   await gone
 }
 
-test('killed at any moment, compaction and retention leave a replica that can be restored and continued', async (t) => {
+test('compaction and retention that are killed at any moment leave a replica that can be restored and continued', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const client = await openReplicaClient(url)
@@ -59,7 +59,7 @@ test('killed at any moment, compaction and retention leave a replica that can be
   for (const level of [1, 2, 3, 9]) assert.equal(report.levels[level]!.maxTxid, history.txid)
 })
 
-test('killed at any moment, a restore leaves either no database or a complete one, and does not block the next restore', async (t) => {
+test('a restore that is killed at any moment leaves no database or a complete database, and does not block the next restore', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const client = await openReplicaClient(url)

@@ -22,7 +22,7 @@ async function fixture(t: TestContext, most?: number) {
   return { client, put, list, nameOf, lists: () => client.stats().LIST.requests }
 }
 
-test('a level is listed once; later writes and deletions are tracked', async (t) => {
+test('a level is listed in the store only once, and later writes and deletions by this process are tracked', async (t) => {
   const { client, put, list, lists } = await fixture(t)
   await put(0, 1)
   assert.deepEqual(await list(0), [1])
@@ -43,7 +43,7 @@ test('a level is listed once; later writes and deletions are tracked', async (t)
   )
 })
 
-test('after a missing file, an error or forget(), the store is listed again', async (t) => {
+test('after a missing file, an error or forget(), KnownLevels lists the store again', async (t) => {
   const { client, put, list, nameOf, lists } = await fixture(t)
   for (let i = 1; i <= 3; i++) await put(0, i)
   assert.deepEqual(await list(0), [1, 2, 3])
@@ -66,7 +66,7 @@ test('after a missing file, an error or forget(), the store is listed again', as
   assert.deepEqual(await list(1), [1])
 })
 
-test('a file written during the listing of its level is not lost', async (t) => {
+test('KnownLevels knows a file that is written while the level of the file is listed', async (t) => {
   const { client, put, list } = await fixture(t)
   await put(0, 1)
   const listing = client.list(0)[Symbol.asyncIterator]()
@@ -76,7 +76,7 @@ test('a file written during the listing of its level is not lost', async (t) => 
   assert.deepEqual(await list(0), [1, 2])
 })
 
-test('of a long level only the newest files are remembered, and they are not mistaken for the whole level', async (t) => {
+test('KnownLevels keeps only the newest files of a long level, and does not take these files for the whole level', async (t) => {
   const { put, list, lists } = await fixture(t, 4)
   assert.deepEqual(await list(0), [])
   for (let i = 1; i <= 5; i++) await put(0, i)
@@ -89,7 +89,7 @@ test('of a long level only the newest files are remembered, and they are not mis
   assert.equal(lists(), 2)
 })
 
-test('S3: all levels are listed with one LIST and then tracked, except for changes during the listing', async (t) => {
+test('S3: KnownLevels lists all levels with one LIST and then tracks each level that did not change during the LIST', async (t) => {
   const bucket = await s3Bucket(t)
   const store = await openReplicaClient(s3Url(bucket))
   t.after(() => store.close())

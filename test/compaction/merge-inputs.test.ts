@@ -12,7 +12,7 @@ import { collect } from '../support/collect.js'
 import { History } from '../support/history.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-test('a store that refuses a file before it requests the body leaves no input open', async (t) => {
+test('if the store refuses a merged file before it requests the body, no input of the merge stays open', async (t) => {
   const dir = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${dir}/replica`)
   const history = new History(path.join(dir, 'app.db'), client)

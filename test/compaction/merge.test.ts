@@ -25,7 +25,7 @@ async function mergeAll(files: readonly Uint8Array[], cuts: readonly number[] = 
   return Buffer.concat(parts)
 }
 
-test('the merge has the newest version of every page, for any inputs and chunks', async () => {
+test('a merged file has the newest version of every page, for any inputs and chunks', async () => {
   const input = fc.record({
     pgnos: fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { maxLength: 20 }),
     commit: fc.integer({ min: 1, max: 40 }),
@@ -62,12 +62,12 @@ test('the merge has the newest version of every page, for any inputs and chunks'
   )
 })
 
-test('one input is copied byte for byte', async () => {
+test('a merge copies a single input byte for byte', async () => {
   const file = makeSnapshot(4096, 50)
   assert.equal(Buffer.compare(await mergeAll([file], [100, 777, 5000]), file), 0)
 })
 
-test('adjacent frames of one input are passed on without a copy, between frames of other inputs', async () => {
+test('a merge passes on adjacent frames of one input without a copy, also between frames of other inputs', async () => {
   const snapshot = makeSnapshot(4096, 400)
   const small = makeLtx(
     { pageSize: 4096, commit: 400, minTxid: 2, maxTxid: 2 },
@@ -91,7 +91,7 @@ test('adjacent frames of one input are passed on without a copy, between frames 
   assert.equal(Buffer.compare(Buffer.concat(parts), await mergeAll([snapshot, small], cut)), 0)
 })
 
-test('a snapshot of a database that grew, shrank and grew again has every page', async () => {
+test('a merged snapshot of a database that grew, shrank and grew again has every page', async () => {
   const step = (txid: number, commit: number, pgnos: number[]) =>
     makeLtx(
       { pageSize: 512, commit, minTxid: txid, maxTxid: txid },
@@ -106,7 +106,7 @@ test('a snapshot of a database that grew, shrank and grew again has every page',
   await assert.rejects(mergeAll([makeSnapshot(512, 3), step(2, 5, [5])]), { code: 'LTX_CORRUPT', pgno: 4 })
 })
 
-test('damage in any input stops the output before its end', async () => {
+test('damage in any input ends a merge before the end of the output', async () => {
   const files = [
     makeSnapshot(512, 3),
     makeLtx({ pageSize: 512, commit: 3, minTxid: 2, maxTxid: 2 }, new Map([[2, makePage(512, 9)]])),
@@ -137,7 +137,7 @@ test('damage in any input stops the output before its end', async () => {
   }
 })
 
-test('inputs that are not contiguous, or have another page size, are refused', async () => {
+test('a merge refuses inputs that are not contiguous or have different page sizes', async () => {
   const file = (minTxid: number, maxTxid: number, pageSize = 512) =>
     makeLtx({ pageSize, commit: 3, minTxid, maxTxid }, new Map())
   await assert.rejects(mergeAll([file(2, 3), file(5, 5)]), { code: 'LTX_GAP', file: 'input 1' })

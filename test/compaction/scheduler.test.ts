@@ -42,7 +42,7 @@ async function fixture(t: TestContext, settings: Partial<CompactionSettings>, cl
   return { client, history, scheduler, log, errors, file }
 }
 
-test('windows are multiples of the interval in UTC', () => {
+test('compaction windows begin at multiples of the interval in UTC', () => {
   const at = Date.UTC(2026, 1, 3, 4, 5, 6)
   assert.equal(windowStart(at, 30_000), Date.UTC(2026, 1, 3, 4, 5, 0))
   assert.equal(nextWindow(at, 30_000), Date.UTC(2026, 1, 3, 4, 5, 30))
@@ -50,7 +50,7 @@ test('windows are multiples of the interval in UTC', () => {
   assert.equal(nextWindow(Date.UTC(2026, 1, 4), 24 * 3600_000), Date.UTC(2026, 1, 5))
 })
 
-test('the scheduler runs every level at its start, and again in every window with new files', async (t) => {
+test('the scheduler compacts every level at its start, and again in every window with new files', async (t) => {
   const levels = [
     { level: 2, interval: 400 },
     { level: 1, interval: 100 },
@@ -77,7 +77,7 @@ test('the scheduler runs every level at its start, and again in every window wit
   assert.ok(!log.some((line) => line.startsWith('fault')))
 })
 
-test('a level that already got a file in this window waits for the next window', async (t) => {
+test('a level that already got a file in the current window waits for the next window', async (t) => {
   let now = Date.UTC(2026, 0, 1, 0, 0, 5)
   const { client, history, scheduler, log } = await fixture(t, { levels: [{ level: 1, interval: 30_000 }] }, () => now)
   history.time = now - 1000
@@ -117,7 +117,7 @@ test('a level that already got a file in this window waits for the next window',
   )
 })
 
-test('a gap is a fault until it is gone, and no fault if the primary started over with a snapshot', async (t) => {
+test('the scheduler reports a gap as a fault until the gap is gone, and reports no fault if the primary started over with a snapshot', async (t) => {
   let now = Date.UTC(2026, 0, 1)
   const settings = { levels: [], validationInterval: 1000, retentionEnabled: false }
   const { history, scheduler, log, file } = await fixture(t, settings, () => now)
@@ -145,7 +145,7 @@ test('a gap is a fault until it is gone, and no fault if the primary started ove
   assert.deepEqual(await turn(), [])
 })
 
-test('an empty replica is no error; damage is reported repeatedly until it is repaired', async (t) => {
+test('an empty replica is no error for the scheduler, and damage is reported repeatedly until it is repaired', async (t) => {
   const { history, scheduler, log, errors, file } = await fixture(t, { levels: [{ level: 1, interval: 20 }] })
   scheduler.start()
   await scheduler.validate()
@@ -184,7 +184,7 @@ test('an empty replica is no error; damage is reported repeatedly until it is re
   assert.ok(file(0, 1).endsWith('.ltx'))
 })
 
-test('disabled retention deletes nothing', async (t) => {
+test('the scheduler deletes nothing if retention is disabled', async (t) => {
   const { client, history, scheduler, log } = await fixture(t, { retentionEnabled: false })
   await history.commit('CREATE TABLE t (v)')
   for (let i = 0; i < 5; i++) await history.commit('INSERT INTO t VALUES (1)', 48 * 3600_000)
@@ -196,7 +196,7 @@ test('disabled retention deletes nothing', async (t) => {
   assert.ok(!log.some((line) => line.startsWith('delete')))
 })
 
-test('an idle database causes no request, whichever tasks are due', async (t) => {
+test('an idle database causes no request to the store, whichever compaction tasks are due', async (t) => {
   const { client, history, scheduler, log } = await fixture(t, {
     levels: [1, 2, 3].map((level) => ({ level, interval: 20 })),
     snapshot: { interval: 20, retention: 3600_000 },
@@ -226,7 +226,7 @@ test('an idle database causes no request, whichever tasks are due', async (t) =>
   await until('it continues', () => log.includes('L3 3-3'))
 })
 
-test('retention lists the store before it deletes: another program may have deleted the snapshot that it relies on', async (t) => {
+test('retention lists the store before it deletes, because another program may have deleted the snapshot on which retention relies', async (t) => {
   const snapshot = { interval: 20, retention: 1 }
   const settings = { levels: [{ level: 1, interval: 3600_000 }], snapshot, l0RetentionCheckInterval: 3600_000 }
   const { client, history, scheduler, log, errors, file } = await fixture(t, settings)

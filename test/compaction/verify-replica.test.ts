@@ -67,7 +67,7 @@ test('verify reports damage, gaps, and the newest TXID that can be restored', as
   assert.match(misnamed!.error.message, /its header has the TXIDs/)
 })
 
-test('damage and gaps stop a compaction and a snapshot at that file', async (t) => {
+test('a compaction and a snapshot stop at a damaged file or a gap', async (t) => {
   const dir = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${dir}/replica`)
   const history = new History(path.join(dir, 'app.db'), client)

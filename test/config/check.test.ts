@@ -145,7 +145,7 @@ const CASES: readonly (readonly [what: string, text: (dir: string, db: string) =
 ]
 
 for (const [what, text, words] of CASES) {
-  test(`config check and a start both report ${what}`, async (t) => {
+  test(`config check and a start of the daemon report ${what}`, async (t) => {
     const db = database(t)
     const dir = path.dirname(db)
     writeFileSync(path.join(dir, 'text'), 'not a database')
@@ -158,7 +158,7 @@ for (const [what, text, words] of CASES) {
   })
 }
 
-test('a correct configuration has no faults, and nothing is written', async (t) => {
+test('config check finds no fault in a correct configuration, and writes no file', async (t) => {
   const db = database(t)
   const dir = path.dirname(db)
   const faults = await configFaults(configFromText(`exec: node -v\n${entry(db, `url: "file://${dir}/r"`)}`, 'f'))
@@ -176,7 +176,7 @@ test('config check prints every fault with a next step to stderr, and nothing to
   assert.equal(stderr.match(/^Try: /gm)?.length, 2)
 })
 
-test('a key that the type of a replica does not have, and a type that the URL contradicts, are warnings', () => {
+test('config check warns about a key that the replica type does not have, and about a type that the URL contradicts', () => {
   const read = (replica: string) => configFromText(entry('/a.db', replica), 'x.yml').warnings
   assert.deepEqual(read('type: s3, url: "gs://bkt/p", access-key-id: id'), [
     'x.yml:3:22: type: s3 has no effect, because the URL is gs',
@@ -185,7 +185,7 @@ test('a key that the type of a replica does not have, and a type that the URL co
   assert.deepEqual(read('url: "sftp://u@host/p", timeout: 5s, sync-interval: 2s'), [])
 })
 
-test('webdav-url takes http and https; a hint shows where a URL contains the user name', async () => {
+test('webdav-url accepts http and https, and a hint shows the place of the user name in a URL', async () => {
   const wrong = entry('/a.db', 'type: webdav, webdav-url: "ftp://host/x"')
   assert.throws(() => configFromText(wrong, 'x.yml'), /webdav-url is no URL of a WebDAV server/)
   const [fault] = await configFaults(configFromText(entry('/a.db', 'type: abs, bucket: con, path: p'), 'x.yml'))

@@ -19,17 +19,17 @@ const DB = 'dbs:\n  - path: /a.db\n    replica: { url: "file:///r" }\n'
 const bomb = (levels: number) =>
   `a0: &a0 [x, x, x, x, x, x, x, x, x]\n${Array.from({ length: levels }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i}, `.repeat(9)}]`).join('\n')}\n`
 
-test('aliases that expand to billions of values are refused, in any position', () => {
+test('YAML aliases that expand to billions of values are refused, in any position', () => {
   assert.match(faultOf(bomb(12)).message, /aliases \(\*name\) expand to too many values/)
   assert.match(faultOf(`${bomb(12)}dbs: *a12\n`).message, /too many values/)
 })
 
-test('an alias that contains itself ends with an error', () => {
+test('a YAML alias that contains itself is an error', () => {
   faultOf('dbs: &a [*a]')
   faultOf('dbs:\n  - &d\n    path: /a.db\n    replica: *d\n')
 })
 
-test('a thousand databases may share settings by one alias', () => {
+test('a thousand databases may share settings by one YAML alias', () => {
   const shared = 'dbs:\n  - path: /0.db\n    replica: &r { url: "file:///r", sync-interval: 5s }\n'
   const more = Array.from({ length: 1000 }, (_, i) => `  - { path: /${i + 1}.db, replica: *r }\n`).join('')
   assert.equal(configFromText(shared + more, 'f').databases.length, 1001)
@@ -40,7 +40,7 @@ test('a thousand databases may share settings by one alias', () => {
   assert.equal(configFromText(shared + merged.join(''), 'f').databases.at(-1)?.replica.syncInterval, 6000)
 })
 
-test('text that is not a configuration is refused with a position or a reason', () => {
+test('a file that is not a configuration is refused with a position or a reason', () => {
   for (const text of [
     `dbs: ${'['.repeat(20_000)}`,
     `dbs: ${'[{a: '.repeat(20_000)}`,
@@ -63,7 +63,7 @@ test('text that is not a configuration is refused with a position or a reason', 
   }
 })
 
-test('numbers, sizes and durations have a range, and one spelling', () => {
+test('numbers, sizes and durations in the configuration have a range and only one accepted spelling', () => {
   for (const [key, values] of Object.entries({
     'max-sync-ltx-files': ['-1', '1e3', '0x10', '1.5', '9'.repeat(400), '١٢', 'NaN', 'Infinity', '""', '[1]'],
     concurrency: ['0', '-1', '1001', '1e2', '9'.repeat(400)],
@@ -81,7 +81,7 @@ test('numbers, sizes and durations have a range, and one spelling', () => {
 
 const HUSH = 'huSh7'
 
-test('an error does not quote the text near it, which may contain a secret', () => {
+test('a configuration error does not quote the text near the error, which may contain a secret', () => {
   for (const line of [
     `secret-access-key: *${HUSH}`,
     `secret-access-key: @${HUSH}`,
@@ -115,7 +115,7 @@ test('a value from an environment variable with a secret name is not quoted', ()
   }
 })
 
-test('an unset variable causes a warning with its line, and the error about the missing value names it', () => {
+test('an unset environment variable causes a warning with its line, and the error about the missing value names the variable', () => {
   const { warnings } = configFromText(
     `# $NOT_SET_A\n${DB}secret-access-key: $NOT_SET_B\nexec: \${NOT_SET_C:-x}\n`,
     'f.yml',
@@ -134,7 +134,7 @@ test('an unset variable causes a warning with its line, and the error about the 
   }
 })
 
-test('an empty value counts as absent, as in Go', () => {
+test('an empty configuration value counts as absent, as in Litestream', () => {
   const config = configFromText(
     `exec: ""\nheartbeat-url: ""\naddr: ""\n${DB}access-key-id: ""\nsecret-access-key: ""\nendpoint: ""\n`,
     'f',

@@ -27,7 +27,7 @@ const KEYS = {
 } as const
 const words = (text: string) => text.trim().split(/\s+/)
 
-test('every key of Litestream is known, in every section that may have it', () => {
+test('every configuration key of Litestream is known, in every section in which Litestream accepts the key', () => {
   const places: readonly (readonly [readonly (string | number)[], string])[] = [
     [[], `${KEYS.top} ${KEYS.settings}`],
     [['socket'], KEYS.socket],
@@ -133,7 +133,7 @@ sse-kms-key-id: alias/key`,
 
 const indented = (text: string, by: number) => text.replace(/^/gm, ' '.repeat(by))
 
-test('every form of a replica is read, in `replica` and in a list of one', () => {
+test('every form of a replica is read, in `replica` and in a `replicas` list of one replica', () => {
   for (const [type, forms] of Object.entries(REPLICAS)) {
     for (const form of forms) {
       for (const yaml of [
@@ -147,7 +147,7 @@ test('every form of a replica is read, in `replica` and in a list of one', () =>
   }
 })
 
-test('the settings of the process, of a database and of a directory are read', () => {
+test('the configuration of the process, of a database and of a directory is read with all settings', () => {
   const config = configFromText(
     `${PROCESS}
 region: eu-west-1
@@ -177,7 +177,7 @@ dbs:
   assert.equal(config.directories[0]?.dir, '/many')
 })
 
-test('a key of another program, which Litestream ignores, is an error that names the right one', () => {
+test('a key of another program, which Litestream ignores, is an error that names the right key', () => {
   assert.throws(
     () => configFromText('dbs: [{ path: /a, replica: { url: "oss://b/p", access-key-secret: x } }]', 'x.yml'),
     (error: { code: string; hint: string }) =>

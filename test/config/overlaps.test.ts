@@ -64,7 +64,7 @@ test('every pair of overlapping paths is refused, in either order', () => {
   }
 })
 
-test('a database may not overlap with its own replica, local files or the control socket', () => {
+test('a database must not overlap with its own replica, its local files or the control socket', () => {
   for (const [entry, message] of [
     ['{ path: /d/a.db, meta-path: /r/a, replica: { path: /r/a } }', /the same path/],
     ['{ path: /d/a.db, meta-path: /r/a/meta, replica: { path: /r/a } }', /overlap/],
@@ -83,14 +83,14 @@ test('a database may not overlap with its own replica, local files or the contro
   assert.equal(overlapOf(socket('/d/control.sock')), undefined)
 })
 
-test('a directory entry must not keep replicas and local files in one folder', () => {
+test('the replicas of a directory entry must not be in the same folder as its local files', () => {
   const entry = (meta: string) => dbs(`{ dir: /d, pattern: "*.db", ${meta}, replica: { path: /r } }`)
   for (const meta of ['meta-dir: /r', 'meta-dir: /r/meta', 'meta-path: /r', 'meta-path: /'])
     assert.match(overlapOf(entry(meta))!, /the replicas of \/d|meta-/, meta)
   assert.equal(overlapOf(entry('meta-dir: /m')), undefined)
 })
 
-test('paths that only look alike do not overlap', () => {
+test('two paths with a common prefix of their names do not overlap', () => {
   assert.equal(
     overlapOf(
       dbs(
@@ -107,7 +107,7 @@ test('paths that only look alike do not overlap', () => {
   )
 })
 
-test('symbolic links are resolved, also in paths that do not exist yet', (t) => {
+test('the overlap check resolves symbolic links, also in paths that do not exist yet', (t) => {
   const dir = temporaryDirectory(t)
   mkdirSync(path.join(dir, 'real/sub'), { recursive: true })
   symlinkSync('real', path.join(dir, 'link'))
@@ -130,7 +130,7 @@ test('symbolic links are resolved, also in paths that do not exist yet', (t) => 
     assert.match(overlapOf(dbs(first, second)) ?? 'no overlap', /overlap|the same path/, second)
 })
 
-test('config check, a start and the functions of the package refuse overlapping paths', async (t) => {
+test('config check, a start of the daemon and the functions of the package refuse overlapping paths', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'litestream.yml')
   writeFileSync(file, dbs(`{ path: ${dir}/a.db, meta-path: ${dir}/r, replica: { path: ${dir}/r } }`))

@@ -12,7 +12,7 @@ import { formatBytes } from '../../src/util/format-bytes.js'
 import { globToRegExp } from '../../src/util/glob.js'
 import { nearest } from '../../src/util/nearest.js'
 
-test('durations are parsed as in Go', () => {
+test('durations are parsed as by the time package of Go', () => {
   const table: Record<string, number> = {
     '0': 0,
     '300ms': 300,
@@ -52,7 +52,7 @@ test('a formatted duration parses to the same value', () => {
   ])
 })
 
-test('environment variables are expanded as in Go', () => {
+test('environment variables in the configuration are expanded as by os.Expand of Go', () => {
   const env = { A: 'x', B_2: 'y' }
   const expand = (text: string) => expandEnv(text, env)
   assert.deepEqual(expand(`$A-$\{B_2}-$PID`), { text: `x-y-${process.pid}`, unset: [] })
@@ -61,14 +61,14 @@ test('environment variables are expanded as in Go', () => {
   assert.deepEqual(expand('100% $ sure $.'), { text: '100% $ sure $.', unset: [] })
 })
 
-test('paths are made absolute', () => {
+test('paths in the configuration are made absolute', () => {
   assert.equal(expandPath('~/a.db'), path.join(os.homedir(), 'a.db'))
   assert.equal(expandPath('sqlite:///var/a.db'), '/var/a.db')
   assert.equal(expandPath('sqlite3://rel.db'), path.resolve('rel.db'))
   assert.throws(() => expandPath('~bob/a.db'), { code: 'INVALID_ARGUMENT' })
 })
 
-test('addresses need a port', () => {
+test('an address in the configuration needs a port', () => {
   assert.deepEqual(splitAddress(':9090'), { host: '', port: 9090 })
   assert.deepEqual(splitAddress('127.0.0.1:1'), { host: '127.0.0.1', port: 1 })
   assert.deepEqual(splitAddress('[::1]:80'), { host: '::1', port: 80 })
@@ -76,7 +76,7 @@ test('addresses need a port', () => {
     assert.equal(splitAddress(wrong), undefined, wrong)
 })
 
-test('globs match as in filepath.Match', () => {
+test('globs match the same names as Go’s filepath.Match', () => {
   const matches = (glob: string, name: string) => globToRegExp(glob).test(name)
   assert.ok(
     matches('*.db', 'a.db') && matches('?[a-c].db', 'xb.db') && matches('[^x]*', 'abc') && matches('a\\*b', 'a*b'),
@@ -86,7 +86,7 @@ test('globs match as in filepath.Match', () => {
   )
 })
 
-test('a misspelled key gets the nearest key as a suggestion, and no far-fetched one', () => {
+test('a misspelled key gets the nearest key as a suggestion, unless no key is similar', () => {
   const keys = ['access-key-id', 'secret-access-key', 'sync-interval', 'path']
   assert.equal(nearest('acces-key-id', keys), 'access-key-id')
   assert.equal(nearest('access_key_id', keys), 'access-key-id')
@@ -95,7 +95,7 @@ test('a misspelled key gets the nearest key as a suggestion, and no far-fetched 
   assert.equal(nearest('compression', keys), undefined)
 })
 
-test('sizes are formatted for users', () => {
+test('sizes are formatted with a unit for users', () => {
   assert.deepEqual([0, 1023, 1536, 10 * 2 ** 20, 3.21 * 2 ** 30].map(formatBytes), [
     '0 B',
     '1023 B',

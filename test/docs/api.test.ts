@@ -10,7 +10,7 @@ import { snippetsOf } from './snippets.js'
 
 const root = path.resolve(import.meta.dirname, '../../..')
 
-test('the generated files of docs/ are current', async () => {
+test('the generated files in docs/ are up to date', async () => {
   await promisify(execFile)(process.execPath, ['scripts/generate-docs.mjs', '--check'], { cwd: root })
 })
 

@@ -56,7 +56,7 @@ function linkTools(t: TestContext, modules: string, snippets: readonly Snippet[]
 
 for (const name of written.filter((file) => !generated.includes(path.basename(file)))) {
   const snippets = snippetsOf(path.join(root, name))
-  test(`${name}: its ${snippets.length} snippets work`, async (t) => {
+  test(`${name}: its ${snippets.length} code snippets run without an error`, async (t) => {
     const { dir, here, env } = await createSandbox(t)
     const missing = linkTools(t, path.join(dir, 'node_modules'), snippets)
     const background: ChildProcess[] = []
@@ -106,7 +106,7 @@ for (const name of written.filter((file) => !generated.includes(path.basename(fi
   })
 }
 
-test('every command line in the documents parses', async () => {
+test('every command line in the documents is valid', async () => {
   for (const name of written) {
     for (const { language, text, line } of snippetsOf(path.join(root, name))) {
       if (language !== 'sh') continue
@@ -153,7 +153,7 @@ test('every link in the documents has a target', () => {
   }
 })
 
-test('the systemd unit and the container image use existing names', async () => {
+test('the commands in the systemd unit and in the container image are valid command lines', async () => {
   const unit = readFileSync(path.join(root, 'docs/examples/litestream-ts.service'), 'utf8')
   const exec = /^ExecStart=\S*\/litestream-ts (.*)$/m.exec(unit)![1]!
   await parses(exec, 'litestream-ts.service')

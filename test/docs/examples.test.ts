@@ -27,7 +27,7 @@ async function parses(argv: readonly string[]): Promise<void> {
   program.parse(normalizeFlags(program, argv), { from: 'user' })
 }
 
-test('the container restores the database, runs the program and passes its exit status on', async (t) => {
+test('the example container restores the database, runs the program and returns the program’s exit status', async (t) => {
   const dir = temporaryDirectory(t)
   const [program, ...args] = JSON.parse(/^CMD (\[.*\])$/m.exec(example('app.Dockerfile'))![1]!) as string[]
   assert.equal(program, 'node_modules/.bin/litestream-ts')
@@ -52,7 +52,7 @@ interface Container {
   readonly volumeMounts: readonly { readonly name: string }[]
 }
 
-test('the Kubernetes manifest has a valid configuration, commands that parse and one primary', async () => {
+test('the Kubernetes manifest has a valid configuration, valid command lines and one primary', async () => {
   const documents = parseAllDocuments(example('kubernetes.yaml'))
   assert.deepEqual(
     documents.flatMap((document) => document.errors),
@@ -72,7 +72,7 @@ test('the Kubernetes manifest has a valid configuration, commands that parse and
   }
 })
 
-test('the files for PM2 and Fly.io run one primary and leave it time to end', async () => {
+test('the example files for PM2 and Fly.io run one primary and give the primary time to end', async () => {
   const pm2 = createRequire(import.meta.url)(path.join(root, 'docs/examples/ecosystem.config.cjs')) as {
     readonly apps: readonly { name: string; args?: string[]; instances?: number; kill_timeout?: number }[]
   }
@@ -88,7 +88,7 @@ test('the files for PM2 and Fly.io run one primary and leave it time to end', as
   assert.match(fly, new RegExp(`port = ${port}\\n {2}path = "/healthz"`))
 })
 
-test('the IAM policy allows the requests of a primary, and only below the path of the replica', () => {
+test('the example IAM policy allows the requests of a primary, and only below the path of the replica', () => {
   const { Statement } = JSON.parse(example('iam-policy.json')) as {
     Statement: { Effect: string; Action: string | string[]; Resource: string }[]
   }
@@ -98,7 +98,7 @@ test('the IAM policy allows the requests of a primary, and only below the path o
   for (const { Resource } of Statement) assert.match(Resource, /^arn:aws:s3:::bucket(\/app\.db\/\*)?$/)
 })
 
-test('llms.txt names documents that exist', () => {
+test('llms.txt names only documents that exist', () => {
   const text = readFileSync(path.join(root, 'llms.txt'), 'utf8')
   const named = [...text.matchAll(/\]\(([^)]+)\)/g)].map(([, file]) => file!)
   assert.ok(named.length > 10)

@@ -13,7 +13,7 @@ interface Panel {
   readonly targets: readonly { readonly expr: string; readonly legendFormat: string }[]
 }
 
-test('every metric and label of the Grafana dashboard exists', async (t) => {
+test('every metric and label in the Grafana dashboard exists', async (t) => {
   const registry = new Registry()
   new DatabaseMetrics(registry)
   const source = await makeSource(t)

@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const isErrno = (code: string) => (error: NodeJS.ErrnoException) => error.code === code
 
-test('missing directories are made, with the mode, and existing ones are left alone', async (t) => {
+test('makeDirectory creates missing directories with the given mode, and does not change existing directories', async (t) => {
   const dir = temporaryDirectory(t)
   const made = path.join(dir, 'a/b/c')
   await makeDirectory(made, undefined, 0o700)
@@ -24,7 +24,7 @@ test('missing directories are made, with the mode, and existing ones are left al
   assert.ok(statSync(path.join(dir, 'real/below')).isDirectory())
 })
 
-test('a file or a dangling link in the way is an error', async (t) => {
+test('a file or a dangling link in place of a directory is an error of makeDirectory', async (t) => {
   const dir = temporaryDirectory(t)
   writeFileSync(path.join(dir, 'file'), '')
   symlinkSync('nowhere', path.join(dir, 'dangling'))
@@ -34,7 +34,7 @@ test('a file or a dangling link in the way is an error', async (t) => {
 })
 
 // The option `recursive` of Node.js's mkdir never returns there.
-test('a file system that refuses every new directory with ENOENT is an error', async (t) => {
+test('a file system that refuses every new directory with ENOENT is an error of makeDirectory', async (t) => {
   await assert.rejects(makeDirectory('/proc/litestream-test/a/b'), isErrno('ENOENT'))
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')

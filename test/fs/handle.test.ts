@@ -8,7 +8,7 @@ import { writeOwnDurably } from '../../src/fs/write-own.js'
 import { packageRoot } from '../../src/package-files.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-test('no code calls a method of a FileHandle that Yarn Plug’n’Play does not have', () => {
+test('no source file calls a method of a FileHandle that Yarn Plug’n’Play does not have', () => {
   const folder = path.join(packageRoot(), 'src')
   const missing = /[hH]andle\.(sync|datasync|utimes|readv|writev)\(|journal\.sync\(|await using _/
   const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
@@ -20,7 +20,7 @@ test('no code calls a method of a FileHandle that Yarn Plug’n’Play does not 
   }
 })
 
-test('every way to write a file sets its time to exactly the given millisecond', async (t) => {
+test('every way to write a file sets the modification time to exactly the given millisecond', async (t) => {
   const folder = temporaryDirectory(t)
   const ownership = ownershipLikeSync(folder)!
   async function* body(): AsyncGenerator<Uint8Array> {

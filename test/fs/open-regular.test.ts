@@ -16,7 +16,7 @@ const FLAGS = [constants.O_RDONLY, constants.O_WRONLY, constants.O_RDWR, constan
 const refused = (kind: string) => (error: unknown) =>
   isLitestreamError(error, 'STORAGE_FAILED') && error.message.includes(`is ${kind}, not a`) && error.hint !== undefined
 
-test('opening a FIFO, a socket, or a link to one of them fails immediately, for reading and for writing', async (t) => {
+test('openRegular fails immediately for a FIFO, a socket, or a link to one of them, for reading and for writing', async (t) => {
   const dir = temporaryDirectory(t)
   const [fifo, socket] = [path.join(dir, 'fifo'), path.join(dir, 'socket')]
   execFileSync('mkfifo', [fifo])
@@ -40,7 +40,7 @@ test('opening a FIFO, a socket, or a link to one of them fails immediately, for 
   }
 })
 
-test('a directory is refused; errors of the system are thrown unchanged', async (t) => {
+test('openRegular refuses a directory, and throws the errors of the operating system unchanged', async (t) => {
   const dir = temporaryDirectory(t)
   await assert.rejects(openRegular(dir), refused('a directory'))
   assert.throws(() => openRegularSync(dir), refused('a directory'))
@@ -50,7 +50,7 @@ test('a directory is refused; errors of the system are thrown unchanged', async 
   assert.throws(() => openRegularSync(loop), { code: 'ELOOP' })
 })
 
-test('a regular file is read whole, also through a link, up to the limit', async (t) => {
+test('openRegular reads a regular file whole, also through a link, up to the size limit', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'file')
   const link = path.join(dir, 'link')

@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const modeOf = (file: string) => statSync(file).mode & 0o7777
 
-test('a folder for files like a database is accessible to no more users than the database', async (t) => {
+test('a folder for files of a database is accessible to no more users than the database', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   writeFileSync(file, '')
@@ -37,7 +37,7 @@ test('a folder for files like a database is accessible to no more users than the
   assert.equal(ownershipLikeSync(path.join(file, 'below a file')), undefined)
 })
 
-test('a file made from others is readable only for users who can read all of them', () => {
+test('a file made from other files is readable only for users who can read all of these files', () => {
   const modes = (...sources: (number | undefined)[]) => newFileMode(sources.map((mode) => ({ mode })))
   assert.equal(modes(), 0o666)
   assert.equal(modes(undefined), 0o666)
@@ -47,7 +47,7 @@ test('a file made from others is readable only for users who can read all of the
   assert.equal(modes(0o604), 0o606)
 })
 
-test('if the group cannot be kept, it gets the access that every user has', async (t) => {
+test('if a new file cannot keep the group of the database, the group gets only the access that every user has', async (t) => {
   const dir = temporaryDirectory(t)
   chmodSync(dir, 0o777)
   const like = path.join(dir, 'like')
@@ -64,7 +64,7 @@ test('if the group cannot be kept, it gets the access that every user has', asyn
   }
 })
 
-test("a file that root creates in another user's folder belongs to that user; a replaced file keeps its owner", async (t) => {
+test("a file that root creates in another user's folder belongs to that user, and a replaced file keeps its owner", async (t) => {
   const dir = path.join(temporaryDirectory(t), 'home')
   mkdirSync(dir)
   chownSync(dir, NOBODY, NOBODY)

@@ -18,7 +18,7 @@ async function refused(file: string, what: RegExp): Promise<void> {
   })
 }
 
-test('only a regular file can be a target: a directory, FIFO, socket or device is refused without being opened', async (t) => {
+test('a restore target must be a regular file, so a directory, FIFO, socket or device is refused without being opened', async (t) => {
   const dir = temporaryDirectory(t)
   await refused(dir, /is a directory/)
   execFileSync('mkfifo', [path.join(dir, 'fifo')])
@@ -33,7 +33,7 @@ test('only a regular file can be a target: a directory, FIFO, socket or device i
   await refused(path.join(dir, 'socket'), /is a socket/)
 })
 
-test('a dangling link, a loop of links, and a link to a descriptor of a process are refused', async (t) => {
+test('a restore target that is a dangling link, a loop of links, or a link to a descriptor of a process is refused', async (t) => {
   const dir = temporaryDirectory(t)
   symlinkSync('absent', path.join(dir, 'dangling'))
   await refused(path.join(dir, 'dangling'), /symbolic link to .*absent, which does not exist/)

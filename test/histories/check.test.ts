@@ -65,7 +65,7 @@ function violationsOf(forge: (history: Forged) => void): readonly string[] {
   return checkHistory(history as RecordedHistory).violations
 }
 
-test('a correct history has no violation, and its transactions are counted', () => {
+test('the checker finds no violation in a correct history, and counts the transactions', () => {
   const { violations, counts } = checkHistory(correct())
   assert.deepEqual(violations, [])
   assert.deepEqual(counts, {
@@ -170,7 +170,7 @@ const FORGED: readonly [what: string, forge: (history: Forged) => void, violatio
   ],
 ]
 for (const [what, forge, violation] of FORGED) {
-  test(`a forged log is detected: ${what}`, () => {
+  test(`the checker detects a forged log: ${what}`, () => {
     const violations = violationsOf(forge)
     assert.ok(
       violations.some((one) => violation.test(one)),

@@ -23,7 +23,7 @@ function fixture(t: TestContext) {
   return { directory, file, url, db, insert }
 }
 
-test('after a handover Litestream 0.5.17 continues, whatever was committed and checkpointed after our process ended', async (t) => {
+test('after a handover Litestream 0.5.17 continues the replica, whatever was committed and checkpointed after litestream-ts ended', async (t) => {
   const official = released(t, '0.5.17')
   if (!official) return
   const { directory, file, url, db, insert } = fixture(t)
@@ -58,7 +58,7 @@ test('a handover uploads all commits and reports the TXID', async (t) => {
   assert.deepEqual(contentHashes(output), contentHashes(file))
 })
 
-test('a handover refuses a database whose WAL a reader holds', async (t) => {
+test('a handover refuses a database whose WAL a reader holds open', async (t) => {
   const { file, url, db, insert } = fixture(t)
   insert(3)
   db.exec('BEGIN')

@@ -98,7 +98,7 @@ test('B13: the official litestream_time() keeps the time of the opening', async 
   assert.equal(Date.parse(String(value(ours, 'SELECT litestream_time()'))), history.time)
 })
 
-test('B8: the official VFS cannot read after the snapshot it was opened on is replaced', async (t) => {
+test('B8: the official VFS cannot read after the snapshot on which it was opened is replaced', async (t) => {
   const source = await makeSource(t)
   const { history, client } = source
   await history.commit(SEED)

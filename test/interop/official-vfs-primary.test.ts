@@ -29,7 +29,7 @@ function question(file: string): { sql: string; answer: string } {
   return { sql, answer: execFileSync('/usr/bin/sqlite3', ['-batch', '-bail', file, sql], { encoding: 'utf8' }).trim() }
 }
 
-test('the official VFS and our restore read a real database of 80 tables that our primary replicated', async (t) => {
+test('the official VFS and restore read a real database of 80 tables that a litestream-ts primary replicated', async (t) => {
   const dir = temporaryDirectory(t)
   const file = copyRealDatabase(dir)
   const url = `file://${dir}/replica`
@@ -44,7 +44,7 @@ test('the official VFS and our restore read a real database of 80 tables that ou
   await assertReplicaEquals(url, file)
 })
 
-test('the official VFS reads a replica while it is written: always a state that was committed', async (t) => {
+test('the official VFS reads only committed states of a replica that is being written', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const app = new App(t, path.join(dir, 'app.db'))
@@ -69,7 +69,7 @@ test('the official VFS reads a replica while it is written: always a state that 
 })
 
 for (const pageSize of [512, 1024, 2048, 8192, 16384, 32768, 65536]) {
-  test(`pages of ${pageSize} bytes: first file, incremental, shrunk`, async (t) => {
+  test(`the official VFS and restore read a first file, an increment and a smaller database with pages of ${pageSize} bytes`, async (t) => {
     const dir = temporaryDirectory(t)
     const file = path.join(dir, 'app.db')
     const url = `file://${dir}/replica`

@@ -41,7 +41,7 @@ test('B9: the lag of the official VFS stays small while the store denies every r
   assert.equal(await official.ask('SELECT count(*) FROM t'), '2000')
 })
 
-test('B11: after the official VFS is loaded no connection to an ordinary database can be opened', async (t) => {
+test('B11: after the official VFS is loaded, no connection to an ordinary database can be opened', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const file = path.join(directory, 'plain.db')
@@ -65,7 +65,7 @@ except sqlite3.Error as error:
   plain.close()
 })
 
-test('B12: a failed opening closes another connection of the official VFS', async (t) => {
+test('B12: a failed opening by the official VFS closes another connection', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(
@@ -93,7 +93,7 @@ for attempt in ('opening', 'reading'):
   assert.equal(value(ours, 'SELECT count(v) FROM t'), 2000)
 })
 
-test('B12: a failed load of the official VFS crashes the process; a failed load of our VFS is an error', async (t) => {
+test('B12: a failed load of the official VFS crashes the process, but a failed load of our VFS is only an error', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const script = `
@@ -130,7 +130,7 @@ time.sleep(1)
   assert.match(child.output(), /: another VFS is registered as "litestream" already; load only one of the two\n1\n$/)
 })
 
-test('with the official VFS, setting a PRAGMA raises MemoryError in Python; our VFS returns a text (item 68)', async (t) => {
+test('with the official VFS, setting a PRAGMA raises MemoryError in Python, but with our VFS it returns a text (item 68)', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(

@@ -18,14 +18,14 @@ const ROUNDS = [
 
 for (const [i, [store, pageSize]] of ROUNDS.entries()) {
   const random = new Random(seed + i)
-  test(`0.5.17 and ours take turns on one database in ${store}, pages of ${pageSize} bytes, seed ${random.seed}`, async (t) => {
+  test(`Litestream 0.5.17 and litestream-ts take turns on one database in ${store}, pages of ${pageSize} bytes, seed ${random.seed}`, async (t) => {
     const official = released(t, '0.5.17')
     if (official) await playRound(t, { official, random, store, pageSize, stages: 4 })
   })
 }
 
 if (seconds > 0) {
-  test(`both programs take turns on random databases for ${seconds} s from seed ${seed}`, async (t) => {
+  test(`Litestream and litestream-ts take turns on random databases for ${seconds} s from seed ${seed}`, async (t) => {
     const end = performance.now() + seconds * 1000
     for (let i = 100; performance.now() < end; i++) {
       const random = new Random(seed + i)

@@ -22,7 +22,7 @@ async function readAll(file: Uint8Array, cuts: readonly number[] = [], batchByte
   return { header: ltx.header, trailer: ltx.trailer!, pages }
 }
 
-test('CRC-64/GO-ISO: the check value is right, and both implementations agree', () => {
+test('CRC-64/GO-ISO gives the published check value, and both implementations give equal results', () => {
   const check = Buffer.from('123456789')
   assert.equal(native.crc64(0n, check), 0xb90956c775a41001n)
   fc.assert(
@@ -40,7 +40,7 @@ test('CRC-64/GO-ISO: the check value is right, and both implementations agree', 
   )
 })
 
-test('random page sets survive the round trip, for any page size, batches and chunks', async () => {
+test('random page sets are equal after encoding and decoding, for any page size, batches and chunks', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...PAGE_SIZES),
@@ -66,7 +66,7 @@ test('random page sets survive the round trip, for any page size, batches and ch
   )
 })
 
-test('pages that LZ4 cannot compress, and pages of zeros, survive the round trip', async () => {
+test('pages of zeros and pages that LZ4 cannot compress are equal after encoding and decoding', async () => {
   for (const pageSize of PAGE_SIZES) {
     const noise = crypto.getRandomValues(new Uint8Array(pageSize))
     const pages = new Map([
@@ -79,7 +79,7 @@ test('pages that LZ4 cannot compress, and pages of zeros, survive the round trip
   }
 })
 
-test('batches that threads encode at the same time make the same file', async () => {
+test('batches of pages that several threads encode at the same time give the same file as one thread', async () => {
   for (const pageSize of PAGE_SIZES) {
     const pages = new Map(Array.from({ length: 50 }, (_, i) => [1 + 3 * i, makePage(pageSize, i)]))
     const init = { pageSize, commit: 200, minTxid: 2, maxTxid: 2, timestamp: 1_700_000_000_000 }
@@ -97,7 +97,7 @@ test('batches that threads encode at the same time make the same file', async ()
   }
 })
 
-test('an empty page set and a database of one page are decoded, also byte by byte', async () => {
+test('a file without pages and a file of a database with one page are decoded, also byte by byte', async () => {
   const empty = makeLtx({ pageSize: 4096, commit: 9, minTxid: 5, maxTxid: 5 }, new Map())
   assert.equal(empty.length, 131)
   assert.equal((await readAll(empty)).pages.size, 0)
@@ -106,7 +106,7 @@ test('an empty page set and a database of one page are decoded, also byte by byt
   assert.equal((await readAll(one, everywhere)).pages.size, 1)
 })
 
-test('the lock page is never stored, and a snapshot skips it', async () => {
+test('the encoder never stores the lock page, and a snapshot skips the lock page', async () => {
   const pageSize = 65536
   const lock = lockPgno(pageSize)
   assert.equal(lock, 16385)
@@ -148,7 +148,7 @@ test('the encoder refuses input that would make an invalid file', () => {
   assert.throws(() => begin().finish(CHECKSUM_FLAG), refused)
 })
 
-test('database checksums of a snapshot are checked', async () => {
+test('the decoder checks the database checksum of a snapshot', async () => {
   const pages = new Map([1, 2].map((pgno) => [pgno, makePage(512, pgno)]))
   const sum = native.sumPages(512, Uint32Array.of(1, 2), Buffer.concat([...pages.values()])) | CHECKSUM_FLAG
   const init = { pageSize: 512, commit: 2, minTxid: 1, maxTxid: 1, flags: 0 }
@@ -156,7 +156,7 @@ test('database checksums of a snapshot are checked', async () => {
   await assert.rejects(readAll(makeLtx(init, pages, 1, sum ^ 1n)), { code: 'LTX_CORRUPT' })
 })
 
-test('inspect and verify return the same summary, also for a large index', async () => {
+test('inspect and verify return the same summary of an LTX file, also for a large page index', async () => {
   const pages = new Map(Array.from({ length: 9000 }, (_, i) => [i + 1, makePage(512, i)]))
   for (const file of [makeSnapshot(512, 3), makeLtx({ pageSize: 512, commit: 9000, minTxid: 2, maxTxid: 2 }, pages)]) {
     const reads: number[] = []

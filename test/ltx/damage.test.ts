@@ -41,7 +41,7 @@ async function contentOf(bytes: Uint8Array) {
 // Undetectable changes are only those that the checksum cannot see because it covers the pages, not
 // their compressed form: bits of an LZ4 block that the decoder does not use (the match length of a
 // block's last sequence, which has no match). The pages are then identical.
-test('every single-byte corruption is detected, unless it is inside a payload and has no effect', async () => {
+test('a change of any single byte of a file is detected, unless the byte is inside a payload and the change has no effect', async () => {
   for (const file of Object.values(FILES)) {
     const { header, pages, index } = await contentOf(file)
     const payload = (at: number) => {
@@ -62,7 +62,7 @@ test('every single-byte corruption is detected, unless it is inside a payload an
   }
 })
 
-test('truncation at every length is detected, in streams and by inspect', async () => {
+test('truncation of a file at every length is detected, in streams and by inspect', async () => {
   for (const file of Object.values(FILES)) {
     for (let length = 0; length < file.length; length++) {
       const short = file.subarray(0, length)
@@ -74,20 +74,20 @@ test('truncation at every length is detected, in streams and by inspect', async 
   }
 })
 
-test('bytes after the trailer are detected', async () => {
+test('bytes after the trailer of a file are detected', async () => {
   for (const file of Object.values(FILES)) {
     for (const extra of [1, 24, 500]) assert.ok(await faultOf(Buffer.concat([file, new Uint8Array(extra)])))
   }
 })
 
-test('the error for a damaged page names the page', async () => {
+test('the decoder error for a damaged page names the page', async () => {
   const bad = Buffer.from(FILES.increment)
   bad.writeUInt32BE(0xffffff, 106)
   const fault = await faultOf(bad)
   assert.deepEqual([fault?.pgno, fault?.offset], [7, 100])
 })
 
-test('random bytes never crash the decoder', async () => {
+test('the decoder never crashes on random bytes', async () => {
   for (let i = 0; i < 2000; i++) {
     const bad = Buffer.from(FILES.snapshot)
     for (let n = 0; n < 1 + (i % 20); n++)

@@ -72,7 +72,7 @@ function legacyFile(pages: Uint8Array[], frameOf: (page: Uint8Array) => Buffer):
 }
 
 for (const [name, frameOf] of Object.entries(frames)) {
-  test(`a file with LZ4 frames is decoded: ${name}`, async () => {
+  test(`a file whose payloads are LZ4 frames is decoded: ${name}`, async () => {
     const pages = [1, 2, 3].map((seed) => makePage(PAGE_SIZE, seed))
     const file = legacyFile(pages, frameOf)
     for (const cuts of [[], Array.from({ length: file.length }, (_, i) => i)]) {
@@ -83,7 +83,7 @@ for (const [name, frameOf] of Object.entries(frames)) {
     }
   })
 
-  test(`damage in an LZ4 frame is detected at every byte: ${name}`, async () => {
+  test(`damage in any byte of an LZ4 frame is detected: ${name}`, async () => {
     const file = legacyFile([makePage(PAGE_SIZE, 1)], frameOf)
     const undetected: number[] = []
     for (let i = HEADER_SIZE; i < file.length; i++) {

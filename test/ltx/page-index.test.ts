@@ -77,7 +77,7 @@ function mapped(pieces: readonly Uint8Array[], at: number, rules: IndexRules, he
 
 const bytesOf = (index: PageIndex) => encodePageIndex(index).subarray(0, -8)
 
-test('an index survives the round trip in pieces of any size, into arrays and into a page map', () => {
+test('a page index is equal after encoding and decoding in pieces of any size, into arrays and into a page map', () => {
   fc.assert(
     fc.property(anIndex, fc.array(fc.nat(), { maxLength: 6 }), ({ index, at }, places) => {
       const bytes = bytesOf(index)
@@ -93,7 +93,7 @@ test('an index survives the round trip in pieces of any size, into arrays and in
   )
 })
 
-test('frames inside the pieces are reported separately, and each chunk is requested once', () => {
+test('frames inside the byte ranges in memory are reported separately, and each chunk of the page map is requested once', () => {
   const { index, at } = indexOf(Array.from({ length: 3000 }, () => ({ pgno: 1, size: 20 })))
   const end = at - PAGE_HEADER_SIZE
   const map = mapped([bytesOf(index)], at, rulesOf(index), [0, 160, end - 45, end])
@@ -124,7 +124,7 @@ function refused(bytes: Uint8Array, at: number, rules: IndexRules, message: RegE
   }
 }
 
-test('the error of a damaged index names the fault and its offset', () => {
+test('the error of a damaged page index names the fault and its offset', () => {
   const rules: IndexRules = { pageSize: PAGE_SIZE, commit: 2, completeFrom: 2 }
   const good = [...encoded([[1, 100, 50], [2, 150, 60]])] // biome-ignore format: one index
   const cases: [readonly number[], RegExp, number][] = [
@@ -138,7 +138,7 @@ test('the error of a damaged index names the fault and its offset', () => {
   for (const [bytes, message, offset] of cases) refused(Uint8Array.from(bytes), 216, rules, message, 216 + offset)
 })
 
-test('the error for an index that contradicts the header or the page block names the entry', () => {
+test('the error for a page index that contradicts the file header or the page block names the index entry', () => {
   const rules: IndexRules = { pageSize: PAGE_SIZE, commit: 9, completeFrom: 9 }
   const at = 216
   const cases: [string, Entries, RegExp, number][] = [
@@ -164,7 +164,7 @@ test('the error for an index that contradicts the header or the page block names
   refused(encoded([[lock, 100, 50]]), 156, large, /has the lock page/, 156)
 })
 
-test('pages that only this file can have must all be in its index', () => {
+test('the page index of a file must have every page that only this file can have', () => {
   const lock = 2 ** 30 / 65536 + 1
   const sized = (pgnos: readonly number[]) => encoded(pgnos.map((pgno, i) => [pgno, HEADER_SIZE + i * 20, 20] as const))
   const at = (pgnos: readonly number[]) => HEADER_SIZE + pgnos.length * 20 + PAGE_HEADER_SIZE
@@ -191,14 +191,14 @@ test('pages that only this file can have must all be in its index', () => {
   }
 })
 
-test('the frame of the largest page that LZ4 expands is accepted', () => {
+test('a page index accepts the frame of the largest page that LZ4 expands', () => {
   const size = maxFrameSize(65536)
   const bytes = encoded([[1, 100, size]])
   const rules: IndexRules = { pageSize: 65536, commit: 1, completeFrom: 0 }
   assert.deepEqual(mapped([bytes], 106 + size, rules).place(1), { offset: 100, size, file: 5 })
 })
 
-test('an error thrown while requesting a chunk is passed on', () => {
+test('an error thrown while a chunk of the page map is requested is passed on to the caller', () => {
   const { index, at } = indexOf([{ pgno: 1, size: 20 }])
   const reader = new PageIndexReader('f', at, rulesOf(index))
   const own = () => {

@@ -61,7 +61,7 @@ async function assertSameStates(t: TestContext, source: Source, copy: ReplicaCli
 const names = async (client: ReplicaClient) =>
   (await listLevels(client)).map((files) => files.map(({ minTxid, maxTxid, size }) => [minTxid, maxTxid, size]))
 
-test('a replica is mirrored from a folder to S3, from there to NATS, and back to a folder, with every state', async (t) => {
+test('a mirror copies a replica with every state from a folder to S3, from S3 to NATS, and from NATS to a folder', async (t) => {
   const source = await makeHistory(t)
   let from = source.client
   for (const url of [await s3Url(t), natsUrl(), emptyFolder(t)]) {
@@ -82,7 +82,7 @@ test('a replica is mirrored from a folder to S3, from there to NATS, and back to
   assert.equal(hashFile(output), source.history.hashes.get(4))
 })
 
-test('the destination can be restored after every write, and never to an older state than before', async (t) => {
+test('the destination of a mirror can be restored after every write, and never to an older TXID than before', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   const states: number[] = []
@@ -128,7 +128,7 @@ test('a mirror whose destination fails in the middle of a file continues where i
   await assertSameStates(t, source, to, [1, 12])
 })
 
-test('files deleted in the source are deleted in the mirror after its retention, L0 files immediately', async (t) => {
+test('a mirror deletes files that the source has deleted after its own retention, and L0 files immediately', async (t) => {
   const source = await makeHistory(t)
   const [follows, keeps] = [await open(t, emptyFolder(t)), await open(t, emptyFolder(t))]
   for (const to of [follows, keeps]) await mirror(source.client, to)
@@ -158,7 +158,7 @@ test('files deleted in the source are deleted in the mirror after its retention,
   await assertSameStates(t, source, keeps, [12])
 })
 
-test('a source that lost all its files deletes nothing in the mirror', async (t) => {
+test('if the source has lost all of its files, the mirror deletes no file', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   await mirror(source.client, to)
@@ -168,7 +168,7 @@ test('a source that lost all its files deletes nothing in the mirror', async (t)
   assert.deepEqual(await names(to), before)
 })
 
-test('a source without the files for its newest state deletes nothing that the mirror needs', async (t) => {
+test('if the source lacks files for its newest state, the mirror deletes no file that its own state needs', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   await mirror(source.client, to)
@@ -180,7 +180,7 @@ test('a source without the files for its newest state deletes nothing that the m
   await assertSameStates(t, source, to, [1, 12])
 })
 
-test('a source that was reset, and another database, are refused', async (t) => {
+test('a mirror refuses a source that was reset, and a source with another database', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   await mirror(source.client, to)
@@ -196,7 +196,7 @@ test('a source that was reset, and another database, are refused', async (t) => 
   assert.deepEqual(await names(to), before)
 })
 
-test('a destination that a primary replicates to is refused, and so is the source itself', async (t) => {
+test('a mirror refuses a destination that a primary replicates to, and a destination that is the source itself', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   await mirror(source.client, to)
@@ -206,7 +206,7 @@ test('a destination that a primary replicates to is refused, and so is the sourc
   await assert.rejects(mirror(source.client, source.client), (error) => isLitestreamError(error, 'INVALID_ARGUMENT'))
 })
 
-test('a destination inside the folder of the source, around it or behind a link to it is refused', async (t) => {
+test('a mirror refuses a destination inside the folder of the source, around this folder or behind a link to it', async (t) => {
   const source = await makeHistory(t)
   const folder = fileURLToPath(source.client.url)
   const link = `${folder}-link`
@@ -219,7 +219,7 @@ test('a destination inside the folder of the source, around it or behind a link 
   assert.deepEqual(readdirSync(folder, { recursive: true }), before)
 })
 
-test('a damaged file of the source is not copied; other files for the newest state are', async (t) => {
+test('a mirror does not copy a damaged file of the source, but copies the other files for the newest state', async (t) => {
   const source = await makeHistory(t)
   const levels = await listLevels(source.client)
   await damageFrame(source, levels[9]![0]!, 2)
@@ -234,7 +234,7 @@ test('a damaged file of the source is not copied; other files for the newest sta
   await assertSameStates(t, source, to, [5, 12])
 })
 
-test('a following mirror copies each new state, and ends with its signal', async (t) => {
+test('a mirror that follows its source copies each new state, and ends with its signal', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   const controller = new AbortController()

@@ -44,7 +44,7 @@ for (const [what, call, expected] of [
     /at least 1024 elements, got 1023/,
   ],
 ] as const) {
-  test(`${what} is named in the error`, () => {
+  test(`the error for a wrong argument names ${what}`, () => {
     assert.throws(call, (error) => expected.test(String(error)) || assert.fail(String(error)))
   })
 }

@@ -55,7 +55,7 @@ async function assertNamesSetting(t: TestContext, file: string): Promise<void> {
 }
 
 for (const format of ['esm', 'cjs'] as const) {
-  test(`a bundle of esbuild in the format ${format} finds the package, and names the setting if it cannot`, async (t) => {
+  test(`a bundle of esbuild in the format ${format} finds the package, or its error names the setting to change`, async (t) => {
     const outfile = path.join(app, 'out', `esbuild.${format === 'esm' ? 'mjs' : 'cjs'}`)
     const options = { absWorkingDir: app, bundle: true, platform: 'node', format, outfile } as const
     const { errors } = await build({ ...options, entryPoints: [entry], logLevel: 'silent' })
@@ -90,7 +90,7 @@ for (const [name, externals] of [
   ['includes the package', {}],
   ['keeps the package outside', { 'litestream-ts': 'commonjs litestream-ts' }],
 ] as const) {
-  test(`a bundle of webpack that ${name} runs`, async (t) => {
+  test(`a webpack bundle that ${name} runs without an error`, async (t) => {
     const tool = ifObtainable(t, 'webpack', () => fileOfTool('webpack', '5.113.0', 'lib/index.js'))
     if (!tool) return
     const webpack = createRequire(tool)(tool) as Webpack
@@ -114,7 +114,7 @@ interface Tracer {
   nodeFileTrace(files: string[], options: object): Promise<{ readonly fileList: ReadonlySet<string> }>
 }
 
-test('a standalone folder of the files that @vercel/nft traces, as Next.js makes it, has the addon and the threads', async (t) => {
+test('a standalone folder of the files that @vercel/nft traces, as Next.js creates it, has the addon and the worker threads', async (t) => {
   const tool = ifObtainable(t, '@vercel/nft', () => fileOfTool('@vercel/nft', '1.11.5', 'out/index.js'))
   if (!tool) return
   const { nodeFileTrace } = createRequire(tool)(tool) as Tracer

@@ -26,7 +26,7 @@ function includedPackages(): Set<string> {
   return found
 }
 
-test('the package as it is published has the licence text of every package whose code it includes', () => {
+test('the published package has the licence text of every package whose code it includes', () => {
   const file = path.join(app, 'node_modules/litestream-ts/dist/THIRD_PARTY_LICENSES.txt')
   const [, ...parts] = readFileSync(file, 'utf8').split(`${'-'.repeat(80)}\n`)
   const names = new Set<string>()

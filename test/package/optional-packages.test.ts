@@ -26,7 +26,7 @@ for (const [url, library, version] of [
   })
 }
 
-test('config check names the library that a database lacks', () => {
+test('config check names the optional library that a database needs and the installation lacks', () => {
   const config = path.join(app, 'litestream.yml')
   writeFileSync(config, `dbs:\n  - path: ${app}/app.db\n    replica:\n      url: gs://bucket/app.db\n`)
   const { status, stdout, stderr } = litestream('config', 'check', '-config', config)
@@ -34,7 +34,7 @@ test('config check names the library that a database lacks', () => {
   assert.match(stdout + stderr, /a replica on gs:\/\/ needs the package @google-cloud\/storage, which is not installed/)
 })
 
-test('config check warns that the MCP server lacks its library', () => {
+test('config check warns if the optional library of the MCP server is missing', () => {
   const config = path.join(app, 'mcp.yml')
   writeFileSync(
     config,

@@ -16,7 +16,7 @@ import { ifObtainable } from '../support/tool.js'
 const app = installPacked({ after: after as TestContext['after'] })
 const installed = path.join(app, 'node_modules/litestream-ts')
 
-test('installing the package runs no code: it has no install script and no file that a package manager compiles', () => {
+test('the package has no install script and no file that a package manager compiles, so installing it runs no code', () => {
   const { scripts } = JSON.parse(readFileSync(path.join(installed, 'package.json'), 'utf8'))
   assert.deepEqual(
     ['preinstall', 'install', 'postinstall'].filter((name) => name in scripts),
@@ -39,7 +39,7 @@ const OPEN = `
   await replica.close()`
 
 for (const version of OTHERS) {
-  test(`Node.js ${version} runs the package that another version installed: restore, ltx, replicate, openReplica with a folder and S3`, async (t) => {
+  test(`Node.js ${version} runs restore, ltx, replicate and openReplica (folder and S3) of a package that another Node.js installed`, async (t) => {
     const node = ifObtainable(t, `Node.js ${version}`, () => nodeOfVersion(version))
     if (node === undefined) return
     const { accessKeyId, secretAccessKey } = s3Server()

@@ -50,7 +50,7 @@ test('an application cannot leave WAL mode while the primary runs, and replicati
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the mode was changed while no primary ran, the primary sets WAL mode again and reports it', async (t) => {
+test('if an application changed the journal mode while no primary ran, the next primary sets WAL mode again and reports it', async (t) => {
   const { file, url, app, write, follows, journalMode, notices } = fixture(t, 'wal')
   const first = new PrimaryChild(t, file, url)
   await first.sync()
@@ -65,7 +65,7 @@ test('if the mode was changed while no primary ran, the primary sets WAL mode ag
   assert.equal(await second.stop(), 0)
 })
 
-test('if a database in rollback mode replaces the database, the primary sets WAL mode and reports it', async (t) => {
+test('if a database in rollback-journal mode replaces the database, the primary sets WAL mode and reports it', async (t) => {
   const { dir, file, url, app, notices } = fixture(t, 'wal')
   const primary = new PrimaryChild(t, file, url)
   await primary.sync()
@@ -93,7 +93,7 @@ for (const [what, setUp] of [
     },
   ],
 ] as const) {
-  test(`${what} prevents WAL mode: an error until it ends, then replication starts`, async (t) => {
+  test(`${what} prevents WAL mode, so the primary reports an error and starts replication afterwards`, async (t) => {
     const { file, url, app, write, follows } = fixture(t, 'delete')
     setUp(app)
     const primary = new PrimaryChild(t, file, url, { busyTimeout: 50 })

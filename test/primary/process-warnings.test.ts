@@ -41,7 +41,7 @@ test('without a listener, a database that is not replicated causes one process w
   ])
 })
 
-test('a program that listens to errors, or allows a missing database, gets no process warning', async (t) => {
+test('a program that listens to error events, or allows a missing database, gets no process warning', async (t) => {
   const all = warnings(t)
   const dir = temporaryDirectory(t)
   const allowed = await replicate(path.join(dir, 'later.db'), `file://${dir}/one`, { ...OPTIONS, allowMissing: true })

@@ -24,7 +24,7 @@ function fixture(t: TestContext) {
   return { dir, file, app, rows, url: `file://${dir}/replica` }
 }
 
-test('replicateOnce uploads all commits, and a second run adds only new ones', async (t) => {
+test('replicateOnce uploads all commits, and a second call uploads only new commits', async (t) => {
   const { file, url, rows } = fixture(t)
   rows(500, 300)
   assert.deepEqual(await replicateOnce(file, url), { txid: 1, replicaTxid: 1 })
@@ -41,7 +41,7 @@ test('replicateOnce uploads all commits, and a second run adds only new ones', a
   assert.equal(await assertReplicaEquals(url, file), 2)
 })
 
-test('a handle in the process of the application: sync({ wait }) resolves when the last commit is in the store', async (t) => {
+test('in the process of the application, sync({ wait }) resolves when the last commit is in the store', async (t) => {
   const { file, url, rows } = fixture(t)
   const replication = await replicate(file, url, { monitorInterval: 60_000 })
   for (let round = 1; round <= 5; round++) {
@@ -55,7 +55,7 @@ test('a handle in the process of the application: sync({ wait }) resolves when t
   await assertReplicaEquals(url, file)
 })
 
-test('a handle replicates in the background, checkpoints the WAL and emits events', async (t) => {
+test('a handle of replicate() replicates in the background, checkpoints the WAL and emits events', async (t) => {
   const { file, url, rows } = fixture(t)
   const replication = await replicate(file, url, { monitorInterval: 10, syncInterval: 10, minCheckpointPages: 100 })
   const seen: string[] = []
@@ -75,7 +75,7 @@ test('a handle replicates in the background, checkpoints the WAL and emits event
   await assert.rejects(replication.sync(), (error) => isLitestreamError(error, 'WORKER_EXITED'))
 })
 
-test('replication waits for a database that does not exist yet', async (t) => {
+test('replicate() waits for a database that does not exist yet', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'later.db')
   const replication = await replicate(file, `file://${dir}/replica`, { monitorInterval: 10, syncInterval: 10 })

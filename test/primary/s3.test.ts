@@ -61,7 +61,7 @@ async function inAllLevels(replicator: Replicator, txid: number): Promise<void> 
   })
 }
 
-test('S3: lost responses, errors and a slow server: each file is uploaded once, in order', async (t) => {
+test('S3: each file is uploaded once and in order, despite lost responses, errors and a slow server', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t)
   await replicator.sync({ wait: true })
   const put = { match: (request: { method: string }) => request.method === 'PUT' }
@@ -80,7 +80,7 @@ test('S3: lost responses, errors and a slow server: each file is uploaded once, 
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('S3: a primary that wrote its record and then failed to list the replica is not fenced by its own record', async (t) => {
+test('S3: a primary that fails to list the replica after it wrote the writer record is not fenced by its own record', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t)
   write()
   const refused = proxy.fault({ type: 'status', status: 403, code: 'AccessDenied' }, { match: isList, times: 2 })
@@ -92,7 +92,7 @@ test('S3: a primary that wrote its record and then failed to list the replica is
   assert.equal(proxy.seen().filter(({ method, url }) => method === 'PUT' && url.includes('primary.json')).length, 1)
 })
 
-test('S3: the server is down for a while: commits are staged and uploaded later', async (t) => {
+test('S3: commits are staged while the server is down, and uploaded later', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t)
   replicator.start()
   await until('the first file is there', () => replicator.status().replicaTxid === 1)
@@ -107,7 +107,7 @@ test('S3: the server is down for a while: commits are staged and uploaded later'
   assert.equal(await assertReplicaEquals(url, file), 6)
 })
 
-test('S3: an idle primary sends no request', async (t) => {
+test('S3: an idle primary sends no request to the store', async (t) => {
   const { proxy, write, replicator } = await fixture(t)
   write()
   await replicator.sync({ wait: true })
@@ -116,7 +116,7 @@ test('S3: an idle primary sends no request', async (t) => {
   assert.equal(proxy.counts().requests, 0)
 })
 
-test('S3: an idle primary with compaction and retention sends no request, because no task is due', async (t) => {
+test('S3: an idle primary with compaction and retention sends no request to the store, because no task is due', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t, {
     compaction: EVERY_WINDOW,
     replicaCheckInterval: 3_600_000,
@@ -136,7 +136,7 @@ test('S3: an idle primary with compaction and retention sends no request, becaus
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('S3: a check of the replica costs one listing, and every tenth reads the writer record', async (t) => {
+test('S3: each check of the replica sends one LIST, and every tenth check also reads the writer record', async (t) => {
   const { proxy, write, replicator } = await fixture(t, { replicaCheckInterval: 20 })
   replicator.start()
   await until('the first file is there', () => replicator.status().replicaTxid === 1)
@@ -150,7 +150,7 @@ test('S3: a check of the replica costs one listing, and every tenth reads the wr
   assert.equal(gets[1]! - gets[0]!, 11)
 })
 
-test('S3: one checkpoint follows the last commit, as one more TXID and one more file per level; then no more requests', async (t) => {
+test('S3: one checkpoint follows the last commit, adds one TXID and one file per level, and causes no further request', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t, {
     compaction: EVERY_WINDOW,
     checkpointInterval: 2 * WINDOW,
@@ -172,7 +172,7 @@ test('S3: one checkpoint follows the last commit, as one more TXID and one more 
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('S3: the first upload of a database takes four requests: read and write the writer record, list, write the file', async (t) => {
+test('S3: the first upload of a database takes four requests (read and write the writer record, list, write the file)', async (t) => {
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
   cleanUp(t, () => proxy.close())
@@ -196,7 +196,7 @@ test('S3: the first upload of a database takes four requests: read and write the
   assert.deepEqual(proxy.counts().kinds, { GET: count, LIST: count, PUT: 2 * count + 3, DELETE: 1 })
 })
 
-test('S3: of many primaries that request a lease one gets it, and it passes on by compare-and-set', async (t) => {
+test('S3: one of many primaries that request a lease gets the lease, and compare-and-set passes the lease on', async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(s3Url(bucket))
   t.after(() => client.close())

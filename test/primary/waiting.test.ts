@@ -25,7 +25,7 @@ function fixture(t: TestContext) {
   return { dir, file, db, url: `file://${dir}/replica` }
 }
 
-test('close() ends with TIMEOUT although the store never responds', GUARD, async (t) => {
+test('close() of a primary ends with TIMEOUT although the store never responds', GUARD, async (t) => {
   const { file } = fixture(t)
   const { url, storage, requests } = await startSilentStore(t)
   const replication = await replicate(file, url, { storage, shutdownSyncTimeout: 100, monitorInterval: 20 })
@@ -37,7 +37,7 @@ test('close() ends with TIMEOUT although the store never responds', GUARD, async
   })
 })
 
-test('a signal or a deadline ends close() earlier', GUARD, async (t) => {
+test('a signal or a deadline ends close() of a primary earlier', GUARD, async (t) => {
   const { file } = fixture(t)
   const { url, storage, requests } = await startSilentStore(t)
   const open = async () => {
@@ -54,7 +54,7 @@ test('a signal or a deadline ends close() earlier', GUARD, async (t) => {
   await assert.rejects((await open()).close({ signal: AbortSignal.abort(reason) }), reason)
 })
 
-test('a signal or a deadline ends the wait of sync, and the handle stays usable', GUARD, async (t) => {
+test('a signal or a deadline ends the wait of sync(), and the handle stays usable', GUARD, async (t) => {
   const { file } = fixture(t)
   const { url, storage } = await startSilentStore(t)
   const replication = await replicate(file, url, { storage, shutdownSyncTimeout: 0 })
@@ -94,7 +94,7 @@ test('every operation that waits for a store ends at its deadline and by its sig
   await client.close()
 })
 
-test('an option outside its range is refused, with its name', async (t) => {
+test('an option outside its range is refused, and the error names the option', async (t) => {
   const { file, url } = fixture(t)
   const wrong = [
     { monitorInterval: 0 },
@@ -116,43 +116,47 @@ test('an option outside its range is refused, with its name', async (t) => {
   }
 })
 
-test('a worker that ends is reported and restarted, and replication continues', GUARD, async (t) => {
-  const { dir, file, db, url } = fixture(t)
-  const dying = path.join(dir, 'ends')
-  // The real worker, which also ends when the file appears.
-  const script = path.join(dir, 'worker.mjs')
-  const worker = new URL('../../src/primary/worker.js', import.meta.url)
-  writeFileSync(
-    script,
-    `import { existsSync, rmdirSync } from 'node:fs'
+test(
+  'if a worker thread of a primary ends, the primary reports it and starts another, and replication continues',
+  GUARD,
+  async (t) => {
+    const { dir, file, db, url } = fixture(t)
+    const dying = path.join(dir, 'ends')
+    // The real worker, which also ends when the file appears.
+    const script = path.join(dir, 'worker.mjs')
+    const worker = new URL('../../src/primary/worker.js', import.meta.url)
+    writeFileSync(
+      script,
+      `import { existsSync, rmdirSync } from 'node:fs'
      setInterval(() => {
        if (!existsSync(${JSON.stringify(dying)})) return
        rmdirSync(${JSON.stringify(dying)})
        process.exit(3)
      }, 5)
      await import(${JSON.stringify(worker.href)})`,
-  )
-  const data = { path: file, url, storage: undefined, options: { monitorInterval: 20, syncInterval: 20 } }
-  const replication = new Replication(data, pathToFileURL(script))
-  const errors: PrimaryEvents['error'][] = []
-  const recovered: string[] = []
-  replication.on('error', (event) => errors.push(event))
-  replication.on('recover', ({ operation }) => recovered.push(operation))
-  await replication.ready
-  await replication.sync({ wait: true })
-  for (let round = 1; round <= 2; round++) {
-    db.exec('INSERT INTO t VALUES (1)')
-    mkdirSync(dying)
-    await until('it is restarted', () => recovered.length === round)
-    const { txid, replicaTxid } = await replication.sync({ wait: true })
-    assert.deepEqual([txid, replicaTxid], [round + 1, round + 1])
-  }
-  assert.deepEqual(
-    errors.map(({ operation, error }) => [operation, error.code]),
-    [
-      ['worker', 'WORKER_EXITED'],
-      ['worker', 'WORKER_EXITED'],
-    ],
-  )
-  await replication.close()
-})
+    )
+    const data = { path: file, url, storage: undefined, options: { monitorInterval: 20, syncInterval: 20 } }
+    const replication = new Replication(data, pathToFileURL(script))
+    const errors: PrimaryEvents['error'][] = []
+    const recovered: string[] = []
+    replication.on('error', (event) => errors.push(event))
+    replication.on('recover', ({ operation }) => recovered.push(operation))
+    await replication.ready
+    await replication.sync({ wait: true })
+    for (let round = 1; round <= 2; round++) {
+      db.exec('INSERT INTO t VALUES (1)')
+      mkdirSync(dying)
+      await until('it is restarted', () => recovered.length === round)
+      const { txid, replicaTxid } = await replication.sync({ wait: true })
+      assert.deepEqual([txid, replicaTxid], [round + 1, round + 1])
+    }
+    assert.deepEqual(
+      errors.map(({ operation, error }) => [operation, error.code]),
+      [
+        ['worker', 'WORKER_EXITED'],
+        ['worker', 'WORKER_EXITED'],
+      ],
+    )
+    await replication.close()
+  },
+)

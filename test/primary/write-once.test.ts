@@ -251,7 +251,7 @@ for (const [store, makePlace] of Object.entries(STORES)) {
   })
 }
 
-test('a mirror into a write-once store keeps what the source deletes, and creates each file once', async (t) => {
+test('a mirror into a write-once store keeps the files that the source deletes, and creates each file once', async (t) => {
   const dir = temporaryDirectory(t)
   const place = await strictStore(t)
   const app = makeApp(t, path.join(dir, 'app.db'))

@@ -13,7 +13,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, k INTEGER, v TEXT);
     INSERT INTO t SELECT i, i * 7919 % 2003, hex(randomblob(40)) FROM n;
   CREATE INDEX k ON t (k);`
 
-test('openReplica: the driver reads the rows that the primary wrote', async (t) => {
+test('after openReplica, the driver reads the rows that the primary wrote', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -25,7 +25,7 @@ test('openReplica: the driver reads the rows that the primary wrote', async (t) 
   assert.equal(replica.timestamp.getTime(), history.time)
 })
 
-test('a plain URI as a file name opens a replica once the extension is loaded', async (t) => {
+test('a plain URI as a file name opens a replica after the extension is loaded', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   load(new Database(':memory:'))
@@ -43,7 +43,7 @@ test('a URI without replica_url uses LITESTREAM_REPLICA_URL', async (t) => {
   assert.equal(value(db, 'SELECT count(*) FROM t'), 2000)
 })
 
-test('the second run of a query does not call JavaScript', async (t) => {
+test('the second run of a query reads the replica without a call of JavaScript', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -63,7 +63,7 @@ test('the second run of a query does not call JavaScript', async (t) => {
   assert.equal(replica.stats().readers, 2)
 })
 
-test('open connections see a new TXID', async (t) => {
+test('open connections to a replica see a new TXID', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -74,7 +74,7 @@ test('open connections see a new TXID', async (t) => {
   assert.equal(value(db, 'SELECT litestream_txid()'), '0000000000000002')
 })
 
-test('a connection to a replica that was opened only for reading cannot write', async (t) => {
+test('a connection to a replica cannot write if the replica was opened only for reading', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -90,7 +90,7 @@ test('a connection to a replica that was opened only for reading cannot write', 
   }
 })
 
-test('other databases of the process stay unchanged, byte for byte', async (t) => {
+test('other databases of the process stay unchanged, byte for byte, while a replica is open', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const hash = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex')

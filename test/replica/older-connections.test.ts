@@ -80,7 +80,7 @@ async function run(
 }
 
 for (const driver of DRIVERS) {
-  test(`${driver.name}: ATTACH works on the connection that loaded the extension, and on older ones`, async (t) => {
+  test(`${driver.name}: ATTACH of a replica works on the connection that loaded the extension, and on older connections`, async (t) => {
     const { url, history } = await makeSource(t)
     await history.commit(SEED)
     const { printed, files } = await run(
@@ -130,7 +130,7 @@ for (const driver of DRIVERS) {
     assert.deepEqual(files, [])
   })
 
-  test(`${driver.name}: a URI that cannot be served is refused with the reason, and creates no file`, async (t) => {
+  test(`${driver.name}: a replica URI that cannot be opened is refused with the reason, and creates no file`, async (t) => {
     const { url, history } = await makeSource(t)
     await history.commit(SEED)
     const { printed, warnings, files } = await run(
@@ -182,7 +182,7 @@ for (const driver of DRIVERS) {
   })
 }
 
-test('a URI too long for an older connection of better-sqlite3 is refused with the reason; a new connection reads it', async (t) => {
+test('better-sqlite3 refuses a URI that is too long for an older connection, with the reason, and a new connection reads it', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const { printed, warnings, files } = await run(
@@ -207,7 +207,7 @@ test('a URI too long for an older connection of better-sqlite3 is refused with t
   assert.deepEqual(files, [])
 })
 
-test('a name that is no replica stays the name of a file on an older connection', async (t) => {
+test('a name that is not a replica URI stays the name of a file on an older connection', async (t) => {
   const { printed, files } = await run(
     t,
     DRIVERS[0],

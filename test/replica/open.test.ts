@@ -15,7 +15,7 @@ const rows = (n: number) => `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${n})
     INSERT INTO t SELECT i, hex(randomblob(200)) FROM n;`
 
-test('a replica without files: openReplica waits for open_timeout, then fails', async (t) => {
+test('openReplica of a replica without files waits for open_timeout, then fails', async (t) => {
   const { url } = await makeSource(t)
   await assert.rejects(openReplica(url, { openTimeout: 100, pollInterval: 20 }), {
     code: 'REPLICA_EMPTY',
@@ -24,7 +24,7 @@ test('a replica without files: openReplica waits for open_timeout, then fails', 
   })
 })
 
-test('the first file of a replica arrives while openReplica waits', async (t) => {
+test('openReplica succeeds if the first file of a replica arrives while it waits', async (t) => {
   const { url, history } = await makeSource(t)
   const opening = openTestReplica(t, url)
   await history.commit(rows(10))
@@ -40,7 +40,7 @@ test('a signal ends the wait of openReplica', async (t) => {
   await assert.rejects(opening, { message: 'enough' })
 })
 
-test('a plain connection waits in xOpen, and the warning names the reason when it fails', async (t) => {
+test('a plain connection waits in xOpen, and if xOpen fails, the warning names the reason', async (t) => {
   const { url } = await makeSource(t)
   const { load } = await import('../../src/replica/handle/loadable.js')
   load(new Database(':memory:'))
@@ -53,12 +53,12 @@ test('a plain connection waits in xOpen, and the warning names the reason when i
   assert.match((await until('a warning', () => warning)).message, /no backup files found \(waited \d+ ms\)/)
 })
 
-test('an invalid replica URL is refused', async () => {
+test('openReplica refuses an invalid replica URL', async () => {
   await assert.rejects(openReplica('ftp://host/app.db'), { code: 'INVALID_URL', message: /ftp/ })
   await assert.rejects(openReplica('app.db'), { code: 'INVALID_URL' })
 })
 
-test('invalid options are refused', async (t) => {
+test('openReplica refuses invalid options', async (t) => {
   const { url } = await makeSource(t)
   await assert.rejects(openReplica(url, { cacheSize: '12 parsecs' }), {
     code: 'INVALID_ARGUMENT',
@@ -68,7 +68,7 @@ test('invalid options are refused', async (t) => {
   await assert.rejects(openReplica(url, { concurrency: -1 }), { code: 'INVALID_ARGUMENT', message: /concurrency/ })
 })
 
-test('a truncated LTX file is LTX_CORRUPT, with file and offset; a later opening of a good one works', async (t) => {
+test('a truncated LTX file is LTX_CORRUPT with file and offset, and a later opening with a good file works', async (t) => {
   const { url, files, history } = await makeSource(t)
   const info = await history.commit(rows(3000))
   const name = path.join(files, 'ltx', '0', formatFileName(1, 1))
@@ -86,7 +86,7 @@ test('a truncated LTX file is LTX_CORRUPT, with file and offset; a later opening
   assert.equal(value(db, 'SELECT count(*) FROM t'), 3000)
 })
 
-test('a damaged page fails only the read that needs it, with the reason', async (t) => {
+test('a damaged page fails only the read that needs the page, with the reason', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await damageFrame(source, await history.commit(rows(3000)), 100)

@@ -5,7 +5,7 @@ import { makeSource } from '../support/replica.js'
 
 const SEED = 'CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t (v) VALUES (1), (2), (3);'
 
-test('a process with an open replica, an open connection and an open statement exits', async (t) => {
+test('a process with an open replica, an open connection and an open statement can exit', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const child = runScript(
@@ -22,7 +22,7 @@ test('a process with an open replica, an open connection and an open statement e
   assert.deepEqual([await child.ended, child.output(), child.errors()], [0, 'read\n', ''])
 })
 
-test('process.exit during operations works', async (t) => {
+test('process.exit() during operations of a replica ends the process with its status and without an error', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const child = runScript(

@@ -22,7 +22,7 @@ async function readerOfOne(t: TestContext) {
   return { ...source, replica, db, read }
 }
 
-test('a reset replica may have another schema with the same cookie: the old schema is not used', async (t) => {
+test('after a reset to a replica that has another schema with the same cookie, SQLite does not use the old schema', async (t) => {
   const { history, client, directory, replica, db, read } = await readerOfOne(t)
   const events: string[] = []
   replica.on('reset', ({ code }) => events.push(code))
@@ -37,7 +37,7 @@ test('a reset replica may have another schema with the same cookie: the old sche
   assert.equal(integrity(db), 'ok')
 })
 
-test('a database that replaced another one under the same TXIDs is read correctly, now and by time travel', async (t) => {
+test('a database that replaced another database under the same TXIDs is read correctly, now and by time travel', async (t) => {
   const { history, client, directory, replica, db, read } = await readerOfOne(t)
   // The primary finds that another file has replaced its database and continues with a snapshot of
   // it.
@@ -60,7 +60,7 @@ test('a database that replaced another one under the same TXIDs is read correctl
   assert.deepEqual(read.get(), [3, 4])
 })
 
-test('a database that replaced another one after a gap is read with its own schema', async (t) => {
+test('a database that replaced another database after a gap is read with its own schema', async (t) => {
   const { history, client, directory, replica, read } = await readerOfOne(t)
   const other = new History(path.join(directory, 'other.db'), client)
   t.after(() => other.close())

@@ -16,7 +16,7 @@ const ROWS = 100
 const COMMITS = 120
 const STATE = 'SELECT count(*), min(n), max(n), litestream_txid() FROM t'
 
-test('two writers replace every row 120 times: eight readers never see a partial or an older state (items 4, 6, 7, 30)', async (t) => {
+test('while two writers replace every row 120 times, eight readers never see a partial or an older state (items 4, 6, 7, 30)', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, url] = [path.join(directory, 'app.db'), pathToFileURL(path.join(directory, 'replica')).href]
   const writers = [new Database(file), new Database(file)]
@@ -71,7 +71,7 @@ test('two writers replace every row 120 times: eight readers never see a partial
   assert.equal(await held.value('SELECT max(n) FROM t'), COMMITS)
 })
 
-test('200 updates of one row: each read returns one of them, never an older one than before, and finally the last (item 10)', async (t) => {
+test('during 200 updates of one row, each read returns a written value, never an older value than before, and finally the last (item 10)', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (0)')
   const replica = await openTestReplica(t, url, { pollInterval: 5 })
@@ -87,7 +87,7 @@ test('200 updates of one row: each read returns one of them, never an older one 
   assert.equal(value(db, 'SELECT n FROM t'), 200)
 })
 
-test('a hundred queries on four threads, while the primary commits (item 8)', async (t) => {
+test('a hundred queries on four threads return correct results while the primary commits (item 8)', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT); CREATE INDEX i ON t (n, id);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
@@ -109,7 +109,7 @@ test('a hundred queries on four threads, while the primary commits (item 8)', as
   await Promise.all(asking)
 })
 
-test('32 connections share one index, one cache and one poller, and send no more requests than one (items 9, 61)', async (t) => {
+test('32 connections share one page index, one cache and one poller, and send no more requests than one connection (items 9, 61)', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)

@@ -24,7 +24,7 @@ async function tenStates(t: TestContext, options: SourceOptions = {}) {
   return source
 }
 
-test('a connection travels to a TXID, to a time and back; the exact time of a commit leads to the state before it (items 48, 60)', async (t) => {
+test('a connection travels to a TXID, to a time and back, and the exact time of a commit gives the state before the commit (items 48, 60)', async (t) => {
   const { url, history } = await tenStates(t)
   const replica = await openTestReplica(t, url)
   const db = connect(t, replica.uri)
@@ -65,7 +65,7 @@ test('a connection travels to a TXID, to a time and back; the exact time of a co
   }
 })
 
-test('the PRAGMA of the same name, in any case, returns a text when it sets the time', async (t) => {
+test('PRAGMA litestream_time, in upper or lower case, returns a text when it sets the time', async (t) => {
   const { url, history } = await tenStates(t)
   const db = connect(t, (await openTestReplica(t, url)).uri)
   const time = iso(history.times.get(3) as number)
@@ -102,7 +102,7 @@ test('an invalid travel target, or travel inside a transaction, is refused with 
   assert.throws(() => db.exec('DELETE FROM t'), { message: 'attempt to write a readonly database' })
 })
 
-test('at() serves any number of connections at one earlier state, also beside a local copy', async (t) => {
+test('at() serves any number of connections at one earlier TXID, also beside a local copy', async (t) => {
   const { url, history, directory } = await tenStates(t)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db` })
   await replica.whenHydrated()
@@ -125,7 +125,7 @@ test('at() serves any number of connections at one earlier state, also beside a 
   await assert.rejects(replica.at({ timestamp: 'soon' }), { code: 'INVALID_ARGUMENT' })
 })
 
-test('a moment whose files were compacted: an open view continues with the remaining files, a new one is refused', async (t) => {
+test('after the files of an earlier time were compacted, an open view continues with the remaining files, and a new view is refused', async (t) => {
   const source = await tenStates(t)
   const { url, client } = source
   const replica = await openTestReplica(t, url)

@@ -82,7 +82,7 @@ function withoutHeader(bytes: Buffer): Buffer {
 const same = (a: Buffer, b: Buffer) => Buffer.compare(withoutHeader(a), withoutHeader(b)) === 0
 
 for (const pageSize of [512, 4096, 65536]) {
-  test(`a follower equals the primary page for page, pages of ${pageSize}`, async (t) => {
+  test(`the database of a follower equals the primary page for page, pages of ${pageSize} bytes`, async (t) => {
     const { client, history, change, output } = await fixture(t, pageSize)
     const { state, stop } = following(t, client, output)
     for (let i = 0; i < 6; i++) {
@@ -104,7 +104,7 @@ for (const pageSize of [512, 4096, 65536]) {
   })
 }
 
-test('readers in another process never see a torn or an older state', async (t) => {
+test('readers in another process never see a torn or an older state of a follower’s database', async (t) => {
   const { client, history, change, output } = await fixture(t)
   const { state, stop } = following(t, client, output)
   await until('the first state', () => state.txid === history.txid)
@@ -125,7 +125,7 @@ test('readers in another process never see a torn or an older state', async (t) 
   assert.deepEqual(state.errors, [])
 })
 
-test('killed at any moment, a follower leaves a complete state and continues from it', async (t) => {
+test('a follower that is killed at any moment leaves a complete state, and the next follower continues from this state', async (t) => {
   const { client, history, change, output, url } = await fixture(t)
   const states = new Map([[2, withoutHeader(history.bytes)]])
   for (let round = 0; round < 12; round++) {
@@ -159,7 +159,7 @@ test('killed at any moment, a follower leaves a complete state and continues fro
   await stop()
 })
 
-test('after missing files a follower continues through compacted files or a snapshot; a gap is reported until it is closed', async (t) => {
+test('after missing files a follower continues through compacted files or a snapshot, and reports a gap until the gap is closed', async (t) => {
   const { client, history, change, output } = await fixture(t)
   const first = following(t, client, output)
   await until('the first state', () => first.state.txid === 2)
@@ -198,7 +198,7 @@ test('after missing files a follower continues through compacted files or a snap
   assert.ok(same(readFileSync(output), history.bytes))
 })
 
-test('a database of unknown TXID, a modified one, and a replica that was reset are refused', async (t) => {
+test('a follower refuses a database of unknown TXID, a modified database, and a replica that was reset', async (t) => {
   const { client, history, change, output, dir } = await fixture(t)
   const first = following(t, client, output)
   await until('the first state', () => first.state.txid === history.txid)
@@ -240,7 +240,7 @@ test('a database of unknown TXID, a modified one, and a replica that was reset a
   await assert.rejects(following(t, client, output).done, { code: 'REPLICA_RESET' })
 })
 
-test('a damaged file is avoided while another level has its TXIDs, and reported', async (t) => {
+test('a follower reports a damaged file, and avoids the file while another level has its TXIDs', async (t) => {
   const { dir, client, history, change, output } = await fixture(t)
   const { state, stop } = following(t, client, output)
   await until('it follows', () => state.txid === 2)
@@ -263,7 +263,7 @@ test('a damaged file is avoided while another level has its TXIDs, and reported'
   assert.ok(same(readFileSync(output), history.bytes))
 })
 
-test('a file that lacks pages by which the database has grown is not applied', async (t) => {
+test('a follower does not apply a file that lacks pages by which the database has grown', async (t) => {
   const { dir, client, history, output } = await fixture(t)
   const { state, stop } = following(t, client, output)
   await until('it follows', () => state.txid === history.txid)
@@ -283,7 +283,7 @@ for (const [what, isRunning] of [
   ['while it is followed', true],
   ['while no process follows', false],
 ] as const) {
-  test(`files of a replica that was reset are not applied, although they have later TXIDs: ${what}`, async (t) => {
+  test(`a follower does not apply files of a replica that was reset, although they have later TXIDs: ${what}`, async (t) => {
     const { dir, client, history, output } = await fixture(t)
     const { state, stop, done } = following(t, client, output)
     const reset = (ended: Promise<void>) => assert.rejects(ended, { code: 'REPLICA_RESET' })
@@ -301,7 +301,7 @@ for (const [what, isRunning] of [
   })
 }
 
-test('a snapshot may be later than another file of its TXID, and be written again', async (t) => {
+test('a follower accepts a snapshot that is later than another file of its TXID, and a snapshot that is written again', async (t) => {
   const { client, history, change, output } = await fixture(t)
   history.time += 6
   const first = await history.snapshot()
@@ -331,7 +331,7 @@ test('a snapshot may be later than another file of its TXID, and be written agai
   }
 })
 
-test('a store that stops responding ends the first restore after its timeout, and later polls fail and are retried', async (t) => {
+test('if the store stops responding, the first restore ends after its timeout, and later polls fail and are retried', async (t) => {
   const { client, change, output, history } = await fixture(t)
   let standsStill = true
   let abandoned = 0

@@ -43,7 +43,7 @@ async function fixture(t: TestContext) {
 
 const modeOf = (file: string) => statSync(file).mode & 0o777
 
-test('a replaced database keeps its owner and mode', async (t) => {
+test('a restore over an existing database keeps the owner and mode of the database', async (t) => {
   const { client, output, hash } = await fixture(t)
   for (const mode of [0o600, 0o640, 0o666, 0o444]) {
     writeFileSync(output, 'old')
@@ -80,7 +80,7 @@ test('only users who can read all files of a file replica can read a new databas
   assert.equal(modeOf(`${output}3`), 0o600)
 })
 
-test('for a symbolic link the target is written, and its sidecar files are checked', async (t) => {
+test('a restore to a symbolic link writes the target of the link, and checks the sidecar files of the target', async (t) => {
   const { client, output, dir, out, hash } = await fixture(t)
   mkdirSync(path.join(dir, 'shared'))
   const real = path.join(dir, 'shared/real.db')
@@ -96,7 +96,7 @@ test('for a symbolic link the target is written, and its sidecar files are check
   )
 })
 
-test('a FIFO, device, socket, directory or dangling link is refused, whatever the options', async (t) => {
+test('a restore refuses a FIFO, device, socket, directory or dangling link as output, whatever the options', async (t) => {
   const { client, out } = await fixture(t)
   execFileSync('mkfifo', [path.join(out, 'fifo')])
   execFileSync('mknod', [path.join(out, 'device'), 'c', '1', '3'])
@@ -117,7 +117,7 @@ test('a FIFO, device, socket, directory or dangling link is refused, whatever th
   assert.ok(lstatSync(path.join(out, 'app.db-wal')).isFIFO())
 })
 
-test('an output among the files of the replica is refused', async (t) => {
+test('a restore refuses an output among the files of the replica', async (t) => {
   const { client, dir, out } = await fixture(t)
   symlinkSync(path.join(dir, 'replica/ltx'), path.join(out, 'link'))
   const outputs = [
@@ -133,7 +133,7 @@ test('an output among the files of the replica is refused', async (t) => {
   assert.deepEqual(readdirSync(path.join(dir, 'replica/ltx')), ['0'])
 })
 
-test("the user's files beside the output stay; files of killed restores of this output are removed", async (t) => {
+test("the user's files beside the output stay, and files of killed restores of this output are removed", async (t) => {
   const { client, output, out } = await fixture(t)
   const users = [
     'restored.db.tmp',
@@ -155,7 +155,7 @@ test("the user's files beside the output stay; files of killed restores of this 
   for (const name of users) assert.equal(readFileSync(path.join(out, name), 'utf8'), 'precious')
 })
 
-test('of two restores to one output, the second is refused, or waits with -if-db-not-exists', async (t) => {
+test('of two restores to one output, the second restore is refused, or waits with -if-db-not-exists', async (t) => {
   const { client, output, hash } = await fixture(t)
   const { signal } = new AbortController()
   const lock = await TargetLock.acquire(output, { wait: false, signal })
@@ -182,7 +182,7 @@ test('of two restores to one output, the second is refused, or waits with -if-db
   await again.release()
 })
 
-test('a database that another connection has open is not replaced, and loses nothing', async (t) => {
+test('a restore does not replace a database that another connection has open, and the database loses nothing', async (t) => {
   const { client, output, hash } = await fixture(t)
   const db = new Database(output)
   db.pragma('journal_mode = wal')
@@ -207,7 +207,7 @@ test('a database that another connection has open is not replaced, and loses not
   assert.deepEqual([hashFile(output), existsSync(`${output}-wal`)], [hash, false])
 })
 
-test('a transaction on a database with a rollback journal keeps it from being replaced', async (t) => {
+test('a transaction on a database with a rollback journal prevents a restore over the database', async (t) => {
   const { client, output, hash } = await fixture(t)
   const db = new Database(output)
   db.exec('CREATE TABLE live (a); BEGIN IMMEDIATE; INSERT INTO live VALUES (1)')
@@ -240,7 +240,7 @@ test('a follower prevents other writers of its output', async (t) => {
   for (const name of readdirSync(out)) assert.equal(statSync(path.join(out, name)).uid, NOBODY)
 })
 
-test('an output with a name of 247 bytes, the most that SQLite can open', async (t) => {
+test('a restore accepts an output with a name of 247 bytes, the longest name that SQLite can open', async (t) => {
   const { client, out, hash } = await fixture(t)
   const output = path.join(out, `${'a'.repeat(244)}.db`)
   await restore(client, { output })

@@ -52,7 +52,7 @@ for (const [title, files, target, plan] of cases) {
   test(`plan: ${title}`, () => assert.deepEqual(names(selectPlan(levels(...files), target)), plan))
 }
 
-test('plan: a gap before the newest state is an error that names both ends', () => {
+test('the restore plan for a replica with a gap before its newest TXID is an error that names both ends of the gap', () => {
   assert.throws(() => selectPlan(levels('0:1', '0:2', '0:5')), {
     code: 'LTX_GAP',
     message: /TXID 0000000000000002 can be restored, but the next file of level 0 starts at TXID 0000000000000005/,
@@ -60,7 +60,7 @@ test('plan: a gap before the newest state is an error that names both ends', () 
   assert.throws(() => selectPlan(levels('0:2')), { code: 'LTX_GAP' })
 })
 
-test('selectFollowing continues from a TXID, over a snapshot if no other files lead on', () => {
+test('selectFollowing continues from a TXID through a snapshot if no other files continue from this TXID', () => {
   const following = (after: number, ...files: string[]) => names(selectFollowing(levels(...files), after))
   assert.deepEqual(following(3, '9:1-2', '0:1', '0:2', '0:3'), [])
   assert.deepEqual(following(3, '0:3', '0:4', '0:5'), ['0:4-4', '0:5-5'])

@@ -34,7 +34,7 @@ const STEPS = [
 ]
 
 for (const pageSize of [512, 4096, 65536]) {
-  test(`every TXID and every time is restored exactly, pages of ${pageSize}`, async (t) => {
+  test(`every TXID and every time is restored exactly, pages of ${pageSize} bytes`, async (t) => {
     const { client, history, output } = await fixture(t, pageSize)
     for (const [i, sql] of STEPS.entries()) {
       await history.commit(sql)
@@ -62,7 +62,7 @@ for (const pageSize of [512, 4096, 65536]) {
   })
 }
 
-test('a superseded file is also read completely, because only its frames show pages that its index omits', async (t) => {
+test('a restore also reads a superseded file completely, because only its frames show pages that its index omits', async (t) => {
   const { client, history, output, file } = await fixture(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
   await history.commit(
@@ -78,7 +78,7 @@ test('a superseded file is also read completely, because only its frames show pa
   await assert.rejects(restore(client, { output, force: true }), { code: 'LTX_CORRUPT' })
 })
 
-test('a dry run plans and writes nothing; progress ends at the whole database', async (t) => {
+test('a dry run of a restore plans and writes nothing, and the progress of a restore ends at the size of the whole database', async (t) => {
   const { client, history, output, dir } = await fixture(t)
   await history.commit(STEPS[0]!)
   await history.commit(STEPS[1]!)
@@ -92,7 +92,7 @@ test('a dry run plans and writes nothing; progress ends at the whole database', 
   assert.deepEqual(seen.at(-1), { phase: 'check', check: 'quick' })
 })
 
-test('an existing database, a directory and stale sidecars are refused; force replaces the database and the sidecars', async (t) => {
+test('a restore refuses an existing database, a directory and stale sidecars, and force replaces the database and the sidecars', async (t) => {
   const { client, history, output } = await fixture(t)
   await history.commit(STEPS[0]!)
   mkdirSync(output, { recursive: true })
@@ -114,7 +114,7 @@ test('an existing database, a directory and stale sidecars are refused; force re
   }
 })
 
-test('an empty replica, a missing TXID and a time before the first file are errors', async (t) => {
+test('a restore of an empty replica, a missing TXID and a time before the first file are errors', async (t) => {
   const { client, history, output } = await fixture(t)
   await assert.rejects(restore(client, { output }), { code: 'REPLICA_EMPTY' })
   assert.equal((await restore(client, { output, ifReplicaExists: true })).status, 'no-replica')
@@ -124,7 +124,7 @@ test('an empty replica, a missing TXID and a time before the first file are erro
   await assert.rejects(restore(client, { output, txid: 1, timestamp: 1 }), { code: 'INVALID_ARGUMENT' })
 })
 
-test('gap, damage, truncation and another page size are reported by name, and leave no files', async (t) => {
+test('a restore reports a gap, damage, truncation and another page size by name, and leaves no file', async (t) => {
   const { client, history, output, file, dir } = await fixture(t)
   for (const sql of STEPS) await history.commit(sql)
   const victim = file(0, 2)
@@ -157,7 +157,7 @@ test('gap, damage, truncation and another page size are reported by name, and le
   gone()
 })
 
-test("damage in the primary's own data is a warning; with an explicit check an error, and the database is kept", async (t) => {
+test("damage in the primary's own data is a warning of a restore, or with an explicit check an error that keeps the database", async (t) => {
   const { client, history, output, dir } = await fixture(t)
   for (const sql of STEPS.slice(0, 2)) await history.commit(sql)
   const bytes = Buffer.from(history.bytes)
@@ -191,7 +191,7 @@ test("damage in the primary's own data is a warning; with an explicit check an e
   db.close()
 })
 
-test('files deleted during a restore are replaced by their successors', async (t) => {
+test('files that are deleted during a restore are replaced by their successors', async (t) => {
   const { client, history, output, file } = await fixture(t)
   for (const sql of STEPS) await history.commit(sql)
   // What compaction and retention do, at the worst moment: after the plan, before the first read.
@@ -227,7 +227,7 @@ test('a cancelled restore leaves no file', async (t) => {
   assert.deepEqual(readdirSync(path.join(dir, 'out')), [])
 })
 
-test('a small file costs one request, a large one a few', async (t) => {
+test('a restore reads a small file with one request, and a large file with a few requests', async (t) => {
   const { client, history, output } = await fixture(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
   for (let i = 0; i < 40; i++) await history.commit(`INSERT INTO t (v) VALUES (randomblob(${i * 100}))`)
@@ -260,7 +260,7 @@ function changedReads(client: ReplicaClient, change: (file: LtxFileRef, read: Re
 }
 
 for (const pageSize of [512, 4096, 65536]) {
-  test(`large files that overlap are restored from segments in any order, pages of ${pageSize}`, async (t) => {
+  test(`large files that overlap are restored from segments in any order, pages of ${pageSize} bytes`, async (t) => {
     const { client, history, output } = await fixture(t, pageSize)
     await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
     const rows =
@@ -288,7 +288,7 @@ for (const pageSize of [512, 4096, 65536]) {
   })
 }
 
-test('a segment that is damaged in transit is read again; damage in the store is reported with its page', async (t) => {
+test('a restore reads a segment that is damaged in transit again, and reports damage in the store with its page', async (t) => {
   const { client, history, output, file } = await fixture(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
   await history.commit(
@@ -316,7 +316,7 @@ test('a segment that is damaged in transit is read again; damage in the store is
   assert.equal(hashFile(output), history.hashes.get(2), 'the old database was replaced')
 })
 
-test('a full disk is reported as such, with the file, and leaves no files', async (t) => {
+test('a restore reports a full disk with the file, and leaves no file', async (t) => {
   const { dir, client, history } = await fixture(t)
   await history.commit('CREATE TABLE t (v BLOB)')
   await history.commit('INSERT INTO t VALUES (randomblob(1000000))')

@@ -44,7 +44,7 @@ function linesOf(response: IncomingMessage): { readonly event: string; readonly 
   return lines
 }
 
-test('each client receives the events that its filter accepts, after a heartbeat, without secrets', async (t) => {
+test('each client of /events receives the events that its filter accepts, after a heartbeat, without secrets', async (t) => {
   const { streams, follow } = await served(t)
   const all = linesOf(await follow())
   const one = linesOf(await follow('?path=/a.db'))
@@ -66,7 +66,7 @@ test('each client receives the events that its filter accepts, after a heartbeat
   assert.ok(!JSON.stringify(all).includes('verysecretpassword'))
 })
 
-test('a client that does not read is disconnected, and others continue', async (t) => {
+test('a client of /events that does not read is disconnected, and other clients continue', async (t) => {
   const { streams, follow } = await served(t)
   const slow = await follow()
   slow.pause()
@@ -81,7 +81,7 @@ test('a client that does not read is disconnected, and others continue', async (
   await until('the other has everything', () => lines.length === sent + 1)
 })
 
-test('a client that reads nothing between two heartbeats is disconnected', async (t) => {
+test('a client of /events that reads nothing between two heartbeats is disconnected', async (t) => {
   const { streams, follow } = await served(t)
   const slow = await follow()
   slow.pause()
@@ -96,7 +96,7 @@ test('a client that reads nothing between two heartbeats is disconnected', async
   assert.equal(streams.clients, 0)
 })
 
-test('the number of clients is limited, and a client that leaves makes room', async (t) => {
+test('the number of clients of /events is limited, and a client that leaves makes room for another', async (t) => {
   const { streams, follow } = await served(t)
   const responses: IncomingMessage[] = []
   for (let i = 0; i < 32; i++) responses.push(await follow())

@@ -73,7 +73,7 @@ const fault = (message: string) => ({
   retried: true,
 })
 
-test('the page runs only its own code and style, which its policy names by their hashes', async (t) => {
+test('the status page runs only its own code and style, which its policy names by their hashes', async (t) => {
   const { address } = await serve(t, [])
   const response = await fetch(address)
   const html = await response.text()
@@ -89,7 +89,7 @@ test('the page runs only its own code and style, which its policy names by their
   assert.match(json.headers.get('content-security-policy')!, /^default-src 'none'/)
 })
 
-test('a browser shows failing databases first, their hints, and no markup from the server', async (t) => {
+test('the status page in a browser shows failing databases first, their hints, and no markup from the server', async (t) => {
   const databases = Array.from({ length: 200 }, (_, i) => database(`/data/tenant-${String(i).padStart(3, '0')}/app.db`))
   databases.push(
     database('/data/z-failing.db', { error: fault(`putting failed: ${HOSTILE}`) }),
@@ -159,7 +159,7 @@ test('a browser shows failing databases first, their hints, and no markup from t
   )
 })
 
-test('sizes, durations and prices are short texts', () => {
+test('the status page formats sizes, durations and prices as short texts', () => {
   assert.deepEqual([0, 1023, 1024, 10_240, 5e9].map(bytes), ['0 B', '1023 B', '1.0 KiB', '10 KiB', '4.7 GiB'])
   assert.deepEqual([0.4, 999, 1500, 61_000, 3_600_000, 90_000_000].map(duration), [
     '0 ms',

@@ -9,7 +9,7 @@ import { openReplicaClient } from '../../src/storage/open.js'
 import { History } from '../support/history.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-test('a program that reads replicas can serve their metrics', async (t) => {
+test('an application that reads replicas can serve the metrics of these replicas', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const history = new History(path.join(dir, 'app.db'), await openReplicaClient(url), 4096)
@@ -36,7 +36,7 @@ test('a program that reads replicas can serve their metrics', async (t) => {
   await assert.rejects(serveReplicas([], { addr: 'localhost' }), { code: 'INVALID_ARGUMENT' })
 })
 
-test('a signal or a deadline ends the start, and a start that fails leaves no metrics behind', async (t) => {
+test('a signal or a deadline ends serveReplicas, and a serveReplicas call that fails leaves no metrics behind', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const history = new History(path.join(dir, 'app.db'), await openReplicaClient(url), 4096)

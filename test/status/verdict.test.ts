@@ -31,7 +31,7 @@ const part = (more: Partial<PartFault> = {}): PartFault => ({
   ...more,
 })
 
-test('a database is ok while it is replicated, stopped on purpose or on standby', () => {
+test('a database counts as ok while it is replicated, stopped on purpose or on standby', () => {
   for (const state of ['replicating', 'standby', 'open']) assert.ok(databaseVerdict(condition({ state })).ok, state)
   assert.ok(databaseVerdict(condition({ state: 'stopped', lagMs: 1e9, error: fault({ retried: false }) })).ok)
 })
@@ -53,7 +53,7 @@ test('a database that is not ok has a reason', () => {
   }
 })
 
-test('a temporary fault, a missing file and a delay are allowed for max-lag', () => {
+test('a temporary fault, a missing file and a delay count as ok until max-lag has passed', () => {
   for (const more of [
     { lagMs: 59_000 },
     { missingMs: 59_000 },
@@ -66,7 +66,7 @@ test('a temporary fault, a missing file and a delay are allowed for max-lag', ()
   }
 })
 
-test('at the end a temporary fault counts, because no retry follows', () => {
+test('when a process ends, a temporary fault counts as a failure, because no retry follows', () => {
   assert.ok(!finalVerdict(condition({ error: fault() })).ok)
   assert.ok(!finalVerdict(condition({ state: 'fenced' })).ok)
   assert.ok(finalVerdict(condition({ lagMs: 1e9 })).ok, 'the last sync has uploaded it')
@@ -75,7 +75,7 @@ test('at the end a temporary fault counts, because no retry follows', () => {
   assert.ok(finalVerdict(condition({ error: fault({ operation: 'compaction' }) })).ok)
 })
 
-test('the process is failing, behind, degraded or ok, in this order', () => {
+test('the verdict of a process is failing before behind, behind before degraded, and degraded before ok', () => {
   const lagging = condition({ lagMs: 1e9 })
   const failing = condition({ state: 'fenced' })
   const skipped = part({ part: 'file', replication: true })

@@ -50,7 +50,7 @@ const rowsIn = (file: string) => {
 const isFenced = (error: unknown) => isLitestreamError(error, 'REPLICA_FENCED')
 
 for (const store of EVERY_STORE) {
-  test(`${store.name}: a replica is read, restored with others, followed and mirrored`, async (t) => {
+  test(`${store.name}: a replica is read, restored together with others, followed and mirrored`, async (t) => {
     if (store.missing !== undefined) return notRun(t, store.name, store.missing)
     const place = await store.place(t)
     useEnv(t, place.env())
@@ -103,7 +103,7 @@ for (const store of EVERY_STORE) {
     await assertReplicaEquals(mirrored, one.file)
   })
 
-  test(`${store.name}: a second primary is fenced; ${store.strong ? 'one of several takes a lease' : 'a lease and writing through the VFS are refused'}`, async (t) => {
+  test(`${store.name}: a second primary is fenced, and ${store.strong ? 'one of several primaries takes a lease' : 'a lease and writing through the VFS are refused'}`, async (t) => {
     if (store.missing !== undefined) return notRun(t, store.name, store.missing)
     const place = await store.place(t)
     useEnv(t, place.env())

@@ -76,7 +76,7 @@ function sendEndless(response: ServerResponse): void {
 }
 
 for (const [name, urlOf] of Object.entries(STORES)) {
-  test(`${name}: the connection of a body ends when its reader stops`, async (t) => {
+  test(`${name}: the connection of a response body closes when the reader of the body stops`, async (t) => {
     const { sockets, port } = await serve(t, (_request, response) => sendEndless(response))
     const client = await openReplicaClient(urlOf(t, port))
     cleanUp(t, () => client.close())
@@ -90,7 +90,7 @@ for (const [name, urlOf] of Object.entries(STORES)) {
     await until('no body is sent any more', () => !isStreaming())
   })
 
-  test(`${name}: a redirection is an error, and its target gets no request`, async (t) => {
+  test(`${name}: a redirection is an error, and the target of the redirection gets no request`, async (t) => {
     let asked = 0
     const target = await serve(t, (_request, response) => {
       asked++
@@ -119,7 +119,7 @@ for (const [name, urlOf] of Object.entries(STORES)) {
   })
 }
 
-test('abs: a reply without an end that is no blob is refused, and is not kept in memory', async (t) => {
+test('abs: an endless reply that is not a blob is refused, and is not kept in memory', async (t) => {
   let sent = 0
   const { port } = await serve(t, (_request, response) => {
     response.writeHead(200, { 'content-type': 'application/xml' })

@@ -14,7 +14,7 @@ const given = (settings: object) =>
       .map(([name, value]) => [name, value instanceof Secret ? value.reveal() : value]),
   )
 
-test('a file URL is an absolute path, as in Litestream', () => {
+test('the path of a file URL is absolute, as in Litestream', () => {
   const paths: Record<string, string> = {
     'file:///var/backups/app.db': '/var/backups/app.db',
     'file:/var/backups/app.db': '/var/backups/app.db',
@@ -37,7 +37,7 @@ test('a file URL is an absolute path, as in Litestream', () => {
   }
 })
 
-test('every directory has a file URL that names it', () => {
+test('every directory has a file URL that parses to the same directory', () => {
   for (const name of ['a b', 'a?b', 'a#b', '%3F', '%23', '%253f', '%25253F?', 'ü%20', 'a&b=c', '%']) {
     assert.equal((parseReplicaUrl(fileUrl(`/d/${name}/e`)) as FileLocation).path, `/d/${name}/e`, name)
   }
@@ -62,7 +62,7 @@ test("s3 URLs give Litestream's key prefixes", () => {
   }
 })
 
-test('s3 settings come from the query in either spelling, and from hosts of known services', () => {
+test('S3 settings come from the URL query in either spelling, and from the host names of known services', () => {
   const settings = (url: string) => given((parseReplicaUrl(url) as { settings: object }).settings)
   assert.deepEqual(
     settings(
@@ -153,7 +153,7 @@ test('the error for an invalid URL quotes the invalid part', () => {
   }
 })
 
-test('a shown URL has no secrets', () => {
+test('a URL in a message contains no secrets', () => {
   for (const url of [
     'nats://user:hunter2@host/b',
     's3://KEY:hunter2@bucket/p?region=eu',
@@ -170,7 +170,7 @@ test('a shown URL has no secrets', () => {
   )
 })
 
-test('booleans have the same spellings as in Litestream', () => {
+test('booleans in a URL have the same spellings as in Litestream', () => {
   for (const [text, expected] of [
     ...['true', 'T', '1', 'yes', 'Y', 'on'].map((one) => [one, true] as const),
     ...['false', 'F', '0', 'no', 'N', 'off'].map((one) => [one, false] as const),

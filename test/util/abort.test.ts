@@ -8,7 +8,7 @@ import { pause } from '../../src/util/pause.js'
 
 const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length
 
-test('a signal has one listener for any number of callbacks, and none after all are removed', () => {
+test('an abort signal has one listener for any number of callbacks, and no listener after all callbacks are removed', () => {
   const { signal } = new AbortController()
   const forgets = Array.from({ length: 1000 }, () => onAbort(signal, () => assert.fail('it was removed')))
   assert.equal(listeners(signal), 1)
@@ -19,7 +19,7 @@ test('a signal has one listener for any number of callbacks, and none after all 
   assert.equal(listeners(signal), 0)
 })
 
-test('an abort calls each callback once, except removed ones, and leaves no listener', () => {
+test('an abort calls each callback once, except removed callbacks, and leaves no listener', () => {
   const controller = new AbortController()
   const calls: string[] = []
   const same = () => void calls.push('same')
@@ -50,7 +50,7 @@ test('waiting for a promise or a signal leaves no listener in the signal, whiche
   await assert.rejects(orAborted(Promise.reject(new Error('unheard')), b.signal), reason)
 })
 
-test('a linked controller aborts with the reason, until it is unlinked', () => {
+test('a linked abort controller aborts with the reason of its signal, until the controller is unlinked', () => {
   const [one, other] = [new AbortController(), new AbortController()]
   linkAbort(one.signal, other)
   const unlinked = new AbortController()
@@ -60,7 +60,7 @@ test('a linked controller aborts with the reason, until it is unlinked', () => {
   assert.equal(unlinked.signal.aborted, false)
 })
 
-test('no other file of src adds a listener to a signal', () => {
+test('no source file except src/util/abort.ts adds a listener to an abort signal', () => {
   const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
   const listening = files.filter((name) =>
     /addEventListener\(\s*['"]abort/.test(readFileSync(path.join('src', name), 'utf8')),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Doubling, jitteredDelay, retryDelay } from '../../src/util/back-off.js'
 
-test('the delay doubles with each failure, from the first to the longest', () => {
+test('the back-off delay doubles with each failure, from the first delay to the longest delay', () => {
   assert.deepEqual(
     [0, 1, 2, 3, 4, 5, 1e9].map((failures) => retryDelay(failures, 100, 1000)),
     [100, 100, 200, 400, 800, 1000, 1000],

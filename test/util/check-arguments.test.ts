@@ -38,7 +38,7 @@ const CASES: readonly (readonly [name: keyof typeof api, args: readonly unknown[
   ['inspectLtx', [{}, {}], /replica must be/],
 ]
 
-test('a wrong argument of a public function is INVALID_ARGUMENT, with its name and a next step', async () => {
+test('a wrong argument of a public function is an INVALID_ARGUMENT error, with its name and the next step', async () => {
   for (const [name, args, words] of CASES) {
     await assert.rejects(
       async () => call(name)(...args),
@@ -52,7 +52,7 @@ test('a wrong argument of a public function is INVALID_ARGUMENT, with its name a
   }
 })
 
-test('each option of the operations is checked', async () => {
+test('each option of the public operations is checked', async () => {
   const client = { list: () => {} }
   for (const [name, options, words] of [
     ['restore', {}, /output must be non-empty text/],

@@ -27,7 +27,7 @@ const shape = record({
 })
 const right = { version: 1, name: 'a', count: 0, salt: 2 ** 32 - 1, time: 1.5, pair: [1, 2], names: [], size: 4096 }
 
-test('JSON of the expected form is parsed, without unknown keys', () => {
+test('JSON of the expected form is parsed, and unknown keys are left out', () => {
   assert.deepEqual(shape({ ...right, more: { id: 'x', other: 1 }, unknown: 1 }), { ...right, more: { id: 'x' } })
   assert.deepEqual(tryReadJson(shape, JSON.stringify(right)), right)
 })

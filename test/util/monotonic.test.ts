@@ -10,7 +10,7 @@ test('the monotonic clock never goes back when the wall clock is set', (t) => {
   assert.ok(after >= before && after - before < 60_000, `${before} to ${after}`)
 })
 
-test('all threads share the zero of the monotonic clock', async () => {
+test('the monotonic clock has the same zero on all threads', async () => {
   const clock = new URL('../../src/util/monotonic.js', import.meta.url)
   const before = monotonicMs()
   const inWorker = await new Promise<number>((resolve, reject) => {

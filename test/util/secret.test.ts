@@ -28,7 +28,7 @@ function structuredCloned(value: unknown): unknown {
   return value === undefined ? undefined : structuredClone(value)
 }
 
-test('every way of printing a secret masks it, and only reveal() returns it', () => {
+test('every way of printing a secret masks the secret, and only reveal() returns its text', () => {
   const secret = new Secret('hunter2-one')
   const held = { password: secret, list: [secret], map: new Map([['a', secret]]) }
   assert.ok(!shown(secret).includes('hunter2'), shown(secret))
@@ -64,14 +64,14 @@ test('an error masks every spelling of a known secret, in message, hint, file an
   }
 })
 
-test('a short secret is masked as a word, never inside a word', () => {
+test('a short secret is masked as a whole word, never inside a word', () => {
   new Secret('data')
   assert.equal(withoutSecrets('password data of the database'), 'password *** of the database')
   new Secret('abc')
   assert.equal(withoutSecrets('abc'), 'abc')
 })
 
-test('unknown secrets are masked in text of other packages', () => {
+test('unknown secrets are masked in texts of other packages', () => {
   const token = `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodXNoIn0.c2lnbmF0dXJl`
   const seed = `SUA${'QWERTYUIOPASDFGHJKLZXCVBNM234567'.repeat(2).slice(0, 55)}`
   const cases: Record<string, string> = {
@@ -139,7 +139,7 @@ const URLS: readonly string[] = [
   `webdav://bob:${HUSH}@host/b?sas-token=${HUSH}`,
 ]
 
-test('neither a URL nor an error about it shows a secret, valid or not', () => {
+test('neither a URL nor an error about a URL shows a secret, whether the URL is valid or not', () => {
   for (const url of URLS) {
     const all: unknown[] = [redactUrl(url), secretUrl(url), { url: secretUrl(url) }]
     try {
@@ -163,7 +163,7 @@ test('a valid URL is shown in full, apart from its secrets', () => {
   for (const [url, safe] of Object.entries(cases)) assert.equal(String(secretUrl(url)), safe)
 })
 
-test('the hint says how to encode a password', () => {
+test('the hint for a URL with an invalid password says how to encode the password', () => {
   for (const url of ['s3://AKIA:ab/cd@bucket/b', 'nats://bob:a?b@host/b', 's3://AKIA:ab#cd@bucket/b']) {
     assert.throws(() => parseReplicaUrl(url), { code: 'INVALID_URL', hint: /"\/" as %2F/ })
   }

@@ -8,7 +8,7 @@ import { until } from '../support/until.js'
 
 const source = path.resolve(import.meta.dirname, '../../../src')
 
-test('a delay above 2^31-1 ms does not fire immediately, as Node’s own timers do', async () => {
+test('a timer with a delay above 2^31-1 ms does not fire immediately, as Node’s own timers do', async () => {
   const fired: string[] = []
   const timers = [2 ** 31, 2 ** 32 + 5, 2 ** 53, Number.POSITIVE_INFINITY].map((ms) =>
     startTimer(ms, () => fired.push(String(ms))),
@@ -25,7 +25,7 @@ test('a delay above 2^31-1 ms does not fire immediately, as Node’s own timers 
   for (const timer of [...timers, interval]) timer.stop()
 })
 
-test('a delay that is negative or not a number fires as soon as possible', async () => {
+test('a timer with a delay that is negative or not a number fires as soon as possible', async () => {
   const fired: number[] = []
   for (const ms of [-1, Number.NaN, Number.NEGATIVE_INFINITY, 0]) startTimer(ms, () => fired.push(ms))
   await until('all fired', () => fired.length === 4)
@@ -76,7 +76,7 @@ test('runs of an interval do not overlap, and a stopped interval does not run ag
   assert.deepEqual([runs, most], [3, 1])
 })
 
-test('an error without a handler is a process warning', async () => {
+test('an error in a timer without an error handler is a process warning', async () => {
   const warnings: string[] = []
   const listen = (warning: Error) => warnings.push(`${warning.name} ${warning.message}`)
   process.on('warning', listen)

@@ -50,7 +50,7 @@ test('all frames of a real WAL are valid, and the scan ends with the last checks
   assert.equal(wal.frameHeader(span.end.frames, PAGE), undefined)
 })
 
-test('in a WAL that is cut at any byte, the span ends at the last commit before the cut', (t) => {
+test('in a WAL that is cut at any byte, the scan ends at the last commit before the cut', (t) => {
   const { file, commits } = realWal(t)
   const bytes = readFileSync(file)
   for (let size = bytes.length; size >= 0; size -= 97) {
@@ -64,7 +64,7 @@ test('in a WAL that is cut at any byte, the span ends at the last commit before 
   }
 })
 
-test('a damaged byte anywhere in a frame ends the span before its transaction', (t) => {
+test('a damaged byte anywhere in a frame ends the scan before the transaction of the frame', (t) => {
   const { file, commits } = realWal(t)
   const bytes = readFileSync(file)
   for (let at = 32; at < bytes.length; at += 61) {
@@ -77,7 +77,7 @@ test('a damaged byte anywhere in a frame ends the span before its transaction', 
   }
 })
 
-test('a scan stops at the first commit at which it has read enough, and the next scan resumes there', (t) => {
+test('a WAL scan stops at the first commit at which it has read enough, and the next scan resumes there', (t) => {
   const { file, commits } = realWal(t)
   const { wal, header, span } = scan(t, file)!
   for (const bytes of [1, 3 * (PAGE + 24), 10_000]) {
@@ -94,7 +94,7 @@ test('a scan stops at the first commit at which it has read enough, and the next
   }
 })
 
-test('frames beyond the limit are not read, nor those of a transaction that ends beyond it', (t) => {
+test('a WAL scan reads neither frames beyond the limit nor frames of a transaction that ends beyond the limit', (t) => {
   const { file, commits } = realWal(t)
   for (let frames = 0; frames <= commits.at(-1)!; frames++) {
     const expected = commits.findLast((commit) => commit <= frames) ?? 0
@@ -102,7 +102,7 @@ test('frames beyond the limit are not read, nor those of a transaction that ends
   }
 })
 
-test('the scan returns the newest version of each page up to the commit, in order, without the lock page', (t) => {
+test('a WAL scan returns the newest version of each page up to the commit, in order, without the lock page', (t) => {
   const { file } = realWal(t)
   const { span } = scan(t, file)!
   const expected = new Map<number, number>()
@@ -125,7 +125,7 @@ test('the scan returns the newest version of each page up to the commit, in orde
   }
 })
 
-test('pages are read at the offsets of their frames; a missing frame is an error', (t) => {
+test('the WAL reader reads pages at the offsets of their frames, and a missing frame is an error', (t) => {
   const { file } = realWal(t)
   const { wal } = scan(t, file)!
   const bytes = readFileSync(file)
@@ -139,7 +139,7 @@ test('pages are read at the offsets of their frames; a missing frame is an error
   )
 })
 
-test('a short or damaged header counts as missing; a header of another format is an error', (t) => {
+test('a short or damaged WAL header counts as missing, and a WAL header of another format is an error', (t) => {
   const { file } = realWal(t)
   const header = readFileSync(file).subarray(0, 32)
   assert.equal(parseWalHeader(header, file)!.pageSize, PAGE)

@@ -75,7 +75,7 @@ test('buffer show prints the replica, the commits and the last upload, also whil
   })
 })
 
-test('buffer export writes every commit to one file, which continues the replica; no existing file is replaced', async (t) => {
+test('buffer export writes every commit of the buffer to one LTX file that continues the replica, and replaces no existing file', async (t) => {
   const { files, buffer, output } = await makeBuffer(t, 20)
   const before = readFileSync(buffer)
   // The process died while it wrote one more commit.
@@ -101,7 +101,7 @@ test('buffer export writes every commit to one file, which continues the replica
   assert.deepEqual(readFileSync(output), exported)
 })
 
-test('a damaged buffer is shown with the offset, and is exported up to the damage only with -partial', async (t) => {
+test('buffer show names the offset of damage in a buffer, and buffer export writes the commits before the damage only with -partial', async (t) => {
   const { files, buffer, output } = await makeBuffer(t)
   const second = recordsOf(readFileSync(buffer))[2]!
   flip(buffer, second + 40, 1)
@@ -124,7 +124,7 @@ test('a damaged buffer is shown with the offset, and is exported up to the damag
   assert.deepEqual([discarded.status, existsSync(buffer)], [0, false])
 })
 
-test('a wrong record length in the middle of a buffer is damage, and is not taken for a torn last record', async (t) => {
+test('a wrong record length in the middle of a buffer is reported as damage, not taken for an incomplete last record', async (t) => {
   const { buffer } = await makeBuffer(t)
   const content = readFileSync(buffer)
   const second = recordsOf(content)[2]!
@@ -135,7 +135,7 @@ test('a wrong record length in the middle of a buffer is damage, and is not take
   }
 })
 
-test('buffer discard refuses a buffer that a writer has open, by any path, and removes an unused one', async (t) => {
+test('buffer discard refuses a buffer that a writer has open, by any path, and removes an unused buffer', async (t) => {
   const { directory, busy, buffer, url } = await makeBuffer(t)
   const link = path.join(directory, 'link.buffer')
   symlinkSync(busy, link)

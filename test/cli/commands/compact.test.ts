@@ -52,7 +52,7 @@ test('compact writes the levels and a snapshot once, keeps L0 files, and release
   }
 })
 
-test('compact deletes L0 files that are in level 1 only with -l0-retention', async (t) => {
+test('compact deletes L0 files only with -l0-retention, and only if level 1 contains their changes', async (t) => {
   const { files, url } = await makeL0Replica(t, 20)
   await run(['compact', url])
   const { status, stdout, stderr } = await run(['compact', '-l0-retention', '1ms', url])
@@ -63,7 +63,7 @@ test('compact deletes L0 files that are in level 1 only with -l0-retention', asy
   assert.equal(restored.prepare('SELECT count(*) FROM t').pluck().get(), 20)
 })
 
-test('compact refuses a replica whose lease another process holds, and one without files', async (t) => {
+test('compact refuses a replica whose lease another process holds, and a replica without files', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const { db } = await openForWriting(t, url, { write: true })
   db.exec('CREATE TABLE t (x)')

@@ -25,7 +25,7 @@ function ask(socket: string, method: string, route: string, body?: object) {
   })
 }
 
-test('the control socket answers with the names of Litestream, and takes a timeout of 0', async (t) => {
+test('the control socket answers with the field names of Litestream, and accepts a timeout of 0', async (t) => {
   const { socket, file, db, stop } = await startDaemon(t)
   const call = async (route: string, body: object) => {
     const { status, answer } = await ask(socket, 'POST', route, { path: file, ...body })
@@ -57,7 +57,7 @@ test('the control socket answers with the names of Litestream, and takes a timeo
   assert.equal(await stop(), 0)
 })
 
-test('help and version have the spellings of Litestream, and commands of its other versions are refused', async () => {
+test('the help and version commands accept the spellings of Litestream, and commands of other Litestream versions are refused', async () => {
   const help = await run(['help'])
   assert.equal(help.status, 0)
   assert.match(help.stdout, /replicate .*Replicate databases/)
@@ -71,7 +71,7 @@ test('help and version have the spellings of Litestream, and commands of its oth
   }
 })
 
-test('a restore takes an upper-case TXID, and -f with -if-db-not-exists leaves a database alone', async (t) => {
+test('restore accepts an upper-case TXID, and restore -f -if-db-not-exists does not change an existing database', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, output] = [path.join(directory, 'app.db'), path.join(directory, 'restored.db')]
   const url = `file://${directory}/replica`
@@ -96,7 +96,7 @@ test('a restore takes an upper-case TXID, and -f with -if-db-not-exists leaves a
   assert.deepEqual([newest.db_path, newest.txid], [path.join(directory, 'late.db'), '000000000000000b'])
 })
 
-test('every test that the document names exists', () => {
+test('every test file that docs/compatibility.md names exists', () => {
   const text = readFileSync(path.join(packageRoot(), 'docs/compatibility.md'), 'utf8')
   const named = text.match(/test\/[a-z0-9./-]+\.test\.ts/g) ?? []
   assert.ok(named.length > 10)
@@ -106,7 +106,7 @@ test('every test that the document names exists', () => {
   )
 })
 
-test('status has the columns and types of Litestream first', async (t) => {
+test('the first columns of status have the names and types of the columns of Litestream', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, missing] = [path.join(directory, 'app.db'), path.join(directory, 'missing.db')]
   const config = path.join(directory, 'litestream.yml')
@@ -124,7 +124,7 @@ test('status has the columns and types of Litestream first', async (t) => {
   assert.match(text.stdout, /^database +status +local txid +wal size/)
 })
 
-test('logs go where logging.stderr says, in JSON with the keys and levels of Litestream', async (t) => {
+test('logging.stderr selects the stream of the log, and a JSON log has the keys and levels of Litestream', async (t) => {
   const directory = temporaryDirectory(t)
   const file = path.join(directory, 'app.db')
   const config = path.join(directory, 'litestream.yml')

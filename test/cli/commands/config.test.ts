@@ -6,7 +6,7 @@ import { version } from '../../../src/version.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { run } from '../run.js'
 
-test('config check prints the effective configuration, or each fault with its place', async (t) => {
+test('config check prints the effective configuration, or each fault with its line and column', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'litestream.yml')
   writeFileSync(
@@ -35,7 +35,7 @@ test('config schema prints the JSON Schema for editors', async () => {
   assert.ok(schema.properties.dbs.items.properties.replica.properties.url)
 })
 
-test('databases lists the configured databases', async (t) => {
+test('the databases command lists the configured databases', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'litestream.yml')
   writeFileSync(file, 'dbs: [{ path: /a.db, replica: { url: s3://b/p } }, { path: /b.db, replica: { path: /r } }]')
@@ -48,7 +48,7 @@ test('databases lists the configured databases', async (t) => {
   ])
 })
 
-test('the version command prints the version, also as JSON, and the parts of the installation', async () => {
+test('the version command prints the version and the parts of the installation, also as JSON', async () => {
   assert.equal((await run(['version'])).stdout, `${version}\n`)
   const fields = JSON.parse((await run(['version', '-json'])).stdout)
   assert.deepEqual([fields.version, fields.node], [version, process.versions.node])

@@ -7,7 +7,7 @@ import { LtxEncoder } from '../../../src/ltx/encoder.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { run } from '../run.js'
 
-test('a database that ltx encode-db wrote is the same after ltx apply, and has the checksum of its file', async (t) => {
+test('ltx apply of a file from ltx encode-db writes the same database, whose checksum is that of the file', async (t) => {
   const dir = temporaryDirectory(t)
   const [source, ltx, target] = ['a.db', 'a.ltx', 'b.db'].map((name) => path.join(dir, name)) as [
     string,
@@ -39,7 +39,7 @@ test('a database that ltx encode-db wrote is the same after ltx apply, and has t
   assert.deepEqual(readFileSync(target), readFileSync(source))
 })
 
-test('ltx apply refuses files that do not fit, and leaves the database unchanged', async (t) => {
+test('ltx apply refuses files that do not continue the database, and leaves the database unchanged', async (t) => {
   const dir = temporaryDirectory(t)
   const file = (name: string) => path.join(dir, name)
   const ltx = (

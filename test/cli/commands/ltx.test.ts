@@ -31,7 +31,7 @@ async function replica(t: TestContext) {
   return { dir, url: `file://${dir}`, file }
 }
 
-test('ltx lists one level or all of them', async (t) => {
+test('ltx lists the files of one level or of all levels', async (t) => {
   const { url, dir } = await replica(t)
   const table = await run(['ltx', url])
   assert.equal(table.status, 0, table.stderr)
@@ -60,7 +60,7 @@ test('ltx lists one level or all of them', async (t) => {
   assert.match(unknown.stderr, /Error: database not found in config: .*b\.db\nTry: Name a configured database: .*a\.db/)
 })
 
-test('ltx refuses a target that cannot be listed', async () => {
+test('ltx refuses an invalid level, an unknown URL scheme, and -config together with a replica URL', async () => {
   const level = await run(['ltx', '-level', '10', 'file:///tmp/x'])
   assert.deepEqual(
     [level.status, level.stderr],
@@ -111,7 +111,7 @@ test('ltx verify names the damaged file and the offset, with status 1', async (t
   assert.equal(typeof verdict.offset, 'number')
 })
 
-test('ltx dump lists the pages, or prints one of them', async (t) => {
+test('ltx dump lists the pages of a file, or prints one page', async (t) => {
   const { file } = await replica(t)
   const rows = JSON.parse((await run(['ltx', 'dump', '-json', file(0, 1, 1)])).stdout)
   assert.deepEqual(

@@ -15,7 +15,7 @@ interface Event {
   readonly [field: string]: unknown
 }
 
-test('monitor prints syncs, uploads and states of a running process; /events sends them by HTTP, too', async (t) => {
+test('monitor prints the syncs, uploads and states of a running process, and /events sends the same events by HTTP', async (t) => {
   const { db, file, socket, http, stop } = await startDaemon(t)
   const json = start(['monitor', '-json', '-socket', socket])
   const text = start(['monitor', '-socket', socket, file])
@@ -59,7 +59,7 @@ test('monitor prints syncs, uploads and states of a running process; /events sen
   assert.match(ended.stderr, /ended the stream of events\nTry: /)
 })
 
-test('monitor reports a socket without a process', async (t) => {
+test('monitor reports an error if no process listens on the socket', async (t) => {
   const socket = path.join(temporaryDirectory(t), 'none.sock')
   const none = await run(['monitor', '-socket', socket])
   assert.equal(none.status, 1)

@@ -39,7 +39,7 @@ test('query prints rows of a replica as a table, JSON or CSV', async (t) => {
   assert.equal(csv.stdout, 'id,name,data\n1,"a,""b""",00ff\n2,,9007199254740993\n3,plain,1.5\n')
 })
 
-test('query refuses a statement that it cannot run', async (t) => {
+test('query refuses an empty replica, a syntax error and a statement that returns no rows', async (t) => {
   const { url, sync } = await fixture(t)
   const empty = await run(['query', url, 'SELECT 1'])
   assert.equal(empty.status, 1)
@@ -113,7 +113,7 @@ test('status shows the local and the remote TXID of every configured database', 
   assert.equal((await run(['status', '-config', config])).status, 1)
 })
 
-test('reset deletes only the state folder, and replication continues', async (t) => {
+test('reset deletes only the state folder, and replication continues in the same replica', async (t) => {
   const { dir, file, url, db, config, sync } = await fixture(t)
   await sync()
   const meta = path.join(dir, '.app.db-litestream')

@@ -36,7 +36,7 @@ function fixture(t: TestContext) {
   return { dir, file, url, db, restored, config }
 }
 
-test('replicate -once uploads all commits, with a snapshot and retention on request', async (t) => {
+test('replicate -once uploads all commits, and writes a snapshot and applies retention if its flags say so', async (t) => {
   const { file, url, db, restored } = fixture(t)
   const first = await run(['replicate', '-once', file, url])
   assert.equal(first.status, 0, first.stderr)
@@ -87,7 +87,7 @@ test('replicate uploads commits continuously and ends after a last sync, with st
   assert.deepEqual(await restored(), ['a', 'b', 'c', 'd'])
 })
 
-test('a daemon started before the database waits for it', async (t) => {
+test('a daemon that starts before its database exists waits for the database', async (t) => {
   const { dir, restored } = fixture(t)
   const late = path.join(dir, 'late.db')
   const daemon = start(['replicate', late, `file://${dir}/replica`])
@@ -102,7 +102,7 @@ test('a daemon started before the database waits for it', async (t) => {
   assert.deepEqual(await restored(), ['late'])
 })
 
-test('-exec runs a program, replicates its last commit and returns its exit status', async (t) => {
+test('replicate -exec runs a program, uploads the program’s last commit and returns the program’s exit status', async (t) => {
   const { dir, file, url, restored } = fixture(t)
   const program = path.join(dir, 'program.mjs')
   const sqlite = import.meta.resolve('better-sqlite3')
@@ -124,7 +124,7 @@ test('-exec runs a program, replicates its last commit and returns its exit stat
   assert.match(missing.stderr, /Error: cannot start exec command \/nowhere\/program: .*ENOENT\nTry: .*sh -c/)
 })
 
-test('a signal is sent to the program first; a program that the signal ends does not count as failed', async (t) => {
+test('replicate -exec passes a signal to the program first, and a program that the signal ends does not count as failed', async (t) => {
   const { file, url } = fixture(t)
   const daemon = start(['replicate', '-exec', 'sh -c "echo started; exec sleep 60"', file, url])
   t.after(() => daemon.child.kill('SIGKILL'))
@@ -133,7 +133,7 @@ test('a signal is sent to the program first; a program that the signal ends does
   assert.equal((await daemon.finished).status, 0, daemon.stderr())
 })
 
-test('a failed last sync is exit status 1, and a second signal ends the attempts', async (t) => {
+test('replicate ends with status 1 if the last sync fails, and a second signal ends the attempts of the last sync', async (t) => {
   const { dir, file, db, config } = fixture(t)
   const replica = path.join(dir, 'replica')
   const name = config(
@@ -166,7 +166,7 @@ test('a failed last sync is exit status 1, and a second signal ends the attempts
   assert.equal((await daemon.finished).status, 143)
 })
 
-test('-restore-if-db-not-exists restores a missing database before replicating', async (t) => {
+test('replicate -restore-if-db-not-exists restores a missing database before it replicates the database', async (t) => {
   const { dir, file, url, db } = fixture(t)
   assert.equal((await run(['replicate', '-once', file, url])).status, 0)
   db.close()
@@ -180,7 +180,7 @@ test('-restore-if-db-not-exists restores a missing database before replicating',
   back.close()
 })
 
-test('a directory is replicated, and watched', async (t) => {
+test('replicate replicates every database of a watched directory, including databases that are created later', async (t) => {
   const { dir, config } = fixture(t)
   const many = path.join(dir, 'many')
   mkdirSync(many)

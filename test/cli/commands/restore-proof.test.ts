@@ -55,7 +55,7 @@ const stores: Readonly<Record<string, (t: TestContext) => Promise<(dir: string) 
 }
 
 for (const [name, urlOf] of Object.entries(stores)) {
-  test(`${name}: a scheduled restore proves the replica, and finds one that is damaged within an interval`, async (t) => {
+  test(`${name}: a scheduled restore verifies the replica, and detects a damaged replica within one interval`, async (t) => {
     const { dir, daemon, database, txid, metrics } = await startDaemon(t, await urlOf(t))
     const scratch = path.join(dir, 'scratch')
     const proofs = new RestoreProofs(daemon, { interval: 100, directory: scratch })
@@ -102,7 +102,7 @@ for (const [name, urlOf] of Object.entries(stores)) {
 
 const plainRef = ({ level, minTxid, maxTxid }: LtxFileInfo) => ({ level, minTxid, maxTxid })
 
-test('a scheduled restore compares every page with the primary, also while it commits', async (t) => {
+test('a scheduled restore compares every page with the primary’s database, also while the primary commits', async (t) => {
   const { dir, db, database } = await startDaemon(t, (folder) => `file://${folder}/replica`)
   const { signal } = new AbortController()
   const prove = (image: DatabaseImage) =>
@@ -128,7 +128,7 @@ test('a scheduled restore compares every page with the primary, also while it co
   )
 })
 
-test('a scheduled restore refuses a full disk, an older state, and keeps files that are not its own', async (t) => {
+test('a scheduled restore fails on a full disk and for a replica with an older TXID, and deletes no file of the user', async (t) => {
   const { dir, database } = await startDaemon(t, (folder) => `file://${folder}/replica`)
   const { signal } = new AbortController()
   const directory = path.join(dir, 'scratch')

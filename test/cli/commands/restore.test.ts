@@ -28,7 +28,7 @@ async function fixture(t: TestContext) {
 
 const last = '0000000000000003'
 
-test('restore writes the newest state, a TXID or a time, and reports it', async (t) => {
+test('restore writes the newest state, the state at a TXID or the state at a time, and prints its TXID', async (t) => {
   const { url, history, output, dir } = await fixture(t)
   const newest = await run(['restore', '-o', output, url])
   assert.equal(newest.status, 0, newest.stderr)
@@ -143,7 +143,7 @@ test('restore refuses wrong arguments with status 1 and a next step', async (t) 
   )
 })
 
-test('restore does nothing, with status 0, under -if-db-not-exists and -if-replica-exists', async (t) => {
+test('restore does nothing, with status 0, if the database exists (-if-db-not-exists) or the replica is empty (-if-replica-exists)', async (t) => {
   const { dir, url, output } = await fixture(t)
   writeFileSync(output, 'precious')
   const exists = await run(['restore', '-if-db-not-exists', '-o', output, url])
@@ -153,7 +153,7 @@ test('restore does nothing, with status 0, under -if-db-not-exists and -if-repli
   assert.deepEqual([none.status, JSON.parse(none.stdout).status], [0, 'no-replica'])
 })
 
-test('hydrate fetches the same bytes as restore', async (t) => {
+test('hydrate writes the same database file as restore', async (t) => {
   const { url, history, output } = await fixture(t)
   const text = await run(['hydrate', '-o', output, url])
   assert.equal(text.status, 0, text.stderr)

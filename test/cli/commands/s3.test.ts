@@ -7,7 +7,7 @@ import { s3Bucket, s3Server } from '../../support/s3.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { run } from '../run.js'
 
-test('every command uses a configured S3 replica with the credentials of the file', async (t) => {
+test('every command reads an S3 replica with the credentials of the configuration file', async (t) => {
   const dir = temporaryDirectory(t)
   const { endpoint, accessKeyId, secretAccessKey } = s3Server()
   const bucket = await s3Bucket(t)

@@ -20,7 +20,7 @@ const refused = (read: (text: string) => unknown, ...texts: string[]) => {
     assert.throws(() => read(text), { code: 'commander.invalidArgument' }, `${read.name} ${text}`)
 }
 
-test('an invalid date or time of day is refused', () => {
+test('the command line refuses an invalid date or time of day', () => {
   const times: Record<string, number> = {
     '2026-01-31T15:04:05Z': Date.UTC(2026, 0, 31, 15, 4, 5),
     '2026-01-31t15:04:05z': Date.UTC(2026, 0, 31, 15, 4, 5),
@@ -50,14 +50,14 @@ test('an invalid date or time of day is refused', () => {
   )
 })
 
-test('an impossible time in a file is shown, not thrown', () => {
+test('a time that is not a valid date is printed as an invalid time, without an error', () => {
   assert.equal(formatTimestamp(0), '1970-01-01T00:00:00.000Z')
   for (const ms of [9e15, -9e15, Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.equal(formatTimestamp(ms), `invalid time ${ms}`)
   }
 })
 
-test('counts, pages, durations and TXIDs have a range and one spelling', () => {
+test('arguments for counts, pages, durations and TXIDs have a range and only one accepted spelling', () => {
   assert.deepEqual(
     [countFlag('1'), countFlag('1000'), pageFlag('4294967295'), timeoutFlag('2')],
     [1, 1000, 2 ** 32 - 1, 2000],
@@ -106,7 +106,7 @@ const FLAGS: readonly (readonly string[])[] = [
   ['hydrate', '-parallelism', '-1', '-o', 'x', 'file:///none'],
 ]
 
-test('every command reports an invalid value with the fault and the next step, in two or three lines', async () => {
+test('every command reports an invalid argument value with the fault and the next step, in two or three lines', async () => {
   for (const args of FLAGS) {
     const { status, stdout, stderr } = await run(args)
     assert.deepEqual([status, stdout], [1, ''], `${args.join(' ')}: ${stderr}`)

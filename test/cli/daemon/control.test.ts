@@ -9,7 +9,7 @@ import { until } from '../../support/until.js'
 import { run, start } from '../run.js'
 import { startDaemon } from './daemon-fixture.js'
 
-test('the commands control a running process over its socket', async (t) => {
+test('the control commands control a running process over its socket', async (t) => {
   const { dir, file, db, socket, daemon, stop } = await startDaemon(t)
   assert.equal(statSync(socket).mode & 0o777, 0o600)
   const ask = async (...args: string[]) => {
@@ -64,7 +64,7 @@ test('the commands control a running process over its socket', async (t) => {
   assert.ok(!existsSync(socket), 'the socket is removed')
 })
 
-test('the routes answer with the status codes of Litestream', async (t) => {
+test('the routes of the control socket answer with the status codes of Litestream', async (t) => {
   const { file, socket, stop } = await startDaemon(t)
   const call = (method: string, route: string, body?: string) =>
     new Promise<{ status: number; body: { error?: string; txid?: number; databases?: unknown[] } }>(
@@ -95,7 +95,7 @@ test('the routes answer with the status codes of Litestream', async (t) => {
   await stop()
 })
 
-test('without a process on the control socket, the error says how to enable it', async () => {
+test('if no process listens on the control socket, the error says how to enable the socket', async () => {
   const { status, stderr } = await run(['list', '-socket', '/nowhere/control.sock'])
   assert.equal(status, 1)
   assert.match(
@@ -106,7 +106,7 @@ test('without a process on the control socket, the error says how to enable it',
   assert.match(missing.stderr, /^Error: required option '--replica <url>' not specified/)
 })
 
-test('the socket file of a killed process is replaced', async (t) => {
+test('a new process replaces the socket file of a killed process', async (t) => {
   const { config, socket, daemon } = await startDaemon(t)
   daemon.child.kill('SIGKILL')
   await daemon.finished

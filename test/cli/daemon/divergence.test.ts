@@ -39,7 +39,7 @@ const labels = async (daemon: Daemon, file: string) => {
   return [found?.label, found?.ok]
 }
 
-test('a diverged database is reported everywhere until it is acknowledged', async (t) => {
+test('every command and page reports a diverged database until the divergence is acknowledged', async (t) => {
   const { file, name } = await lost(t)
   const daemon = startDaemonWith(t, name)
   await until('it is reported', () => daemon.stderr().includes('the database has diverged'))
@@ -70,7 +70,7 @@ test('a diverged database is reported everywhere until it is acknowledged', asyn
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('on-divergence: refuse ends -once with status 1 until it is acknowledged, restore brings the old database back', async (t) => {
+test('on-divergence: refuse ends replicate -once with status 1 until acknowledged, and on-divergence: restore restores the old database', async (t) => {
   const { file, name } = await lost(t, 'on-divergence: refuse,')
   const refused = await run(['replicate', '-once', '-config', name])
   assert.equal(refused.status, 1)

@@ -12,7 +12,7 @@ import { fixture, rowsOf, startDaemonWith } from './daemon-of-two.js'
 // A listener that cannot be opened does not affect replication, is reported, and is opened when
 // possible.
 
-test('a control socket that cannot be created is a fault, and replication continues', async (t) => {
+test('if the control socket cannot be created, the daemon reports a fault and continues to replicate', async (t) => {
   const { dir, replica, config } = fixture(t)
   const blocked = path.join(dir, 'blocked.sock')
   const folder = path.join(dir, 'folder')
@@ -50,7 +50,7 @@ test('a control socket that cannot be created is a fault, and replication contin
   }
 })
 
-test('a second daemon leaves the socket of a running one alone, and takes it over afterwards', async (t) => {
+test('a second daemon does not replace the control socket of a running daemon, and creates its own after the first daemon ends', async (t) => {
   const first = fixture(t)
   const second = fixture(t)
   const socket = path.join(first.dir, 'control.sock')
@@ -76,7 +76,7 @@ test('a second daemon leaves the socket of a running one alone, and takes it ove
   assert.equal(await two.stop(), 0, two.stderr())
 })
 
-test('a removed socket file is created again', async (t) => {
+test('a daemon creates its control socket again if the socket file is removed', async (t) => {
   const { dir, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `socket: { enabled: true, path: ${socket} }`))
@@ -87,7 +87,7 @@ test('a removed socket file is created again', async (t) => {
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('an address in use is a fault, replication continues, and the daemon listens once the address is free', async (t) => {
+test('if a listen address is in use, the daemon reports a fault, replicates, and listens when the address is free', async (t) => {
   const { dir, replica, config } = fixture(t)
   const other = createServer((_, response) => response.end('other'))
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
@@ -112,7 +112,7 @@ test('an address in use is a fault, replication continues, and the daemon listen
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('an address without a host listens only on this machine', async (t) => {
+test('a listen address without a host accepts connections only from this machine', async (t) => {
   const { config } = fixture(t)
   const port = await freePort()
   const name = config([], `addr: ":${port}"`)
@@ -132,7 +132,7 @@ test('an address without a host listens only on this machine', async (t) => {
   assert.equal(await daemon.stop(), 0)
 })
 
-test('a client that sends nothing, half a request or too much blocks no other client', async (t) => {
+test('an HTTP client that sends nothing, half a request or too much blocks no other client', async (t) => {
   const { dir, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `addr: 127.0.0.1:0\nsocket: { enabled: true, path: ${socket} }`))
@@ -165,7 +165,7 @@ test('a client that sends nothing, half a request or too much blocks no other cl
   assert.equal(await daemon.stop(), 0)
 })
 
-test('many idle connections do not prevent a further request', async (t) => {
+test('many idle HTTP connections do not prevent a further request', async (t) => {
   const { config } = fixture(t)
   const daemon = startDaemonWith(t, config([], 'addr: 127.0.0.1:0'))
   const { port } = new URL(await daemon.http())

@@ -13,7 +13,7 @@ import { createDatabase, fixture, giveAway, insertRow, rowsOf, startDaemonWith }
 
 const ADDR = 'addr: 127.0.0.1:0\nshutdown-sync-timeout: 0s'
 
-test('a replica that cannot be opened is an error only of its database, and is opened when possible', async (t) => {
+test('a replica that cannot be opened is an error of its own database only, and the daemon opens the replica later', async (t) => {
   const { dir, good, replica, config } = fixture(t)
   const bad = path.join(dir, 'bad.db')
   createDatabase(bad)
@@ -41,7 +41,7 @@ test('a replica that cannot be opened is an error only of its database, and is o
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('a store whose name does not resolve, that refuses access, or that lacks the bucket affects only its database, and the exit status is 1', async (t) => {
+test('a store with an unknown host, denied access or a missing bucket affects only its own database, and the exit status is 1', async (t) => {
   const { dir, replica, config } = fixture(t)
   const port = await freePort()
   const urls = [
@@ -80,7 +80,7 @@ test('a store whose name does not resolve, that refuses access, or that lacks th
   assert.doesNotMatch(daemon.stderr(), /sample-(?:pw|key)-4|a2V5/)
 })
 
-test('paths that cannot be resolved are errors only of their databases', async (t) => {
+test('a path that cannot be resolved is an error of its own database only', async (t) => {
   const { dir, replica, config } = fixture(t)
   symlinkSync(path.join(dir, 'loop.db'), path.join(dir, 'loop.db'))
   writeFileSync(path.join(dir, 'file'), '')
@@ -101,7 +101,7 @@ test('paths that cannot be resolved are errors only of their databases', async (
   assert.equal(await daemon.stop(), 1, daemon.stderr())
 })
 
-test('a folder that becomes unreadable affects only its databases, and recovers', async (t) => {
+test('a folder that becomes unreadable affects only its own databases, which are replicated again when the folder is readable', async (t) => {
   const { dir, good, replica, config } = fixture(t)
   const shut = path.join(dir, 'shut')
   const bad = path.join(shut, 'bad.db')
@@ -126,7 +126,7 @@ test('a folder that becomes unreadable affects only its databases, and recovers'
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('a database without a file is ok for max-lag, and not for longer', async (t) => {
+test('a database without a file counts as ok until max-lag has passed, and as not ok afterwards', async (t) => {
   const { dir, config } = fixture(t)
   const late = path.join(dir, 'late.db')
   const daemon = startDaemonWith(t, config([`{ path: ${late}, replica: { path: ${dir}/late } }`], ADDR))
@@ -145,7 +145,7 @@ test('a database without a file is ok for max-lag, and not for longer', async (t
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('-once replicates the other databases, names the failed ones, and exits with status 1', async (t) => {
+test('replicate -once replicates the other databases, names the failed databases, and exits with status 1', async (t) => {
   const { dir, replica, config } = fixture(t)
   createDatabase(path.join(dir, 'bad.db'))
   writeFileSync(path.join(dir, 'plain'), '')
@@ -161,7 +161,7 @@ test('-once replicates the other databases, names the failed ones, and exits wit
   assert.ok(!existsSync(path.join(dir, 'none')), 'nothing is made for a database that does not exist')
 })
 
-test('with -exec, the program starts although a replica fails, but not before its database is restored', async (t) => {
+test('replicate -exec starts the program although a replica fails, but not before the program’s database is restored', async (t) => {
   const { dir, config } = fixture(t)
   createDatabase(path.join(dir, 'bad.db'))
   writeFileSync(path.join(dir, 'plain'), '')
@@ -181,7 +181,7 @@ test('with -exec, the program starts although a replica fails, but not before it
   await restoring.stop()
 })
 
-test('a store that never responds delays neither the page nor the metrics of other databases', {
+test('a store that never responds does not delay the status page and the metrics of other databases', {
   timeout: 60_000,
 }, async (t) => {
   const { dir, config } = fixture(t)

@@ -17,7 +17,7 @@ import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 import { createDatabase } from './daemon-of-two.js'
 
-test('a failed watch is a fault until it succeeds', (t) => {
+test('a directory watch that fails is a fault until the watch succeeds', (t) => {
   const dir = temporaryDirectory(t)
   const faults = new PartFaults(silentLogger)
   const watches = new FolderWatches(dir, faults, () => {})
@@ -32,7 +32,7 @@ test('a failed watch is a fault until it succeeds', (t) => {
   assert.equal(watches.update([dir, missing]), false)
 })
 
-test('a change in a watched folder is reported with its name, and removing the folder does not end the process', async (t) => {
+test('a watched folder reports a change with the name of the file, and removing the folder does not end the process', async (t) => {
   const dir = temporaryDirectory(t)
   const below = path.join(dir, 'below')
   mkdirSync(below)
@@ -49,7 +49,7 @@ test('a change in a watched folder is reported with its name, and removing the f
   await until('so is the end', () => changes.at(-1) !== 'below/a.db')
 })
 
-test('a failed part is started again, but a closed one is not', async () => {
+test('a daemon starts a failed part again, but does not start a closed part again', async () => {
   const faults = new PartFaults(silentLogger)
   const part = { part: 'http', name: ':1', replication: false } as const
   let starts = 0
@@ -77,7 +77,7 @@ test('a failed part is started again, but a closed one is not', async () => {
   assert.deepEqual([starts, closed, faults.list()], [3, 2, []])
 })
 
-test('a refused or unsendable heartbeat is a fault, but not a fault of replication', async (t) => {
+test('a heartbeat that is refused or cannot be sent is a fault of the heartbeat, but not of replication', async (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'a.db'))
   const text = `dbs: [{ path: ${dir}/a.db, monitor-interval: 20ms, replica: { path: ${dir}/r, sync-interval: 20ms } }]`
@@ -113,7 +113,7 @@ test('a refused or unsendable heartbeat is a fault, but not a fault of replicati
   assert.match(daemon.faults.list()[0]!.message, /cannot be reached.*ECONNREFUSED/)
 })
 
-test('after a new start with a snapshot, the replaced TXIDs do not count as waiting for upload', () => {
+test('after replication starts again with a snapshot, the replaced TXIDs no longer count as waiting for upload', () => {
   const pending = new PendingCommits()
   for (let txid = 10; txid <= 15; txid++) pending.add(txid)
   pending.uploaded(11)
@@ -124,7 +124,7 @@ test('after a new start with a snapshot, the replaced TXIDs do not count as wait
   assert.equal(pending.ageMs, 0)
 })
 
-test('the list of commits that wait for upload has bounded size, and keeps the time of the oldest commit', () => {
+test('the list of commits that wait for upload has a bounded size, and keeps the time of the oldest commit', () => {
   const pending = new PendingCommits()
   assert.equal(pending.ageMs, 0)
   for (let txid = 1; txid <= 100_000; txid++) pending.add(txid)

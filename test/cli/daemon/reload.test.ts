@@ -18,7 +18,7 @@ interface Reloaded {
   readonly errors: unknown[]
 }
 
-test('a reload adds, removes and changes databases, touches no other, and refuses an invalid file', async (t) => {
+test('a reload adds, removes and changes databases, does not touch unchanged databases, and refuses an invalid file', async (t) => {
   const dir = temporaryDirectory(t)
   const [kept, gone, moved, fresh] = ['kept', 'gone', 'moved', 'fresh'].map((name) => path.join(dir, `${name}.db`)) as [
     string,
@@ -105,7 +105,7 @@ test('a reload adds, removes and changes databases, touches no other, and refuse
   assert.equal((await daemon.finished).status, 0, daemon.stderr())
 })
 
-test('-config - reads standard input', (t) => {
+test('-config - reads the configuration from standard input', (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'app.db'))
   const input = `dbs: [{ path: ${dir}/app.db, replica: { path: ${dir}/replica } }]`

@@ -37,7 +37,7 @@ test('the first signal ends a restore that is waiting for a store', GUARD, async
   }
 })
 
-test('the first signal ends an upload that is waiting for a store, after shutdown-sync-timeout', GUARD, async (t) => {
+test('after shutdown-sync-timeout, the first signal ends an upload that is waiting for a store', GUARD, async (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'app.db'))
   const { url, requests } = await startSilentStore(t)
@@ -72,7 +72,7 @@ test('the second signal ends the process immediately, with the status of that si
 })
 
 test(
-  'a signal during -once ends the sync, and the log names the databases that are not replicated',
+  'a signal during replicate -once ends the sync, and the log names the databases that were not replicated',
   GUARD,
   async (t) => {
     const dir = temporaryDirectory(t)
@@ -87,7 +87,7 @@ test(
   },
 )
 
-test('if a signal ends the program of -exec, the log names it and the status is 128 plus its number', async (t) => {
+test('if a signal ends the program of -exec, the log names the signal and the exit status is 128 plus the signal number', async (t) => {
   const { dir, replica, config } = fixture(t)
   for (const [signal, status] of [
     ['KILL', 137],
@@ -109,7 +109,7 @@ test('if a signal ends the program of -exec, the log names it and the status is 
 })
 
 test(
-  'a program that ignores the first signal is killed after exec-stop-timeout, and the last commits are uploaded',
+  'a program of -exec that ignores the first signal is killed after exec-stop-timeout, and its last commits are uploaded',
   GUARD,
   async (t) => {
     const { dir, good, replica, config } = fixture(t)
@@ -129,7 +129,7 @@ test(
   },
 )
 
-test('the second signal also ends a program that ignores the first', GUARD, async (t) => {
+test('the second signal ends a program of -exec that ignores the first signal', GUARD, async (t) => {
   const { dir, config } = fixture(t)
   const pid = path.join(dir, 'pid')
   const program = path.join(dir, 'program.sh')
@@ -151,7 +151,7 @@ test('the second signal also ends a program that ignores the first', GUARD, asyn
 })
 
 test(
-  'an error that nothing catches is logged with its code, and the process ends with status 1 after a last sync',
+  'an uncaught error is logged with its code, and the process ends with status 1 after a last sync',
   GUARD,
   async (t) => {
     const { dir, good, replica, config } = fixture(t)

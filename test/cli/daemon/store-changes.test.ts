@@ -51,7 +51,7 @@ async function errorOf(daemon: Daemon) {
   return databases[0]!.error
 }
 
-test('a bucket that is deleted and created again under a running daemon gets a snapshot', async (t) => {
+test('a bucket that is deleted and created again while a daemon runs gets a snapshot', async (t) => {
   const bucket = await s3Bucket(t)
   const { file, daemon } = daemonOf(t, `url: "${s3Url(bucket)}"`)
   await until('it is replicated', async () => (await rowsOf(t, s3Url(bucket))) === 1)
@@ -75,7 +75,7 @@ test('a bucket that is deleted and created again under a running daemon gets a s
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('a SAS token that expires under a running daemon is an error that names it, until a reload gives another', async (t) => {
+test('if a SAS token expires while a daemon runs, the error names the token until a reload sets another token', async (t) => {
   if (azureMissing !== undefined) return notRun(t, 'Azurite', azureMissing)
   const container = await newContainer(t)
   const credential = new StorageSharedKeyCredential(AZURE_ACCOUNT, AZURE_KEY)

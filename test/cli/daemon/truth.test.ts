@@ -40,7 +40,7 @@ async function fenced(t: TestContext) {
   return { dir, good, file, name, url, primary }
 }
 
-test('no command or page shows a fenced database as ok, and the exit status is 1', async (t) => {
+test('no command or page shows a fenced database as ok, and the exit status of its process is 1', async (t) => {
   const { good, file, name, url, primary } = await fenced(t)
   const daemon = startDaemonWith(t, name)
   await until('it is fenced', () => daemon.stderr().includes('REPLICA_FENCED'))
@@ -93,7 +93,7 @@ test('all commands and pages give the same verdict while faults occur and end', 
   assert.equal(await daemon.stop(), 0)
 })
 
-test('a standby is ok, ends immediately and with status 0', async (t) => {
+test('a standby counts as ok, and ends immediately with status 0', async (t) => {
   const { dir, config } = fixture(t)
   const entry = (file: string) =>
     `{ path: ${dir}/${file}, lease: true, monitor-interval: 20ms, replica: { path: ${dir}/leased, sync-interval: 20ms } }`

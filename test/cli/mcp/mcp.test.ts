@@ -61,7 +61,7 @@ const INITIALIZE = JSON.stringify({
   params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'x', version: '1' } },
 })
 
-test('the tools have the names and parameters of Litestream', async (t) => {
+test('the MCP tools have the names and parameters of the MCP tools of Litestream', async (t) => {
   const fixture = await daemonWithMcp(t)
   const ours = await connect(t, fixture.mcp)
   const { tools } = await ours.client.listTools()
@@ -94,7 +94,7 @@ test('the tools have the names and parameters of Litestream', async (t) => {
   assert.equal(await fixture.stop(), 0)
 })
 
-test('every tool works on the databases of the process, and on those of a configuration file', async (t) => {
+test('every MCP tool works on the databases of a running process, and on the databases of a configuration file', async (t) => {
   const { dir, file, db, config, mcp, daemon, stop } = await daemonWithMcp(t)
   const { client, call } = await connect(t, `${mcp}/mcp`)
   const version = (await run(['version'])).stdout
@@ -147,7 +147,7 @@ test('every tool works on the databases of the process, and on those of a config
   assert.equal(await stop(), 0)
 })
 
-test('wrong arguments are errors with a next step, and write nothing', async (t) => {
+test('wrong arguments of an MCP tool are errors with the next step, and write nothing', async (t) => {
   const { dir, file, mcp, stop } = await daemonWithMcp(t)
   const { client, call } = await connect(t, mcp)
   const out = path.join(dir, 'never.db')
@@ -193,7 +193,7 @@ test('wrong arguments are errors with a next step, and write nothing', async (t)
   assert.equal(await stop(), 0)
 })
 
-test('only requests that name this server are answered, and each has a bounded size', async (t) => {
+test('the MCP server answers only requests whose Host header names this server, and limits the size of a request', async (t) => {
   const { mcp, stop } = await daemonWithMcp(t)
   const { port } = new URL(mcp)
   assert.equal(await post(mcp, {}, INITIALIZE), 200)

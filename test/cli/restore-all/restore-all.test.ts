@@ -63,7 +63,7 @@ function statuses(found: readonly Row[]): Record<string, string> {
   return Object.fromEntries(found.map(({ db_path, status }) => [db_path ?? '', status]))
 }
 
-test('restore -all restores missing databases, also those of a lost directory, and keeps the others', async (t) => {
+test('restore -all restores missing databases, including those of a lost directory, and does not change existing databases', async (t) => {
   const base = temporaryDirectory(t)
   const { one, two, many, inMany, config } = await replicated(t, `file://${base}/replicas`)
   const db = new Database(one)
@@ -110,7 +110,7 @@ test('a database that cannot be restored does not prevent the restore of the oth
   assert.equal(statuses(without)[one], 'no-replica')
 })
 
-test('restore -all -o restores every replica below a prefix; names of the store cannot do harm', async (t) => {
+test('restore -all -o restores every replica below a prefix, and a name in the store cannot lead out of the output folder', async (t) => {
   const base = temporaryDirectory(t)
   const { dir } = await replicated(t, `file://${base}/replicas`)
   const replica = (name: string) =>
@@ -155,7 +155,7 @@ test('restore -all -o restores every replica below a prefix; names of the store 
   assert.equal(existsSync(path.join(dir, 'same')), false)
 })
 
-test('restore -all refuses arguments that contradict it', async (t) => {
+test('restore -all refuses flags and arguments that cannot be used with -all', async (t) => {
   const dir = temporaryDirectory(t)
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['-txid', '0000000000000001'], /-txid/],
@@ -176,7 +176,7 @@ test('restore -all refuses arguments that contradict it', async (t) => {
   assert.match(none.stderr, /missing required argument.*\nTry: .*-all/)
 })
 
-test('S3: a lost directory and every replica below a prefix are restored; a name that leads out is refused', async (t) => {
+test('restore -all from S3 restores a lost directory and every replica below a prefix, and refuses a name that leads out', async (t) => {
   const bucket = await s3Bucket(t)
   const { endpoint, accessKeyId, secretAccessKey } = s3Server()
   const settings = `access-key-id: ${accessKeyId}\nsecret-access-key: ${secretAccessKey}\nendpoint: ${endpoint}\nregion: us-east-1`
@@ -201,7 +201,7 @@ test('S3: a lost directory and every replica below a prefix are restored; a name
   assert.equal(root.filter(({ status }) => status === 'restored').length, 5)
 })
 
-test('NATS: a bucket is one replica, or has several below prefixes', async (t) => {
+test('a NATS bucket contains one replica, or several replicas below prefixes', async (t) => {
   const url = natsUrl().replace(/\?.*/, '')
   const { dir, many, config } = await replicated(t, url, 'create-bucket: true')
   rmSync(many, { recursive: true })

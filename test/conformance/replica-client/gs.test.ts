@@ -4,7 +4,8 @@ import { gcsMissing, newBucket, useEmulator } from '../../support/gcs.js'
 import { notRun } from '../../support/not-run.js'
 import { conformance } from './suite.js'
 
-if (gcsMissing !== undefined) test('gs: the suite', (t) => notRun(t, 'fake-gcs-server', gcsMissing!))
+if (gcsMissing !== undefined)
+  test('gs: the client passes the conformance suite', (t) => notRun(t, 'fake-gcs-server', gcsMissing!))
 else {
   conformance({
     name: 'gs',

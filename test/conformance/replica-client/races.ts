@@ -8,7 +8,7 @@ import { type Backend, clientsAt, isSure } from './place.js'
 const aborted = (error: unknown) => isLitestreamError(error, 'ABORTED')
 
 export function raceTests(backend: Backend): void {
-  test(`${backend.name}: of many create-only writes of a name exactly one succeeds`, async (t) => {
+  test(`${backend.name}: exactly one of many concurrent create-only writes of a name succeeds`, async (t) => {
     const open = await clientsAt(t, backend)
     const clients = await Promise.all(Array.from({ length: 6 }, () => open()))
     const { rounds = 8 } = backend
@@ -55,7 +55,7 @@ export function raceTests(backend: Backend): void {
     )
   })
 
-  test(`${backend.name}: every call ends with its signal, before it or during it`, async (t) => {
+  test(`${backend.name}: every call ends when its signal is aborted, before or during the call`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     const bytes = testBytes(8 * 1024 * 1024)
     await client.write(file(1), bytes, { timestamp: 1 })
@@ -90,7 +90,7 @@ export function raceTests(backend: Backend): void {
     assert.equal(sha256(await concatenated(client.stream(file(1)))), sha256(bytes))
   })
 
-  test(`${backend.name}: a signal or a deadline ends the wait of close(), and the client is closed all the same`, async (t) => {
+  test(`${backend.name}: a signal or a deadline ends the wait of close(), and the client is closed nevertheless`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     await assert.rejects(client.close({ timeout: 0 }), (error) => isLitestreamError(error, 'INVALID_ARGUMENT'))
     await client.write(file(1), testBytes(10), { timestamp: 1 })
@@ -115,7 +115,7 @@ export function raceTests(backend: Backend): void {
     }
   })
 
-  test(`${backend.name}: reads are correct during writes and deletions`, async (t) => {
+  test(`${backend.name}: reads return the right bytes during writes and deletions of other files`, async (t) => {
     const open = await clientsAt(t, backend)
     const clients = await Promise.all([open(), open(), open()])
     const bytes = Array.from({ length: 12 }, (_, i) => testBytes(200_000 + i * 61_000, i))

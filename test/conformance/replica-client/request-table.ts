@@ -39,7 +39,7 @@ const tags = new WeakMap<ReplicaClient, string>()
 
 /** What the table of docs/storage.md says a step costs on a backend, such as "1 PUT, 2 GET". */
 export function requestTable(backend: Backend): void {
-  test(`${backend.name}: each operation costs the requests that docs/storage.md says`, async (t) => {
+  test(`${backend.name}: each operation sends the requests that docs/storage.md lists`, async (t) => {
     const open = await clientsAt(t, backend)
     const [writer, reader] = [await open(), await open()]
     for (let txid = 101; txid <= 110; txid++) await writer.write(file(txid), testBytes(4096), { timestamp: 1 })

@@ -36,7 +36,7 @@ function database(t: TestContext, pageSize: number, autoVacuum: string): string 
 
 for (const pageSize of [512, 1024, 4096, 65536]) {
   for (const autoVacuum of ['none', 'incremental']) {
-    test(`an intact database has no faults, pages of ${pageSize}, auto_vacuum ${autoVacuum}`, (t) => {
+    test(`an intact database with pages of ${pageSize} bytes and auto_vacuum ${autoVacuum} has no b-tree faults`, (t) => {
       const file = database(t, pageSize, autoVacuum)
       const db = new Database(file)
       assert.equal(db.pragma('integrity_check', { simple: true }), 'ok')
@@ -47,7 +47,7 @@ for (const pageSize of [512, 1024, 4096, 65536]) {
   }
 }
 
-test('an empty file has no faults; a truncated file and a file that is not a database have faults', (t) => {
+test('an empty file has no b-tree faults, and a truncated file and a file that is not a database have faults', (t) => {
   const file = path.join(temporaryDirectory(t), 'app.db')
   writeFileSync(file, '')
   assert.deepEqual(checkStructure(file), [])
@@ -60,7 +60,7 @@ test('an empty file has no faults; a truncated file and a file that is not a dat
   assert.notDeepEqual(checkStructure(file), [])
 })
 
-test('every b-tree fault that SQLite reports is found, for each byte of a b-tree page header or pointer', (t) => {
+test('the check finds every b-tree fault that SQLite reports, for each byte of a b-tree page header or pointer', (t) => {
   const file = database(t, 1024, 'none')
   const sound = readFileSync(file)
   const copy = `${file}-copy`
@@ -99,7 +99,7 @@ function structuralFaults(file: string): string[] {
   }
 }
 
-test('pages that two b-trees share, cycles and a wrong freelist are found', (t) => {
+test('the check finds pages that two b-trees share, cycles of pages and a wrong freelist', (t) => {
   const file = database(t, 1024, 'none')
   const sound = readFileSync(file)
   const broken = (change: (bytes: Buffer) => void) => {

@@ -59,7 +59,7 @@ async function fixture(t: TestContext, options: Partial<PrimaryOptions> = {}) {
   return { dir, file, url, primary, codes, reasons, follows, notice, copy }
 }
 
-test('the -shm is removed while no application is connected: commits are replicated', async (t) => {
+test('if the -shm is removed while no application is connected, later commits are replicated', async (t) => {
   const { file, primary, follows, notice } = await fixture(t)
   rmSync(`${file}-shm`)
   for (let i = 0; i < 3; i++) await follows()
@@ -90,7 +90,7 @@ async function besideApplication(t: TestContext) {
   return { dir, app, primary, url }
 }
 
-test('the -shm is removed while an application is connected: its commits are replicated, with an error until it ends', {
+test('if the -shm is removed while an application is connected, its commits are replicated, with an error until it disconnects', {
   skip: !linux,
 }, async (t) => {
   const { dir, app, primary, url } = await besideApplication(t)
@@ -116,7 +116,7 @@ test('the -shm is removed while an application is connected: its commits are rep
   assert.equal(await primary.stop(), 0)
 })
 
-test('the -shm is removed under an application in the same process: its commits are replicated, with an error', {
+test('if the -shm is removed under an application in the same process, its commits are replicated, with an error', {
   skip: !linux,
 }, async (t) => {
   const dir = temporaryDirectory(t)
@@ -146,7 +146,7 @@ test('the -shm is removed under an application in the same process: its commits 
   }
 })
 
-test('the -wal is removed while no application is connected: its commits are saved from the open file', async (t) => {
+test('if the -wal is removed while no application is connected, the primary saves its commits from the open file', async (t) => {
   const { file, primary, follows, url, notice } = await fixture(t)
   sql(file, 'CREATE TABLE kept AS SELECT 1 AS n')
   await primary.sync()
@@ -158,7 +158,7 @@ test('the -wal is removed while no application is connected: its commits are sav
   assert.equal(await primary.stop(), 0)
 })
 
-test('the -wal is removed while an application is connected: its commits are replicated, with an error until it ends', {
+test('if the -wal is removed while an application is connected, its commits are replicated, with an error until it disconnects', {
   skip: !linux,
 }, async (t) => {
   const { app, primary, url } = await besideApplication(t)
@@ -177,7 +177,7 @@ test('the -wal is removed while an application is connected: its commits are rep
   assert.equal(await primary.stop(), 0)
 })
 
-test('after -wal and -shm are removed together, commits are replicated', async (t) => {
+test('after the -wal and the -shm are removed together, commits are replicated', async (t) => {
   const { file, primary, follows } = await fixture(t)
   rmSync(`${file}-wal`)
   rmSync(`${file}-shm`)
@@ -194,7 +194,7 @@ test('after the -wal is truncated to zero bytes, commits are replicated, with a 
   assert.equal(await primary.stop(), 0)
 })
 
-test('the -wal is cut in the middle: the frames before the cut and all later commits are replicated', async (t) => {
+test('after the -wal is cut in the middle, the frames before the cut and all later commits are replicated', async (t) => {
   const { file, primary, follows, notice } = await fixture(t)
   sql(file, 'CREATE TABLE kept AS SELECT 1 AS n', 'INSERT INTO t VALUES (randomblob(30000))')
   await primary.sync()
@@ -204,7 +204,7 @@ test('the -wal is cut in the middle: the frames before the cut and all later com
   assert.equal(await primary.stop(), 0)
 })
 
-test('a database that is renamed over the database is replicated with a snapshot', async (t) => {
+test('a database file that is renamed over the replicated database is replicated with a snapshot', async (t) => {
   const { file, dir, primary, follows, notice, reasons } = await fixture(t)
   const other = path.join(dir, 'new.db')
   sql(other, 'CREATE TABLE t (v BLOB)', 'INSERT INTO t VALUES (1)')
@@ -240,7 +240,7 @@ async function copyThenCommit({ file, dir, primary }: Awaited<ReturnType<typeof 
   return other
 }
 
-test('a copy is written over the database: snapshot, also if the copy keeps its old time', async (t) => {
+test('a copy that is written over the database is replicated with a snapshot, also if the copy keeps its modification time', async (t) => {
   for (const keepsTime of [false, true]) {
     await t.test(keepsTime ? 'with its old time' : 'with a new time', async (t) => {
       const running = await fixture(t, { minCheckpointPages: 1 })
@@ -256,7 +256,7 @@ test('a copy is written over the database: snapshot, also if the copy keeps its 
   }
 })
 
-test('the database file is truncated: an error until it is restored, and no snapshot of zeros', async (t) => {
+test('a truncated database file is an error until the file is restored, and no snapshot of zeros is written', async (t) => {
   const { file, primary, follows, codes, copy } = await fixture(t, { minCheckpointPages: 1 })
   const other = copy()
   await primary.waitFor('checkpoint')
@@ -271,7 +271,7 @@ test('the database file is truncated: an error until it is restored, and no snap
   assert.equal(await primary.stop(), 0)
 })
 
-test('the database file is overwritten with other data: an error until it is restored', async (t) => {
+test('a database file that is overwritten with other data is an error until the file is restored', async (t) => {
   const { file, primary, follows, codes, copy } = await fixture(t, { minCheckpointPages: 1 })
   const other = copy()
   await primary.waitFor('checkpoint')
@@ -295,7 +295,7 @@ test('a database that is moved away and back is replicated without a snapshot', 
   assert.equal(await primary.stop(), 0)
 })
 
-test('the application drops the tables of Litestream: they are created again', async (t) => {
+test('if the application drops the tables of Litestream, the primary creates the tables again', async (t) => {
   const { file, primary, follows } = await fixture(t, { minCheckpointPages: 1 })
   sql(file, 'DROP TABLE _litestream_seq', 'DROP TABLE _litestream_lock', 'INSERT INTO t VALUES (1)')
   await primary.waitFor('open', 1)
@@ -303,7 +303,7 @@ test('the application drops the tables of Litestream: they are created again', a
   assert.equal(await primary.stop(), 0)
 })
 
-test('another process checkpoints with TRUNCATE repeatedly: no commit is lost', async (t) => {
+test('no commit is lost while another process checkpoints with TRUNCATE repeatedly', async (t) => {
   const { file, primary, follows, codes } = await fixture(t)
   for (let i = 0; i < 5; i++) {
     sql(

@@ -19,7 +19,7 @@ function makeDatabase(file: string): void {
   db.close()
 }
 
-test('an open database has seven descriptors, and none is left when it is closed', async (t) => {
+test('an open database has seven descriptors, and no descriptor stays open after the database is closed', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   makeDatabase(file)
@@ -38,7 +38,7 @@ test('an open database has seven descriptors, and none is left when it is closed
   assert.equal(descriptors(), 0)
 })
 
-test('databases beyond the limit of open files have an error that names it; the others are replicated', async (t) => {
+test('databases beyond the limit of open files have an error that names the limit, and the other databases are replicated', async (t) => {
   const dir = temporaryDirectory(t)
   const data = path.join(dir, 'data')
   mkdirSync(data)
@@ -68,7 +68,7 @@ test('databases beyond the limit of open files have an error that names it; the 
   assert.equal(readdirSync(path.join(dir, 'replica')).length, 8)
 })
 
-test('a daemon with more databases than open files closes idle ones, and replicates every later commit', async (t) => {
+test('a daemon with more databases than open files closes idle databases, and replicates every later commit', async (t) => {
   const dir = temporaryDirectory(t)
   const data = path.join(dir, 'data')
   mkdirSync(data)
@@ -135,7 +135,7 @@ test('a daemon with more databases than open files closes idle ones, and replica
   for (const i of all) await assertReplicaEquals(`file://${dir}/replica/${i}.db`, path.join(data, `${i}.db`))
 })
 
-test('an idle database is quiet, and any change of its files or its WAL ends that', async (t) => {
+test('an idle database counts as quiet until one of its files changes', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   makeDatabase(file)

@@ -38,7 +38,7 @@ function readOnlyDisk(t: TestContext, dir: string, fill: (disk: string) => void)
 }
 
 for (const state of STATES) {
-  test(`a database on a read-only file system is reported as such (${state})`, async (t) => {
+  test(`the error for a database on a read-only file system says that the file system is read-only (${state})`, async (t) => {
     const dir = temporaryDirectory(t)
     const disk = readOnlyDisk(t, dir, (place) => make(path.join(place, 'app.db'), state))
     await assert.rejects(replicateOnce(path.join(disk, 'app.db'), `file://${dir}/replica`), {
@@ -49,7 +49,7 @@ for (const state of STATES) {
   })
 }
 
-test('a replica and an output on a read-only file system are reported as such', async (t) => {
+test('the errors for a replica and an output on a read-only file system say that the file system is read-only', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   make(file, 'wal')

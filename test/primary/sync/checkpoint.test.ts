@@ -55,7 +55,7 @@ async function fixture(t: TestContext, options: Partial<PrimaryOptions> = {}) {
 
 const walSizeOf = (file: string) => statSync(`${file}-wal`).size
 
-test('a passive checkpoint once 1000 pages are pending: TXID 3, no snapshot, then nothing more', async (t) => {
+test('when 1000 WAL pages are pending, one passive checkpoint runs, adds one TXID without a snapshot, and is not repeated', async (t) => {
   const { primary, checkpoints, write, verify } = await fixture(t)
   await primary.sync()
   write(1100)
@@ -69,7 +69,7 @@ test('a passive checkpoint once 1000 pages are pending: TXID 3, no snapshot, the
   await verify()
 })
 
-test('at each checkpoint interval, one checkpoint follows a commit, and none runs while idle', async (t) => {
+test('at each checkpoint interval, one checkpoint follows a commit, and no checkpoint runs while the database is idle', async (t) => {
   const { primary, checkpoints, write, verify } = await fixture(t, { checkpointInterval: 1 })
   for (let i = 0; i < 5; i++) await primary.sync()
   const after = checkpoints.length
@@ -82,7 +82,7 @@ test('at each checkpoint interval, one checkpoint follows a commit, and none run
   await verify()
 })
 
-test('the truncate threshold truncates the -wal without a snapshot', async (t) => {
+test('the primary truncates a -wal above the truncate threshold without a snapshot', async (t) => {
   const { file, primary, checkpoints, write, verify } = await fixture(t, {
     minCheckpointPages: 1e9,
     truncatePages: 500,
@@ -99,7 +99,7 @@ test('the truncate threshold truncates the -wal without a snapshot', async (t) =
   await verify()
 })
 
-test('while a reader blocks checkpoints, few are attempted; the checkpoint completes when the reader ends', async (t) => {
+test('while a reader blocks checkpoints, the primary attempts few, and the checkpoint completes when the reader ends', async (t) => {
   const { file, primary, checkpoints, write, verify } = await fixture(t, { minCheckpointPages: 50, busyTimeout: 50 })
   await primary.sync()
   write(10)
@@ -119,7 +119,7 @@ test('while a reader blocks checkpoints, few are attempted; the checkpoint compl
   await verify()
 })
 
-test('a writer that holds the lock: the checkpoint is busy, and the sync is not affected', async (t) => {
+test('a checkpoint is busy while a writer holds the lock, and the sync is not affected', async (t) => {
   const { app, primary, write, verify } = await fixture(t, { busyTimeout: 20 })
   await primary.sync()
   write(10)
@@ -130,7 +130,7 @@ test('a writer that holds the lock: the checkpoint is busy, and the sync is not 
   await verify()
 })
 
-test('an application with its own checkpoints of every mode: no commit is lost, and no snapshot is needed', async (t) => {
+test('if an application checkpoints in every mode, no commit is lost, and no snapshot is needed', async (t) => {
   const { app, primary, write, verify } = await fixture(t, { minCheckpointPages: 40, busyTimeout: 20 })
   app.pragma('busy_timeout = 5')
   await primary.sync()
@@ -159,7 +159,7 @@ test('the WAL stays bounded under a writer that never pauses', async (t) => {
   await assertReplicaEquals(`file://${dir}/replica`, app.file)
 })
 
-test('chunks end at commits, and each chunk continues the one before', async (t) => {
+test('the chunks of a large sync end at commits, and each chunk continues the chunk before it', async (t) => {
   const { primary, app, verify } = await fixture(t, { maxSyncWalBytes: 30_000, minCheckpointPages: 1e9 })
   await primary.sync()
   const txid = primary.txid
@@ -168,7 +168,7 @@ test('chunks end at commits, and each chunk continues the one before', async (t)
   await verify()
 })
 
-test('a file that is not an SQLite database is refused and not changed', async (t) => {
+test('the primary refuses a file that is not an SQLite database, and does not change the file', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'notes.txt')
   writeFileSync(file, 'not a database, only a text that is long enough to be read as the header of one'.repeat(20))

@@ -72,15 +72,15 @@ async function resume(
   return reasons[0]
 }
 
-test('without a commit, no file is written', async (t) => {
+test('a sync without a new commit writes no file', async (t) => {
   assert.equal(await resume(t, () => {}), undefined)
 })
 
-test('commits in the same generation of the WAL lead to incremental files', async (t) => {
+test('commits in the same generation of the WAL are replicated as incremental files', async (t) => {
   assert.equal(await resume(t, ({ write }) => write('PRAGMA wal_autocheckpoint = 0', ...ONE_EACH)), undefined)
 })
 
-test('one restart of the WAL that leaves frames after our position leads to a snapshot', async (t) => {
+test('one restart of the WAL that leaves frames after the primary’s position leads to a snapshot', async (t) => {
   // Litestream takes this for an undisturbed WAL and loses the frames.
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', ...ONE_EACH.slice(0, 5), 'PRAGMA wal_checkpoint(PASSIVE)', rows(1)),
@@ -88,14 +88,14 @@ test('one restart of the WAL that leaves frames after our position leads to a sn
   assert.equal(reason, 'frames were committed before the WAL was restarted')
 })
 
-test('one restart of the WAL at our position: continuity is proven, incremental', async (t) => {
+test('one restart of the WAL at the primary’s position keeps continuity, and the next file is incremental', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', 'PRAGMA wal_checkpoint(PASSIVE)', rows(1)),
   )
   assert.equal(reason, undefined)
 })
 
-test('one restart of the WAL that overwrites our position leads to a snapshot', async (t) => {
+test('one restart of the WAL that overwrites the last frame read by the primary leads to a snapshot', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', 'PRAGMA wal_checkpoint(PASSIVE)', rows(1000)),
   )
@@ -108,7 +108,7 @@ test('several restarts of the WAL lead to a snapshot', async (t) => {
   assert.equal(reason, 'the WAL was restarted more than once, or deleted and created again')
 })
 
-test('a WAL that was copied into the database file and not restarted leads to a snapshot, because a replaced file looks the same', async (t) => {
+test('a WAL that was copied into the database file and not restarted leads to a snapshot, because a replaced file would look the same', async (t) => {
   const reason = await resume(t, ({ write }) => write('PRAGMA wal_checkpoint(RESTART)'))
   assert.equal(reason, 'the database file was written to although the WAL was not restarted')
 })
@@ -124,7 +124,7 @@ test('a TRUNCATE checkpoint, with or without commits after it, leads to a snapsh
   })
 })
 
-test('VACUUM is a large transaction: incremental, also when the database shrinks', async (t) => {
+test('VACUUM is replicated as one large incremental transaction, also when the database shrinks', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', rows(2000), 'DELETE FROM t WHERE id % 3 > 0', 'VACUUM', rows(10)),
   )
@@ -132,18 +132,18 @@ test('VACUUM is a large transaction: incremental, also when the database shrinks
 })
 
 for (const autoCheckpoint of [1, 5, 100_000]) {
-  test(`wal_autocheckpoint = ${autoCheckpoint}: the replica is equal, by a snapshot if necessary`, async (t) => {
+  test(`with wal_autocheckpoint = ${autoCheckpoint}, the replica equals the database, after a snapshot if necessary`, async (t) => {
     const statements = [`PRAGMA wal_autocheckpoint = ${autoCheckpoint}`, ...ONE_EACH, ...ONE_EACH]
     const reason = await resume(t, ({ write }) => write(...statements))
     assert.equal(reason === undefined, autoCheckpoint === 100_000)
   })
 }
 
-test('a last connection that closes and deletes the -wal leads to a snapshot', async (t) => {
+test('a last application connection that closes and deletes the -wal leads to a snapshot', async (t) => {
   assert.notEqual(await resume(t, ({ writeAndClose }) => writeAndClose(rows(5))), undefined)
 })
 
-test('the -wal is deleted by hand: snapshot of the state that SQLite then sees', async (t) => {
+test('if the -wal is deleted by hand, the primary writes a snapshot of the state that SQLite then sees', async (t) => {
   const reason = await resume(t, ({ file, write }) => {
     write('PRAGMA wal_checkpoint(PASSIVE)')
     rmSync(`${file}-wal`)
@@ -159,32 +159,35 @@ test('a database that is replaced by an older copy is replicated with a snapshot
     write(rows(500))
     for (const suffix of ['-wal', '-shm']) rmSync(file + suffix, { force: true })
   }
-  await t.test('an older copy is copied over the database', async (t) => {
+  await t.test('an older copy that is copied over the database leads to a snapshot', async (t) => {
     const reason = await resume(t, (down) => {
       copyThenWrite(down)
       copyFileSync(path.join(down.dir, 'copy.db'), down.file)
     })
     assert.notEqual(reason, undefined)
   })
-  await t.test('an older copy is renamed over the database', async (t) => {
+  await t.test('an older copy that is renamed over the database leads to a snapshot', async (t) => {
     const reason = await resume(t, (down) => {
       copyThenWrite(down)
       renameSync(path.join(down.dir, 'copy.db'), down.file)
     })
     assert.equal(reason, 'the database file was replaced')
   })
-  await t.test('an older copy is copied over the database, and the -wal stays', async (t) => {
-    const reason = await resume(t, ({ file, dir, write }) => {
-      const copy = path.join(dir, 'copy.db')
-      sql(file, [`VACUUM INTO '${copy}'`], true)
-      write('PRAGMA wal_checkpoint(PASSIVE)')
-      const wal = readFileSync(`${file}-wal`)
-      copyFileSync(copy, file)
-      writeFileSync(`${file}-wal`, wal)
-      rmSync(`${file}-shm`, { force: true })
-    })
-    assert.equal(reason, 'the database file was written to although the WAL was not restarted')
-  })
+  await t.test(
+    'an older copy that is copied over the database, beside the old -wal, leads to a snapshot',
+    async (t) => {
+      const reason = await resume(t, ({ file, dir, write }) => {
+        const copy = path.join(dir, 'copy.db')
+        sql(file, [`VACUUM INTO '${copy}'`], true)
+        write('PRAGMA wal_checkpoint(PASSIVE)')
+        const wal = readFileSync(`${file}-wal`)
+        copyFileSync(copy, file)
+        writeFileSync(`${file}-wal`, wal)
+        rmSync(`${file}-shm`, { force: true })
+      })
+      assert.equal(reason, 'the database file was written to although the WAL was not restarted')
+    },
+  )
 })
 
 test('a database that is deleted and created again is replicated with a snapshot', async (t) => {
@@ -195,7 +198,7 @@ test('a database that is deleted and created again is replicated with a snapshot
   assert.equal(reason, 'the database file has another identity')
 })
 
-test('a change of the journal mode and back leads to a snapshot', async (t) => {
+test('a change of the journal mode away from WAL and back leads to a snapshot', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA journal_mode = delete', rows(5), 'PRAGMA journal_mode = wal', rows(5)),
   )
@@ -210,11 +213,11 @@ test('a change of the page size leads to a snapshot', async (t) => {
 })
 
 test('a state file that is missing, damaged, or of another database leads to a snapshot', async (t) => {
-  await t.test('the state file is deleted', async (t) => {
+  await t.test('a deleted state file leads to a snapshot', async (t) => {
     const reason = await resume(t, ({ meta }) => rmSync(path.join(meta, 'primary-state')))
     assert.equal(reason, 'the state file is missing')
   })
-  await t.test('the state file is damaged', async (t) => {
+  await t.test('a damaged state file leads to a snapshot', async (t) => {
     const reason = await resume(t, ({ meta }) => {
       const state = path.join(meta, 'primary-state')
       writeFileSync(
@@ -225,7 +228,7 @@ test('a state file that is missing, damaged, or of another database leads to a s
     assert.match(reason!, /^the state file is damaged/)
   })
   await t.test(
-    'one slot of the state file is damaged: the older slot is used, and the WAL proves continuity',
+    'if one slot of the state file is damaged, the primary uses the older slot, and the WAL proves continuity',
     async (t) => {
       const reason = await resume(t, ({ meta }) => {
         const state = path.join(meta, 'primary-state')
@@ -239,7 +242,7 @@ test('a state file that is missing, damaged, or of another database leads to a s
       assert.notEqual(reason, 'the state file is damaged')
     },
   )
-  await t.test('the state file is that of another database', async (t) => {
+  await t.test('a state file of another database leads to a snapshot', async (t) => {
     const reason = await resume(t, ({ dir, meta }) => {
       const other = path.join(dir, 'other.db')
       sql(other, ['PRAGMA journal_mode = wal', CREATE, rows(50)], true)
@@ -252,7 +255,7 @@ test('a state file that is missing, damaged, or of another database leads to a s
   })
 })
 
-test('staged files and state deleted together: snapshot after the TXIDs in the replica', async (t) => {
+test('if staged files and the state file are deleted together, a snapshot follows the TXIDs in the replica', async (t) => {
   const reason = await resume(t, ({ meta }) => rmSync(meta, { recursive: true }))
   assert.equal(reason, 'first sync')
 })

@@ -126,7 +126,7 @@ function rewrite(file: string, times = false): void {
 
 for (const soon of [false, true]) {
   const how = soon ? 'without emptying its WAL' : 'with an empty WAL'
-  test(`a database that rests ${how} has no open file, and the next commit is an increment`, async (t) => {
+  test(`a database that rests ${how} has no open file, and the next commit is replicated incrementally`, async (t) => {
     const resting = await Resting.start(t, { soon })
     assert.equal(resting.descriptors, 0)
     assert.equal(statSync(`${resting.file}-wal`).size === 0, !soon)
@@ -138,7 +138,7 @@ for (const soon of [false, true]) {
   })
 }
 
-test('an application that reads a resting database and closes it, which removes the -wal, costs no file', async (t) => {
+test('an application that reads and closes a resting database, which removes the -wal, causes no LTX file', async (t) => {
   const resting = await Resting.start(t)
   resting.sql(['SELECT count(*) FROM t'], { die: false })
   assert.equal(existsSync(`${resting.file}-wal`), false)
@@ -149,7 +149,7 @@ test('an application that reads a resting database and closes it, which removes 
   await resting.equal()
 })
 
-test('a WAL that was copied into the database file while nothing replicated leads to a snapshot', async (t) => {
+test('a WAL that was copied into the database file while no primary ran leads to a snapshot', async (t) => {
   for (const [statements, die] of [
     [[rows(1500), rows(1500), rows(1)], true],
     [[rows(1)], false],
@@ -166,7 +166,7 @@ test('a WAL that was copied into the database file while nothing replicated lead
   }
 })
 
-test('a resting database that was replaced, copied over or deleted is noticed', async (t) => {
+test('the primary notices that a resting database was replaced, copied over or deleted', async (t) => {
   const copyOf = (file: string) => {
     const copy = `${file}.copy`
     copyFileSync(file, copy)
@@ -175,20 +175,23 @@ test('a resting database that was replaced, copied over or deleted is noticed', 
     db.close()
     return copy
   }
-  await t.test('a replaced database is noticed', async (t) => {
+  await t.test('the primary notices a resting database that was replaced by another file', async (t) => {
     const resting = await Resting.start(t)
     renameSync(copyOf(resting.file), resting.file)
     assert.equal((await resting.woken()).length, 1)
   })
-  await t.test('a copy that is written over the database with its time is noticed', async (t) => {
-    const resting = await Resting.start(t)
-    const copy = copyOf(resting.file)
-    const { atime, mtime } = statSync(resting.file)
-    copyFileSync(copy, resting.file)
-    utimesSync(resting.file, atime, mtime)
-    assert.equal((await resting.woken()).length, 1)
-  })
-  await t.test('a deleted database is noticed, and reported as missing', async (t) => {
+  await t.test(
+    'the primary notices a copy that is written over a resting database with the same modification time',
+    async (t) => {
+      const resting = await Resting.start(t)
+      const copy = copyOf(resting.file)
+      const { atime, mtime } = statSync(resting.file)
+      copyFileSync(copy, resting.file)
+      utimesSync(resting.file, atime, mtime)
+      assert.equal((await resting.woken()).length, 1)
+    },
+  )
+  await t.test('the primary notices a deleted resting database, and reports the database as missing', async (t) => {
     const resting = await Resting.start(t)
     for (const suffix of ['', '-wal', '-shm']) rmSync(resting.file + suffix, { force: true })
     await until('the change is noticed', () => resting.ends > 0)
@@ -197,7 +200,7 @@ test('a resting database that was replaced, copied over or deleted is noticed', 
   })
 })
 
-test('an application that leaves WAL mode during a rest: the change is noticed, and WAL mode returns', async (t) => {
+test('if an application leaves WAL mode while the database rests, the primary notices it and sets WAL mode again', async (t) => {
   for (const mode of ['delete', 'truncate', 'persist']) {
     const resting = await Resting.start(t)
     resting.sql([`PRAGMA journal_mode = ${mode}`, rows(2), 'DELETE FROM t WHERE id % 3 = 0'], { die: false })
@@ -214,7 +217,7 @@ test('an application that leaves WAL mode during a rest: the change is noticed, 
   }
 })
 
-test('a reader of the application does not prevent the rest, and its later commit is an increment', async (t) => {
+test('a read transaction of the application does not prevent the rest of its database, and a later commit is replicated incrementally', async (t) => {
   let db!: Database.Database
   const resting = await Resting.start(t, {
     before: (own) => {
@@ -229,7 +232,7 @@ test('a reader of the application does not prevent the rest, and its later commi
   assert.deepEqual(await resting.woken(), [undefined])
 })
 
-test('a sync of a resting database opens it again and ends the rest', async (t) => {
+test('a sync of a resting database opens the database again and ends the rest', async (t) => {
   const resting = await Resting.start(t)
   await resting.primary.sync()
   assert.equal(resting.ends, 1)
@@ -237,7 +240,7 @@ test('a sync of a resting database opens it again and ends the rest', async (t) 
   assert.deepEqual(resting.reasons, [])
 })
 
-test('a process that starts after a rest continues without a snapshot', async (t) => {
+test('a primary that starts after a rest of its database continues without a snapshot', async (t) => {
   const resting = await Resting.start(t)
   await resting.primary.close()
   resting.sql([rows(1)])
@@ -253,7 +256,7 @@ test('a process that starts after a rest continues without a snapshot', async (t
 
 for (const soon of [false, true]) {
   const how = soon ? 'with frames in its WAL' : 'with an empty WAL'
-  test(`a process that starts after a rest ${how} opens nothing, and the next commit is an increment`, async (t) => {
+  test(`a primary that starts after a rest ${how} opens no database file, and the next commit is replicated incrementally`, async (t) => {
     const resting = await Resting.start(t, { soon })
     await resting.primary.close()
     const later = await resting.restarted(t)
@@ -271,7 +274,7 @@ for (const soon of [false, true]) {
     assert.ok(await later.restarted(t))
   })
 
-  test(`a process that starts after a rest ${how} opens a database that has changed since`, async (t) => {
+  test(`a primary that starts after a rest ${how} opens a database that has changed in between`, async (t) => {
     const file = ({ file }: Resting) => file
     const changes: readonly (readonly [string, (resting: Resting) => void])[] = [
       ['a commit', (resting) => resting.sql([rows(1)])],
@@ -296,7 +299,7 @@ for (const soon of [false, true]) {
   })
 }
 
-test('a process that starts after a rest opens a database whose -wal has lost frames', async (t) => {
+test('a primary that starts after a rest opens a database whose -wal has lost frames', async (t) => {
   for (const damage of [
     (wal: string) => truncateSync(wal, statSync(wal).size - 4096 - 24),
     (wal: string) => truncateSync(wal, 0),
@@ -314,7 +317,7 @@ test('a process that starts after a rest opens a database whose -wal has lost fr
   }
 })
 
-test('a process that starts after a reboot opens every database', async (t) => {
+test('a primary that starts after a reboot opens every database', async (t) => {
   const resting = await Resting.start(t)
   await resting.primary.close()
   const file = new StateFile(resting.primary.meta, resting.file)
@@ -325,7 +328,7 @@ test('a process that starts after a reboot opens every database', async (t) => {
   assert.equal(await resting.restarted(t), undefined)
 })
 
-test('a process that ended while it wrote opens the database', async (t) => {
+test('a primary opens the database at its start if the database was not resting when the last process ended', async (t) => {
   const resting = await Resting.start(t)
   resting.sql([rows(1)])
   await resting.woken()
@@ -334,7 +337,7 @@ test('a process that ended while it wrote opens the database', async (t) => {
 })
 
 for (const autoCheckpoint of [-1, 3]) {
-  test(`no commit is lost while a database rests and wakes under commits, wal_autocheckpoint = ${autoCheckpoint}`, async (t) => {
+  test(`no commit is lost while a database rests and is opened again under commits, wal_autocheckpoint = ${autoCheckpoint}`, async (t) => {
     const file = path.join(temporaryDirectory(t), 'app.db')
     const app = new App(t, file)
     await app.run(3, { autoCheckpoint })

@@ -85,7 +85,7 @@ async function fixture(t: TestContext, name = 'app.db') {
   }
 }
 
-test('the state folder is removed: it is created again, and after a restart no commit is missing', async (t) => {
+test('if the state folder is removed, the primary creates it again, and no commit is missing after a restart', async (t) => {
   const { file, url, meta, primary, between, follows, notices, reasons } = await fixture(t)
   between(() => rmSync(meta, { recursive: true }))
   await follows()
@@ -98,7 +98,7 @@ test('the state folder is removed: it is created again, and after a restart no c
   assert.equal(await again.stop(), 0)
 })
 
-test('a state folder that is emptied, or whose state file is removed or overwritten, is created again', async (t) => {
+test('the primary creates the state again if the state folder is emptied, or the state file is removed or overwritten', async (t) => {
   const { meta, primary, between, follows, reasons } = await fixture(t)
   const changes: (() => void)[] = [
     () => {
@@ -117,7 +117,7 @@ test('a state folder that is emptied, or whose state file is removed or overwrit
   assert.equal(await primary.stop(), 0)
 })
 
-test('the state folder is replaced by a file: an error until the file is removed', async (t) => {
+test('if a file replaces the state folder, the primary reports an error until the file is removed', async (t) => {
   const { meta, primary, between, follows, failed, recovered, write } = await fixture(t)
   between(() => {
     rmSync(meta, { recursive: true })
@@ -131,7 +131,7 @@ test('the state folder is replaced by a file: an error until the file is removed
   assert.equal(await primary.stop(), 0)
 })
 
-test('the state folder is replaced by that of another database: its contents are not used', async (t) => {
+test('if the state folder of another database replaces the state folder, the primary does not use its contents', async (t) => {
   const other = await fixture(t, 'other.db')
   for (let i = 0; i < 5; i++) await other.follows()
   await other.primary.stop()
@@ -176,7 +176,7 @@ test('if staged files are removed or truncated before their upload, a snapshot f
   }
 })
 
-test('uploaded staged files are removed or damaged: compaction reads the replica instead', async (t) => {
+test('if uploaded staged files are removed or damaged, compaction reads the replica instead', async (t) => {
   const { dir, file, url, app, staged, primary, write } = await fixture(t)
   await primary.kill()
   const compaction = {
@@ -212,7 +212,7 @@ test('uploaded staged files are removed or damaged: compaction reads the replica
 /** Runs the test's body as an ordinary user if the tests run as root. */
 const unprivileged = process.getuid?.() === 0 && existsSync('/usr/bin/setpriv')
 
-test('permissions are missing for a while: an error meanwhile, and the temporary modes are not copied', {
+test('missing permissions cause an error as long as they are missing, and new files do not copy the temporary modes', {
   skip: process.getuid?.() === 0 && !unprivileged,
 }, async (t) => {
   const dir = temporaryDirectory(t)

@@ -16,7 +16,7 @@ import { contentHashes } from '../../support/content.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { assertReplicaEquals } from '../restored.js'
 
-test('concurrent syncs run one after another: each commit is in exactly one file', async (t) => {
+test('concurrent syncs run one after another, and each commit is in exactly one file', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, url] = [path.join(directory, 'app.db'), pathToFileURL(path.join(directory, 'replica')).href]
   const app = new Database(file)

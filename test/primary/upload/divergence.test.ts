@@ -145,7 +145,7 @@ async function untilDeleted(app: Database.Database, { replicator, deleted }: Run
 }
 
 for (const [store, makeUrl] of Object.entries(STORES)) {
-  test(`${store}: an empty database in place of a lost one does not delete the files for restoring the lost one`, async (t) => {
+  test(`${store}: an empty database in place of a lost database does not delete the files from which the lost database can be restored`, async (t) => {
     const lost = await lostDatabase(t, makeUrl)
     const app = open(lost.file)
     cleanUp(t, () => app.close())
@@ -185,7 +185,7 @@ for (const [store, makeUrl] of Object.entries(STORES)) {
   })
 }
 
-test('a database that was restored continues its replica, without a state folder and after new commits', async (t) => {
+test('a restored database continues its replica, without a state folder and after new commits', async (t) => {
   const lost = await lostDatabase(t)
   const client = await openReplicaClient(lost.url)
   cleanUp(t, () => client.close())
@@ -224,7 +224,7 @@ test('an earlier state of the database is a divergence', async (t) => {
   assert.deepEqual([divergence.reason, divergence.replica.txid], ['older', olderTxid - 1])
 })
 
-test('replacing a database during replication is a divergence, which ends when the original returns', async (t) => {
+test('a database that is replaced during replication is a divergence, which ends when the original database returns', async (t) => {
   const dir = temporaryDirectory(t)
   const [file, url] = [path.join(dir, 'app.db'), `file://${dir}/replica`]
   const app = open(file)
@@ -254,7 +254,7 @@ test('replacing a database during replication is a divergence, which ends when t
   assert.deepEqual([back.divergences, back.replicator.status().divergence], [[], undefined])
 })
 
-test('a replica of Litestream, which names no database: pages and sizes are compared', async (t) => {
+test('a replica of Litestream does not name its database, so the primary compares pages and sizes', async (t) => {
   for (const [reason, rows] of [
     ['smaller', 1],
     ['unrelated', 40],
@@ -292,7 +292,7 @@ test('a replica of Litestream, which names no database: pages and sizes are comp
   }
 })
 
-test('refuse: nothing is uploaded until it is acknowledged', async (t) => {
+test('on-divergence: refuse uploads nothing until the divergence is acknowledged', async (t) => {
   const lost = await lostDatabase(t)
   const app = open(lost.file)
   cleanUp(t, () => app.close())
@@ -313,7 +313,7 @@ test('refuse: nothing is uploaded until it is acknowledged', async (t) => {
   await assertReplicaEquals(lost.url, lost.file)
 })
 
-test('restore: the database is replaced by the newest state of the replica, and kept beside it', async (t) => {
+test('on-divergence: restore replaces the database by the newest state of the replica, and keeps the old database beside it', async (t) => {
   const lost = await lostDatabase(t)
   const app = open(lost.file)
   app.exec(`${SCHEMA}; INSERT INTO t (v) VALUES ('of the new database')`)
@@ -331,7 +331,7 @@ test('restore: the database is replaced by the newest state of the replica, and 
   assert.equal(copy.prepare('SELECT v FROM t').pluck().get(), 'of the new database')
 })
 
-test('a damaged or forged record deletes nothing that it should not, and is an error with the next step', async (t) => {
+test('a damaged or forged divergence record is an error with the next step, and causes no wrong deletion', async (t) => {
   const lost = await lostDatabase(t)
   const client = await openReplicaClient(lost.url)
   cleanUp(t, () => client.close())
@@ -371,7 +371,7 @@ test('a damaged or forged record deletes nothing that it should not, and is an e
   assert.ok((await enforceL0Retention(client, old)).length > 0)
 })
 
-test('a record of a database that is created again at every start stays small and keeps the largest state', async (t) => {
+test('the divergence record of a database that is created again at every start stays small and keeps the largest state', async (t) => {
   const lost = await lostDatabase(t)
   const client = await openReplicaClient(lost.url)
   cleanUp(t, () => client.close())

@@ -68,7 +68,7 @@ const onNetwork: Interrupt = async (t, { port }) => {
 }
 
 for (const store of EVERY_STORE) {
-  test(`${store.name}: a primary is killed in the middle of an upload`, async (t) => {
+  test(`${store.name}: after a primary is killed in the middle of an upload, the next primary uploads every commit`, async (t) => {
     if (store.missing !== undefined) return notRun(t, store.name, store.missing)
     const place = await store.place(t)
     const interrupt = await (place.port === undefined ? inFolder : onNetwork)(t, place)

@@ -29,7 +29,7 @@ async function fixture(t: TestContext) {
   return { time, machine, object, client }
 }
 
-test('lock.json is removed: its owner writes it again', async (t) => {
+test('the owner of a lease writes lock.json again if it is removed', async (t) => {
   const { machine, object } = await fixture(t)
   const { lease } = machine()
   await lease.acquire()
@@ -40,7 +40,7 @@ test('lock.json is removed: its owner writes it again', async (t) => {
   assert.equal((await machine().lease.acquire())?.owner, lease.owner)
 })
 
-test('lock.json is damaged: its owner writes it again', async (t) => {
+test('the owner of a lease writes lock.json again if it is damaged', async (t) => {
   const { machine, client } = await fixture(t)
   const { lease } = machine()
   await lease.acquire()
@@ -65,7 +65,7 @@ test('a primary takes over a damaged lock.json of a dead owner after one TTL', a
   assert.equal(lease.held, true)
 })
 
-test('a lost response to a lease request is not mistaken for another primary', async (t) => {
+test('a primary does not mistake a lost response to a lease request for another primary', async (t) => {
   const { machine, client } = await fixture(t)
   const { lease } = machine()
   await lease.acquire()
@@ -74,7 +74,7 @@ test('a lost response to a lease request is not mistaken for another primary', a
   assert.equal(await lease.renew(), undefined)
 })
 
-test('after its own lease has expired, a removed lock.json counts as another primary’s', async (t) => {
+test('after the lease of a primary has expired, a removed lock.json counts as another primary’s', async (t) => {
   const { machine, object, time } = await fixture(t)
   const { lease } = machine()
   await lease.acquire()
@@ -83,7 +83,7 @@ test('after its own lease has expired, a removed lock.json counts as another pri
   await assert.rejects(lease.renew(), { code: 'REPLICA_FENCED' })
 })
 
-test('a step of the owner’s wall clock does not lose the lease', async (t) => {
+test('a step of the owner’s wall clock does not make the owner lose the lease', async (t) => {
   const { machine, time } = await fixture(t)
   const { lease, wall } = machine()
   await lease.acquire()
@@ -124,7 +124,7 @@ test('a waiting primary whose clock steps back takes over a dead owner’s lease
   assert.equal(await lease.acquire(), undefined)
 })
 
-test('a lease that claims to last for a year is taken over after ten TTLs without a change', async (t) => {
+test('a lease that expires a year ahead is taken over after ten TTLs without a change', async (t) => {
   const { machine, time } = await fixture(t)
   const { lease: owner, wall } = machine()
   wall.offset += 365 * 24 * HOUR

@@ -45,7 +45,7 @@ function database(t: TestContext, file: string): { readonly file: string; write(
 }
 
 // Most of the test is waiting, so all stores run in parallel.
-test('a lease is renewed while its owner lives, lost with a reason by a slow owner, taken over from a dead one', {
+test('a lease is renewed while its owner runs, is lost by a slow owner with a reason, and is taken over from a dead owner', {
   concurrency: true,
 }, async (t) => {
   await Promise.all(Object.entries(stores).map(([store, urlOf]) => t.test(store, (inner) => passesOn(inner, urlOf))))

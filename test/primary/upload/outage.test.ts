@@ -16,7 +16,7 @@ import { assertReplicaEquals } from '../restored.js'
 const snapshots = (primary: PrimaryChild) =>
   primary.of('sync').flatMap((event) => (event.snapshotReason === undefined ? [] : [event.snapshotReason]))
 
-test('the store is down: commits are staged, the WAL stays bounded, and all files are uploaded later in order', async (t) => {
+test('while the store is down, commits are staged and the WAL stays bounded, and all files are uploaded later in order', async (t) => {
   const dir = temporaryDirectory(t)
   const replica = path.join(dir, 'replica')
   const url = `file://${replica}`
@@ -50,7 +50,7 @@ test('the store is down: commits are staged, the WAL stays bounded, and all file
   await assertReplicaEquals(url, app.file)
 })
 
-test('the primary is paused: the application continues, no commit is missed, no snapshot is needed', async (t) => {
+test('while the primary is paused the application continues, and afterwards no commit is missing and no snapshot is needed', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const app = new App(t, path.join(dir, 'app.db'))
@@ -69,7 +69,7 @@ test('the primary is paused: the application continues, no commit is missed, no 
   await assertReplicaEquals(url, app.file)
 })
 
-test('a full disk is reported as such, does not affect the application, and replication continues once space is free', async (t) => {
+test('a full disk is reported and does not affect the application, and replication continues when space is free', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const meta = path.join(dir, 'meta')
@@ -99,7 +99,7 @@ test('a full disk is reported as such, does not affect the application, and repl
   await assertReplicaEquals(url, file)
 })
 
-test('the database is deleted while it is replicated: the replica keeps the last commit; a new one follows by snapshot', async (t) => {
+test('if the database is deleted during replication, the replica keeps the last commit, and a new database follows by a snapshot', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const app = new App(t, path.join(dir, 'app.db'))
@@ -130,7 +130,7 @@ test('the database is deleted while it is replicated: the replica keeps the last
   assert.deepEqual(snapshots(primary), ['first sync', 'the database file has another identity'])
 })
 
-test('the database is replaced by rename during replication: snapshot of the new one', async (t) => {
+test('if the database is replaced by a rename during replication, a snapshot of the new database follows', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const app = new App(t, path.join(dir, 'app.db'))

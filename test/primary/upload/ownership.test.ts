@@ -36,7 +36,7 @@ function below(root: string): { name: string; uid: number; mode: number; isFile:
 }
 
 for (const mode of [0o600, 0o640, 0o644]) {
-  test(`state folder and replica of a database of mode ${mode.toString(8)} have no wider permissions than the database`, async (t) => {
+  test(`the state folder and the replica of a database of mode ${mode.toString(8)} have no wider permissions than the database`, async (t) => {
     const { dir, file, home, replica, url } = fixture(t, { mode })
     await replicateOnce(file, url)
     const client = await openReplicaClient(url)
@@ -55,7 +55,7 @@ for (const mode of [0o600, 0o640, 0o644]) {
   })
 }
 
-test('after root has replicated a database, its owner can replicate it, because all files belong to the owner', async (t) => {
+test('after root has replicated a database, the owner of the database can replicate it, because all files belong to the owner', async (t) => {
   const { dir, file, home, url } = fixture(t, { owner: NOBODY })
   await replicateOnce(file, url)
   assert.deepEqual(

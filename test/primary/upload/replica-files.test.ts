@@ -97,7 +97,7 @@ async function fixture(t: TestContext, options: Partial<ReplicatorOptions> = {},
   }
 }
 
-test('the replica is emptied, or removed with its folder, without new commits: a snapshot is uploaded automatically', async (t) => {
+test('if the replica is emptied, or removed with its folder, the primary uploads a snapshot even without new commits', async (t) => {
   const { replica, primary, between, restorable, follows, rejoined } = await fixture(t)
   between(() => rmSync(path.join(replica, 'ltx'), { recursive: true }))
   await restorable()
@@ -109,14 +109,14 @@ test('the replica is emptied, or removed with its folder, without new commits: a
   assert.equal(await primary.stop(), 0)
 })
 
-test('the replica is emptied right before the end: the last sync uploads a snapshot', async (t) => {
+test('if the replica is emptied right before the primary ends, the last sync uploads a snapshot', async (t) => {
   const { replica, url, file, primary, between } = await fixture(t, { replicaCheckInterval: 3600 * SECOND })
   between(() => rmSync(replica, { recursive: true }))
   assert.equal(await primary.stop(), 0)
   await assertReplicaEquals(url, file)
 })
 
-test('a level or a file of it is removed: a snapshot is uploaded if restores need the file, otherwise only a notice', async (t) => {
+test('if a level or a file is removed, the primary uploads a snapshot if restores need the file, and otherwise logs a notice', async (t) => {
   const { level, newest, files, primary, between, restorable, follows, rejoined } = await fixture(t)
   await until('there is a snapshot', () => primary.of('compaction').some((event) => event.level === 9))
   // The one that leads on from the snapshot.
@@ -141,7 +141,7 @@ test('a level or a file of it is removed: a snapshot is uploaded if restores nee
   assert.equal(await primary.stop(), 0)
 })
 
-test('the newest file, or the snapshot of restores, is truncated: a snapshot is uploaded', async (t) => {
+test('if the newest file, or the snapshot that restores need, is truncated, the primary uploads a snapshot', async (t) => {
   const { newest, primary, between, restorable, follows, rejoined } = await fixture(t)
   await until('there is a snapshot', () => primary.of('compaction').some((event) => event.level === 9))
   for (const [i, damage] of [
@@ -158,7 +158,7 @@ test('the newest file, or the snapshot of restores, is truncated: a snapshot is 
   assert.equal(await primary.stop(), 0)
 })
 
-test('the newest file is damaged while no primary runs: a snapshot is uploaded at the start', async (t) => {
+test('if the newest file is damaged while no primary runs, the next primary uploads a snapshot at its start', async (t) => {
   const { newest, primary, url, file, write } = await fixture(t)
   assert.equal(await primary.stop(), 0)
   for (const damage of [
@@ -173,7 +173,7 @@ test('the newest file is damaged while no primary runs: a snapshot is uploaded a
   }
 })
 
-test('a damaged file has the name of the next upload: its TXID is skipped', async (t) => {
+test('if a damaged file has the name of the next upload, the primary skips the TXID of the file', async (t) => {
   const { level, files, primary, between, write, follows, rejoined, url, file } = await fixture(t, {
     replicaCheckInterval: 3600 * SECOND,
   })
@@ -192,7 +192,7 @@ test('a damaged file has the name of the next upload: its TXID is skipped', asyn
   assert.equal(await primary.stop(), 0)
 })
 
-test('a file of a higher TXID appears: first an error, then a snapshot after it', async (t) => {
+test('if a file of a higher TXID appears, the primary first reports an error and then uploads a snapshot after this TXID', async (t) => {
   const { level, newest, primary, between, follows, rejoined, codes, restorable } = await fixture(t)
   between(() => putFile(path.join(level(0), formatFileName(100, 100)), readFileSync(newest(0))))
   await until('it is an error', () => codes('replica').includes('REPLICA_RESET'))
@@ -202,7 +202,7 @@ test('a file of a higher TXID appears: first an error, then a snapshot after it'
   assert.equal(await primary.stop(), 0)
 })
 
-test('the replica is temporarily replaced by another one: an error meanwhile, and nothing is written to it', async (t) => {
+test('while another replica temporarily replaces the replica, the primary reports an error and writes nothing to it', async (t) => {
   const other = await fixture(t)
   for (let i = 0; i < 5; i++) await other.follows()
   assert.equal(await other.primary.stop(), 0)
@@ -229,7 +229,7 @@ test('the replica is temporarily replaced by another one: an error meanwhile, an
   assert.equal(await primary.stop(), 0)
 })
 
-test('the replica is permanently replaced by another one: a snapshot is uploaded', async (t) => {
+test('if another replica permanently replaces the replica, the primary uploads a snapshot', async (t) => {
   const other = await fixture(t)
   for (let i = 0; i < 5; i++) await other.follows()
   assert.equal(await other.primary.stop(), 0)
@@ -243,7 +243,7 @@ test('the replica is permanently replaced by another one: a snapshot is uploaded
   assert.equal(await primary.stop(), 0)
 })
 
-test('the replica is replaced by an older copy of it: a snapshot is uploaded', async (t) => {
+test('if an older copy of the replica replaces the replica, the primary uploads a snapshot', async (t) => {
   const { replica, dir, primary, between, follows, restorable } = await fixture(t)
   const copy = path.join(dir, 'copy')
   between(() => cpSync(replica, copy, { recursive: true, preserveTimestamps: true }))
@@ -257,7 +257,7 @@ test('the replica is replaced by an older copy of it: a snapshot is uploaded', a
   assert.equal(await primary.stop(), 0)
 })
 
-test('primary.json is removed or damaged: it is written again', async (t) => {
+test('if primary.json is removed or damaged, the primary writes primary.json again', async (t) => {
   const { replica, primary, between, follows, rejoined } = await fixture(t)
   const record = () => path.join(replica, readdirSync(replica).find((name) => name.startsWith('primary.json'))!)
   const reasons = () => primary.of('notice').map(({ reason }) => reason)
@@ -273,7 +273,7 @@ test('primary.json is removed or damaged: it is written again', async (t) => {
   assert.equal(await primary.stop(), 0)
 })
 
-test('a database with another page size takes the place of the one that is replicated', async (t) => {
+test('a database with another page size that replaces the replicated database is replicated', async (t) => {
   const { dir, file, app, primary, url, rejoined } = await fixture(t)
   app.close()
   const other = path.join(dir, 'other.db')
@@ -289,7 +289,7 @@ test('a database with another page size takes the place of the one that is repli
   assert.equal(await primary.stop(), 0)
 })
 
-test('a file that compaction needs is damaged: a snapshot is uploaded, and compaction continues after it', async (t) => {
+test('if a file that compaction needs is damaged, the primary uploads a snapshot, and compaction continues after the snapshot', async (t) => {
   const { file, url, level, files, primary, write, follows } = await fixture(t)
   assert.equal(await primary.stop(), 0)
   // Of the same size, so that no listing tells, and in the replica only.
@@ -325,7 +325,7 @@ test('a file that compaction needs is damaged: a snapshot is uploaded, and compa
   assert.ok(follows)
 })
 
-test('a restore to an earlier TXID still works if none of its files was lost', async (t) => {
+test('a restore to an earlier TXID still works if no file of this restore was lost', async (t) => {
   const { dir, url, newest, primary, between, restorable } = await fixture(t)
   between(() => truncateSync(newest(0), 0))
   await restorable()

@@ -53,7 +53,7 @@ async function restarted(t: TestContext, change: (place: { dir: string; level0: 
 
 const files = (directory: string) => readdirSync(directory).sort()
 
-test('if the replica is unchanged, replication continues', async (t) => {
+test('if the replica is unchanged after a restart, replication continues without a snapshot', async (t) => {
   const { txid, rejoined, snapshots, dir } = await restarted(t, () => {})
   assert.deepEqual([txid, rejoined, snapshots], [4, [], [undefined]])
   // A replica in the same file system costs no second copy.
@@ -61,14 +61,14 @@ test('if the replica is unchanged, replication continues', async (t) => {
   assert.equal(inode('replica/ltx/0'), inode('.app.db-litestream/ltx/0'))
 })
 
-test('replica behind, files still staged: they are uploaded', async (t) => {
+test('if the replica is behind and the missing files are still staged, the primary uploads these files', async (t) => {
   const { txid, rejoined, snapshots, faults } = await restarted(t, ({ level0 }) => {
     for (const name of files(level0).slice(1)) rmSync(path.join(level0, name))
   })
   assert.deepEqual([txid, rejoined, snapshots, faults], [4, [], [undefined], []])
 })
 
-test('replica behind, staged files gone: snapshot after its newest TXID', async (t) => {
+test('if the replica is behind and the staged files are gone, a snapshot follows the newest TXID of the replica', async (t) => {
   const { txid, rejoined, faults } = await restarted(t, ({ level0, meta }) => {
     for (const name of files(level0).slice(1)) rmSync(path.join(level0, name))
     for (const name of files(path.join(meta, 'ltx', '0')).slice(1)) rmSync(path.join(meta, 'ltx', '0', name))
@@ -76,12 +76,15 @@ test('replica behind, staged files gone: snapshot after its newest TXID', async 
   assert.deepEqual([txid, rejoined, faults], [2, ['staged files are missing'], []])
 })
 
-test('replica empty: staged files are uploaded again if complete, otherwise a snapshot', async (t) => {
-  await t.test('if every staged file exists, the files are uploaded again', async (t) => {
-    const { txid, rejoined } = await restarted(t, ({ dir }) => rmSync(path.join(dir, 'replica'), { recursive: true }))
-    assert.deepEqual([txid, rejoined], [4, []])
-  })
-  await t.test('if staged files are missing, a snapshot is uploaded', async (t) => {
+test('if the replica is empty, the primary uploads complete staged files again, and otherwise a snapshot', async (t) => {
+  await t.test(
+    'if the replica is empty and every staged file exists, the primary uploads the staged files again',
+    async (t) => {
+      const { txid, rejoined } = await restarted(t, ({ dir }) => rmSync(path.join(dir, 'replica'), { recursive: true }))
+      assert.deepEqual([txid, rejoined], [4, []])
+    },
+  )
+  await t.test('if the replica is empty and staged files are missing, the primary uploads a snapshot', async (t) => {
     const { txid, rejoined } = await restarted(t, ({ dir, meta }) => {
       rmSync(path.join(dir, 'replica'), { recursive: true })
       rmSync(path.join(meta, 'ltx', '0', files(path.join(meta, 'ltx', '0'))[0]!))
@@ -90,7 +93,7 @@ test('replica empty: staged files are uploaded again if complete, otherwise a sn
   })
 })
 
-test('replica ahead, as after restoring the database: snapshot after its newest TXID', async (t) => {
+test('if the replica is ahead of a restored database, a snapshot follows the newest TXID of the replica', async (t) => {
   const { txid, rejoined, faults } = await restarted(t, ({ meta, level0 }) => {
     rmSync(meta, { recursive: true })
     mkdirSync(meta)
@@ -99,7 +102,7 @@ test('replica ahead, as after restoring the database: snapshot after its newest 
   assert.deepEqual([txid, rejoined, faults], [4, ['the files in the replica were written before the state file'], []])
 })
 
-test('replica of another history: snapshot after its newest TXID', async (t) => {
+test('if the replica has another history, a snapshot follows the newest TXID of the replica', async (t) => {
   const other = await restarted(t, () => {})
   const { txid, rejoined, faults } = await restarted(t, ({ dir }) => {
     rmSync(path.join(dir, 'replica'), { recursive: true })
@@ -109,7 +112,7 @@ test('replica of another history: snapshot after its newest TXID', async (t) => 
   assert.deepEqual([txid, rejoined, faults], [4, ['the replica has files of another history'], []])
 })
 
-test('a file is missing in the middle: a snapshot in the replica bridges the gap', async (t) => {
+test('if a file in the middle of the replica is missing, a snapshot in the replica bridges the gap', async (t) => {
   const { txid, rejoined, url } = await restarted(t, ({ level0 }) => rmSync(path.join(level0, files(level0)[1]!)))
   assert.deepEqual([txid, rejoined], [4, ['files are missing in the replica']])
   const client = await openReplicaClient(url)
@@ -117,7 +120,7 @@ test('a file is missing in the middle: a snapshot in the replica bridges the gap
   await client.close()
 })
 
-test('restored, then replicated again to the same URL: new commits are in the replica', async (t) => {
+test('if a database is restored and then replicated to the same URL again, its new commits are in the replica', async (t) => {
   const { dir, url, file } = await restarted(t, () => {})
   const output = path.join(dir, 'elsewhere', 'app.db')
   const client = await openReplicaClient(url)

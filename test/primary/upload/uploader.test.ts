@@ -53,7 +53,7 @@ async function writtenBefore(t: TestContext, url: string): Promise<void> {
   other.close()
 }
 
-test('a file is not uploaded before its state was saved', async (t) => {
+test('the uploader does not upload a file before the state of its sync is saved', async (t) => {
   const { file, url, open, level0 } = await fixture(t)
   const { primary, uploader } = await open()
   const state = path.join(primary.meta, 'primary-state')
@@ -84,7 +84,7 @@ test('if the replica turns out to be ahead of staged commits, the upload is comp
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('no file is older than the newest in the replica, whichever primary wrote that', async (t) => {
+test('no new file is older than the newest file in the replica, whichever primary wrote the newest file', async (t) => {
   const { url, client, open, write } = await fixture(t)
   t.mock.timers.enable({ apis: ['Date'], now: 1_900_000_000_000 })
   await writtenBefore(t, url)
@@ -100,7 +100,7 @@ test('no file is older than the newest in the replica, whichever primary wrote t
   }
 })
 
-test('a very long fencing reason is saved in shortened form', async (t) => {
+test('the primary saves a very long fencing reason in shortened form', async (t) => {
   const { open } = await fixture(t)
   const { primary } = await open()
   await primary.sync()
@@ -122,7 +122,7 @@ function withoutStaging({ staging }: PrimaryDatabase): () => void {
   }
 }
 
-test('a repair that fails while the state folder cannot be read is made later, and no upload is stuck', async (t) => {
+test('a repair that fails while the state folder cannot be read is repeated later, and blocks no upload', async (t) => {
   const { file, url, client, open, write } = await fixture(t)
   const { primary, uploader } = await open()
   await primary.sync()

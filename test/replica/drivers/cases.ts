@@ -35,7 +35,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
   ]
 
   for (const { pageSize, url, file } of fixture.databases) {
-    test(`pages of ${pageSize} bytes: every query result equals that of the file (items 1, 14)`, async () => {
+    test(`pages of ${pageSize} bytes: every query result through the VFS equals that of the database file (items 1, 14)`, async () => {
       await using replica = await openReplica(url, { openTimeout: 1000 })
       const local = open(file, true)
       const remote = open(replica.uri, true)
@@ -55,7 +55,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('writes are refused, PRAGMAs answer (item 13)', async () => {
+  test('a connection to a replica refuses writes, and answers PRAGMAs (item 13)', async () => {
     await using replica = await openReplica(url)
     const remote = open(replica.uri, true)
     for (const sql of ['DELETE FROM a', 'CREATE TABLE x (y)', 'VACUUM', 'DROP TABLE a']) {
@@ -75,7 +75,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('temporary tables, sorts that spill and a small cache work (items 11, 12)', async () => {
+  test('temporary tables, sorts that spill to disk, and a small page cache of SQLite work on a replica (items 11, 12)', async () => {
     await using replica = await openReplica(url, { cacheSize: '1KiB' })
     const local = open(file, true)
     const remote = open(replica.uri, true)
@@ -94,7 +94,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     local.close()
   })
 
-  test('ATTACH works for a replica to a local database, a local database to a replica, and two replicas together (item 66)', async () => {
+  test('ATTACH works for a replica to a local database, for a local database to a replica, and for two replicas (item 66)', async () => {
     await using one = await openReplica(url)
     await using two = await openReplica(fixture.databases[1].url)
     const local = open(path.join(fixture.directory, `local-${process.pid}-${Math.random()}.db`))
@@ -118,7 +118,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('a transaction keeps its view, a new one sees new commits (items 2, 3)', async () => {
+  test('a transaction keeps its view, and a new transaction sees new commits (items 2, 3)', async () => {
     await using replica = await openReplica(fixture.live, { pollInterval: 20 })
     const reader = open(replica.uri, true)
     const other = open(replica.uri, true)
@@ -141,7 +141,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
 
   const one = (connection: Connection, sql: string) => connection.rows(sql)[0]?.[0]
 
-  test('the SQL functions: names, types and refused arguments (items 48, 49, 68)', async () => {
+  test('the SQL functions have the documented names and types, and refuse wrong arguments (items 48, 49, 68)', async () => {
     await using replica = await openReplica(fixture.live)
     const remote = open(replica.uri, true)
     const types = (call: string) => one(remote, `SELECT typeof(${call})`)
@@ -172,7 +172,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('the PRAGMAs return one named text column, also when they set a value; an impossible value is an error (items 13, 48, 49, 68)', async () => {
+  test('the PRAGMAs return one named text column, also when they set a value, and an impossible value is an error (items 13, 48, 49, 68)', async () => {
     await using replica = await openReplica(fixture.live)
     const remote = open(replica.uri, true)
     for (const name of ['txid', 'time', 'lag', 'stats', 'error', 'hydration_progress', 'hydration_file']) {
@@ -195,7 +195,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('the statistics are the same through the handle, the function and the PRAGMA', async () => {
+  test('the statistics are the same through the handle, the SQL function and the PRAGMA', async () => {
     await using replica = await openReplica(url, { cacheSize: '3MiB' })
     const remote = open(replica.uri, true)
     assert.deepEqual(remote.rows('SELECT count(*) FROM a'), [[fixture.rows]])
@@ -214,7 +214,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('the progress and the path of a local copy are reported (items 45, 47)', async () => {
+  test('the PRAGMAs report the progress and the path of a local copy (items 45, 47)', async () => {
     const copy = path.join(fixture.directory, `copy-${process.pid}.db`)
     await using replica = await openReplica(url, { hydrate: copy })
     const remote = open(replica.uri, true)
@@ -229,7 +229,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     for (const each of [remote, other]) each.close()
   })
 
-  test("an error has SQLite's code, and litestream_error() returns the reason", async () => {
+  test("an error of the driver has SQLite's code, and litestream_error() returns the reason", async () => {
     await using replica = await openReplica(fixture.damaged)
     const remote = open(replica.uri, true)
     assert.throws(() => remote.rows('SELECT sum(length(v)) FROM a'), /disk I\/O error/)
@@ -240,7 +240,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     assert.throws(() => open('file:app.db?vfs=litestream&replica_id=4711', true), /the replica of this URI is closed/)
   })
 
-  test("the driver's error names the parameter that is wrong, for a database to read and to write", () => {
+  test('the error of the driver names the wrong URI parameter, for a replica opened to read and to write', () => {
     for (const [parameters, message] of [
       ['cache_sise=1', /unknown replica parameter "cache_sise"\. Did you mean cache_size\?/],
       ['write_enabled=maybe', /write_enabled: "maybe" is not/],
@@ -257,7 +257,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     assert.throws(() => open(`file:app.db?replica_url=${encodeURIComponent(url)}`), /has no vfs=litestream/)
   })
 
-  test('ordinary databases beside a replica, also in WAL mode, are not affected (item 58)', async () => {
+  test('a replica does not affect ordinary databases beside it, also in WAL mode (item 58)', async () => {
     const plain = path.join(fixture.directory, `plain-${process.pid}.db`)
     const before = open(plain)
     before.exec('PRAGMA journal_mode=wal; CREATE TABLE x (y); INSERT INTO x VALUES (1)')
@@ -285,7 +285,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     for (const each of [remote, after, before]) each.close()
   })
 
-  test('an attached replica answers by its schema, travels in time, and can be detached (item 66)', async () => {
+  test('an attached replica answers PRAGMAs by its schema name, travels in time, and can be detached (item 66)', async () => {
     await using live = await openReplica(fixture.live)
     await using still = await openReplica(url)
     const local = open(':memory:')
@@ -307,7 +307,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     local.close()
   })
 
-  test('a replica is written: created, changed, rolled back, and read by a connection that was open before', async () => {
+  test('a connection creates a replica, changes it and rolls back, and connections that were open before read its commits', async () => {
     const written = pathToFileURL(path.join(fixture.directory, `written-${process.pid}`)).href
     await using replica = await openReplica(written, { write: true })
     const [writer, reader] = [open(replica.uri), open(replica.uri)]
@@ -326,7 +326,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     for (const each of [writer, reader]) each.close()
   })
 
-  test('32 connections, closed in any order, before and after their handle (item 9)', async () => {
+  test('32 connections can be closed in any order, before and after their handle (item 9)', async () => {
     const replica = await openReplica(url, { cacheSize: '5MiB' })
     const all = Array.from({ length: 32 }, () => open(replica.uri, true))
     for (const each of all) assert.deepEqual(each.rows('SELECT count(*) FROM a'), [[fixture.rows]])

@@ -17,7 +17,7 @@ async function expectRestored(t: TestContext, url: string, expected: readonly un
   assert.deepEqual((await restoredDatabase(t, url)).prepare(ROWS).raw().all(), expected)
 }
 
-test('Drizzle writes to a replica: inserts, upserts, transactions, rollbacks', async (t) => {
+test('Drizzle inserts, upserts, commits and rolls back in a replica', async (t) => {
   const { db: connection, replica, url } = await makeWritten(t)
   const users = sqliteTable('users', {
     id: integer('id').primaryKey(),
@@ -55,7 +55,7 @@ test('Drizzle writes to a replica: inserts, upserts, transactions, rollbacks', a
   await expectRestored(t, url, expected)
 })
 
-test('Kysely writes to a replica with a local buffer: inserts, upserts, transactions, rollbacks', async (t) => {
+test('Kysely inserts, upserts, commits and rolls back in a replica with a local buffer', async (t) => {
   const write = { durability: 'local', lease: false, syncInterval: '1h' } as const
   const { replica, url } = await makeWritten(t, { write })
   const connection = new Database(replica.uri)

@@ -79,7 +79,7 @@ test("a handle's properties and events are correct, and all of its resources are
   await closed.close()
 })
 
-test('a signal ends each wait for the store: openReplica, sync, at', async (t) => {
+test('a signal ends each wait of openReplica, sync and at for the store', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { pollInterval: '1h' })
@@ -105,7 +105,7 @@ test('a signal ends each wait for the store: openReplica, sync, at', async (t) =
   await until('it is asked again', async () => (await replica.refresh().catch(() => 0)) === 1)
 })
 
-test('getLoadablePath is sufficient for programs that load the extension by path', async (t) => {
+test('getLoadablePath() is sufficient for programs that load the extension by its path', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   assert.equal(path.basename(getLoadablePath()), 'litestream.node')
@@ -154,7 +154,7 @@ test('a handle and a plain URI with equal parameters share one replica, even if 
   await replica.close()
 })
 
-test('the documents describe every option and every parameter', () => {
+test('the documents describe every option of openReplica and every URI parameter', () => {
   const read = (...names: string[]) => readFileSync(path.join(packageRoot(), ...names), 'utf8')
   const documents = read('docs', 'replicas.md')
   const [, options] = /export interface ReplicaOptions \{([^}]*)\}/.exec(read('src', 'replica', 'options.ts'))!

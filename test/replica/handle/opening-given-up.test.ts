@@ -30,7 +30,7 @@ function watches(): number {
     .reduce((sum, count) => sum + count, 0)
 }
 
-test('a signal ends the wait of one opening; another opening of the same replica continues', async (t) => {
+test('a signal ends the wait of one opening, and another opening of the same replica continues', async (t) => {
   const { url, history } = await makeSource(t)
   const goesOn = openTestReplica(t, url, { openTimeout: 10_000 })
   const controller = new AbortController()
@@ -41,7 +41,7 @@ test('a signal ends the wait of one opening; another opening of the same replica
   assert.equal(value(connect(t, (await goesOn).uri), 'SELECT count(*) FROM t'), 1)
 })
 
-test('an opening cancelled while another replica is being closed does not start later', async (t) => {
+test('an opening that is cancelled while another replica is being closed does not start later', async (t) => {
   const first = await makeSource(t)
   const second = await makeSource(t)
   for (const { history } of [first, second]) await history.commit(TABLE)
@@ -62,7 +62,7 @@ test('an opening cancelled while another replica is being closed does not start 
   assert.equal(watches(), before)
 })
 
-test('a failed opening closes its connection to the store', async (t) => {
+test('a failed opening of a replica closes its connection to the store', async (t) => {
   const { url, history } = await makeSource(t, { url: natsUrl() })
   await history.commit(TABLE)
   const diskCache = path.join(temporaryDirectory(t), 'a-file')

@@ -35,7 +35,7 @@ const HYDRATE = `const db = open('file:app.db?vfs=litestream')
   while (file !== '' && value(db, 'PRAGMA litestream_hydration_progress') !== '100.0') await pause()
   console.log(file, value(db, 'SELECT count(v) FROM t'), value(db, 'PRAGMA litestream_hydration_progress'))`
 
-test('LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH together give a local copy; one alone does not (item 47)', async (t) => {
+test('LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH give a local copy only if both are set (item 47)', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
@@ -48,7 +48,7 @@ test('LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH together give a
   assert.equal(existsSync(copy), true)
 })
 
-test('a local copy without a path is a temporary file that ends with the replica, or is removed after a kill', async (t) => {
+test('a local copy without a path is a temporary file, which is removed when the replica closes, or after a kill of the process', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const temporary = path.join(directory, 'tmp')
@@ -74,7 +74,7 @@ test('a local copy without a path is a temporary file that ends with the replica
   assert.deepEqual(lines, ['2000 1', '0'])
 })
 
-test('LITESTREAM_LOG_FILE gets the events of replicas, without secrets; stdout gets none', async (t) => {
+test('LITESTREAM_LOG_FILE gets the events of replicas without secrets, and stdout gets no event', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const log = path.join(directory, 'replica.log')
@@ -103,7 +103,7 @@ test('LITESTREAM_LOG_FILE gets the events of replicas, without secrets; stdout g
   )
 })
 
-test('several replicas of one process, each with its own local copy, by URI (items 47, 66)', async (t) => {
+test('several replicas of one process, opened by URI, each have their own local copy (items 47, 66)', async (t) => {
   const one = await makeSource(t)
   const two = await makeSource(t)
   await one.history.commit(SEED)
@@ -126,7 +126,7 @@ test('several replicas of one process, each with its own local copy, by URI (ite
   assert.deepEqual(lines, [`${copy}1 2000`, `${copy}2 1500`, '2'])
 })
 
-test('temporary files of many connections do not collide, and none is left (items 11, 12, 40)', async (t) => {
+test('temporary files of many connections do not collide, and no temporary file is left (items 11, 12, 40)', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const temporary = path.join(directory, 'tmp')
@@ -153,7 +153,7 @@ test('temporary files of many connections do not collide, and none is left (item
   assert.deepEqual(readdirSync(temporary), [])
 })
 
-test('connections that are dropped and never closed are closed by garbage collection, under stress', async (t) => {
+test('garbage collection closes connections that the application drops without closing, also under stress', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const lines = await printed(

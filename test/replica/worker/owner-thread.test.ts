@@ -5,7 +5,7 @@ import { ReaderThread } from '../../support/reader-thread.js'
 import { makeSource } from '../../support/replica.js'
 import { until } from '../../support/until.js'
 
-test('the thread that started the replica worker ends: another thread starts a new one and reads continue', async (t) => {
+test('after the thread that started the replica worker ends, another thread starts a new worker and reads continue', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)

@@ -118,7 +118,7 @@ test('a reader continues after its permission was revoked and restored', async (
   child.process.stdin!.end()
 })
 
-test('a worker that exits while the replica is unavailable: the next worker takes over once it is available', async (t) => {
+test('if a worker exits while the replica is unavailable, the next worker takes over once the replica is available', async (t) => {
   const reader = await watched(t)
   const { source, replica, errors, count } = reader
   renameSync(source.files, `${source.files}-away`)

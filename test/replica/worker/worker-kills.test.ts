@@ -15,7 +15,7 @@ const START = `
   const turns = async (n) => { for (let i = 0; i < n; i++) await new Promise(setImmediate) }
 `
 
-test('the worker is terminated during its start: an opening fails or succeeds, and never hangs', async (t) => {
+test('if the worker is terminated during its start, an opening fails or succeeds, and never hangs', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (n); INSERT INTO t VALUES (7)')
   const script = `${START}
@@ -40,7 +40,7 @@ test('the worker is terminated during its start: an opening fails or succeeds, a
   assert.deepEqual([await child.ended, child.output()], [0, '7\n'], child.errors())
 })
 
-test('the worker is terminated inside native code, many times: no crash, and all reads are right', async (t) => {
+test('if the worker is terminated inside native code many times, the process does not crash, and all reads are right', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)

@@ -38,7 +38,7 @@ function readerThread(uri: string): Worker {
   return new Worker(source, { eval: true, workerData: { uri, src: new URL('../../../src', import.meta.url).href } })
 }
 
-test('the worker is killed: a transaction reads resident pages, and everything works after the restart', async (t) => {
+test('after the worker is killed, a transaction reads resident pages, and all operations work after the restart', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { cacheSize: 64 * 4096 })
@@ -62,7 +62,7 @@ test('the worker is killed: a transaction reads resident pages, and everything w
   assert.equal(value(held, 'SELECT sum(n) FROM t'), 9000)
 })
 
-test('the worker is killed while it fills a local copy, with a transaction that reads from it', async (t) => {
+test('a transaction that reads from a local copy keeps its view after the worker is killed during the filling of the copy', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db`, cacheSize: 64 * 4096 })
@@ -83,7 +83,7 @@ test('the worker is killed while it fills a local copy, with a transaction that 
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 3000)
 })
 
-test('many threads read one replica: one index, one cache', async (t) => {
+test('many threads that read one replica share one page index and one cache', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -111,7 +111,7 @@ test('many threads read one replica: one index, one cache', async (t) => {
   await Promise.all(threads.map((thread) => thread.terminate()))
 })
 
-test('a separate thread can open and read a replica', async (t) => {
+test('a worker thread of the application can open and read a replica', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   reader = readerThread(`file:x?vfs=litestream&replica_url=${encodeURIComponent(url)}`)
@@ -122,7 +122,7 @@ test('a separate thread can open and read a replica', async (t) => {
   await reader.terminate()
 })
 
-test('a poll that changes a page copies only the chunk of its page table entry', async (t) => {
+test('a poll that changes a page copies only the chunk with the page table entry of this page', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, a BLOB);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) INSERT INTO t SELECT i, zeroblob(3500) FROM n`)
@@ -140,7 +140,7 @@ test('a poll that changes a page copies only the chunk of its page table entry',
   db.exec('COMMIT')
 })
 
-test('no native object is left after everything is closed', async (t) => {
+test('no native object is left after all replicas and connections are closed', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const before = native.liveObjects()

@@ -110,7 +110,7 @@ test('xxHash32 gives the published check values', () => {
   assert.equal(native.xxh32(state, Buffer.from('abc')), 0x32d153ff)
 })
 
-test('LZ4 frames are decoded alone and in sequence, and damaged ones are refused', async () => {
+test('LZ4 frames are decoded alone and in sequence, and damaged LZ4 frames are refused', async () => {
   const data = Buffer.concat(Array.from({ length: 30_000 }, (_, i) => Buffer.from(`row ${i * 7} `)))
   const frame = lz4Frame(data)
   assert.ok(frame.length < data.length)
@@ -155,7 +155,7 @@ test('a snapshot and the WAL of several indexes are restored to the end and to a
   assert.equal((await restore(client, { output: `${output}2`, dryRun: true })).status, 'planned')
 })
 
-test('the newest snapshot of any generation is used; missing files are named', async (t) => {
+test('a restore of a 0.3 backup uses the newest snapshot of any generation, and names missing files', async (t) => {
   const { client, writer, output } = await fixture(t)
   writer.snapshot()
   writer.commit()
@@ -187,7 +187,7 @@ test('the newest snapshot of any generation is used; missing files are named', a
   assert.equal(rowsOf(output), writer.states.get(writer.time))
 })
 
-test('verify reads the files that a restore would read, and names the missing and the damaged ones', async (t) => {
+test('verify of a 0.3 backup reads the files that a restore would read, and names the missing and the damaged files', async (t) => {
   const { client, writer, output } = await fixture(t)
   writer.snapshot()
   const first = writer.commit()
@@ -242,7 +242,7 @@ function forgedWal(database: Uint8Array, pages: number): Buffer {
   return wal
 }
 
-test('verify and restore refuse a WAL that commits pages which do not exist, and an empty snapshot', async (t) => {
+test('verify and restore refuse a 0.3 WAL that commits missing pages, and an empty snapshot', async (t) => {
   const { client, writer, output } = await fixture(t)
   writer.snapshot()
   const segment = writer.commit()
@@ -269,7 +269,7 @@ test('verify and restore refuse a WAL that commits pages which do not exist, and
   await assert.rejects(restore(client, { output }), { code: 'LTX_CORRUPT', message: /do not make an SQLite database/ })
 })
 
-test('v3 and LTX backups at one URL: restore uses the format with the newest data, or the one that covers the timestamp', async (t) => {
+test('if a URL has 0.3 and LTX backups, restore uses the format with the newest data, or the format that covers the timestamp', async (t) => {
   const { dir, client, writer, output } = await fixture(t)
   writer.snapshot()
   writer.commit()

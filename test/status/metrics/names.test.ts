@@ -37,7 +37,7 @@ const OURS: typeof LITESTREAM = {
   litestream_compaction_duration_seconds: ['histogram', 'db', 'level'],
 }
 
-test("the metrics have Litestream's names and labels, and additional ones", async (t) => {
+test("the metrics have Litestream's names and labels, and additional metrics", async (t) => {
   const { db, file, http, stop } = await startDaemon(t)
   db.exec("INSERT INTO t (v) VALUES ('c')")
   const metrics = async () => (await fetch(`${http}/metrics`)).text()
@@ -70,7 +70,7 @@ test("the metrics have Litestream's names and labels, and additional ones", asyn
   await stop()
 })
 
-test('/healthz fails while the replica is behind', async (t) => {
+test('/healthz answers with a failure while a replica is behind its database', async (t) => {
   const { dir, db, daemon, http, stop } = await startDaemon(t, 'shutdown-sync-timeout: 0s')
   const health = async (query = '') => {
     const response = await fetch(`${http}/healthz${query}`)
@@ -93,7 +93,7 @@ test('/healthz fails while the replica is behind', async (t) => {
   assert.equal(await stop(), 1, daemon.stderr())
 })
 
-test('the server is read-only and serves only its own paths', async (t) => {
+test('the status server is read-only and serves only its own paths', async (t) => {
   const { http, file, stop } = await startDaemon(t)
   assert.equal((await fetch(`${http}/metrics`, { method: 'POST' })).status, 405)
   assert.equal((await fetch(`${http}/nothing`)).status, 404)

@@ -9,7 +9,7 @@ import { openReplicaClient } from '../../../src/storage/open.js'
 import { History } from '../../support/history.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 
-test('open replicas have metrics', async (t) => {
+test('the metrics contain every open replica', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const history = new History(path.join(dir, 'app.db'), await openReplicaClient(url), 4096)

@@ -171,7 +171,7 @@ azureTest('a missing container is named, and is not taken for an empty replica',
   await assert.rejects(restore(client, { output: '/nowhere/x.db' }), missing)
 })
 
-test('the error for a port without a server has the endpoint and no key', async (t) => {
+test('the error for a port without a server names the endpoint and shows no key', async (t) => {
   const url = `abs://${AZURE_ACCOUNT}:${encodeURIComponent(AZURE_KEY)}@con/app.db?endpoint=http%3A%2F%2F127.0.0.1%3A1`
   const location = parseReplicaUrl(url) as AbsLocation
   const client = openAbsClient(location, {}, { policy: { attempts: 2 } })

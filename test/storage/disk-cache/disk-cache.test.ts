@@ -28,7 +28,7 @@ function gets(client: { stats(): { GET: { requests: number } } }): number {
   return client.stats().GET.requests
 }
 
-test('cached blocks are not requested again, in this run or the next', async (t) => {
+test('the disk cache does not request cached blocks again, in this run or the next', async (t) => {
   const { body, file, open } = await setUp(t, 300_000)
   for (const run of [1, 2]) {
     const client = await open()
@@ -50,7 +50,7 @@ test('cached blocks are not requested again, in this run or the next', async (t)
   }
 })
 
-test('a missing range is one request, rounded to blocks', async (t) => {
+test('the disk cache reads a missing range with one request, rounded to blocks', async (t) => {
   const { body, file, open } = await setUp(t, 20 * BLOCK_SIZE)
   const before = await open()
   await before.read(file, { offset: 0, length: 2 * BLOCK_SIZE })
@@ -64,7 +64,7 @@ test('a missing range is one request, rounded to blocks', async (t) => {
   await client.close()
 })
 
-test('a damaged block is fetched again, and so is a read that must be fresh', async (t) => {
+test('the disk cache fetches a damaged block again, and fetches a read that must be fresh', async (t) => {
   const { body, file, cache, open } = await setUp(t, 100_000)
   const first = await open()
   await first.read(file, { offset: 0 })
@@ -84,7 +84,7 @@ test('a damaged block is fetched again, and so is a read that must be fresh', as
   await client.close()
 })
 
-test('a file of the same name from another history is a different file', async (t) => {
+test('the disk cache does not use a cached file of the same name from another history', async (t) => {
   const { store, file, open } = await setUp(t, 50_000)
   const client = await open()
   await client.read(file, { offset: 0 })
@@ -94,7 +94,7 @@ test('a file of the same name from another history is a different file', async (
   await client.close()
 })
 
-test('the directory stays within its limit', async (t) => {
+test('the directory of the disk cache stays within its size limit', async (t) => {
   const { store, cache, open } = await setUp(t, 1000)
   const limit = 40 * 2 ** 20
   const client = await open(limit)
@@ -132,7 +132,7 @@ test('a replica opened again with a disk cache reads its pages without a GET', a
   history.close()
 })
 
-test('a cache is private to its owner, and a link in it is not followed', async (t) => {
+test('the disk cache is private to its owner, and does not follow a link in its directory', async (t) => {
   const { body, file, cache, open } = await setUp(t, 30_000)
   const client = await open()
   await client.read(file, { offset: 0 })
@@ -166,7 +166,7 @@ for (const [what, change] of [
   ['truncated file by file', (cache: string) => eachFile(cache, (file) => truncate(file, 100))],
   ['overwritten in place', (cache: string) => eachFile(cache, (file) => writeFile(file, Buffer.alloc(90_000, 7)))],
 ] as const) {
-  test(`a cache that is ${what} while it is in use costs requests, never wrong bytes`, async (t) => {
+  test(`a disk cache that is ${what} while it is in use costs requests, but never gives wrong bytes`, async (t) => {
     const { store, body, file, cache, open } = await setUp(t, 90_000)
     const other = randomBytes(90_000)
     const later = await store.write({ level: 0, minTxid: 2, maxTxid: 2 }, other, { timestamp: 2000 })
@@ -193,7 +193,7 @@ async function eachFile(directory: string, change: (file: string) => Promise<voi
   for (const name of await readdir(directory)) await change(path.join(directory, name))
 }
 
-test('an evicted segment is closed: the limit holds for the disk space of a process that continues to run', {
+test('an evicted segment of the disk cache is closed, so that the limit holds for the disk space of a long-running process', {
   skip: process.platform !== 'linux',
 }, async (t) => {
   const { store, cache, open } = await setUp(t, 1000)

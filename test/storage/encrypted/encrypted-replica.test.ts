@@ -58,7 +58,7 @@ const fileOf = (folder: string, { level, minTxid, maxTxid }: LtxFileInfo) =>
 
 const failsToDecrypt = (error: unknown) => isLitestreamError(error, 'DECRYPTION_FAILED')
 
-test('an encrypted replica is restored, verified and read page by page, and age opens each of its files', async (t) => {
+test('an encrypted replica is restored, verified and read page by page, and the program age decrypts each of its files', async (t) => {
   const key = ageKey(t)
   const { folder, url, client, history } = await makeEncrypted(t, { identities: key.file })
   const { faults, restorable } = await verifyReplica(client)
@@ -82,7 +82,7 @@ test('an encrypted replica is restored, verified and read page by page, and age 
   assert.ok(!replica.uri.includes('AGE-SECRET'))
 })
 
-test('a damaged byte inside a page is found by a ranged read', async (t) => {
+test('a ranged read detects a damaged byte inside an encrypted page', async (t) => {
   const key = ageKey(t)
   const { folder, client } = await makeEncrypted(t, { identities: key.identity })
   const [snapshot] = (await listLevels(client))[9]!
@@ -105,7 +105,7 @@ test('a damaged byte inside a page is found by a ranged read', async (t) => {
   await assert.rejects(client.read(cut!, { suffix: 10 }), damaged)
 })
 
-test('a damaged encrypted file is avoided by a restore and by compaction, as an unencrypted one is', async (t) => {
+test('a restore and a compaction avoid a damaged encrypted file, as they avoid a damaged unencrypted file', async (t) => {
   const key = ageKey(t)
   const { folder, client, history } = await makeEncrypted(t, { identities: key.file })
   const damage = (file: LtxFileInfo) => {
@@ -125,7 +125,7 @@ test('a damaged encrypted file is avoided by a restore and by compaction, as an 
   assert.deepEqual(skipped, ['LTX_CORRUPT'])
 })
 
-test('a wrong identity, a missing identity and an unencrypted file are errors that name the setting', async (t) => {
+test('a wrong identity, a missing identity and an unencrypted file are errors that name the encryption setting', async (t) => {
   const [key, other] = [ageKey(t), ageKey(t)]
   const { url, client } = await makeEncrypted(t, { identities: key.identity })
   const info = (await listLevels(client))[0]![0]!
@@ -150,7 +150,7 @@ test('a wrong identity, a missing identity and an unencrypted file are errors th
   await assert.rejects(verifyReplica(asEncrypted), isPlain)
 })
 
-test('keys are rotated for new files; old files need the old identity, and several recipients can read', async (t) => {
+test('after a change of keys, new files use the new key, old files need the old identity, and several recipients can read a file', async (t) => {
   const [old, next] = [ageKey(t), ageKey(t)]
   const { url, history, client } = await makeEncrypted(t, { identities: old.identity })
   const rotated = await open(t, url, {
@@ -166,7 +166,7 @@ test('keys are rotated for new files; old files need the old identity, and sever
   assert.equal((await client.read(levels[1]![0]!, { offset: 0, length: 4 })).data.length, 4)
 })
 
-test('an identity file with a passphrase is opened with it, and a misspelled key is never shown', async (t) => {
+test('an identity file with a passphrase is opened with its passphrase, and an error never shows a misspelled key', async (t) => {
   const key = ageKey(t)
   const { Encrypter } = await import('age-encryption')
   const encrypter = new Encrypter()
@@ -188,7 +188,7 @@ test('an identity file with a passphrase is opened with it, and a misspelled key
   )
 })
 
-test('the command line and litestream.yml encrypt: replicate, restore, and a mirror that decrypts', async (t) => {
+test('the command line and litestream.yml enable encryption for replicate, restore, and a mirror that decrypts', async (t) => {
   const key = ageKey(t)
   const dir = temporaryDirectory(t)
   const db = new Database(path.join(dir, 'app.db'))

@@ -44,7 +44,7 @@ test('the mtime of a file is exactly its timestamp in nanoseconds, for any milli
   }
 })
 
-test('a replica at another interpretation of the URL is reported, and no second one is created', async (t) => {
+test('a file URL whose other decoding names an existing replica is reported, and no second replica is created', async (t) => {
   const directory = temporaryDirectory(t)
   const [decoded, written] = [path.join(directory, 'a b'), path.join(directory, 'a%20b')]
   mkdirSync(path.join(decoded, 'ltx'), { recursive: true })
@@ -61,7 +61,7 @@ test('a replica at another interpretation of the URL is reported, and no second 
   await assert.rejects(openReplicaClient(`file://${directory}/c d`), { code: 'INVALID_URL', message: /c%20d$/ })
 })
 
-test('new files get the owner of the database, new folders that of its folder', async (t) => {
+test('new files get the owner of the database, and new folders get the owner of the folder of the database', async (t) => {
   const directory = temporaryDirectory(t)
   const database = path.join(directory, 'home', 'app.db')
   mkdirSync(path.dirname(database))
@@ -75,7 +75,7 @@ test('new files get the owner of the database, new folders that of its folder', 
   assert.equal(statSync(path.join(root, 'ltx')).mode & 0o777, 0o750)
 })
 
-test('a writer that dies leaves no visible file, and the next one removes its temporary files', async (t) => {
+test('a writer that dies leaves no visible file, and the next writer removes its temporary files', async (t) => {
   const root = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${root}`)
   async function* failing() {
@@ -95,7 +95,7 @@ test('a writer that dies leaves no visible file, and the next one removes its te
   assert.ok(!existsSync(abandoned))
 })
 
-test('a file instead of a directory, and an unreadable directory, are errors and not an empty replica', async (t) => {
+test('a file in place of a replica directory, and an unreadable directory, are errors and not an empty replica', async (t) => {
   const root = temporaryDirectory(t)
   writeFileSync(path.join(root, 'file'), '')
   await assert.rejects(openReplicaClient(`file://${root}/file`), (error) => isLitestreamError(error, 'STORAGE_FAILED'))
@@ -107,7 +107,7 @@ test('a file instead of a directory, and an unreadable directory, are errors and
   await assert.rejects(collect(client.list(0)), (error) => isLitestreamError(error, 'STORAGE_FAILED'))
 })
 
-test('a watch reports new files, also before the directory exists and after it was removed', async (t) => {
+test('a watch of a folder reports new files, also before the folder exists and after the folder was removed', async (t) => {
   const root = path.join(temporaryDirectory(t), 'replica')
   const client = await openReplicaClient(`file://${root}`)
   let changes = 0
@@ -120,7 +120,7 @@ test('a watch reports new files, also before the directory exists and after it w
   await client.close()
 })
 
-test('an identical local file is linked instead of read; any other is copied', async (t) => {
+test('an upload of an unchanged local file creates a link instead of reading the file, and any other upload copies the bytes', async (t) => {
   const directory = temporaryDirectory(t)
   const root = path.join(directory, 'replica')
   const local = path.join(directory, 'staged')
@@ -156,7 +156,7 @@ test('an identical local file is linked instead of read; any other is copied', a
   assert.deepEqual(readFileSync(local), Buffer.from(body))
 })
 
-test('a long file is flushed while it is written, and is complete', async (t) => {
+test('a long file is flushed to the disk while it is written, and is complete', async (t) => {
   const root = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${root}`)
   const chunk = new Uint8Array(1024 * 1024)
@@ -170,7 +170,7 @@ test('a long file is flushed while it is written, and is complete', async (t) =>
   for (let i = 0; i < 20; i++) assert.equal(data[i * chunk.length + 17], i)
 })
 
-test('of several simultaneous changes of one object exactly one succeeds', async (t) => {
+test('exactly one of several simultaneous changes of one object succeeds', async (t) => {
   const root = temporaryDirectory(t)
   const clients = await Promise.all(Array.from({ length: 4 }, () => openReplicaClient(`file://${root}`)))
   const data = (text: string) => new TextEncoder().encode(text)

@@ -32,7 +32,7 @@ test('a lease is renewed, released and taken after a foreign file with the numbe
   assert.deepEqual(readdirSync(root), [`${NAME}.10000000003`])
 })
 
-test('directories and links with the names of versions are skipped, and stay', async (t) => {
+test('directories and links with the names of lock file versions are skipped, and are not deleted', async (t) => {
   const { root, client } = await openFolder(t)
   let tag = await client.putObject(NAME, bytes('1'), null)
   mkdirSync(path.join(root, `${NAME}.0000000002`))
@@ -49,7 +49,7 @@ test('directories and links with the names of versions are skipped, and stay', a
   assert.ok(existsSync(path.join(root, `${NAME}.9999999999`)))
 })
 
-test('a number above 2^53 is ignored, and the highest one is an error with a hint', async (t) => {
+test('a lock file number above 2^53 is ignored, and the highest possible number is an error with a hint', async (t) => {
   const { root, client } = await openFolder(t)
   const ignored = ['99999999999999999999', '00000000000000000009', 'x', '12345']
   for (const number of ignored) writeFileSync(path.join(root, `${NAME}.${number}`), 'foreign')

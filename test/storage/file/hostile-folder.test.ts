@@ -55,7 +55,7 @@ test('among thousands of foreign names, only files with the name of an LTX file 
   }
 })
 
-test('a listing of many foreign names ends with its signal', async (t) => {
+test('a listing of a folder with many foreign names ends with its signal', async (t) => {
   const { client, level } = await replica(t)
   for (let i = 0; i < 3000; i++) writeFileSync(path.join(level, `${i}.ltx`), '')
   const controller = new AbortController()
@@ -64,7 +64,7 @@ test('a listing of many foreign names ends with its signal', async (t) => {
   await assert.rejects(listing, { code: 'ABORTED' })
 })
 
-test("a FIFO in place of the lock or of a generation's file is refused or skipped", async (t) => {
+test("a FIFO in place of the lock file is refused, and a FIFO in place of a generation's file is skipped", async (t) => {
   const { root, client } = await replica(t)
   execFileSync('mkfifo', [path.join(root, 'lock.json.0000000001')])
   await assert.rejects(client.getObject('lock.json'), refused)
@@ -78,7 +78,7 @@ test("a FIFO in place of the lock or of a generation's file is refused or skippe
   )
 })
 
-test('loops of symbolic links and foreign directories among the generations of 0.3 are not followed', async (t) => {
+test('loops of symbolic links and foreign directories among the generations of Litestream 0.3 are not followed', async (t) => {
   const { root, client } = await replica(t)
   const generations = path.join(root, 'generations')
   const snapshots = path.join(generations, '0123456789abcdef/snapshots')

@@ -13,7 +13,9 @@ import { temporaryDirectory } from '../../support/temporary-directory.js'
 
 const FILE = { level: 0, minTxid: 1, maxTxid: 1 }
 
-test('on a disk that hangs, opening a folder ends with its signal or its deadline', { timeout: 60_000 }, async (t) => {
+test('on a disk that hangs, the opening of a folder replica ends with its signal or its deadline', {
+  timeout: 60_000,
+}, async (t) => {
   const url = pathToFileURL(temporaryDirectory(t)).href
   // Loads the module, which would need the disk.
   await (await openReplicaClient(url)).close()

@@ -25,7 +25,7 @@ function collectWatchers(t: TestContext): FSWatcher[] {
   return watchers
 }
 
-test('the next check replaces a failed watcher, not its error handler', async (t) => {
+test('a failed directory watcher is replaced by the next check, not by its error handler', async (t) => {
   const directory = temporaryDirectory(t)
   const watchers = collectWatchers(t)
   let changes = 0
@@ -50,7 +50,7 @@ test('the next check replaces a failed watcher, not its error handler', async (t
   await until('the new file is reported', () => changes === 4)
 })
 
-test('while the directory does not exist, other entries of its ancestor cause no work', async (t) => {
+test('while a watched directory does not exist, other entries of its parent directory cause no work', async (t) => {
   const root = temporaryDirectory(t)
   const watchers = collectWatchers(t)
   let changes = 0

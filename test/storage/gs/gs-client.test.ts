@@ -52,13 +52,13 @@ const lostAnswer = (response: ServerResponse, carryOut: () => void) => {
   response.destroy()
 }
 
-test('a database is replicated to the emulator of Google, read through the VFS and restored', async (t) => {
+test('a database is replicated to the emulator of Google Cloud Storage, read through the VFS and restored', async (t) => {
   if (gcsMissing !== undefined) return notRun(t, 'fake-gcs-server', gcsMissing)
   useEmulator(t)
   await roundTrip(t, `gs://${await newBucket()}/app.db`)
 })
 
-test('a writer killed in the middle of an upload leaves no object, and the name is free', async (t) => {
+test('a writer that is killed in the middle of an upload leaves no object, and another writer can use the name', async (t) => {
   if (gcsMissing !== undefined) return notRun(t, 'fake-gcs-server', gcsMissing)
   useEmulator(t)
   const url = `gs://${await newBucket()}/app.db`
@@ -112,7 +112,7 @@ test('credentials of workload identity are obtained once, sent with each request
   })
 })
 
-test('the error of a refused token, or of a token server, says by how much the clock of this machine is wrong', async (t) => {
+test('the error for a refused token, and for a failing token server, says by how much the clock of this machine is wrong', async (t) => {
   for (const [kind, status] of [
     ['TOKEN', 400],
     ['LIST', 401],
@@ -134,7 +134,7 @@ test('the error of a refused token, or of a token server, says by how much the c
   }
 })
 
-test('a missing or invalid credentials file is ACCESS_DENIED, with the setting', async (t) => {
+test('a missing or invalid credentials file is ACCESS_DENIED, and the error names the setting', async (t) => {
   const { store } = await strict(t)
   for (const content of [undefined, 'no JSON', '{"type":"service_account"}']) {
     credentialsFor(t, store, content)
@@ -150,7 +150,7 @@ test('a missing or invalid credentials file is ACCESS_DENIED, with the setting',
   assert.deepEqual(kinds(store), [])
 })
 
-test('a small object changes only for a caller with its current generation', async (t) => {
+test('a small object is changed only by a caller that sends its current generation', async (t) => {
   const { store, client } = await strict(t)
   const bytes = (text: string) => new TextEncoder().encode(text)
   const lost = (error: unknown) => isLitestreamError(error, 'PRECONDITION_FAILED')
@@ -169,7 +169,7 @@ test('a small object changes only for a caller with its current generation', asy
   assert.equal(store.objects.size, 1)
 })
 
-test('a listing begins at the requested TXID, and requests pages on demand', async (t) => {
+test('a listing begins at the requested TXID, and requests further listing pages on demand', async (t) => {
   const { store, client } = await strict(t, {}, 4)
   for (let txid = 1; txid <= 10; txid++) await client.write(file(txid), testBytes(10), { timestamp: 5_000 })
   const { 'litestream-upload': upload, ...metadata } = store.objects.get(KEY)!.metadata as Record<string, string>
@@ -187,7 +187,7 @@ test('a listing begins at the requested TXID, and requests pages on demand', asy
   assert.equal(client.stats().LIST.requests, 3)
 })
 
-test('a write whose response was lost is recognized as its own; a write of another client is not', async (t) => {
+test('a client recognizes its own write whose response was lost, and does not take a write of another client for its own', async (t) => {
   for (const size of [1000, 9 * MiB]) {
     const { store, client } = await strict(t)
     const last = size > 8 * MiB ? 'PIECE' : 'MULTIPART'
@@ -203,7 +203,7 @@ test('a write whose response was lost is recognized as its own; a write of anoth
   }
 })
 
-test('an interrupted piece continues where the store reports', async (t) => {
+test('an interrupted piece of an upload continues at the offset that the store reports', async (t) => {
   const { store, client } = await strict(t)
   const bytes = testBytes(20 * MiB)
   let pieces = 0
@@ -223,7 +223,7 @@ test('an interrupted piece continues where the store reports', async (t) => {
   assert.equal(third.headers['content-range'], `bytes ${9 * MiB}-${16 * MiB - 1}/*`)
 })
 
-test('an upload that fails or is cancelled ends its session', async (t) => {
+test('an upload that fails or is cancelled ends its upload session', async (t) => {
   const { store, client } = await strict(t, { attempts: 2 })
   async function* broken() {
     yield* inPieces(testBytes(17 * MiB), MiB)
@@ -243,7 +243,7 @@ test('an upload that fails or is cancelled ends its session', async (t) => {
   assert.equal(kinds(store).filter((kind) => kind === 'ABANDON').length, 2)
 })
 
-test('an interrupted body continues in the same generation, and fails if the object was replaced', async (t) => {
+test('an interrupted download continues in the same generation, and fails if the object was replaced', async (t) => {
   const { store, client } = await strict(t)
   const bytes = testBytes(3 * MiB)
   await client.write(file(1), bytes, { timestamp: 1 })
@@ -268,7 +268,7 @@ test('an interrupted body continues in the same generation, and fails if the obj
   await assert.rejects(concatenated(client.stream(file(1))), (error) => isLitestreamError(error, 'NOT_FOUND'))
 })
 
-test('temporary faults are retried; other faults and pages of proxies are not taken for responses', async (t) => {
+test('temporary faults are retried, and other faults and pages of proxies are not taken for responses of the store', async (t) => {
   const { store, client } = await strict(t, { attempts: 3, firstByteTimeout: 2_000 })
   await client.write(file(1), testBytes(10), { timestamp: 1 })
   const respond = (status: number, body: string, headers: Record<string, string> = {}) => {

@@ -69,7 +69,7 @@ function check(error: LitestreamError, code: ErrorCode, message: RegExp, hint: R
   assert.match(error.hint, hint)
 }
 
-test('http goes through the proxy as it was signed, https through a tunnel; NO_PROXY exempts hosts', async (t) => {
+test('an http request goes through the proxy unchanged, an https request goes through a tunnel, and NO_PROXY exempts hosts', async (t) => {
   const [plain, secure, proxy] = await Promise.all([loopbackS3(t), tlsStore(t), proxyDaemon(t)])
   process.env.HTTP_PROXY = `http://${proxy.host}`
   process.env.https_proxy = proxy.host
@@ -89,7 +89,7 @@ test('http goes through the proxy as it was signed, https through a tunnel; NO_P
   assert.equal(proxy.requests().length, after)
 })
 
-test('the error for a refusing, authenticating or unreachable proxy names the proxy and the variable', async (t) => {
+test('the error for a proxy that refuses, requires a login or is unreachable names the proxy and the variable', async (t) => {
   const [secure, plain, proxy] = await Promise.all([
     tlsStore(t),
     loopbackS3(t),
@@ -114,7 +114,7 @@ test('the error for a refusing, authenticating or unreachable proxy names the pr
   }
 })
 
-test('authorities come from ca-file, AWS_CA_BUNDLE or SSL_CERT_FILE; skip-verify accepts any certificate', async (t) => {
+test('certificate authorities come from ca-file, AWS_CA_BUNDLE or SSL_CERT_FILE, and skip-verify accepts any certificate', async (t) => {
   const store = await tlsStore(t)
   const { ca, clientCert } = store.certificates
   await use(`${store.url()}&skipVerify=yes`)
@@ -142,7 +142,7 @@ test('authorities come from ca-file, AWS_CA_BUNDLE or SSL_CERT_FILE; skip-verify
   check(await failure(t, other), 'UNAVAILABLE', /localtest/, /host/)
 })
 
-test('the error for an unusable authority file names the file', async (t) => {
+test('the error for an unusable certificate authority file names the file', async (t) => {
   const store = await tlsStore(t)
   const empty = `${temporaryDirectory(t)}/empty.pem`
   writeFileSync(empty, 'nothing')
@@ -162,7 +162,7 @@ test('the error for an unusable authority file names the file', async (t) => {
   }
 })
 
-test('a GET for its status uses proxy and authorities, and follows redirections', async (t) => {
+test('a GET that needs only the status uses the proxy and the certificate authorities, and follows redirections', async (t) => {
   const certificates = makeCertificates(temporaryDirectory(t))
   const key = readFileSync(certificates.serverKey)
   const cert = readFileSync(certificates.serverCert)

@@ -8,7 +8,7 @@ const PROXY = 'http://proxy:3128'
 const proxied = (url: string, exempt: string, env: NodeJS.ProcessEnv = { HTTP_PROXY: PROXY, HTTPS_PROXY: PROXY }) =>
   proxyFor(new URL(url), { ...env, NO_PROXY: exempt }) !== undefined
 
-test('the variable of the scheme names the proxy; its lower-case name takes precedence', () => {
+test('the environment variable of the URL scheme names the proxy, and its lower-case name takes precedence', () => {
   const shown = (url: string, env: NodeJS.ProcessEnv) => proxyFor(new URL(url), env)?.shown
   assert.equal(shown('https://store', { HTTPS_PROXY: PROXY }), 'http://proxy:3128 (HTTPS_PROXY)')
   assert.equal(shown('http://store', { HTTPS_PROXY: PROXY }), undefined)
@@ -19,7 +19,7 @@ test('the variable of the scheme names the proxy; its lower-case name takes prec
   assert.equal(shown('http://127.0.0.1', { http_proxy: 'https://proxy' }), 'https://proxy (http_proxy)')
 })
 
-test('NO_PROXY takes hosts, domains, addresses, networks and ports', () => {
+test('NO_PROXY accepts hosts, domains, addresses, networks and ports', () => {
   const rows: readonly (readonly [string, string, boolean])[] = [
     ['http://store.example.com', '', true],
     ['http://store.example.com', '*', false],
@@ -50,7 +50,7 @@ test('NO_PROXY takes hosts, domains, addresses, networks and ports', () => {
   assert.equal(proxyFor(new URL('http://a.b'), { http_proxy: PROXY, no_proxy: 'b', NO_PROXY: 'x' }), undefined)
 })
 
-test('an invalid proxy variable is an error that does not show its password', () => {
+test('an invalid proxy variable is an error that does not show the password in the variable', () => {
   for (const value of [
     'socks5://proxy:1080',
     'http://user:pass%word-1@proxy',

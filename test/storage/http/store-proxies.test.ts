@@ -55,7 +55,7 @@ async function use(t: TestContext, url: string): Promise<void> {
   assert.equal((await client.read(file(1), { offset: 0, length: 5000 })).fileSize, 5000)
 }
 
-test('gs: HTTP_PROXY is heeded', async (t) => {
+test('gs: the client sends its requests through the proxy in HTTP_PROXY', async (t) => {
   const store = await loopbackGcs(t)
   process.env.STORAGE_EMULATOR_HOST = store.endpoint
   t.after(() => {
@@ -66,7 +66,7 @@ test('gs: HTTP_PROXY is heeded', async (t) => {
   assert.deepEqual([...new Set(seen)], [new URL(store.endpoint).host])
 })
 
-test('abs: HTTP_PROXY is heeded', async (t) => {
+test('abs: the client sends its requests through the proxy in HTTP_PROXY', async (t) => {
   if (azureMissing !== undefined) return notRun(t, 'Azurite', azureMissing)
   const url = azureUrl(await newContainer(t))
   const seen = await useProxy(t)

@@ -47,7 +47,7 @@ async function refused(code: ErrorCode, url: string, nats: NatsSettings = {}, se
   })
 }
 
-test('a user and password from the URL or the settings are accepted', async (t) => {
+test('the NATS client accepts a user and password from the URL or the settings', async (t) => {
   const { address } = await server(t, `authorization { user: app, password: "${SECRET}" }`)
   await works(`nats://app:${SECRET}@${address}/a`)
   await works(`nats://${address}/b`, { username: 'app', password: SECRET })
@@ -57,14 +57,14 @@ test('a user and password from the URL or the settings are accepted', async (t) 
   await refused('ACCESS_DENIED', `nats://${address}/a`)
 })
 
-test('a token is accepted', async (t) => {
+test('the NATS client accepts a token', async (t) => {
   const { address } = await server(t, `authorization { token: "${SECRET}" }`)
   await works(`nats://${SECRET}@${address}/a`)
   await works(`nats://${address}/a`, { token: SECRET })
   await refused('ACCESS_DENIED', `nats://${address}/a`, { token: 'wrong-sesame' })
 })
 
-test('an NKey is accepted', async (t) => {
+test('the NATS client accepts an NKey', async (t) => {
   const user = nkeys.createUser()
   const seed = new TextDecoder().decode(user.getSeed())
   const { address } = await server(t, `authorization { users: [{ nkey: ${user.getPublicKey()} }] }`)
@@ -77,7 +77,7 @@ test('an NKey is accepted', async (t) => {
   await refused('CONFIG_INVALID', `nats://${address}/a`, { nkey: user.getPublicKey() })
 })
 
-test('a JWT with its seed, and a credentials file, are accepted', async (t) => {
+test('the NATS client accepts a JWT with its seed, and a credentials file', async (t) => {
   const accounts = makeAccounts()
   const { address } = await server(t, accounts.config)
   const creds = path.join(temporaryDirectory(t), 'app.creds')
@@ -93,7 +93,7 @@ test('a JWT with its seed, and a credentials file, are accepted', async (t) => {
   await refused('CONFIG_INVALID', `nats://${address}/a`, { creds })
 })
 
-test('TLS works with a private authority and a client certificate', async (t) => {
+test('the NATS client uses TLS with a private certificate authority and a client certificate', async (t) => {
   const files = makeCertificates(temporaryDirectory(t))
   const tls = `cert_file: "${files.serverCert}", key_file: "${files.serverKey}", ca_file: "${files.ca}"`
   const { address } = await server(t, `tls { ${tls}, verify: true }`)
@@ -119,7 +119,7 @@ test('a user with read-only permissions gets ACCESS_DENIED on a write', async (t
   )
 })
 
-test('a server without JetStream, a server that is not NATS, and no server are reported', async (t) => {
+test('a NATS server without JetStream, and a port without a server, are reported as errors', async (t) => {
   const { address } = await server(t, 'no_auth_user: plain\naccounts { A { users: [{ user: plain, password: p }] } }')
   await assert.rejects(works(`nats://${address}/a`, { timeout: 1000 }), (error) =>
     isLitestreamError(error, 'ACCESS_DENIED'),

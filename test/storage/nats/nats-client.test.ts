@@ -34,7 +34,7 @@ function bytes(size: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, i) => (i * 31 + (i >>> 8)) & 0xff)
 }
 
-test('our objects are readable by the official client, and vice versa', async (t) => {
+test('the official NATS client reads the objects of litestream-ts, and litestream-ts reads the objects of the official client', async (t) => {
   const bucket = `test-${randomUUID()}`
   const client = await open(t, natsUrl('', bucket))
   const { store } = await official(t, bucket)
@@ -67,7 +67,7 @@ test('our objects are readable by the official client, and vice versa', async (t
   assert.equal((await store.info('ltx/1/0000000000000001-0000000000000002.ltx'))?.deleted, true)
 })
 
-test('clients that create one bucket at the same moment all succeed', async (t) => {
+test('clients that create one NATS bucket at the same moment all succeed', async (t) => {
   for (let round = 0; round < 5; round++) {
     const url = natsUrl()
     const clients = await Promise.all(Array.from({ length: 8 }, () => open(t, url)))
@@ -76,7 +76,7 @@ test('clients that create one bucket at the same moment all succeed', async (t) 
   }
 })
 
-test('server and bucket come from the URL or the settings, in every combination', async (t) => {
+test('the NATS server and bucket come from the URL or the settings, in every combination', async (t) => {
   const server = natsServerUrl()
   const bucket = `test-${randomUUID()}`
   const first = await open(t, `${server}/${bucket}?createBucket=true`)
@@ -132,7 +132,7 @@ test('a ranged read fetches only the chunks that cover it, also of files written
   }
 })
 
-test('a lost race, a broken source, an overwrite and a deletion leave no chunks behind', async (t) => {
+test('a lost race, a failed source, an overwrite and a deletion leave no chunks behind', async (t) => {
   const bucket = `test-${randomUUID()}`
   const client = await open(t, natsUrl('', bucket))
   const { jsm } = await official(t, bucket)
@@ -176,7 +176,7 @@ test('after a bucket was deleted and created again, a client sees only the objec
   )
 })
 
-test('old chunks of dead writers are removed, and no others', async (t) => {
+test('old chunks of dead writers are removed, and other chunks are kept', async (t) => {
   const bucket = `test-${randomUUID()}`
   const url = natsUrl('', bucket)
   const client = await open(t, url)

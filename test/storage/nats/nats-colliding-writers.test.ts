@@ -76,7 +76,7 @@ test('a deletion that loses against other writers every time ends with an error,
   assert.equal((await other.read(FILE, { offset: 0 })).fileSize, body.length)
 })
 
-test('a write that loses a few times succeeds', async (t) => {
+test('a write that loses only a few times against other writers succeeds', async (t) => {
   const { other, metas, writer, puts } = await openWriter(t)
   await other.write(FILE, body, { timestamp: 1 })
   metas.overtake = async () => {

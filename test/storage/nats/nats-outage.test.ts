@@ -18,7 +18,7 @@ function piece(i: number): Uint8Array {
   return new Uint8Array(PIECE).fill(i + 1)
 }
 
-test('a server is killed during a write and a read: both continue automatically when it is back', async (t) => {
+test('a write and a read during which the NATS server is killed continue automatically when the server is back', async (t) => {
   const server = await startNats()
   cleanUp(t, server.stop)
   const client = await openReplicaClient(`${server.url}/app`, { nats: SETTINGS })
@@ -54,7 +54,7 @@ test('a server is killed during a write and a read: both continue automatically 
   assert.equal((await collect(other.list(0))).length, 1)
 })
 
-test('end to end: a replica that never polls sees a commit, before and after an outage', async (t) => {
+test('a NATS replica that never polls sees a commit, before and after an outage', async (t) => {
   const server = await startNats()
   cleanUp(t, server.stop)
   const url = `${server.url}/app/shop.db`

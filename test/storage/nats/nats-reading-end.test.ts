@@ -16,17 +16,17 @@ function reading(expected: number | undefined, ...said: (readonly [number, numbe
 const COMPLETE = { reached: true, complete: true }
 const IN_DOUBT = { reached: true, complete: false }
 
-test('a read is complete when the consumer starts with nothing pending, or when every pending message was delivered', () => {
+test('a NATS read is complete when its consumer starts with nothing pending, or when every pending message was delivered', () => {
   assert.deepEqual(reading(0), COMPLETE)
   assert.equal(reading(2, [3, 1]).reached, false)
   assert.deepEqual(reading(2, [3, 1], [7, 0]), COMPLETE, 'other subjects may have the sequences behind')
 })
 
-test('messages that arrive before the response that created the consumer do not end the read', () => {
+test('messages that arrive before the response that created the consumer do not end a NATS read', () => {
   assert.equal(reading(undefined, [3, 0]).reached, false)
 })
 
-test('omitted or replaced messages make a read incomplete; later messages are not waited for', () => {
+test('omitted or replaced messages make a NATS read incomplete, and the read does not wait for later messages', () => {
   assert.deepEqual(reading(2, [3, 8], [10, 7]), COMPLETE)
   assert.deepEqual(reading(1, [3, 8], [12, 7]), COMPLETE)
   assert.deepEqual(reading(2, [3, 8], [12, 7]), IN_DOUBT)
@@ -34,7 +34,7 @@ test('omitted or replaced messages make a read incomplete; later messages are no
   assert.deepEqual(reading(3, [3, 0], [4, 0], [9, 0]), COMPLETE)
 })
 
-test('two heartbeats without a message between them end a read, incompletely if messages are outstanding', () => {
+test('two heartbeats without a message between them end a NATS read, incompletely if messages are outstanding', () => {
   assert.equal(reading(4, [3, 3], { sent: 1 }).reached, false)
   assert.equal(reading(4, [3, 3], { sent: 1 }, { sent: 2 }).reached, false)
   assert.equal(reading(4, [3, 3], { sent: 1 }, [4, 2], { sent: 2 }).reached, false)

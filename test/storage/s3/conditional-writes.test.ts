@@ -52,7 +52,7 @@ async function clientOf(t: TestContext, store: LoopbackS3, parameters = ''): Pro
   return client
 }
 
-test('without conditional writes, a name is checked before and after it is written, and the reason is reported', async (t) => {
+test('on a store without conditional writes, the client checks a name before and after it writes the object, and reports the reason', async (t) => {
   for (const [name, behaviour, reason] of STORES) {
     const store = await loopbackS3(t, behaviour)
     const client = await clientOf(t, store)
@@ -83,7 +83,7 @@ test('without conditional writes, a name is checked before and after it is writt
   }
 })
 
-test('a writer whose file was overwritten between its requests finds that out', async (t) => {
+test('a writer whose file was overwritten between its requests detects the overwrite', async (t) => {
   const store = await loopbackS3(t, STORES[3]![1])
   const client = await clientOf(t, store, '&conditional-writes=never')
   const ignores = STORES[3]![1]
@@ -96,7 +96,7 @@ test('a writer whose file was overwritten between its requests finds that out', 
   await assert.rejects(client.write(file(1), randomBytes(100), { timestamp: 1, createOnly: true }), taken)
 })
 
-test('a lease is refused where a store lacks conditional writes, with the reason', async (t) => {
+test('on a store without conditional writes, a lease is refused with the reason', async (t) => {
   for (const [name, behaviour, reason] of STORES) {
     const store = await loopbackS3(t, behaviour)
     const client = await clientOf(t, store)
@@ -116,14 +116,14 @@ test('a lease is refused where a store lacks conditional writes, with the reason
   }
 })
 
-test('close() waits for the deletion of the probe, at most until its deadline', async (t) => {
+test('close() waits for the deletion of the probe object, at most until its deadline', async (t) => {
   const store = await loopbackS3(t, ({ kind, key }) => kind === 'DELETE' && key.includes('probe-'))
   const client = await clientOf(t, store)
   await client.write(file(1), randomBytes(10), { timestamp: 1, createOnly: true })
   await assert.rejects(client.close({ timeout: 1 }), (error) => isLitestreamError(error, 'TIMEOUT'))
 })
 
-test('conditional-writes forces either behaviour, without a probe', async (t) => {
+test('conditional-writes: always and never force the behaviour without a probe', async (t) => {
   const store = await loopbackS3(t, STORES[0]![1])
   const always = await clientOf(t, store, '&conditionalWrites=always')
   const refused = (header: string) => (error: unknown) =>
@@ -145,7 +145,7 @@ test('conditional-writes forces either behaviour, without a probe', async (t) =>
   assert.match(weakFencing(never)!, /conditional-writes: never/)
 })
 
-test('a store that enforces conditions is probed once by 4 requests; a refusal for another reason proves nothing', async (t) => {
+test('a store that enforces conditions is probed once by 4 requests, and a refusal for another reason proves nothing', async (t) => {
   const { client, proxy } = await faultyS3(t)
   proxy.reset()
   await client.write(file(1), randomBytes(100), { timestamp: 1, createOnly: true })
@@ -169,7 +169,7 @@ test('a store that enforces conditions is probed once by 4 requests; a refusal f
   assert.equal(weakFencing(shut), undefined)
 })
 
-test('a store without DeleteObjects is sent single deletes from the first deletion on', async (t) => {
+test('a store without DeleteObjects gets only single deletes after the first deletion', async (t) => {
   for (const [status, code] of [
     [400, 'InvalidArgument'],
     [501, 'NotImplemented'],
@@ -220,7 +220,7 @@ test('without the right to delete, the error of single deletes names the objects
   )
 })
 
-test('a store that ignores StartAfter is listed right all the same', async (t) => {
+test('a store that ignores StartAfter is listed correctly', async (t) => {
   const store = await loopbackS3(t, ({ query }) => {
     query.delete('start-after')
     query.set('max-keys', '3')

@@ -40,7 +40,7 @@ async function listed(settings: S3Settings = {}, url = URL_): Promise<CapturedRe
   return sent.at(-1)!
 }
 
-test('keys from settings, URL, AWS and Litestream variables are used, without a session token of another source', async () => {
+test('keys come from the settings, the URL, AWS variables or Litestream variables, without a session token of another source', async () => {
   Object.assign(process.env, { LITESTREAM_ACCESS_KEY_ID: 'LITE', LITESTREAM_SECRET_ACCESS_KEY: 'x' })
   assert.equal(signedScope(await listed()).key, 'LITE')
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AWSENV', AWS_SECRET_ACCESS_KEY: 'x', AWS_SESSION_TOKEN: 'token' })
@@ -124,7 +124,7 @@ test('LITESTREAM_S3_ENDPOINT is used if neither URL nor settings have an endpoin
   assert.equal((await listed(keys)).hostname, 'host')
 })
 
-test('the selected profile of the shared files is used', async (t) => {
+test('the client uses the selected profile of the shared AWS files', async (t) => {
   const shared = path.join(temporaryDirectory(t), 'credentials')
   writeFileSync(
     shared,
@@ -138,7 +138,7 @@ test('the selected profile of the shared files is used', async (t) => {
   assert.equal(other.headers['x-amz-security-token'], 't')
 })
 
-test('credentials of a web identity, a container, a program and single sign-on are used', async (t) => {
+test('the client uses credentials of a web identity, a container, a program and single sign-on', async (t) => {
   const directory = temporaryDirectory(t)
   const expires = new Date(Date.now() + 3_600_000)
   const container = { AccessKeyId: 'CONTAINER', SecretAccessKey: 'x', Token: 't', Expiration: expires.toISOString() }
@@ -202,7 +202,7 @@ test('credentials of a web identity, a container, a program and single sign-on a
   }
 })
 
-test('keys that were replaced in the shared file are used after a refusal, without another client', async (t) => {
+test('the client uses keys that were replaced in the shared file after a refusal, without a new client', async (t) => {
   const bucket = await s3Bucket(t)
   const { endpoint, accessKeyId, secretAccessKey } = s3Server()
   const shared = path.join(temporaryDirectory(t), 'credentials')
@@ -232,7 +232,7 @@ test('keys that were replaced in the shared file are used after a refusal, witho
   }
 })
 
-test('without credentials the error lists their sources; with `anonymous`, no credentials are needed', async () => {
+test('without credentials the error lists the sources of credentials, and `anonymous` needs no credentials', async () => {
   await assert.rejects(
     listed(),
     (error) => isLitestreamError(error, 'ACCESS_DENIED') && /AWS_ACCESS_KEY_ID/.test(error.hint ?? ''),
@@ -305,7 +305,7 @@ test('if the store is unavailable when the region is requested, the next request
   assert.equal(client.stats().LIST.retries, 2)
 })
 
-test('the server accepts the keys of the environment; wrong keys, an unknown bucket and a private one get different errors, immediately', async (t) => {
+test('the S3 server accepts the keys of the environment, and wrong keys, an unknown bucket and a private bucket get different errors immediately', async (t) => {
   const { endpoint, accessKeyId, secretAccessKey } = s3Server()
   const bucket = await s3Bucket(t)
   const url = (name: string) => `s3://${name}/app.db?endpoint=${encodeURIComponent(endpoint)}`
@@ -372,7 +372,7 @@ test('a public bucket is read without credentials', async (t) => {
   await client.close()
 })
 
-test('with a clock that is wrong by hours, the server’s time from its refusal is used; otherwise the error says what to do', async (t) => {
+test('with a clock that is wrong by hours, the client uses the server’s time from its refusal, or the error says what to do', async (t) => {
   const bucket = await s3Bucket(t)
   const now = Date.now
   t.after(() => {

@@ -15,7 +15,7 @@ import { temporaryDirectory } from '../../support/temporary-directory.js'
 const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid })
 const KEYS = { accessKeyId: 'K', secretAccessKey: 'S' }
 
-test('objects encrypted with a customer key are readable only with that key, small or in parts', async (t) => {
+test('objects encrypted with a customer key are readable only with that key, whether they are small or uploaded in parts', async (t) => {
   const bucket = await s3Bucket(t)
   const key = randomBytes(32).toString('base64')
   const keyFile = path.join(temporaryDirectory(t), 'key')
@@ -48,7 +48,7 @@ test('objects encrypted with a customer key are readable only with that key, sma
   assert.equal((await same.getObject('lock.json'))?.tag, tag)
 })
 
-test('the server encrypts with the configured KMS key', async (t) => {
+test('the S3 server encrypts objects with the configured KMS key', async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(`${s3Url(bucket)}&sse-kms-key-id=${RGW_KMS_KEY}`)
   t.after(() => client.close())
@@ -65,7 +65,7 @@ test('the server encrypts with the configured KMS key', async (t) => {
   }
 })
 
-test('storage class and encryption are set on the request that creates the object, the customer key on every request', async () => {
+test('storage class and encryption are set on the request that creates the object, and the customer key on every request', async () => {
   const sse = { sseCustomerKey: randomBytes(32).toString('base64') }
   const large = Buffer.alloc(6 * 2 ** 20)
   for (const settings of [

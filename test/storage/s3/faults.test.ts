@@ -44,7 +44,7 @@ test('every operation on a store that never responds ends at the first-byte dead
   assert.deepEqual(Buffer.from((await client.read(file(1), { offset: 0 })).data), body)
 })
 
-test('another writer has created a file of the same size and time: a repeated write is not mistaken for its own', async (t) => {
+test('if another writer has created a file of the same size and time, a repeated write does not take the file for its own', async (t) => {
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t)
   await client.write(file(1), Buffer.from('theirs'), { timestamp: 5_000, createOnly: true })
@@ -55,7 +55,7 @@ test('another writer has created a file of the same size and time: a repeated wr
   await client.write(file(2), Buffer.from('ours 2'), { timestamp: 5_000, createOnly: true })
 })
 
-test('a stalled connection is abandoned, and the rest is read through another one', async (t) => {
+test('a stalled connection is abandoned, and the rest of the object is read through another connection', async (t) => {
   const { client, proxy } = await faultyS3(t, { idleTimeout: 200 })
   await write(client)
   proxy.reset()
@@ -66,7 +66,7 @@ test('a stalled connection is abandoned, and the rest is read through another on
   assert.match(String(ranges[1]), /^bytes=[1-9][0-9]*-999999$/)
 })
 
-test('a slow store is waited for as long as bytes arrive', async (t) => {
+test('the client waits for a slow store as long as bytes arrive', async (t) => {
   const { client, proxy } = await faultyS3(t, { firstByteTimeout: 400, idleTimeout: 400, budget: 400 })
   await write(client)
   proxy.reset()
@@ -75,7 +75,7 @@ test('a slow store is waited for as long as bytes arrive', async (t) => {
   assert.equal(proxy.counts().requests, 1)
 })
 
-test('responses that break off, or are well-formed but short, are continued, and never taken for the whole', async (t) => {
+test('responses that break off, or are well-formed but short, are continued, and never taken for the whole object', async (t) => {
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t)
   await write(client)
@@ -121,7 +121,7 @@ test('an object that is replaced during a read is not mixed with its successor',
   }, code('NOT_FOUND'))
 })
 
-test('many refusals: full jitter, attempts and budget limit the retries, and the last error is thrown', async (t) => {
+test('full jitter, attempts and budget limit the retries after many refusals, and the last error is thrown', async (t) => {
   const { client, proxy } = await faultyS3(t, { attempts: 7, budget: 1200 })
   await write(client)
   const storm = proxy.fault(SLOW_DOWN, always)
@@ -153,7 +153,7 @@ test('many refusals: full jitter, attempts and budget limit the retries, and the
   assert.equal(client.stats().PUT.retries, 2)
 })
 
-test('an AbortSignal aborts a request while it waits for the response, waits to retry or streams the body; it is not retried', async (t) => {
+test('an AbortSignal ends a request that waits for the response, waits to retry or streams the body, and the request is not retried', async (t) => {
   const { client, proxy } = await faultyS3(t)
   await write(client)
   const aborted = async (what: string, operation: (signal: AbortSignal) => Promise<unknown>, begun: () => boolean) => {

@@ -53,7 +53,7 @@ function asked({ headers }: LoopbackRequest): [number, number] {
   return [Number(from), to === '' ? SIZE - 1 : Number(to)]
 }
 
-test('an endless body is refused once it is longer than announced, and is not kept in memory', async (t) => {
+test('an endless response body is refused once it is longer than announced, and is not kept in memory', async (t) => {
   const sent: Promise<number>[] = []
   const { client, count } = await hostile(t, (response, request) => {
     const [first, last] = asked(request)
@@ -67,7 +67,7 @@ test('an endless body is refused once it is longer than announced, and is not ke
   for (const bytes of await Promise.all(sent)) assert.ok(bytes < 64 * 2 ** 20, `${bytes} bytes were taken`)
 })
 
-test('a response with another range than requested is refused', async (t) => {
+test('a response with another byte range than requested is refused', async (t) => {
   const wrong = [
     `0-1999/${SIZE}`, // another offset
     `1000-3999/${SIZE}`, // longer than asked
@@ -87,7 +87,7 @@ test('a response with another range than requested is refused', async (t) => {
   }
 })
 
-test('a store that answers a range with the whole object is read up to the last requested byte', async (t) => {
+test('a store that answers a range request with the whole object is read up to the last requested byte', async (t) => {
   const { client } = await hostile(t, (response) => {
     response.writeHead(200, { ...objectHeaders(object), 'content-length': SIZE }).end(object.body)
   })
@@ -135,7 +135,7 @@ test('a well-formed response that is truncated is continued, and ends if no more
   assert.equal(count(), 2)
 })
 
-test('an object that changes its size between two responses is not assembled', async (t) => {
+test('the responses of an object that changes its size between two responses are not joined', async (t) => {
   const { client } = await hostile(t, (response, request, count) => {
     const [first, last] = asked(request)
     const size = SIZE + (count > 1 ? 1 : 0)
@@ -146,7 +146,7 @@ test('an object that changes its size between two responses is not assembled', a
   await assert.rejects(collect(client.stream(file)), code('NOT_FOUND'))
 })
 
-test('a body that becomes silent, arrives very slowly, or never ends its chunks is limited in time', async (t) => {
+test('a response body that stops, arrives very slowly, or never ends its chunks is limited in time', async (t) => {
   const range = { offset: 0, length: 1000 }
   const silent = await hostile(
     t,
@@ -182,7 +182,7 @@ test('a body that becomes silent, arrives very slowly, or never ends its chunks 
   assert.ok(object.body.subarray(0, 1000).equals(data), 'all bytes came, and the end of the chunks is not waited for')
 })
 
-test('a small object beside the files is limited, too', async (t) => {
+test('a small object beside the LTX files is limited in size, too', async (t) => {
   const store = await loopbackS3(t)
   const client = await s3ClientAt(store.url(), {})
   cleanUp(t, () => client.close())

@@ -91,7 +91,7 @@ test('a missing, repeated or circular continuation token ends the listing', asyn
   assert.ok(store.seen.length < 300, `${store.seen.length} requests for pages without an object`)
 })
 
-test('entries out of order, duplicate, outside the prefix, or without a possible size or time are refused', async (t) => {
+test('listing entries out of order, duplicate, outside the prefix, or without a possible size or time are refused', async (t) => {
   const listings: [string, ListedEntry[]][] = [
     ['out of order', [entry(2), entry(1)]],
     ['twice', [entry(1), entry(1)]],
@@ -115,7 +115,7 @@ test('entries out of order, duplicate, outside the prefix, or without a possible
   }
 })
 
-test('foreign keys of any length between the files are skipped', async (t) => {
+test('foreign object keys of any length between the LTX files are skipped', async (t) => {
   const { client } = await hostile(t, (_, response) =>
     sendListing(response, {
       entries: [
@@ -133,7 +133,7 @@ test('foreign keys of any length between the files are skipped', async (t) => {
   )
 })
 
-test('a document with entities, one with endless nesting, and one of another kind are refused quickly', async (t) => {
+test('an XML document with entities, with endless nesting, or of another kind is refused quickly', async (t) => {
   const bodies = [
     '<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx">]><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>',
     `${'<!DOCTYPE a>'.repeat(100_000)}<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`,

@@ -46,7 +46,7 @@ async function restartGateway(): Promise<void> {
 
 const partsSeen = () => proxy.seen().filter(({ url }) => url.includes('partNumber=')).length
 
-test('the server is killed during a download and a PUT: both continue where they stopped', async () => {
+test('a download and a PUT during which the server is killed continue where they stopped', async () => {
   const client = await s3ClientAt(await place('bodies'), { attempts: 1000, budget: 120_000 })
   const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid })
   const body = randomBytes(40 * MiB)
@@ -66,7 +66,7 @@ test('the server is killed during a download and a PUT: both continue where they
   await client.close()
 })
 
-test('the server is killed during replicate and hydrate: both recover automatically, and the results are equal', async (t) => {
+test('replicate and hydrate recover automatically after the server is killed, and their results are equal', async (t) => {
   const url = await place('databases')
   const dir = temporaryDirectory(t)
   const [file, copy] = [path.join(dir, 'app.db'), path.join(dir, 'copy.db')]

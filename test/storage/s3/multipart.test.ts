@@ -36,7 +36,7 @@ function noWaits(t: { after(step: () => void): void }): void {
   t.after(() => random.mock.restore())
 }
 
-test('a permanently failing part, or a signal, leaves neither an object nor an upload', async (t) => {
+test('a permanently failing part, or a signal, leaves neither an object nor an unfinished upload', async (t) => {
   noWaits(t)
   const { bucket, client, proxy } = await faultyS3(t, { attempts: 2 })
   const failures: [Fault, (request: SeenRequest) => boolean, string][] = [
@@ -65,7 +65,7 @@ test('a permanently failing part, or a signal, leaves neither an object nor an u
   assert.deepEqual(await collect(client.list(0)), [])
 })
 
-test('only parts that failed are sent again', async (t) => {
+test('a repeated upload sends only the parts that failed', async (t) => {
   noWaits(t)
   const { client, proxy } = await faultyS3(t)
   proxy.fault(INTERNAL_ERROR, { match: part(2) })
@@ -77,7 +77,7 @@ test('only parts that failed are sent again', async (t) => {
   assert.deepEqual(Buffer.concat(await collect(client.stream(file(1)))), body)
 })
 
-test('a completed upload whose response was lost is recognized', async (t) => {
+test('the client recognizes its completed upload whose response was lost', async (t) => {
   noWaits(t)
   const { bucket, client, proxy } = await faultyS3(t)
   for (const createOnly of [false, true]) {
@@ -111,7 +111,7 @@ test('an upload during a server restart continues when the server is back', asyn
   assert.equal(await uploads(bucket), 0)
 })
 
-test('parts can hold 4.8 TiB, and files of 5 GiB need few; equal parts end at ten thousand', () => {
+test('growing parts can hold 4.8 TiB, files of 5 GiB need few parts, and an upload with equal parts ends at ten thousand parts', () => {
   const total = (size: number, equal: boolean) => {
     let parts = 0
     for (let sent = 0; sent < size; ) sent += partSizeOf(++parts, 5 * MiB, equal)

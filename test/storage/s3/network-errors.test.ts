@@ -58,7 +58,7 @@ test('the error for an unknown host, a port without a server, and a server that 
   checked(await failure(t, urlAt(`http://127.0.0.1:${port}`)), 'UNAVAILABLE', /ECONNREFUSED/, /no server listens/)
 })
 
-test('a certificate of an unknown authority is reported as such, immediately', async (t) => {
+test('a certificate of an unknown authority is reported as such, without a retry', async (t) => {
   for (const name of ['AWS_CA_BUNDLE', 'SSL_CERT_FILE']) delete process.env[name]
   const { serverCert, serverKey } = makeCertificates(temporaryDirectory(t))
   const tls = { cert: readFileSync(serverCert), key: readFileSync(serverKey) }
@@ -150,7 +150,7 @@ test('the page of a captive portal or a proxy is never taken for a store’s res
   assert.ok(error.message.length < 500)
 })
 
-test('close() ends running requests, and none is sent after it', async (t) => {
+test('close() of the client ends running requests, and no request is sent after close()', async (t) => {
   const waiting: LoopbackRequest[] = []
   const store = await loopbackS3(t, (request) => waiting.push(request) > 0)
   const client = await openReplicaClient(store.url())

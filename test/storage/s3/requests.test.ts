@@ -99,7 +99,7 @@ test('an access point has no path style, and an invalid endpoint is refused', as
   }
 })
 
-test("a setting of the configuration takes precedence over the URL's; an omitted one does not", async () => {
+test("a setting of the configuration takes precedence over the URL's, but an omitted setting does not", async () => {
   const url = 's3://URLKEY:x@bucket/p?region=eu-1&endpoint=localhost:1&forcePathStyle=false'
   const own = (settings: S3Settings) => capturedClient(url, settings)
   const first = await own({ region: undefined })
@@ -112,7 +112,7 @@ test("a setting of the configuration takes precedence over the URL's; an omitted
   assert.equal(signedScope(second.sent[0]!).key, 'AKID')
 })
 
-test('a body is sent to a custom endpoint unchanged: with its length, signed, never in chunks', async () => {
+test('a body is sent to a custom endpoint unchanged, with its length and signature, and never in chunks', async () => {
   const body = Buffer.from('some bytes')
   for (const [url, hash] of [
     ['s3://bucket/p?endpoint=https://host', sha256(body)],
@@ -179,7 +179,7 @@ test('a batch delete has the MD5 of its body, in the given order, for any keys',
   )
 })
 
-test('Tigris is asked for a consistent response by every request, signed, and gets no MD5', async () => {
+test('each request to Tigris asks for a consistent response in a signed header, and has no MD5', async () => {
   for (const host of ['fly.storage.tigris.dev', 't3.storage.dev']) {
     const { client, sent } = await capturedClient(`s3://bucket/p?endpoint=https://${host}&region=auto`, KEYS)
     await collect(client.list(0))
@@ -209,7 +209,7 @@ test('Google gets no Accept-Encoding header, neither signed nor unsigned', async
   }
 })
 
-test('sign-accept-encoding: false: no Accept-Encoding is sent, which a proxy could change after it was signed', async () => {
+test('with sign-accept-encoding: false, no Accept-Encoding is sent, because a proxy could change it after the signing', async () => {
   const { client, sent } = await capturedClient('s3://bucket/p?endpoint=https://host&sign-accept-encoding=false', KEYS)
   await client.read(file(1), { offset: 0, length: 9 }).catch(() => undefined)
   assert.ok(!Object.keys(sent[0]!.headers).some((name) => name.toLowerCase() === 'accept-encoding'))
@@ -237,7 +237,7 @@ async function* bytes(count: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < count; at += piece.length) yield piece.subarray(0, Math.min(piece.length, count - at))
 }
 
-test('R2 gets two parts in parallel, of one size; other stores five, or the configured number', async () => {
+test('R2 gets two equal parts at a time, other stores get five parts, and each store gets the configured number', async () => {
   const MiB = 2 ** 20
   for (const [url, most] of [
     ['s3://bucket/p?endpoint=https://account.r2.cloudflarestorage.com', 2],

@@ -58,7 +58,7 @@ test("every form of an S3 URL gives Litestream's keys", async (t) => {
   }
 })
 
-test('a listing begins at a TXID, requests pages on demand, and an error is not an empty list', async (t) => {
+test('a listing begins at a TXID and requests pages on demand, and an error is not taken for an empty list', async (t) => {
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
   t.after(() => proxy.close())
@@ -89,7 +89,7 @@ test('a listing begins at a TXID, requests pages on demand, and an error is not 
   await absent.close()
 })
 
-test('of several writers that create one name exactly one succeeds', async (t) => {
+test('exactly one of several writers that create one name succeeds', async (t) => {
   const client = await openReplicaClient(s3Url(await s3Bucket(t)))
   const results = await Promise.allSettled(
     Array.from({ length: 12 }, (_, i) =>
@@ -102,7 +102,7 @@ test('of several writers that create one name exactly one succeeds', async (t) =
   await client.close()
 })
 
-test('above the part size a file is uploaded in parts, also from a stream, and a failed upload leaves neither an object nor parts', async (t) => {
+test('a file above the part size is uploaded in parts, also from a stream, and a failed upload leaves neither an object nor parts', async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(s3Url(bucket))
   const body = randomBytes(12 * 2 ** 20 + 1234)
@@ -128,7 +128,7 @@ test('above the part size a file is uploaded in parts, also from a stream, and a
   await client.close()
 })
 
-test('temporary faults are retried, an interrupted body is continued, refusals are thrown immediately', async (t) => {
+test('temporary faults are retried, an interrupted body is continued, and refusals are thrown immediately', async (t) => {
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
   t.after(() => proxy.close())
@@ -156,7 +156,7 @@ test('temporary faults are retried, an interrupted body is continued, refusals a
   await client.close()
 })
 
-test('a small object supports compare-and-set', async (t) => {
+test('a small S3 object supports compare-and-set', async (t) => {
   const client = await openReplicaClient(s3Url(await s3Bucket(t)))
   const [a, b, c] = ['a', 'b', 'c'].map((text) => Buffer.from(text))
   const fenced = (error: unknown) => isLitestreamError(error, 'PRECONDITION_FAILED')

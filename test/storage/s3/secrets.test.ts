@@ -37,7 +37,7 @@ function database(t: TestContext): string {
   return file
 }
 
-test('no secret is in the output of any command at level trace, in success and in failure', async (t) => {
+test('the output of any command at level trace contains no secret, in success and in failure', async (t) => {
   const bucket = await s3Bucket(t)
   const file = database(t)
   const url = s3Url(bucket)
@@ -85,7 +85,7 @@ test('no secret is in the output of any command at level trace, in success and i
   }
 })
 
-test('no secret is in a printed client, its counters or its errors', async (t) => {
+test('a printed client, its counters and its errors contain no secret', async (t) => {
   const bucket = await s3Bucket(t)
   const shown = (value: unknown) => `${inspect(value, { depth: 20, showHidden: true })}${JSON.stringify(value)}`
   for (const s3 of [

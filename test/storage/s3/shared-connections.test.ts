@@ -15,7 +15,7 @@ async function exists(client: ReplicaClient): Promise<boolean> {
   return false
 }
 
-test('replicas whose clients share connections need one for requests that follow each other', async (t) => {
+test('replicas whose clients share connections need only one connection for requests that follow each other', async (t) => {
   shareConnections()
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
@@ -42,7 +42,7 @@ test('replicas whose clients share connections need one for requests that follow
   assert.equal(await exists(clients[11]!), true)
 })
 
-test('work for the replicas of one store takes turns, and delays no other store', async () => {
+test('requests for the replicas of one store take turns, and delay no other store', async () => {
   const turns = new StoreTurns(3)
   const running = new Map<string, number>()
   let most = 0

@@ -38,11 +38,11 @@ function newFolder(of: SshServer = server): string {
 
 const ltxFiles = (level: string) => readdirSync(level).filter((name) => name.endsWith('.ltx'))
 
-test('a database is replicated, read through the VFS and restored', async (t) => {
+test('a database is replicated to an SFTP server, read through the VFS and restored', async (t) => {
   await roundTrip(t, wholeSftpUrl(server, newFolder()))
 })
 
-test('a server is killed during a write and a read: both continue when it is back', async (t) => {
+test('a write and a read during which the SFTP server is killed continue when the server is back', async (t) => {
   const own = await startSshd()
   cleanUp(t, own.stop)
   const { client: writer, level } = await client(t, own)
@@ -77,7 +77,7 @@ test('a server is killed during a write and a read: both continue when it is bac
   assert.equal(sha256(Buffer.concat(parts)), sha256(bytes))
 })
 
-test('a continued body detects that the file was replaced', async (t) => {
+test('an interrupted SFTP download detects that the file was replaced', async (t) => {
   const own = await startSshd()
   cleanUp(t, own.stop)
   const { client: reader, level } = await client(t, own)
@@ -125,7 +125,7 @@ test('a writer killed during an upload leaves no file with the name of an LTX fi
   assert.equal((await collect(other.list(0))).length, 1)
 })
 
-test('files of writers that died more than an hour ago are removed, and no others', async (t) => {
+test('files of writers that died more than an hour ago are removed, and other files are kept', async (t) => {
   const folder = newFolder()
   const level = path.join(folder, 'ltx/0')
   mkdirSync(level, { recursive: true })
@@ -139,7 +139,7 @@ test('files of writers that died more than an hour ago are removed, and no other
   assert.deepEqual(left.sort(), [...kept].sort())
 })
 
-test('a server becomes silent: a request ends at its deadline and with its signal, and the next one reconnects', async (t) => {
+test('a request to a server that becomes silent ends at its deadline and with its signal, and the next request reconnects', async (t) => {
   const proxy = await startSilentProxy(t, `127.0.0.1:${server.port}`)
   const folder = newFolder()
   const url = wholeSftpUrl({ ...server, port: Number(proxy.address.split(':')[1]) }, folder)
@@ -155,7 +155,7 @@ test('a server becomes silent: a request ends at its deadline and with its signa
   await assert.rejects(waiting, (error) => isLitestreamError(error, 'ABORTED'))
 })
 
-test('a server without extensions supports create-only writes, but without hard links no leases', async (t) => {
+test('a server without extensions supports create-only writes, but a server without hard links supports no leases', async (t) => {
   for (const refused of ['hardlink', 'hardlink,posix-rename,fsync,statvfs,fstatvfs']) {
     const own = await startSshd({ sftp: `-P ${refused}` })
     cleanUp(t, own.stop)
@@ -212,7 +212,7 @@ test('the files of a replica of Litestream 0.3 are listed and read', async (t) =
   await checkLegacyObjects(reader, folder)
 })
 
-test('a full disk is DISK_FULL, and no part of the file is left', async (t) => {
+test('a full disk of the server is DISK_FULL, and no part of the file is left', async (t) => {
   const folder = newFolder()
   if (smallFileSystem(t, folder, '1m') === undefined) return notRun(t, 'a small disk', 'mount is not permitted')
   const { client: writer, level } = await client(t, server, folder)
@@ -223,7 +223,7 @@ test('a full disk is DISK_FULL, and no part of the file is left', async (t) => {
   assert.deepEqual(readdirSync(level), [])
 })
 
-test('a path that is a file, and a port without a server, are reported', async (t) => {
+test('a path that is a file, and a port without a server, are reported as errors', async (t) => {
   const folder = newFolder()
   writeFileSync(folder, 'x')
   await assert.rejects(client(t, server, folder), (error) => isLitestreamError(error, 'STORAGE_FAILED'))

@@ -56,7 +56,7 @@ test('a host that no known_hosts file lists is refused unless any key is accepte
   assert.equal(await connects({ knownHosts: file, insecureHostKey: true }), true)
 })
 
-test('known_hosts: names, patterns, hashed names, negation, revoked keys', async (t) => {
+test('known_hosts may have names, patterns, hashed names, negation and revoked keys', async (t) => {
   const file = path.join(temporaryDirectory(t), 'known_hosts')
   const name = `[127.0.0.1]:${server.port}`
   const salt = Buffer.from('0123456789abcdefghij')
@@ -77,7 +77,7 @@ test('known_hosts: names, patterns, hashed names, negation, revoked keys', async
   assert.ok(isLitestreamError(missing, 'CONFIG_INVALID'))
 })
 
-test('an invalid host key in the settings is refused, with its text', () => {
+test('an invalid host key in the settings is refused, and the error quotes the key', () => {
   const wrong = ['', 'ssh-ed25519', `ssh-rsa ${base64}`, 'ssh-ed25519 !!!!', 'MD5:00:11', `${algorithm} AAAA`]
   for (const text of wrong) {
     assert.throws(

@@ -85,7 +85,7 @@ function answer(sftp: SFTPWrapper, { entries = () => [], attributes = FILE, read
   sftp.on('CLOSE', (id) => sftp.status(id, STATUS_CODE.OK))
 }
 
-test('a server that reports no attributes with its entries: the type is taken from the line for users', async (t) => {
+test('if a server reports no attributes with its entries, the client reads the type from the long name of the entry', async (t) => {
   const { client } = await serve(t, {
     entries: (path) =>
       path.endsWith('/ltx/0')
@@ -104,12 +104,12 @@ test('a server that reports no attributes with its entries: the type is taken fr
   assert.deepEqual(await collect(client.replicas!()), [''])
 })
 
-test('an entry without a size or a time is an error, and never left out', async (t) => {
+test('an entry without a size or a time is an error, and is never left out of the listing', async (t) => {
   const { client } = await serve(t, { entries: () => [{ filename: NAME, longname: '-rw-r--r--', attrs: {} }] })
   await assert.rejects(collect(client.list(0)), (error) => isLitestreamError(error, 'STORAGE_FAILED'))
 })
 
-test('names that lead out of a directory are not visited', async (t) => {
+test('the SFTP client does not visit names that lead out of a directory', async (t) => {
   const visited: string[] = []
   const folder = (filename: string) => ({ filename, longname: 'drwxr-xr-x', attrs: DIRECTORY })
   const { client } = await serve(t, {
@@ -122,7 +122,7 @@ test('names that lead out of a directory are not visited', async (t) => {
   assert.deepEqual(visited, ['/replica', '/replica/new\nline'])
 })
 
-test('short reads are put together, and a file that is shorter than its size is an error in little memory', async (t) => {
+test('short reads are joined, and a file that is shorter than its size is an error that takes little memory', async (t) => {
   const bytes = Buffer.from(testBytes(FILE.size))
   const short = await serve(t, { read: (offset, length) => bytes.subarray(offset, offset + Math.min(length, 700)) })
   const { data } = await short.client.read(file(1), { offset: 10, length: 50_000 })

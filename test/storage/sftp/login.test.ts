@@ -35,7 +35,7 @@ async function opened(settings: SftpSettings, url = sftpUrl(server, `${server.di
   }
 }
 
-test('a key file is used, and a key file with a passphrase only if the passphrase is set', async () => {
+test('the SFTP client uses a key file, and a key file with a passphrase only if the passphrase is set', async () => {
   assert.equal(await opened({ keyPath }), 'opened')
   assert.equal(await opened({ keyPath: server.encryptedKeyPath, passphrase: PASSPHRASE }), 'opened')
   assert.match(await opened({ keyPath: server.encryptedKeyPath }), /^CONFIG_INVALID: .*Set `passphrase`/)
@@ -46,7 +46,7 @@ test('a key file is used, and a key file with a passphrase only if the passphras
   assert.match(await opened({ keyPath: `${keyPath}.pub` }), /^CONFIG_INVALID: /)
 })
 
-test('a key that the server does not know and a wrong password are ACCESS_DENIED', async () => {
+test('an unknown SSH key and a wrong password are ACCESS_DENIED', async () => {
   const other = path.join(server.directory, 'other')
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', other])
   assert.match(await opened({ keyPath: other }), /^ACCESS_DENIED: .*authorized_keys/)
@@ -55,12 +55,12 @@ test('a key that the server does not know and a wrong password are ACCESS_DENIED
   assert.ok(!denied.includes('not the password'))
 })
 
-test('settings without a login method or without a user are refused before connecting', async () => {
+test('SFTP settings without a login method or without a user are refused before the client connects', async () => {
   assert.match(await opened({}), /^CONFIG_INVALID: an SFTP replica needs a password, a key or an SSH agent/)
   assert.match(await opened({ keyPath }, `sftp://127.0.0.1:${server.port}/x`), /^CONFIG_INVALID: .*needs a user/)
 })
 
-test('an SSH agent signs for the login', async (t) => {
+test('an SSH agent signs the login of the SFTP client', async (t) => {
   const socket = path.join(temporaryDirectory(t), 'agent')
   const agent = new ServerProcess('ssh-agent', ['-D', '-a', socket], path.join(server.directory, 'agent.log'))
   cleanUp(t, () => agent.stop())
@@ -78,7 +78,7 @@ test('an SSH agent signs for the login', async (t) => {
   assert.match(await opened({ agent: `${socket}.none` }), /^ACCESS_DENIED: /)
 })
 
-test('a password logs in, also if the server requests it by prompts', async (t) => {
+test('the SFTP client logs in with a password, also if the server requests the password by prompts', async (t) => {
   for (const method of ['password', 'keyboard-interactive'] as const) {
     const other = new ssh2.Server({ hostKeys: [readFileSync(path.join(server.directory, 'host'))] }, (client) => {
       client.on('authentication', (context) => {

@@ -68,7 +68,7 @@ async function refused(url: string, code: ErrorCode, message: RegExp, hint: RegE
   })
 }
 
-test('webdavs: authorities come from ca-file, AWS_CA_BUNDLE or SSL_CERT_FILE; skip-verify accepts any certificate', async () => {
+test('webdavs authorities come from ca-file, AWS_CA_BUNDLE or SSL_CERT_FILE, and skip-verify accepts any certificate', async () => {
   await use(secureUrl(trusted))
   await use(secureUrl('?skipVerify=true'))
   process.env.SSL_CERT_FILE = certificates.ca
@@ -86,7 +86,7 @@ test('webdavs: authorities come from ca-file, AWS_CA_BUNDLE or SSL_CERT_FILE; sk
   await refused(secureUrl('?caFile=/nonexistent.pem'), 'CONFIG_INVALID', /ca-file: \/nonexistent\.pem/, /ca-file/)
 })
 
-test('webdavs at a port without TLS, and webdav at one with TLS, are errors with a next step', async () => {
+test('webdavs at a port without TLS, and webdav at a port with TLS, are errors with a next step', async () => {
   const plain = webdavUrl(server, 'x').replace('webdav:', 'webdavs:')
   await refused(plain, 'UNAVAILABLE', /wrong version number|packet length/i, /TLS|http/i)
   // Apache answers such a request with 400, or ends the connection.
@@ -95,7 +95,7 @@ test('webdavs at a port without TLS, and webdav at one with TLS, are errors with
   )
 })
 
-test('webdav goes through HTTP_PROXY, webdavs through a tunnel of HTTPS_PROXY; NO_PROXY exempts hosts', async () => {
+test('webdav goes through HTTP_PROXY, webdavs goes through a tunnel of HTTPS_PROXY, and NO_PROXY exempts hosts', async () => {
   process.env.HTTP_PROXY = process.env.https_proxy = withLogin
   await use(webdavUrl(server, randomUUID(), 'digest'))
   const plain = proxy.requests()

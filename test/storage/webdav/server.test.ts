@@ -65,11 +65,11 @@ const filesOf = (folder: string) =>
   readdirSync(path.join(server.data, folder, 'ltx/0')).filter((name) => !name.startsWith('.'))
 
 for (const location of ['basic', 'digest'] as const) {
-  test(`a database is replicated, read through the VFS and restored with a ${location} login`, async (t) => {
+  test(`a database is replicated to WebDAV, read through the VFS and restored with a ${location} login`, async (t) => {
     await roundTrip(t, webdavUrl(server, newFolder(), location))
   })
 
-  test(`a wrong password is ACCESS_DENIED with a ${location} login, and is not in the error`, async () => {
+  test(`a wrong password is ACCESS_DENIED with a ${location} login, and the error does not contain the password`, async () => {
     const password = 'wrong-password-4711'
     const error = await failure(openReplicaClient(webdavUrl({ ...server, password }, newFolder(), location)))
     assert.equal(error.code, 'ACCESS_DENIED')
@@ -80,7 +80,7 @@ for (const location of ['basic', 'digest'] as const) {
   })
 }
 
-test('credentials are sent only to a server that requests them', async (t) => {
+test('the WebDAV client sends credentials only to a server that requests them', async (t) => {
   const seen: (string | undefined)[] = []
   const url = await strange(t, (request, response) => {
     seen.push(request.headers.authorization)
@@ -90,7 +90,7 @@ test('credentials are sent only to a server that requests them', async (t) => {
   assert.deepEqual(seen, [undefined, undefined])
 })
 
-test('a redirection to another host is not followed, and the error names it without its query', async (t) => {
+test('a redirection to another host is not followed, and the error names the host without the URL query', async (t) => {
   let asked = 0
   const elsewhere = await strange(t, (_, response) => {
     asked++
@@ -140,7 +140,7 @@ test('an invalid, hostile or truncated listing is an error', async (t) => {
   assert.match((await failure(collect(client.list(0)))).message, /no valid time/)
 })
 
-test('a server is killed during a write: the write continues when it is back, and leaves no other file', async (t) => {
+test('a write during which the WebDAV server is killed continues when the server is back, and leaves no other file', async (t) => {
   const own = await startApache()
   cleanUp(t, own.stop)
   const client = await opened(t, webdavUrl(own, 'app'))
@@ -156,7 +156,7 @@ test('a server is killed during a write: the write continues when it is back, an
   assert.equal(sha256(readFileSync(path.join(level, names[1]!))), sha256(bytes))
 })
 
-test('interrupted connections: an upload is sent again, a body is continued, the outcome of a lost response is checked', async (t) => {
+test('after interrupted connections an upload is sent again, a body is continued, and the outcome of a lost response is checked', async (t) => {
   const proxy = await startFaultProxy({ target: server.origin })
   cleanUp(t, proxy.close)
   const folder = newFolder()
@@ -178,7 +178,7 @@ test('interrupted connections: an upload is sent again, a body is continued, the
   assert.equal((await failure(silent.read(file(1), { offset: 0, length: 1 }))).code, 'TIMEOUT')
 })
 
-test('a continued body detects that the file was replaced', async (t) => {
+test('an interrupted WebDAV download detects that the file was replaced', async (t) => {
   const proxy = await startFaultProxy({ target: server.origin })
   cleanUp(t, proxy.close)
   const folder = newFolder()
@@ -232,7 +232,7 @@ test('a writer killed during an upload leaves no file with the name of an LTX fi
   assert.equal((await collect(client.list(0))).length, 1)
 })
 
-test('a server with useless locks, or without any, still refuses a name that is taken', async (t) => {
+test('a server with useless locks, or without any locks, still refuses a name that is taken', async (t) => {
   for (const [dav, grants] of [
     ['1', false],
     ['1,2', true],

@@ -26,7 +26,7 @@ for (const [what, level, minTxid, kind] of [
   ['a compacted file', 1, 2n, 'advance'],
   ['a snapshot', 9, 1n, 'gap'],
 ] as const) {
-  test(`a damaged file stops a reader, with a report, until ${what} replaces it`, async (t) => {
+  test(`a reader reports a damaged file and stays at its TXID until ${what} replaces the file`, async (t) => {
     const states = makeThreeStates(t)
     const { first, second, third, changed, commit, counts } = states
     const { folder, replica, errors, count } = await readerAt(t, states)
@@ -75,7 +75,7 @@ test('a reader that opens a replica with a damaged file reads other files, and l
   )
 })
 
-test('an impossible commit in a file does not delay other replicas of the process', async (t) => {
+test('an impossible commit in the header of a file does not delay other replicas of the process', async (t) => {
   const states = makeThreeStates(t)
   const { first, second, commit, counts } = states
   const beside = await readerAt(t, states)
@@ -120,7 +120,7 @@ function largeLie(t: TestContext): { readonly folder: string; readonly rows: num
 
 const SUM = 'SELECT sum(n) FROM t'
 
-test('after a frame contradicts its page index, no page found through that index is read any more', async (t) => {
+test('after a frame contradicts its page index, no page is read through this page index any more', async (t) => {
   const { folder, rows } = largeLie(t)
   const replica = await openTestReplica(t, pathToFileURL(folder).href)
   const errors: LitestreamError[] = []
@@ -137,7 +137,7 @@ test('after a frame contradicts its page index, no page found through that index
   })
 })
 
-test('a local copy detects a wrong index, also of pages that no reader needs', async (t) => {
+test('the filling of a local copy detects a wrong page index, also for pages that no reader needs', async (t) => {
   const { folder, rows } = largeLie(t)
   const copy = path.join(temporaryDirectory(t), 'copy.db')
   const replica = await openTestReplica(t, pathToFileURL(folder).href, { hydrate: copy })

@@ -5,7 +5,7 @@ import { connect, makeSource, openTestReplica, value } from '../../../support/re
 
 const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid, size: 1000 + txid, createdAt: txid })
 
-test('the ordinal of a file that was unreferenced at two reclaims is reused; a file used meanwhile keeps it', () => {
+test('the ordinal of a file that was unreferenced at two reclaims is reused, unless the file was used in between', () => {
   const table = new FileTable()
   for (let txid = 1; txid <= 5; txid++) assert.equal(table.ordinal(file(txid)), txid)
   assert.deepEqual([...table.reclaim(new Set([5]))], [])

@@ -25,7 +25,7 @@ function lagging(client: ReplicaClient, hidden: (file: LtxFileInfo) => boolean):
   })
 }
 
-test('a stale listing is reported as such: not a reset, not a rollback, not a successful poll (item 19)', async (t) => {
+test('a stale listing is reported as stale, and not as a reset, a rollback or a successful poll (item 19)', async (t) => {
   const { client, history } = await makeSource(t)
   for (let n = 1; n <= 5; n++) await history.commit(`CREATE TABLE t${n} (x)`)
   let shown = 5
@@ -110,7 +110,7 @@ test('a replica that is reset while its levels are listed is not taken for a con
   assert.equal(outcome.kind, 'failed')
 })
 
-test('a replica whose known files were all replaced meanwhile is not reported as reset', async (t) => {
+test('a replica whose known files were all replaced between two polls is not reported as reset', async (t) => {
   const source = await makeSource(t)
   const { client, history } = source
   for (let n = 1; n <= 3; n++) await history.commit(`CREATE TABLE t${n} (x)`)

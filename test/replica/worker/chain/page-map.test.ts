@@ -24,7 +24,7 @@ function enter(builder: PageMapBuilder, file: number, commit: number, frames: re
 
 const frameOf = (pgno: number): Frame => ({ pgno, offset: pgno * 4000, size: (pgno % 4000) + 1 })
 
-test('a map has the positions in its own files, whichever maps came before, and older maps stay unchanged', () => {
+test('a page map has the positions in its own files, whichever page maps came before, and older page maps stay unchanged', () => {
   const step = fc.record({
     commit: fc.integer({ min: 1, max: 3000 }),
     pgnos: fc.uniqueArray(fc.integer({ min: 1, max: 3500 }), { maxLength: 60 }),
@@ -60,7 +60,7 @@ test('a map has the positions in its own files, whichever maps came before, and 
   )
 })
 
-test('the cost of a new map depends on the changed pages, not on the existing ones', () => {
+test('the cost of a new page map depends on the number of changed pages, not on the number of existing pages', () => {
   const pages = 1_000_000
   const map = mapOf(pages, (pgno) => ({ file: 1, offset: pgno * 10, size: 9 }))
   const builder = new PageMapBuilder(map)
@@ -72,7 +72,7 @@ test('the cost of a new map depends on the changed pages, not on the existing on
   assert.ok(map.byteLength <= 16 * (pages + 1024), `${map.byteLength / pages} bytes a page`)
 })
 
-test('moved pages have the positions in their new files, and shared chunks cost nothing', async () => {
+test('moved pages have the positions in their new files, and shared chunks of a page map cost nothing', async () => {
   const before = mapOf(5000, (pgno) => ({ file: pgno > 4000 ? 2 : 1, offset: pgno * 10, size: 9 }))
   const current = new PageMapBuilder(before)
   enter(current, 3, 5000, [frameOf(4500)])
@@ -87,7 +87,7 @@ test('moved pages have the positions in their new files, and shared chunks cost 
   assert.equal(map.chunk(0), before.chunk(0))
 })
 
-test('lists of pages are merged, each page once, for few and for many pages', () => {
+test('lists of pages are merged without repeated pages, for few and for many pages', () => {
   const pages = fc.uniqueArray(fc.integer({ min: 1, max: 3000 }), { maxLength: 400 })
   const list = pages.map((pgnos) => Uint32Array.from(pgnos).sort())
   fc.assert(
@@ -100,7 +100,7 @@ test('lists of pages are merged, each page once, for few and for many pages', ()
   )
 })
 
-test('a page set counts its pages, finds missing ones and survives encoding', () => {
+test('a page set counts its pages, finds missing pages, and is equal after encoding and decoding', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 400 })), fc.integer({ min: 1, max: 400 }), (pgnos, commit) => {
       const set = new PageSet()
@@ -137,7 +137,7 @@ test('a page set counts its pages, finds missing ones and survives encoding', ()
   )
 })
 
-test('an offset beyond 4 GiB and a frame of the largest page survive the round trip', () => {
+test('a page map keeps an offset beyond 4 GiB and the frame of the largest page unchanged', () => {
   for (const [offset, size] of [
     [2 ** 46 - 1, 2 ** 18 - 1],
     [2 ** 32, 65_819],

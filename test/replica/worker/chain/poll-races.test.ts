@@ -22,7 +22,7 @@ async function compactAway(source: Source, from: number, to: number): Promise<Lt
   return compacted
 }
 
-test('a commit made while a state is loaded from other files does not become part of that state', async (t) => {
+test('a commit made while a state is loaded from other files does not become part of the loaded state', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 1)
   await source.history.snapshot()
@@ -55,7 +55,7 @@ test('files that a time-travelling connection has read do not prove that the rep
   assert.ok(outcome.kind === 'rebuilt' && outcome.reason === 'reset', outcome.kind)
 })
 
-test('files that were written, compacted and removed between two polls are followed, also after a compacted file', async (t) => {
+test('a reader follows files that were written, compacted and removed between two polls, also after a compacted file', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   await compactAway(source, 1, 3)
@@ -68,7 +68,7 @@ test('files that were written, compacted and removed between two polls are follo
   assert.equal(outcome.extension.state.txid, 6)
 })
 
-test('a gap remains reported when the file that showed it is compacted before the next poll', async (t) => {
+test('a gap stays reported when the file after the gap is compacted before the next poll', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   await compactAway(source, 1, 3)
@@ -80,7 +80,7 @@ test('a gap remains reported when the file that showed it is compacted before th
   assert.equal((await poll()).kind, 'gap')
 })
 
-test('a reset to fewer TXIDs behind a compacted file is detected', async (t) => {
+test('a reader detects a reset to fewer TXIDs behind a compacted file', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   const compacted = await compactAway(source, 1, 3)

@@ -8,12 +8,12 @@ import { s3Bucket, s3Url } from '../../../support/s3.js'
 
 const options = (text: string) => resolveOptions(`replica_url=file:///replica\n${text}`)
 
-test('the poll interval stays as configured while nothing changes, unless a longer idle interval is set', () => {
+test('the poll interval stays as configured while the replica does not change, unless a longer idle interval is set', () => {
   const { pollInterval: interval, idlePollInterval: idleInterval } = options('poll_interval=200ms')
   for (const idle of [0, 10, 1000]) assert.equal(pollInterval({ interval, idleInterval }, idle), 200)
 })
 
-test('with an idle interval, polls become less frequent after ten without new files, up to that interval', () => {
+test('with an idle interval, polls become less frequent after ten polls without new files, up to the idle interval', () => {
   const { pollInterval: interval, idlePollInterval: idleInterval } = options('idle_poll_interval=30s')
   const intervals = Array.from({ length: 40 }, (_, idle) => pollInterval({ interval, idleInterval }, idle))
   assert.deepEqual([...new Set(intervals.slice(0, 11))], [1000])
@@ -21,7 +21,7 @@ test('with an idle interval, polls become less frequent after ten without new fi
   assert.equal(intervals.at(-1), 30_000)
 })
 
-test('rare polls alone do not make a replica stale', () => {
+test('a long poll interval alone does not make a replica stale', () => {
   assert.equal(options('idle_poll_interval=10s\nmax_stale=4s').idlePollInterval, 2000)
   assert.equal(options('idle_poll_interval=10ms').idlePollInterval, 1000, 'never more often than otherwise')
 })
@@ -40,7 +40,7 @@ test('a caller that requests a poll waits for at most two polls, however many re
   await Promise.all([first, ...others])
 })
 
-test('a requested poll sees every file written before, even if its L0 file was already deleted', async (t) => {
+test('a requested poll sees every file that was written before the request, even if its L0 file was already deleted', async (t) => {
   // A store without a watch.
   const { history, client, url } = await makeSource(t, { url: s3Url(await s3Bucket(t)) })
   const hide = async () => {

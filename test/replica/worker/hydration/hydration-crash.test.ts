@@ -36,7 +36,7 @@ async function assertLaggingStoreIsBelieved(t: TestContext, { url, files }: Sour
   return { replica, showAgain: () => renameSync(`${name}.hidden`, name) }
 }
 
-test('a local copy that was newer when its process was killed is not used for the older state of a stale listing', async (t) => {
+test('a local copy that was newer when its process was killed is not used for the older TXID of a stale listing', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -55,7 +55,7 @@ test('a local copy that was newer when its process was killed is not used for th
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 2000)
 })
 
-test('a local copy that was closed at a newer TXID is not used for the older state of a stale listing', async (t) => {
+test('a local copy that was closed at a newer TXID is not used for the older TXID of a stale listing', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)

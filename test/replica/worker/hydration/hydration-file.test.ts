@@ -31,7 +31,7 @@ async function fixture(t: TestContext) {
   return { url, history, folder, hydrate }
 }
 
-test('a file that is not a local copy is not replaced', async (t) => {
+test('hydrate does not replace an existing file that is not a local copy', async (t) => {
   const { url, folder } = await fixture(t)
   const file = path.join(folder, 'notes.txt')
   writeFileSync(file, 'precious')
@@ -43,7 +43,7 @@ test('a file that is not a local copy is not replaced', async (t) => {
   assert.deepEqual(readdirSync(folder).sort(), ['fifo', 'notes.txt'])
 })
 
-test("the user's files beside a local copy stay; files left by a killed process are removed", async (t) => {
+test("the user's files beside a local copy stay, and files left by a killed process are removed", async (t) => {
   const { folder, hydrate } = await fixture(t)
   const users = ['copy.db.tmp', 'copy.db.meta.tmp', 'copy.db.0123456789abcdef']
   for (const name of users) writeFileSync(path.join(folder, name), 'precious')
@@ -64,7 +64,7 @@ test("for a symbolic link, the local copy and its meta file are at the link's ta
   assert.ok(statSync(path.join(folder, 'real.db')).size > 0)
 })
 
-test("a local copy is private to its owner (the folder's owner if root creates it); an existing one keeps owner and mode", async (t) => {
+test("a new local copy is private to its owner (the folder's owner if root creates it), and an existing copy keeps owner and mode", async (t) => {
   const { folder, hydrate, history } = await fixture(t)
   chownSync(folder, NOBODY, NOBODY)
   await hydrate('copy.db')

@@ -16,7 +16,7 @@ async function beginAnew({ client, history }: Source, sql: string): Promise<void
   await history.restart(sql)
 }
 
-test('after a reset while no new local copy can be created, the old one is not read any more, and a new one is created later', async (t) => {
+test('if no new local copy can be created after a reset, the old local copy is not read, and a new local copy is created later', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)

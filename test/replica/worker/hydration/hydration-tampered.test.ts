@@ -50,7 +50,7 @@ for (const [what, tamper] of [
   ['removed', (copy: string) => rmSync(copy)],
   ['removed with its meta file', (copy: string) => [copy, `${copy}.meta`].map((file) => rmSync(file))],
 ] as const) {
-  test(`a local copy that is ${what} is not read any more, and filled again`, async (t) => {
+  test(`a local copy that is ${what} is not read any more, and is filled again`, async (t) => {
     const { open, copy, content } = await hydrated(t)
     const { replica, errors, count, close } = await open()
     let filled = 0
@@ -84,7 +84,7 @@ test('a file that replaced a local copy is neither changed nor read', async (t) 
   assert.equal(readFileSync(copy, 'utf8'), 'precious')
 })
 
-test('a local copy that was changed while closed is filled again', async (t) => {
+test('a local copy that was changed while its replica was closed is filled again', async (t) => {
   const { open, copy, content } = await hydrated(t)
   const first = await open()
   await first.close()

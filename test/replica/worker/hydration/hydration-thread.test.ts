@@ -30,7 +30,7 @@ const START = `
   }
 `
 
-test('one low-priority thread writes local copies, and ends with the worker', async (t) => {
+test('one low-priority thread writes all local copies, and ends with the worker', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const script = `${START}
@@ -45,7 +45,7 @@ test('one low-priority thread writes local copies, and ends with the worker', as
   assert.deepEqual([await child.ended, child.output()], [0, '[[10],1,0]\n'], child.errors())
 })
 
-test('ending the worker, and finally the process, during a write to a local copy crashes nothing, and the next worker continues', async (t) => {
+test('ending the worker or the process during a write to a local copy causes no crash, and the next worker continues', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')

@@ -37,7 +37,7 @@ function assertCopy(source: Source, copy: string): void {
   assert.ok(readFileSync(copy).subarray(0, bytes.length).equals(bytes), 'the local copy differs from the primary')
 }
 
-test('a local copy is filled during reads, and then serves every page (items 45)', async (t) => {
+test('a local copy is filled during reads, and then serves every page (item 45)', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -55,7 +55,7 @@ test('a local copy is filled during reads, and then serves every page (items 45)
   assert.equal(statSync(copy).mode & 0o777, 0o600)
 })
 
-test('B5, B6: transactions keep their view while the copy is filled and updated; commits made meanwhile are not lost', async (t) => {
+test('B5, B6: transactions keep their view while the local copy is filled and updated, and commits in between are not lost', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -133,7 +133,7 @@ test('a removed local copy whose meta file remained is filled from the beginning
   assertCopy(source, copy)
 })
 
-test('B7: two replicas, and two processes, on one path: the second is refused', async (t) => {
+test('B7: of two replicas, or two processes, with one path for the local copy, the second is refused', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
@@ -156,7 +156,7 @@ test('B7: two replicas, and two processes, on one path: the second is refused', 
   await next.whenHydrated()
 })
 
-test('a process is killed during hydration at any moment: the next run completes correctly', async (t) => {
+test('if a process is killed at any moment of hydration, the next run completes the local copy correctly', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -211,7 +211,7 @@ test('after a reset and after a change of the page size, the local copy follows 
   assert.equal(value(reader, 'SELECT count(v) FROM t'), 3000)
 })
 
-test('files that retention removes during the filling are replaced by their successors', async (t) => {
+test('files that retention removes during the filling of a local copy are replaced by their successors', async (t) => {
   const { url, history, directory, client } = await makeSource(t)
   await history.commit(SEED)
   await history.snapshot()
@@ -227,7 +227,7 @@ test('files that retention removes during the filling are replaced by their succ
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 3000)
 })
 
-test('a file that was deleted before the filling began is looked for once', async (t) => {
+test('a file that was deleted before the filling of a local copy began is searched for only once', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory, client } = source
   await history.commit(SEED)
@@ -281,7 +281,7 @@ test('if a local copy cannot be opened, the error names the file and the failed 
   })
 })
 
-test('a full disk is reported; reads continue from the store, and filling continues once space is free', async (t) => {
+test('a full disk is reported, reads continue from the store, and the filling of the local copy continues once space is free', async (t) => {
   const source = await makeSource(t)
   const { history, directory } = source
   await history.commit(SEED)
@@ -307,7 +307,7 @@ async function fillSmallDisk(t: TestContext, source: Source, copy: string, makeR
   await replica.close()
 }
 
-test('damage that ranged reads cannot detect: the file checksum detects it, and another file has the pages', async (t) => {
+test('the file checksum detects damage that ranged reads cannot detect, and the pages are read from another file', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -320,7 +320,7 @@ test('damage that ranged reads cannot detect: the file checksum detects it, and 
   assertCopy(source, copy)
 })
 
-test('close() does not wait for ranges that were never requested', { timeout: 60_000 }, async (t) => {
+test('close() of a replica does not wait for byte ranges that were never requested', { timeout: 60_000 }, async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)

@@ -31,7 +31,7 @@ async function sent(store: Store, count: number): Promise<void> {
   while (store.sent.length < count) await turn()
 }
 
-test('a slow read is sent again, and the first response counts', async () => {
+test('a slow read request is sent again, and the first response counts', async () => {
   const reads = await warmed()
   const store = new Store()
   const result = reads.read(store.send, () => true)
@@ -42,7 +42,7 @@ test('a slow read is sent again, and the first response counts', async () => {
   assert.deepEqual(reads.counts, { hedged: 1, hedgesWon: 1 })
 })
 
-test('the first request may still win; the read fails only if both fail', async () => {
+test('the first of two requests for a read may still win, and the read fails only if both requests fail', async () => {
   const reads = await warmed()
   const store = new Store()
   const won = reads.read(store.send, () => true)
@@ -53,7 +53,7 @@ test('the first request may still win; the read fails only if both fail', async 
   assert.deepEqual(reads.counts, { hedged: 1, hedgesWon: 0 })
 })
 
-test('an earlier fault causes no second request, because the client has already retried', async () => {
+test('a request that fails early causes no second request, because the client has already retried it', async () => {
   const reads = await warmed()
   const store = new Store()
   const failed = reads.read(store.send, () => true)
@@ -62,7 +62,7 @@ test('an earlier fault causes no second request, because the client has already 
   assert.equal(reads.counts.hedged, 0)
 })
 
-test('no request is sent again without a waiting reader, and of many slow requests only a few are', async () => {
+test('a request without a waiting reader is not sent again, and only a few of many slow requests are sent again', async () => {
   const reads = await warmed()
   const store = new Store()
   const alone = reads.read(store.send, () => false)
@@ -88,7 +88,7 @@ test('no request is sent again without a waiting reader, and of many slow reques
 
 for (const hedge of [true, false]) {
   // Second requests are earned by 25 others; a busy machine makes some of them go out for nothing.
-  test(`one GET in 40 is delayed: ${hedge ? 'no reader waits for it' : 'without hedge, no request is sent twice'}`, async (t) => {
+  test(`if one GET in 40 is delayed, ${hedge ? 'no reader waits for the delayed GET' : 'a reader without hedge sends no request twice'}`, async (t) => {
     const { proxy, bucket } = await faultyS3(t)
     const { history } = await makeSource(t, { url: s3Url(bucket, 'hedge.db') })
     await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, a);

@@ -17,7 +17,7 @@ function state(txid: number, file: number): ChainState {
   return { txid, timestamp: txid, pageSize: 512, commit: 3, peak: 3, map, anchor, newest }
 }
 
-test('if two views know no file with a page, and one finds its file, the other view keeps its own version', () => {
+test('if two views know no file with a page, and one view finds the file of its page, the other view keeps its own version', () => {
   const views = new ViewSet(NO_REPLICA)
   const store = new PageStore(512, 0)
   const [older, newer] = [state(50, 1), state(58, 2)].map((one) => views.add(one, store, null))
@@ -30,7 +30,7 @@ test('if two views know no file with a page, and one finds its file, the other v
   assert.equal(store.slotOf(pageKey(1, 3)), slot)
 })
 
-test('a resident page stays resident when its view finds it in another file', () => {
+test('a resident page stays resident when its view finds the page in another file', () => {
   const views = new ViewSet(NO_REPLICA)
   const store = new PageStore(512, 0)
   const view = views.add(state(50, 1), store, null)

@@ -13,7 +13,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
     INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
 const sum = (db: Database.Database) => value(db, 'SELECT sum(n) FROM t')
 
-test('a transaction sees one TXID while another connection sees the new one (items 3, 4, 29)', async (t) => {
+test('a transaction reads one TXID while another connection reads the new TXID (items 3, 4, 29)', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -30,7 +30,7 @@ test('a transaction sees one TXID while another connection sees the new one (ite
   assert.equal(sum(reader), 10_000)
 })
 
-test('B1: a compacted file that is older than the applied state does not move it back', async (t) => {
+test('B1: a compacted file that is older than the applied state does not move the reader back', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await history.commit(SEED)
@@ -46,7 +46,7 @@ test('B1: a compacted file that is older than the applied state does not move it
   assert.equal(replica.txid, 5)
 })
 
-test('B2: a replica opened before level 1 exists follows straddling, late and only-compacted files', async (t) => {
+test('B2: a replica that was opened before level 1 exists follows straddling, late and only-compacted files', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)
@@ -72,7 +72,7 @@ function range(from: number, to: number) {
 }
 
 for (const mode of ['incremental', 'full'] as const) {
-  test(`B3, B4: a database that shrinks by auto_vacuum=${mode} and grows again; live and freshly opened`, async (t) => {
+  test(`B3, B4: a database that shrinks by auto_vacuum=${mode} and grows again is read correctly, live and freshly opened`, async (t) => {
     const { url, history } = await makeSource(t, { autoVacuum: mode })
     await history.commit(SEED)
     const replica = await openTestReplica(t, url)
@@ -100,7 +100,7 @@ for (const mode of ['incremental', 'full'] as const) {
   })
 }
 
-test('B8: the snapshot and every file that a replica was opened on are replaced, under a connection and a transaction', async (t) => {
+test('B8: a connection and a transaction read correctly after the snapshot and every file of their replica are replaced', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)
@@ -129,7 +129,7 @@ test('B8: the snapshot and every file that a replica was opened on are replaced,
   assert.equal(integrity(db), 'ok')
 })
 
-test('retention that deletes every file of a transaction at once is not taken for a reset', async (t) => {
+test('if retention deletes every file of a transaction at once, the reader does not take it for a reset', async (t) => {
   // Not a folder, whose changes are seen at once.
   const { url, history, client } = await makeSource(t, { url: s3Url(await s3Bucket(t), 'retention.db') })
   await history.commit(SEED)
@@ -156,7 +156,7 @@ test('retention that deletes every file of a transaction at once is not taken fo
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 6000)
 })
 
-test('pages that no file across the TXID changed are served even if the TXID itself cannot be built any more', async (t) => {
+test('pages that no file across a TXID changed are served even if the view of this TXID cannot be built any more', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)
@@ -177,7 +177,7 @@ test('pages that no file across the TXID changed are served even if the TXID its
   assert.equal(value(db, 'SELECT n FROM t WHERE id = 1'), 2)
 })
 
-test('a damaged page is read from another file, if one has it', async (t) => {
+test('a damaged page is read from another file, if another file has the page', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   const first = await history.commit(SEED)
@@ -190,7 +190,7 @@ test('a damaged page is read from another file, if one has it', async (t) => {
   assert.equal(first.level, 0)
 })
 
-test('the page size of the primary changes under an open replica, and for a fresh one', async (t) => {
+test('an open replica and a fresh replica follow a change of the primary’s page size', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -233,7 +233,7 @@ test('B13: litestream_time() returns the time of the view', async (t) => {
   assert.equal(time(), history.times.get(3))
 })
 
-test('B10: a reset replica is reported and read from its new start; an open transaction never mixes states', async (t) => {
+test('B10: a reset replica is reported and read from its new start, and an open transaction never mixes states', async (t) => {
   const source = await makeSource(t)
   const { url, history, files } = source
   await history.commit(SEED)

@@ -25,7 +25,7 @@ function shape(): TreeShape {
   return tree
 }
 
-test('the tree shape gives the next pages of a level, or the parent whose children are unknown', () => {
+test('the tree shape gives the next pages of a level, or the parent page whose children are unknown', () => {
   const tree = shape()
   assert.deepEqual(tree.following(1098, 1, 3), [1099, 2000, 2001])
   assert.deepEqual(tree.following(2001, -1, 3), [2000, 1099, 1098])
@@ -33,7 +33,7 @@ test('the tree shape gives the next pages of a level, or the parent whose childr
   assert.ok(tree.isOutermost(1000, -1) && !tree.isOutermost(2000, -1))
 })
 
-test('a look-up in the middle of a tree prefetches nothing; a second look-up on an adjacent leaf does', () => {
+test('a look-up in the middle of a tree prefetches nothing, but a second look-up on an adjacent leaf prefetches pages', () => {
   const prefetcher = new Prefetcher(shape())
   assert.deepEqual(prefetcher.onMiss(1, view, 1050).pages, [])
   assert.deepEqual(prefetcher.onMiss(1, view, 2010).pages, [], 'another subtree')
@@ -43,7 +43,7 @@ test('a look-up in the middle of a tree prefetches nothing; a second look-up on 
   assert.ok(prefetcher.onTrigger(1, view, trigger).pages.length > pages.length, 'windows grow')
 })
 
-test('a scan against key order prefetches in that direction', () => {
+test('a scan against key order prefetches pages in the direction of the scan', () => {
   const prefetcher = new Prefetcher(shape())
   prefetcher.onMiss(1, view, 1050)
   assert.deepEqual(prefetcher.onMiss(1, view, 1049).pages.slice(0, 2), [1048, 1047])
@@ -54,7 +54,7 @@ test('a scan is recognized when a reader misses or reads the first or last leaf 
   assert.equal(new Prefetcher(shape()).onTrigger(1, view, 1000).pages[0], 1001)
 })
 
-test('a second miss a few leaves from the first prefetches the following ones, if they are close together in the file', () => {
+test('a second miss a few leaves from the first miss prefetches the following leaves, if they are close together in the file', () => {
   const up = new Prefetcher(shape())
   assert.deepEqual(up.onMiss(1, view, 1020).pages, [])
   const { pages, kind } = up.onMiss(1, view, 1023)
@@ -78,7 +78,7 @@ test('many look-ups under one interior page prefetch the rest of its children', 
   assert.deepEqual(counts, [0, 0, 0, 0, 0, 0, 0, 100])
 })
 
-test('in an unknown tree, the pages with the next numbers are prefetched until a read skips some', () => {
+test('in an unknown tree, the pages with the next page numbers are prefetched until a read skips some of them', () => {
   const prefetcher = new Prefetcher(new TreeShape())
   assert.deepEqual(prefetcher.onMiss(1, view, 500).pages, [])
   assert.equal(prefetcher.onMiss(1, view, 501).pages[0], 502)

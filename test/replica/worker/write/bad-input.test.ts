@@ -63,7 +63,7 @@ test('without the right to write to the store, COMMIT fails with SQLITE_PERM and
   assert.equal(countOf(db), 1)
 })
 
-test('a store without create-only PUT: the transaction is refused before it writes', async (t) => {
+test('if a store has no create-only PUT, a transaction is refused before it writes', async (t) => {
   const bucket = await s3Place(t)
   const { replica, db } = await openForWriting(t, `${s3Url(bucket)}&conditional-writes=never`)
   assert.equal(
@@ -97,7 +97,7 @@ test('a buffer does not continue a replica that went back to an earlier TXID', a
   })
 })
 
-test('the disk of the buffer is full: SQLITE_FULL, no commit is lost, and an upload makes room', async (t) => {
+test('if the disk of the buffer is full, a commit gets SQLITE_FULL, no commit is lost, and an upload makes room', async (t) => {
   const { directory, url } = emptyReplicaUrl(t)
   await withTable(t, url)
   const disk = path.join(directory, 'disk')
@@ -130,7 +130,7 @@ test('the disk of the buffer is full: SQLITE_FULL, no commit is lost, and an upl
   assert.equal(countOf(await restoredDatabase(t, url)), first + second)
 })
 
-test('the disk of temporary files is full: SQLITE_FULL, and the next transaction succeeds', async (t) => {
+test('if the disk of temporary files is full, a transaction gets SQLITE_FULL, and the next transaction succeeds', async (t) => {
   const { directory, url } = emptyReplicaUrl(t)
   await withTable(t, url)
   const disk = path.join(directory, 'disk')
@@ -168,7 +168,7 @@ test('a transaction that exceeds the largest size of a database gets SQLITE_FULL
   assert.equal(countOf(db), 1)
 })
 
-test('an encrypted replica cannot be opened for writing without its key, and gets no file in plain', async (t) => {
+test('an encrypted replica cannot be opened for writing without its key, and gets no unencrypted file', async (t) => {
   const key = ageKey(t)
   const other = ageKey(t)
   const { files, url } = emptyReplicaUrl(t)
@@ -188,7 +188,7 @@ test('an encrypted replica cannot be opened for writing without its key, and get
   assert.equal(names().length, 2)
 })
 
-test('S3: the store is away: local commits continue up to the limit of 64 MiB, then get SQLITE_BUSY until it returns', async (t) => {
+test('S3: while the store is unavailable, local commits continue up to 64 MiB, and then get SQLITE_BUSY until it returns', async (t) => {
   const bucket = await s3Place(t)
   const direct = s3Url(bucket)
   await withTable(t, direct)

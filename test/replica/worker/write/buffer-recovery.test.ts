@@ -128,7 +128,7 @@ test('the next process takes over local commits that follow a commit of another 
   assert.deepEqual(await place.recovered(), [1, 2])
 })
 
-test('a replica that was reset and has the same TXID again is not continued', async (t) => {
+test('a buffer does not continue a replica that was reset and has the same TXID again', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x)', 'CREATE TABLE u (y)')
   await place.kill('INSERT INTO t VALUES (1)')
@@ -141,7 +141,7 @@ test('a replica that was reset and has the same TXID again is not continued', as
   })
 })
 
-test('commits beside uploads: at every moment buffer and replica together have every acknowledged commit', async (t) => {
+test('while commits and uploads run, buffer and replica together have every acknowledged commit at every moment', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x INTEGER PRIMARY KEY)')
   const { replica, db } = await openForWriting(t, place.url, place.options('1ms'))
@@ -179,7 +179,7 @@ test('if the buffer is removed or replaced during use, the next commit writes a 
   assert.deepEqual(await place.recovered(), [1, 2, 3])
 })
 
-test('another writer commits during a local commit: the view never mixes the two', async (t) => {
+test('if another writer commits during a local commit, the view never mixes the two commits', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x INTEGER PRIMARY KEY)')
   const other = await openForWriting(t, place.url, { cacheSize: '5MiB', pollInterval: '10m' })
@@ -252,7 +252,7 @@ async function onS3(t: TestContext): Promise<OnS3> {
 
 const PUT_FILE = { kind: 'PUT', url: '.ltx' } as const
 
-test('S3: a commit made during a slow upload is in the buffer that the upload leaves', async (t) => {
+test('S3: a commit made during a slow upload stays in the buffer after the upload', async (t) => {
   const { child, direct, options, proxy } = await onS3(t)
   const slow = await proxy.fault({ type: 'slowStart', ms: 400 }, PUT_FILE, 1)
   const killed = child()

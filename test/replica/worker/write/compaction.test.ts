@@ -23,7 +23,7 @@ function levelOf(files: string, level: number): string[] {
   return readdirSync(folder).filter((name) => parseFileName(name) !== undefined)
 }
 
-test('a writer compacts levels and writes a snapshot; a reader sees every state in order, and every TXID can be restored', async (t) => {
+test('a writer compacts levels and writes a snapshot, a reader sees every state in order, and every TXID can be restored', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const { replica, db } = await openForWriting(t, url, { write: { compaction: SHORT } })
   const errors: Error[] = []
@@ -76,7 +76,7 @@ test('local commits, a flush and a compaction do not disturb one another', async
   assert.deepEqual(errors, [])
 })
 
-test('S3: a writer compacts while it commits; close() cancels a running compaction and releases the lease', async (t) => {
+test('S3: a writer compacts while it commits, and close() cancels a running compaction and releases the lease', async (t) => {
   const url = s3Url(await s3Bucket({ after: (step: unknown) => cleanUp(t, step as () => unknown) } as TestContext))
   const client = await openReplicaClient(url)
   cleanUp(t, () => client.close())
@@ -98,7 +98,7 @@ test('S3: a writer compacts while it commits; close() cancels a running compacti
   assert.deepEqual(errors, [])
 })
 
-test('a writer that loses its lease stops compacting; the new owner continues alone', async (t) => {
+test('a writer that loses its lease stops compacting, and the new owner continues alone', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const { replica, db } = await openForWriting(t, url, { write: { compaction: SHORT, lease: '300ms' } })
   db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)')
@@ -141,7 +141,7 @@ test('a writer that loses its lease stops compacting; the new owner continues al
   assert.deepEqual(errors, [])
 })
 
-test('after stop() no request is sent to the store until the next start', async (t) => {
+test('after stop() the compaction of a writer sends no request to the store until the next start', async (t) => {
   const { url, files } = emptyReplicaUrl(t)
   const { db } = await openForWriting(t, url)
   db.exec('CREATE TABLE t (x)')
@@ -190,7 +190,7 @@ test('a compaction whose lease has expired writes nothing, even before the lease
   assert.deepEqual(readdirSync(path.join(files, 'ltx')), ['0'])
 })
 
-test('a failed compaction is an error event; commits continue', async (t) => {
+test('a failed compaction of a writer is an error event, and commits continue', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const write = { lease: false, compaction: SHORT } as const
   const { replica, db } = await openForWriting(t, url, { write, pollInterval: '1h' })
@@ -207,7 +207,7 @@ test('a failed compaction is an error event; commits continue', async (t) => {
   assert.equal(db.prepare('SELECT count(*) FROM t').pluck().get(), rows)
 })
 
-test('a short-lived writer, one without a lease and one with compaction disabled write only L0 files', async (t) => {
+test('a short-lived writer, a writer without a lease and a writer with compaction disabled write only L0 files', async (t) => {
   for (const write of [true, { lease: false }, { compaction: false }] as const) {
     const { files, url } = emptyReplicaUrl(t)
     const { replica, db } = await openForWriting(t, url, { write })
@@ -218,7 +218,7 @@ test('a short-lived writer, one without a lease and one with compaction disabled
   }
 })
 
-test('compaction is on with a lease and off without; its intervals are checked', () => {
+test('compaction of a writer is on with a lease and off without a lease, and its intervals are checked', () => {
   const resolve = (parameters: Record<string, string>) =>
     resolveOptions(formatKey({ replica_url: 'file:///x', write_enabled: '1', ...parameters })).write?.compaction
   const usual = [30_000, 300_000, 3_600_000]

@@ -40,7 +40,7 @@ const local = (buffer: string | undefined, options: ReplicaWriteOptions = {}): R
   },
 })
 
-test('commits are visible immediately, reach the store as one file, and leave no buffer behind', async (t) => {
+test('local commits are visible immediately, reach the store as one file, and leave no buffer behind', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer))
   for (let i = 0; i < 50; i++) {
@@ -65,7 +65,7 @@ test('commits are visible immediately, reach the store as one file, and leave no
   assert.equal(rowsOf(await restoredDatabase(t, url)), '0')
 })
 
-test('the sync interval uploads commits without a call', async (t) => {
+test('the sync interval uploads local commits without a call of the application', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer, { syncInterval: '20ms' }))
   db.exec('INSERT INTO t VALUES (1)')
@@ -116,7 +116,7 @@ async function killedWriter(url: string, options: ReplicaOptions, rows: number):
   return acknowledged
 }
 
-test('a process is killed: the next one with its buffer has every acknowledged commit, and uploads them', async (t) => {
+test('after a process is killed, the next process with its buffer has every acknowledged commit, and uploads the commits', async (t) => {
   const { url, buffer } = await makeTable(t)
   const acknowledged = await killedWriter(url, local(buffer), 20)
   assert.equal(rowsOf(await restoredDatabase(t, url)), null)
@@ -130,7 +130,7 @@ test('a process is killed: the next one with its buffer has every acknowledged c
   assert.deepEqual(restored.prepare('SELECT x FROM t ORDER BY x').pluck().all(), [...acknowledged, 100])
 })
 
-test('a process is killed after an upload and before its buffer records it: no commit is applied twice', async (t) => {
+test('if a process is killed after an upload and before its buffer records the upload, no commit is applied twice', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 3)
   const commits = readFileSync(buffer)
@@ -150,7 +150,7 @@ test('a process is killed after an upload and before its buffer records it: no c
   assert.equal(rowsOf(await restoredDatabase(t, url)), '0,1,2,100')
 })
 
-test('a buffer that does not continue the replica is refused with its name, and stays unchanged', async (t) => {
+test('a buffer that does not continue the replica is refused with the name of the buffer, and stays unchanged', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 3)
   const { db } = await openForWriting(t, url)
@@ -180,7 +180,7 @@ test('a damaged buffer is refused with the offset of the damage', async (t) => {
   await assert.rejects(openReplica(url, local(buffer)), { code: 'BUFFER_DAMAGED' })
 })
 
-test('a buffer truncated at any byte gives the commits before that byte', async (t) => {
+test('a buffer that is truncated at any byte gives the commits before this byte', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 5)
   const content = readFileSync(buffer)
@@ -193,7 +193,7 @@ test('a buffer truncated at any byte gives the commits before that byte', async 
   assert.ok(counts.has(5) && counts.has(1))
 })
 
-test('only one process can have a buffer open', async (t) => {
+test('only one process at a time can have a buffer open', async (t) => {
   const { url, buffer } = await makeTable(t)
   await openForWriting(t, url, local(buffer))
   await assert.rejects(openReplica(url, { ...local(buffer), cacheSize: '3MiB' }), {
@@ -202,7 +202,7 @@ test('only one process can have a buffer open', async (t) => {
   })
 })
 
-test('another writer commits during local commits: they stay readable and in the buffer, and further writes are refused', async (t) => {
+test('if another writer commits during local commits, they stay readable and in the buffer, and further writes are refused', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer))
   db.exec('INSERT INTO t VALUES (1)')
@@ -223,7 +223,7 @@ test('another writer commits during local commits: they stay readable and in the
   assert.ok(existsSync(buffer))
 })
 
-test('the store is unavailable: commits continue, and are uploaded when it returns', async (t) => {
+test('while the store is unavailable, commits continue, and are uploaded when the store returns', async (t) => {
   const bucket = await s3Bucket({ after: (step: unknown) => cleanUp(t, step as () => unknown) } as TestContext)
   const proxy = await startProxyProcess(s3Server().endpoint)
   cleanUp(t, () => proxy.close())

@@ -190,7 +190,7 @@ async function s3ReplicaUrl(t: TestContext): Promise<string> {
 
 const bufferIn = (t: TestContext) => path.join(temporaryDirectory(t), 'app.buffer')
 
-test('these kill tests cover every step of a writer', () => {
+test('the kill tests cover every step of a writer', () => {
   const steps = [...TO_STORE, ...TO_BUFFER, ...RECOVERY.flat()].map(({ step }) => step)
   assert.deepEqual(
     WRITE_STEPS.filter((step) => !steps.includes(step)),
@@ -204,20 +204,20 @@ for (const [store, toStore, toBuffer] of [
 ] as const) {
   const place = async (t: TestContext) => (store === 'file' ? emptyReplicaUrl(t).url : s3ReplicaUrl(t))
 
-  test(`${store}: a process that commits to the store is killed at every step`, async (t) => {
+  test(`${store}: if a process that commits to the store is killed at any step, every acknowledged commit exists once`, async (t) => {
     const killed = await Killed.create(t, await place(t))
     for (const kill of toStore) await killed.check(kill)
     await killed.checkRestored()
   })
 
-  test(`${store}: a process that commits to a buffer is killed at every step`, async (t) => {
+  test(`${store}: if a process that commits to a buffer is killed at any step, every acknowledged commit exists once`, async (t) => {
     const killed = await Killed.create(t, await place(t), bufferIn(t))
     for (const kill of toBuffer) await killed.check(kill)
     await killed.checkRestored()
   })
 }
 
-test('a process that takes over a buffer is killed too: the third one has every commit once', async (t) => {
+test('if a process that takes over a buffer is killed too, the third process has every commit once', async (t) => {
   const killed = await Killed.create(t, emptyReplicaUrl(t).url, bufferIn(t))
   for (const [first, second] of RECOVERY) {
     const before = await killed.run(first)

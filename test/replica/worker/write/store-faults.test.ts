@@ -37,7 +37,7 @@ const reasonOf = (db: Database.Database) => db.prepare('SELECT litestream_error(
 const rowsOf = (db: Database.Database) =>
   db.prepare('SELECT group_concat(x) FROM (SELECT x FROM t ORDER BY x)').pluck().get()
 
-test('S3: the writer that loses a TXID gets SQLITE_BUSY_SNAPSHOT, sees the other commit, and its retry succeeds', async (t) => {
+test('S3: the writer that loses a TXID gets SQLITE_BUSY_SNAPSHOT, sees the other commit, and succeeds with a retry', async (t) => {
   const { open, url } = await onS3(t)
   const first = await open()
   first.db.exec('CREATE TABLE t (x)')
@@ -60,7 +60,7 @@ test('S3: the writer that loses a TXID gets SQLITE_BUSY_SNAPSHOT, sees the other
   assert.equal(rowsOf(await restoredDatabase(t, url)), Array.from({ length: 20 }, (_, i) => i).join())
 })
 
-test('a commit costs one request, and reading it costs none', async (t) => {
+test('a commit costs one request, and the writer needs no request to read its commit', async (t) => {
   const { open, proxy } = await onS3(t)
   const { replica, db } = await open()
   db.exec('CREATE TABLE t (x)')
@@ -81,7 +81,7 @@ const AMBIGUOUS: readonly [what: string, fault: Fault][] = [
   ['503', { type: 'status', status: 503, code: 'SlowDown' }],
 ]
 for (const [what, fault] of AMBIGUOUS) {
-  test(`S3: ${what}: the commit is found to have succeeded, and exists once`, async (t) => {
+  test(`S3: ${what}: the writer finds that the commit has succeeded, and the commit exists once`, async (t) => {
     const { open, proxy, url } = await onS3(t)
     const { db } = await open()
     db.exec('CREATE TABLE t (x)')
@@ -95,7 +95,7 @@ for (const [what, fault] of AMBIGUOUS) {
   })
 }
 
-test('S3: the answer is lost, and the store then refuses to say whose file exists: the commit is not reported as refused', async (t) => {
+test('S3: if the answer is lost and the store then refuses to say whose file exists, the commit is not reported as refused', async (t) => {
   const { open, proxy, url } = await onS3(t)
   const { db } = await open()
   db.exec('CREATE TABLE t (x)')
@@ -111,7 +111,7 @@ test('S3: the answer is lost, and the store then refuses to say whose file exist
   assert.equal(rowsOf(await restoredDatabase(t, url)), '1,2')
 })
 
-test('S3: a refused commit is rolled back with the reason, and the next one succeeds', async (t) => {
+test('S3: a refused commit is rolled back with the reason, and the next commit succeeds', async (t) => {
   const { open, proxy } = await onS3(t)
   const { db, replica } = await open()
   db.exec('CREATE TABLE t (x)')
@@ -128,7 +128,7 @@ test('S3: a refused commit is rolled back with the reason, and the next one succ
   assert.equal(rowsOf(db), '2')
 })
 
-test('S3: a commit without a response is reported as unknown; the next transaction first resolves it', async (t) => {
+test('S3: a commit without a response is reported as unknown, and the next transaction first resolves its outcome', async (t) => {
   const { open, proxy, url } = await onS3(t)
   const { db, replica } = await open({ readTimeout: '1s' })
   db.exec('CREATE TABLE t (x)')
@@ -178,7 +178,7 @@ test('S3: a commit that is too large for memory and cannot be read back is not r
   assert.equal(count(await restoredDatabase(t, url)), 3)
 })
 
-test('NATS: of two writers one wins each TXID', async (t) => {
+test('NATS: one of two writers wins each TXID', async (t) => {
   const url = natsUrl()
   const first = await openForWriting(t, url, { pollInterval: '10m' })
   first.db.exec('CREATE TABLE t (x)')
@@ -193,7 +193,9 @@ test('NATS: of two writers one wins each TXID', async (t) => {
   assert.equal(rowsOf(await restoredDatabase(t, url)), expected.join())
 })
 
-test('S3: a busy handler does not multiply the wait for a store that is silent', { timeout: 60_000 }, async (t) => {
+test('S3: a busy handler does not multiply the wait for a store that does not respond', {
+  timeout: 60_000,
+}, async (t) => {
   const { open, proxy } = await onS3(t)
   const { db } = await open({ write: { compaction: false }, readTimeout: '2s' })
   // SQLite repeats the request for the lock some fifty times within this.

@@ -32,7 +32,7 @@ test('the first commit creates the replica, with the page size of its PRAGMA', a
   assert.equal(restored.pragma('journal_mode', { simple: true }), 'wal')
 })
 
-test('two writers race for one hundred commits: one winner per TXID, and every acknowledged row exists once', async (t) => {
+test('when two writers race for one hundred commits, each TXID has one winner, and every acknowledged row exists once', async (t) => {
   const { url, db, files } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const others = await Promise.all(
@@ -56,7 +56,7 @@ test('two writers race for one hundred commits: one winner per TXID, and every a
   assert.equal(rowsOf(restored), acknowledged.sort((a, b) => a - b).join())
 })
 
-test('two writers commit the same change in the same millisecond: one wins', async (t) => {
+test('if two writers commit the same change in the same millisecond, exactly one of the writers wins', async (t) => {
   const { url, db, files, replica } = await makeWritten(t)
   db.exec('CREATE TABLE c (n); INSERT INTO c VALUES (0)')
   db.close()
@@ -78,7 +78,7 @@ test('two writers commit the same change in the same millisecond: one wins', asy
   assert.equal(restored.prepare('SELECT n FROM c').pluck().get(), acknowledged)
 })
 
-test('the lease keeps a second writer out until the first one closes; the error names the owner', async (t) => {
+test('the lease keeps a second writer out until the first writer closes, and the error names the owner', async (t) => {
   const { url } = emptyReplicaUrl(t)
   const first = await openForWriting(t, url, { write: true })
   first.db.exec('CREATE TABLE t (x)')
@@ -94,7 +94,7 @@ test('the lease keeps a second writer out until the first one closes; the error 
   assert.equal(codeOf(insert), undefined)
 })
 
-test('in one process a second connection waits for the first one as with a local file', async (t) => {
+test('a second connection in one process waits for the first connection, as with a local file', async (t) => {
   const { replica, db } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const other = new Database(replica.uri, { timeout: 0 })
@@ -126,7 +126,7 @@ async function expectReadOnly(t: TestContext, uri: string, options: Database.Opt
   )
 }
 
-test('read-only connections cannot write: a reader, a read-only handle, query_only, an earlier state, writing switched off', async (t) => {
+test('a reader, a read-only handle, query_only, an earlier TXID and writing switched off each prevent writes', async (t) => {
   const { replica, db, url } = await makeWritten(t)
   db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)')
   const reader = await openReplica(url)
@@ -159,7 +159,7 @@ test('read-only connections cannot write: a reader, a read-only handle, query_on
   assert.equal(rowsOf(db), '1,2')
 })
 
-test('exclusive locking and another page size are refused with the reason, and nothing is committed', async (t) => {
+test('exclusive locking mode and a change of the page size are refused with the reason, and no page is committed', async (t) => {
   const { replica, db } = await makeWritten(t)
   db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)')
   assert.throws(() => db.pragma('locking_mode = exclusive'), /not supported for a replica/)
@@ -174,7 +174,7 @@ test('exclusive locking and another page size are refused with the reason, and n
   assert.equal(rowsOf(db), '1,2')
 })
 
-test('a transaction over a replica and an attached file commits both if the file can be rolled back after a crash', async (t) => {
+test('a transaction over a replica and an attached file commits to both if the file can be rolled back after a crash', async (t) => {
   const { replica, db, directory } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const file = path.join(directory, 'local.db')
@@ -208,7 +208,7 @@ test('a transaction over a replica and an attached file commits both if the file
   )
 })
 
-test('a transaction over two replicas that loses a race on one changes neither, and the connection then reads the commit of the winner', async (t) => {
+test('a transaction over two replicas that loses a race on one replica changes neither replica, and the connection then reads the winner’s commit', async (t) => {
   const first = await makeWritten(t)
   const second = await makeWritten(t)
   const other = await openForWriting(t, second.url, { cacheSize: '3MiB' })
@@ -269,7 +269,7 @@ test('in every journal mode, and for a savepoint, a transaction that loses a rac
   assert.equal(rowsOf(await restoredDatabase(t, url)), expected.join())
 })
 
-test('INSERT … RETURNING: all() throws if the commit is refused; get() does not, and litestream_error() says why', async (t) => {
+test('if INSERT … RETURNING is refused at its commit, all() throws, get() does not throw, and litestream_error() says why', async (t) => {
   const { db, files, replica } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const insert = db.prepare('INSERT INTO t VALUES (1) RETURNING x')
@@ -282,7 +282,7 @@ test('INSERT … RETURNING: all() throws if the commit is refused; get() does no
   assert.equal(rowsOf(db), null)
 })
 
-test('a large transaction spills to a temporary file and is one L0 file', async (t) => {
+test('a large transaction spills to a temporary file and becomes one L0 file', async (t) => {
   const { replica, db, url } = await makeWritten(t)
   db.pragma('cache_size = 20')
   db.exec('CREATE TABLE t (x, v BLOB)')
