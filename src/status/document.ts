@@ -114,7 +114,7 @@ export interface DatabaseSummary {
   readonly error: DatabaseFault | undefined
   /**
    * Why the primary can detect a second primary only after the second primary has written to the
-   * replica. The value is undefined if the store has conditional writes, which prevent this.
+   * replica. The value is undefined if the store has conditional writes.
    */
   readonly weakFencing: string | undefined
   readonly mirrors: readonly MirrorStatus[]

@@ -20,7 +20,10 @@ export class GrowingInterval {
     this.#waits = new Doubling(first, LONGEST_MS)
   }
 
-  /** Whether the condition should be reported now. A call that returns true counts as a report. */
+  /**
+   * Whether the condition should be reported now. A call of `due` that returns true counts as a
+   * report.
+   */
   due(): boolean {
     const now = monotonicMs()
     if (now - this.#reportedAt < this.#wait) return false

@@ -18,7 +18,8 @@ const CHECK_MS = 2000
  *
  * Throws if no directory can be watched at the start. The watch does not throw later. If another
  * program removes the directory, replaces it or makes it unreadable, the watch starts again as soon
- * as possible. The watch calls `onChange` after such a restart, because it may have missed changes.
+ * as possible. The watch calls `onChange` after it has started again, because it may have missed
+ * changes.
  *
  * Returns a function that ends the watch. The watch does not keep the process alive.
  */

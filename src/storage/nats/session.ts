@@ -191,8 +191,8 @@ export class NatsSession {
   }
 
   /**
-   * Throws NOT_FOUND if the bucket of a request without responders does not exist. Returns if the
-   * bucket may exist, because a server that is just starting has no responders either.
+   * Throws NOT_FOUND if a request had no responders because the bucket does not exist. Returns if
+   * the bucket may exist, because a server that is just starting has no responders either.
    */
   async #checkBucket(doing: string, target: string): Promise<void> {
     try {

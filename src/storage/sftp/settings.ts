@@ -30,8 +30,8 @@ export interface SftpSettings {
    */
   readonly knownHosts?: string
   /**
-   * Whether the client accepts any host key, as Litestream does without `host-key`. If it does,
-   * another machine can pretend to be the server.
+   * Whether the client accepts any host key, as Litestream does without `host-key`. A client that
+   * accepts any host key does not notice if another machine pretends to be the server.
    */
   readonly insecureHostKey?: boolean
   /** Whether the client may write several blocks of a file at the same time. Default: true. */
