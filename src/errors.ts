@@ -108,7 +108,7 @@ export type ErrorCode =
 export interface ErrorDetails {
   /** The user's next step, as one sentence. The default is the hint for the error code. */
   readonly hint?: string
-  /** The error that caused this error. */
+  /** The error that caused the LitestreamError. */
   readonly cause?: unknown
   /** The file, key or URL that caused the error, without credentials. */
   readonly file?: string

@@ -102,11 +102,11 @@ export function hydrateFile(
 
 /**
  * Restores a database, and then applies new files of the replica until `signal` aborts. The promise
- * resolves after the abort. Any SQLite program may read the database at any time, and sees only
- * whole transactions. No program may write to the database. The file `<output>-txid` contains the
- * TXID of the database. If the database and the file `<output>-txid` exist, `follow` continues from
- * the TXID in the file. The database and the file `<output>-txid` may also come from Litestream's
- * own follower.
+ * of `follow` resolves after the abort. Any SQLite program may read the database at any time, and
+ * sees only whole transactions. No program may write to the database. The file `<output>-txid`
+ * contains the TXID of the database. If the database and the file `<output>-txid` exist, `follow`
+ * continues from the TXID in the file. The database and the file `<output>-txid` may also come from
+ * Litestream's own follower.
  *
  * @throws The errors of `restore`, OUTPUT_EXISTS for a database without the -txid file,
  * REPLICA_RESET if the replica was reset, and HYDRATION_CONFLICT if another program wrote to the
@@ -163,7 +163,7 @@ export async function replicateOnce(
 
 /**
  * Merges the new files of the level below into level `level`. Returns the written files. Returns an
- * empty list if the level below has no new files. The call is needed only for a replica whose
+ * empty list if the level below has no new files. `compact` is needed only for a replica whose
  * primary runs no compaction.
  *
  * @throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH, INVALID_ARGUMENT, and errors of the store.
@@ -282,8 +282,8 @@ export async function mirror(
 }
 
 /**
- * Keeps a copy of a replica in another store up to date until `signal` aborts. The promise resolves
- * after the abort. If a pass fails, calls `onError` and repeats the pass.
+ * Keeps a copy of a replica in another store up to date until `signal` aborts. The promise of
+ * `followMirror` resolves after the abort. If a pass fails, calls `onError` and repeats the pass.
  *
  * @throws Errors that a repetition cannot fix, and errors of opening the stores.
  *

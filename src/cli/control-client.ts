@@ -8,7 +8,7 @@ import { timeoutFlag } from './flag-values.js'
 
 /**
  * Maximum length of a response in characters. The response for 10,000 databases is shorter than a
- * tenth of this maximum.
+ * tenth of MAX_ANSWER.
  */
 const MAX_ANSWER = 64 * 2 ** 20
 
@@ -71,8 +71,8 @@ export async function callControl<T>(
   body?: object,
 ): Promise<T> {
   const socket = await socketOf(flags)
-  // The client waits two seconds longer than the process, so that a timeout error of the process
-  // arrives.
+  // The client of the control socket waits two seconds longer than the process, so that a timeout
+  // error of the process arrives.
   const signal = timeoutSignal(flags.timeout + 2000)
   // `node:http` is loaded on demand, because most commands contact no running process.
   const { request } = await import('node:http')

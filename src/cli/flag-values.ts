@@ -12,8 +12,8 @@ import { parseTimestamp } from '../util/timestamp.js'
  */
 
 /**
- * Maximum value of a flag for parallel requests, files or pages. A higher value would need more
- * memory without being faster.
+ * Maximum value of a flag for parallel requests, files or pages. More parallel requests, files or
+ * pages would need more memory without being faster.
  */
 const MAX_COUNT = 1000
 

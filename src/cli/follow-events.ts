@@ -7,8 +7,8 @@ import { startTimer } from '../util/timers.js'
 import { connectionError, notOurs } from './control-client.js'
 
 /**
- * Time in milliseconds without a line after which the connection counts as broken. The process
- * sends a line at least every HEARTBEAT_MS.
+ * Time in milliseconds without a line after which the connection counts as broken. The running
+ * process sends a line at least every HEARTBEAT_MS milliseconds.
  */
 const SILENCE_MS = 4 * HEARTBEAT_MS
 /** Maximum length of one line in characters. */

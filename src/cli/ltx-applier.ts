@@ -31,7 +31,7 @@ export class LtxApplier {
 
   /**
    * Applies one LTX file. Throws INVALID_ARGUMENT if the LTX file does not continue the database,
-   * and LTX_CORRUPT if the LTX file is damaged. The database file is unusable after an error.
+   * and LTX_CORRUPT if the LTX file is damaged. After an error, the database file is unusable.
    */
   async apply(file: string): Promise<void> {
     const ltx = await decodeLtx(readFileBytes(file), file)

@@ -73,7 +73,7 @@ function padded(text: string, width: number): string {
 
 /**
  * Formats a table. Each column is as wide as its widest cell, and two spaces separate the columns.
- * Lines do not end with spaces. Control characters in cells are escaped.
+ * The lines of the table do not end with spaces. Control characters in cells are escaped.
  */
 function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
   const [head = [], ...body] = [headers, ...rows].map((cells) => cells.map(oneLine))

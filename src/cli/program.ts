@@ -84,7 +84,7 @@ function flagBeforeCommand(argv: readonly string[]): { readonly flag: string; re
 }
 
 /**
- * Runs one command line and returns its exit status. The status is 0 for success and 1 for an
+ * Runs one command line and returns its exit status. The exit status is 0 for success and 1 for an
  * error, unless the command, or the program of `exec`, sets another status.
  */
 export async function run(argv: readonly string[]): Promise<number> {

@@ -5,15 +5,14 @@ import type { Clock } from '../util/clock.js'
 /**
  * Determines the creation times by which retention deletes files. Clocks may have been set wrong,
  * so a file can have a creation time in the future. A file with a creation time in the future
- * counts as created when this object first saw the file. Without this rule, retention would keep
- * the file until the wall clock reaches its creation time. AgeClock handles a wall clock that was
- * set.
+ * counts as created when FileAges first saw the file. Without this rule, retention would keep the
+ * file until the wall clock reaches its creation time. AgeClock handles a wall clock that was set.
  */
 export class FileAges {
   readonly #clock: AgeClock
   /**
-   * For each file with a creation time in the future, the time at which this object first saw it.
-   * `#before` is the map of the previous run, and `#seen` is the map of the current run.
+   * For each file with a creation time in the future, the time at which FileAges first saw the
+   * file. `#before` is the map of the previous run, and `#seen` is the map of the current run.
    */
   #before = new Map<string, number>()
   #seen = new Map<string, number>()
@@ -25,7 +24,7 @@ export class FileAges {
 
   /**
    * Begins a run of retention, and returns the current time in milliseconds since the epoch.
-   * Forgets files that `createdAt` was not called for in the previous run.
+   * Forgets files for which `createdAt` was not called in the previous run.
    */
   begin(): number {
     this.#before = this.#seen

@@ -2,8 +2,8 @@ import { Secret } from '../util/secret.js'
 
 /**
  * Returns a text that is equal for equal values, including secrets, and different for different
- * values. The text contains the secrets in clear. Callers must only compare the text, and must not
- * log or store it.
+ * values. The fingerprint contains the secrets in clear text. Callers must only compare
+ * fingerprints, and must not log or store a fingerprint.
  */
 export function fingerprint(value: unknown): string {
   if (value instanceof Secret) return `secret ${JSON.stringify(value.reveal())}`

@@ -19,7 +19,10 @@ const PARTS_OF_URL: Readonly<Record<string, readonly (keyof ReplicaFile)[]>> = {
 
 const REPLICA_TYPES = Object.keys(PARTS_OF_URL)
 
-/** Creates the error for a fault in the key `key`. The caller adds the position in the file. */
+/**
+ * Creates the error for a fault in the key `key`. The caller adds the position of the fault in the
+ * configuration file.
+ */
 export type Fail = (key: keyof ReplicaFile | undefined, message: string, hint?: string) => Error
 
 /**

@@ -56,8 +56,8 @@ function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: Fa
 }
 
 /**
- * Returns the name of the replica section in error messages. The name is `replica`, also if the
- * file has a `replicas` list, as in Litestream.
+ * Returns the name of the replica section in error messages. The name of the replica section is
+ * `replica`, also if the file has a `replicas` list, as in Litestream.
  */
 function formatPath(path: Path): string {
   return `dbs[${String(path[1])}].replica`

@@ -43,8 +43,8 @@ export function text(description: string, defaultText?: string, options: KeyOpti
 }
 
 /**
- * Creates the shape of a text that is never printed. The value becomes a Secret. An empty text
- * counts as absent, as in Go.
+ * Creates the shape of a text that is never printed. The text becomes a Secret when the file is
+ * read. An empty text counts as absent, as in Go.
  */
 export function secretText(description: string): Shape<Secret | undefined> {
   const read = (value: string) => (value === '' ? undefined : new Secret(value))
@@ -105,7 +105,8 @@ export function integer(description: string, defaultValue?: number, options: Key
 }
 
 /**
- * A bare integer below this number of nanoseconds is refused, because its unit is probably missing.
+ * A bare integer below FEWEST_NANOSECONDS is refused as a duration, because its unit is probably
+ * missing.
  */
 const FEWEST_NANOSECONDS = 1_000_000
 

@@ -36,7 +36,10 @@ export type Parts =
   | { readonly type: 'section'; readonly fields: Readonly<Record<string, Shape<unknown>>>; readonly title?: string }
   | { readonly type: 'list'; readonly items: Shape<unknown>; readonly most?: number }
 
-/** The required form of a value. Undefined, the value of an absent key, is always accepted. */
+/**
+ * The required form of a value in the configuration file. Undefined, the value of an absent key, is
+ * always accepted.
+ */
 export interface Shape<T> extends Description {
   readonly parts: Parts
   /** Checks a value and converts it to the form that the program uses. Throws ShapeFault. */
@@ -148,8 +151,8 @@ export function list<T>(items: Shape<T>, options: ListOptions = {}): Shape<NonNu
 const LIST_HINT = 'Begin each entry on a line of its own with "- ".'
 
 /**
- * Returns a hint for a text in the place of a section. The text is often the URL or the path that
- * belongs into the section.
+ * Returns a hint for a text in the place of a section. A text in the place of a section is often
+ * the URL or the path that belongs into the section.
  */
 function sectionHint(value: unknown, keys: readonly string[]): { readonly hint?: string } {
   if (Array.isArray(value)) return { hint: 'Remove the "- ": this key takes one section, not a list.' }

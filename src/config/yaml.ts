@@ -20,7 +20,8 @@ export interface YamlFile {
 }
 
 /**
- * Parses the text of a YAML file. Throws CONFIG_INVALID. The error message does not quote the text.
+ * Parses the text of a YAML file. Throws CONFIG_INVALID. The error message for invalid YAML does
+ * not quote the text of the file.
  */
 export function parseYaml(text: string, file: string): YamlFile {
   const lines = new LineCounter()

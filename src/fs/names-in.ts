@@ -6,9 +6,9 @@ import { isErrno } from './fs-error.js'
 const BATCH = 1024
 
 /**
- * Maximum size in bytes of a directory that is read with one call. A directory of this size has at
- * most some thousand entries. Reading entries one after another takes four times the processor
- * time, because each step uses a thread of libuv's pool.
+ * Maximum size in bytes of a directory that is read with one call. A directory of SMALL_DIRECTORY
+ * bytes has at most some thousand entries. Reading entries one after another takes four times the
+ * processor time, because each step uses a thread of libuv's pool.
  */
 const SMALL_DIRECTORY = 128 * 1024
 

@@ -5,8 +5,8 @@ import { DIVERGED_RETENTION_MS } from './diverged-retention.js'
 import { type FilesByLevel, selectPlan } from './plan.js'
 
 /**
- * The name of the divergence record of a replica. The record describes each divergence, at which
- * another database replaced the replicated database.
+ * The name of the divergence record of a replica. The divergence record describes each divergence,
+ * at which another database replaced the replicated database.
  */
 export const DIVERGENCE_NAME = 'divergence.json'
 
@@ -143,7 +143,7 @@ async function newestRecord(client: ReplicaClient, options: RequestOptions): Pro
 /**
  * Changes the divergence record with compare-and-set. In a write-once replica, adds a new record.
  * Removes divergences that are older than both `keep` and DIVERGED_RETENTION_MS (in milliseconds).
- * Returns the divergences after the change. Throws the errors of `readDivergences`.
+ * Returns all divergences in the changed record. Throws the errors of `readDivergences`.
  */
 export async function updateDivergences(
   client: ReplicaClient,
@@ -198,7 +198,8 @@ export function bytesOf({ pages, pageSize }: DivergedState): number {
 /**
  * Returns the files that restores to the states before the divergences need, as keys of `heldKey`.
  * Retention must not delete the returned files. `now` is in milliseconds since the epoch. `keep` is
- * the time in milliseconds for which retention keeps these files after a divergence.
+ * the time in milliseconds after a divergence for which retention keeps the files of the state
+ * before the divergence.
  */
 export function heldFiles(
   levels: FilesByLevel,

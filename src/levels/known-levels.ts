@@ -165,7 +165,7 @@ export class KnownLevels extends ForwardingClient {
       this.#add({ ...written, createdAt: Math.max(written.createdAt, this.#now()) })
       return written
     } catch (error) {
-      // The file may have been written in spite of the error.
+      // The LTX file may exist in the store in spite of the error of the write.
       this.#forgetLevel(level)
       throw error
     }

@@ -5,8 +5,8 @@ import { type FilesByLevel, selectPlan } from './plan.js'
 /** Maximum number of files in the response to one LIST request. */
 const LIST_PAGE = 1000
 /**
- * Lowest level that gets only a few files per hour. One LIST request returns all files of this
- * level and of the levels above, if the store supports such a request.
+ * Lowest level that gets only a few files per hour. One LIST request returns all files of level
+ * SPARSE_LEVEL and of the levels above, if the store supports a LIST of several levels.
  */
 const SPARSE_LEVEL = 2
 

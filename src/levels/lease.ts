@@ -25,7 +25,7 @@ type Content = Shaped<typeof shape>
 export interface LeaseOptions {
   /**
    * Time in milliseconds for which the lease is valid without renewal. The primary renews the lease
-   * after a third of this time.
+   * after a third of `ttl`.
    */
   readonly ttl: number
   readonly clock?: Clock
@@ -118,9 +118,9 @@ export class Lease {
   }
 
   /**
-   * Called if `lock.json` is not the object that this primary wrote last. The object may belong to
-   * another primary, may be removed or damaged, or may be this primary's own object after a lost
-   * response.
+   * Called if `lock.json` is not the object that this primary wrote last. The lease object may
+   * belong to another primary, may be removed or damaged, or may be this primary's own object after
+   * a lost response.
    */
   async #restore(generation: number, cause: LitestreamError): Promise<string | undefined> {
     const there = await this.#client.getObject(LEASE_NAME)
@@ -170,7 +170,7 @@ export class Lease {
   }
 }
 
-/** Parses a lease object. Returns undefined if the object is damaged. */
+/** Parses a lease object. Returns undefined if the lease object is damaged. */
 function parse({ data }: TaggedObject): Content | undefined {
   return tryReadJson(shape, Buffer.from(data).toString('utf8'))
 }

@@ -20,7 +20,7 @@ export async function comparePlanChecksum(
   const { header, label, postApplyChecksum } = newest
   if ((header.flags & FLAG_NO_CHECKSUM) !== 0) return
   const { commit, pageSize } = header
-  // The page indexes of the plan contain every page up to the commit, so the size of this array is
+  // The page indexes of the plan contain every page up to the commit, so the size of `seen` is
   // limited by the data that was read.
   const seen = new Uint8Array(commit + 1)
   seen[lockPgno(pageSize)] = 1

@@ -14,7 +14,7 @@ import { fileContent } from './file-identity.js'
 export interface PlanTarget {
   /** The exact TXID to restore. */
   readonly txid?: number
-  /** The plan leads to the last state before this time, in milliseconds since the epoch. */
+  /** The plan leads to the last state before `timestamp`, in milliseconds since the epoch. */
   readonly timestamp?: number
 }
 
@@ -151,7 +151,7 @@ function gap(reached: number, beyond: LtxFileInfo): LitestreamError {
 export interface PlanOptions {
   /** The exact TXID to restore. */
   readonly txid?: number
-  /** The plan leads to the last state before this time. */
+  /** The plan leads to the last state before `timestamp`. */
   readonly timestamp?: Instant
   /** Damaged files that the plan must not contain, as texts of `fileContent`. */
   readonly without?: ReadonlySet<string>

@@ -147,7 +147,7 @@ export class FileIndex implements PlannedFile {
 /**
  * Estimates how many bytes at the end of the file contain the page index. A page index entry has
  * about 7 bytes and a compressed page about 2,000 bytes, so 1/128 of the file nearly always
- * suffices. The result is at most SLICE.
+ * suffices. The estimate is at most SLICE.
  */
 function tailGuess(size: number): number {
   return Math.min(size, SLICE, Math.max(MIN_TAIL, Math.ceil(size / 128)))
@@ -155,7 +155,7 @@ function tailGuess(size: number): number {
 
 /** How much of a file is read with its index. */
 export interface LoadIndexOptions extends RequestOptions {
-  /** Files up to this size in bytes are read with one request. Default WHOLE_FILE_SIZE. */
+  /** Maximum size in bytes of a file that is read with one request. Default WHOLE_FILE_SIZE. */
   readonly whole?: number | undefined
   /** Whether the read must bypass caches, because an earlier read returned damaged bytes. */
   readonly fresh?: boolean

@@ -19,7 +19,7 @@ export class ByteReader {
   #buffer: Uint8Array = new Uint8Array(0)
   #start = 0
   #end = 0
-  /** A buffer that belongs to this reader. */
+  /** A buffer that belongs to the ByteReader itself. */
   #own: Uint8Array = this.#buffer
   /** The newest chunk, whose first `#copied` bytes are also at the end of `#own`. */
   #chunk: Uint8Array | undefined

@@ -86,10 +86,10 @@ export class LtxEncoder {
 
   /**
    * Starts to encode a batch of pages on a thread of libuv's pool. The caller may start the next
-   * batch before this batch is encoded. Returns a function that waits for the batch and returns its
-   * frames, as pages() does. The caller must call the returned functions in the order of the
-   * batches. Until the returned function has resolved, the caller must change neither `pages` nor
-   * `room`.
+   * batch before the current batch is encoded. Returns a function that waits for the batch and
+   * returns its frames, as pages() does. The caller must call the returned functions in the order
+   * of the batches. Until the returned function has resolved, the caller must change neither
+   * `pages` nor `room`.
    */
   pagesLater(pgnos: Uint32Array, pages: Uint8Array, room?: Uint8Array): () => Promise<Uint8Array> {
     const { pageSize } = this.header

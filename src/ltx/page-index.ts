@@ -78,7 +78,7 @@ export function indexRules({ pageSize, commit, minTxid }: LtxHeader, peak = comm
 export interface PageMapTarget {
   /** Number of the file in the page map, which is stored with each position. */
   readonly file: number
-  /** The largest size in pages of the database before this file. */
+  /** The largest size in pages of the database before the file is applied. */
   readonly peak: number
   /** Returns the writable memory of a chunk of the page map. */
   own(chunk: number): ArrayBuffer

@@ -97,7 +97,8 @@ export async function isSameFile(
   { level, minTxid, maxTxid }: LtxFileInfo,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  // The size and the version are omitted, because the two stores may report different values.
+  // The size and the version of the file are omitted, because the two stores may report different
+  // values.
   const file = { level, minTxid, maxTxid }
   const request = signal ? { signal } : {}
   const [ours, theirs] = await Promise.all([

@@ -68,8 +68,8 @@ export async function followMirror(
 }
 
 /**
- * Waits for new files in the source. The wait ends when the store reports a new file, or after a
- * given time.
+ * Waits for new files in the source. The wait for new files ends when the store reports a new file,
+ * or after a given time.
  */
 class Changes {
   readonly #signal: AbortSignal | undefined

@@ -185,7 +185,7 @@ export interface ReplicaWorkerNative {
    */
   addView(replica: number, base: number, facts: ViewFacts, changed: Uint32Array): number
   publishView(replica: number, view: number): void
-  /** Retires a view. The view is freed when no reader uses it. */
+  /** Retires a view. A retired view is freed when no reader uses it. */
   retireView(replica: number, view: number): void
   /** Frees retired views that no reader uses. Returns the IDs of the remaining views. */
   collectViews(replica: number): Uint32Array

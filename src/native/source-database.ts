@@ -59,13 +59,13 @@ export interface SourceDatabaseNative {
   sourceLock(source: NativeSource): number
   sourceUnlock(source: NativeSource): void
   /**
-   * Returns a number with which any thread can interrupt the connection. The number is valid until
-   * the connection is closed.
+   * Returns a number with which any thread can interrupt the connection. The number for
+   * interrupting a connection is valid until the connection is closed.
    */
   sourceInterrupter(source: NativeSource): number
   /**
    * Interrupts the running statements of a connection, which then fail with SQLITE_INTERRUPT. Has
-   * no effect if the connection is closed or idle. Any thread may call this function.
+   * no effect if the connection is closed or idle. Any thread may call interruptSource.
    */
   interruptSource(interrupter: number): void
 }

@@ -9,8 +9,8 @@ import { formatTime, print, printBlock, printError, printJson } from '../output.
 type Answer = Readonly<Record<string, string | number>>
 
 /**
- * Time limit in milliseconds for `-timeout 0`. The value is a multiple of 1000, because
- * Litestream's control socket accepts only whole seconds.
+ * Time limit in milliseconds for `-timeout 0`. The time limit for `-timeout 0` is a multiple of
+ * 1000, because Litestream's control socket accepts only whole seconds.
  */
 const LONGEST_MS = Math.floor(MAX_DELAY_MS / 1000 - 2) * 1000
 

@@ -22,8 +22,8 @@ export interface ChildEnd {
 }
 
 /**
- * The program that `exec` starts. Replication ends when the program ends, and the program receives
- * a signal when replication ends.
+ * The program that `exec` starts. Replication ends when the program of `exec` ends, and the program
+ * receives a signal when replication ends.
  */
 export class Child {
   readonly #process: ChildProcess
@@ -38,7 +38,7 @@ export class Child {
       )
     })
     // Node.js emits `error` if it could not send a signal, for example because the program runs as
-    // another user. The program continues to run, so the error is ignored.
+    // another user. A program that received no signal continues to run, so the error is ignored.
     child.on(
       'error',
       guarded(() => {}),

@@ -49,8 +49,8 @@ export class DatabaseActivity {
   }
 
   /**
-   * Adds one sample to the history. The daemon calls this method at the interval of
-   * ActivityHistory. `client` is undefined while the replica is not open.
+   * Adds one sample to the history. The daemon calls `sample` at the interval of ActivityHistory.
+   * `client` is undefined while the replica is not open.
    */
   sample(lagMs: number, client: ReplicaClient | undefined): void {
     const { writes, reads } = client ? billedRequests(client.stats()) : { writes: 0, reads: 0 }

@@ -24,8 +24,8 @@ export class DatabaseFile {
       this.#missingSince = undefined
       return { size, missingMs: undefined }
     } catch (error) {
-      // An error other than a missing file also makes replication fail, and replication reports the
-      // error.
+      // If the check fails for another reason than a missing file, replication fails as well and
+      // reports the error.
       if (!isErrno(error, 'ENOENT', 'ENOTDIR')) return { size: 0, missingMs: undefined }
       this.#missingSince ??= monotonicMs()
       return { size: 0, missingMs: monotonicMs() - this.#missingSince }

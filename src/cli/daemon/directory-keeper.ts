@@ -123,7 +123,7 @@ export class DirectoryKeeper {
   async #scanOnce(): Promise<void> {
     const directory = this.#directory
     const scan = scanDirectory(directory)
-    // A file may appear between this scan and the creation of a watch, so another scan follows.
+    // A file may appear between a scan and the creation of a watch, so another scan follows.
     if (this.#watches?.update(scan.folders)) this.#changed = true
     const faults = new Map<string, unknown>()
     for (const { path: at, error } of [...scan.faults, ...emptyFaults(directory, scan)]) faults.set(at, error)
@@ -131,7 +131,7 @@ export class DirectoryKeeper {
     this.#report(faults)
     this.#scanned = true
     if (directory.watch) await this.#removeVanished(scan)
-    // With `monitor`, the next scan does not wait until the replicas of this scan are open.
+    // With `monitor`, the next scan does not wait until the replicas of the previous scan are open.
     const ready = Promise.all(started)
     if (this.#options.monitor === false) await ready
     else this.#started ??= ready

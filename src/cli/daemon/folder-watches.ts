@@ -72,7 +72,7 @@ export class FolderWatches {
     watcher.on(
       'error',
       guarded((error: Error) => {
-        // The next scan tries to create this watch again.
+        // The next scan tries to create the failed watch again.
         watcher.close()
         if (this.#watchers.get(folder) === watcher) this.#watchers.delete(folder)
         this.#faults.failed(this.#part, fsError(error, 'watching', folder))

@@ -258,7 +258,7 @@ export class ManagedDatabase {
     }
   }
 
-  /** The highest TXID of the database that is known, also after `stop`. */
+  /** The highest known TXID of the database, also after `stop`. */
   get lastTxid(): number {
     // A replicator that has not opened the database yet returns TXID 0.
     return this.replicator?.status().txid || this.#last?.txid || 0
@@ -342,12 +342,12 @@ export class ManagedDatabase {
   }
 
   /**
-   * Records the lag and the activity of the database. The daemon calls this method at LagHistory's
-   * interval.
+   * Records the lag and the activity of the database. The daemon calls `sample` at the interval of
+   * LagHistory.
    */
   sample(): void {
     if (this.replicator?.isSettled && !this.#unhealthy && !this.#faults.worst()) {
-      // The database is idle and its lag is 0, so only the request counters can have changed.
+      // If the database is idle, its lag is 0, and only the request counters can have changed.
       this.activity?.sample(0, this.#opened?.client)
       return
     }
@@ -471,8 +471,8 @@ export class ManagedDatabase {
   }
 
   /**
-   * Returns the files of the replica by level. The listing is at most one minute old. Throws errors
-   * of the store. Returns no levels while the replica is not open.
+   * Returns the files of the replica by level. The returned listing is at most one minute old.
+   * Throws errors of the store. Returns no levels while the replica is not open.
    */
   async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
     return this.#census ? this.#census.levels() : []

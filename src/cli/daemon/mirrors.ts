@@ -16,8 +16,8 @@ import type { PartFaults } from './part-faults.js'
 import { type Running, Supervised } from './supervised.js'
 
 /**
- * Interval in milliseconds between mirror passes while this process uploads no files. A pass at
- * this interval copies files that another program wrote to the replica.
+ * Interval in milliseconds between mirror passes while this process uploads no files. Without
+ * uploads of this process, a mirror pass copies files that another program wrote to the replica.
  */
 const QUIET_INTERVAL_MS = 5 * 60_000
 
@@ -66,7 +66,7 @@ class DatabaseMirror {
   readonly #url: string
   readonly #publish: (event: ProcessEvent) => void
   #supervised: Supervised | undefined
-  /** `stop` aborts this signal. */
+  /** The controller whose signal `stop` aborts. */
   #life = new AbortController()
   #onChange: () => void = () => {}
   #txid: number | undefined

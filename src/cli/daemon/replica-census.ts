@@ -15,7 +15,10 @@ export class ReplicaCensus {
   readonly #client: ReplicaClient
   #known: { readonly at: number; readonly levels: LtxFileInfo[][] } | undefined
   #listing: Promise<LtxFileInfo[][]> | undefined
-  /** The error of the previous listing, or the timeout of a listing that is still running. */
+  /**
+   * The error of the previous failed listing, or the timeout error of a listing that is still
+   * running.
+   */
   #failed: { readonly at: number; readonly error: unknown } | undefined
 
   constructor(client: ReplicaClient) {
@@ -23,10 +26,10 @@ export class ReplicaCensus {
   }
 
   /**
-   * Returns the files of the replica by level. The listing is at most one minute old. Throws the
-   * error of the store if the listing fails. Throws TIMEOUT after 2 seconds, because the status
-   * page and the metrics of other databases must not wait for a slow store. The next call uses a
-   * listing that completes after the timeout.
+   * Returns the files of the replica by level. The returned listing is at most one minute old.
+   * Throws the error of the store if the listing fails. Throws TIMEOUT after 2 seconds, because the
+   * status page and the metrics of other databases must not wait for a slow store. The next call of
+   * `levels` uses a listing that completes after the timeout.
    */
   async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
     if (this.#known && monotonicMs() - this.#known.at < MOST_AGE_MS) return this.#known.levels

@@ -13,8 +13,8 @@ import type { DaemonMetrics } from './daemon-metrics.js'
 import type { ManagedDatabase } from './managed-database.js'
 
 /**
- * Maximum number of files that the status page shows per level. The status page shows the newest
- * files.
+ * Maximum number of files that the status page shows per level. Older files are not shown on the
+ * status page.
  */
 const MAX_FILES = 500
 

@@ -1,4 +1,4 @@
-/** The check ends after this number of faults. */
+/** Maximum number of faults, after which a check ends. */
 const MAX_MESSAGES = 10
 
 /**

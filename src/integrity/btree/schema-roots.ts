@@ -65,8 +65,8 @@ export interface Column {
 }
 
 /**
- * Returns the first `count` values of a record. The record may be truncated after these values.
- * Returns undefined if `record` does not contain all of these values.
+ * Returns the first `count` values of a record. The record may be truncated after the first `count`
+ * values. Returns undefined if `record` does not contain the first `count` values completely.
  */
 export function firstColumns(record: Buffer, count: number): readonly Column[] | undefined {
   const header = readVarint(record, 0, record.length)
