@@ -3,16 +3,16 @@ import { startTimer } from '../util/timers.js'
 import { run } from './program.js'
 import { reportError, reportOutage } from './report.js'
 
-/** How long connections may take to close after the command has ended, in milliseconds. */
+/** Time in milliseconds that connections may take to close after the command has ended. */
 const LINGER_MS = 1000
 
-// A reader that stops early (`litestream-ts ltx URL | head`) is not a failure.
+// A program that stops reading the output, as in `litestream-ts ltx URL | head`, is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
   reportError(error)
   process.exit(1)
 })
-// A closed terminal or log collector must not end a replication.
+// A closed terminal or a failed log collector must not end replication.
 process.stderr.on('error', () => {})
 process.on('uncaughtException', (error) => {
   reportError(error)
@@ -20,5 +20,5 @@ process.on('uncaughtException', (error) => {
 })
 reportOutagesTo(reportOutage)
 process.exitCode = await run(process.argv.slice(2))
-// The command is done: an open connection must not keep the process alive.
+// The command has ended, and an open connection must not keep the process alive.
 startTimer(LINGER_MS, () => process.exit()).unref()

@@ -17,8 +17,8 @@ import type { SourceDatabaseNative } from './source-database.js'
 import type { WalScanNative } from './wal-scan.js'
 
 /**
- * Everything that the addon exports; the files of this folder have the types of each part, with
- * units and guarantees. Every function throws a TypeError or RangeError for a wrong argument
+ * All exports of the addon. The other files of this folder define the types of each part, with
+ * units and guarantees. Every function throws a TypeError or a RangeError for a wrong argument
  * (native/napi/arguments.h).
  */
 export interface Native
@@ -37,20 +37,26 @@ export interface Native
     ReplicaWorkerNative,
     ReplicaWriteNative {}
 
-/** Environment variable with the addon's path, for applications that move the file. */
+/**
+ * The environment variable with the path of the addon, for applications that move the addon file.
+ */
 const VARIABLE = 'LITESTREAM_ADDON'
 
 let preferred: string | undefined
 
-/** Called before the addon is loaded: `file` is the first candidate. */
+/**
+ * Makes `file` the first path at which the addon is searched. Must be called before the addon is
+ * loaded.
+ */
 export function preferAddon(file: string): void {
   preferred = file
 }
 
 /**
- * Candidate paths of the addon, in order: the preferred one, the one in the environment, the one
- * compiled on this machine, the prebuilt one. Each path is only determined if the addon could not
- * be loaded from the paths before it.
+ * Yields the paths at which the addon is searched, in order. The preferred path comes first. The
+ * path in the environment variable comes next, and excludes all other paths. Without a path in the
+ * environment variable, the addon compiled on this machine comes before the prebuilt addon. A path
+ * is computed only if the addon could not be loaded from the earlier paths.
  */
 function* candidates(): Generator<string> {
   if (preferred !== undefined) yield preferred
@@ -117,23 +123,24 @@ function loadOnce(): ReturnType<typeof load> {
 }
 
 /**
- * The absolute path of the addon, which is also a loadable SQLite extension. Loads it. Throws
- * NATIVE_MISSING.
+ * Loads the addon and returns its absolute path. SQLite can also load the addon as an extension.
+ * Throws NATIVE_MISSING.
  */
 export function addonPath(): string {
   return loadOnce().path
 }
 
 /**
- * The addon's functions. The addon is loaded when one of its exports is first used, which throws
- * NATIVE_MISSING on failure: commands that need none of them work without the addon.
+ * The exports of the addon. The first use of an export loads the addon, and throws NATIVE_MISSING
+ * if loading fails. Commands that use no export of the addon work without the addon.
  */
 export const native: Native = Object.create(
   new Proxy(
     {},
     {
       get(_target, name) {
-        // From here on they are own properties, and this proxy handler is not called again.
+        // The exports become own properties of `native`, so that this proxy handler is not called
+        // again.
         Object.defineProperties(native, Object.getOwnPropertyDescriptors(loadOnce().exports))
         return loadOnce().exports[name as keyof Native]
       },

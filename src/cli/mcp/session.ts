@@ -63,8 +63,6 @@ export class McpSession {
 
   static async open(library: McpLibrary, runner: ToolRunner): Promise<McpSession> {
     const session = new McpSession(library, runner)
-    // The SDK's type `Transport` does not allow undefined for optional properties, but
-    // `exactOptionalPropertyTypes` distinguishes undefined from missing.
     await session.#server.connect(session.#transport as Transport)
     return session
   }
