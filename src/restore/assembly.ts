@@ -21,19 +21,19 @@ import { readAhead, segmentsOf } from './segments.js'
 
 /**
  * Small LTX files are read together with their page indexes. At most this many bytes of LTX files
- * are kept in memory until their pages are written; all other LTX files are read again.
+ * are kept in memory until their pages are written. LTX files beyond this limit are read again.
  */
 const KEEP_BYTES = 32 * 1024 * 1024
 
 /**
- * Number of segments that are processed at a time if the replica is in a local folder. Local reads
- * have no latency, and each segment needs memory.
+ * Number of segments that are processed at a time if the replica is in a local folder. The number
+ * is small, because reads from a local folder have no latency and each segment needs memory.
  */
 const LOCAL_PARALLELISM = 4
 
 /**
- * Marks a page of the output whose content is unknown. The page is being written, or was written
- * from a damaged LTX file.
+ * Marks a page of the output whose content is unknown. The content of a page is unknown while the
+ * page is being written, and if the page was written from a damaged LTX file.
  */
 const UNCERTAIN = 0xffffffff
 
@@ -50,8 +50,8 @@ export interface AssemblyOptions {
   readonly parallelism: number
   readonly signal: AbortSignal
   /**
-   * Whether the caller reads the database again immediately. If true, the written pages stay in the
-   * page cache of the operating system.
+   * Whether the caller reads the database again immediately, so that the written pages must stay in
+   * the page cache of the operating system.
    */
   readonly readAfter?: boolean
   readonly onProgress?: (progress: AssemblyProgress) => void
@@ -74,9 +74,9 @@ interface Unfinished {
  * Writes the database that a plan describes to an output file, each page once. Every LTX file of
  * the plan is read and checked completely, even if no page of it is needed, because only the frames
  * show that a page index omits a page. If `run` fails for a plan, `run` may be called again with
- * another plan for the same output. Pages that were already written from the same LTX file are
- * kept. An Assembly needs memory for some segments of 2 MiB, and about 30 bytes per page for page
- * indexes.
+ * another plan for the same output. Pages that an earlier call of `run` wrote from the same LTX
+ * file are kept. An Assembly needs memory for some segments of 2 MiB, and about 30 bytes per page
+ * for page indexes.
  */
 export class Assembly {
   readonly #client: ReplicaClient
@@ -85,13 +85,13 @@ export class Assembly {
   readonly #queue: PQueue
   readonly #buffers: Uint8Array[] = []
   readonly #free: SegmentBuffers[] = []
-  /** The number of each LTX file of all plans. The first number is 1. */
+  /** The numbers of the LTX files of all plans, beginning with 1. */
   readonly #fileIds = new Map<string, number>()
   /** Numbers of the LTX files that were read completely and are undamaged. */
   readonly #verified = new Set<number>()
   /**
-   * The number of the LTX file from which each page in the output was written, by page number. 0
-   * means that the page consists of zeros.
+   * The number of the LTX file from which each page in the output was written, by page number. The
+   * number 0 means that the page consists of zeros.
    */
   #source = new Uint32Array(1)
   #written = 0
@@ -106,8 +106,8 @@ export class Assembly {
 
   /**
    * Writes the database of a plan to the output. Returns the layout of the newest LTX file. Throws
-   * errors of the client, LTX_CORRUPT, PAGE_SIZE_MISMATCH. After NOT_FOUND, the caller must make a
-   * new plan.
+   * errors of the client, LTX_CORRUPT, PAGE_SIZE_MISMATCH. If `run` throws NOT_FOUND, the caller
+   * must make a new plan.
    */
   async run(plan: readonly LtxFileInfo[], target: PlanTarget = {}): Promise<FileLayout> {
     const layouts = checkPlan(await this.#layouts(plan), target)
@@ -212,8 +212,8 @@ export class Assembly {
     const source = this.#source
     const { pgnos } = layout.index
     const isMissing = (pgno: number) => owner[pgno] === place + 1 && source[pgno] !== id
-    // These pages are about to be overwritten. If this LTX file turns out to be damaged, the
-    // content of these pages is unknown.
+    // The missing pages are about to be overwritten. If the LTX file turns out to be damaged, the
+    // content of the overwritten pages is unknown.
     let count = 0
     for (const pgno of pgnos) {
       if (!isMissing(pgno)) continue
@@ -258,8 +258,8 @@ export class Assembly {
         if (!file.isRead) return
         if (!file.isSound) {
           // The data may have been damaged during the transfer, so the LTX file is read again. If
-          // the LTX file in the store is damaged, this read throws an error with the position of
-          // the damage.
+          // the LTX file in the store is damaged, the second read throws an error with the position
+          // of the damage.
           this.#written -= file.written
           await this.#write(output, owners, layout, undefined, unfinished.isMissing)
         }
@@ -326,7 +326,7 @@ export class Assembly {
       } finally {
         await writing
       }
-      // The plan used a page index that was read earlier, and that may have been damaged during the
+      // The plan used a page index that was read earlier and may have been damaged during the
       // transfer.
       if (!samePages(index, ltx.trailer!.index)) throw corrupt('its page index has changed since it was read', label, 0)
     } catch (error) {

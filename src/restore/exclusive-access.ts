@@ -10,8 +10,8 @@ const SQLITE_BUSY = 5
  * Takes SQLite's exclusive lock of a database that will be replaced, and returns the function that
  * releases the lock. Throws OUTPUT_BUSY while another connection, in this or another process, holds
  * a lock. In WAL mode, every open connection holds a lock. With a rollback journal, only a
- * connection in a transaction holds a lock. The function does not read the database, so the WAL and
- * the journal of the database stay unchanged.
+ * connection in a transaction holds a lock. `takeExclusiveAccess` does not read the database, so
+ * the WAL and the journal of the database stay unchanged.
  */
 export function takeExclusiveAccess(file: string): () => void {
   const driver = findDriver()
@@ -19,7 +19,7 @@ export function takeExclusiveAccess(file: string): () => void {
   try {
     database = driver.open(file)
   } catch {
-    // SQLite cannot open this file, so no application uses the file through SQLite.
+    // If SQLite cannot open the file, no application uses the file through SQLite.
     return () => {}
   }
   try {

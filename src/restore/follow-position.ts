@@ -10,14 +10,14 @@ import { outputExists } from './output.js'
 export interface Position {
   readonly txid: number
   /**
-   * Time in the header of the newest applied LTX file, in milliseconds since the epoch. This time
-   * distinguishes the replica from a replica that was reset. Infinity means that the time is
-   * unknown.
+   * Time in the header of the newest applied LTX file, in milliseconds since the epoch. The time
+   * distinguishes the replica from a replica that was reset. The value Infinity means that the time
+   * is unknown.
    */
   readonly timestamp: number
 }
 
-/** A saved position. */
+/** The saved position of a database that follows a replica. */
 export interface SavedPosition extends Position {
   /**
    * Whether Litestream's own follower saved the position. Litestream's follower does not write the
@@ -65,8 +65,9 @@ export async function resume(output: string, force: boolean): Promise<SavedPosit
 }
 
 /**
- * Reads a saved position. This program saves a time in whole milliseconds. Litestream's follower
- * does not set the modification time of the -txid file, so that time is not a time of the replica.
+ * Reads a saved position. This program sets the modification time of the -txid file to a time of
+ * the replica, in whole milliseconds. Litestream's follower does not set the modification time of
+ * the -txid file.
  */
 export async function savedPosition(output: string): Promise<SavedPosition> {
   const txid = parseTxid((await readRegular(txidFile(output))).toString('utf8').trim())

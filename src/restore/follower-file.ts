@@ -27,15 +27,15 @@ const HEADER_SIZE = 100
 const ROLLBACK_JOURNAL = 1
 
 /**
- * How long an attempt to lock the database waits for readers, in milliseconds. New readers are
- * excluded during the attempt. The wait blocks the thread.
+ * How long an attempt to lock the database waits for readers, in milliseconds. During an attempt to
+ * lock the database, new readers are excluded. The wait for the lock blocks the thread.
  */
 const LOCK_WAIT = 250
 
 /**
  * Sets the header fields of a database that is changed without SQLite. The header must say that the
  * database is in rollback-journal mode, so that readers take locks. The change counter must differ
- * for every TXID, so that readers discard their caches. The page count must be valid.
+ * for every TXID, so that readers discard their caches. The page count in the header must be valid.
  */
 function patchHeader(header: Buffer, txid: number, commit: number): void {
   header[WRITE_VERSION] = ROLLBACK_JOURNAL
@@ -47,10 +47,11 @@ function patchHeader(header: Buffer, txid: number, commit: number): void {
 
 /**
  * A local database that follows a replica and that any program can read through SQLite at any time.
- * A FollowerFile applies a change in the same steps as a rollback-journal commit of SQLite. These
- * steps are the exclusive lock, the journal on disk, the pages, the sync, and the deletion of the
- * journal. After a crash at any point, the file has either the new state or the old state. The next
- * connection restores the old state from the journal.
+ * A FollowerFile applies a change in the same steps as a rollback-journal commit of SQLite. A
+ * FollowerFile takes the exclusive lock, writes the journal to disk, writes the pages, syncs the
+ * database, and deletes the journal. After a crash at any point, the database has either the new
+ * state or the old state. If necessary, the next connection restores the old state from the
+ * journal.
  *
  * A process loses its locks on a file when it closes any descriptor of that file. Therefore, a
  * FollowerFile keeps its descriptor open, and closes the descriptor only while it holds no lock.
@@ -128,10 +129,10 @@ export class FollowerFile {
 
   /**
    * Applies an LTX file, completely or not at all. `bytes` returns the content of the LTX file and
-   * is called twice. Returns false if readers kept the database locked; the caller must then try
+   * is called twice. Returns false if readers kept the database locked, so that the caller must try
    * again. Throws HYDRATION_CONFLICT if another program has changed the database. Throws
-   * PAGE_SIZE_MISMATCH, LTX_CORRUPT, and errors of the file system. LTX_CORRUPT also means that the
-   * LTX file lacks pages that the database needs. After an error, the database is unchanged.
+   * PAGE_SIZE_MISMATCH, LTX_CORRUPT, and errors of the file system. LTX_CORRUPT is also thrown if
+   * the LTX file lacks pages that the database needs. If `apply` throws, the database is unchanged.
    */
   async apply(bytes: () => AsyncIterable<Uint8Array>, label: string): Promise<boolean> {
     const { header, index } = await this.#survey(bytes, label)
@@ -276,8 +277,8 @@ function pageSizeOf(header: Buffer): number {
 }
 
 /**
- * Returns the numbers of the pages for the journal. These pages are page 1, the pages that will be
- * overwritten, and the pages that will be truncated.
+ * Returns the numbers of the pages for the journal. The journal needs page 1, the pages that will
+ * be overwritten, and the pages that will be truncated.
  */
 function doomedPages(pgnos: Uint32Array, oldCommit: number, newCommit: number, pageSize: number): Uint32Array {
   const lock = lockPgno(pageSize)

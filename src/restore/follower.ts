@@ -30,22 +30,23 @@ export interface FollowOptions
   readonly interval?: Duration
   /**
    * Called at the start, and when the database has reached a new TXID. `files` is the number of LTX
-   * files that were applied for this step.
+   * files that were applied to reach the new TXID.
    */
   readonly onAdvance?: (state: { readonly txid: number; readonly files: number }) => void
   /**
-   * Called with an error, for example a gap in the replica. The follower retries after the error.
+   * Called with an error, for example a gap in the replica. After the call of `onError`, the
+   * follower retries.
    */
   readonly onError?: (error: unknown) => void
-  /** Called if the check of the restored database reported faults. See RestoreResult.warnings. */
+  /** Called if the check of the restored database reported faults (see RestoreResult.warnings). */
   readonly onWarning?: (warning: string) => void
   /** Aborting the signal ends the following, and the promise then resolves. */
   readonly signal: AbortSignal
   /**
-   * Time limit of the first restore and of each later poll. If the first restore exceeds the limit,
-   * the follower fails with TIMEOUT. If a later poll exceeds the limit, the poll and its changes
-   * are cancelled, reported to `onError` and retried. By default, only the time limits of the store
-   * apply.
+   * Time limit of the first restore and of each later poll. If the first restore exceeds `timeout`,
+   * the follower fails with TIMEOUT. If a later poll exceeds `timeout`, the poll and its changes
+   * are cancelled, reported to `onError` and retried. Without `timeout`, only the time limits of
+   * the store apply.
    */
   readonly timeout?: Duration
 }
@@ -66,8 +67,8 @@ export class Follower {
   readonly #options: Resolved<FollowOptions>
   #at: Position
   /**
-   * An LTX file that ends at the position of the database. While the store lists that LTX file, the
-   * replica was not reset.
+   * An LTX file that ends at the position of the database. While the store lists an LTX file that
+   * ends at the position of the database, the replica was not reset.
    */
   #newest: LtxFileInfo | undefined
   #wake: (() => void) | undefined
@@ -128,8 +129,8 @@ export class Follower {
   }
 
   /**
-   * Applies the next LTX files. Returns false if the replica has no next LTX file. With `all`,
-   * lists all levels.
+   * Applies the next LTX files. Returns false if the replica has no next LTX file. If `all` is
+   * true, all levels are listed.
    */
   async #step(all: boolean, signal: AbortSignal): Promise<boolean> {
     const files = await this.#next(all, new Set(), signal)
@@ -149,7 +150,7 @@ export class Follower {
     return true
   }
 
-  /** Returns the next LTX files. These are usually L0 files, which need only one listing. */
+  /** Returns the next LTX files, which are usually L0 files and then need only one listing. */
   async #next(all: boolean, without: ReadonlySet<string>, signal: AbortSignal): Promise<LtxFileInfo[]> {
     const from = this.#newest?.level === 0 ? this.#newest.minTxid : this.#at.txid + 1
     const level0: LtxFileInfo[] = []

@@ -4,8 +4,8 @@ import type { PageIndex } from '../ltx/page-index.js'
 import { native } from '../native/addon.js'
 
 /**
- * Bytes of one ranged read. A segment is so large that the time of a round trip is negligible, and
- * so small that several segments fit into memory.
+ * Maximum bytes of a segment, which is read with one ranged read. A segment is so large that the
+ * time of a round trip is negligible, and so small that several segments fit into memory.
  */
 export const SEGMENT_SIZE: number = 2 * 1024 * 1024
 

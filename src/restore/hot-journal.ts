@@ -6,6 +6,7 @@ import { syncHandle } from '../fs/handle.js'
 import { openOwn } from '../fs/open-for-writing.js'
 import { ownershipLike } from '../fs/owner.js'
 
+// The format of the journal is described at
 // https://www.sqlite.org/fileformat2.html#the_rollback_journal
 const MAGIC = Buffer.from('d9d505f920a163d7', 'hex')
 /** Sector size in the journal header, in bytes. The journal header fills one sector. */
@@ -16,8 +17,8 @@ const BATCH_SIZE = 1024 * 1024
 
 /**
  * Returns the checksum of a page in the journal, which is the sum of every 200th byte from the end
- * of the page. After a crash, SQLite uses these checksums to find out how far the journal was
- * written.
+ * of the page. After a crash, SQLite uses the checksums of the pages to find out how far the
+ * journal was written.
  */
 function pageSum(nonce: number, page: Uint8Array): number {
   let sum = nonce

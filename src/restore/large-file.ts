@@ -12,7 +12,7 @@ import {
 import { type FileRange, NO_RANGE, type PageFile } from './page-file.js'
 
 /**
- * Bytes of decoded pages that are written at once. These pages fit into the cache of a processor.
+ * Bytes of decoded pages that are written at once, so that they fit into the cache of a processor.
  */
 const ROOM = 512 * 1024
 

@@ -59,7 +59,9 @@ export async function guardOutput(output: string, force: boolean): Promise<void>
  */
 const OWN_FOLDERS = ['ltx', 'generations']
 
-/** Throws INVALID_ARGUMENT if the output is inside one of these folders of the replica. */
+/**
+ * Throws INVALID_ARGUMENT if the output is inside a folder that contains the files of the replica.
+ */
 export function refuseInsideReplica(output: string, client: ReplicaClient): void {
   const folder = replicaFolder(client)
   if (!folder) return
@@ -90,7 +92,7 @@ export async function removeSidecars(database: string): Promise<void> {
 
 /** The exclusive right of one process to write an output. */
 export class OutputClaim {
-  /** The real path, with symbolic links resolved. */
+  /** The path of the output, with symbolic links resolved. */
   readonly path: string
   readonly #lock: TargetLock
 

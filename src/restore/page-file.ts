@@ -9,8 +9,8 @@ import { systemError } from '../util/system-error.js'
 import type { SegmentSum } from './frame-segments.js'
 
 /**
- * After this many written bytes, the operating system is asked to write them to the disk. The disk
- * then works while further pages are decoded.
+ * After every FLUSH_EVERY bytes, the operating system is asked to write the new pages to the disk,
+ * so that the disk works during the decoding of further pages.
  */
 const FLUSH_EVERY = 64 * 1024 * 1024
 
@@ -36,8 +36,8 @@ export interface EncodedPages {
 }
 
 /**
- * A database file under construction. Pages are written in place and in any order. Pages that were
- * not written read as zeros.
+ * A database file under construction. Pages may be written in any order, each at its place in the
+ * file. Pages that were not written read as zeros.
  */
 export class PageFile {
   readonly #handle: FileHandle
@@ -90,8 +90,8 @@ export class PageFile {
    * Decodes frames of an LTX file, and writes the pages that `pages.wanted` selects. `flush` is a
    * range of the database file that the disk is asked to write after the pages were written. `drop`
    * is a range that was flushed earlier, and is removed from the page cache of the operating
-   * system. Returns undefined if the frames are damaged or do not match the page index; some pages
-   * may then have been written. The caller may reuse the arrays when the promise resolves.
+   * system. Returns undefined if the frames are damaged or do not match the page index, although
+   * some pages may have been written. The caller may reuse the arrays when the promise resolves.
    */
   async writeFrames(pages: EncodedPages, flush: FileRange, drop: FileRange): Promise<SegmentSum | undefined> {
     const { frames, pgnos, sizes, wanted, room } = pages
@@ -113,8 +113,8 @@ export class PageFile {
   }
 
   /**
-   * Starts to write the file to the disk. A failure of this write also fails sync(), which waits
-   * for it.
+   * Starts to write the file to the disk. If this write to the disk fails, sync() fails too,
+   * because sync() waits for the write.
    */
   #flush(): void {
     this.#unflushed = 0

@@ -27,8 +27,8 @@ export interface PublishSteps<T> {
    */
   maxMode(): number
   /**
-   * Returns an error for a temporary file that must not become the output. This temporary file is
-   * then kept under the name `kept`.
+   * Returns an error for a temporary file that must not become the output. The refused temporary
+   * file is kept under the name `kept`.
    */
   check(temporary: string, built: T): Promise<((kept: string) => LitestreamError) | undefined>
   /** The last step before the temporary file is renamed. */

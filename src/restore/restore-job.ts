@@ -19,8 +19,8 @@ export interface RestoreJob {
   /** The result of a dry run. */
   readonly planned: Restored
   /**
-   * Maximum permission bits of a new database. With these bits, no user can read the database who
-   * could not read the files of the replica.
+   * Maximum permission bits of a new database. The permission bits prevent users who could not read
+   * the files of the replica from reading the database.
    */
   readonly maxMode: number
   /**

@@ -38,7 +38,7 @@ export interface RestoreOptions {
   readonly parallelism?: number
   /** If true, the restore only makes a plan and writes no file. */
   readonly dryRun?: boolean
-  /** Called with the progress of the restore; see RestoreProgress. */
+  /** Called with the progress of the restore (see RestoreProgress). */
   readonly onProgress?: (progress: RestoreProgress) => void
   /** Aborting the signal aborts the restore, and the promise then rejects. */
   readonly signal?: AbortSignal
@@ -46,8 +46,8 @@ export interface RestoreOptions {
 
 export type RestoreProgress =
   /**
-   * The restore waits for another process that is restoring to the same output. This phase needs
-   * `ifDbNotExists`.
+   * The restore waits for another process that is restoring to the same output. The phase `wait`
+   * occurs only with `ifDbNotExists`.
    */
   | { readonly phase: 'wait' }
   | ({ readonly phase: 'pages' } & AssemblyProgress)
@@ -73,8 +73,9 @@ export interface RestoreResult {
    */
   readonly txid: number
   /**
-   * The time of the restored state. After a restore, the time comes from the LTX header; after a
-   * dry run, the time comes from the listing. If the restore did nothing, the time is the epoch.
+   * The time of the restored state. After a restore, `timestamp` comes from the LTX header. After a
+   * dry run, `timestamp` comes from the listing. If the restore did nothing, `timestamp` is the
+   * epoch.
    */
   readonly timestamp: Date
   /** Size of the database in bytes. */
@@ -82,7 +83,7 @@ export interface RestoreResult {
   /** Duration of the restore. */
   readonly durationMs: number
   /**
-   * The LTX files of the plan, oldest state first. The list is empty if Litestream 0.3's format was
+   * The LTX files of the plan, oldest state first. `plan` is empty if Litestream 0.3's format was
    * restored.
    */
   readonly plan: readonly LtxFileInfo[]
@@ -90,12 +91,12 @@ export interface RestoreResult {
   readonly legacy?: { readonly generation: string; readonly index: number }
   /** The check that the restore ran. */
   readonly integrityCheck: IntegrityCheck
-  /** The result of the check. Absent if the restore ran no check. */
+  /** The result of the check, which is absent if the restore ran no check. */
   readonly integrity?: IntegrityReport
   /**
-   * Sentences for the user. A warning names a damaged LTX file that the restore replaced by other
-   * LTX files, or a fault that the check found. Such a fault also exists in the primary's database,
-   * because all checksums of the restored database match.
+   * Warnings for the user, as sentences. A warning names a damaged LTX file that the restore
+   * replaced by other LTX files, or a fault that the check found. A fault that the check found also
+   * exists in the primary's database, because all checksums of the restored database match.
    */
   readonly warnings: readonly string[]
 }

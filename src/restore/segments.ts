@@ -8,8 +8,8 @@ export interface SegmentOptions {
   readonly queue: PQueue
   readonly signal: AbortSignal
   /**
-   * Free buffers for segments. Reusing the buffers saves the operating system from allocating
-   * memory pages.
+   * Free buffers for segments. Buffers are reused, so that the operating system need not allocate
+   * memory pages again.
    */
   readonly buffers: Uint8Array[]
   /** Called with the size of each piece that arrived, in bytes. */
@@ -18,9 +18,10 @@ export interface SegmentOptions {
 
 /**
  * Reads pieces of a file in parallel before the consumer requests them, and yields the pieces in
- * order. Each piece is given as [offset, length]. The number of pieces that are read in advance
- * equals the concurrency of the queue, which limits the memory. Several parallel requests to a
- * store are faster than one request. A piece is valid until the consumer requests the next piece.
+ * order. Each piece of the file is given as [offset, length]. The number of pieces that are read in
+ * advance equals the concurrency of the queue, which limits the memory. Several parallel requests
+ * to a store are faster than one request. A yielded piece is valid until the consumer requests the
+ * next piece.
  */
 export async function* readAhead(
   client: ReplicaClient,

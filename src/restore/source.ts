@@ -5,8 +5,8 @@ import type { Resolved } from '../util/check-arguments.js'
 import { listV3, newestTime, selectV3, type V3Plan } from './v3/objects.js'
 
 /**
- * The files from which a restore reads. These files are LTX files, or files that Litestream 0.3
- * wrote to the same URL earlier.
+ * The files from which a restore reads, which are LTX files or files that Litestream 0.3 wrote to
+ * the same URL earlier.
  */
 export type RestoreSource =
   | { readonly format: 'ltx'; readonly plan: LtxFileInfo[] }
@@ -16,8 +16,9 @@ export type RestoreSource =
  * Chooses between LTX files and files of Litestream 0.3 by the same rule as Litestream. Files of
  * Litestream 0.3 are chosen if the replica has no usable LTX file. Without a timestamp, files of
  * Litestream 0.3 are also chosen if they are newer than all LTX files. With a timestamp, files of
- * Litestream 0.3 are also chosen if their last snapshot before that time is newer than the first
- * LTX file of the plan. With a TXID, LTX files are always chosen. Throws the errors of planRestore.
+ * Litestream 0.3 are also chosen if their last snapshot before the timestamp is newer than the
+ * first LTX file of the plan. With a TXID, LTX files are always chosen. Throws the errors of
+ * planRestore.
  */
 export async function chooseSource(client: ReplicaClient, options: Resolved<PlanOptions>): Promise<RestoreSource> {
   const { txid, timestamp, signal } = options

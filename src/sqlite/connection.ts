@@ -6,14 +6,14 @@ export const DRIVER_NAMES: readonly DriverName[] = ['better-sqlite3', 'node:sqli
 
 /**
  * A copy of better-sqlite3 that the application has loaded, and that is not the copy that this
- * package would load. Plain data.
+ * package would load. A DriverModule is plain data that can be sent to another thread.
  */
 export interface DriverModule {
   /** Absolute path of the main file of the copy, without symbolic links. */
   readonly module: string
 }
 
-/** A driver by its name, or a certain copy of better-sqlite3. */
+/** A driver, given by its name, or a certain copy of better-sqlite3. */
 export type DriverChoice = DriverName | DriverModule
 
 export interface OpenOptions {
@@ -31,7 +31,7 @@ export type Parameter = null | number | bigint | string | Uint8Array
 
 /** A statement whose rows are read one by one as arrays. */
 export interface Query {
-  /** Names of the columns. The list is empty if the statement returns no rows. */
+  /** Names of the columns. `columns` is empty if the statement returns no rows. */
   readonly columns: readonly string[]
   /** Returns the rows as arrays, in which integers are bigint values. */
   rows(): Iterable<unknown[]>

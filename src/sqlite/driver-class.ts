@@ -42,8 +42,8 @@ export function requireBetterSqlite3(module: string): unknown {
 }
 
 /**
- * Returns the copies of better-sqlite3 that the program has loaded on this thread. Each copy is the
- * path of its main file, without symbolic links.
+ * Returns the copies of better-sqlite3 that the program has loaded on this thread. Each copy is
+ * given by the path of its main file, without symbolic links.
  */
 export function loadedBetterSqlite3(): string[] {
   return copiesInCache().filter((main) => !loadedHere.has(main))
@@ -68,8 +68,8 @@ export function ownBetterSqlite3(): string | undefined {
 }
 
 /**
- * Returns the DriverChoice for a copy of better-sqlite3. The result is the driver's name if the
- * copy is the one that this package would load.
+ * Returns the DriverChoice for a copy of better-sqlite3. `choiceOf` returns the driver's name if
+ * the copy is the one that this package would load.
  */
 export function choiceOf(module: string): DriverChoice {
   return module === ownBetterSqlite3() ? 'better-sqlite3' : { module }

@@ -19,8 +19,8 @@ export interface V3AssemblyOptions {
 
 /**
  * Restores a database of Litestream 0.3's format into the file at `path`, which must exist. The
- * restore first writes the snapshot. Then SQLite itself copies the WAL of each index, in order,
- * into the database. SQLite ignores frames after the last commit of a WAL.
+ * restore first writes the snapshot. After the snapshot, SQLite itself copies the WAL of each
+ * index, in order, into the database. SQLite ignores frames after the last commit of a WAL.
  */
 export async function assembleV3(
   objects: LegacyObjects,

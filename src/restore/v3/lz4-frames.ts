@@ -3,7 +3,7 @@ import { ByteReader } from '../../ltx/byte-reader.js'
 import { native } from '../../native/addon.js'
 import { XXH32_STATE_SIZE } from '../../native/lz4-frame.js'
 
-// https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
+// The format is described at https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
 const MAGIC = 0x184d2204
 const SKIPPABLE_MAGIC = 0x184d2a50
 const STORED = 0x80000000
@@ -20,7 +20,8 @@ const BLOCK_SIZES: Readonly<Record<number, number>> = {
 
 /**
  * Decodes a stream of LZ4 frames, one block at a time, and verifies every checksum. The caller may
- * keep and change the yielded buffers. Throws LTX_CORRUPT, with `file` and the offset in that file.
+ * keep and change the yielded buffers. Throws LTX_CORRUPT with the name `file` and the offset of
+ * the damage in the file.
  */
 export async function* decodeLz4Frames(
   source: AsyncIterable<Uint8Array>,

@@ -54,8 +54,8 @@ export interface V3Plan {
 
 /**
  * Returns the newest snapshot of any generation that was written at or before `timestamp`, and the
- * later segments of its generation. Returns undefined if no such snapshot exists. Throws LTX_GAP if
- * an index, or the first segment of an index, is missing.
+ * later segments of its generation. Returns undefined if no snapshot was written at or before
+ * `timestamp`. Throws LTX_GAP if an index, or the first segment of an index, is missing.
  */
 export function selectV3({ snapshots, segments }: V3Listing, timestamp = Number.POSITIVE_INFINITY): V3Plan | undefined {
   let snapshot: V3Snapshot | undefined

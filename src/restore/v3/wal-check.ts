@@ -12,8 +12,8 @@ const SLACK = 65_536
 /**
  * Checks the WAL of one index as SQLite does when it copies the WAL into the database. Frames are
  * valid up to the first frame with another salt or a wrong checksum. A commit must not claim more
- * pages than the database and the WAL can hold. The check needs memory for one frame, in addition
- * to the bytes that the caller passes.
+ * pages than the database and the WAL can hold. A V3WalCheck needs memory for one frame, in
+ * addition to the bytes that the caller passes.
  */
 export class V3WalCheck {
   readonly #name: string

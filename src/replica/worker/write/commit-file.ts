@@ -34,7 +34,7 @@ export interface CommitHeader {
 
 /** A commit in the form in which it is written to the store. */
 export interface UploadableCommit extends CommitHeader {
-  /** Returns the content of the LTX file. Every call returns the same bytes. */
+  /** Returns the content of the LTX file, which has the same bytes at every call. */
   body(): Uint8Array | AsyncIterable<Uint8Array>
   /** Returns the checksum of the LTX file as 16 hexadecimal digits, and its size in bytes. */
   identity(): CommitIdentity
@@ -49,8 +49,8 @@ export interface CommitIdentity {
 }
 
 /**
- * The LTX file of one commit. Every call returns the same bytes, because an upload with an unknown
- * outcome is compared with the object in the store.
+ * The LTX file of one commit. `body` returns the same bytes at every call, because an upload with
+ * an unknown outcome is compared with the object in the store.
  */
 export class CommitFile implements UploadableCommit {
   readonly txid: number
@@ -78,7 +78,7 @@ export class CommitFile implements UploadableCommit {
 
   /**
    * Returns the checksum of the LTX file as 16 hexadecimal digits, and its size in bytes. A large
-   * commit is encoded again for this purpose.
+   * commit is encoded again to determine its checksum and size.
    */
   identity(): CommitIdentity {
     let tail: Uint8Array = this.bytes ?? new Uint8Array()

@@ -9,7 +9,7 @@ export interface CommittedFile {
   readonly bytes: Uint8Array | undefined
 }
 
-/** A FileReader for a file that is in memory. */
+/** Returns a FileReader for an LTX file that is in memory. */
 export function memoryReader(url: string, bytes: Uint8Array): FileReader {
   return {
     url,

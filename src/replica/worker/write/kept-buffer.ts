@@ -55,8 +55,8 @@ async function readWhole(file: string): Promise<Buffer> {
  * process has the write buffer open.
  */
 export async function discardBuffer(file: string): Promise<KeptBuffer> {
-  // The file is read before it is locked, so that a lock file is created only beside a write
-  // buffer.
+  // The file is read before it is locked, so that a lock file is never created beside a file that
+  // is not a write buffer.
   await readKeptBuffer(file)
   const lock = await lockBuffer(file, new AbortController().signal)
   try {

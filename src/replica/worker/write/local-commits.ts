@@ -55,7 +55,7 @@ export interface LocalCommitsParts {
 /** The commits of a write buffer that are not in the store. */
 interface Rest {
   readonly commits: readonly Uint8Array[]
-  /** An upload of the first of these commits whose outcome is unknown. */
+  /** Describes an upload of the first commits if its outcome is unknown. */
   readonly upload: BufferUpload | undefined
 }
 
@@ -67,7 +67,7 @@ interface LocalUpload extends UploadableCommit {
 
 /**
  * Stores commits in the write buffer, acknowledges them, and uploads them together at an interval.
- * Runs on the worker thread.
+ * LocalCommits runs on the worker thread.
  */
 export class LocalCommits {
   readonly #parts: LocalCommitsParts
@@ -78,7 +78,7 @@ export class LocalCommits {
   /** Number of commits in `#pending` that are part of the running upload or of `#attempt`. */
   #taken = 0
   /**
-   * The upload that the store may have received. This upload is running, or its outcome is unknown.
+   * The upload that the store may have received, because it is running or its outcome is unknown.
    */
   #attempt: BufferUpload | undefined
   /**
@@ -102,7 +102,7 @@ export class LocalCommits {
 
   /**
    * Takes over the commits of an earlier process from the write buffer. Throws WRITE_CONFLICT if
-   * these commits do not continue the replica.
+   * the commits of the earlier process do not continue the replica.
    */
   async recover(): Promise<void> {
     const { buffer, adoption } = this.#parts
@@ -111,7 +111,7 @@ export class LocalCommits {
     reached('recover')
     const { commits, upload } = buffer.found ? await this.#restOf(buffer.found) : NOTHING
     // If the earlier process made a commit during an upload, the header of that commit has the TXID
-    // of the upload. The commit now gets a higher TXID.
+    // of the upload. Such a commit now follows the upload, so it gets the next TXID.
     const header = { txid: base.txid + 1, timestamp: base.timestamp }
     const rest = await Promise.all(commits.map((bytes) => mergeCommits([bytes], header)))
     await buffer.restart(this.#base(), rest, upload)
@@ -124,8 +124,8 @@ export class LocalCommits {
 
   /**
    * Returns the commits of a write buffer that are not in the store, and an upload of the first of
-   * these commits. The store may have received the request of that upload when the process died, so
-   * the upload may still succeed.
+   * these commits. If the process died during an upload, the store may have received the request,
+   * so the upload may still succeed.
    */
   async #restOf({ header, commits, upload }: BufferContent): Promise<Rest> {
     const { client, adoption } = this.#parts
@@ -236,8 +236,8 @@ export class LocalCommits {
 
   /**
    * Makes the commits in the write buffer follow the newest state in the store. Commits to the
-   * store and commits of other writers change that state. `#align` is also needed after the write
-   * buffer could not be written or was removed.
+   * store and commits of other writers change the newest state. `#align` is also needed after the
+   * write buffer could not be written or was removed.
    */
   async #align(): Promise<void> {
     const { buffer } = this.#parts
@@ -292,7 +292,7 @@ export class LocalCommits {
         knownAt,
         isDoubtful: () => this.#isDoubtful,
       })
-      // If an earlier version of this program made the attempt, the file in the store may have
+      // If an earlier version of this program uploaded the commit, the file in the store may have
       // other bytes than the encoded commit.
       const bytes = commit.earlier && commit.earlier.checksum !== commit.identity().checksum ? undefined : commit.body()
       await this.#changes.add(() => this.#uploaded({ info, bytes }, count))
@@ -304,8 +304,8 @@ export class LocalCommits {
       if (known.code === 'REPLICA_FENCED') this.#stop(known.message)
       else if (known !== this.#conflict) this.#parts.onError(known)
       // The store has refused the upload, so the next upload may contain more commits. If an
-      // earlier process sent the same upload, its request may still succeed, so the upload is
-      // repeated unchanged.
+      // earlier process sent the same upload, the earlier request may still succeed, so the upload
+      // is repeated unchanged.
       if (known.code !== 'COMMIT_UNKNOWN' && !isRepeated) this.#attempt = undefined
       if (!this.#attempt) this.#taken = 0
       throw this.#conflict ?? known
@@ -357,19 +357,19 @@ export class LocalCommits {
     this.#taken = 0
     this.#pending = rest
     this.#bytes = rest.reduce((sum, one) => sum + one.bytes.length, 0)
-    // If this change of the write buffer fails, the next commit tries the change again. Until then,
-    // the write buffer still describes the last upload.
+    // If the write buffer cannot be changed, the next commit tries to change it again. Until the
+    // change succeeds, the write buffer still describes the last upload.
     await this.#align().catch((error: unknown) => this.#parts.onError(toLitestreamError(error)))
   }
 
   /**
    * Handles a poll that found unknown files in the store. During an upload, and after an upload
-   * with an unknown outcome, these files may come from this process. In these cases, the result of
-   * the upload decides.
+   * with an unknown outcome, unknown files may come from this process. The result of the upload
+   * then shows which process wrote the unknown files.
    */
   onForeignFiles(isContinuation: boolean): void {
-    // Either no commit is pending, or a new commit is being added. In both cases, the next poll
-    // finds the files again.
+    // If no commit is pending, or a new commit is being added, the next poll finds the unknown
+    // files again.
     if (this.#pending.length === 0) return
     if (!isContinuation) this.#isDoubtful = true
     if (this.#uploading !== undefined) return

@@ -9,8 +9,8 @@ import { memoryReader } from './committed-file.js'
 const LOCAL = ':local:'
 
 /**
- * Reads files from the store, and the files of commits that are not in the store yet. Runs on the
- * worker thread.
+ * Reads files from the store, and the files of commits that are not in the store yet. LocalFiles
+ * runs on the worker thread.
  */
 export class LocalFiles implements FileReader {
   readonly #store: FileReader

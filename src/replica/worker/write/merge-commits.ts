@@ -10,9 +10,10 @@ export interface MergedHeader {
 }
 
 /**
- * Merges commits, oldest first, into one LTX file. The file contains the newest version of each
- * page and describes the database after the last commit. The same commits and header give the same
- * bytes. `mergeCommits` needs memory for the pages of the result.
+ * Merges commits, oldest first, into one LTX file. The merged file contains the newest version of
+ * each page and describes the database after the last commit. If the commits and the header are the
+ * same, the merged file has the same bytes. `mergeCommits` needs memory for the pages of the
+ * result.
  */
 export async function mergeCommits(
   commits: readonly Uint8Array[],

@@ -14,14 +14,14 @@ import { reached } from './steps.js'
 
 /**
  * First and longest interval before an upload with an unknown outcome is retried, in milliseconds.
- * The interval doubles after each attempt.
+ * The retry interval doubles after each attempt.
  */
 const RETRY_FIRST = 100
 const RETRY_MOST = 5_000
 
 /**
- * Whether the store may have the file although the request failed. The request was sent, but its
- * response did not arrive.
+ * Whether the store may have the file although the request failed. This is possible if the request
+ * was sent but its response did not arrive.
  */
 const isAmbiguous = (error: LitestreamError) =>
   isLitestreamError(error, 'ABORTED') || (mayHaveSucceeded(error) && !isLitestreamError(error, 'PRECONDITION_FAILED'))
@@ -29,7 +29,8 @@ const isAmbiguous = (error: LitestreamError) =>
 export interface PutOptions {
   readonly signal: AbortSignal
   /**
-   * Called when the outcome of an attempt is unknown. Further requests then determine the outcome.
+   * Called when the outcome of an attempt is unknown. After the call of `onAmbiguous`, further
+   * requests determine the outcome.
    */
   readonly onAmbiguous: (error: LitestreamError) => void
   /**
@@ -41,17 +42,18 @@ export interface PutOptions {
 }
 
 /**
- * Maximum age in milliseconds of the last poll for a commit that needs no further check. A primary
- * deletes L0 files that are old enough and compacted, and other writers can then use the names of
- * these files again. If the last poll is older, the commit must prove that its TXID was never used
- * before. The value is far below any sensible `l0-retention`.
+ * If the last poll is at most this many milliseconds old, a commit needs no further check. A
+ * primary deletes L0 files that are old enough and compacted, and other writers can then use the
+ * names of these files again. If the last poll is older than KNOWN_MS, `putCommit` checks that the
+ * TXID of the commit was never used before. KNOWN_MS is far below any sensible `l0-retention`.
  */
 export const KNOWN_MS = 60_000
 
 /**
  * Writes a commit under a name that only one writer can create. Returns only when the store
- * certainly has the commit. An attempt without a response is repeated with the same bytes. Then
- * either one of the attempts creates the name, or another writer's file already has the name.
+ * certainly has the commit. If the store does not respond to an attempt, the attempt is repeated
+ * with the same bytes. Either one of the attempts creates the file, or another writer's file
+ * already has the name.
  *
  * Throws REPLICA_FENCED if another writer's file has the name, COMMIT_UNKNOWN if the signal aborts
  * before the outcome is known, and the store's error if the store refused the first attempt.
@@ -110,7 +112,8 @@ interface Refusal {
 /**
  * Finds out whether the store has this commit although it refused an attempt. Returns the file of
  * this commit if the store has it, or undefined if the outcome is unknown. Throws REPLICA_FENCED if
- * another file has the name. Throws the error of the refusal if certainly no attempt succeeded.
+ * another file has the name. Throws the error of the refusal if it is certain that no attempt
+ * succeeded.
  */
 async function resolveRefused(
   client: ReplicaClient,
@@ -133,7 +136,7 @@ async function resolveRefused(
   } catch (failure) {
     if (isLitestreamError(failure, 'REPLICA_FENCED')) throw failure
     if (ambiguous) return undefined
-    // No attempt of this commit can have created the file with this name.
+    // At this point, it is certain that no attempt of this commit created the existing file.
     if (isLitestreamError(failure))
       throw fenced(client, `another file took the name of TXID ${formatTxid(commit.txid)}`, failure)
     throw failure
@@ -142,14 +145,15 @@ async function resolveRefused(
 
 /**
  * Deletes the file of a commit if the name of the file was free although the TXID was already used.
- * The name is free in this way if the replica was reset, or if another writer used the TXID and its
- * file was deleted after compaction.
+ * The name of a used TXID is free if the replica was reset, or if another writer's file with this
+ * TXID was deleted after compaction.
  *
  * Throws REPLICA_FENCED if no restore can reach the commit. Throws COMMIT_UNKNOWN if a compacted
- * file contains the TXID, because that file may contain this commit or another writer's commit. In
- * both cases the L0 file of this commit is deleted, because the replica does not need it. Later L0
- * files alone are no reason to delete the file. The writers of later L0 files may have read this
- * commit before this writer received the store's response.
+ * file contains the TXID, because that file may contain this commit or another writer's commit.
+ * Before REPLICA_FENCED and COMMIT_UNKNOWN, the L0 file of this commit is deleted, because the
+ * replica does not need it. Later L0 files alone are no reason to delete the L0 file of this
+ * commit, because their writers may have read this commit before this writer received the store's
+ * response.
  */
 export async function refuseSuperseded(client: ReplicaClient, file: LtxFileInfo, signal: AbortSignal): Promise<void> {
   const files = await listLevels(client, signal)

@@ -23,10 +23,10 @@ export interface RightEvents {
 }
 
 /**
- * The lease of a replica for a process that writes. The process takes the lease with its first
- * transaction, renews the lease, and releases it when the replica is closed. The lease only avoids
- * useless conflicts between two writers. If two writers commit at once, the store decides which
- * writer wins (put-commit.ts).
+ * The lease of a replica for a process that writes. A process that writes takes the lease with its
+ * first transaction, renews the lease, and releases the lease when the replica is closed. The lease
+ * only avoids useless conflicts between two writers. If two writers commit at once, the store
+ * decides which writer wins (put-commit.ts).
  */
 export class RightToWrite {
   readonly #client: ReplicaClient
@@ -90,8 +90,8 @@ export class RightToWrite {
           this.#events.lapsed()
           this.#events.lost(error)
         },
-        // The store does not respond, so the lease expires. The next transaction requests the lease
-        // again.
+        // If the store does not respond, the lease expires. The next transaction then requests the
+        // lease again.
         failed: () => {
           if (!keeper.held) this.#events.lapsed()
         },

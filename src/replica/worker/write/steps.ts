@@ -1,12 +1,12 @@
 import { channel } from 'node:diagnostics_channel'
 
 /**
- * The steps of a writer. The list has the steps of a transaction in their order, and then the steps
- * of background work.
+ * The steps of a writer. WRITE_STEPS lists the steps of a transaction in their order, and then the
+ * steps of background work.
  */
 export const WRITE_STEPS = [
-  // Steps when a connection requests the RESERVED lock. Only the first transaction reaches `lease
-  // taken`.
+  // Steps when a connection requests the RESERVED lock. Only the first transaction reaches the step
+  // `lease taken`.
   'begin',
   'lease taken',
   'may write',

@@ -8,8 +8,8 @@ import { reached } from './steps.js'
 
 export interface WriterCompactionParts {
   /**
-   * A client without caches. Every listing sends a request to the store, because an earlier owner
-   * of the lease may have written files.
+   * A replica client without caches. Every listing must ask the store, because an earlier owner of
+   * the lease may have written files.
    */
   readonly client: ReplicaClient
   /** Intervals of the compaction levels 1, 2, … in milliseconds. */
@@ -21,8 +21,9 @@ export interface WriterCompactionParts {
 
 /**
  * Compacts a replica and writes its snapshots while this process may write. A writer never deletes
- * L0 files. The create-only PUT of the next L0 file decides between two writers, and a deleted L0
- * file would allow both writers to create a file with the same name. Runs on the worker thread.
+ * L0 files. The create-only PUT of the next L0 file decides between two writers. If L0 files were
+ * deleted, both writers could create a file with the same name. WriterCompaction runs on the worker
+ * thread.
  */
 export class WriterCompaction {
   readonly #parts: WriterCompactionParts

@@ -33,7 +33,9 @@ const CLOSE_MS = 10_000
 
 /** Events that a writer sends to the handles of its replica. */
 export type WriteEvent =
-  /** The store has a new LTX file. `commits` is the number of commits in that file. */
+  /**
+   * Sent when the store has a new LTX file. `commits` is the number of commits in the new LTX file.
+   */
   | { readonly type: 'commit'; readonly txid: number; readonly commits: number; readonly bytes: number }
   | { readonly type: 'error'; readonly error: SerializedError }
   | { readonly type: 'conflict'; readonly code: ErrorCode; readonly message: string }
@@ -58,7 +60,7 @@ export interface WriteCounts {
   /** Number of LTX files written to the store. */
   uploads: number
   conflicts: number
-  /** Number of commits whose outcome was unknown until a later request determined it. */
+  /** Number of commits whose outcome was unknown until a later request determined the outcome. */
   ambiguous: number
   pages: number
   /** Total size of the written LTX files in bytes. */
@@ -67,9 +69,9 @@ export interface WriteCounts {
 
 /**
  * The commits of this process to one replica. A commit is the create-only PUT of the next L0 file.
- * If two writers both believe that they may write, the store lets only one of them win. Only one
- * commit runs at a time, because native code gives the RESERVED lock to one connection. Runs on the
- * worker thread.
+ * If two writers try to commit the same TXID, the store accepts only one of the two files. Only one
+ * commit runs at a time, because native code gives the RESERVED lock to one connection.
+ * ReplicaWriter runs on the worker thread.
  */
 export class ReplicaWriter {
   readonly #parts: WriterParts
@@ -177,8 +179,9 @@ export class ReplicaWriter {
     const right = this.#right
     if (!right || right.held) return
     // For a commit to the store, the poll may run while the lease is being taken. If another writer
-    // writes a file meanwhile, the store refuses one commit. A local commit is acknowledged before
-    // the store decides, so with local commits the poll runs after the lease was taken.
+    // writes a file during the poll, the store refuses one commit. A local commit is acknowledged
+    // before the store decides, so a writer of local commits polls only after it has taken the
+    // lease.
     const isEarly = this.#local === undefined
     await settleAll([right.ensure(), isEarly && this.#parts.refresh()])
     reached('lease taken')
@@ -187,7 +190,7 @@ export class ReplicaWriter {
 
   /**
    * Refuses to write if the store would let two writers create a file with the same name. Local
-   * commits do not wait for the answer of this check; the check applies to them when its answer is
+   * commits do not wait for the result of this check, and are refused only when the result is
    * known.
    */
   async #requireCreateOnly(): Promise<void> {
@@ -195,7 +198,7 @@ export class ReplicaWriter {
     refuseWriteOnce(client, 'writing through the VFS')
     const options = { signal: this.#abort.signal }
     if (this.#local && client.guarantees?.known === undefined) {
-      // If the check fails because of the store, the upload reports the error.
+      // If the check cannot reach the store, the upload of the commits reports the error.
       void client.guarantees?.ask(options).catch(() => undefined)
       return
     }
@@ -308,7 +311,7 @@ export class ReplicaWriter {
       if (isLitestreamError(error, 'REPLICA_FENCED')) {
         this.#counts.conflicts++
         this.#report('conflict', error)
-        // After this poll, the next transaction begins with the state of the winning writer.
+        // The poll makes the next transaction begin with the state of the winning writer.
         await refresh()
       }
       throw error
@@ -317,8 +320,8 @@ export class ReplicaWriter {
 
   /**
    * Makes a commit that is in the store the newest state. Throws COMMIT_UNKNOWN if the file of the
-   * commit cannot be read back. In that case the connection does not see the commit, although the
-   * commit is not rolled back.
+   * commit cannot be read back. After COMMIT_UNKNOWN, the connection does not see the commit,
+   * although the commit is not rolled back.
    */
   async #adopt(file: CommittedFile): Promise<void> {
     const { adoption, client, refresh } = this.#parts
