@@ -135,7 +135,7 @@ export class Replication extends EventEmitter<EventMap> {
   async #release(closed: Promise<unknown>): Promise<void> {
     this.#worker.postMessage({ id: this.#nextId++, call: 'abort', argument: undefined })
     await withDeadline('releasing the database', { timeout: RELEASE_MS }, () => closed, { abandon: true }).catch(
-      () => undefined, // the closing rejects with its own reason
+      () => undefined, // an error of the release is ignored, because close() rejects with its own error
     )
   }
 

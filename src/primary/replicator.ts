@@ -274,7 +274,7 @@ export class Replicator {
     try {
       this.#primary = await this.#opening
     } catch {
-      return false // the first sync meets the same error and reports it
+      return false // the first sync fails with the same error and reports it
     } finally {
       this.#opening = undefined
     }

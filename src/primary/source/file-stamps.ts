@@ -21,7 +21,7 @@ export function stampFiles(paths: readonly string[]): FileStamps | undefined {
       stamps.push(stats.dev, stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs)
     }
   } catch {
-    return undefined // the full check meets the same error and reports it
+    return undefined // the full check fails with the same error and reports it
   }
   return stamps
 }

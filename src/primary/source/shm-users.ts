@@ -47,7 +47,7 @@ function descriptors(): number[] {
   try {
     return readdirSync('/proc/self/fd').map(Number)
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [] // no /proc
+    if (isErrno(error, 'ENOENT')) return [] // the system has no /proc
     throw error
   }
 }

@@ -10,8 +10,8 @@ import type { SessionEvent } from '../worker/replica-session.js'
 
 const YOUNG_GENERATION_MB = 4
 /**
- * Interval at which a thread checks that the worker, which another thread may have started, still
- * exists.
+ * Interval in milliseconds at which each thread checks that the replica worker still exists. Each
+ * thread checks, because another thread may have started the replica worker.
  */
 const KEEPER_MS = 500
 
@@ -20,7 +20,7 @@ type EventListener = (event: SessionEvent) => void
 interface PendingCall {
   readonly resolve: (result: unknown) => void
   readonly reject: (error: LitestreamError) => void
-  /** native.workerEpoch() when the call was sent. */
+  /** The value of native.workerEpoch() when the call was sent. */
   readonly epoch: number
 }
 
@@ -32,12 +32,12 @@ const callPrefix = `${process.pid}-${Math.random().toString(36).slice(2)}`
 
 /**
  * Makes sure that the process has a replica worker. The first thread that needs the worker starts
- * it. If the worker exits while replicas are open, the first thread to notice starts another one.
- * The worker never keeps the process alive.
+ * the worker. If the worker exits while replicas are open, the first thread that notices the exit
+ * starts another worker. The worker never keeps the process alive.
  */
 export function ensureWorker(): void {
   const ticket = native.expectWorker()
-  // First: the worker starts while this thread continues.
+  // The worker is spawned first, so that its start and this thread run in parallel.
   if (ticket !== 0) spawn(ticket)
   connect()
 }
@@ -67,7 +67,8 @@ function spawn(ticket: number): void {
     failLostCalls(reason)
     if (native.openReplicas() === 0) return
     reportExit(reason)
-    // If a worker fails during its start, the keeper restarts it, at most twice per second.
+    // If a worker fails during its start, the interval timer of this thread restarts the worker, at
+    // most twice per second.
     if (monotonicMs() - startedAt > KEEPER_MS) ensureWorker()
   })
 }
@@ -98,13 +99,13 @@ function onMessage(message: WorkerMessage): void {
 
 function settle(id: string): void {
   calls.delete(id)
-  // Only pending calls keep the process alive.
+  // The channel keeps the process alive only while calls are pending.
   if (calls.size === 0) channel?.unref()
 }
 
 /**
- * Reports the worker's exit to every open replica of this thread; the next worker takes the
- * replicas over.
+ * Reports the worker's exit to every open replica of this thread. The next worker takes over the
+ * open replicas.
  */
 function reportExit(cause?: Error): void {
   const error = serializeError(new LitestreamError('WORKER_EXITED', exitMessage(cause)))
@@ -116,7 +117,10 @@ function exitMessage(cause: Error | undefined): string {
   return cause ? `the replica worker failed: ${cause.message}` : 'the replica worker exited'
 }
 
-/** Rejects the calls that the exited worker had received; later calls wait for the next worker. */
+/**
+ * Rejects the calls that the exited worker had received. Calls that are made after the exit wait
+ * for the next worker.
+ */
 function failLostCalls(cause?: Error): void {
   const epoch = native.workerEpoch()
   for (const [id, call] of [...calls]) {
@@ -133,7 +137,7 @@ function failLostCalls(cause?: Error): void {
 
 type Unsent<T> = T extends unknown ? Omit<T, 'call'> : never
 
-/** Calls the worker about a replica. */
+/** Sends a call about a replica to the worker, and resolves with the worker's answer. */
 export function callWorker(replica: number, key: string, message: Unsent<HandleCall>): Promise<unknown> {
   ensureWorker()
   const call = `${callPrefix}-${nextCall++}`
@@ -144,7 +148,7 @@ export function callWorker(replica: number, key: string, message: Unsent<HandleC
   })
 }
 
-/** Listens to the events of a replica; returns a function that stops listening. */
+/** Calls `listener` for each event of a replica. Returns a function that removes `listener`. */
 export function onSessionEvent(replica: number, listener: EventListener): () => void {
   connect()
   let set = listeners.get(replica)

@@ -81,7 +81,7 @@ export class StoreContact {
     if (this.#stale) return
     const age = Math.round(this.#now() - this.#seenAt)
     if (age <= this.#maxStale) {
-      this.#await() // a timer may fire a moment early
+      this.#await() // the timer is set again, because it may fire a moment early
       return
     }
     this.#stale = true

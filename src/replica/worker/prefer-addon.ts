@@ -1,13 +1,13 @@
-// The first import of the worker: later ones load the addon.
+// The worker imports this module first, because later imports load the addon.
 import { workerData } from 'node:worker_threads'
 import { preferAddon } from '../../native/addon.js'
 
-/** `workerData` of the replica worker. */
+/** The `workerData` that the replica worker gets at its start. */
 export interface ReplicaWorkerData {
-  /** The path of the addon that the thread that started the worker has loaded. */
+  /** The path of the native addon that was loaded by the thread that started the worker. */
   readonly addon: string
 }
 
 const { addon } = workerData as Partial<ReplicaWorkerData>
-// The worker need not search for the addon again.
+// With this path, the worker need not search for the native addon again.
 if (addon !== undefined) preferAddon(addon)

@@ -456,7 +456,7 @@ export class ReplicaSession {
     this.#contact.stop()
     this.#collecting?.stop()
     native.setState(this.id, native.constants.state.closed, 'REPLICA_CLOSED', 'the replica was closed')
-    await this.#opening?.catch(() => undefined) // the caller of open() receives the error
+    await this.#opening?.catch(() => undefined) // the caller of open() gets this error
     await this.#poller?.stopped()
     await this.#fetcher?.idle()
     await this.#hydrator?.close()

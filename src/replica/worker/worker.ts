@@ -1,5 +1,5 @@
-// The replica worker: one thread per process, which knows the positions of pages and fetches them.
-// worker-host.ts starts it.
+// The replica worker, a thread that exists once per process. The replica worker lists files, stores
+// the positions of pages and fetches pages. The code in worker-host.ts starts the replica worker.
 import './prefer-addon.js'
 import { BroadcastChannel, parentPort } from 'node:worker_threads'
 import { LitestreamError, serializeError } from '../../errors.js'
@@ -12,7 +12,9 @@ import { resolveOptions } from '../options.js'
 import { failRequest } from './fail-request.js'
 import { ReplicaSession, type SessionEvent } from './replica-session.js'
 
-/** Intervals between attempts to open a replica that an earlier worker left open. Milliseconds. */
+/**
+ * Intervals between attempts to open a replica that an earlier worker left open, in milliseconds.
+ */
 const ADOPT_FIRST_MS = 500
 const ADOPT_MOST_MS = 10_000
 
@@ -25,10 +27,12 @@ function post(message: WorkerMessage): void {
   channel.postMessage(message)
 }
 
-/** Logs the events of replicas, if the environment asks for that. */
+/**
+ * The function that logs the events of replicas, or undefined if the environment configures no log.
+ */
 let log: ((url: string, event: SessionEvent) => void) | undefined
 
-/** Throws if the log cannot be opened. */
+/** Opens the log if environment variables configure a log. Throws if the log cannot be opened. */
 async function openLog(): Promise<void> {
   const { LITESTREAM_LOG_LEVEL: level, LITESTREAM_LOG_FILE: file } = process.env
   if (log !== undefined || !(level || file)) return
@@ -40,14 +44,15 @@ async function openLog(): Promise<void> {
 async function openSession(replica: number, key: string): Promise<ReplicaSession> {
   let session = sessions.get(replica)
   if (!session) {
-    // Checked first: a URI with `immutable` has no replica, and the error about it must be
-    // reported.
+    // The options are checked before the replica, because a URI with `immutable` has no replica and
+    // the error about `immutable` must be reported.
     const options = resolveOptions(key)
     await openLog()
-    // A replica that is being closed may still have the local copy that this one needs.
+    // Another replica that is being closed may still use the local copy of this replica.
     if (closing.size > 0) await Promise.all(closing)
     session = sessions.get(replica)
-    // The replica may have been released meanwhile; then no one would close it.
+    // The program may have closed the replica meanwhile. A ReplicaSession that is opened for a
+    // closed replica would never be closed.
     if (!native.replicaInfo(replica)) throw new LitestreamError('REPLICA_CLOSED', 'the replica was closed')
     if (!session) {
       session = new ReplicaSession(replica, options, (event) => {
@@ -68,8 +73,8 @@ async function onOpen(request: BridgeRequest): Promise<void> {
   } catch (error) {
     const { code, message } = serializeError(error)
     failRequest(request.id, error)
-    // The driver's error of an ATTACH can only be "unable to open database", so that the reason is
-    // also a warning.
+    // For an ATTACH, the driver can only report "unable to open database", so the worker also emits
+    // the reason as a warning.
     parentPort?.postMessage({ code, message } satisfies WorkerWarning)
   }
 }
@@ -170,7 +175,10 @@ function onRequests(): void {
   }
 }
 
-/** Readers of a replica that is being taken over from an earlier worker wait until it is open. */
+/**
+ * Handles page requests. If this worker is taking over the replica from an earlier worker, page
+ * requests wait until the replica is open.
+ */
 async function onPages(session: ReplicaSession, batch: readonly BridgeRequest[]): Promise<void> {
   if (session.opened) return session.onPages(batch)
   try {
@@ -182,9 +190,9 @@ async function onPages(session: ReplicaSession, batch: readonly BridgeRequest[])
 }
 
 /**
- * Opens a replica that an earlier worker left open: its readers have the last view of that worker
- * and wait for a new one. Retries until it succeeds or the replica is closed, because a reader
- * whose pages are all resident would never request it.
+ * Opens a replica that an earlier worker left open. The readers of such a replica have the last
+ * view of the earlier worker and wait for a new view. `adoptOrphan` retries until opening succeeds
+ * or the replica is closed, because a reader whose pages are all resident never makes a request.
  */
 async function adoptOrphan(id: number, key: string): Promise<void> {
   const pauses = new Doubling(ADOPT_FIRST_MS, ADOPT_MOST_MS)

@@ -319,7 +319,7 @@ export class Chain {
     try {
       return await queue.addAll(plan.map((file) => () => load(file)))
     } finally {
-      queue.clear() // after a failure, the remaining reads are not needed
+      queue.clear() // if a read has failed, the remaining reads are not needed
     }
   }
 

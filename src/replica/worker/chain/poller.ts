@@ -145,7 +145,7 @@ export class Poller {
             // start of the watch.
             void this.pollNow()
           },
-          () => undefined, // without a watch, polling does it
+          () => undefined, // if the watch cannot start, polls find the new files
         )
     }
     this.#schedule()
@@ -453,7 +453,7 @@ export class Poller {
    */
   async #fromListing(state: ChainState, files: FilesByLevel): Promise<ChainState> {
     const moved = await this.#options.chain.loadListed(files, { txid: state.txid })
-    if (!moved) selectPlan(files) // throws LTX_GAP if a gap is the reason
+    if (!moved) selectPlan(files) // selectPlan throws LTX_GAP if files are missing
     const is = (key: 'timestamp' | 'pageSize' | 'commit') => moved?.[key] === state[key]
     if (moved && is('timestamp') && is('pageSize') && is('commit')) return moved
     throw new LitestreamError('UNAVAILABLE', `no set of the listed files reaches TXID ${formatTxid(state.txid)}`, {

@@ -254,7 +254,7 @@ export class LocalCommits {
     if (this.#conflict || this.#uploading || this.#timer) return
     this.#timer = startTimer(ms, () => {
       this.#timer = undefined
-      return this.#upload().catch(() => undefined) // reported by #upload
+      return this.#upload().catch(() => undefined) // #upload has already reported the error
     }).unref()
   }
 
@@ -374,7 +374,7 @@ export class LocalCommits {
     if (!isContinuation) this.#isDoubtful = true
     if (this.#uploading !== undefined) return
     if (this.#attempt)
-      void this.#upload().catch(() => undefined) // reported by #upload
+      void this.#upload().catch(() => undefined) // #upload has already reported the error
     else this.#stop('another writer has written to the replica')
   }
 
