@@ -71,7 +71,7 @@ test('no folder of src/ imports from a folder that depends on it', () => {
   assert.deepEqual(wrong, EXCEPTIONS)
 })
 
-test('no two folders beside each other import each other', () => {
+test('no two sibling folders of src/ import each other', () => {
   const edges = new Set<string>()
   for (const [from, to] of imports()) {
     const [a, b] = [from.split('/'), to.split('/')]

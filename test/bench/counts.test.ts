@@ -98,7 +98,7 @@ test('opening a replica of a hundred files takes no more round trips than openin
 })
 
 for (const query of QUERIES) {
-  test(`cold: ${query.name}`, async () => {
+  test(`a cold query takes at most the known number of GETs, bytes and round trips: ${query.name}`, async () => {
     const random = new Random(3)
     const local = new LocalReader(data.file)
     await local.open()

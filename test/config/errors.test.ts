@@ -127,7 +127,7 @@ const CASES: readonly (readonly [text: string, place: string, message: string, h
 ]
 
 for (const [text, place, message, hint] of CASES) {
-  test(`${message} (${text.split('\n').length} lines)`, () => {
+  test(`a configuration of ${text.split('\n').length} lines is refused with the error: ${message}`, () => {
     assert.throws(
       () => configFromText(text, 'litestream.yml'),
       (error) => {
@@ -143,7 +143,7 @@ for (const [text, place, message, hint] of CASES) {
   })
 }
 
-test('the error for a missing or unreadable file says where its path came from', async () => {
+test('the error for a missing or unreadable configuration file says where the path of the file came from', async () => {
   const { loadConfig } = await import('../../src/config/load.js')
   assert.throws(() => loadConfig({ path: '/nowhere/litestream.yml' }), {
     code: 'NOT_FOUND',

@@ -103,7 +103,7 @@ test('a configuration error does not quote the text near the error, which may co
   }
 })
 
-test('a value from an environment variable with a secret name is not quoted', () => {
+test('a configuration error does not quote a value from an environment variable with a secret name', () => {
   process.env.TEST_DB_PASSWORD = HUSH
   try {
     for (const key of ['sync-interval', 'part-size', 'verify-compaction', 'addr', 'heartbeat-url']) {

@@ -24,7 +24,7 @@ function overlapOf(text: string): string | undefined {
 
 const dbs = (...entries: string[]) => `dbs:\n${entries.map((entry) => `  - ${entry}`).join('\n')}`
 
-test('every pair of overlapping paths is refused, in either order', () => {
+test('every pair of overlapping paths in a configuration is refused, in either order', () => {
   const a = '{ path: /d/a.db, replica: { path: /r/a } }'
   const pairs: [string, string, RegExp][] = [
     [

@@ -26,7 +26,7 @@ test('a target lock has one holder at a time, also if two callers in one process
   assert.deepEqual(readdirSync(path.dirname(target)), [])
 })
 
-test('a target lock of another process is OUTPUT_BUSY, names the process, and is free after the process is killed', async (t) => {
+test('a target lock of another process gives OUTPUT_BUSY with the name of the process, until that process is killed', async (t) => {
   const target = path.join(temporaryDirectory(t), 'app.db')
   const child = spawn(process.execPath, [path.join(import.meta.dirname, 'lock-child.js'), target], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -130,7 +130,7 @@ time.sleep(1)
   assert.match(child.output(), /: another VFS is registered as "litestream" already; load only one of the two\n1\n$/)
 })
 
-test('with the official VFS, setting a PRAGMA raises MemoryError in Python, but with our VFS it returns a text (item 68)', async (t) => {
+test('a PRAGMA that sets a value raises MemoryError in Python with the official VFS, but returns a text with our VFS (item 68)', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(

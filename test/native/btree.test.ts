@@ -104,7 +104,7 @@ function interiorPage(children: readonly number[]): Uint8Array {
   return page
 }
 
-test('an interior page has children only if all are different pages of the database', () => {
+test('an interior b-tree page has children only if all children are different pages of the database', () => {
   const childrenOf = (children: readonly number[]) => [
     ...native.btreeChildren(inCache(interiorPage(children)), 0, PGNO, 100),
   ]
@@ -121,7 +121,7 @@ test('an interior page has children only if all are different pages of the datab
   }
 })
 
-test('a page with more cells than fit is not a b-tree page', () => {
+test('a page header with more cells than fit into the page is not that of a b-tree page', () => {
   const page = interiorPage([3, 4])
   // 2 bytes a cell would fit: (512 - 12) / 2 = 250.
   new DataView(page.buffer).setUint16(3, 200)

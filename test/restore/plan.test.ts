@@ -49,7 +49,8 @@ const cases: [title: string, files: string[], target: object, plan: string[]][] 
   ['nothing that begins at TXID 1', ['0:2'], { timestamp: 99 }, []],
 ]
 for (const [title, files, target, plan] of cases) {
-  test(`plan: ${title}`, () => assert.deepEqual(names(selectPlan(levels(...files), target)), plan))
+  test(`selectPlan selects the expected files: ${title}`, () =>
+    assert.deepEqual(names(selectPlan(levels(...files), target)), plan))
 }
 
 test('the restore plan for a replica with a gap before its newest TXID is an error that names both ends of the gap', () => {

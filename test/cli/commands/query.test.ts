@@ -79,7 +79,7 @@ test('query reports why a page could not be read, without a stack trace', async 
   )
 })
 
-test('status shows the local and the remote TXID of every configured database', async (t) => {
+test('the status command shows the local and the remote TXID of every configured database', async (t) => {
   const { dir, file, config, db, sync } = await fixture(t)
   const status = async (...flags: string[]) => {
     const { stdout, status, stderr } = await run(['status', '-config', config, '-json', ...flags])

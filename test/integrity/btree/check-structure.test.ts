@@ -60,7 +60,7 @@ test('an empty file has no b-tree faults, and a truncated file and a file that i
   assert.notDeepEqual(checkStructure(file), [])
 })
 
-test('the check finds every b-tree fault that SQLite reports, for each byte of a b-tree page header or pointer', (t) => {
+test('the structure check finds every b-tree fault that SQLite reports, for each byte of a b-tree page header or pointer', (t) => {
   const file = database(t, 1024, 'none')
   const sound = readFileSync(file)
   const copy = `${file}-copy`
@@ -99,7 +99,7 @@ function structuralFaults(file: string): string[] {
   }
 }
 
-test('the check finds pages that two b-trees share, cycles of pages and a wrong freelist', (t) => {
+test('the structure check finds pages that two b-trees share, cycles of pages and a wrong freelist', (t) => {
   const file = database(t, 1024, 'none')
   const sound = readFileSync(file)
   const broken = (change: (bytes: Buffer) => void) => {

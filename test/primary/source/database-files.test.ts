@@ -90,7 +90,7 @@ async function besideApplication(t: TestContext) {
   return { dir, app, primary, url }
 }
 
-test('if the -shm is removed while an application is connected, its commits are replicated, with an error until it disconnects', {
+test('if the -shm is removed while an application is connected, its commits are replicated, with an error until the application disconnects', {
   skip: !linux,
 }, async (t) => {
   const { dir, app, primary, url } = await besideApplication(t)
@@ -158,7 +158,7 @@ test('if the -wal is removed while no application is connected, the primary save
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the -wal is removed while an application is connected, its commits are replicated, with an error until it disconnects', {
+test('if the -wal is removed while an application is connected, its commits are replicated, with an error until the application disconnects', {
   skip: !linux,
 }, async (t) => {
   const { app, primary, url } = await besideApplication(t)

@@ -200,7 +200,7 @@ test('the primary notices that a resting database was replaced, copied over or d
   })
 })
 
-test('if an application leaves WAL mode while the database rests, the primary notices it and sets WAL mode again', async (t) => {
+test('if an application leaves WAL mode while the database rests, the primary notices the change and sets WAL mode again', async (t) => {
   for (const mode of ['delete', 'truncate', 'persist']) {
     const resting = await Resting.start(t)
     resting.sql([`PRAGMA journal_mode = ${mode}`, rows(2), 'DELETE FROM t WHERE id % 3 = 0'], { die: false })

@@ -98,7 +98,7 @@ test('if the state folder is removed, the primary creates it again, and no commi
   assert.equal(await again.stop(), 0)
 })
 
-test('the primary creates the state again if the state folder is emptied, or the state file is removed or overwritten', async (t) => {
+test('the primary creates the state file again if the state folder is emptied, or the file is removed or overwritten', async (t) => {
   const { meta, primary, between, follows, reasons } = await fixture(t)
   const changes: (() => void)[] = [
     () => {

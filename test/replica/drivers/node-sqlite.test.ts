@@ -36,7 +36,7 @@ test('the test cases of the drivers also pass on node:sqlite, under a current No
   }
 })
 
-test('a current Node.js exits with a replica, a connection and a statement of node:sqlite open', async (t) => {
+test('a current Node.js can exit while a replica, a connection and a statement of node:sqlite are open', async (t) => {
   const source = await makeSource(t)
   await source.history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)')
   const script = `const { openReplica } = await import(src + '/index.js')

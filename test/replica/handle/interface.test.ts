@@ -23,7 +23,7 @@ import { until } from '../../support/until.js'
 
 const SEED = 'CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t (n) VALUES (1), (2), (3);'
 
-test("a handle's properties and events are correct, and all of its resources are released at close", async (t) => {
+test("a replica handle's properties and events are correct, and close() releases all of the handle's resources", async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
@@ -79,7 +79,7 @@ test("a handle's properties and events are correct, and all of its resources are
   await closed.close()
 })
 
-test('a signal ends each wait of openReplica, sync and at for the store', async (t) => {
+test('a signal ends the waits of openReplica(), refresh() and at() for the store', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { pollInterval: '1h' })
@@ -121,7 +121,7 @@ test('getLoadablePath() is sufficient for programs that load the extension by it
   assert.deepEqual([await child.ended, child.output(), child.errors()], [0, '6\n', ''])
 })
 
-test('the parameters of the official VFS have the same meaning in this VFS', () => {
+test('the parameters of the official VFS have the same meaning in the VFS of litestream-ts', () => {
   const resolve = (parameters: Record<string, string>) =>
     resolveOptions(formatKey({ replica_url: 'file:///x', ...parameters }))
   assert.equal(resolve({ poll_interval: '1m30s' }).pollInterval, 90_000)

@@ -79,7 +79,7 @@ for (const [what, below] of [
   })
 }
 
-test('a reader continues in a folder that was created in place of a moved one', async (t) => {
+test('a reader continues in a folder that was created in place of a moved folder', async (t) => {
   const reader = await watched(t)
   const { source } = reader
   renameSync(source.files, `${source.files}-old`)

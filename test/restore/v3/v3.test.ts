@@ -127,7 +127,7 @@ test('LZ4 frames are decoded alone and in sequence, and damaged LZ4 frames are r
   }
 })
 
-test('a snapshot and the WAL of several indexes are restored to the end and to any time', async (t) => {
+test('a 0.3 snapshot and its WAL of several indexes are restored to the end and to any time', async (t) => {
   const { client, writer, output } = await fixture(t)
   writer.commit()
   writer.checkpoint()

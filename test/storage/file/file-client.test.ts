@@ -23,7 +23,7 @@ import { until } from '../../support/until.js'
 const FILE = { level: 0, minTxid: 1, maxTxid: 1 }
 const body = new TextEncoder().encode('0123456789')
 
-test("a file has Litestream's path, and its mtime is the timestamp", async (t) => {
+test("a file of a folder replica has Litestream's path, and its mtime is the timestamp of the LTX file", async (t) => {
   const root = path.join(temporaryDirectory(t), 'a b', '%20ü')
   const client = await openReplicaClient(`file://${root}`)
   await client.write(FILE, body, { timestamp: 1_700_000_000_123 })
@@ -194,7 +194,7 @@ test('exactly one of several simultaneous changes of one object succeeds', async
   await clients[1]!.putObject('lock.json', body, null)
 })
 
-test('a directory that this user may not read is ACCESS_DENIED', async (t) => {
+test('a folder replica that the user may not read is ACCESS_DENIED', async (t) => {
   const root = path.join(temporaryDirectory(t), 'private')
   mkdirSync(root, { mode: 0o000 })
   const asRoot = process.geteuid!() === 0

@@ -202,7 +202,7 @@ test('old chunks of dead writers are removed, and other chunks are kept', async 
   assert.equal((await beside.read(FILE, { offset: 0 })).fileSize, 100)
 })
 
-test('offsets in a file of 5 GiB are right', () => {
+test('the chunk index finds the right chunk for each offset of a NATS object of 5 GiB', () => {
   const count = 5 * 8192
   const index = buildIndex(
     Array.from({ length: count }, (_, i) => 2 * i + 7),

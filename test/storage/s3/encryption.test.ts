@@ -92,7 +92,7 @@ test('storage class and encryption are set on the request that creates the objec
   }
 })
 
-test('incompatible settings, and settings that would reveal the key, are refused before any request', async (t) => {
+test('incompatible encryption settings, and settings that would reveal the key, are refused before any request', async (t) => {
   const key = randomBytes(32).toString('base64')
   const short = path.join(temporaryDirectory(t), 'short')
   writeFileSync(short, 'c2hvcnQ=')

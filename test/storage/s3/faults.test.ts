@@ -190,7 +190,7 @@ test('an AbortSignal ends a request that waits for the response, waits to retry 
   )
 })
 
-test('a create-only write whose response was lost distinguishes its own object from another’s', async (t) => {
+test('a create-only write whose response was lost distinguishes its own object from the object of another writer', async (t) => {
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t)
   const create = (txid: number, timestamp: number) => client.write(file(txid), body, { timestamp, createOnly: true })

@@ -29,7 +29,7 @@ function place(request: CapturedRequest): [string, string] {
   return [`${request.protocol}//${request.hostname}${port}${path}`, signedScope(request).region]
 }
 
-test('every form of a host, and every endpoint, gives the right address and style, signed for the right region', async () => {
+test('every form of an S3 host, and every endpoint, gives requests with the right address and style, signed for the right region', async () => {
   const places: Record<string, [string, string]> = {
     's3://bucket/p?region=eu-west-1': ['https://bucket.s3.eu-west-1.amazonaws.com', 'eu-west-1'],
     's3://my.bucket/p?region=eu-west-1': ['https://s3.eu-west-1.amazonaws.com/my.bucket', 'eu-west-1'],
@@ -81,7 +81,7 @@ test('every form of a host, and every endpoint, gives the right address and styl
   }
 })
 
-test('an access point has no path style, and an invalid endpoint is refused', async () => {
+test('an S3 access point is not addressed in path style, and an invalid endpoint is refused', async () => {
   const arn = 's3://arn:aws:s3:eu-central-1:123456789012:accesspoint/name/p'
   for (const [url, settings] of [
     [`${arn}?force-path-style=true`, {}],
@@ -216,7 +216,7 @@ test('with sign-accept-encoding: false, no Accept-Encoding is sent, because a pr
   assert.ok(!signedHeaders(sent[0]!).includes('accept-encoding'))
 })
 
-test('a part size of 5MB counts as 5MiB, and a smaller one is refused', async () => {
+test('a part size of 5MB counts as 5MiB, and a smaller part size is refused', async () => {
   await (await capturedClient('s3://bucket/p?endpoint=https://host&part-size=5MB', KEYS)).client.close()
   await assert.rejects(capturedClient('s3://bucket/p?endpoint=https://host&part-size=4999999', KEYS), {
     code: 'INVALID_URL',
@@ -237,7 +237,7 @@ async function* bytes(count: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < count; at += piece.length) yield piece.subarray(0, Math.min(piece.length, count - at))
 }
 
-test('R2 gets two equal parts at a time, other stores get five parts, and each store gets the configured number', async () => {
+test('R2 gets two equal parts at a time and other stores get five, unless the configuration sets another number', async () => {
   const MiB = 2 ** 20
   for (const [url, most] of [
     ['s3://bucket/p?endpoint=https://account.r2.cloudflarestorage.com', 2],

@@ -11,7 +11,7 @@ import { s3Bucket, s3Sdk, s3Server, s3Url } from '../../support/s3.js'
 
 const file = (minTxid: number, maxTxid = minTxid, level = 0) => ({ level, minTxid, maxTxid })
 
-test("files have Litestream's keys and are read by range, suffix and stream", async (t) => {
+test("the objects of a replica have Litestream's keys and are read by range, suffix and stream", async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(s3Url(bucket, 'some dir/app ü.db'))
   const body = randomBytes(100_000)

@@ -189,7 +189,7 @@ test('a server without extensions supports create-only writes, but a server with
   }
 })
 
-test("an empty file, a writer's claim, is not listed, and its name can be taken after one minute", async (t) => {
+test("an empty file, which is a writer's claim, is not listed, and another writer can take its name after one minute", async (t) => {
   const own = await startSshd({ sftp: '-P hardlink' })
   cleanUp(t, own.stop)
   const { client: writer, level } = await client(t, own)

@@ -120,7 +120,7 @@ test('the response of a gateway whose server is down is not taken for an empty r
   assert.equal((await failure(collect(client.list(0)))).code, 'UNAVAILABLE')
 })
 
-test('an invalid, hostile or truncated listing is an error', async (t) => {
+test('an invalid, hostile or truncated WebDAV listing is an error', async (t) => {
   let body = ''
   const url = await strange(t, (request, response) => {
     if (request.method === 'OPTIONS') response.writeHead(200, { dav: '1' }).end()

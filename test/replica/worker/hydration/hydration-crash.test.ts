@@ -67,7 +67,7 @@ test('a local copy that was closed at a newer TXID is not used for the older TXI
   await assertLaggingStoreIsBelieved(t, source, copy)
 })
 
-test('the meta file of one replica is never used for the local copy of another', async (t) => {
+test('the meta file of one replica is never used for the local copy of another replica', async (t) => {
   const one = await makeSource(t)
   const other = await makeSource(t)
   await one.history.commit(SEED)

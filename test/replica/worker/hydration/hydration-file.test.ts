@@ -54,7 +54,7 @@ test("the user's files beside a local copy stay, and files left by a killed proc
   for (const name of users) assert.equal(readFileSync(path.join(folder, name), 'utf8'), 'precious')
 })
 
-test("for a symbolic link, the local copy and its meta file are at the link's target", async (t) => {
+test("if a local copy has the path of a symbolic link, the copy and its meta file are at the link's target", async (t) => {
   const { folder, hydrate } = await fixture(t)
   writeFileSync(path.join(folder, 'real.db'), '')
   symlinkSync('real.db', path.join(folder, 'link.db'))

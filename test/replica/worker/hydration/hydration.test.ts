@@ -55,7 +55,7 @@ test('a local copy is filled during reads, and then serves every page (item 45)'
   assert.equal(statSync(copy).mode & 0o777, 0o600)
 })
 
-test('B5, B6: transactions keep their view while the local copy is filled and updated, and commits in between are not lost', async (t) => {
+test('B5, B6: transactions keep their view while the local copy is filled and updated, and commits during the filling are not lost', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)

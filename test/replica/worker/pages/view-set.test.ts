@@ -17,7 +17,7 @@ function state(txid: number, file: number): ChainState {
   return { txid, timestamp: txid, pageSize: 512, commit: 3, peak: 3, map, anchor, newest }
 }
 
-test('if two views know no file with a page, and one view finds the file of its page, the other view keeps its own version', () => {
+test('the file that one view finds for a page does not change the version of the page in another view', () => {
   const views = new ViewSet(NO_REPLICA)
   const store = new PageStore(512, 0)
   const [older, newer] = [state(50, 1), state(58, 2)].map((one) => views.add(one, store, null))

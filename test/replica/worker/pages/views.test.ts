@@ -46,7 +46,7 @@ test('B1: a compacted file that is older than the applied state does not move th
   assert.equal(replica.txid, 5)
 })
 
-test('B2: a replica that was opened before level 1 exists follows straddling, late and only-compacted files', async (t) => {
+test('B2: a replica that was opened before level 1 exists follows compacted files that span its TXID, also without L0 files', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)
@@ -129,7 +129,7 @@ test('B8: a connection and a transaction read correctly after the snapshot and e
   assert.equal(integrity(db), 'ok')
 })
 
-test('if retention deletes every file of a transaction at once, the reader does not take it for a reset', async (t) => {
+test('if retention deletes every file of a transaction at once, the reader does not take the deletion for a reset', async (t) => {
   // Not a folder, whose changes are seen at once.
   const { url, history, client } = await makeSource(t, { url: s3Url(await s3Bucket(t), 'retention.db') })
   await history.commit(SEED)

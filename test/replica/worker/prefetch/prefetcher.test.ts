@@ -25,7 +25,7 @@ function shape(): TreeShape {
   return tree
 }
 
-test('the tree shape gives the next pages of a level, or the parent page whose children are unknown', () => {
+test('the known shape of a b-tree gives the next pages of a level, or the parent page whose children are unknown', () => {
   const tree = shape()
   assert.deepEqual(tree.following(1098, 1, 3), [1099, 2000, 2001])
   assert.deepEqual(tree.following(2001, -1, 3), [2000, 1099, 1098])
@@ -49,7 +49,7 @@ test('a scan against key order prefetches pages in the direction of the scan', (
   assert.deepEqual(prefetcher.onMiss(1, view, 1049).pages.slice(0, 2), [1048, 1047])
 })
 
-test('a scan is recognized when a reader misses or reads the first or last leaf of a tree', () => {
+test('a scan is recognized when a reader reads the first leaf of a tree, whether the leaf is resident or not', () => {
   assert.equal(new Prefetcher(shape()).onMiss(1, view, 1000).pages[0], 1001)
   assert.equal(new Prefetcher(shape()).onTrigger(1, view, 1000).pages[0], 1001)
 })

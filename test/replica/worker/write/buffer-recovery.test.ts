@@ -162,7 +162,7 @@ test('while commits and uploads run, buffer and replica together have every ackn
   }
 })
 
-test('if the buffer is removed or replaced during use, the next commit writes a new one with every commit that is not uploaded', async (t) => {
+test('if the buffer is removed or replaced during use, the next commit writes a new buffer with every commit that is not uploaded', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x)')
   const { replica, db } = await openForWriting(t, place.url, place.options())

@@ -37,7 +37,7 @@ const reasonOf = (db: Database.Database) => db.prepare('SELECT litestream_error(
 const rowsOf = (db: Database.Database) =>
   db.prepare('SELECT group_concat(x) FROM (SELECT x FROM t ORDER BY x)').pluck().get()
 
-test('S3: the writer that loses a TXID gets SQLITE_BUSY_SNAPSHOT, sees the other commit, and succeeds with a retry', async (t) => {
+test('S3: the writer that loses the race for a TXID gets SQLITE_BUSY_SNAPSHOT, sees the other commit, and succeeds with a retry', async (t) => {
   const { open, url } = await onS3(t)
   const first = await open()
   first.db.exec('CREATE TABLE t (x)')

@@ -23,7 +23,7 @@ async function fiveFiles(t: TestContext) {
 
 const NAME_3 = '0000000000000003-0000000000000003.ltx'
 
-test('a commit is withdrawn if its name was free only because a file of another writer was compacted and deleted', async (t) => {
+test('a commit is withdrawn if its file name was free only because a file of another writer was compacted and deleted', async (t) => {
   const { client, l0, names, url } = await fiveFiles(t)
   await compactRange({ client }, 1, 1, 5)
   const stale = await l0(3)

@@ -20,7 +20,7 @@ const reasonOf = (db: Database.Database) => db.prepare('SELECT litestream_error(
 const rowsOf = (db: Database.Database) =>
   db.prepare('SELECT group_concat(x) FROM (SELECT x FROM t ORDER BY x)').pluck().get()
 
-test('the first commit creates the replica, with the page size of its PRAGMA', async (t) => {
+test('the first commit creates the replica, with the page size that PRAGMA page_size has set', async (t) => {
   const { db, files, replica, url } = await makeWritten(t)
   assert.equal(replica.txid, 0)
   assert.ok(!existsSync(path.join(files, 'ltx')))
