@@ -1,8 +1,8 @@
 import type { ErrorCode } from './errors.js'
 
 /**
- * The hint for each error code. An error that is thrown with a more specific hint does not use this
- * hint.
+ * The hint for each error code. An error that is thrown with a more specific hint does not use the
+ * hint of its code.
  */
 export const HINTS: Readonly<Record<ErrorCode, string>> = {
   LTX_CORRUPT:

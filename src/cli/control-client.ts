@@ -126,8 +126,8 @@ export function notOurs(socket: string): LitestreamError {
 }
 
 /**
- * Converts an error of the connection to a control socket. The `cause` of the returned error is the
- * original error.
+ * Converts a connection error of a control socket to a LitestreamError. The `cause` of the returned
+ * error is the original error.
  */
 export function connectionError({ socket, timeout }: Asked, cause: unknown): LitestreamError {
   if (cause instanceof LitestreamError) return cause

@@ -49,8 +49,8 @@ function stacks(error: Error): string {
 }
 
 /**
- * Prints an error in the command line. Commander's message has its suggestion on a second line.
- * `name` is the name of the command, if known.
+ * Prints an error that Commander found in the command line. The message of Commander contains the
+ * suggestion on a second line. `name` is the name of the command, if known.
  */
 export function reportUsage(error: CommanderError, name: string | undefined): void {
   for (const line of withoutSecrets(error.message.replace(/^error: /, 'Error: ')).split('\n')) printError(line, red)

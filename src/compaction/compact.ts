@@ -191,8 +191,9 @@ function contiguous(source: readonly LtxFileInfo[], covered: number): LtxFileInf
   for (const file of source) {
     if (file.maxTxid <= reached) continue
     if (inputs.length === MAX_INPUTS || (inputs.length > 0 && file.minTxid > reached + 1)) break
-    // Of two overlapping files, the later file ends at a higher TXID. The later file contains the
-    // whole earlier file if the later file does not begin after the beginning of the earlier file.
+    // Of two overlapping files, the later file ends at a higher TXID. If the later file begins at
+    // the same TXID as the earlier file, or at a lower TXID, the later file contains the whole
+    // earlier file.
     if (inputs.length > 0 && file.minTxid <= inputs.at(-1)!.minTxid) inputs.pop()
     inputs.push(file)
     reached = file.maxTxid

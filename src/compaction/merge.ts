@@ -16,8 +16,8 @@ import type { FrameMerger } from '../native/frame-merger.js'
 import { MergeInput, type MergeSource } from './merge-input.js'
 
 /**
- * Initial and maximum size in bytes of the output buffer. The buffer grows while the merge copies
- * frames, because most merges are small.
+ * Initial and maximum size in bytes of the output buffer. The output buffer starts small, because
+ * most merges are small, and grows while the merge copies frames.
  */
 const FIRST_OUTPUT_SIZE = 64 * 1024
 const OUTPUT_SIZE = 1024 * 1024

@@ -96,8 +96,8 @@ interface Job {
    */
   readonly run: (signal: AbortSignal) => Promise<number>
   /**
-   * Time from the monotonic clock of the next run. A change of the wall clock neither repeats nor
-   * delays the run.
+   * Time of the next run of the task, from the monotonic clock. A change of the wall clock neither
+   * repeats nor delays the run.
    */
   due: number
   failures: number
@@ -200,7 +200,8 @@ export class CompactionScheduler {
 
   #exclusive<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return this.#queue.add(async () => {
-      // Other programs may have changed the replica, so the call must list the store again.
+      // Other programs may have changed the replica, so a task that the caller starts must list the
+      // store again.
       this.#forget()
       return act(this.#stop.signal)
     })

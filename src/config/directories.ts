@@ -61,7 +61,7 @@ export function matchesDirectory(directory: DirectoryConfig, file: string): bool
   return globToRegExp(directory.pattern).test(path.basename(file))
 }
 
-/** Node.js replaces bytes that are not UTF-8 by this character in file names. */
+/** Node.js replaces bytes that are not UTF-8 by U+FFFD in file names. */
 const NOT_UTF8 = '\ufffd'
 
 /**

@@ -119,8 +119,8 @@ const ageKey = anything({
 })
 
 /**
- * Keys of Litestream 0.3 that are still accepted. Each key causes a warning that shows the current
- * form.
+ * Keys of Litestream 0.3 that are still accepted. Each key of Litestream 0.3 causes a warning that
+ * shows the current form.
  */
 const legacyReplicaKeys = {
   retention: duration('Litestream 0.3; now `snapshot.retention` at the top of the file.', undefined),

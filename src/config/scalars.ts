@@ -4,7 +4,10 @@ import { formatBytes } from '../util/format-bytes.js'
 import { Secret } from '../util/secret.js'
 import { type KeyPath, type ScalarKind, type Shape, ShapeFault, scalar } from './shape.js'
 
-/** Minimum and maximum of a number. Durations are in milliseconds, and sizes are in bytes. */
+/**
+ * Minimum and maximum of a number in the configuration file. Durations are in milliseconds, and
+ * sizes are in bytes.
+ */
 interface Range {
   readonly min?: number
   readonly max?: number

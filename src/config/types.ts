@@ -61,7 +61,7 @@ export interface DatabaseConfig extends DatabaseSettings {
   /** Absolute path of the database file. */
   readonly path: string
   /**
-   * Absolute path of the state folder. If the path is undefined, the state folder is beside the
+   * Absolute path of the state folder. If `metaPath` is undefined, the state folder is beside the
    * database.
    */
   readonly metaPath?: string
@@ -85,7 +85,7 @@ export interface DirectoryConfig extends DatabaseSettings {
 export interface LoggingConfig {
   readonly level: LogLevel
   readonly type: LogType
-  /** Whether the process logs to stderr. The alternative is stdout. */
+  /** Whether the process logs to stderr instead of stdout. */
   readonly stderr: boolean
   /** Whether each log line contains the source file and the source line of the logging code. */
   readonly source: boolean

@@ -25,12 +25,12 @@ export interface DurableWriteOptions {
 }
 
 /**
- * Writes `file` atomically. At any moment, also after a power cut, the name refers to either the
- * complete new content or the previous content. Writes a temporary file, syncs the temporary file,
- * renames it to `file`, and syncs the directory. With `createOnly`, creates a hard link instead of
- * renaming the temporary file. Creating the link fails with EEXIST if the name exists. The
- * directory must exist. If `file` is a symbolic link, replaces the target of the link (see
- * resolveTarget). Returns the size in bytes.
+ * Writes `file` atomically. At any moment, also after a power cut, `file` refers to either the
+ * complete new content or the complete previous content. Writes a temporary file, syncs the
+ * temporary file, renames it to `file`, and syncs the directory. With `createOnly`, creates a hard
+ * link instead of renaming the temporary file. Creating the link fails with EEXIST if the name
+ * exists. The directory must exist. If `file` is a symbolic link, replaces the target of the link
+ * (see resolveTarget). Returns the size in bytes.
  */
 export async function writeDurably(
   file: string,

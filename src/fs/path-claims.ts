@@ -43,8 +43,8 @@ function* foldersOf(real: string): Generator<string> {
 
 /**
  * The paths to which the parts of a process write. Two parts must not write to overlapping paths,
- * because each part could overwrite or delete files of the other part. The time of each operation
- * depends on the number of folders in a path, and not on the number of claims.
+ * because each part could overwrite or delete files of the other part. The duration of each
+ * operation depends on the number of folders in a path, and not on the number of claims.
  */
 export class PathClaims {
   readonly #held = new Map<string, Held>()

@@ -16,9 +16,9 @@ const ABANDONED_AFTER = 3_600_000
 const { EAGAIN, EWOULDBLOCK } = constants.errno
 
 /**
- * A folder in the operating system's directory for temporary files. Only this user can read the
- * folder. `remove` removes the folder. If the process is killed, the next call of `create` with the
- * same prefix removes the folder.
+ * A folder in the operating system's directory for temporary files. Only the user of the process
+ * can read the folder. `remove` removes the folder. If the process is killed, the next call of
+ * `create` with the same prefix removes the folder.
  */
 export class TemporaryFolder {
   readonly path: string

@@ -18,7 +18,7 @@ export interface IntegrityRequest {
    */
   readonly live: boolean
   /**
-   * Memory shared with the worker thread. A value other than 0 tells the worker thread to end the
+   * Memory shared with the worker thread. If the shared value is not 0, the worker thread ends the
    * check.
    */
   readonly stop: Int32Array<SharedArrayBuffer>

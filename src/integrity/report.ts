@@ -18,7 +18,7 @@ export type IntegrityCheck = 'none' | 'quick' | 'full'
 export type IntegrityOutcome = 'ok' | 'incomplete' | 'findings' | 'damaged'
 
 export interface IntegrityReport {
-  /** The check that SQLite ran. */
+  /** The integrity check that SQLite ran. */
   readonly check: 'quick' | 'full'
   /** The result of the check. */
   readonly outcome: IntegrityOutcome

@@ -72,8 +72,9 @@ export interface DivergedState {
 export interface Divergence {
   /**
    * Why the database does not continue the replica. `unrelated` means another database. `smaller`
-   * means less than half the size. `older` means an earlier state of the same database.
-   * `unreadable` means that the newest state of the replica could not be compared.
+   * means less than half the size of the database in the replica. `older` means an earlier state of
+   * the same database. `unreadable` means that the newest state of the replica could not be
+   * compared.
    */
   readonly reason: 'unrelated' | 'smaller' | 'older' | 'unreadable'
   /** Time of the divergence. All times are in milliseconds since the epoch. */

@@ -31,8 +31,8 @@ export function checkListed(file: LtxFileInfo, header: LtxHeader, label: string)
 }
 
 /**
- * Throws LTX_CORRUPT for a file that is listed as too short. Must be called before the file is
- * read, because a store rejects a range of an empty file.
+ * Throws LTX_CORRUPT for a file whose listed size is too small for an LTX file. Must be called
+ * before the file is read, because a store rejects a range of an empty file.
  */
 export function checkNotCut(file: LtxFileInfo, label: string): void {
   if (file.size >= MIN_FILE_SIZE) return

@@ -16,8 +16,8 @@ import type {
 import { type FilesByLevel, listTogether } from './plan.js'
 
 /**
- * Maximum number of files that are remembered per level. Each file needs about 100 bytes of memory.
- * If a level has more files, the newest files are remembered.
+ * Maximum number of files that are remembered per level. Each remembered file needs about 100 bytes
+ * of memory. If a level has more files, the newest files are remembered.
  */
 const MAX_KNOWN = 20_000
 

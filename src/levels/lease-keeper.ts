@@ -20,8 +20,8 @@ export interface LeaseEvents {
 }
 
 /**
- * Requests the lease until this primary holds it, and then renews the lease. Both requests run at
- * intervals of a third of the lease duration.
+ * Requests the lease until this primary holds it, and then renews the lease. The keeper sends a
+ * request at intervals of a third of the lease duration.
  */
 export class LeaseKeeper {
   readonly #lease: Lease

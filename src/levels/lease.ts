@@ -74,7 +74,7 @@ export class Lease {
    */
   async acquire(): Promise<LeaseOwner | undefined> {
     await requireGuarantees(this.#client, 'a lease', ['createOnly', 'compareAndSet'])
-    // Usually no lease exists, so the first attempt creates the object without reading it.
+    // Usually no lease exists, so the first attempt creates `lock.json` without reading it.
     if (this.#isFirst && (await this.#tryPut(1, null))) return undefined
     this.#isFirst = false
     const there = await this.#client.getObject(LEASE_NAME)
@@ -90,7 +90,7 @@ export class Lease {
     return { owner: 'another primary that was faster', expiresAt: this.#clock.now() + this.#ttl }
   }
 
-  /** Writes the lease object. Returns false if another primary changed the object first. */
+  /** Writes the lease object. Returns false if another primary changed `lock.json` first. */
   async #tryPut(generation: number, ifTag: string | null): Promise<boolean> {
     try {
       await this.#put(generation, ifTag)

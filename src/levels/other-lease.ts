@@ -10,8 +10,8 @@ const MOST_TTLS = 10
  * Decides whether another primary's lease has expired. The expiry time comes from the wall clock of
  * another machine, so the expiry time is used only when the lease object is first read. After the
  * first read of the lease object, only the monotonic clock of this machine is used. A lease has not
- * expired while its owner changes the object. A lease has expired if the object stays unchanged for
- * the remaining time.
+ * expired while its owner keeps changing the lease object. A lease has expired if the lease object
+ * stays unchanged for the remaining time of the lease.
  */
 export class OtherLease {
   readonly #ttl: number

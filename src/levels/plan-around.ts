@@ -4,8 +4,8 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 import { fileContent } from './file-identity.js'
 
 /**
- * Maximum number of new plans that are made because a file was deleted after it was listed. Newer
- * files replace a deleted file.
+ * Maximum number of new plans that are made because a file was deleted after it was listed.
+ * Compaction or a newer snapshot has replaced each deleted file.
  */
 const MAX_VANISHED = 10
 /** Maximum number of damaged files that one plan omits. */

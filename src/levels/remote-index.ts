@@ -153,7 +153,7 @@ function tailGuess(size: number): number {
   return Math.min(size, SLICE, Math.max(MIN_TAIL, Math.ceil(size / 128)))
 }
 
-/** How much of a file is read with its index. */
+/** How much of a file is read together with its page index. */
 export interface LoadIndexOptions extends RequestOptions {
   /** Maximum size in bytes of a file that is read with one request. Default WHOLE_FILE_SIZE. */
   readonly whole?: number | undefined

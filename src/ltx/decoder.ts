@@ -89,8 +89,8 @@ class Decoder implements LtxDecoding {
   readonly #buffers: number
   readonly #index = new PageIndexBuilder()
   /**
-   * The CRC of the bytes so far, and the xor of the page checksums so far. Native code updates both
-   * numbers.
+   * The CRC of the bytes so far, and the xor of the page checksums so far. Native code updates the
+   * CRC and the xor.
    */
   readonly #state = new BigUint64Array(2)
   #header!: LtxHeader

@@ -16,11 +16,14 @@ export const TRAILER_SIZE = 16
 /** Size of the length field of the page index, which comes directly before the trailer. */
 export const INDEX_LENGTH_SIZE = 8
 
-/** Header flag of a file without database checksums. The format has no other header flag. */
+/**
+ * Header flag of a file without database checksums. The LTX format has no other header flag than
+ * FLAG_NO_CHECKSUM.
+ */
 export const FLAG_NO_CHECKSUM = 0x2
 /** Page header flag which means that a payload size follows and the payload is an LZ4 block. */
 export const PAGE_FLAG_SIZE = 0x1
-/** This bit is set in every stored checksum, so that no checksum is 0. */
+/** The bit that is set in every stored checksum, so that no checksum is 0. */
 export const CHECKSUM_FLAG = 0x8000000000000000n
 
 export const MAX_COMPACTION_LEVEL = 8
@@ -28,7 +31,7 @@ export const SNAPSHOT_LEVEL = 9
 export const LEVELS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 /**
- * Offset of the bytes that SQLite locks, 1 GiB. SQLite never stores the page at this offset, and
+ * Offset of the bytes that SQLite locks, 1 GiB. SQLite never stores the page at byte 1 GiB, and
  * reads of the page return zeros.
  */
 const LOCK_BYTE = 0x40000000
@@ -63,7 +66,10 @@ export function maxFrameSize(pageSize: number): number {
   return FRAME_HEADER_SIZE + pageSize + Math.floor(pageSize / 255) + 16
 }
 
-/** Returns the number of pages in a file with a whole database, which lacks the lock page. */
+/**
+ * Returns the number of pages in a file with a whole database. A file with a whole database lacks
+ * the lock page.
+ */
 export function snapshotPageCount(commit: number, pageSize: number): number {
   return commit >= lockPgno(pageSize) ? commit - 1 : commit
 }

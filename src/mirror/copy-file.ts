@@ -66,8 +66,8 @@ async function* keepPulled(
 }
 
 /**
- * Yields the chunks of a file while the file is decoded. Ends without an error only if the whole
- * file is valid.
+ * Yields the chunks of a file while the file is decoded. The iteration ends without an error only
+ * if the whole file is valid.
  */
 async function* checkedBody(
   ltx: LtxDecoding,

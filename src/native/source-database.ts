@@ -52,9 +52,9 @@ export interface SourceDatabaseNative {
    */
   sourceCheckpoint(source: NativeSource): Promise<number>
   /**
-   * Takes SQLite's exclusive lock on the database file. Returns an SQLite result code. The code is
-   * SQLITE_BUSY if another connection of this or another process holds a lock. The connection must
-   * not read the database before sourceUnlock().
+   * Takes SQLite's exclusive lock on the database file. Returns an SQLite result code. The result
+   * code is SQLITE_BUSY if another connection of this or another process holds a lock. The
+   * connection must not read the database before sourceUnlock().
    */
   sourceLock(source: NativeSource): number
   sourceUnlock(source: NativeSource): void

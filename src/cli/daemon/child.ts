@@ -8,8 +8,8 @@ import { guarded } from '../../util/timers.js'
 import { signalStatus } from '../signals.js'
 
 /**
- * Time to wait for a program after SIGKILL, in milliseconds. A program that hangs in the kernel, or
- * runs as another user, does not end.
+ * Time to wait for a program after SIGKILL, in milliseconds. A program that hangs in the kernel or
+ * runs as another user does not end after SIGKILL.
  */
 const KILL_MS = 1000
 

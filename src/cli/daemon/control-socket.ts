@@ -172,8 +172,8 @@ function isPipe(socket: string): boolean {
 }
 
 /**
- * Returns an error if the platform allows no control socket with this name. Windows needs the name
- * of a pipe, and other systems need a short path.
+ * Returns an error if the platform does not allow `socket` as the name of a control socket. Windows
+ * needs the name of a pipe, and other systems need a short path.
  */
 function nameFault(socket: string, platform: NodeJS.Platform): LitestreamError | undefined {
   if (platform === 'win32') {

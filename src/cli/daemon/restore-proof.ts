@@ -72,7 +72,7 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
       const output = path.join(folder, SCRATCH)
       const restored = await restoreTo(client, output, image?.txid, signal)
       const { txid, bytes, durationMs, integrity } = restored
-      // With an image, the proof restores the TXID of the image. The next proof covers newer
+      // If `image` is set, the proof restores the TXID of `image`. The next proof covers newer
       // commits.
       if (txid < (image?.txid ?? replicaTxid)) throw tooOld(client.url, txid, replicaTxid)
       if (integrity?.outcome === 'damaged') throw damaged(client.url, integrity)

@@ -14,7 +14,9 @@ import { CONFIG, READS_FILES, READS_STORE, type Tool, type ToolCall } from './to
 /** Time limit for listing one replica, in milliseconds. */
 const LISTING_MS = 30_000
 
-/** Maximum number of LTX files in a response. Each level keeps its newest files. */
+/**
+ * Maximum number of LTX files in a response. The response contains the newest files of each level.
+ */
 const MOST_FILES = 500
 /** Maximum number of databases for which `litestream_info` lists the LTX files. */
 const MOST_DATABASES = 50

@@ -12,7 +12,7 @@ export interface BtreePage {
 }
 
 /**
- * Returns the kind of b-tree that has pages of this type. Returns undefined if `type` is not a
+ * Returns the kind of b-tree that has pages of type `type`. Returns undefined if `type` is not a
  * b-tree page type.
  */
 export function kindOfType(type: number): TreeKind | undefined {

@@ -94,8 +94,8 @@ function serialSize(serial: number): number {
 }
 
 /**
- * Converts a value to a non-negative integer of at most 2^53. Returns 0 for any other value of a
- * column.
+ * Converts a value to a non-negative integer of at most 2^53. Returns 0 for any value that is not a
+ * non-negative integer.
  */
 export function asInteger({ serial, bytes }: Column): number {
   if (serial === 9) return 1
