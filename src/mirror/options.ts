@@ -9,8 +9,8 @@ export const DEFAULT_MIRROR_INTERVAL = 10_000
 export interface MirrorOptions {
   /**
    * How long the destination keeps snapshots and files of levels 1 to 8 that the source has
-   * deleted. By default, the destination deletes a file that the source has deleted as soon as a
-   * restore of the newest state does not need the file.
+   * deleted. By default, a file that the source has deleted stays in the destination only while a
+   * restore of the newest state needs the file.
    */
   readonly retention?: Duration | undefined
   /** Maximum number of bytes copied per second. Default: no limit. */

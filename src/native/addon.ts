@@ -53,10 +53,10 @@ export function preferAddon(file: string): void {
 }
 
 /**
- * Yields the paths at which the addon is searched, in order. The preferred path comes first. The
- * path in the environment variable comes next, and excludes all other paths. Without a path in the
- * environment variable, the addon compiled on this machine comes before the prebuilt addon. A path
- * is computed only if the addon could not be loaded from the earlier paths.
+ * Yields the paths at which the addon is searched, in order. The path that `preferAddon` sets comes
+ * first. The path in the environment variable comes next, and excludes all other paths. Without a
+ * path in the environment variable, the addon compiled on this machine comes before the prebuilt
+ * addon. A path is computed only if the addon could not be loaded from the earlier paths.
  */
 function* candidates(): Generator<string> {
   if (preferred !== undefined) yield preferred

@@ -131,5 +131,5 @@ export interface PrimaryEvents {
   recover: { readonly db: string; readonly operation: PrimaryEvents['error']['operation'] }
 }
 
-/** Receives the events of a primary on the thread of the primary. */
+/** Receives the events of a primary. Runs on the thread of the primary. */
 export type PrimaryObserver = <Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name]) => void
