@@ -20,8 +20,8 @@ interface Waiting {
 }
 
 /**
- * First interval in milliseconds before a worker that ended is restarted. The interval doubles at
- * each restart.
+ * First interval in milliseconds before a worker that ended is restarted. The restart interval
+ * doubles at each restart.
  */
 const RESTART_MS = 500
 /**
@@ -220,8 +220,8 @@ export class Replication extends EventEmitter<EventMap> {
       await this.#spawn()
       this.#restarts.worked()
     } catch (error) {
-      // A worker that could not open the replica must end. The end of that worker starts the next
-      // worker.
+      // A worker that could not open the replica must be terminated, because the next worker starts
+      // when the worker ends.
       if (this.#exited === undefined) await this.#worker.terminate()
       else if (!(error instanceof LitestreamError)) throw error
     }

@@ -56,8 +56,8 @@ export interface ReplicatorStatus extends PrimaryStatus {
    */
   readonly divergence: Divergence | undefined
   /**
-   * The reason why a second primary is detected only after that primary has written to the replica,
-   * or undefined if the store itself refuses the writes of a second primary.
+   * The reason why the store lets a second primary write to the replica before the second primary
+   * is detected, or undefined if the store refuses the writes of a second primary.
    */
   readonly weakFencing: string | undefined
 }

@@ -211,7 +211,7 @@ export class Replicator {
   }
 
   /**
-   * The scheduler of compaction, snapshots and retention of the replica. The value is undefined
+   * The scheduler of compaction, snapshots and retention of the replica. `compaction` is undefined
    * before the first upload, and if the options disable compaction.
    */
   get compaction(): CompactionScheduler | undefined {
@@ -263,8 +263,8 @@ export class Replicator {
 
   /**
    * If the process has many databases, the files of this database stay closed if nothing has
-   * changed them after an earlier process closed them. The replica of such a database is compared
-   * with the database as after any other start.
+   * changed them after an earlier process closed them. The replica is compared with the database
+   * even if the files of the database stay closed.
    */
   async #beginsResting(): Promise<boolean> {
     const { monitorInterval } = this.#options
@@ -322,8 +322,9 @@ export class Replicator {
   }
 
   /**
-   * Syncs immediately. Throws the error that prevents the sync. After the error, the replication
-   * continues in the background. A signal or `timeout` ends only the wait, not the upload.
+   * Syncs the database immediately. Throws the error that prevents the sync. After the error, the
+   * replication continues in the background. A signal or `timeout` ends only the wait, not the
+   * upload.
    */
   sync({ wait = false, ...waiting }: SyncOptions = {}): Promise<SyncResult> {
     const work = async () => {
@@ -463,8 +464,8 @@ export class Replicator {
         return
       } catch (error) {
         if (isLitestreamError(error, 'NOT_FOUND', 'DATABASE_REPLACED')) {
-          // The database was deleted. Every transaction that was committed before the deletion is
-          // staged.
+          // If the database was deleted, every transaction that was committed before the deletion
+          // is staged and must be uploaded.
           await this.#uploads.run()
           return
         }
@@ -584,8 +585,8 @@ export class Replicator {
       return false
     }
     this.#replicaMonitor.reschedule()
-    // If the files of the database were opened again meanwhile, the call that opened them has also
-    // restarted the monitor.
+    // If the files of the database were opened again during this step, the call that opened them
+    // has also restarted the monitor.
     return primary.isResting
   }
 

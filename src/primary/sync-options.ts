@@ -22,12 +22,12 @@ export interface SyncSettings {
   readonly minCheckpointPages?: number
   /**
    * The primary runs a checkpoint this long after the last checkpoint if a transaction was
-   * committed meanwhile (default 1 m). The value 0 disables checkpoints by time.
+   * committed after the last checkpoint (default 1 m). The value 0 disables checkpoints by time.
    */
   readonly checkpointInterval?: Duration
   /**
    * When the -wal has grown to this many pages (default 121,359), the primary waits for readers and
-   * truncates the -wal. The value 0 disables this truncation.
+   * truncates the -wal. The value 0 disables the truncation of the -wal.
    */
   readonly truncatePages?: number
   /** Size of the WAL after which an L0 file ends at the next commit (default 64 MiB). */

@@ -37,9 +37,9 @@ export function parseKey(key: string): Record<string, string> {
  */
 const UNLOCKED: readonly string[] = ['immutable', 'nolock']
 /**
- * The errors for database names that native/vfs/vfs.cc refused to open. The keys of this map are
- * the parameters with which native code reports the refusal. Each function of this map gets the
- * value of its parameter.
+ * The errors for database names that native/vfs/vfs.cc refused to open. The keys of REFUSED_NAMES
+ * are the parameters with which native code reports the refusal. Each function in REFUSED_NAMES
+ * gets the value of its parameter.
  */
 const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; hint: string }> = new Map([
   [

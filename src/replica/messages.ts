@@ -7,7 +7,9 @@ export const CHANNEL = 'litestream-ts'
 /** A message from the worker to every handle. */
 export type WorkerMessage =
   | { readonly from: 'worker'; readonly replica: number; readonly event: SessionEvent }
-  /** The answer to a call. `call` is the ID that the caller chose for its call. */
+  /**
+   * The worker's answer to a call of a handle. `call` is the ID that the caller chose for its call.
+   */
   | { readonly from: 'worker'; readonly call: string; readonly result?: unknown; readonly error?: SerializedError }
 
 /** A warning that the worker sends to the thread that started it, which logs the warning. */

@@ -6,9 +6,9 @@ import * as check from '../util/check-arguments.js'
 import { parseDuration } from '../util/duration.js'
 
 /**
- * A kind of setting. The kind of a setting defines how an option is checked, how the option is
- * written as a URI parameter, and how the parameter is parsed. Durations are in milliseconds, and
- * sizes are in bytes.
+ * The kind of a setting. The kind defines how an option is checked, how the option is written as a
+ * URI parameter, and how the parameter is parsed. Durations are in milliseconds, and sizes are in
+ * bytes.
  */
 export interface Kind<Value> {
   readonly check: check.Check
@@ -50,8 +50,8 @@ function positive(parse: (text: string) => number): (text: string) => number {
 }
 
 function formatDuration(value: unknown): string | undefined {
-  // The value Infinity means never. A setting that allows Infinity has no limit by default, so its
-  // URI parameter is omitted.
+  // The value Infinity of a duration means never. A setting that allows Infinity has no limit by
+  // default, so its URI parameter is omitted.
   if (value === Number.POSITIVE_INFINITY) return undefined
   return typeof value === 'number' ? `${value}ms` : String(value)
 }

@@ -21,13 +21,15 @@ import { readAhead, segmentsOf } from './segments.js'
 
 /**
  * Small LTX files are read together with their page indexes. At most this many bytes of LTX files
- * are kept in memory until their pages are written. LTX files beyond this limit are read again.
+ * are kept in memory until their pages are written. LTX files beyond the limit KEEP_BYTES are read
+ * again.
  */
 const KEEP_BYTES = 32 * 1024 * 1024
 
 /**
- * Number of segments that are processed at a time if the replica is in a local folder. The number
- * is small, because reads from a local folder have no latency and each segment needs memory.
+ * Number of segments that are processed at a time if the replica is in a local folder.
+ * LOCAL_PARALLELISM is small, because reads from a local folder have no latency and each segment
+ * needs memory.
  */
 const LOCAL_PARALLELISM = 4
 
@@ -91,7 +93,7 @@ export class Assembly {
   readonly #verified = new Set<number>()
   /**
    * The number of the LTX file from which each page in the output was written, by page number. The
-   * number 0 means that the page consists of zeros.
+   * number 0 stands for a page that consists of zeros.
    */
   #source = new Uint32Array(1)
   #written = 0

@@ -10,9 +10,9 @@ import { outputExists } from './output.js'
 export interface Position {
   readonly txid: number
   /**
-   * Time in the header of the newest applied LTX file, in milliseconds since the epoch. The time
-   * distinguishes the replica from a replica that was reset. The value Infinity means that the time
-   * is unknown.
+   * Time in the header of the newest applied LTX file, in milliseconds since the epoch. `timestamp`
+   * distinguishes the replica from a replica that was reset. If the time is unknown, `timestamp` is
+   * Infinity.
    */
   readonly timestamp: number
 }
@@ -31,8 +31,9 @@ function txidFile(output: string): string {
 }
 
 /**
- * Saves the position. The content of the -txid file is the TXID as text, in the form that
- * Litestream uses. The modification time of the -txid file is the timestamp, as in a file replica.
+ * Saves the position of a database in its -txid file. The content of the -txid file is the TXID as
+ * text, in the form that Litestream uses. The modification time of the -txid file is the timestamp,
+ * as in a file replica.
  */
 export async function savePosition(
   output: string,

@@ -101,8 +101,8 @@ export class PageFile {
     const status = await native.writeFrames(fd, this.#pageSize, frames, pgnos, sizes, wanted, room, result, ranges)
     if (status > 0) throw this.#failed(systemError(status, 'write'))
     if (status !== 0) return undefined
-    // Only Linux uses the ranges `flush` and `drop`. On other systems, the whole file is flushed at
-    // intervals.
+    // Only Linux uses the ranges `flush` and `drop`. On operating systems other than Linux, the
+    // whole file is flushed at intervals.
     if (process.platform !== 'linux') this.#wrote(pgnos.length)
     return { crc: result[0]!, length: Number(result[1]!) }
   }

@@ -58,7 +58,7 @@ export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>
     await syncHandle(temporary.handle)
     await temporary.handle.close()
     if (refusal) throw refusal(await keep(temporary.path, output))
-    // Another program may have created a database at the output meanwhile.
+    // Another program may have created a database at the output during the restore.
     await guardOutput(output, force)
     await replace(temporary.path, output, () => steps.finish(temporary.path, built))
     return built

@@ -19,14 +19,17 @@ export interface RestoreOptions {
    * the path is a symbolic link, the restore writes to its target.
    */
   readonly output: string
-  /** If true, the restore replaces an existing database, and deletes a WAL or journal beside it. */
+  /**
+   * If `force` is true, the restore replaces an existing database, and deletes a WAL or journal
+   * beside it.
+   */
   readonly force?: boolean
   /**
-   * If true, the restore does nothing if the output exists. If another process is restoring to the
-   * output, the restore waits for that process.
+   * If `ifDbNotExists` is true, the restore does nothing if the output exists. If another process
+   * is restoring to the output, the restore waits for that process.
    */
   readonly ifDbNotExists?: boolean
-  /** If true, the restore does nothing if the replica has no files. */
+  /** If `ifReplicaExists` is true, the restore does nothing if the replica has no files. */
   readonly ifReplicaExists?: boolean
   /**
    * SQLite's check of the restored database. With `quick` or `full`, faults that the check finds
@@ -36,7 +39,7 @@ export interface RestoreOptions {
   readonly integrityCheck?: IntegrityCheck
   /** Maximum number of concurrent requests to the store (default 8). */
   readonly parallelism?: number
-  /** If true, the restore only makes a plan and writes no file. */
+  /** If `dryRun` is true, the restore only makes a plan and writes no file. */
   readonly dryRun?: boolean
   /** Called with the progress of the restore (see RestoreProgress). */
   readonly onProgress?: (progress: RestoreProgress) => void
@@ -65,7 +68,7 @@ export interface RestoreResult {
    * files.
    */
   readonly status: 'restored' | 'planned' | 'output-exists' | 'no-replica'
-  /** Path of the database. */
+  /** Path of the restored database. */
   readonly dbPath: string
   /**
    * The TXID of the restored state. The TXID is 0 if the restore did nothing, and for Litestream

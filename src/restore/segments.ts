@@ -8,8 +8,8 @@ export interface SegmentOptions {
   readonly queue: PQueue
   readonly signal: AbortSignal
   /**
-   * Free buffers for segments. Buffers are reused, so that the operating system need not allocate
-   * memory pages again.
+   * Buffers for segments that are free. Buffers are reused, so that the operating system need not
+   * allocate memory pages again.
    */
   readonly buffers: Uint8Array[]
   /** Called with the size of each piece that arrived, in bytes. */

@@ -31,7 +31,10 @@ export type Parameter = null | number | bigint | string | Uint8Array
 
 /** A statement whose rows are read one by one as arrays. */
 export interface Query {
-  /** Names of the columns. `columns` is empty if the statement returns no rows. */
+  /**
+   * Names of the columns of the statement's rows. `columns` is empty if the statement returns no
+   * rows.
+   */
   readonly columns: readonly string[]
   /** Returns the rows as arrays, in which integers are bigint values. */
   rows(): Iterable<unknown[]>

@@ -8,7 +8,7 @@ import { parseWalIndex, WAL_INDEX_SIZE, type WalIndex } from '../../wal/wal-inde
 import { databaseError } from './database-error.js'
 
 /**
- * One of the primary's own connections to the database. Such a connection never checkpoints
+ * One of the primary's own connections to the database. A SourceConnection never checkpoints
  * automatically, keeps the -wal when it closes, and reads the file and the wal-index through
  * SQLite's handles (docs/contributors/invariants.md says why).
  */

@@ -61,8 +61,8 @@ export class DatabaseFiles {
   readonly #shmPath: string
   readonly #shm: FileIdentity | undefined
   /**
-   * Whether connections of this process still use a removed -shm. If so, SQLite uses the removed
-   * -shm for each new connection of this process too.
+   * Whether connections of this process still use a removed -shm. As long as a connection of this
+   * process uses a removed -shm, SQLite uses the removed -shm for each new connection too.
    */
   readonly #sharesRemovedShm: boolean
   #look: Look | undefined
@@ -93,8 +93,8 @@ export class DatabaseFiles {
   }
 
   /**
-   * Calls stat five times. `walIndex` reads the wal-index and is called only if reading the -shm is
-   * safe.
+   * Each call of `presence` calls stat five times. `walIndex` reads the wal-index and is called
+   * only if reading the -shm is safe.
    */
   presence(walIndex: () => WalIndex | undefined): Presence {
     const file = identifyFile(this.#path)
@@ -108,8 +108,8 @@ export class DatabaseFiles {
     const index = walIndex()
     if (index && this.#isCut(index)) {
       const again = walIndex()
-      // A connection that has just truncated the -wal has also changed the wal-index. In that case,
-      // the next sync decides whether the -wal was replaced.
+      // A connection that has just truncated the -wal has also changed the wal-index. If the
+      // wal-index has changed, the next sync decides whether the -wal was replaced.
       if (!again || !sameCommit(index, again) || !this.#isCut(again)) return SAME
       return { kind: 'replaced', what: `${this.#walPath}, which is shorter than the wal-index says,`, trusted: false }
     }

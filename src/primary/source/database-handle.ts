@@ -15,7 +15,9 @@ import { isShared, sharedDatabase } from './sqlite-copies.js'
  */
 const CHECK_EVERY = 1000
 
-/** An opened database and its -wal. The paths of the opened files may later name other files. */
+/**
+ * An opened database and its opened -wal. The paths of the opened files may later name other files.
+ */
 export class OpenedDatabase {
   readonly source: SourceDatabase
   readonly wal: WalFile

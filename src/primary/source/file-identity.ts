@@ -2,8 +2,8 @@ import { type BigIntStats, fstatSync, statSync } from 'node:fs'
 import { isErrno } from '../../fs/fs-error.js'
 
 /**
- * The identity of the file at a path, and the time of its latest modification. Integers that may
- * exceed 2^53 are strings.
+ * The identity of the file at a path, and the time of its latest modification. The fields `inode`,
+ * `born` and `modified` are strings, because their integers may exceed 2^53.
  */
 export interface FileIdentity {
   readonly inode: string

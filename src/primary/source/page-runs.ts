@@ -20,8 +20,8 @@ export interface DatabaseState {
 export interface PageRun {
   readonly pgnos: Uint32Array
   /**
-   * The concatenated pages of this run. The pages stay valid until RUN_BUFFERS more runs were
-   * requested.
+   * The concatenated pages of this run. The pages of a run stay valid until RUN_BUFFERS more runs
+   * were requested.
    */
   readonly pages: Uint8Array
 }

@@ -15,7 +15,7 @@ const CONNECTED_BYTE = 128
  * Returns the process ID of another process that has the -shm `file` open, even if its path no
  * longer names it. Returns -1 if another process has the -shm open but is not visible to this
  * process. Returns 0 if no other process has the -shm open, or if the operating system cannot
- * report this (every system but Linux). The function uses SQLite's own descriptor of the -shm,
+ * report this (every system but Linux). `otherShmUser` uses SQLite's own descriptor of the -shm,
  * because closing another descriptor would drop SQLite's locks. `near` is a descriptor that was
  * opened directly after the -shm.
  */

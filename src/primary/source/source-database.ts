@@ -11,8 +11,8 @@ import { noteOpen } from './open-registry.js'
 import { isShared, sharedDatabase } from './sqlite-copies.js'
 
 /**
- * Databases that must not be closed (see leaveOpen). This list also prevents the garbage collector
- * from closing these databases.
+ * Databases that must not be closed (see leaveOpen). The list `leftOpen` also prevents the garbage
+ * collector from closing databases that must stay open.
  */
 const leftOpen: SourceDatabase[] = []
 
@@ -111,7 +111,7 @@ export class SourceDatabase {
       const before = this.#reader.walIndex()
       this.#reader.exec('BEGIN; SELECT count(*) FROM _litestream_seq', 'beginning a read transaction')
       // If the wal-index is equal before and after the transaction began, the transaction sees
-      // exactly this wal-index. Only `backfilled` can have grown meanwhile.
+      // exactly this wal-index. Only `backfilled` can have grown after the transaction began.
       const after = this.#reader.walIndex()
       if (before && after && sameCommit(before, after)) {
         this.#pinned = after

@@ -10,8 +10,9 @@ let alone = false
 
 /**
  * Declares that only code of this package runs in the process, so that no other copy of SQLite can
- * open a database and no application has a connection. After this call, this package no longer
- * reads the memory map of the process, whose length grows with the number of databases.
+ * open a database and no application has a connection. After the call of `noOtherCode`, this
+ * package no longer reads the memory map of the process, whose length grows with the number of
+ * databases.
  */
 export function noOtherCode(): void {
   alone = true
@@ -61,10 +62,9 @@ function hasLibrary(module: string, maps: readonly string[]): boolean {
 }
 
 /**
- * Whether this process has mapped a removed -shm of `file`, and no existing -shm. If so,
- * connections of the application in this process still use the removed -shm, and SQLite also uses
- * the removed -shm for each new connection. Returns false if the system cannot report the memory
- * map.
+ * Whether this process has mapped a removed -shm of `file`, and no existing -shm. As long as
+ * connections of the application use the removed -shm, SQLite also uses the removed -shm for each
+ * new connection of this process. Returns false if the system cannot report the memory map.
  */
 export function hasRemovedShm(file: string): boolean {
   if (alone) return false

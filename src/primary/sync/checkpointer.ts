@@ -125,7 +125,7 @@ export class Checkpointer {
   /**
    * Copies the WAL into the database file and truncates the WAL. `emptyWal` writes no page of its
    * own and does not wait for other connections. Returns whether the WAL is empty. If the
-   * application commits a transaction meanwhile, the WAL is not truncated.
+   * application commits a transaction during `emptyWal`, the WAL is not truncated.
    */
   async emptyWal(opened: OpenedDatabase): Promise<boolean> {
     const { sync, cursor } = this.#parts
@@ -154,9 +154,9 @@ export class Checkpointer {
   }
 
   /**
-   * With TRUNCATE, waits for readers up to `busyTimeout`, as SQLite's own TRUNCATE does. SQLite's
-   * own TRUNCATE cannot run while this process holds the write lock. In both modes, the copy waits
-   * for another connection that is already running a checkpoint.
+   * With TRUNCATE, `#copyWal` waits for readers up to `busyTimeout`, as SQLite's own TRUNCATE does.
+   * SQLite's own TRUNCATE cannot run while this process holds the write lock. With PASSIVE and with
+   * TRUNCATE, `#copyWal` waits for another connection that is already running a checkpoint.
    */
   async #copyWal({ source }: OpenedDatabase, mode: CheckpointMode): Promise<{ frames: number; backfilled: number }> {
     const deadline = monotonicMs() + this.#parts.options.busyTimeout

@@ -30,18 +30,19 @@ export type Continuity =
 
 /**
  * Whether it is proven that the primary has missed no frame after it saved its state. Without a
- * proof of continuity, the primary takes a snapshot. One of three conditions proves continuity.
+ * proof of continuity, the primary takes a snapshot. Each of the following three conditions proves
+ * continuity.
  *
  * - The WAL was empty when the primary saved its state, and the database file is unchanged, so no
- *   checkpoint has run. In this case every later commit is in the WAL, whatever generation the WAL
- *   has.
+ *   checkpoint has run. If no checkpoint has run, every later commit is in the WAL, whatever
+ *   generation the WAL has.
  * - The WAL has the same generation as the saved position, and the frame before that position has
- *   the saved checksum, which covers all frames before it. In this case the frames after the saved
- *   position are all later commits.
+ *   the saved checksum, which covers all frames before it. If the generation and this checksum
+ *   match, the frames after the saved position are all later commits.
  * - The WAL was restarted exactly once (salt 1 grows by one at each restart), and the last frame
- *   that the primary read still exists. In this case the next frame must belong to another
- *   generation, because otherwise the old generation had more frames. The new generation must not
- *   have overwritten the last frame that the primary read.
+ *   that the primary read still exists. The frame after the last frame that the primary read must
+ *   belong to another generation, because otherwise the old generation had more frames. The new
+ *   generation must not have overwritten the last frame that the primary read.
  */
 export function proveContinuity(state: PrimaryState, evidence: Evidence): Continuity {
   const { file, identity, pageSize, index, wal, header } = evidence

@@ -85,8 +85,8 @@ export class DatabaseSync {
   }
 
   /**
-   * Moves the read transaction to the position up to which the primary has read the WAL. No frame
-   * after this position can be lost meanwhile.
+   * Moves the read transaction to the position up to which the primary has read the WAL. During the
+   * move, no frame after this position can be lost.
    */
   handOver({ source }: OpenedDatabase): void {
     const { cursor, progress } = this.#parts

@@ -65,9 +65,9 @@ export class KeptDatabase {
   }
 
   /**
-   * Whether the -wal or the -shm was removed while a process had the removed file open. If so, the
-   * primary must not run a checkpoint, because other processes may not see the locks of the
-   * checkpoint.
+   * Whether the -wal or the -shm was removed while a process had the removed file open. While the
+   * -wal or the -shm is lost, the primary must not run a checkpoint, because other processes may
+   * not see the locks of the checkpoint.
    */
   get lost(): boolean {
     return this.#lost.stands

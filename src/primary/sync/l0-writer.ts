@@ -16,9 +16,9 @@ const SHORT_RUN = 256 * 1024
 
 /**
  * Writes one L0 file. `stillThere` is called after the last page was read and before the L0 file
- * gets its name. If `stillThere` returns false, the WAL was restarted meanwhile, and the pages that
- * were read may belong to later transactions. If the WAL was restarted, `writeL0` deletes the
- * incomplete L0 file and returns undefined.
+ * gets its name. If `stillThere` returns false, the WAL was restarted during the read, and the
+ * pages that were read may belong to later transactions. If the WAL was restarted, `writeL0`
+ * deletes the incomplete L0 file and returns undefined.
  */
 export async function writeL0(
   staging: LtxStaging,

@@ -150,7 +150,7 @@ export class PrimaryDatabase {
   /**
    * Returns a resting database, as `open` followed by `rest` does, if the database is proven to be
    * unchanged after an earlier process saved its state. `openResting` opens only the WAL and the
-   * state file. Returns undefined, without effect, if this proof fails.
+   * state file. Returns undefined, without effect, if the database may have changed.
    */
   static async openResting(
     path: string,
@@ -181,7 +181,7 @@ export class PrimaryDatabase {
     return database
   }
 
-  /** Both `end` and the first change of the files call `onEnd`, but `onEnd` is called only once. */
+  /** `onEnd` is called once, either by `end` or by the first change of the files. */
   #watch(file: string, interval: number, onEnd: () => void) {
     let ended = false
     const end = () => {
@@ -219,8 +219,8 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Whether the L0 file of `txid` may hold the whole database. The answer is true if this process
-   * wrote the whole database into that file, or if an earlier process wrote the file.
+   * Whether the L0 file of `txid` may hold the whole database. Returns true if this process wrote
+   * the whole database into the L0 file, or if an earlier process wrote the L0 file.
    */
   mayBeWhole(txid: number): boolean {
     return txid <= this.#loadedTxid || this.#sync.isWhole(txid)
@@ -253,7 +253,7 @@ export class PrimaryDatabase {
 
   /**
    * Whether a sync would do nothing, because no file has changed after the last sync, no
-   * transaction was committed, and no checkpoint is due. The check calls stat five times and reads
+   * transaction was committed, and no checkpoint is due. `isQuiet` calls stat five times and reads
    * shared memory, which takes a tenth of the processor time of a sync.
    */
   get isQuiet(): boolean {
@@ -274,10 +274,10 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Closes the files of a database that nothing changes; the database then rests. The next use of
-   * the database opens the files again. Resolves with true if the database rests. `onEnd` is called
-   * once when the rest ends, because the files of the database changed (compared every `interval`
-   * milliseconds) or because the primary opened the files for another reason.
+   * Closes the files of an idle database. A database whose files were closed in this way rests. The
+   * next use of the database opens the files again. Resolves with true if the database rests.
+   * `onEnd` is called once when the rest ends, because the files of the database changed (compared
+   * every `interval` milliseconds) or because the primary opened the files for another reason.
    *
    * `rest` first empties the WAL. If an application then opens the database, reads it and closes
    * it, the primary can still prove continuity. Without an empty WAL, the next L0 file would have
@@ -293,7 +293,7 @@ export class PrimaryDatabase {
       const skip = soon && opened.identifyFile().size <= SMALL_DATABASE
       const complete = !skip && (await this.#checkpointer.emptyWal(opened))
       // The read transaction reads from the database file alone, so no connection can change the
-      // database file meanwhile.
+      // database file during the pause.
       if (complete) await pause(settlingMs(opened.identifyFile()))
       const { watched, end } = this.#watch(opened.source.path, interval, onEnd)
       try {
@@ -311,8 +311,8 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Number of times that the next L0 file had to hold the whole database because the database had
-   * rested.
+   * Number of times that closing the files of the idle database caused an L0 file with the whole
+   * database.
    */
   get costlyRests(): number {
     return this.#costlyRests
@@ -323,7 +323,10 @@ export class PrimaryDatabase {
     return this.#rest !== undefined
   }
 
-  /** Whether the database rests and its files are unchanged. The check calls stat twice. */
+  /**
+   * Whether the database rests (its files are closed) and its files are unchanged. `restsUnchanged`
+   * calls stat twice.
+   */
   get restsUnchanged(): boolean {
     return this.#rest !== undefined && !this.#rest.watched.hasChanged
   }
@@ -338,8 +341,8 @@ export class PrimaryDatabase {
 
   /**
    * Returns the checksums of every page at the current TXID. `image` first syncs the database, and
-   * then reads the whole database; other syncs wait meanwhile. Returns undefined if the database
-   * has more than `maxBytes`, or if commits come faster than `image` can begin its read
+   * then reads the whole database. During `image`, other syncs wait. Returns undefined if the
+   * database has more than `maxBytes`, or if commits come faster than `image` can begin its read
    * transaction.
    */
   image(maxBytes: number): Promise<DatabaseImage | undefined> {
@@ -416,7 +419,10 @@ export class PrimaryDatabase {
     }
   }
 
-  /** Closes the database. The next start finds the commits after the last sync. */
+  /**
+   * Closes the database. The next start of the primary finds the commits that were made after the
+   * last sync.
+   */
   async close(): Promise<void> {
     if (this.#closed) return
     await this.#work.add(async () => {
@@ -431,8 +437,8 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Writes removed or replaced parts of the state folder again from memory. The check calls stat
-   * twice.
+   * Writes removed or replaced parts of the state folder again from memory. `#checkStateFolder`
+   * calls stat twice.
    */
   async #checkStateFolder(): Promise<void> {
     const notice = (object: string, reason: string) =>

@@ -29,8 +29,8 @@ function readBootId(): string {
 
 /**
  * Returns the data with which a later process proves, without SQLite, that no transaction was
- * committed meanwhile. Returns undefined if a later process could not prove this. `file` is the
- * path of the database.
+ * committed after the primary saved its state. Returns undefined if a later process could not prove
+ * this. `file` is the path of the database.
  */
 export function restRecord(file: string): RestRecord | undefined {
   const changed = changeTime(file)

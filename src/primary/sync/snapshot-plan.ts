@@ -10,9 +10,9 @@ import { coversGrowth, type PlannedFile, sameHeader } from './planned-file.js'
 
 /**
  * Plans the L0 file of the whole database as the read transaction sees it. The read transaction
- * began at `index`. Returns `moved` if the WAL was restarted meanwhile. After `moved`, the caller
- * must begin another read transaction. Throws WAL_CORRUPT, and DATABASE_INVALID for a truncated
- * database file.
+ * began at `index`. Returns `moved` if the WAL was restarted after the read transaction began.
+ * After `moved`, the caller must begin another read transaction. Throws WAL_CORRUPT, and
+ * DATABASE_INVALID for a truncated database file.
  */
 export function planWhole(opened: OpenedDatabase, index: WalIndex, reason: string | undefined): PlannedFile | 'moved' {
   const { source, wal } = opened

@@ -28,8 +28,8 @@ export interface UploadLoopParts {
 }
 
 /**
- * Schedules uploads. An upload begins soon after a file was staged, but not more often than
- * `interval`, and an upload that fails is retried.
+ * Schedules the uploads of one database. An upload begins soon after a file was staged, but not
+ * more often than `interval`, and an upload that fails is retried.
  */
 export class UploadLoop {
   readonly errors: Backoff

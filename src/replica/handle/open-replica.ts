@@ -153,7 +153,7 @@ interface ReplicaEvents {
    */
   outage: [StoreOutage]
   /**
-   * Emitted after a temporary fault. After `error`, reads continue if their pages are available.
+   * Emitted after a temporary fault. After the event `error`, reads of available pages continue.
    */
   error: [LitestreamError]
   /** Emitted when the Replica was closed. */
@@ -198,7 +198,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     // The URI contains no credentials, because drivers print the name of a database. Native code
     // keeps the credentials in the key of the replica. A driver that reads no URIs, or whose SQLite
     // has no `litestream` VFS, takes the URI for a path. The folder in this path does not exist, so
-    // such a driver fails instead of creating an empty file.
+    // a driver that takes the URI for a path fails instead of creating an empty file.
     this.uri = `file:litestream-replica/${encodeURIComponent(nameOf(this.url))}?vfs=litestream&replica_id=${id}`
     this.#stop = onSessionEvent(id, (event) => this.#onEvent(event))
   }

@@ -47,8 +47,8 @@ export class StoreContact {
   }
 
   /**
-   * Takes over the time `at` at which the last successful poll of an earlier worker began. This
-   * time counts until this worker has opened the replica.
+   * Takes over the time `at` at which the last successful poll of an earlier worker began. The time
+   * `at` counts until this worker has opened the replica.
    */
   resume(at: number): void {
     this.#seenAt = at

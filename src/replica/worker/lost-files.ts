@@ -66,7 +66,8 @@ export class LostFiles {
       if (current === view || current.store !== view.store) return
       const known = current.state
       const map = await movedMap(known.map, before, state.map)
-      // A poll or another search may have changed the newest view meanwhile.
+      // A poll or another search may have changed the newest view during the computation of the
+      // map.
       if (this.#views.current !== current || current.state !== known) continue
       this.#views.repoint(current, { ...known, map })
       return

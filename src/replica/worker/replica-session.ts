@@ -145,8 +145,8 @@ export class ReplicaSession {
     const onOutage = (outage: StoreOutage) => this.#onOutage(outage)
     const store = await openReplicaClient(url, { signal, onOutage, ...(encryption ? { encryption } : {}) })
     this.#client = store
-    // The first write transaction waits for the result of this check of the store and reports its
-    // error.
+    // The store is checked here, so that the first write transaction waits for the result of the
+    // check and reports its error.
     if (this.#options.write) void store.guarantees?.ask({ signal }).catch(() => undefined)
     const client = await this.#throughDiskCache(store)
     this.#client = client
@@ -383,7 +383,7 @@ export class ReplicaSession {
 
   /**
    * Answers a page request of a transaction that still reads a view of an earlier worker. The page
-   * map of such a view is loaded again from the TXID of the view.
+   * map of a view of an earlier worker is loaded again from the TXID of the view.
    */
   async #answerFromElsewhere(request: BridgeRequest): Promise<void> {
     try {

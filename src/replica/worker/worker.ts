@@ -51,8 +51,8 @@ async function openSession(replica: number, key: string): Promise<ReplicaSession
     // Another replica that is being closed may still use the local copy of this replica.
     if (closing.size > 0) await Promise.all(closing)
     session = sessions.get(replica)
-    // The program may have closed the replica meanwhile. A ReplicaSession that is opened for a
-    // closed replica would never be closed.
+    // The program may have closed the replica during the preceding waits. A ReplicaSession that is
+    // opened for a closed replica would never be closed.
     if (!native.replicaInfo(replica)) throw new LitestreamError('REPLICA_CLOSED', 'the replica was closed')
     if (!session) {
       session = new ReplicaSession(replica, options, (event) => {
@@ -190,9 +190,9 @@ async function onPages(session: ReplicaSession, batch: readonly BridgeRequest[])
 }
 
 /**
- * Opens a replica that an earlier worker left open. The readers of such a replica have the last
- * view of the earlier worker and wait for a new view. `adoptOrphan` retries until opening succeeds
- * or the replica is closed, because a reader whose pages are all resident never makes a request.
+ * Opens a replica that an earlier worker left open. The readers of the replica have the last view
+ * of the earlier worker and wait for a new view. `adoptOrphan` retries until opening succeeds or
+ * the replica is closed, because a reader whose pages are all resident never makes a request.
  */
 async function adoptOrphan(id: number, key: string): Promise<void> {
   const pauses = new Doubling(ADOPT_FIRST_MS, ADOPT_MOST_MS)

@@ -209,8 +209,8 @@ export class Chain {
   }
 
   /**
-   * Returns the state of a replica whose first file this process has written. `from` reads that
-   * file.
+   * Returns the state of a replica whose first file this process has written. `from` reads the
+   * content of the first file.
    */
   first(file: LtxFileInfo, from: FileReader): Promise<LoadedState> {
     this.written.add(file)

@@ -59,9 +59,9 @@ const DAMAGE_INTERVAL_MS = 10_000
 const WATCHED_INTERVAL_MS = 5000
 /**
  * If the newest known file is a compacted file, the poll of level 0 cannot prove that the known
- * state is current. Therefore, the compacted levels are listed at this interval too, in
- * milliseconds. By default, L0 files exist for five minutes, so no L0 file can appear and disappear
- * between two of these listings.
+ * state is current. For this reason, the compacted levels are listed every RELIST_INTERVAL_MS
+ * milliseconds too. By default, L0 files exist for five minutes, so no L0 file can appear and
+ * disappear between two of these listings.
  */
 export const RELIST_INTERVAL_MS = 25_000
 
@@ -97,9 +97,9 @@ export interface PollerOptions {
 }
 
 /**
- * Polls for new files. A poll is one LIST of level 0, beginning with the newest known file. If the
- * LIST contains the newest known file, the replica was not reset and no later L0 file was deleted.
- * If the LIST does not contain the newest known file, the poller re-lists all levels.
+ * Polls the store for new files. A poll is one LIST of level 0, beginning with the newest known
+ * file. If the LIST contains the newest known file, the replica was not reset and no later L0 file
+ * was deleted. If the LIST does not contain the newest known file, the poller re-lists all levels.
  */
 export class Poller {
   readonly #options: PollerOptions
@@ -270,14 +270,17 @@ export class Poller {
       if (anchor.level !== 0 && !(await chain.stands(anchor, state.timestamp))) return this.#survey(state)
       return { kind: 'advanced', extension }
     } catch (error) {
-      // Retention may have deleted a file after the listing, a file may be damaged, or the page
-      // size may have changed. In all these cases, the poller re-lists all levels.
+      // The poller re-lists all levels if retention deleted a file after the listing, if a file is
+      // damaged, or if the page size changed.
       if (isLitestreamError(error, 'NOT_FOUND', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH')) return this.#survey(state)
       throw error
     }
   }
 
-  /** Polls a replica without files. Another writer may have created the first file. */
+  /**
+   * Polls a replica that had no files. Another writer may have created the first file of the
+   * replica.
+   */
   async #awaitFirst(): Promise<WithoutStart<PollOutcome>> {
     try {
       const state = await this.#options.chain.load()
@@ -478,8 +481,8 @@ type WithoutStart<T> = T extends unknown ? Omit<T, 'startedAt'> : never
 /**
  * Returns the newest listed file that belongs to the known state. As long as a file of the known
  * state exists, the replica was not reset. Files that only a time-travelling connection has read do
- * not prove this, because such a connection may have read files of a reset replica before the next
- * poll.
+ * not count, because a time-travelling connection may have read files of a reset replica before the
+ * next poll.
  */
 function knownFile(files: FilesByLevel, { txid, map, anchor }: ChainState, chain: Chain): LtxFileInfo | undefined {
   const ordinals = new Set<number>()

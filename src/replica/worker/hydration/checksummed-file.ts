@@ -27,7 +27,7 @@ export interface Piece {
  */
 export class WholeFile {
   readonly info: LtxFileInfo
-  /** The ordinal of the file. */
+  /** The ordinal of the file, which is its number in the file table. */
   readonly file: number
   /** Every frame of the file. */
   readonly frames: PageIndex

@@ -26,7 +26,7 @@ export const RANGE = 4 * 1024 * 1024
  * because a database may have millions of pages.
  */
 export interface LackingFile {
-  /** Ordinal of the file. */
+  /** The ordinal of the file, which is its number in the file table. */
   readonly file: number
   /** The missing pages in ascending order, which is the order of the frames in a file. */
   readonly pgnos: Uint32Array

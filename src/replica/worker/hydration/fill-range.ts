@@ -15,8 +15,8 @@ export interface Filled {
 
 /**
  * Reads a range of a file and writes the wanted pages of that range into the local copy. Resolves
- * with undefined if the local copy was closed meanwhile. No other code may use the buffer `into`
- * until the promise resolves. Throws LTX_CORRUPT for a damaged frame.
+ * with undefined if the local copy was closed during the read. No other code may use the buffer
+ * `into` until the promise resolves. Throws LTX_CORRUPT for a damaged frame.
  */
 export async function fillRange(
   copy: CopyFile,

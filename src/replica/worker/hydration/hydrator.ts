@@ -150,8 +150,8 @@ export class Hydrator {
       const lacking = await this.#lacking(view, file)
       if (lacking.length === 0) break
       const failure = await this.#fillFiles(view, file, lacking)
-      // The local copy was reset meanwhile. After a reset of the local copy, the pages that were
-      // read are useless, and no LTX file was verified.
+      // The local copy may have been reset during the reads. After a reset of the local copy, the
+      // pages that were read are useless, and no LTX file was verified.
       if (file.closed) continue
       if (failure === undefined) {
         this.#retries.reset()
@@ -165,8 +165,8 @@ export class Hydrator {
       }
       if (this.#closed || !isLitestreamError(failure, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT')) throw failure
       const lost = fileOfError(failure)
-      // The lost LTX file was already replaced once, but is needed again. In this case, the next
-      // attempt is made after a pause.
+      // If the lost LTX file was already replaced once but is needed again, the next attempt is
+      // made after a pause.
       if (!lost || replaced.has(fileIdentity(lost))) throw failure
       replaced.add(fileIdentity(lost))
       await this.#elsewhere(view, failure, lost)

@@ -55,8 +55,8 @@ export class LocalCopy {
   #complete = false
   readonly #meta: CopyMeta
   /**
-   * 'replaced' after the worker has reported that another program replaced the file. The field is
-   * reset when the file is no longer replaced.
+   * 'replaced' if the worker has already reported that another program replaced the file, so that
+   * the worker does not report it again.
    */
   #reported: 'replaced' | undefined
 
@@ -168,8 +168,9 @@ export class LocalCopy {
   }
 
   /**
-   * Opens a new file of the local copy for the current view. Returns false if `isClosed` returns
-   * true because the local copy was closed meanwhile, or if `restart` has opened a file meanwhile.
+   * Opens a new file of the local copy for the current view. Returns false if the local copy was
+   * closed during the call, which `isClosed` reports, or if `restart` has already opened a new
+   * file.
    */
   async reopen(isClosed: () => boolean): Promise<boolean> {
     await CopyFile.prepare(this.#path)

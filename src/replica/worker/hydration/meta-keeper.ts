@@ -167,7 +167,7 @@ export class CopyMeta {
     const inode = this.#inode
     return this.#next(async () => {
       await sync()
-      // The meta file is not saved if another file has replaced the local copy meanwhile.
+      // The meta file is not saved if another file has replaced the local copy.
       if (inode !== this.#inode) return
       // If the write of the meta file fails, the previous meta file remains on disk.
       this.#claimed.addAll(PageSet.decode(encoded))

@@ -93,8 +93,8 @@ export class ViewSet {
 
   /**
    * Makes the schema cookies of later views differ from the schema cookies of earlier views. The
-   * files may belong to another database that continues the TXIDs, so an equal schema cookie does
-   * not prove an equal schema.
+   * new files of the replica may belong to another database that continues the TXIDs, so an equal
+   * schema cookie does not prove an equal schema.
    */
   distrustSchema(): void {
     this.#schema = native.nextIncarnation(this.#replica)

@@ -29,8 +29,8 @@ const MAX_DEPTH = 20
 
 interface Walk {
   /**
-   * ID of the view. A walk holds only the ID of the view, so that an abandoned walk does not keep
-   * the view in memory.
+   * The ID of the walk's view. A walk holds only the ID of the view, so that an abandoned walk does
+   * not keep the view in memory.
    */
   readonly view: number
   readonly leaf: number
@@ -59,8 +59,8 @@ interface Walk {
    */
   rows: number[]
   /**
-   * The known joins. The key of the map is the root page of a joined table, and the value is the
-   * column that holds a rowid of the joined table.
+   * The joins that were found for this query. The key of the map is the root page of a joined
+   * table, and the value is the column that holds a rowid of the joined table.
    */
   readonly joins: Map<number, number>
   /** The pages of rows that are being fetched, with the entries whose rows are on each page. */
@@ -125,8 +125,8 @@ export class IndexWalk {
     }
     const keyed = this.#turn(walk, position)
     // The query missed a page that is being fetched, or the next page on the path to the same rows.
-    // After such a miss, more of the path to the rows is known, so the pages to fetch are
-    // determined again.
+    // After this miss, more of the path to the rows is known, so the pages to fetch are determined
+    // again.
     if (keyed && walk.rows.length > 1 && walk.rows.includes(position)) return this.#pages(walk, view)
     return this.#go(walk, view, keyed)
   }
@@ -146,7 +146,7 @@ export class IndexWalk {
 
   /**
    * Returns the pages of the joined rows to which the rows on the prefetched page `pgno` lead.
-   * `onArrival` is called when `pgno` has arrived.
+   * `onArrival` must be called when the prefetched page `pgno` has arrived.
    */
   onArrival(view: ReplicaView, pgno: number): number[] {
     const pages: number[] = []
@@ -224,8 +224,8 @@ export class IndexWalk {
   }
 
   /**
-   * Returns the entry whose row has a column that leads to a page of another table, or -1 if none
-   * of the rows fetched last has such a column.
+   * Returns the entry whose row has a column that leads to a page of another table, or -1 if no row
+   * that was fetched last has a column with this property.
    */
   #findJoin(walk: Walk, view: ReplicaView, root: number, pgno: number): number {
     for (const entry of walk.rows) {
@@ -257,7 +257,7 @@ export class IndexWalk {
 
   /**
    * Returns the integers in the row of an entry, or the number of a page that must be fetched
-   * first. Returns 0 if neither the row nor such a page is known.
+   * first. Returns 0 if neither the row nor the page to fetch is known.
    */
   #row({ root, entries }: Walk, view: ReplicaView, entry: number): Float64Array | number {
     const rowid = entries[entry * 2]!

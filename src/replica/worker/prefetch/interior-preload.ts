@@ -5,8 +5,8 @@ import type { TreeShape } from '../pages/tree-shape.js'
 import type { ReplicaView } from '../pages/view-set.js'
 
 /**
- * Maximum fraction of the cache that the preload may fill. The rest of the cache is for pages that
- * readers need.
+ * Maximum fraction of the cache that the preload may fill. The rest of the cache is left for pages
+ * that readers need.
  */
 const SHARE = 1 / 4
 /**
@@ -22,8 +22,9 @@ const SCHEMA_ROOT = 1
  * Fetches the interior pages of every b-tree in the background after the replica was opened, level
  * by level. After the preload, a look-up fetches only a leaf. The preload fetches small tables
  * completely. A parent page does not say whether its children are interior pages, but all its
- * children have the same kind. Therefore, the first child is fetched before the other children. If
- * the first child is a leaf, a read of this leaf means that a scan begins.
+ * children have the same kind. The preload therefore fetches the first child of a parent page
+ * before the other children. If the first child is a leaf, a read of this leaf means that a scan
+ * begins.
  */
 export class InteriorPreload {
   readonly #tree: TreeShape

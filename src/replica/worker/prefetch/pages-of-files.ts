@@ -9,8 +9,8 @@ import type { ReplicaView } from '../pages/view-set.js'
 
 /**
  * Maximum size in bytes of new files that are read whole. WHOLE_CHANGES applies without a local
- * copy. A new file must also not be larger than all resident pages together. WHOLE_HYDRATED applies
- * with a local copy.
+ * copy. Without a local copy, a new file that is larger than all resident pages together is not
+ * read whole. WHOLE_HYDRATED applies with a local copy.
  */
 const WHOLE_CHANGES = 1024 * 1024
 const WHOLE_HYDRATED = 8 * 1024 * 1024
@@ -111,8 +111,8 @@ export class FilePages {
   }
 
   /**
-   * Prefetches resident pages that changed, before a reader misses them. The function is for pages
-   * that changed in files that are too large to be read whole.
+   * Prefetches resident pages that changed, before a reader misses them. `bringChanges` prefetches
+   * pages that changed in files that are too large to be read whole.
    */
   bringChanges(before: ReplicaView, view: ReplicaView, changed: Uint32Array): void {
     if (this.#recent) return

@@ -34,7 +34,7 @@ const LAST_WINDOW = 32 * 1024 * 1024
 const FIRST_BLIND_WINDOW = 32 * 1024
 /**
  * A missed page that is at most SLACK pages after the expected page still belongs to the run,
- * because the pages between the two were resident.
+ * because the pages between the expected page and the missed page were resident.
  */
 const SLACK = 8
 /**
@@ -55,8 +55,8 @@ const FEW_LEAVES = 64
 const FEW_BYTES = 128 * 1024
 /**
  * If the second missed leaf is at most CLUSTER_LEAVES leaves away from the first missed leaf, more
- * misses are likely. The number of prefetched leaves is then CLUSTER_STEPS times the distance
- * between the two misses, within a byte limit.
+ * misses are likely. After two such misses, the number of prefetched leaves is CLUSTER_STEPS times
+ * their distance, within a byte limit.
  */
 const CLUSTER_LEAVES = 16
 const CLUSTER_STEPS = 4
@@ -68,7 +68,7 @@ const CLUSTER_BYTES = 96 * 1024
 const DENSE_INTERIOR = 16
 /**
  * The page numbers of two leaves that were written one after another differ by at most NEAR. The
- * page numbers of interior pages differ much more.
+ * page numbers of two interior pages differ by much more than NEAR.
  */
 const NEAR = 16
 
@@ -78,7 +78,7 @@ const NEAR = 16
  */
 export const CONNECTIONS = 1024
 
-/** Pages to prefetch. When a reader reads the page `trigger`, it will soon need more pages. */
+/** The pages to prefetch. When a reader reads the page `trigger`, it will soon need more pages. */
 export interface Ahead {
   readonly kind: ReadAheadKind
   readonly pages: readonly number[]

@@ -36,8 +36,8 @@ const header = record({
   txid: whole(0),
   /**
    * Time in the header of the newest file at `txid`, in milliseconds since the epoch. If the
-   * replica was reset, the same TXID has another time. Write buffers of early versions lack this
-   * field.
+   * replica was reset, the same TXID has another time. Write buffers of early versions lack
+   * `timestamp`.
    */
   timestamp: optional(number),
 })

@@ -24,7 +24,7 @@ const MAX_BYTES = 64 * 1024 * 1024
 const MAX_COMMITS = 20_000
 /**
  * Longest retry interval after the store has refused an upload, in milliseconds. The retry interval
- * doubles up to this value.
+ * doubles up to RETRY_MOST.
  */
 const RETRY_MOST = 60_000
 
@@ -111,7 +111,8 @@ export class LocalCommits {
     reached('recover')
     const { commits, upload } = buffer.found ? await this.#restOf(buffer.found) : NOTHING
     // If the earlier process made a commit during an upload, the header of that commit has the TXID
-    // of the upload. Such a commit now follows the upload, so it gets the next TXID.
+    // of the upload. A commit that was made during an upload now follows the upload, so it gets the
+    // next TXID.
     const header = { txid: base.txid + 1, timestamp: base.timestamp }
     const rest = await Promise.all(commits.map((bytes) => mergeCommits([bytes], header)))
     await buffer.restart(this.#base(), rest, upload)
@@ -365,7 +366,7 @@ export class LocalCommits {
   /**
    * Handles a poll that found unknown files in the store. During an upload, and after an upload
    * with an unknown outcome, unknown files may come from this process. The result of the upload
-   * then shows which process wrote the unknown files.
+   * shows which process wrote the unknown files.
    */
   onForeignFiles(isContinuation: boolean): void {
     // If no commit is pending, or a new commit is being added, the next poll finds the unknown

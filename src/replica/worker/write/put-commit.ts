@@ -20,8 +20,8 @@ const RETRY_FIRST = 100
 const RETRY_MOST = 5_000
 
 /**
- * Whether the store may have the file although the request failed. This is possible if the request
- * was sent but its response did not arrive.
+ * Whether the store may have the file although the request failed. The store may have the file if
+ * the request was sent but its response did not arrive.
  */
 const isAmbiguous = (error: LitestreamError) =>
   isLitestreamError(error, 'ABORTED') || (mayHaveSucceeded(error) && !isLitestreamError(error, 'PRECONDITION_FAILED'))

@@ -48,8 +48,8 @@ export class RightToWrite {
   }
 
   /**
-   * Takes the lease unless this process already holds it. Returns whether this call has taken the
-   * lease. Throws LEASE_HELD, whose message names the owner of the lease.
+   * Takes the lease unless this process already holds it. Returns whether this call of `ensure` has
+   * taken the lease. Throws LEASE_HELD, whose message names the owner of the lease.
    */
   async ensure(): Promise<boolean> {
     if (this.#keeper?.held) return false

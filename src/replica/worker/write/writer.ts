@@ -69,8 +69,8 @@ export interface WriteCounts {
 
 /**
  * The commits of this process to one replica. A commit is the create-only PUT of the next L0 file.
- * If two writers try to commit the same TXID, the store accepts only one of the two files. Only one
- * commit runs at a time, because native code gives the RESERVED lock to one connection.
+ * If two writers try to commit the same TXID, the store accepts the file of only one writer. Only
+ * one commit runs at a time, because native code gives the RESERVED lock to one connection.
  * ReplicaWriter runs on the worker thread.
  */
 export class ReplicaWriter {
@@ -190,8 +190,8 @@ export class ReplicaWriter {
 
   /**
    * Refuses to write if the store would let two writers create a file with the same name. Local
-   * commits do not wait for the result of this check, and are refused only when the result is
-   * known.
+   * commits do not wait for the result of the check of the store, and are refused only when the
+   * result is known.
    */
   async #requireCreateOnly(): Promise<void> {
     const { client } = this.#parts
