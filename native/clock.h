@@ -1,6 +1,6 @@
-// The clock for ages and deadlines that JavaScript and native code compare with each other. This
-// clock never goes back when the wall clock is set, and it counts the time during which the machine
-// sleeps (CLOCK_MONOTONIC of Linux does not).
+// The clock for ages and deadlines that JavaScript and native code compare with each other.
+// MonotonicNs never goes back when the wall clock is set, and also counts the time during which the
+// machine sleeps (CLOCK_MONOTONIC of Linux does not count that time).
 #pragma once
 #include <cstdint>
 

@@ -5,8 +5,8 @@
 // wrap, truncate and accept NaN.
 //
 // Arguments replaces a wrong value by a harmless value (the lower bound, an empty array), and the
-// call throws a TypeError or RangeError that names function, argument and value. Therefore a
-// function reads all of its arguments first, and returns immediately if ok() is false.
+// call throws a TypeError or RangeError that names function, argument and value. Each function
+// reads all of its arguments first, and returns immediately if ok() is false.
 #pragma once
 #include <napi.h>
 

@@ -1,5 +1,6 @@
 // The functions for a replica that JavaScript may call on any thread. worker_napi.cc has the
-// functions that only the replica worker calls. src/native/replica.ts has the TypeScript types.
+// functions that only the replica worker calls. src/native/replica.ts has the TypeScript types of
+// these functions.
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
 

@@ -29,7 +29,7 @@ class HydratedFile {
   HydratedFile(const HydratedFile&) = delete;
   HydratedFile& operator=(const HydratedFile&) = delete;
 
-  // `pgno`: 1 to pages().
+  // `pgno` must be from 1 to pages().
   const uint8_t* Page(uint32_t pgno) const {
     return map_.load(std::memory_order_acquire) + size_t(pgno - 1) * page_size_;
   }

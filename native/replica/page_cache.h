@@ -1,11 +1,11 @@
 // The resident pages of one replica. A slot holds one decoded page.
 //
-// Only the worker thread fills and reuses slots. Any thread reads slots, without a lock. A reading
-// thread announces the slot that it is about to copy in its Reader (a hazard pointer), checks that
-// the slot still has the generation in the page table entry, copies the page, and withdraws the
-// announcement. Before the worker overwrites a slot, the worker increments the generation of the
-// slot, then waits until no Reader announces the slot. The reading thread and the worker use
-// sequentially consistent operations. Therefore either the reading thread sees the new generation
+// Only the worker thread fills and reuses slots. Any thread reads slots, without a lock. Before a
+// copy, a reading thread announces the slot in its Reader (a hazard pointer) and checks that the
+// slot still has the generation in the page table entry. After the copy, the reading thread
+// withdraws the announcement. Before the worker overwrites a slot, the worker increments the
+// generation of the slot, then waits until no Reader announces the slot. The reading thread and the
+// worker use sequentially consistent operations. Either the reading thread sees the new generation
 // and treats the page as absent, or the worker sees the announcement and waits until the copy of
 // the page ends (well under a microsecond).
 #pragma once
@@ -27,7 +27,7 @@ constexpr uint32_t kMaxSlots = 1u << 31;
 
 class PageCache {
  public:
-  // `slots`: 1 to kMaxSlots.
+  // `slots` must be from 1 to kMaxSlots.
   PageCache(uint32_t page_size, uint32_t slots);
   ~PageCache();
   PageCache(const PageCache&) = delete;
@@ -49,8 +49,8 @@ class PageCache {
   // Generation, Data, Touch and TakeAhead require a slot for which Filled returns true.
   uint32_t Generation(uint32_t slot) const { return meta(slot).generation.load(std::memory_order_seq_cst); }
   const uint8_t* Data(uint32_t slot) const { return data(slot); }
-  // The result of Touch. Both fields are false or 0 unless the read was the first read after the
-  // slot was filled or after TestAndClearTouched.
+  // The result of Touch. `trigger` is false and `ahead` is 0 unless the read was the first read
+  // after the slot was filled or after TestAndClearTouched.
   struct FirstRead {
     bool trigger = false;  // the first read after SetTrigger
     // the kind of prefetch that fetched the page, at the first read of the page

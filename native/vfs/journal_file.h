@@ -5,10 +5,11 @@
 //
 // In a transaction over several databases, SQLite writes the name of the super-journal and a magic
 // number to the end of each journal. SQLite skips the rollback of a journal whose super-journal
-// does not exist. The journal of a replica does not store the magic number. Therefore SQLite finds
-// no super-journal name in the journal, and always executes the rollback, which restores SQLite's
-// page cache. The super-journal of an ordinary database must survive a crash. A transaction whose
-// super-journal name derives from a replica therefore must not write to an ordinary database.
+// does not exist. The journal of a replica does not store the magic number. SQLite therefore finds
+// no super-journal name in the journal of a replica, and always executes the rollback, which
+// restores SQLite's page cache. The super-journal of an ordinary database must survive a crash. A
+// transaction whose super-journal name derives from a replica therefore must not write to an
+// ordinary database.
 #pragma once
 #include "vfs/sqlite_copy.h"
 

@@ -29,8 +29,8 @@ int Write(sqlite3_file*, const void*, int, sqlite3_int64) { return SQLITE_READON
 int Truncate(sqlite3_file*, sqlite3_int64) { return SQLITE_READONLY; }
 int Sync(sqlite3_file*, int) { return SQLITE_OK; }
 // SQLite calls xLock and xFileSize before it reads a page, so a refused file fails both calls to
-// make every read fail. With nolock or immutable SQLite calls only xFileSize, and with immutable
-// already while it opens the file.
+// make every read fail. With the URI parameter nolock or immutable, SQLite does not call xLock,
+// only xFileSize. With immutable, SQLite calls xFileSize already during the opening.
 int FileSize(sqlite3_file*, sqlite3_int64*) { return SQLITE_CANTOPEN; }
 int Lock(sqlite3_file*, int) { return SQLITE_CANTOPEN; }
 int Unlock(sqlite3_file*, int) { return SQLITE_OK; }

@@ -73,7 +73,7 @@ int OpenWithParameters(const SqliteCopy* copy, const UriParameters& parameters, 
   return OpenReplicaFile(copy, ReplicaKey(parameters), AtParameter(parameters), file, flags, out_flags);
 }
 
-// --- by_uri: SQLite has parsed the URI and passes its parameters ---
+// --- SQLite calls the routines of by_uri with a URI whose parameters it has parsed ---
 
 bool HasReplicaParameters(sqlite3_vfs* vfs, const char* name) {
   if (name == nullptr) return false;
@@ -121,7 +121,7 @@ int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
   return DeleteBefore(CopyOf(vfs), name, sync_directory);
 }
 
-// --- by_name and in place: SQLite passes the whole URI as a plain name ---
+// --- SQLite calls the other routines with the whole URI as a plain name ---
 
 // SQLite appends up to 8 bytes to a name ("-journal").
 constexpr size_t kSuffixBytes = 8;
@@ -188,7 +188,7 @@ int DeletePlain(const SqliteCopy* copy, const char* name, int sync_directory) {
   return IsReplicaUri(name) ? SQLITE_OK : DeleteBefore(copy, name, sync_directory);
 }
 
-// --- by_name: the default VFS ---
+// --- the routines of by_name, the new default VFS ---
 
 int OpenByName(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   return OpenPlain(CopyOf(vfs), vfs->szOsFile, name, file, flags, out_flags);
@@ -201,7 +201,7 @@ int AccessByName(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
 }
 int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) { return DeletePlain(CopyOf(vfs), name, sync_directory); }
 
-// --- in place: the previous default VFS ---
+// --- the replaced routines of the previous default VFS ---
 //
 // For ATTACH without a vfs parameter, SQLite uses the VFS with which it opened the connection. A
 // connection that was opened before the registration therefore never uses by_name, and would create
@@ -240,7 +240,7 @@ void ReplaceInPlace(sqlite3_vfs* original) {
   original->xFullPathname = FullPathnameInPlace;
 }
 
-// --- both: passed on unchanged ---
+// --- the routines of by_uri and by_name that pass every call on unchanged ---
 
 void* DlOpen(sqlite3_vfs* vfs, const char* name) { return Original(vfs)->xDlOpen(Original(vfs), name); }
 void DlError(sqlite3_vfs* vfs, int size, char* out) { Original(vfs)->xDlError(Original(vfs), size, out); }

@@ -19,8 +19,7 @@ constexpr uint32_t kPageSize = 16, kFormatVersions = 18, kChangeCounter = 24, kP
 // A busy handler repeats a request for the RESERVED lock that timed out, with pauses of at most 100
 // ms. The busy handler counts only its own pauses, so a repeated request must not wait as long as
 // the first request. The worker continues the first request and answers a repeated request when the
-// first request is done. A request is a repeated request if it follows within kRepeatedMs after the
-// timeout.
+// first request is done. A request within kRepeatedMs after a timeout counts as a repeated request.
 constexpr int64_t kRepeatedMs = 1000, kRepeatedWaitMs = 100;
 
 int64_t LockWaitMs(const Replica& replica) {

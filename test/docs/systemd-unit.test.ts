@@ -33,7 +33,7 @@ test('the systemd unit runs a program and an argument that exist, as an ordinary
   assert.match(unit, /npm install --prefix \/opt\/litestream-ts /)
 })
 
-test('the configuration in the systemd document starts as an ordinary user with the directories that the systemd unit creates', async (t) => {
+test('the configuration in docs/replicate.md starts as an ordinary user with the directories that the systemd unit creates', async (t) => {
   const sandbox = temporaryDirectory(t)
   // systemd makes these and gives them to the user; nothing else in the sandbox is the user's.
   const runtime = path.join('/run', setting('RuntimeDirectory'))

@@ -55,7 +55,7 @@ async function assertNamesSetting(t: TestContext, file: string): Promise<void> {
 }
 
 for (const format of ['esm', 'cjs'] as const) {
-  test(`a bundle of esbuild in the format ${format} finds the package, or its error names the setting to change`, async (t) => {
+  test(`a bundle of esbuild in the format ${format} finds the package, and the error for a missing package names the setting`, async (t) => {
     const outfile = path.join(app, 'out', `esbuild.${format === 'esm' ? 'mjs' : 'cjs'}`)
     const options = { absWorkingDir: app, bundle: true, platform: 'node', format, outfile } as const
     const { errors } = await build({ ...options, entryPoints: [entry], logLevel: 'silent' })

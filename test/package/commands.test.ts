@@ -60,7 +60,7 @@ function assertNone({ builtins }: Loaded, names: readonly string[]): void {
 }
 
 for (const args of [['version'], ['-h']]) {
-  test(`\`${args.join(' ')}\` loads the command line, the command, and nothing else`, async (t) => {
+  test(`\`${args.join(' ')}\` loads only the code of the command line and of the command`, async (t) => {
     const loaded = await start(t, args).loaded()
     assert.ok(loaded.files.length <= 10, loaded.files.join(', '))
     assert.ok(loaded.bytes <= 160_000, `${loaded.bytes} bytes`)
@@ -68,7 +68,7 @@ for (const args of [['version'], ['-h']]) {
   })
 }
 
-test('a primary of a folder loads no code of other stores, listeners, metrics, YAML and threads', async (t) => {
+test('a primary with a folder as store loads no code of other stores, listeners, metrics, YAML or threads', async (t) => {
   const dir = temporaryDirectory(t)
   const db = path.join(dir, 'app.db')
   new Database(db).exec('CREATE TABLE t (id INTEGER PRIMARY KEY)').close()
