@@ -136,5 +136,7 @@ export function checkReplica(value: unknown, argument: string, name: Operation):
 const isReplica: check.Check = (value) => {
   const list = (value as { list?: unknown } | null | undefined)?.list
   const isUrl = typeof value === 'string' && value !== ''
-  return isUrl || typeof list === 'function' ? undefined : 'the URL of a replica, or what openReplicaClient() returns'
+  return isUrl || typeof list === 'function'
+    ? undefined
+    : 'the URL of a replica, or a client that openReplicaClient() returned'
 }

@@ -74,7 +74,7 @@ function folderWarnings(socket: string): string[] {
     return []
   } catch (error) {
     return [
-      `control socket ${socket}: this user cannot make a file in ${folder} (${(error as NodeJS.ErrnoException).code})`,
+      `control socket ${socket}: this user cannot create a file in ${folder} (${(error as NodeJS.ErrnoException).code})`,
     ]
   }
 }
@@ -99,12 +99,14 @@ async function addressWarnings(key: AddressKey, addr: string): Promise<string[]>
   const address = splitAddress(addr)
   if (!address) return [] // the configuration was already refused for it
   const warnings =
-    address.host === '' ? [`${key} ${addr}: listens on 127.0.0.1 only; write 0.0.0.0${addr} for every interface`] : []
+    address.host === ''
+      ? [`${key} ${addr} listens on 127.0.0.1 only; write 0.0.0.0${addr} to listen on every interface`]
+      : []
   const server = createServer()
   try {
     await listen(server, listenAddress(address), () => {})
   } catch (error) {
-    warnings.push(`${key} ${addr}: cannot be listened on: ${(error as Error).message}`)
+    warnings.push(`${key}: cannot listen on ${addr}: ${(error as Error).message}`)
   } finally {
     server.close()
   }

@@ -32,9 +32,9 @@ export function addConfigFlags(command: Command): Command {
   return command
     .option(
       '--config <file>',
-      'configuration file, - for standard input (default: $LITESTREAM_CONFIG or /etc/litestream.yml)',
+      'path of the configuration file, or - for standard input (default: $LITESTREAM_CONFIG or /etc/litestream.yml)',
     )
-    .option('--no-expand-env', 'do not expand $NAME in the configuration file')
+    .option('--no-expand-env', 'do not replace $NAME in the configuration file by the environment variable NAME')
 }
 
 /**

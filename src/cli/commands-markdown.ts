@@ -27,14 +27,14 @@ export async function commandsMarkdown(): Promise<string> {
 # Commands
 
 * Write a flag as \`-flag\`, as in Go, or as \`--flag\`. Write the value of a flag after a space or after \`=\`. Flags can be placed before or after the arguments.
-* Output is written to stdout; logs and errors are written to stderr. \`-json\` prints JSON with the keys that the examples show. A TXID in it
-  has 16 hex digits, except in the output of commands that connect to a running process (\`start\`, \`stop\`, \`sync\`, \`unregister\`), where it
+* Output is written to stdout; logs and errors are written to stderr. \`-json\` prints JSON with the keys that the examples show. A TXID in this JSON
+  has 16 hex digits, except in the output of commands that connect to a running process (\`start\`, \`stop\`, \`sync\`, \`unregister\`), where a TXID
   is a number, as in Litestream.
 * The progress bar and colours are printed only on a terminal, and only if \`NO_COLOR\` is not set.
-* Exit status 0: success, also if there was nothing to do. Exit status 1: an error, damage that \`verify\` found, or a database that is not
+* Exit status 0 means success, also if the command had nothing to do. Exit status 1 means an error, damage that \`verify\` found, or a database that is not
   replicated. \`replicate -exec\` exits with the status of the program (or 128 plus the number of the signal that ended it). After a second
-  SIGINT or SIGTERM, the status is 130 or 143.
-* An error is printed as \`Error: …\` on stderr. If there is a next step, the following line is \`Try: …\`.
+  SIGINT or SIGTERM, the exit status is 130 or 143.
+* An error is printed as \`Error: …\` on stderr. If the error has a hint, the next line on stderr is \`Try: …\`.
 
 ${commands.map((command) => section(command, command.name(), 2)).join('\n')}`
 }

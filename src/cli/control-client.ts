@@ -133,7 +133,7 @@ export function connectionError({ socket, timeout }: Asked, cause: unknown): Lit
   if (cause instanceof LitestreamError) return cause
   const { code, name } = cause as NodeJS.ErrnoException
   if (name === 'AbortError' || name === 'TimeoutError') {
-    return new LitestreamError('TIMEOUT', `no answer on ${socket} within ${timeout / 1000} s`, {
+    return new LitestreamError('TIMEOUT', `the process on ${socket} did not answer within ${timeout / 1000} s`, {
       cause,
       file: socket,
       hint: 'Raise -timeout, or check the log of the running process.',
@@ -155,5 +155,5 @@ export function connectionError({ socket, timeout }: Asked, cause: unknown): Lit
   }
   if (code?.startsWith('HPE_') || code === 'ECONNRESET') return notOurs(socket)
   const { code: ours, message, hint } = toLitestreamError(cause)
-  return new LitestreamError(ours, `cannot ask ${socket}: ${message}`, { cause, file: socket, hint })
+  return new LitestreamError(ours, `cannot send a request to ${socket}: ${message}`, { cause, file: socket, hint })
 }

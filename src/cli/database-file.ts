@@ -59,6 +59,6 @@ async function refuseSidecar(file: string, suffix: string): Promise<void> {
   }
   throw new LitestreamError('INVALID_ARGUMENT', `${sidecar} contains changes that are not in ${file}`, {
     file: sidecar,
-    hint: `Run \`sqlite3 ${file} 'PRAGMA wal_checkpoint(TRUNCATE)'\` first, which moves them into the database.`,
+    hint: `Run \`sqlite3 ${file} 'PRAGMA wal_checkpoint(TRUNCATE)'\` first: the checkpoint moves the changes into the database.`,
   })
 }

@@ -21,7 +21,7 @@ const MAX_COUNT = 1000
  * Accepts any text except the empty text, which usually comes from an unset variable of a script.
  */
 export function textFlag(text: string): string {
-  if (text === '') throw new InvalidArgumentError('Give a value: this one is empty.')
+  if (text === '') throw new InvalidArgumentError('Give a value that is not empty.')
   return text
 }
 

@@ -72,12 +72,12 @@ function refusal(socket: string, status: number): LitestreamError {
   if (status === 503) {
     return new LitestreamError('UNAVAILABLE', `too many clients follow the events of the process on ${socket}`, {
       file: socket,
-      hint: 'End one of the other `litestream-ts monitor` commands.',
+      hint: 'End another `litestream-ts monitor` command.',
     })
   }
   return new LitestreamError('INVALID_ARGUMENT', `the process on ${socket} has no events (status ${status})`, {
     file: socket,
-    hint: 'Update the running process to this version of litestream-ts, and restart it.',
+    hint: 'Update the running process to this version of litestream-ts, and restart the process.',
   })
 }
 

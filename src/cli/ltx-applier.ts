@@ -81,26 +81,26 @@ export class LtxApplier {
     const last = this.#last
     if (!last && !this.#exists && minTxid > 1) {
       throw refuse(
-        `it begins at TXID ${formatTxid(minTxid)}, and the database does not exist`,
+        `the file begins at TXID ${formatTxid(minTxid)}, but the database does not exist`,
         'Name a snapshot first: a file that begins at TXID 1.',
       )
     }
     if (last && minTxid > last.maxTxid + 1) {
       throw refuse(
-        `it begins at TXID ${formatTxid(minTxid)}, and the file before it ends at ${formatTxid(last.maxTxid)}`,
+        `the file begins at TXID ${formatTxid(minTxid)}, but the file before it ends at TXID ${formatTxid(last.maxTxid)}`,
         'Name the files in the order of their TXIDs, without gaps.',
       )
     }
     if (last && header.maxTxid <= last.maxTxid) {
       throw refuse(
-        `it ends at TXID ${formatTxid(header.maxTxid)}, which the file before it reaches`,
-        'Name the files in the order of their TXIDs; leave out files whose TXIDs another one contains.',
+        `the file ends at TXID ${formatTxid(header.maxTxid)}, but the file before it ends at TXID ${formatTxid(last.maxTxid)}`,
+        'Name the files in the order of their TXIDs; leave out files whose TXIDs another file contains.',
       )
     }
     const present = last ?? (this.#exists ? await readDatabaseShape(this.#handle, this.#path) : undefined)
     if (present && present.pageSize !== pageSize) {
       throw refuse(
-        `it has pages of ${pageSize} bytes, the database of ${present.pageSize}`,
+        `the file has pages of ${pageSize} bytes, but the database has pages of ${present.pageSize} bytes`,
         'Name files of this database, or another database with -db.',
       )
     }
@@ -118,7 +118,7 @@ function mismatch(which: string, file: string, sum: bigint, stored: bigint): Lit
   const [own, theirs] = [sum.toString(16), stored.toString(16)]
   return new LitestreamError(
     'INVALID_ARGUMENT',
-    `cannot apply ${file}: its ${which} checksum is ${theirs}, but the database has ${own}`,
+    `cannot apply ${file}: the ${which} checksum of the file is ${theirs}, but the checksum of the database is ${own}`,
     {
       file,
       hint: 'Name LTX files whose TXIDs continue this database; `litestream-ts ltx info` shows the TXIDs of a file.',

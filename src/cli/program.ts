@@ -56,7 +56,7 @@ function eachCommand(command: Command, act: (command: Command) => void): void {
 /** Commands of other Litestream versions, each with a hint that names the replacement. */
 const MOVED: Readonly<Record<string, string>> = {
   generations:
-    'Generations are of Litestream 0.3. Run `litestream-ts ltx -level all DB_OR_URL` to see the files of a replica.',
+    'Only Litestream 0.3 has generations. Run `litestream-ts ltx -level all DB_OR_URL` to see the files of a replica.',
   snapshots: 'Run `litestream-ts ltx -level 9 DB_OR_URL` to see the snapshots of a replica.',
   mcp: 'The MCP server is part of `litestream-ts replicate`: set `mcp-addr: 127.0.0.1:3001` in the configuration file (docs/mcp.md).',
 }

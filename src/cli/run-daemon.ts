@@ -200,7 +200,7 @@ async function finish(
 async function close(daemon: Daemon, parts: readonly Part[]): Promise<string[]> {
   for (const part of parts) await part.close()
   const failed = await daemon.close()
-  if (failed.length > 0) daemon.logger.error({ databases: failed }, 'not everything is replicated')
+  if (failed.length > 0) daemon.logger.error({ databases: failed }, 'some databases are not replicated')
   daemon.logger.info('litestream shut down')
   return failed
 }

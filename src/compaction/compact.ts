@@ -217,7 +217,7 @@ async function allowGap(
       `TXID ${formatTxid(next.minTxid)}`,
     {
       file: fileLabel(client, next),
-      hint: 'Write a new snapshot: stop the primary, run `litestream-ts replicate -once -force-snapshot DB URL`, start it again.',
+      hint: 'Write a new snapshot: stop the primary, run `litestream-ts replicate -once -force-snapshot DB URL`, then start the primary again.',
     },
   )
 }

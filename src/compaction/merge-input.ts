@@ -71,7 +71,8 @@ export class MergeInput {
       return bytes
     }
     const need = async (size: number) => {
-      if (!(await reader.need(size))) throw corrupt('the file ends too early', label, at + reader.available.length)
+      if (!(await reader.need(size)))
+        throw corrupt('the file ends before its trailer', label, at + reader.available.length)
     }
     await need(PAGE_HEADER_SIZE)
     take(PAGE_HEADER_SIZE)
@@ -91,7 +92,7 @@ export class MergeInput {
     await need(INDEX_LENGTH_SIZE + TRAILER_SIZE)
     const tail = reader.available
     const view = new DataView(tail.buffer, tail.byteOffset)
-    if (view.getBigUint64(0) !== BigInt(indexSize)) throw corrupt('wrong length of the page index', label, at)
+    if (view.getBigUint64(0) !== BigInt(indexSize)) throw corrupt('the page index has the wrong length', label, at)
     const size = at + INDEX_LENGTH_SIZE + TRAILER_SIZE
     const checksums = readChecksums(
       tail.subarray(INDEX_LENGTH_SIZE, INDEX_LENGTH_SIZE + TRAILER_SIZE),

@@ -120,7 +120,7 @@ function access(file: string, mode: number): void {
  */
 function checkCommand(line: string): void {
   const [program] = splitCommand(line)
-  const hint = 'Write `sh -c "…"` for pipes and variables: the program is started without a shell.'
+  const hint = 'Write `sh -c "…"` for pipes and variables: litestream-ts starts the program without a shell.'
   if (program === undefined || program === '') {
     throw new LitestreamError('INVALID_ARGUMENT', 'the command of exec is empty', { hint })
   }

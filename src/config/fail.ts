@@ -16,6 +16,6 @@ export function ageError(fail: FailAt, path: readonly PropertyKey[]): Litestream
   return fail(
     path,
     'age encryption is not currently supported',
-    'Delete the `age` section and let the store encrypt (sse-kms-key-id or sse-customer-key on S3); Litestream 0.5 refuses it too.',
+    'Delete the `age` section and let the store encrypt (sse-kms-key-id or sse-customer-key on S3); Litestream 0.5 refuses the section too.',
   )
 }

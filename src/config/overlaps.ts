@@ -72,7 +72,7 @@ export class ClaimedPlaces {
   }
 
   #error(message: string, path: string): LitestreamError {
-    const hint = /have the same replica/.test(message) ? 'Give each database its own replica.' : OVERLAP_HINT
+    const hint = /have the same replica/.test(message) ? 'Give each database its own replica URL.' : OVERLAP_HINT
     const place = this.#file === undefined ? '' : `${this.#file}: `
     return new LitestreamError('CONFIG_INVALID', `${place}${message}`, { file: this.#file ?? path, hint })
   }

@@ -73,8 +73,8 @@ function unknownKey(places: Places, path: readonly PropertyKey[], key: string): 
   const known = Object.keys(schemaAt(path)?.properties ?? {})
   const section = path.length === 0 ? 'at the top of the file' : `in ${formatKeyPath(path)}`
   const meant = known.find((one) => one === OTHER_NAMES[key]) ?? nearest(key, known)
-  const elsewhere = meant === undefined && schemaAt([key]) ? `\`${key}\` belongs at the top of the file.` : undefined
-  const hint = meant ? `Did you mean \`${meant}\`?` : (elsewhere ?? `Known keys here: ${known.join(', ')}.`)
+  const elsewhere = meant === undefined && schemaAt([key]) ? `Move \`${key}\` to the top of the file.` : undefined
+  const hint = meant ? `Did you mean \`${meant}\`?` : (elsewhere ?? `Use one of the known keys: ${known.join(', ')}.`)
   return invalid(places.key(path, key), `unknown key \`${key}\` ${section}`, hint)
 }
 

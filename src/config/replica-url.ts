@@ -87,7 +87,7 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
       throw fail(
         key,
         `cannot specify url & ${key} for ${type} replica`,
-        `Delete \`${key}\`, which the URL replaces, or use it instead of \`url\`.`,
+        `Delete \`${key}\`, which the URL replaces, or delete \`url\`.`,
       )
     }
     if (bare && replica.bucket) return `${url.replace(/\/$/, '')}/${encodeURIComponent(replica.bucket)}`
@@ -107,7 +107,7 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
     case 'webdav': {
       const url = required(replica, 'webdav-url', type, fail)
       if (!/^(?:http|webdav)s?:\/\//i.test(url)) {
-        throw fail('webdav-url', 'webdav-url is no URL of a WebDAV server', 'Write it as https://HOST/PATH.')
+        throw fail('webdav-url', 'webdav-url is not the URL of a WebDAV server', 'Write the URL as https://HOST/PATH.')
       }
       return url.replace(/^http/i, 'webdav').replace(/\/$/, '') + keyPath(replica.path)
     }

@@ -76,7 +76,7 @@ function chooseReplica(database: DatabaseFile, path: Path, fail: FailAt): { repl
     throw fail(
       [...path, 'replicas', 1],
       'multiple replicas on a single database are no longer supported',
-      'Keep one under `replica:` and move the others to `mirrors:`, which copies the replica to them.',
+      'Keep one replica under `replica:` and move the other replicas to `mirrors:`.',
     )
   }
   if (replica !== undefined) return { replica, path: [...path, 'replica'] }
@@ -172,7 +172,7 @@ export function resolveDatabases(config: ParsedConfig, failAt: FailAt) {
       throw fail(
         [...path, 'lease'],
         'a lease is renewed by replacing the object lock.json, which `write-once` rules out',
-        'Delete `lease` or `write-once`. A second primary is detected in both cases, because the names of its files are taken.',
+        'Delete `lease` or `write-once`. Both settings detect a second primary: two primaries cannot create a file with the same name.',
       )
     }
     const metaPath = entry['meta-path'] ? { metaPath: expandPath(entry['meta-path']) } : {}
@@ -195,7 +195,7 @@ export function resolveDatabases(config: ParsedConfig, failAt: FailAt) {
       throw fail(
         [...path, 'path'],
         `${dbPath} is already database config #${earlier + 1}`,
-        'Delete one of the two entries.',
+        'Delete one of the two `dbs` entries.',
       )
     seen.set(dbPath, i)
     databases.push({ path: dbPath, ...metaPath, ...settings, replica })

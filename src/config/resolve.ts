@@ -61,7 +61,7 @@ export function resolveConfig(config: ParsedConfig): Config {
     throw fail(
       ['heartbeat-url'],
       `heartbeat URL must be a valid HTTP or HTTPS URL (got "${heartbeatUrl}")`,
-      'Write it as https://HOST/PATH.',
+      'Write the heartbeat URL as https://HOST/PATH.',
     )
   }
   const heartbeatInterval = values['heartbeat-interval'] ?? DEFAULTS.heartbeatInterval

@@ -92,7 +92,7 @@ export function selfContainedUrl(replica: ReplicaConfig): Secret {
   if (type === 'nats' && (settings.jwt || settings.nkey || settings.seed)) {
     throw new LitestreamError(
       'INVALID_ARGUMENT',
-      'a JWT or NKey of the configuration cannot be used to read through the VFS',
+      'a JWT or NKey that is set in the configuration cannot be used to read through the VFS',
       {
         hint: 'Put the JWT or NKey into a credentials file and set `creds` to its path.',
       },

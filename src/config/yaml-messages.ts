@@ -15,7 +15,7 @@ const MESSAGES: Readonly<Record<ErrorCode, string>> = {
   BAD_SCALAR_START: 'a value begins with a character that must be quoted',
   BLOCK_AS_IMPLICIT_KEY: 'a line has a second ": "; put a value that contains ": " in quotes',
   BLOCK_IN_FLOW: 'a block list or section cannot be inside brackets or braces',
-  DUPLICATE_KEY: 'Map keys must be unique: this key occurs a second time',
+  DUPLICATE_KEY: 'Map keys must be unique: a key occurs a second time in the same section',
   IMPOSSIBLE: 'the text is not YAML',
   KEY_OVER_1024_CHARS: 'a key is longer than 1024 characters',
   MISSING_CHAR: 'a quote, bracket, brace, comma or ": " is missing',
@@ -33,7 +33,7 @@ const MESSAGES: Readonly<Record<ErrorCode, string>> = {
 /** Returns a hint that tells how to correct an error of the YAML parser. */
 export function yamlHint({ code }: YAMLError): string {
   if (code === 'TAB_AS_INDENT') return 'Replace the tabs of the indentation by spaces.'
-  if (code === 'DUPLICATE_KEY') return 'Join the two entries, or delete one of them.'
+  if (code === 'DUPLICATE_KEY') return 'Join the two entries with this key, or delete one entry.'
   return 'Check the indentation and quotes around this line.'
 }
 

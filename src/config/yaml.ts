@@ -45,7 +45,8 @@ export function parseYaml(text: string, file: string): YamlFile {
         `Use at most ${MAX_ALIAS_COUNT} references to an alias.`,
       )
     }
-    if (error instanceof RangeError) throw fail('', 'the text is nested too deeply', 'Remove superfluous brackets.')
+    if (error instanceof RangeError)
+      throw fail('', 'the text is nested too deeply', 'Remove brackets or levels of indentation.')
     throw error
   }
 }

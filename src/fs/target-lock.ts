@@ -120,7 +120,7 @@ async function openLock(file: string): Promise<FileHandle> {
   await handle.close()
   throw new LitestreamError('OUTPUT_EXISTS', `the lock file ${file} is ${kindOf(stats)}`, {
     file,
-    hint: 'Remove that entry; the lock file must be a regular file.',
+    hint: `Remove ${file}: the lock file must be a regular file.`,
   })
 }
 

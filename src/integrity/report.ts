@@ -32,7 +32,7 @@ function describeReport({ check, outcome, messages }: IntegrityReport, file: str
   const list = messages.join('; ')
   switch (outcome) {
     case 'ok':
-      return `${file}: ${pragma} found nothing`
+      return `${file}: ${pragma} found no fault`
     case 'incomplete':
       return `${file}: SQLite could not run all of ${pragma}: ${list}`
     case 'findings':
@@ -48,7 +48,8 @@ export function warningOf(report: IntegrityReport, file: string): string {
     ok: '',
     incomplete: ': check the database with the application that uses it.',
     findings: ': run PRAGMA integrity_check on the primary.',
-    damaged: ', which has the same damage: run PRAGMA integrity_check on it, and restore to an earlier TXID or time.',
+    damaged:
+      ', which has the same damage: run PRAGMA integrity_check on the primary, and restore to an earlier TXID or time.',
   }
   const proof = 'All checksums match, so the restored bytes are identical to those of the primary'
   return `${describeReport(report, file)}. ${proof}${advice[report.outcome]}`
@@ -56,17 +57,21 @@ export function warningOf(report: IntegrityReport, file: string): string {
 
 const HINTS: Readonly<Record<Exclude<IntegrityOutcome, 'ok'>, string>> = {
   incomplete:
-    'Check the database with the application, which has the extensions that SQLite lacks here; without -integrity-check this is a warning.',
-  findings: 'Run PRAGMA integrity_check on the primary; without -integrity-check this is a warning.',
+    'Check the database with the application, which has the SQLite extensions that litestream-ts lacks. Without -integrity-check, this finding is only a warning.',
+  findings: 'Run PRAGMA integrity_check on the primary. Without -integrity-check, this finding is only a warning.',
   damaged:
-    'Run PRAGMA integrity_check on the primary, and restore to an earlier TXID or time; without -integrity-check this is a warning.',
+    'Run PRAGMA integrity_check on the primary, and restore to an earlier TXID or time. Without -integrity-check, this finding is only a warning.',
 }
 
 /** Returns the error for a report with faults. `kept` is the path of the checked database. */
 export function integrityError(report: IntegrityReport, file: string, kept: string): LitestreamError {
   const hint = report.outcome === 'ok' ? undefined : HINTS[report.outcome]
-  return new LitestreamError('INTEGRITY_CHECK_FAILED', `${describeReport(report, file)}; it is kept as ${kept}`, {
-    file: kept,
-    hint,
-  })
+  return new LitestreamError(
+    'INTEGRITY_CHECK_FAILED',
+    `${describeReport(report, file)}; the restored database is kept as ${kept}`,
+    {
+      file: kept,
+      hint,
+    },
+  )
 }

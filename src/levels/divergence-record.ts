@@ -281,13 +281,13 @@ function parse(client: ReplicaClient, { data }: TaggedObject, name: string): rea
     new LitestreamError('LTX_CORRUPT', `${file}: the record of diverged databases is damaged: ${why}`, {
       file,
       cause,
-      hint: `Nothing is deleted from the replica meanwhile. Check the replica with \`litestream-ts ltx -level all\`, then remove the object ${name} from it.`,
+      hint: `Check the replica with \`litestream-ts ltx -level all\`, then remove the object ${name} from the replica. The primary deletes no files from the replica while this record is damaged.`,
     })
-  if (data.byteLength > MAX_BYTES) throw damaged(`it has ${data.byteLength} bytes`)
+  if (data.byteLength > MAX_BYTES) throw damaged(`the record has ${data.byteLength} bytes, more than ${MAX_BYTES}`)
   try {
     return shape(JSON.parse(Buffer.from(data).toString('utf8'))).points
   } catch (error) {
-    if (error instanceof SyntaxError) throw damaged('it is not JSON', error)
+    if (error instanceof SyntaxError) throw damaged('the record is not JSON', error)
     if (error instanceof TypeError) throw damaged(error.message, error)
     throw error
   }

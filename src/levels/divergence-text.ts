@@ -4,10 +4,10 @@ import { shellWord } from '../util/shell-word.js'
 import { bytesOf, type DivergedState, type Divergence } from './divergence-record.js'
 
 const REASONS: Readonly<Record<Divergence['reason'], string>> = {
-  unrelated: 'it is another database',
-  smaller: 'it is less than half as large',
-  older: 'it is an earlier state of the same database',
-  unreadable: 'it is new here, and the newest state of the replica cannot be read',
+  unrelated: 'the local database is another database',
+  smaller: 'the local database is less than half as large',
+  older: 'the local database is an earlier state of the same database',
+  unreadable: 'the local database is new on this machine, and the newest state of the replica cannot be read',
 }
 
 function stateText(state: DivergedState): string {
@@ -47,5 +47,5 @@ export function divergenceJson({ reason, at, replica, local }: Divergence): obje
 export function divergenceHint(divergence: Divergence, url: string): string {
   const restore = restoreCommand(divergence, url)
   const keep = `litestream-ts acknowledge ${shellWord(url)}`
-  return `To bring the old database back, stop this process and the application, then run \`${restore}\`. To keep the new one, run \`${keep}\`.`
+  return `To restore the old database, stop this process and the application, then run \`${restore}\`. To keep the new database, run \`${keep}\`.`
 }

@@ -23,7 +23,7 @@ export function checkListed(file: LtxFileInfo, header: LtxHeader, label: string)
   const { level, minTxid, maxTxid } = file
   if (header.minTxid !== minTxid || header.maxTxid !== maxTxid) {
     const [name, own] = [formatFileName(minTxid, maxTxid), formatFileName(header.minTxid, header.maxTxid)]
-    throw corrupt(`its header has the TXIDs of ${own}, but its name is ${name}`, label, 16)
+    throw corrupt(`the header of the file has the TXIDs of ${own}, but the name of the file is ${name}`, label, 16)
   }
   if (level === SNAPSHOT_LEVEL && minTxid !== 1) {
     throw corrupt(`a snapshot begins at TXID 1, but this file of level ${level} begins at ${minTxid}`, label, 16)

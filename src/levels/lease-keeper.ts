@@ -81,7 +81,7 @@ export class LeaseKeeper {
       `${this.#client.url}: ${other.owner} has the lease until ${formatTimestamp(other.expiresAt)}`,
       {
         file: this.#client.url,
-        hint: 'Wait: this primary takes over automatically when that lease has expired or its owner has released it.',
+        hint: 'Wait: this primary takes over automatically when the lease has expired or the other primary has released the lease.',
       },
     )
   }

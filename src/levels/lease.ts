@@ -87,7 +87,7 @@ export class Lease {
       }
     }
     if (await this.#tryPut((current?.generation ?? 0) + 1, there?.tag ?? null)) return undefined
-    return { owner: 'another primary that was faster', expiresAt: this.#clock.now() + this.#ttl }
+    return { owner: 'another primary that took the lease at the same moment', expiresAt: this.#clock.now() + this.#ttl }
   }
 
   /** Writes the lease object. Returns false if another primary changed `lock.json` first. */
@@ -107,7 +107,7 @@ export class Lease {
    */
   async renew(): Promise<string | undefined> {
     const held = this.#held
-    if (!held) throw this.#lost('this primary did not hold it')
+    if (!held) throw this.#lost('this primary does not hold the lease')
     try {
       await this.#put(held.generation, held.tag)
       return undefined
@@ -135,8 +135,8 @@ export class Lease {
       }
     }
     this.#held = undefined
-    const how = there ? `${LEASE_NAME} is damaged` : 'it was removed'
-    throw this.#lost(current ? `${current.owner} has it until ${current.expires_at}` : how, cause)
+    const how = there ? `${LEASE_NAME} is damaged` : `${LEASE_NAME} was removed`
+    throw this.#lost(current ? `${current.owner} has the lease until ${current.expires_at}` : how, cause)
   }
 
   /** Releases the lease, so that the next owner does not have to wait until the lease expires. */
@@ -164,7 +164,7 @@ export class Lease {
   #lost(how: string, cause?: unknown): LitestreamError {
     return new LitestreamError('REPLICA_FENCED', `${this.#client.url}: the lease is lost: ${how}`, {
       file: this.#client.url,
-      hint: 'The primary that holds the lease writes to the replica now. If this one is to write, stop that primary and restart this one, which waits for the lease.',
+      hint: 'The primary that holds the lease writes to the replica now. To write with this primary instead, stop the other primary and restart this primary, which then waits for the lease.',
       ...(cause === undefined ? {} : { cause }),
     })
   }

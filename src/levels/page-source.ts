@@ -122,7 +122,7 @@ export function openLocalPages(path: string, file: LtxFileInfo): Promise<Planned
           const { offset, length } = resolveRange(range, stats.size, path)
           const data = new Uint8Array(length)
           const { bytesRead } = await handle.read(data, 0, length, offset)
-          if (bytesRead < length) throw corrupt('the file became shorter while it was read', path, offset + bytesRead)
+          if (bytesRead < length) throw corrupt('the file became shorter during the read', path, offset + bytesRead)
           return { data, offset, fileSize: stats.size }
         } finally {
           await handle.close()

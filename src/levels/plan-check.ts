@@ -156,17 +156,25 @@ function checkFollows(before: PlannedFile, { label, header }: PlannedFile): void
   if (header.minTxid > before.header.maxTxid + 1) {
     throw new LitestreamError('LTX_GAP', `${label} does not follow ${before.label}`, {
       file: label,
-      hint: 'Run `litestream-ts verify` on the replica; it lists the missing files.',
+      hint: 'Run `litestream-ts verify` on the replica to list the missing files.',
     })
   }
   const isSummed = ((header.flags | before.header.flags) & FLAG_NO_CHECKSUM) === 0
   if (!isSummed || !isNext || header.preApplyChecksum === before.postApplyChecksum) return
   const [own, other] = [header.preApplyChecksum.toString(16), before.postApplyChecksum.toString(16)]
-  throw corrupt(`it applies to a database with checksum ${own}, but the file before it produces ${other}`, label, 40)
+  throw corrupt(
+    `the file applies to a database with the checksum ${own}, but the file before it produces the checksum ${other}`,
+    label,
+    40,
+  )
 }
 
 function checkTime({ label, header }: PlannedFile, { timestamp }: PlanTarget): void {
   if (timestamp === undefined || header.timestamp < timestamp) return
   const [own, limit] = [header.timestamp, timestamp].map((time) => new Date(time).toISOString())
-  throw corrupt(`its header has the time ${own}, but the store says that it was written before ${limit}`, label, 32)
+  throw corrupt(
+    `the header of the file has the time ${own}, but the listing says that the file was written before ${limit}`,
+    label,
+    32,
+  )
 }

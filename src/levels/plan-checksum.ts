@@ -39,5 +39,9 @@ export async function comparePlanChecksum(
   const computed = sum | CHECKSUM_FLAG
   if (computed === postApplyChecksum) return
   const [own, stored] = [computed.toString(16), postApplyChecksum.toString(16)]
-  throw corrupt(`its post-apply checksum is ${stored}, but the pages up to it have ${own}`, label, 0)
+  throw corrupt(
+    `the post-apply checksum of the file is ${stored}, but the pages up to this file have the checksum ${own}`,
+    label,
+    0,
+  )
 }

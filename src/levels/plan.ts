@@ -220,7 +220,7 @@ export async function planRestore(client: ReplicaClient, options: Resolved<PlanO
   if (files.every((level) => level.length === 0)) {
     throw new LitestreamError('REPLICA_EMPTY', `${client.url}: no backup files found`, {
       file: client.url,
-      hint: 'Check the replica URL, and check that a primary has replicated to it at least once.',
+      hint: 'Check the replica URL, and check that a primary has replicated to this URL at least once.',
     })
   }
   for (let relists = 0; timestamp !== undefined; relists++) {

@@ -34,11 +34,12 @@ export async function readDatabaseShape(handle: FileHandle, file: string): Promi
   const raw = header.readUInt16BE(16)
   const pageSize = raw === 1 ? 65536 : raw
   if (bytesRead < HEADER_LENGTH || header.toString('latin1', 0, MAGIC.length) !== MAGIC || !isPageSize(pageSize)) {
-    throw notDatabase(file, 'it has no header of SQLite')
+    throw notDatabase(file, 'the file has no SQLite header')
   }
   const { size } = await handle.stat()
   const commit = size / pageSize
-  if (!isCommit(commit)) throw notDatabase(file, `its size of ${size} bytes is not a number of ${pageSize}-byte pages`)
+  if (!isCommit(commit))
+    throw notDatabase(file, `the size of ${size} bytes is not a valid number of ${pageSize}-byte pages`)
   return { pageSize, commit }
 }
 
@@ -59,7 +60,7 @@ export async function* readDatabasePages(
     const pages = new Uint8Array(pgnos.length * pageSize)
     for (let at = 0; at < pages.length; ) {
       const { bytesRead } = await handle.read(pages, at, pages.length - at, (first - 1) * pageSize + at)
-      if (bytesRead === 0) throw notDatabase(file, 'it became shorter while it was read')
+      if (bytesRead === 0) throw notDatabase(file, 'the file became shorter during the read')
       at += bytesRead
     }
     if (pgnos.length > 0) yield { pgnos, pages }

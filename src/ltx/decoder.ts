@@ -190,9 +190,10 @@ class Decoder implements LtxDecoding {
     for (let i = 0, at = this.#offset; i < count; at += sizes[i]!, i++) {
       const pgno = pgnos[i]!
       const next = last + 1 === lock ? lock + 1 : last + 1
-      if (pgno === lock) throw corrupt('it contains the lock page', this.#file, at, pgno)
-      if (pgno <= last) throw corrupt(`page ${pgno} follows page ${last}`, this.#file, at, pgno)
-      if (pgno > commit) throw corrupt(`a page beyond the database of ${commit} pages`, this.#file, at, pgno)
+      if (pgno === lock) throw corrupt('the page block contains the lock page', this.#file, at, pgno)
+      if (pgno <= last)
+        throw corrupt(`page ${pgno} follows page ${last}, but the page numbers must ascend`, this.#file, at, pgno)
+      if (pgno > commit) throw corrupt(`page ${pgno} is beyond the database of ${commit} pages`, this.#file, at, pgno)
       if (minTxid === 1 && pgno !== next) throw corrupt(`page ${next} of a snapshot is missing`, this.#file, at, pgno)
       last = pgno
     }

@@ -136,7 +136,7 @@ export class LtxEncoder {
     }
     const last = commit === this.#lockPgno ? commit - 1 : commit
     if (minTxid === 1 && this.#lastPgno !== last) {
-      throw misuse(`a file that begins at TXID 1 must hold all ${commit} pages, but it ends at page ${this.#lastPgno}`)
+      throw misuse(`a file that begins at TXID 1 must contain all ${commit} pages, but ends at page ${this.#lastPgno}`)
     }
     const index = encodePageIndex(this.#index.build())
     const bytes = new Uint8Array(PAGE_HEADER_SIZE + index.length + TRAILER_SIZE)
@@ -155,7 +155,7 @@ export class LtxEncoder {
     if (this.#offset === 0) throw misuse('pages() before start()')
     for (const pgno of pgnos) {
       if (pgno === this.#lockPgno) throw misuse(`page ${pgno} is the lock page, which must not be stored`)
-      if (pgno <= this.#lastPgno) throw misuse(`page ${pgno} after page ${this.#lastPgno}`)
+      if (pgno <= this.#lastPgno) throw misuse(`page ${pgno} was written after page ${this.#lastPgno}`)
       if (pgno > commit) throw misuse(`page ${pgno} is beyond the database of ${commit} pages`)
       if (minTxid === 1) {
         const wanted = this.#lastPgno + 1 === this.#lockPgno ? this.#lockPgno + 1 : this.#lastPgno + 1

@@ -117,14 +117,14 @@ export function decodeHeader(bytes: Uint8Array, file: string): LtxHeader {
   if (magic === AGE_MAGIC) {
     throw new LitestreamError('DECRYPTION_FAILED', `${file}: the file is encrypted with age`, {
       file,
-      hint: 'Set `encryption.identities` or LITESTREAM_AGE_IDENTITIES to the identity of one of its recipients.',
+      hint: 'Set `encryption.identities` or LITESTREAM_AGE_IDENTITIES to the identity of a recipient of the file.',
     })
   }
   if (magic === SQLITE_MAGIC) {
     throw new LitestreamError('LTX_CORRUPT', `${file}: an SQLite database, not an LTX file`, {
       file,
       offset: 0,
-      hint: 'Name an LTX file: `litestream-ts ltx URL` lists those of a replica.',
+      hint: 'Name an LTX file: `litestream-ts ltx URL` lists the LTX files of a replica.',
     })
   }
   if (magic !== MAGIC) throw corrupt(`not an LTX file: its magic is 0x${magic.toString(16).padStart(8, '0')}`, file, 0)

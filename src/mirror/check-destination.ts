@@ -20,7 +20,7 @@ export async function refuseWriter(
     `${destination.url}: a primary replicates to this replica, so ${source.url} is not mirrored to it`,
     {
       file: destination.url,
-      hint: 'Stop this mirror, or mirror to an empty destination. A mirror never writes where a primary writes.',
+      hint: 'Stop this mirror, or mirror to an empty destination. A mirror never writes to a replica to which a primary replicates.',
     },
   )
 }
@@ -80,9 +80,9 @@ function unrelated(pair: MirrorPair, sourceEnd: number, destinationEnd: number):
   const why =
     sourceEnd < destinationEnd
       ? `the source ends at TXID ${sourceEnd}, before the destination at TXID ${destinationEnd}`
-      : 'no file is in both'
+      : 'source and destination have no file in common'
   return new LitestreamError('REPLICA_RESET', `${destination.url} is not a mirror of ${source.url}: ${why}`, {
     file: destination.url,
-    hint: 'Mirror to an empty destination, such as another prefix, and keep the old one until you no longer need it.',
+    hint: 'Mirror to an empty destination, such as another prefix, and keep the old destination until you no longer need it.',
   })
 }

@@ -116,7 +116,7 @@ export function differs({ source, destination }: MirrorPair, file: LtxFileInfo):
       'the source was reset, or the destination belongs to another database',
     {
       file: destination.url,
-      hint: 'Mirror to an empty destination, such as another prefix, and keep the old one until you no longer need it.',
+      hint: 'Mirror to an empty destination, such as another prefix, and keep the old destination until you no longer need it.',
     },
   )
 }

@@ -71,7 +71,7 @@ function* candidates(): Generator<string> {
 }
 
 function hint(): string {
-  if (process.env[VARIABLE]) return `Set ${VARIABLE} to the path of litestream.node, or unset it.`
+  if (process.env[VARIABLE]) return `Set ${VARIABLE} to the path of litestream.node, or unset ${VARIABLE}.`
   const platform = platformName()
   if (PREBUILT.includes(platform)) {
     return (
@@ -80,7 +80,7 @@ function hint(): string {
     )
   }
   return (
-    `No prebuilt addon exists for ${platform}. Compile it once, with python3, make and a C++17 compiler: run ` +
+    `No prebuilt addon exists for ${platform}. Compile the addon once, with python3, make and a C++17 compiler: run ` +
     '`npx litestream-ts build-addon` (npm), `pnpm exec litestream-ts build-addon`, `yarn litestream-ts build-addon` or ' +
     '`bunx litestream-ts build-addon`.'
   )

@@ -50,7 +50,7 @@ export function compactionOf(
         fault: ({ error }) => observe('error', { db, operation: 'compaction', error, failures: 1, retryMs: undefined }),
         recovered: () => observe('recover', { db, operation: 'compaction' }),
         error: ({ error, failures, retryMs }) => {
-          const ours = isLitestreamError(error) ? error : databaseError(error, db, 'compacting its replica')
+          const ours = isLitestreamError(error) ? error : databaseError(error, db, 'compacting the replica')
           observe('error', { db, operation: 'compaction', error: ours, failures, retryMs })
         },
       },

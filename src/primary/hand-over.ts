@@ -43,7 +43,7 @@ export async function handOver(path: string, url: string, options: ReplicateOnce
   } finally {
     db.close()
   }
-  throw busy(file, `${file} was written to during each of ${ATTEMPTS} syncs`)
+  throw busy(file, `another process wrote to ${file} during each of ${ATTEMPTS} syncs`)
 }
 
 /**

@@ -131,7 +131,8 @@ const COMPACTION_CHECKS: check.OptionChecks<CompactionOptions> = {
 }
 
 const CHECKS: check.OptionChecks<ReplicationSettings & { driver?: DriverChoice }> = {
-  driver: (value) => (isDriverChoice(value) ? undefined : `${DRIVER_NAMES.join(' or ')}, or the class of one of them`),
+  driver: (value) =>
+    isDriverChoice(value) ? undefined : `${DRIVER_NAMES.join(' or ')}, or the class of one of these drivers`,
   metaPath: check.text,
   busyTimeout: check.duration(0, MOST_OF_SQLITE, true),
   minCheckpointPages: check.integerFrom(1, MOST_OF_SQLITE),

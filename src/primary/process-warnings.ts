@@ -24,7 +24,7 @@ export class ProcessWarnings {
       warn(`${db} is not backed up: ${error.message}`, error.code, error.hint)
     } else if (name === 'missing') {
       const { db, hint } = event as PrimaryEvents['missing']
-      warn(`${db} is not backed up: there is no database`, 'NOT_FOUND', hint)
+      warn(`${db} is not backed up: the database does not exist`, 'NOT_FOUND', hint)
     } else if (name === 'outage') {
       reportOutage(event as PrimaryEvents['outage'])
     } else if (name === 'divergence') {

@@ -699,8 +699,8 @@ export class Replicator {
     await uploader.close()
     const copy = await replaceDatabase(primary, this.client, divergence, this.#life.signal)
     await uploader.acknowledge()
-    const reason = 'it did not continue the newest state of its replica'
-    const action = `replaced the database by the newest state of the replica; it is kept as ${copy}`
+    const reason = 'the database did not continue the newest state of its replica'
+    const action = `replaced the database by the newest state of the replica; the old database is kept as ${copy}`
     this.#observe('notice', { db: this.path, object: 'database', reason, action })
   }
 

@@ -50,7 +50,7 @@ export class ScheduledCheck {
       this.#observe('integrity', { db, outcome, messages, durationMs: elapsedMs() - started })
     } catch (cause) {
       if (this.#stop.signal.aborted) return
-      const { message } = databaseError(cause, db, 'checking it')
+      const { message } = databaseError(cause, db, 'checking the database')
       const event = { outcome: 'incomplete', messages: [message], durationMs: elapsedMs() - started } as const
       this.#observe('integrity', { db, ...event })
     }

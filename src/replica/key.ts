@@ -46,14 +46,14 @@ const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; h
     'without_vfs',
     () => ({
       message: 'the URI names a replica, but has no vfs=litestream',
-      hint: 'Add vfs=litestream to the URI. Without it, SQLite would open an ordinary file.',
+      hint: 'Add vfs=litestream to the URI. Without vfs=litestream, SQLite would open an ordinary file.',
     }),
   ],
   [
     'uri_as_path',
     () => ({
       message: 'the URI of a replica was used as a path',
-      hint: 'Pass the URI to the driver unchanged: do not join it to a folder or resolve it.',
+      hint: 'Pass the URI to the driver unchanged: do not join the URI to a folder and do not resolve the URI.',
     }),
   ],
   [
@@ -73,7 +73,8 @@ const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; h
   [
     'mixed_transaction',
     () => ({
-      message: 'one transaction wrote to a replica and to an attached file that is not in WAL mode; it was rolled back',
+      message:
+        'one transaction wrote to a replica and to an attached file that is not in WAL mode; the transaction was rolled back',
       hint: 'Open the file as the main database and attach the replica, or set `PRAGMA journal_mode = WAL` on the file.',
     }),
   ],
@@ -87,7 +88,7 @@ export function checkRefused(name: string, value: string): void {
   if (name === 'line_break') throw lineBreak('a parameter of the URI')
   if (UNLOCKED.includes(name)) {
     throw new LitestreamError('CONFIG_INVALID', `${name}=${value} cannot be used with a replica`, {
-      hint: 'Remove the parameter: with it, SQLite takes no locks, so a read would mix TXIDs. A replica is read-only anyway.',
+      hint: 'Remove the parameter. With this parameter, SQLite takes no locks, so one transaction would read pages of several TXIDs.',
     })
   }
   const refused = REFUSED_NAMES.get(name)

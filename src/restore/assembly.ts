@@ -330,7 +330,8 @@ export class Assembly {
       }
       // The plan used a page index that was read earlier and may have been damaged during the
       // transfer.
-      if (!samePages(index, ltx.trailer!.index)) throw corrupt('its page index has changed since it was read', label, 0)
+      if (!samePages(index, ltx.trailer!.index))
+        throw corrupt('the page index of the file differs from the page index that the plan used', label, 0)
     } catch (error) {
       this.#written -= written
       throw error

@@ -36,5 +36,9 @@ export async function compareDatabaseChecksum(
   const computed = sum | CHECKSUM_FLAG
   if (computed === newest.postApplyChecksum) return
   const [own, stored] = [computed.toString(16), newest.postApplyChecksum.toString(16)]
-  throw corrupt(`its post-apply checksum is ${stored}, but the restored pages have ${own}`, newest.label, 0)
+  throw corrupt(
+    `the post-apply checksum of the file is ${stored}, but the restored pages have the checksum ${own}`,
+    newest.label,
+    0,
+  )
 }

@@ -38,7 +38,7 @@ export function takeExclusiveAccess(file: string): () => void {
 }
 
 function busy(file: string): LitestreamError {
-  return new LitestreamError('OUTPUT_BUSY', `${file} is open in another process or in this one`, {
+  return new LitestreamError('OUTPUT_BUSY', `${file} is open in another process or in this process`, {
     file,
     hint: 'Stop the application that uses the database, then restore again; or choose another output path.',
   })

@@ -187,7 +187,7 @@ export class FollowerFile {
       await ltx.cancel()
       throw new LitestreamError(
         'PAGE_SIZE_MISMATCH',
-        `${label} has pages of ${ltx.header.pageSize} bytes, ${this.#path} of ${this.#pageSize}`,
+        `${label} has pages of ${ltx.header.pageSize} bytes, but ${this.#path} has pages of ${this.#pageSize} bytes`,
         {
           file: this.#path,
           hint: 'Choose a new output file: the page size of the database changed on the primary (VACUUM).',
@@ -243,7 +243,7 @@ async function adopt(file: string, db: Connection, handle: FileHandle, txid: num
     throw new LitestreamError('DATABASE_BUSY', `${file} is open in another program`, {
       file,
       cause: error,
-      hint: 'Stop the programs that read the database, start `restore -f`, then start them again.',
+      hint: 'Stop the programs that read the database, start `restore -f`, then start the programs again.',
     })
   }
   const header = await readHeader(handle)
@@ -291,8 +291,12 @@ function doomedPages(pgnos: Uint32Array, oldCommit: number, newCommit: number, p
 }
 
 function conflict(file: string): LitestreamError {
-  return new LitestreamError('HYDRATION_CONFLICT', `another program changed ${file} while it followed a replica`, {
-    file,
-    hint: 'Choose a new output file, or repeat the command with -force. Programs must open a database that follows a replica read-only.',
-  })
+  return new LitestreamError(
+    'HYDRATION_CONFLICT',
+    `another program changed ${file} while this file followed a replica`,
+    {
+      file,
+      hint: 'Choose a new output file, or repeat the command with -force. Programs must open a database that follows a replica read-only.',
+    },
+  )
 }

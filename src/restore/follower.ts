@@ -183,7 +183,7 @@ export class Follower {
       })
     }
     if (end < txid) {
-      throw this.#wasReset(`ends at TXID ${formatTxid(end)}, before ${formatTxid(txid)} of ${output}`)
+      throw this.#wasReset(`ends at TXID ${formatTxid(end)}, but ${output} is at TXID ${formatTxid(txid)}`)
     }
     const newest = this.#newest
     if (newest && files.some((file) => fileIdentity(file) === fileIdentity(newest))) return
@@ -212,11 +212,13 @@ export class Follower {
       return
     }
     const [own, other] = [timestamp, Math.min(...times.values())].map((time) => new Date(time).toISOString())
-    throw this.#wasReset(`has TXID ${formatTxid(reached)} of ${other}, ${output} TXID ${formatTxid(txid)} of ${own}`)
+    throw this.#wasReset(
+      `has TXID ${formatTxid(reached)} with the time ${other}, but ${output} has TXID ${formatTxid(txid)} with the time ${own}`,
+    )
   }
 
   #wasReset(what: string): LitestreamError {
-    return new LitestreamError('REPLICA_RESET', `${this.#client.url} was reset: it ${what}`, {
+    return new LitestreamError('REPLICA_RESET', `${this.#client.url} was reset: the replica ${what}`, {
       file: this.#client.url,
       hint: 'Choose a new output file, or repeat the command with -force.',
     })

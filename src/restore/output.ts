@@ -69,7 +69,7 @@ export function refuseInsideReplica(output: string, client: ReplicaClient): void
   if (!new PathClaims().add(output, [...own, { path: output, tree: false, what: 'the output' }])) return
   throw new LitestreamError('INVALID_ARGUMENT', `the output ${output} is inside the replica ${client.url}`, {
     file: output,
-    hint: 'Restore to a path outside of the folder of the replica.',
+    hint: 'Choose an output path outside of the folder of the replica.',
   })
 }
 

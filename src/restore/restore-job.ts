@@ -84,7 +84,7 @@ class LtxJob implements RestoreJob {
       },
       onDamaged: ({ message }) => {
         warnings.push(
-          `${message}. Restored from other files; delete this file if \`litestream-ts verify\` still reports it`,
+          `${message}. The database was restored from other files; delete this file if \`litestream-ts verify\` still reports the file`,
         )
       },
     })

@@ -16,6 +16,7 @@ export function takeSource(connection: Connection): NativeSource {
   } finally {
     source = native.takeSource()
   }
-  if (!source) throw new LitestreamError('NATIVE_MISSING', `the addon ${addonPath()} did not take the connection`)
+  if (!source)
+    throw new LitestreamError('NATIVE_MISSING', `the native addon ${addonPath()} did not accept the connection`)
   return source
 }

@@ -112,7 +112,7 @@ export class HttpServer {
     if (isForwarded(request, this.#host)) {
       return text(
         403,
-        'The status page answers only requests from this machine: put a host into `addr` to open it to others.',
+        'The status page answers only requests from this machine: put a host into `addr` to open the page to other machines.',
       )
     }
     if (url.pathname === '/events') return this.#events(request, response, url)
@@ -126,10 +126,10 @@ export class HttpServer {
 
   #events(request: IncomingMessage, response: ServerResponse, url: URL): Answer | undefined {
     const { events } = this.#source
-    if (!events) return text(404, 'This process has no events.')
+    if (!events) return text(404, 'This process does not offer a stream of events.')
     const filter = url.searchParams.get('path') ?? undefined
     if (events.serve(request, response, filter, SECURITY_HEADERS)) return undefined
-    return text(503, 'Too many clients follow the events: disconnect one of them.')
+    return text(503, 'Too many clients follow the events: disconnect a client.')
   }
 
   /**

@@ -37,7 +37,7 @@ export async function listenOn(server: Server, key: AddressKey, addr: string, on
   } catch (cause) {
     throw new LitestreamError('UNAVAILABLE', `cannot listen on ${addr}: ${(cause as Error).message}`, {
       cause,
-      hint: `Choose another \`${key}\`, or stop the process that listens there.`,
+      hint: `Choose another \`${key}\`, or stop the process that listens on this address.`,
     })
   }
   return address.host

@@ -79,14 +79,15 @@ export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG
   }
   if (divergence !== undefined) return failing(divergence, 'diverged')
   if (lagMs > maxLagMs) {
-    const hint = 'Check the log for errors of the store, and whether its connection is fast enough for the commits.'
+    const hint =
+      'Check the log for errors of the store, and check whether the connection to the store is fast enough for the commits.'
     return { ok: false, kind: 'behind', reason: `the replica is ${inSeconds(lagMs)} behind`, hint }
   }
   if (missingMs === undefined && behindMs > maxLagMs + POLL_MARGIN_MS) {
     return {
       ok: false,
       kind: 'behind',
-      reason: `the last complete sync was ${inSeconds(behindMs)} ago: replication has stopped advancing`,
+      reason: `replication does not advance: the last complete sync was ${inSeconds(behindMs)} ago`,
       hint: 'Check `monitor-interval`, the load of the machine and the log, then restart the process.',
     }
   }

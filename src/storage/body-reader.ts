@@ -266,7 +266,7 @@ const FIRST_ROOM = 4 * 1024 * 1024
 function brokenOff(what: string, { at, wantedEnd }: BodyReading): LitestreamError {
   return new LitestreamError('UNAVAILABLE', `${what} failed: the reply ended at byte ${at} of ${wantedEnd}`, {
     offset: at,
-    hint: 'Check the network between this machine and the store, and any proxy between them.',
+    hint: 'Check the network between this machine and the store, and any proxy on the way to the store.',
   })
 }
 
@@ -279,6 +279,6 @@ function elsewhere(what: string, at: number, start: number, end: number): Litest
 }
 
 function tooLong(what: string, expected: number, got: number): LitestreamError {
-  const message = `${what} failed: the reply is longer than it says: ${expected} bytes were left, but ${got} came`
+  const message = `${what} failed: the reply is longer than its length field says: ${expected} bytes were left, but ${got} bytes came`
   return new LitestreamError('STORAGE_FAILED', message, { hint: WRONG_ANSWER })
 }

@@ -133,9 +133,9 @@ async function request(options: DownloadOptions, asked: ByteRange, found: FoundO
 }
 
 function changed({ doing, target }: DownloadOptions): LitestreamError {
-  return new LitestreamError('NOT_FOUND', `${doing} ${target} failed: the file was replaced while it was read`, {
+  return new LitestreamError('NOT_FOUND', `${doing} ${target} failed: the file was replaced during the read`, {
     file: target,
-    hint: 'List the replica again: it was reset, or another primary writes to it.',
+    hint: 'List the replica again: the replica was reset, or another primary writes to the replica.',
   })
 }
 

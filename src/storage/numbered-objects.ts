@@ -59,10 +59,14 @@ export class NumberedObjects {
       // listing and the read.
     }
     const file = this.#folder.label(name)
-    throw new LitestreamError('STORAGE_FAILED', `reading ${file} failed: it changed during ${MAX_READS} attempts`, {
-      file,
-      hint: 'Check which processes write to the directory, then retry.',
-    })
+    throw new LitestreamError(
+      'STORAGE_FAILED',
+      `reading ${file} failed: the file changed during each of ${MAX_READS} attempts`,
+      {
+        file,
+        hint: 'Check which processes write to the directory, then retry.',
+      },
+    )
   }
 
   /**

@@ -32,8 +32,8 @@ export function replacedError(listed: LtxFileInfo, found: FoundFile, name: strin
     listed.size === found.size
       ? [`was version ${listed.version}`, `is ${found.version}`]
       : [`had ${listed.size} bytes`, `has ${found.size}`]
-  return new LitestreamError('NOT_FOUND', `${name} was replaced: it ${was} when it was listed and ${is} now`, {
+  return new LitestreamError('NOT_FOUND', `${name} was replaced: the file ${was} in the listing and ${is} now`, {
     file: name,
-    hint: 'List the replica again: it was reset, or another primary writes to it.',
+    hint: 'List the replica again: the replica was reset, or another primary writes to the replica.',
   })
 }

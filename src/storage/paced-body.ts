@@ -160,8 +160,10 @@ export class PacedBody {
   #expiry(): LitestreamError | undefined {
     const { allowance, what } = this.#options
     const { limit, waited } = allowance
-    if (waited + this.#waited >= limit) return timeout(`${what} failed: it takes longer than ${seconds(limit)}`)
-    if (this.#waited >= this.#patience) return timeout(`${what} failed: no byte came in ${seconds(this.#patience)}`)
+    if (waited + this.#waited >= limit)
+      return timeout(`${what} failed: the transfer takes longer than ${seconds(limit)}`)
+    if (this.#waited >= this.#patience)
+      return timeout(`${what} failed: no byte arrived within ${seconds(this.#patience)}`)
     return undefined
   }
 

@@ -33,9 +33,10 @@ export async function pagedFolders(
         )
       names.push(found.slice(prefix.length, -1))
     }
-    if (next !== undefined && tokens.has(next)) throw wrongListing(what, 'a continuation token came twice')
+    if (next !== undefined && tokens.has(next))
+      throw wrongListing(what, 'the store returned the same continuation token twice')
     if (next !== undefined) tokens.add(next)
-    if (elapsedMs() > deadline) throw wrongListing(what, 'it takes too long')
+    if (elapsedMs() > deadline) throw wrongListing(what, 'the listing takes too long')
     token = next
   } while (token !== undefined)
   return names

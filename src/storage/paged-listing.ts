@@ -43,7 +43,8 @@ export async function* pagedListing<T>(
       yield object
     }
     empty = objects.length > 0 ? 0 : empty + 1
-    if (next !== undefined && next === token) throw wrongListing(what, 'a continuation token came twice')
+    if (next !== undefined && next === token)
+      throw wrongListing(what, 'the store returned the same continuation token twice')
     if (empty > EMPTY_PAGES) throw wrongListing(what, `${empty} pages without an object`)
     if (waited > LISTING_TIMEOUT) throw tooSlow(what)
     token = next
@@ -64,7 +65,11 @@ function show(key: string | undefined): string {
 }
 
 function tooSlow(what: string): LitestreamError {
-  return new LitestreamError('TIMEOUT', `${what} failed: it takes longer than ${LISTING_TIMEOUT / 60_000} minutes`, {
-    hint: 'Move objects that do not belong to this replica to another prefix, or replicate to a new path.',
-  })
+  return new LitestreamError(
+    'TIMEOUT',
+    `${what} failed: the listing takes longer than ${LISTING_TIMEOUT / 60_000} minutes`,
+    {
+      hint: 'Move objects that do not belong to this replica to another prefix, or replicate to a new path.',
+    },
+  )
 }

@@ -18,7 +18,7 @@ export function resolveRange(range: ByteRange, fileSize: number, name: string): 
 export function rangeError(range: ByteRange, fileSize: number | undefined, name: string): LitestreamError {
   const wanted =
     'suffix' in range ? `the last ${range.suffix} bytes` : `${range.length ?? 'all'} bytes from ${range.offset}`
-  const size = fileSize === undefined ? 'does not have them' : `has ${fileSize} bytes`
+  const size = fileSize === undefined ? 'does not have these bytes' : `has ${fileSize} bytes`
   return new LitestreamError('INVALID_ARGUMENT', `cannot read ${wanted} of ${name}, which ${size}`, {
     file: name,
     hint: 'Request bytes inside the file; a listing contains the size of the file.',

@@ -130,7 +130,7 @@ export class UrlParams {
     const meant = nearest(first.name, this.#known)
     const known =
       this.#known.length === 0
-        ? 'Remove it: this scheme has no parameters.'
+        ? 'Remove the parameter: replica URLs of this scheme have no parameters.'
         : `The parameters are ${this.#known.join(', ')}.`
     // A parameter without a value may be the end of a secret that contains an "&" or a "?".
     const name = first.value === '' ? `"${MASK}"` : this.#url.quote(first.name)

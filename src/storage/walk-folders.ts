@@ -60,7 +60,7 @@ export async function* walkReplicas(
 }
 
 function tooMany(what: string, count: string): LitestreamError {
-  return new LitestreamError('STORAGE_FAILED', `${what} failed: the store has ${count} below it`, {
+  return new LitestreamError('STORAGE_FAILED', `${what} failed: the store has ${count} below this URL`, {
     hint: 'Name a longer prefix, nearer to the replicas.',
   })
 }

@@ -197,7 +197,7 @@ function unknownOption(name: string, known: readonly string[], of: string): Lite
  * because text and objects may contain secrets.
  */
 function described(value: unknown): string {
-  if (typeof value === 'string') return value === '' ? 'empty text' : 'this text'
+  if (typeof value === 'string') return value === '' ? 'empty text' : 'the given text'
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
   return typeof value === 'function' ? 'a function' : String(value)
 }

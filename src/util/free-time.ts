@@ -26,16 +26,16 @@ export async function parseFreeTime(text: string, now: number): Promise<number> 
       hint: FREE_TIME_HINT,
     })
   const trimmed = text.trim().replace(/\s+/g, ' ')
-  if (trimmed.length > MAX_LENGTH) throw refuse(`it has more than ${MAX_LENGTH} characters`)
+  if (trimmed.length > MAX_LENGTH) throw refuse(`the text has more than ${MAX_LENGTH} characters`)
   if (/\d\s*\/\s*\d|\d\.\d+\.\d/.test(trimmed)) throw refuse('the order of day and month is ambiguous')
   const vague = VAGUE.exec(trimmed)
   if (vague) throw refuse(`"${vague[0]}" names no exact time`)
 
   const { casual } = await import('./chrono.js')
   const [result, ...more] = casual.parse(trimmed, { instant: new Date(now), timezone: 'UTC' })
-  if (result === undefined) throw refuse('it names no time')
-  if (more.length > 0 || result.end) throw refuse('it names more than one time')
-  if (result.text.length !== trimmed.length) throw refuse(`only "${result.text}" in it is a time`)
+  if (result === undefined) throw refuse('the text names no time')
+  if (more.length > 0 || result.end) throw refuse('the text names more than one time')
+  if (result.text.length !== trimmed.length) throw refuse(`only the part "${result.text}" is a time`)
 
   const { start } = result
   const tags = result.tags()
@@ -43,7 +43,7 @@ export async function parseFreeTime(text: string, now: number): Promise<number> 
   const distance = exact || ['result/relativeDate', ...DAYS].some((tag) => tags.has(tag))
   const day = start.isCertain('day') || start.isCertain('weekday')
   const timeOfDay = start.isCertain('hour')
-  if (!day && !timeOfDay && !distance) throw refuse('it names no day')
+  if (!day && !timeOfDay && !distance) throw refuse('the text names no day')
   if (!exact) {
     const noon = tags.has('casualReference/noon')
     if (timeOfDay && !noon && start.get('hour')! <= 12 && !/\d:\d\d|\d\s*[ap]\.?m\b/i.test(trimmed)) {
@@ -52,12 +52,12 @@ export async function parseFreeTime(text: string, now: number): Promise<number> 
     if (start.isCertain('timezoneOffset') && !/(\d\s*z|utc|gmt|[+-]\d\d:?\d\d)$/i.test(trimmed)) {
       throw refuse('zones are written UTC, GMT or as an offset such as +02:00')
     }
-    if (contradicts(start)) throw refuse('the weekday is not that of the date')
+    if (contradicts(start)) throw refuse('the weekday does not belong to the date')
   }
   let ms = result.date().getTime()
   if (!distance && !timeOfDay) ms = new Date(ms).setUTCHours(0, 0, 0, 0)
-  if (!Number.isFinite(ms)) throw refuse('it is out of range')
-  if (ms > now) throw refuse(`it means ${new Date(ms).toISOString()}, which is in the future`)
+  if (!Number.isFinite(ms)) throw refuse('the time is out of range')
+  if (ms > now) throw refuse(`the time is ${new Date(ms).toISOString()}, which is in the future`)
   return ms
 }
 

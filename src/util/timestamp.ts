@@ -22,7 +22,7 @@ const DATE_LIMIT = 8.64e15
  */
 export function parseTimestamp(text: string): number {
   const match = RFC_3339.exec(text)
-  if (!match) throw invalidTime(text, 'it is not of the form YYYY-MM-DDTHH:MM:SSZ')
+  if (!match) throw invalidTime(text, 'the text does not have the form YYYY-MM-DDTHH:MM:SSZ')
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map((part) => Number(part ?? 0)) as number[]
   const check = (value: number, least: number, most: number, what: string) => {
     if (value < least || value > most) throw invalidTime(text, `${what} ${value} is not between ${least} and ${most}`)

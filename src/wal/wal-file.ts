@@ -99,7 +99,7 @@ export class WalFile {
       {
         file: this.path,
         offset,
-        hint: 'Wait: the next sync takes a snapshot, because another process truncated the WAL.',
+        hint: 'Wait: another process truncated the WAL, and the next sync takes a snapshot.',
       },
     )
   }

@@ -39,7 +39,7 @@ export function parseWalHeader(bytes: Uint8Array, file: string): WalHeader | und
   const magic = view.getUint32(0)
   const version = view.getUint32(4)
   const pageSize = view.getUint32(8)
-  const hint = 'Find the program that wrote this file, and open the database with SQLite once, which recovers it.'
+  const hint = 'Find the program that wrote this file, and open the database with SQLite once, which recovers the WAL.'
   if (magic !== MAGIC_LITTLE_ENDIAN && magic !== MAGIC_BIG_ENDIAN) {
     const message = `${file}: not a WAL file, its magic is 0x${magic.toString(16).padStart(8, '0')}`
     throw new LitestreamError('WAL_CORRUPT', message, { file, offset: 0, hint })

@@ -100,7 +100,7 @@ test('the error for a misspelled command or flag suggests the right name', async
 test('the wal command answers that it is now called ltx', async () => {
   const { status, stderr } = await run(['wal', '-config', '/nowhere', '/var/lib/app.db'])
   assert.equal(status, 1)
-  assert.match(stderr, /^Error: the command is now `ltx`\nTry: litestream-ts ltx/)
+  assert.match(stderr, /^Error: the command `wal` is now `ltx`\nTry: Run litestream-ts ltx/)
 })
 
 test('the command line accepts flags in every spelling of Go’s flag package', () => {

@@ -115,7 +115,7 @@ test('a replica that ends at the largest TXID is restored, and a primary refuses
   assert.equal(status, 1)
   assert.match(
     stdout + stderr,
-    /its replica ends at TXID 001fffffffffffff, the largest" code=LTX_CORRUPT hint="Replicate/,
+    /the replica ends at TXID 001fffffffffffff, and no larger TXID is possible" code=LTX_CORRUPT hint="Replicate/,
   )
 })
 

@@ -111,7 +111,7 @@ test('each mistake on the command line gets an error with the next step', async 
     [['restore', '-o', 'x', '-timestamp', '2026-01-01', url], /'2026-01-01' is invalid.*RFC 3339/, /restore -h/],
     [['restore', '-o', 'x', '-txid', '5', url], /'5' is invalid.*16 hexadecimal digits/, /restore -h/],
     [['restore', '-o', 'x', '-parallelism', '0', url], /'0' is invalid.*1 to 1000/, /restore -h/],
-    [['restore', '-f', '-txid', '0000000000000001', '-o', 'x', url], /cannot use -f with -txid/, /Remove the flag/],
+    [['restore', '-f', '-txid', '0000000000000001', '-o', 'x', url], /cannot use -f with -txid/, /Remove -txid/],
     [['query', url, 'select', '1'], /too many arguments/, /in quotes/],
     [['query', url], /missing required argument 'sql'/, /in quotes/],
     [['mirror', url], /missing required argument 'destination'/, /SOURCE_URL DESTINATION_URL/],

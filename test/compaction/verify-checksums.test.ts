@@ -44,7 +44,10 @@ test('verify compares the database checksum at the end of a chain with the pages
     damaged.faults.map(({ kind, file }) => [kind, file.level, file.minTxid]),
     [['damaged', 0, 4]],
   )
-  assert.match(damaged.faults[0]!.error.message, /post-apply checksum is .* but the pages up to it have/)
+  assert.match(
+    damaged.faults[0]!.error.message,
+    /post-apply checksum of the file is .* but the pages up to this file have/,
+  )
   assert.equal(damaged.restorable?.txid, 3)
   await assert.rejects(restore(client, { output, force: true }), { code: 'LTX_CORRUPT' })
 })

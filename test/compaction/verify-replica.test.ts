@@ -64,7 +64,7 @@ test('verify reports damage, gaps, and the newest TXID that can be restored', as
   // A file under another's name.
   writeFileSync(file(0, 8), readFileSync(file(0, 7)))
   const misnamed = (await verifyReplica(client)).faults.find(({ file }) => file.minTxid === 8)
-  assert.match(misnamed!.error.message, /its header has the TXIDs/)
+  assert.match(misnamed!.error.message, /the header of the file has the TXIDs/)
 })
 
 test('a compaction and a snapshot stop at a damaged file or a gap', async (t) => {

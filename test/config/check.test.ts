@@ -48,7 +48,7 @@ const CASES: readonly (readonly [what: string, text: (dir: string, db: string) =
   [
     'an SFTP host whose key is known and does not count',
     (_, db) => entry(db, 'url: "sftp://u:sample-pw-2@host/p", insecure-host-key: true, host-key: "SHA256:x"'),
-    /`host-key` names the key of the server, and `insecure-host-key: true` accepts any/,
+    /`host-key` names the key of the server, but `insecure-host-key: true` accepts any key/,
   ],
   [
     'an SFTP host of which no key is known',
@@ -124,7 +124,7 @@ const CASES: readonly (readonly [what: string, text: (dir: string, db: string) =
   [
     'a replica folder that is a file',
     (_, db) => entry(db, `url: "file://${db}"`),
-    /is a file, a replica needs a directory/,
+    /is a file, but a replica needs a directory/,
   ],
   ['a database that is a folder', (dir) => entry(dir, 'url: file:///r'), /is a directory/],
   ['a database below a file', (_, db) => entry(`${db}/x.db`, 'url: file:///r'), /ENOTDIR/],
@@ -187,7 +187,7 @@ test('config check warns about a key that the replica type does not have, and ab
 
 test('webdav-url accepts http and https, and a hint shows where an abs URL has the account name', async () => {
   const wrong = entry('/a.db', 'type: webdav, webdav-url: "ftp://host/x"')
-  assert.throws(() => configFromText(wrong, 'x.yml'), /webdav-url is no URL of a WebDAV server/)
+  assert.throws(() => configFromText(wrong, 'x.yml'), /webdav-url is not the URL of a WebDAV server/)
   const [fault] = await configFaults(configFromText(entry('/a.db', 'type: abs, bucket: con, path: p'), 'x.yml'))
   assert.match(fault!.hint, /abs:\/\/ACCOUNT@CONTAINER\/PATH/)
 })

@@ -93,7 +93,7 @@ const CASES: readonly (readonly [text: string, place: string, message: string, h
     'dbs:\n  - path: /a.db\n    replicas:\n      - url: file:///r\n      - url: file:///q',
     '5:9',
     'multiple replicas on a single database are no longer supported',
-    /one under `replica:`/,
+    /one replica under `replica:`/,
   ],
   [
     REPLICA('url: file:///r\nsync-interval: 0s'),

@@ -63,7 +63,7 @@ for (const [what, step] of [
       }
     }
     assert.equal(notices.length, 1)
-    assert.match(notices[0]!, /^it is (1h|24h) behind the time of the newest file$/)
+    assert.match(notices[0]!, /^the clock is (1h|24h) behind the timestamp of the newest file$/)
     await assertReplicaEquals(`file://${dir}/replica`, file)
   })
 }

@@ -83,7 +83,7 @@ test('an invalid travel target, or travel inside a transaction, is refused with 
   assert.throws(() => go(null), { message: 'timestamp required' })
   assert.throws(() => go('yesterday-ish'), {
     message:
-      /^invalid timestamp \(expected RFC 3339, .*\): yesterday-ish: only "yesterday" in it is a time\. Write the time in /,
+      /^invalid timestamp \(expected RFC 3339, .*\): yesterday-ish: only the part "yesterday" is a time\. Write the time in /,
   })
   assert.throws(() => go(iso(history.times.get(1) as number)), { message: /no matching backup files available/ })
   assert.throws(() => go(formatTxid(4711)), { message: /no matching backup files available for TXID 0000000000001267/ })

@@ -138,7 +138,7 @@ test('the status page in a browser shows failing databases first, their hints, a
   for (const expected of [
     /You can restore from .* to /,
     /LAST SNAPSHOT|Last snapshot\n1 h ago, 4\.0 KiB\nnext at /,
-    /Last proof of restore\n/,
+    /Last scheduled restore\n/,
     /Upload time\n7 ms\n95 % within 14 ms/,
     /A month at this rate\n\$3\.50\n700,000 requests, prices of AWS S3 Standard/,
   ])

@@ -17,7 +17,7 @@ export function acknowledgeCommand(): Command {
   const command = createCommand('acknowledge', {
     summary: 'Accept that a database replaces the state in its replica.',
     description:
-      'A database that does not continue the newest state of its replica, such as an empty one after its volume was lost, is reported by the log, `status`, /healthz and the status page until this command is run; with `on-divergence: refuse`, it is not uploaded until then. The previous state stays in the replica for `retention.diverged`. A running process applies the acknowledgement immediately if it has a control socket, otherwise within a minute.',
+      'A database has diverged if it does not continue the newest state of its replica, for example an empty database after the volume was lost. The log, `status`, /healthz and the status page report a diverged database until a user runs this command. With `on-divergence: refuse`, replication uploads a diverged database only after this command. The replica keeps its previous state for `retention.diverged`. A running process applies the acknowledgement immediately if the process has a control socket, otherwise within a minute.',
     examples: [
       ['acknowledge /var/lib/app.db', 'a database of /etc/litestream.yml'],
       [

@@ -9,10 +9,10 @@ export function bufferDiscardCommand(): Command {
   return createCommand('discard', {
     summary: 'Delete a write buffer with its commits.',
     description:
-      'Deletes a write buffer, also a damaged one. Commits in it that the store does not have are lost: export them first. Refuses a buffer that another process has open, and a file that is not a write buffer.',
+      'Deletes a write buffer, even if the buffer is damaged. Commits that are in the buffer but not in the store are lost: run `buffer export` first. Refuses a buffer that another process has open, and a file that is not a write buffer.',
     examples: [
-      ['buffer discard app.buffer', 'delete it, and print its contents'],
-      ['buffer discard -json app.buffer', 'the same as JSON, in the form of `buffer show -json`'],
+      ['buffer discard app.buffer', 'delete the buffer and print its contents'],
+      ['buffer discard -json app.buffer', 'delete the buffer and print its contents as `buffer show -json` does'],
     ],
   })
     .argument('<file>', 'write buffer')

@@ -23,8 +23,8 @@ export function bufferExportCommand(): Command {
     description:
       'Merges all commits of a write buffer into one LTX file that follows the base TXID of the buffer. The buffer is not changed. An existing file is not replaced. From a damaged buffer, -partial exports the commits before the damage.',
     examples: [
-      ['buffer export -o lost.ltx app.buffer', 'all commits'],
-      ['buffer export -partial -o lost.ltx app.buffer', 'the commits before the damage'],
+      ['buffer export -o lost.ltx app.buffer', 'export all commits'],
+      ['buffer export -partial -o lost.ltx app.buffer', 'export the commits before the damage'],
       [
         'buffer export -json -o lost.ltx app.buffer',
         '{"file", "output", "base_txid", "txid", "commits", "size", "partial"}',
@@ -33,7 +33,7 @@ export function bufferExportCommand(): Command {
   })
     .argument('<file>', 'write buffer')
     .requiredOption('-o, --output <file>', 'the LTX file to write')
-    .option('--partial', 'export the commits before the damage')
+    .option('--partial', 'export the commits before the damage of a damaged buffer')
     .option('--json', 'print JSON')
     .action(async (file: string, { output, partial, json }: ExportFlags) => {
       const kept = await readKeptBuffer(file)
@@ -42,14 +42,16 @@ export function bufferExportCommand(): Command {
       const txid = header.txid + 1
       const size = await writeMerged(kept, txid, output)
       const base = formatTxid(header.txid)
-      if (kept.damage) warn(`${kept.damage.message}; what follows is not exported`)
+      if (kept.damage) warn(`${kept.damage.message}; the commits after the damage are not exported`)
       if (json) {
         const shown = { file, output, base_txid: base, txid: formatTxid(txid), commits: commits.length, size }
         printJson({ ...shown, partial: kept.damage !== undefined })
         return
       }
       print(`exported ${commits.length} commits to ${output} (${formatBytes(size)})`)
-      print(`it follows TXID ${base} of ${header.url}, there it is ltx/0/${formatFileName(txid, txid)}`)
+      print(
+        `${output} follows TXID ${base} of ${header.url}; its path in the replica is ltx/0/${formatFileName(txid, txid)}`,
+      )
     })
 }
 
@@ -60,7 +62,7 @@ function checkComplete({ file, content, damage }: KeptBuffer, partial: boolean):
       file,
       offset: damage.offset,
       cause: damage,
-      hint: `Add -partial to export the commits before the damage (number: ${commits.length}).`,
+      hint: `Add -partial to export only the commits before the damage (number of commits: ${commits.length}).`,
     })
   }
   if (commits.length > 0) return
@@ -69,7 +71,7 @@ function checkComplete({ file, content, damage }: KeptBuffer, partial: boolean):
     `the write buffer ${file} has no commits${damage ? ' before the damage' : ''}`,
     {
       file,
-      hint: `Run \`litestream-ts buffer discard ${file}\` to remove it.`,
+      hint: `Run \`litestream-ts buffer discard ${file}\` to remove the buffer.`,
     },
   )
 }

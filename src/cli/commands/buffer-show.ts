@@ -11,7 +11,7 @@ export function bufferShowCommand(): Command {
   return createCommand('show', {
     summary: 'Show the contents of a write buffer.',
     description:
-      'Shows the replica of a write buffer, the TXID that its first commit follows, its commits, the last upload that its writer began, and the position of damage. It changes nothing, and works while a process has the buffer open. Exit status 1 if the buffer is damaged.',
+      'Shows the replica of a write buffer, the TXID that its first commit follows, its commits, the last upload that its writer began, and the position of damage. The command changes nothing, and works while a process has the buffer open. The exit status is 1 if the buffer is damaged.',
     examples: [
       ['buffer show app.buffer', 'as text'],
       [
@@ -66,7 +66,9 @@ function lines(kept: KeptBuffer): Record<string, string | number> {
     bytes: `${bytes} (${formatBytes(bytes)})`,
     size: `${size} (${formatBytes(size)})`,
     last_upload: upload,
-    ...(torn_bytes > 0 ? { torn_bytes: `${torn_bytes} at the end, of a commit that was not acknowledged` } : {}),
+    ...(torn_bytes > 0
+      ? { torn_bytes: `${torn_bytes} (an incomplete commit at the end, which was not acknowledged)` }
+      : {}),
     damage: damage ? `at byte ${damage.offset}: ${damage.error}` : 'none',
   }
 }

@@ -8,11 +8,11 @@ export function bufferCommand(): Command {
   return createCommand('buffer', {
     summary: 'Show, export or discard the write buffer of a replica.',
     description:
-      'Contains the commands for the file that `buffer_path` names. The file stores commits that a writer acknowledged and that the store may not have yet. Opening the replica with the same buffer uploads them. These commands are for a buffer that no longer continues its replica (`WRITE_CONFLICT`) or is damaged (`BUFFER_DAMAGED`).',
+      'Contains the commands for a write buffer, the file that `buffer_path` names. A write buffer stores commits that a writer acknowledged and that may not be in the store yet. Opening the replica with the same buffer uploads these commits. Use these commands if a buffer no longer continues its replica (`WRITE_CONFLICT`) or is damaged (`BUFFER_DAMAGED`).',
     examples: [
-      ['buffer show app.buffer', 'its commits, and the replica that they belong to'],
-      ['buffer export -o lost.ltx app.buffer', 'save its commits as one LTX file'],
-      ['buffer discard app.buffer', 'delete it with its commits'],
+      ['buffer show app.buffer', 'show the commits of the buffer and their replica'],
+      ['buffer export -o lost.ltx app.buffer', 'save the commits of the buffer as one LTX file'],
+      ['buffer discard app.buffer', 'delete the buffer with its commits'],
     ],
   })
     .addCommand(bufferShowCommand())

@@ -8,9 +8,9 @@ import { ExitStatus } from '../exit-status.js'
 
 export function buildAddonCommand(): Command {
   return createCommand('build-addon', {
-    summary: 'Compile the addon for a platform without a prebuilt one.',
+    summary: 'Compile the native addon for a platform without a prebuilt addon.',
     description:
-      "Compiles the native addon inside the installed package, for platforms whose addon the package does not contain. Needs python3, make, a C++17 compiler and node-gyp; npm's own node-gyp is used if none is installed.",
+      'Compiles the native addon inside the installed package, for platforms whose addon the package does not contain. Needs python3, make, a C++17 compiler and node-gyp; if node-gyp is not installed, the command uses the node-gyp of npm.',
     examples: [['build-addon', 'once, after installing']],
   }).action(() => {
     process.stderr.write(`Compiling the addon for ${platformName()}…\n`)

@@ -17,10 +17,13 @@ export function compactCommand(): Command {
   const command = createCommand('compact', {
     summary: 'Compact a replica once.',
     description:
-      'Brings levels 1 to 3 of a replica up to date, writes a snapshot if the last one is older than a day, deletes the files that the snapshot replaces, and exits. It is for replicas that short-lived processes write through the VFS: run it from a timer. A primary compacts its replica itself. The command takes the lease, and refuses a replica whose lease another process holds. L0 files are kept unless -l0-retention is given.',
+      'Brings levels 1 to 3 of a replica up to date, writes a snapshot if the last one is older than a day, deletes the files that the snapshot replaces, and exits. The command is for replicas that short-lived processes write through the VFS: run the command from a timer. A primary compacts its replica automatically. The command takes the lease of the replica, and refuses a replica whose lease another process holds. L0 files are kept unless -l0-retention is given.',
     examples: [
       ['compact s3://bucket/app.db', 'run all compactions that are due'],
-      ['compact -l0-retention 24h s3://bucket/app.db', 'also delete L0 files that are in level 1 and older than a day'],
+      [
+        'compact -l0-retention 24h s3://bucket/app.db',
+        'also delete L0 files that were compacted to L1 files and are older than a day',
+      ],
       ['compact -json s3://bucket/app.db', '{"replica", "written", "deleted"}'],
     ],
   })
@@ -28,7 +31,7 @@ export function compactCommand(): Command {
     .argument('<db-or-url>', 'path of a configured database, or replica URL')
     .option(
       '--l0-retention <duration>',
-      'delete L0 files in level 1 that are older than this; choose a time longer than any pause of a writer during a commit',
+      'delete L0 files that were compacted to L1 files and are older than this duration; choose a duration longer than any pause of a writer during a commit',
       durationFlag,
     )
     .option('--json', 'print JSON')
@@ -41,7 +44,7 @@ export function compactCommand(): Command {
           return
         }
         if (written.length > 0) printTable(FILE_COLUMNS, written.map(fileRow))
-        print(`${client.url}: wrote ${written.length} files, deleted ${deleted.length}`)
+        print(`${client.url}: wrote ${written.length} files, deleted ${deleted.length} files`)
       })
     })
 }

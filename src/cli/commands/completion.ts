@@ -7,7 +7,7 @@ export function completionCommand(): Command {
   return createCommand('completion', {
     summary: 'Print the completion script of a shell.',
     description:
-      'Prints a script with which a shell completes commands, flags and the values of flags. Write it where the shell reads such scripts, again after each update of litestream-ts.',
+      'Prints a script with which a shell completes commands, flags and the values of flags. Write the script to a folder from which the shell loads completions. Write the script again after each update of litestream-ts.',
     examples: [
       ['completion bash > ~/.local/share/bash-completion/completions/litestream-ts', 'for bash'],
       ['completion zsh > ~/.zfunc/_litestream-ts', 'for zsh, with ~/.zfunc in $fpath'],

@@ -7,13 +7,13 @@ import { reportError } from '../report.js'
 export function configCommand(): Command {
   const config = createCommand('config', {
     summary: 'Check the configuration file.',
-    description: 'Checks the configuration file, or prints the JSON Schema of it.',
+    description: 'Contains the commands that check the configuration file and print its JSON Schema.',
     examples: [],
   })
   const check = createCommand('check', {
     summary: 'Check the configuration and print the effective settings.',
     description:
-      'Reads the configuration file and prints the effective settings: with every default, inheritance applied, secrets masked. Opens no database and no replica. Warns about parts that will fail: a directory or file that cannot be read, an address that is in use, a control socket that cannot be created. Exit status 1 if the file is invalid, if paths overlap (databases with their -wal and -shm files, meta-path, replica folders, the control socket; symbolic links are resolved), or if its control socket can never be created.',
+      'Reads the configuration file and prints the effective settings, with defaults, inherited values and masked secrets. Opens no database and no replica. Warns about a directory or file that cannot be read, an address that is in use, and a control socket that cannot be created. The exit status is 1 if the file is invalid, if paths overlap (databases with their -wal and -shm files, meta-path, replica folders, the control socket; symbolic links are resolved), or if the control socket can never be created.',
     examples: [
       ['config check', 'check /etc/litestream.yml'],
       ['config check -config litestream.yml -json', 'the same as JSON'],
@@ -36,7 +36,7 @@ export function configCommand(): Command {
   const schema = createCommand('schema', {
     summary: 'Print the JSON Schema of the configuration file.',
     description: 'Prints the JSON Schema of litestream.yml, for editors.',
-    examples: [['config schema > litestream.schema.json', 'save it for an editor']],
+    examples: [['config schema > litestream.schema.json', 'save the schema for an editor']],
   }).action(async () => {
     const { editorSchema } = await import('../../config/json-schema.js')
     printJson(editorSchema())

@@ -39,7 +39,7 @@ function show({ path, replicated_txid, ...fields }: Answer, json: boolean | unde
 export function startCommand(): Command {
   const command = createCommand('start', {
     summary: 'Start replicating a stopped database, in a running process.',
-    description: 'Starts the replication of a database that the running process knows and that was stopped.',
+    description: 'Starts the replication of a database that `stop` has stopped in the running process.',
     examples: [
       ['start /var/lib/app.db', '{"status": "started" or "already_running", "db_path", "state", "txid", "socket"}'],
     ],
@@ -55,7 +55,7 @@ export function stopCommand(): Command {
   const command = createCommand('stop', {
     summary: 'Stop replicating a database, in a running process.',
     description:
-      'Syncs a database once more and stops its replication until `start`; the process continues with the other databases.',
+      'Syncs a database once more and stops its replication until `start`. The process continues to replicate the other databases.',
     examples: [
       [
         'stop -timeout 60 /var/lib/app.db',
@@ -73,7 +73,8 @@ export function stopCommand(): Command {
 export function syncCommand(): Command {
   const command = createCommand('sync', {
     summary: 'Sync a database now, in a running process.',
-    description: 'Writes all current commits to L0 files; with -wait, returns when they are in the replica.',
+    description:
+      'Writes all current commits to L0 files. With -wait, the command returns when these commits are in the replica.',
     examples: [
       [
         'sync -wait /var/lib/app.db',
@@ -82,7 +83,7 @@ export function syncCommand(): Command {
     ],
   })
   return addControlFlags(command.argument('<db>', 'path of the database'))
-    .option('--wait', 'return when the commits are in the replica')
+    .option('--wait', 'wait until the commits are in the replica')
     .action(async (db: string, flags: ControlFlags & { readonly wait?: boolean }) => {
       show(await callControl(flags, 'POST', '/sync', { path: expandPath(db), wait: flags.wait === true }), flags.json)
     })
@@ -92,7 +93,7 @@ export function registerCommand(): Command {
   const command = createCommand('register', {
     summary: 'Add a database to a running process.',
     description:
-      'Starts replicating a database with default settings, until the process ends or `unregister`. The configuration file is not changed.',
+      'Starts replicating a database with default settings. The replication ends with the process, or with `unregister`. The configuration file is not changed.',
     examples: [
       [
         'register -replica s3://bucket/new.db /var/lib/new.db',
@@ -111,7 +112,8 @@ export function registerCommand(): Command {
 export function unregisterCommand(): Command {
   const command = createCommand('unregister', {
     summary: 'Remove a database from a running process.',
-    description: 'Syncs a database once more and removes it from the process. Its replica is not changed.',
+    description:
+      'Syncs a database once more and removes the database from the process. The replica of the database is not changed.',
     examples: [
       [
         'unregister /var/lib/app.db',
@@ -121,7 +123,7 @@ export function unregisterCommand(): Command {
     ],
   })
   return addControlFlags(command.argument('<db>', 'path of the database'))
-    .option('--dry-run', 'change nothing')
+    .option('--dry-run', 'report the status, but change nothing')
     .action(async (db: string, flags: ControlFlags & { readonly dryRun?: boolean }) => {
       const file = expandPath(db)
       if (!flags.dryRun) {
@@ -158,7 +160,7 @@ export function listCommand(): Command {
 export function infoCommand(): Command {
   const command = createCommand('info', {
     summary: 'Show version, process id and uptime of a running process.',
-    description: 'Shows information about a running process.',
+    description: 'Shows the version, process id, uptime and number of databases of a running process.',
     examples: [['info -json', '{"version", "pid", "uptime_seconds", "started_at", "database_count"}']],
   })
   return addControlFlags(command, 10).action(async (flags: ControlFlags) => {
@@ -179,10 +181,10 @@ export function reloadCommand(): Command {
   const command = createCommand('reload', {
     summary: 'Apply the changed configuration file, in a running process.',
     description:
-      'The running process reads its configuration file again. It starts added databases, removes deleted ones after a last sync, and restarts changed ones; it does not touch the others. A changed setting that applies to every database (levels, snapshot, retention) restarts all of them. The settings listed as needs_restart keep their old value until the process is restarted. An invalid file changes nothing. Exit status 1 if the file is invalid, or a database failed.',
+      'The running process reads its configuration file again. The process starts added databases, removes deleted databases after a last sync, and restarts changed databases. Other databases keep running. A changed setting that applies to every database (levels, snapshot, retention) restarts every database. The settings listed as needs_restart keep their old value until the process is restarted. An invalid file changes nothing. The exit status is 1 if the file is invalid or a database failed.',
     examples: [
       ['reload -json', '{"added", "removed", "changed", "unchanged", "needs_restart", "errors"}'],
-      ['reload -socket /run/app/control.sock', 'the process that listens on this socket'],
+      ['reload -socket /run/app/control.sock', 'reload the process that listens on this socket'],
     ],
   })
   return addControlFlags(command, 120).action(async (flags: ControlFlags) => {

@@ -9,7 +9,7 @@ export function databasesCommand(): Command {
   const command = createCommand('databases', {
     summary: 'List the databases of the configuration.',
     description:
-      'Lists the databases of the configuration file, including those in its directories, and their replicas. Exit status 1 if a directory, or a file in it, cannot be read.',
+      'Lists the databases of the configuration file and of its `dir` entries, each with its replica. The exit status is 1 if a directory, or a file in a directory, cannot be read.',
     examples: [
       ['databases', 'from /etc/litestream.yml'],
       ['databases -config litestream.yml -json', '[{"path", "replica"}]'],

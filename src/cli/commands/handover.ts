@@ -17,10 +17,10 @@ export function handoverCommand(): Command {
   const command = createCommand('handover', {
     summary: 'Prepare a database so that Litestream can continue its replication.',
     description:
-      'Uploads all commits and empties the WAL, so that Litestream 0.5 can continue with the same database and the same replica. Stop litestream-ts first, and start Litestream directly afterwards. Litestream writes a replica that cannot be restored if commits and a checkpoint happen between the end of one program and the start of the other, so it is safest to stop the application, too. Exit status 1 if the database is in use, or if not everything could be uploaded; the replica is then still valid.',
+      'Uploads all commits and empties the WAL, so that Litestream 0.5 can continue with the same database and the same replica. Stop litestream-ts first, and start Litestream directly afterwards. Litestream writes a replica that cannot be restored if commits and a checkpoint happen between the end of one program and the start of the other, so it is safest to stop the application too. The exit status is 1 if the database is in use, or if some commits could not be uploaded. After such a failure the replica is still valid.',
     examples: [
-      ['handover -config litestream.yml /var/lib/app.db', 'a configured database'],
-      ['handover app.db s3://bucket/app.db', 'a database and its replica'],
+      ['handover -config litestream.yml /var/lib/app.db', 'hand over a configured database'],
+      ['handover app.db s3://bucket/app.db', 'hand over a database that is not configured'],
     ],
   })
   return addConfigFlags(command)
@@ -33,7 +33,7 @@ export function handoverCommand(): Command {
       const txid = formatTxid(replicaTxid ?? 0)
       if (flags.json) printJson({ db_path: path, txid })
       else {
-        print(`the replica has everything up to TXID ${txid}, and the WAL is empty`)
+        print(`the replica has every commit up to TXID ${txid}, and the WAL is empty`)
         print(`start Litestream now: litestream replicate ${url === undefined ? '-config FILE' : `${db} URL`}`)
       }
     })

@@ -22,16 +22,16 @@ export function hydrateCommand(): Command {
   const command = createCommand('hydrate', {
     summary: 'Fetch a full local copy of a replica.',
     description:
-      "Fetches every page of a replica's newest state in large parallel reads: the same bytes as `restore`, without SQLite's check at the end. Every file that is read completely is verified by its checksum.",
+      "Fetches every page of a replica's newest state in large parallel reads. The output has the same bytes as the output of `restore`, but SQLite does not check the output. The command verifies the checksum of every file that it reads completely.",
     examples: [
-      ['hydrate -o copy.db s3://bucket/app.db', 'a copy to read from'],
+      ['hydrate -o copy.db s3://bucket/app.db', 'fetch a local copy of the newest state'],
       ['hydrate -json -o copy.db s3://bucket/app.db', '{"db_path", "replica", "txid", "bytes", "duration_ms"}'],
     ],
   })
   return addConfigFlags(command)
     .argument('<db-or-url>', 'path of a configured database, or replica URL')
-    .option('-o <file>', 'output; default: the path of the configured database')
-    .option('--force', 'replace an existing file, and delete a -wal or -journal beside it')
+    .option('-o <file>', 'path of the output (default: the path of the configured database)')
+    .option('--force', 'replace an existing output file, and delete the -wal or -journal file beside it')
     .option('--parallelism <n>', 'number of parallel requests', countFlag, 8)
     .option('--json', 'print JSON')
     .action(async (argument: string, flags: HydrateFlags) => {

@@ -22,9 +22,9 @@ export function ltxApplyCommand(): Command {
   return createCommand('apply', {
     summary: 'Apply LTX files to a database file.',
     description:
-      'Writes the pages of LTX files, in the given order, to a database, which the first file creates if it is a snapshot. Each file must continue the one before it; checksums are compared where files have them. The database is replaced when all files were applied, and stays unchanged after an error. It must be closed and must have no changes in its WAL.',
+      'Writes the pages of LTX files to a database, in the given order. If the database does not exist, the first file must be a snapshot. Each file must continue the file before it; if a file has checksums, the command compares them with the database. The command replaces the database after it has applied all files; after an error the database is unchanged. The database must be closed and must have no changes in its WAL.',
     examples: [
-      ['ltx apply -db app.db a.ltx b.ltx', 'a.ltx, then b.ltx'],
+      ['ltx apply -db app.db a.ltx b.ltx', 'apply a.ltx, then b.ltx'],
       ['ltx apply -db app.db -json a.ltx', '{"db_path", "files", "page_size", "pages", "max_txid"}'],
     ],
   })
@@ -79,7 +79,7 @@ async function refuseLeftovers(target: string): Promise<void> {
     }
     throw new LitestreamError('OUTPUT_EXISTS', `${target}${suffix} is left over from an earlier database`, {
       file: target + suffix,
-      hint: 'Move that file away: SQLite would apply it to the new database.',
+      hint: `Move ${target}${suffix} away: SQLite would apply this file to the new database.`,
     })
   }
 }

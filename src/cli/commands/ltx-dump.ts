@@ -13,7 +13,7 @@ interface DumpFlags {
 
 export function ltxDumpCommand(): Command {
   return createCommand('dump', {
-    summary: 'List the pages of an LTX file, or print one of them.',
+    summary: 'List the pages of an LTX file, or print one page.',
     description:
       'Lists the pages in an LTX file with the offset and size of each frame, or prints the bytes of one page.',
     examples: [
@@ -41,9 +41,9 @@ export function ltxDumpCommand(): Command {
 async function dumpPage(file: string, wanted: number, json: boolean): Promise<void> {
   const { header, index } = await inspectFile(file)
   if (!index.pgnos.includes(wanted)) {
-    throw new LitestreamError('NOT_FOUND', `${file} holds no page ${wanted}`, {
+    throw new LitestreamError('NOT_FOUND', `${file} does not contain page ${wanted}`, {
       file,
-      hint: `Run litestream-ts ltx dump ${file} to list its pages.`,
+      hint: `Run litestream-ts ltx dump ${file} to list the pages of the file.`,
     })
   }
   const { batches } = await decodeLtx(readFileBytes(file), file)

@@ -13,7 +13,7 @@ export function ltxInfoCommand(): Command {
   return createCommand('info', {
     summary: 'Show the header, sizes and trailer of LTX files.',
     description:
-      'Shows the header, sizes and trailer of LTX files. Reads header, page index and trailer, but does not check the pages: use `ltx verify`.',
+      'Shows the header, sizes and trailer of LTX files. Reads header, page index and trailer. To check the pages, use `ltx verify`.',
     examples: [
       ['ltx info 0000000000000001-0000000000000001.ltx', 'one file'],
       ['ltx info -json *.ltx', 'several files, as a JSON list'],

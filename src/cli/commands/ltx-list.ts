@@ -23,7 +23,8 @@ function levelsOf(text: string): readonly number[] {
 export function ltxListCommand(): Command {
   const command = createCommand('list', {
     summary: 'List the LTX files of a replica.',
-    description: 'Lists the LTX files of a replica; level 0 by default. Level 9 contains the snapshots.',
+    description:
+      'Lists the LTX files of one level of a replica, by default of level 0. Level 9 contains the snapshots.',
     examples: [
       ['ltx list file:///var/backups/app.db', 'level 0'],
       ['ltx list -level 9 s3://bucket/app.db', 'the snapshots'],

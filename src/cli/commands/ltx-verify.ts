@@ -23,7 +23,7 @@ export function ltxVerifyCommand(): Command {
   return createCommand('verify', {
     summary: 'Check every byte of LTX files.',
     description:
-      'Checks structure, every page, the page index and the checksums of local LTX files. Exit status 1 if any of them is damaged or cannot be read.',
+      'Checks structure, every page, the page index and the checksums of local LTX files. The exit status is 1 if a file is damaged or cannot be read.',
     examples: [
       ['ltx verify *.ltx', 'one line per file'],
       ['ltx verify -json a.ltx', '[{"file", "ok", "pages", "error", "offset", "pgno"}]'],

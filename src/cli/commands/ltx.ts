@@ -14,8 +14,8 @@ export function ltxCommand(): Command {
     description:
       'Contains the commands for LTX files. `litestream-ts ltx URL` is short for `litestream-ts ltx list URL`.',
     examples: [
-      ['ltx file:///var/backups/app.db', 'the level 0 files of a replica'],
-      ['ltx -level all s3://bucket/app.db', 'the files of all levels'],
+      ['ltx file:///var/backups/app.db', 'list the level 0 files of a replica'],
+      ['ltx -level all s3://bucket/app.db', 'list the files of all levels'],
       ['ltx verify *.ltx', 'check every byte of local files'],
     ],
   })

@@ -32,13 +32,13 @@ export function mirrorCommand(): Command {
   const command = createCommand('mirror', {
     summary: 'Copy a replica to a second store, once or continuously.',
     description:
-      'Copies every LTX file that the destination lacks, checks each byte on the way, and deletes files that the source has deleted. The destination is a complete replica at every moment: restore from it, open it, or replicate to it after the source is lost. The two replicas may be in different stores. An interrupted mirror continues where it stopped. A mirror refuses a destination that a primary replicates to, or that is not a copy of this source. Exit status 1 if a file of the source is damaged or a store fails.',
+      'Copies every LTX file that the destination lacks, checks each byte on the way, and deletes files that the source has deleted. The destination is a complete replica at every moment: you can restore from the destination, open the destination, or replicate to the destination after the source is lost. The two replicas may be in different stores. An interrupted mirror continues with the files that it has not copied yet. A mirror refuses a destination to which a primary replicates, and a destination that is not a copy of the source. The exit status is 1 if a file of the source is damaged or a store fails.',
     examples: [
-      ['mirror s3://bucket/app.db file:///mnt/backup/app.db', 'one pass'],
-      ['mirror -follow s3://bucket/app.db s3://other/app.db', 'until a signal arrives'],
+      ['mirror s3://bucket/app.db file:///mnt/backup/app.db', 'copy the replica once'],
+      ['mirror -follow s3://bucket/app.db s3://other/app.db', 'copy new files until a signal arrives'],
       [
         'mirror -follow -retention 720h -limit 10MB /var/lib/app.db file:///mnt/backup/app.db',
-        'keep 30 days, limit the rate',
+        'keep deleted files for 30 days, limit the rate',
       ],
       [
         'mirror -json s3://bucket/app.db file:///mnt/backup/app.db',
@@ -57,10 +57,13 @@ export function mirrorCommand(): Command {
     )
     .option(
       '--retention <duration>',
-      'keep snapshots and levels 1 to 8 in the destination for this long after the source has deleted them (default: delete them with the source)',
+      'keep snapshots and files of levels 1 to 8 in the destination for this duration after the source has deleted them (default: delete a file when the source has deleted it)',
       durationFlag,
     )
-    .option('--write-once', 'only create objects in the destination: for stores that refuse to overwrite and to delete')
+    .option(
+      '--write-once',
+      'only create objects in the destination, for stores in which objects can neither be overwritten nor deleted',
+    )
     .option('--limit <size>', 'maximum bytes per second, such as 10MB', sizeFlag)
     .option('--parallelism <n>', 'number of files copied in parallel', countFlag, 4)
     .option('--json', 'print JSON, with -follow one line per pass')

@@ -17,15 +17,15 @@ export function monitorCommand(): Command {
   const command = createCommand('monitor', {
     summary: 'Print the events of a running process.',
     description:
-      'Prints what a running process does, from now on, until a signal arrives (exit status 0) or the process ends (1): open, sync, upload, checkpoint, compaction, snapshot, retention, integrity, missing, rejoin, divergence, notice, outage, mirror, proof, reload, state, error and recover. With -json each event is one line, as `GET /events` of the control socket sends it, without the heartbeats.',
+      'Prints the events of a running process until a signal arrives (exit status 0) or the process ends (exit status 1). The events are open, sync, upload, checkpoint, compaction, snapshot, retention, integrity, missing, rejoin, divergence, notice, outage, mirror, proof, reload, state, error and recover. With -json, the command prints each event as one line of JSON, as `GET /events` of the control socket sends the event. Heartbeats are not printed.',
     examples: [
-      ['monitor', 'the events of every database'],
-      ['monitor /var/lib/app.db', 'the events of one database'],
+      ['monitor', 'print the events of every database'],
+      ['monitor /var/lib/app.db', 'print the events of one database'],
       ['monitor -json', '{"time", "event", "path", "txid", …} per line'],
     ],
   })
   return command
-    .argument('[db]', 'path of a database: print only its events')
+    .argument('[db]', 'path of a database whose events are printed (default: all databases)')
     .option(
       '--socket <path>',
       `control socket of the running process (default: \`socket.path\` of the configuration file, or ${DEFAULTS.socketPath})`,

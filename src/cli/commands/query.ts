@@ -20,7 +20,7 @@ export function queryCommand(): Command {
   const command = createCommand('query', {
     summary: 'Run one SQL statement on a replica.',
     description:
-      'Opens a replica through the VFS, fetches the pages that the statement needs, and prints its rows. Writes nothing. The table shows control characters of the data escaped (\\n, \\x1b). -json prints a list of objects: BLOBs in hex, integers beyond 2^53 and infinite numbers as text. -csv prints the data unchanged, and escaped on a terminal.',
+      'Opens a replica through the VFS, fetches the pages that the statement needs, and prints its rows. The command does not write to the replica. The table shows control characters of the data as escapes (\\n, \\x1b). -json prints a list of objects, with BLOBs in hex, and with integers beyond 2^53 and infinite numbers as text. -csv prints the data unchanged to a file or pipe, and with escaped control characters to a terminal.',
     examples: [
       ["query s3://bucket/app.db 'SELECT count(*) FROM users'", 'as a table'],
       ["query -csv s3://bucket/app.db 'SELECT * FROM users' > users.csv", 'as CSV'],
@@ -67,7 +67,7 @@ function printRows(db: Connection, sql: string, format: 'table' | 'json' | 'csv'
   const { columns, rows: read } = db.query(sql)
   if (columns.length === 0) {
     throw new LitestreamError('INVALID_ARGUMENT', 'the statement returns no rows', {
-      hint: 'Use SELECT: a replica can only be read.',
+      hint: 'Use a SELECT statement: the command `query` only reads a replica.',
     })
   }
   const rows = read()

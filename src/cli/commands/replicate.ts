@@ -23,12 +23,12 @@ export function replicateCommand(): Command {
   const command = createCommand('replicate', {
     summary: 'Replicate databases continuously.',
     description:
-      'Replicates the databases of the configuration file, or the one given as an argument, until it is stopped. A replica, directory or listener that fails is retried and does not affect other databases. SIGINT and SIGTERM end the process at any moment, after a last sync, which is retried for up to shutdown-sync-timeout; a second signal ends it immediately. SIGHUP reads the configuration file again, as the command reload does. Exit status: 0 if every database is replicated; 1 if one is not (its last sync failed, its replica was never opened, another primary has taken it over, a file in a directory cannot be read), or for any other error; with -exec the status of the program if that is not 0. With -once: 1 if any database was not replicated; the log names it.',
+      'Replicates the databases of the configuration file, or the database given as an argument, until the process is stopped. A replica, directory or listener that fails is retried and does not affect other databases. SIGINT and SIGTERM end the process after a last sync, which is retried for up to shutdown-sync-timeout. A second signal ends the process immediately. After SIGHUP, the process reads the configuration file again, as the command `reload` does. The exit status is 0 if every database is replicated. The exit status is 1 after an error, and if a database is not replicated: its last sync failed, its replica was never opened, another primary has taken over its replica, or a file in a directory cannot be read. With -exec, the exit status is that of the program if the program fails. With -once, the exit status is 1 if a database was not replicated; the log names this database.',
     examples: [
-      ['replicate', 'the databases of /etc/litestream.yml'],
-      ['replicate app.db s3://bucket/app.db', 'one database'],
-      ['replicate -exec "node server.js" app.db s3://bucket/app.db', 'while a program runs'],
-      ['replicate -once app.db file:///var/backups/app.db', 'upload all commits and end'],
+      ['replicate', 'replicate the databases of /etc/litestream.yml'],
+      ['replicate app.db s3://bucket/app.db', 'replicate one database'],
+      ['replicate -exec "node server.js" app.db s3://bucket/app.db', 'replicate while a program runs'],
+      ['replicate -once app.db file:///var/backups/app.db', 'upload all commits, then exit'],
     ],
   })
   return addConfigFlags(command)
@@ -36,7 +36,7 @@ export function replicateCommand(): Command {
     .argument('[url]', 'replica URL')
     .argument('[more...]')
     .option('--exec <command>', 'run a program; replication ends when the program ends')
-    .option('--log-level <level>', `${LOG_LEVELS.join(', ')}; overrides LOG_LEVEL and the file`)
+    .option('--log-level <level>', `${LOG_LEVELS.join(', ')}; overrides LOG_LEVEL and the configuration file`)
     .option('--lease', 'write only while holding the lease of the replica, and stand by while another primary holds it')
     .option('--restore-if-db-not-exists', 'restore missing databases before replicating')
     .option('--once', 'sync once, wait for the upload, and exit')
@@ -73,7 +73,10 @@ async function configFor(
   if (db === undefined) config = await configOf(flags)
   else {
     if (flags.config)
-      throw wrong('cannot specify a replica URL and a config file', 'Give either -config, or a database and a URL.')
+      throw wrong(
+        'cannot specify a replica URL and a config file',
+        'Give either -config, or a database and a replica URL.',
+      )
     if (isConfigFile(db) && (url === undefined || !isUrl(url)))
       throw wrong(
         `${db} is not a database`,
@@ -96,7 +99,7 @@ async function configFor(
     if (more.length > 0) {
       throw wrong(
         'multiple replicas on a single database are no longer supported',
-        'Give one URL. For a second copy, use `litestream-ts mirror` or replicate from a second process.',
+        'Give one replica URL. For a second copy, use `litestream-ts mirror` or replicate from a second process.',
       )
     }
     const { configFromArguments } = await import('../../config/from-arguments.js')

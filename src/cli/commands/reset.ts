@@ -18,7 +18,7 @@ export function resetCommand(): Command {
   const command = createCommand('reset', {
     summary: 'Delete the local replication state of a database.',
     description:
-      'Deletes the state folder of a database, with its staged LTX files and replication state; the database and its replica are not changed. The next replication begins with a snapshot at the next TXID of the replica. Stop replication first.',
+      'Deletes the state folder of a database, with its staged LTX files and replication state; the database and its replica are not changed. The next replication begins with a snapshot at the next TXID of the replica. Stop the replication of the database before this command.',
     examples: [
       ['reset -dry-run /var/lib/app.db', 'only list the files that would be deleted'],
       ['reset -config litestream.yml /var/lib/app.db', 'a database whose meta-path is configured'],
@@ -26,7 +26,7 @@ export function resetCommand(): Command {
   })
   return addConfigFlags(command)
     .argument('<db>', 'path of a database')
-    .option('--dry-run', 'delete nothing')
+    .option('--dry-run', 'list the files, but delete nothing')
     .option('--json', 'print JSON')
     .action(async (db: string, flags: ResetFlags) => {
       const metaPath = flags.config ? metaPathIn(await configOf(flags), db) : undefined

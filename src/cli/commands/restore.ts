@@ -36,21 +36,27 @@ export function restoreCommand(): Command {
   const command = createCommand('restore', {
     summary: 'Restore a database from its replica.',
     description:
-      "Restores a database to its newest state, to a TXID or to a time. The file is renamed to its final name when it is complete, checked and on disk; after a failure, no file remains. An existing database is replaced only with -force; the restored database gets its owner and mode. A checksum of the replica that does not match is always an error. Faults that SQLite's check finds beyond that are a warning; with -integrity-check they are an error, and the database is kept beside the output. With -all, every database of the configuration whose file is missing is restored, also those of a `dir:` entry, whose replicas are listed in the store; with -o and a URL, every replica below the URL, under its relative path. The exit status is 1 if one of them failed; the others are restored.",
+      "Restores a database to its newest state, to a TXID or to a time. The restore writes a temporary file, and renames this file to the output when it is complete, checked and on disk. A failed restore leaves no file. An existing database is replaced only with -force; the restored database then gets the owner and mode of the replaced database. A checksum of the replica that does not match is always an error. A fault that only SQLite's check finds is a warning. With -integrity-check, such a fault is an error, and the restored database is kept beside the output. With -all, the command restores every database of the configuration whose file is missing. The databases of a `dir:` entry are found by listing its replicas in the store. With -all, -o and a URL, the command restores every replica below the URL to its relative path below the output folder. With -all, a failed restore does not stop the other restores, and the exit status is then 1.",
     examples: [
       ['restore -o app.db s3://bucket/app.db', 'the newest state of a replica'],
       ['restore /var/lib/app.db', 'a configured database, to its own path'],
       ['restore -timestamp 2026-01-31T15:04:05Z -o old.db s3://bucket/app.db', 'the state at a time'],
-      ['restore -dry-run -o app.db s3://bucket/app.db', 'only print the files that would be read'],
-      ['restore -all', 'every missing database of the configuration'],
-      ['restore -all -o restored s3://bucket/backups', 'every replica below a prefix'],
-      ['restore -f -o copy.db s3://bucket/app.db', 'a local copy that stays up to date'],
+      ['restore -dry-run -o app.db s3://bucket/app.db', 'print the files that a restore would read'],
+      ['restore -all', 'restore every missing database of the configuration'],
+      ['restore -all -o restored s3://bucket/backups', 'restore every replica below a prefix'],
+      ['restore -f -o copy.db s3://bucket/app.db', 'restore a copy and keep the copy up to date'],
     ],
   })
   return addConfigFlags(command)
     .argument('[db-or-url]', 'path of a configured database, or replica URL; required without -all')
-    .option('-o <file>', 'output; default: the path of the configured database; with -all: the folder')
-    .option('--all', 'restore every database that is missing; with -force also existing ones')
+    .option(
+      '-o <file>',
+      'path of the output (default: the path of the configured database); with -all, the folder of the outputs',
+    )
+    .option(
+      '--all',
+      'restore every configured database whose file is missing; with -force, also every existing database',
+    )
     .option('--txid <txid>', 'restore to this TXID, 16 hex digits', txidFlag)
     .option(
       '--timestamp <time>',
@@ -59,16 +65,21 @@ export function restoreCommand(): Command {
     )
     .option(
       '--if-db-not-exists',
-      'exit with status 0 and do nothing if the output exists; wait for another restore to it',
+      'exit with status 0 and do nothing if the output exists; if another process restores to the output, wait for that process',
     )
     .option('--if-replica-exists', 'exit with status 0 and do nothing if the replica has no files')
-    .option('--dry-run', 'print the plan and write nothing')
-    .option('--force', 'replace an existing database, and delete a -wal or -journal beside it')
-    .option('--parallelism <n>', 'number of parallel requests; with -all: of databases', countFlag, 8)
+    .option('--dry-run', 'print the files that a restore would read, and write nothing')
+    .option('--force', 'replace an existing database, and delete the -wal or -journal file beside it')
+    .option(
+      '--parallelism <n>',
+      'number of parallel requests; with -all, number of databases restored in parallel',
+      countFlag,
+      8,
+    )
     .addOption(
       new Option(
         '--integrity-check <mode>',
-        "run SQLite's check of the result; its findings are an error (default: quick, whose findings are a warning)",
+        'run this check of SQLite on the restored database, and fail if it finds a fault (without this flag: run quick, and only warn)',
       ).choices(['none', 'quick', 'full']),
     )
     .option('-f', 'follow: restore, then keep the database up to date with the replica until a signal arrives')
@@ -92,7 +103,7 @@ export function restoreCommand(): Command {
         const progress = await createProgress('restore', !flags.json)
         const onProgress = (step: RestoreProgress) => {
           if (step.phase === 'pages') progress.update(step.written, step.total)
-          if (step.phase === 'wait') warn(`another process restores to ${output}: waiting until it has ended`)
+          if (step.phase === 'wait') warn(`another process restores to ${output}: waiting until this restore has ended`)
         }
         try {
           const { txid, ifDbNotExists, ifReplicaExists, dryRun, force, parallelism, integrityCheck } = flags
@@ -149,7 +160,7 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
     if (flags[name] === undefined) continue
     const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
     throw new LitestreamError('INVALID_ARGUMENT', `cannot use -f with -${flag}`, {
-      hint: 'Remove the flag: -f always follows the newest state.',
+      hint: `Remove -${flag}: -f always follows the newest state of the replica.`,
     })
   }
   await withReplica(argument, flags, async (client, target) => {
@@ -182,7 +193,7 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
           warn(warning)
         },
         onError: (error) => {
-          printError(`Error: ${toLitestreamError(error).message} (trying again)`)
+          printError(`Error: ${toLitestreamError(error).message} (retried automatically)`)
         },
       }),
     )

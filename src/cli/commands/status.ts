@@ -19,7 +19,7 @@ export function statusCommand(): Command {
   const command = createCommand('status', {
     summary: 'Show the replication status of each database.',
     description:
-      'Shows the status of the configured databases: the last local TXID and the last one in the replica, the age of the oldest commit that is not in the replica, the size of the WAL and the number of files of each level. Reads local files and lists the replica; needs no running process. Status is ok, not initialized (never replicated from this machine), no database, or error. If a process runs with this configuration and has a control socket or an HTTP address, the faults that it reports follow: databases, listeners, directories, unreadable files. Exit status: 0 if every database is ok by the rule of /healthz, otherwise 1.',
+      'Shows the status of the configured databases: the last local TXID and the last TXID in the replica, the age of the oldest commit that is not in the replica, the size of the WAL and the number of files of each level. The command reads local files and lists the replica, and needs no running process. The status is ok, not initialized (never replicated from this machine), no database, or error. If a process runs with this configuration and has a control socket or an HTTP address, the command also prints the faults of databases, listeners, directories and files that the process reports. The exit status is 0 if every database is ok by the rule of /healthz, otherwise 1.',
     examples: [
       ['status', 'all databases of /etc/litestream.yml'],
       ['status -local -config litestream.yml', 'without listing the replicas'],
@@ -30,7 +30,7 @@ export function statusCommand(): Command {
     ],
   })
   return addConfigFlags(command)
-    .argument('[db]', 'path of a configured database; default: all')
+    .argument('[db]', 'path of a configured database (default: all configured databases)')
     .option('--local', 'do not list the replicas')
     .option('--json', 'print JSON')
     .action(async (db: string | undefined, flags: StatusFlags) => {

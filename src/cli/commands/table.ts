@@ -41,7 +41,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'build-addon',
     group: 'Set up',
     usage: '',
-    summary: 'Compile the addon for a platform without a prebuilt one.',
+    summary: 'Compile the native addon for a platform without a prebuilt addon.',
     load: async () => (await import('./build-addon.js')).buildAddonCommand(),
   },
   {
@@ -216,7 +216,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'wal',
     group: 'Inspect',
     usage: '[args...]',
-    summary: 'The command is now ltx.',
+    summary: 'The command wal is now ltx.',
     hidden: true,
     load: async () => (await import('./wal.js')).walCommand(),
   },

@@ -29,7 +29,7 @@ export function verifyCommand(): Command {
   const command = createCommand('verify', {
     summary: 'Check that a replica can be restored and that its files are undamaged.',
     description:
-      'Reads every file of every level and checks every byte: structure, page indexes, checksums; that no TXID is missing from a level or contained in it twice; and that the newest state can be restored. If the replica was written by Litestream 0.3, reads the files that a restore would read, and reports TXID 0. Writes nothing. Exit status 1 if anything is wrong.',
+      'Reads every file of every level and checks the structure, page index and checksums of each file. Also checks that no level lacks a TXID or contains a TXID twice, and that the newest state can be restored. If Litestream 0.3 wrote the replica, the command reads the files that a restore would read, and reports TXID 0. The command does not write to the replica. The exit status is 1 if the command finds a fault.',
     examples: [
       ['verify s3://bucket/app.db', 'read and check all files'],
       [
@@ -69,12 +69,12 @@ async function check(client: ReplicaClient, { parallelism, json }: VerifyFlags) 
     if (legacy) return legacy
     const { levels, faults, restorable, maxTxid } = report
     const problems: Problem[] = faults.map(({ kind, error }) => ({ kind, error: error.message }))
-    if (!restorable) problems.push({ kind: 'gap', error: 'no files that a restore could begin with' })
+    if (!restorable) problems.push({ kind: 'gap', error: 'the replica has no file with which a restore could begin' })
     else if (restorable.txid < maxTxid) {
       const [reached, newest] = [formatTxid(restorable.txid), formatTxid(maxTxid)]
       problems.push({
         kind: 'gap',
-        error: `it can be restored up to TXID ${reached}, but not to its newest, ${newest}`,
+        error: `the replica can be restored up to TXID ${reached}, but not to its newest TXID ${newest}`,
       })
     }
     return {

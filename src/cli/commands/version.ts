@@ -13,10 +13,11 @@ interface VersionFlags {
 export function versionCommand(): Command {
   return createCommand('version', {
     summary: 'Print the version.',
-    description: 'Prints the version of litestream-ts; with -verbose also those of Node.js, SQLite and the platform.',
+    description:
+      'Prints the version of litestream-ts; with -verbose, also the versions of Node.js, SQLite and the platform.',
     examples: [['version -verbose', 'all versions for a bug report']],
   })
-    .option('--verbose', 'print the versions of Node, SQLite and the platform too')
+    .option('--verbose', 'also print the versions of Node.js, SQLite and the platform')
     .option('--json', 'print JSON')
     .action(async (flags: VersionFlags) => {
       if (!flags.json && !flags.verbose) {

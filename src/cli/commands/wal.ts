@@ -8,14 +8,16 @@ import { createCommand } from '../command.js'
  */
 export function walCommand(): Command {
   return createCommand('wal', {
-    summary: 'The command is now ltx.',
-    description: 'Replicas hold LTX files since 0.5: the command is now `litestream-ts ltx`.',
+    summary: 'The command wal is now ltx.',
+    description: 'Replicas contain LTX files since Litestream 0.5: use `litestream-ts ltx` instead of `wal`.',
     examples: [],
   })
     .argument('[args...]')
     .allowUnknownOption()
     .action((args: string[]) => {
       const target = args.find((arg) => !arg.startsWith('-')) ?? 'URL'
-      throw new LitestreamError('INVALID_ARGUMENT', 'the command is now `ltx`', { hint: `litestream-ts ltx ${target}` })
+      throw new LitestreamError('INVALID_ARGUMENT', 'the command `wal` is now `ltx`', {
+        hint: `Run litestream-ts ltx ${target}`,
+      })
     })
 }

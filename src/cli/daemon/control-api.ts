@@ -51,13 +51,13 @@ export class ControlApi {
   async handle(method: string, url: URL, body: unknown): Promise<unknown> {
     const route = Object.hasOwn(this.#routes, url.pathname) ? this.#routes[url.pathname] : undefined
     if (!route && url.pathname === '/events') {
-      throw new ControlError(405, `${url.pathname} does not take ${method}`, {
+      throw new ControlError(405, `${url.pathname} does not support the method ${method}`, {
         details: 'Use GET.',
         headers: { Allow: 'GET' },
       })
     }
     if (!route && PROFILE_ROUTES.has(url.pathname)) {
-      throw new ControlError(405, `${url.pathname} does not take ${method}`, {
+      throw new ControlError(405, `${url.pathname} does not support the method ${method}`, {
         details: 'Use POST.',
         headers: { Allow: 'POST' },
       })
@@ -68,7 +68,7 @@ export class ControlApi {
       throw new ControlError(404, 'not found', { details: `Routes: ${known.join(', ')}.` })
     }
     if (method !== route.method) {
-      throw new ControlError(405, `${url.pathname} does not take ${method}`, {
+      throw new ControlError(405, `${url.pathname} does not support the method ${method}`, {
         details: `Use ${route.method}.`,
         headers: { Allow: route.method },
       })

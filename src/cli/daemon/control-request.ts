@@ -44,7 +44,7 @@ export function pathFault(file: string): string | undefined {
   if (file.includes('\0')) return 'must not hold a NUL byte'
   if (Buffer.byteLength(file) > MOST_PATH) return `must have at most ${MOST_PATH} bytes`
   const long = file.split(path.sep).some((name) => Buffer.byteLength(name) > MOST_NAME)
-  return long ? `must not hold a name of more than ${MOST_NAME} bytes` : undefined
+  return long ? `must not contain a name of more than ${MOST_NAME} bytes` : undefined
 }
 
 function urlFault(url: string): string | undefined {

@@ -150,7 +150,9 @@ export class ControlSocket {
     const path = url.searchParams.get('path')
     const filter = path === null ? undefined : expandPath(readPath(path))
     if (this.#daemon.events.serve(request, response, filter)) return
-    throw new ControlError(503, 'too many clients follow the events', { details: 'Disconnect one of them.' })
+    throw new ControlError(503, 'too many clients follow the events', {
+      details: 'Disconnect a client of GET /events.',
+    })
   }
 
   #log(url: string, error: unknown): LitestreamError {
@@ -191,7 +193,7 @@ function nameFault(socket: string, platform: NodeJS.Platform): LitestreamError |
   if (bytes <= MOST_SOCKET_PATH) return undefined
   return new LitestreamError(
     'INVALID_ARGUMENT',
-    `socket path has ${bytes} bytes, and ${MOST_SOCKET_PATH} is the most: ${socket}`,
+    `socket path has ${bytes} bytes; the limit is ${MOST_SOCKET_PATH} bytes: ${socket}`,
     { file: socket, hint: 'Set `socket.path` to a shorter path, such as /run/litestream-ts/control.sock.' },
   )
 }
@@ -226,7 +228,7 @@ export async function socketFault(
 function inUse(path: string): LitestreamError {
   return new LitestreamError('UNAVAILABLE', `another process listens on ${path}`, {
     file: path,
-    hint: 'Stop the other process, or give this one its own `socket.path`.',
+    hint: 'Stop the other process, or give this process its own `socket.path`.',
   })
 }
 
@@ -235,7 +237,7 @@ function lookAt(path: string): { readonly isSocket: boolean; readonly inode: num
     const stats = lstatSync(path)
     return { isSocket: stats.isSocket(), inode: stats.ino }
   } catch (error) {
-    return isErrno(error, 'ENOENT') ? undefined : fsError(error, 'making the socket', path)
+    return isErrno(error, 'ENOENT') ? undefined : fsError(error, 'creating the socket', path)
   }
 }
 

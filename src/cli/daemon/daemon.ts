@@ -80,7 +80,8 @@ export class Daemon {
    * process is starting.
    */
   async reload(): Promise<object> {
-    if (!this.#reload) throw new LitestreamError('ABORTED', 'the process is starting: it cannot reload yet')
+    if (!this.#reload)
+      throw new LitestreamError('ABORTED', 'the process is starting and cannot reload its configuration yet')
     try {
       const result = await this.#reload()
       this.logger.info({ ...result }, 'configuration reloaded')
@@ -88,7 +89,10 @@ export class Daemon {
       return result
     } catch (error) {
       const { message, code, hint } = toLitestreamError(error)
-      this.logger.error({ error: message, code, hint }, 'the configuration was not reloaded: nothing has changed')
+      this.logger.error(
+        { error: message, code, hint },
+        'the configuration was not reloaded; the process keeps its previous settings',
+      )
       this.events.publish({ event: 'error', operation: 'reload', code, error: message, hint })
       throw error
     }

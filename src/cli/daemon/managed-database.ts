@@ -251,7 +251,7 @@ export class ManagedDatabase {
     )
     try {
       if (tasks.snapshot && !(await compaction.snapshot()))
-        this.#logger.info('the newest snapshot already has this state')
+        this.#logger.info('the newest snapshot already contains the newest TXID')
       if (tasks.retention) await compaction.enforceRetention()
     } finally {
       await compaction.stop()

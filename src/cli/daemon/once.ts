@@ -36,7 +36,7 @@ export function replicateOnceAll(config: Config, given: Logger, flags: OnceFlags
     // The log already contains the error of each database. With only one database, the warning
     // would repeat the error of this database.
     if (config.databases.length !== 1 || config.directories.length > 0) {
-      logger.warn({ databases: failed }, 'not everything was replicated')
+      logger.warn({ databases: failed }, 'some databases were not replicated')
     }
     return 1
   })

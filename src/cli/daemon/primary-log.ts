@@ -27,7 +27,8 @@ const CHECKED = {
 const ADVICE = {
   incomplete: 'Check the database with the application that uses it.',
   findings: 'Run PRAGMA integrity_check on the database.',
-  damaged: 'Run PRAGMA integrity_check on the database; restore an earlier state with -timestamp if it is damaged.',
+  damaged:
+    'Run PRAGMA integrity_check on the database, and restore an earlier state with -timestamp if the check finds damage.',
 } as const
 
 /** Logs an event of a primary. Where Litestream logs the same event, the message is the same. */
@@ -66,7 +67,7 @@ export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
       const elapsed = formatDuration(Math.round(durationMs))
       if (outcome === 'ok') logger.info({ elapsed }, 'database check ok')
       else {
-        const hint = `A restore of the replica would give the same warning. ${ADVICE[outcome]}`
+        const hint = `A restore of the replica would report the same fault. ${ADVICE[outcome]}`
         logger.warn({ outcome, messages: messages.join('; '), elapsed, hint }, CHECKED[outcome])
       }
     },
@@ -77,7 +78,7 @@ export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
     missing: ({ missingMs, hint }) =>
       logger.warn(
         { missing: formatDuration(Math.round(missingMs)), hint },
-        'the database does not exist: nothing is replicated',
+        'the database does not exist and is not replicated',
       ),
     outage: (outage) => logOutage(logger, outage),
     notice: ({ object, reason, action }) => logger.warn({ object, reason }, action),

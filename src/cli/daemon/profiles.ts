@@ -30,7 +30,9 @@ export class Profiles {
   async serve(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const seconds = readSeconds(url.searchParams.get('seconds'))
     if (this.#busy) {
-      throw new ControlError(409, 'another profile is being taken', { details: 'Wait until it has ended.' })
+      throw new ControlError(409, 'another profile is being taken', {
+        details: 'Wait until the other profile is complete.',
+      })
     }
     this.#busy = true
     const gone = new AbortController()

@@ -173,20 +173,21 @@ export class Reloader {
     if (!this.#read) {
       throw new LitestreamError(
         'INVALID_ARGUMENT',
-        'the configuration did not come from a file, so it cannot be read again',
+        'the configuration does not come from a file, so the process cannot read it again',
         {
           hint: 'Restart the process, with -config FILE if later changes must be reloaded without a restart.',
         },
       )
     }
-    if (this.#closed) throw new LitestreamError('ABORTED', 'the process is ending: nothing is reloaded')
+    if (this.#closed)
+      throw new LitestreamError('ABORTED', 'the process is ending and does not reload its configuration')
     const next = this.#read()
     refuseOverlaps(next)
     // An editor may have truncated the configuration file and not yet written its new content.
     if (next.databases.length + next.directories.length === 0) {
       throw new LitestreamError('CONFIG_INVALID', 'no databases specified in configuration', {
         ...(next.file === undefined ? {} : { file: next.file }),
-        hint: 'Add the databases and reload again. To replicate none, end the process.',
+        hint: 'Add databases to the configuration and reload again. To replicate no database, end the process.',
       })
     }
     return next

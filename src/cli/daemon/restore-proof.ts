@@ -168,7 +168,7 @@ function refuseFullDisk(folder: string, size: number): void {
   if (free >= needed) return
   throw new LitestreamError(
     'DISK_FULL',
-    `${folder}: the scheduled restore needs ${formatBytes(needed)}, ${formatBytes(free)} are free`,
+    `${folder}: the scheduled restore needs ${formatBytes(needed)}, but only ${formatBytes(free)} are free`,
     { file: folder, hint: 'Free disk space, or set `validation.restore-dir` to a directory on a larger disk.' },
   )
 }
@@ -176,7 +176,7 @@ function refuseFullDisk(folder: string, size: number): void {
 function tooOld(url: string, txid: number, replicaTxid: number): LitestreamError {
   return new LitestreamError(
     'LTX_GAP',
-    `${url}: a restore leads to TXID ${formatTxid(txid)}, the replica had TXID ${formatTxid(replicaTxid)}`,
+    `${url}: the scheduled restore ended at TXID ${formatTxid(txid)}, but the replica had TXID ${formatTxid(replicaTxid)}`,
     {
       file: url,
       hint: 'Run `litestream-ts verify` on the replica, then `litestream-ts replicate -once -force-snapshot`.',
@@ -187,7 +187,7 @@ function tooOld(url: string, txid: number, replicaTxid: number): LitestreamError
 function different(url: string, txid: number, difference: string): LitestreamError {
   return new LitestreamError(
     'INTEGRITY_CHECK_FAILED',
-    `${url}: the database restored at TXID ${formatTxid(txid)} is not the primary's: ${difference}`,
+    `${url}: the database restored at TXID ${formatTxid(txid)} differs from the database of the primary: ${difference}`,
     {
       file: url,
       hint: 'Run `litestream-ts replicate -once -force-snapshot` for the database, and report this error: the files of the replica are valid but differ from the database.',
@@ -201,7 +201,7 @@ function damaged(url: string, { messages }: IntegrityReport): LitestreamError {
     `${url}: the restored database is damaged: ${messages[0] ?? ''}`,
     {
       file: url,
-      hint: 'Check the database with `PRAGMA integrity_check`, and restore an earlier state (-txid, -timestamp) if it is damaged as well.',
+      hint: 'Check the database with `PRAGMA integrity_check`, and restore an earlier state (-txid, -timestamp) if the database is damaged too.',
     },
   )
 }

@@ -104,11 +104,11 @@ export class RestoreProofs {
       const { txid, size, durationMs, integrity, compared } = proof
       database.proved({ txid, at: Date.now(), durationMs, compared })
       const fields = { txid: formatTxid(txid), bytes: size, durationMs: Math.round(durationMs), compared }
-      logger.info(fields, 'restore proved')
+      logger.info(fields, 'scheduled restore succeeded')
       if (integrity && integrity.outcome !== 'ok') {
         logger.warn(
           { integrity: integrity.outcome, messages: integrity.messages.slice(0, 3) },
-          'restore proved with a warning',
+          'scheduled restore succeeded with a warning',
         )
       }
     } catch (cause) {

@@ -18,12 +18,15 @@ export const restoreTool: Tool = {
   parameters: {
     path: { type: 'string', description: 'Path of a database, or replica URL.' },
     o: { type: 'string', description: 'Path of the restored database. Default: the path of the database.' },
-    config: { type: 'string', description: `${CONFIG.description} Ignored for replica URLs.` },
+    config: {
+      type: 'string',
+      description: `${CONFIG.description} The tool ignores \`config\` if \`path\` is a replica URL.`,
+    },
     txid: { type: 'string', description: 'Restore to this TXID, 16 hexadecimal digits.' },
     timestamp: { type: 'string', description: 'Restore to the last state before this time (RFC 3339).' },
     parallelism: { type: 'string', description: 'Number of parallel requests, 1 to 1000. Default: 8.' },
-    if_db_not_exists: { type: 'boolean', description: 'Do nothing, without an error, if the output exists.' },
-    if_replica_exists: { type: 'boolean', description: 'Do nothing, without an error, if the replica has no files.' },
+    if_db_not_exists: { type: 'boolean', description: 'Do nothing and report no error if the output exists.' },
+    if_replica_exists: { type: 'boolean', description: 'Do nothing and report no error if the replica has no files.' },
   },
   required: ['path'],
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: true },
@@ -69,7 +72,7 @@ function outputPath({ o }: ToolArguments, database: string | undefined): string 
 export const resetTool: Tool = {
   name: 'litestream_reset',
   description:
-    'Delete the local replication state of a database; the database and its replica are not changed. The next sync writes a full copy. If this process replicates the database, replication is stopped meanwhile and then continues.',
+    'Delete the local replication state of a database; the database and its replica are not changed. The next sync writes a full copy of the database. If this process replicates the database, the process stops the replication during the reset and then continues the replication.',
   parameters: { path: { type: 'string', description: 'Path of a database.' }, config: CONFIG },
   required: ['path'],
   annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },

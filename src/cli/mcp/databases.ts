@@ -60,7 +60,7 @@ async function readConfig(file: string): Promise<Buffer> {
     throw new LitestreamError(
       code === 'ENOENT' ? 'NOT_FOUND' : 'CONFIG_INVALID',
       code === 'ENOENT' ? `config file not found: ${file}` : `cannot read ${file}: ${(cause as Error).message}`,
-      { file, cause, hint: 'Correct `config`, or leave it out to use the databases of this process.' },
+      { file, cause, hint: 'Correct `config`, or omit `config` to use the databases of this process.' },
     )
   }
 }

@@ -42,7 +42,8 @@ export const versionTool: Tool = {
 
 export const databasesTool: Tool = {
   name: 'litestream_databases',
-  description: 'List the databases that this process replicates, or those of a configuration file, and their replicas.',
+  description:
+    'List the databases that this process replicates, or the databases of a configuration file, with their replicas.',
   parameters: { config: CONFIG },
   required: [],
   annotations: READS_FILES,
@@ -59,10 +60,13 @@ export const databasesTool: Tool = {
 
 export const ltxTool: Tool = {
   name: 'litestream_ltx',
-  description: `List the LTX files of a database or replica URL, of all levels; level 9 contains the snapshots. At most the newest ${MOST_FILES}.`,
+  description: `List the LTX files of all levels of a database or replica URL; level 9 contains the snapshots. The list contains at most the newest ${MOST_FILES} files.`,
   parameters: {
     path: { type: 'string', description: 'Path of a database, or replica URL.' },
-    config: { type: 'string', description: `${CONFIG.description} Ignored for replica URLs.` },
+    config: {
+      type: 'string',
+      description: `${CONFIG.description} The tool ignores \`config\` if \`path\` is a replica URL.`,
+    },
   },
   required: ['path'],
   annotations: READS_STORE,
@@ -78,7 +82,7 @@ export const statusTool: Tool = {
     'Show the replication status of each database: local TXID, size of the WAL, TXID of the replica, lag and number of files per level.',
   parameters: {
     config: CONFIG,
-    path: { type: 'string', description: 'Path of one database. Default: all.' },
+    path: { type: 'string', description: 'Path of one database. By default, the tool shows all databases.' },
   },
   required: [],
   annotations: READS_STORE,
@@ -113,7 +117,7 @@ export const infoTool: Tool = {
       ...faults,
       ...listed.map(({ text }, i) => `LTX files of ${shown[i]!.path}:\n${text}\n`),
       databases.length > shown.length
-        ? `The files of the other databases are not shown: use litestream_ltx.`
+        ? `The LTX files of the other databases are not shown: use litestream_ltx.`
         : undefined,
     )
     const rows = databases.map(({ path, replica }, i) => ({ path, replica: replica.type, ...listed[i]?.json }))

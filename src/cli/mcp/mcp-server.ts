@@ -86,7 +86,8 @@ export class McpServer {
   #refusalOf(request: IncomingMessage): Refusal | undefined {
     if (!namesServer(request, this.#host)) return { status: 403, message: foreignHost(request, 'mcp-addr') }
     if (isForwarded(request, this.#host)) {
-      const message = 'The server answers only requests from this machine: put a host into `mcp-addr`.'
+      const message =
+        'The MCP server answers only requests from this machine: put a host into `mcp-addr` to open the server to other machines.'
       return { status: 403, message }
     }
     const { origin } = request.headers
@@ -116,7 +117,7 @@ export class McpServer {
     const id = request.headers['mcp-session-id']
     if (id !== undefined) {
       const session = [...this.#sessions].find((one) => one.id === id)
-      if (!session) return { status: 404, message: 'The session does not exist: initialize a new one.' }
+      if (!session) return { status: 404, message: 'The MCP session does not exist: initialize a new session.' }
       await session.handle(request, response, body)
       if (request.method === 'DELETE') await this.#end(session)
       return undefined
@@ -131,7 +132,7 @@ export class McpServer {
   async #begin(request: IncomingMessage, response: ServerResponse, body: unknown): Promise<Refusal | undefined> {
     if (this.#sessions.size >= MAX_SESSIONS) {
       const idle = [...this.#sessions].filter(({ busy }) => !busy).sort((a, b) => a.usedAt - b.usedAt)[0]
-      if (!idle) return { status: 503, message: 'Too many sessions: wait until another call has ended.' }
+      if (!idle) return { status: 503, message: 'The server has too many sessions: wait until another call has ended.' }
       await this.#end(idle)
     }
     const session = await McpSession.open(this.#library, this.#runner)

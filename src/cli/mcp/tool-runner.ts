@@ -44,7 +44,7 @@ export class ToolRunner {
     }
     const { logger } = this.#daemon
     if (this.#running >= MAX_CALLS) {
-      const busy = `${MAX_CALLS} tool calls are running, the most at a time`
+      const busy = `${MAX_CALLS} tool calls are running, and the server runs no more at the same time`
       return failure(new LitestreamError('UNAVAILABLE', busy, { hint: 'Repeat the call later.' }))
     }
     this.#running++

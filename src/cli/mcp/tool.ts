@@ -50,7 +50,7 @@ export interface Tool {
 /** The parameter `config`, which most tools of Litestream have. */
 export const CONFIG: ToolParameter = {
   type: 'string',
-  description: 'Path of a configuration file. Default: the databases of this process.',
+  description: 'Path of a configuration file. By default, the tool uses the databases of this process.',
 }
 
 export const READS_FILES = {

@@ -100,7 +100,7 @@ export async function replicasOfPrefix(text: string, folder: string, signal: Abo
   const found = withoutCollisions(sorted)
   if (found.tasks.length + found.faults.length > 0) return found
   throw new LitestreamError('REPLICA_EMPTY', `no replica below ${url}`, {
-    hint: 'Check the URL: it names the folder that contains the replicas.',
+    hint: 'Correct the URL: it must name the folder that contains the replicas.',
   })
 }
 
@@ -196,7 +196,7 @@ async function sortOut(
 function refused(relative: string, fault: string): LitestreamError {
   return new LitestreamError(
     'INVALID_ARGUMENT',
-    `the store names a replica ${JSON.stringify(relative.slice(0, 200))}, which ${fault}`,
+    `the store lists a replica with the name ${JSON.stringify(relative.slice(0, 200))}, which ${fault}`,
     { hint: RESTORE_ALONE },
   )
 }
@@ -214,9 +214,13 @@ async function refuseLinkedFolder(root: string, output: string): Promise<void> {
       if (isErrno(error, 'ENOENT')) return
       throw fsError(error, 'restoring below', folder)
     }
-    throw new LitestreamError('INVALID_ARGUMENT', `${folder} is a symbolic link: nothing is restored through it`, {
-      file: folder,
-      hint: RESTORE_ALONE,
-    })
+    throw new LitestreamError(
+      'INVALID_ARGUMENT',
+      `${folder} is a symbolic link, and -all does not restore through symbolic links`,
+      {
+        file: folder,
+        hint: RESTORE_ALONE,
+      },
+    )
   }
 }

@@ -63,7 +63,10 @@ function checkFlags(argument: string | undefined, flags: RestoreAllFlags): void 
   if (flags.f) throw wrong('cannot use -all with -f', 'Remove -f, and run one `restore -f` for each database.')
   if (argument === undefined) {
     if (flags.o === undefined) return
-    throw wrong('-o needs the URL that the replicas are below', 'Write `restore -all -o DIR URL`, or remove -o.')
+    throw wrong(
+      '-all with -o requires the URL of the folder that contains the replicas',
+      'Write `restore -all -o DIR URL`, or remove -o.',
+    )
   }
   if (!isUrl(argument)) {
     throw new LitestreamError('INVALID_URL', `${JSON.stringify(argument)} is not a URL`, {
@@ -86,7 +89,7 @@ const STATUS: Readonly<Record<RestoreOutcome['status'], string>> = {
 function report(outcomes: readonly RestoreOutcome[]): void {
   for (const { result } of outcomes) for (const warning of result?.warnings ?? []) warn(warning)
   if (outcomes.length === 0) {
-    print('no databases and no replicas found')
+    print('the configuration has no databases, and its directories have no replicas')
     return
   }
   const counts = new Map<RestoreOutcome['status'], number>()

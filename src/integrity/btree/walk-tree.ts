@@ -73,7 +73,7 @@ export class TreeWalk {
     if (rowid !== undefined) {
       // The rowid of an interior cell is at least the largest rowid of the subtree to its left.
       const inOrder = this.#last === undefined || rowid > this.#last || (!isLeaf && rowid === this.#last)
-      if (!inOrder) this.#usage.fault(`${where}: rowid ${rowid} after ${this.#last}`)
+      if (!inOrder) this.#usage.fault(`${where}: rowid ${rowid} follows rowid ${this.#last}, but rowids must ascend`)
       this.#last = rowid
     }
     if (payload?.overflow !== undefined) this.#checkOverflow(payload.overflow, payload.size - payload.local, where)

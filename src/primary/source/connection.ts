@@ -27,7 +27,7 @@ export class SourceConnection {
     try {
       this.sqlite = findDriver(driver).open(path, { busyTimeout })
     } catch (error) {
-      throw databaseError(error, path, 'opening it')
+      throw databaseError(error, path, 'opening the database')
     }
     try {
       // The first read opens the files. A file that is not a database is therefore reported before
@@ -39,7 +39,7 @@ export class SourceConnection {
       this.sqlite.exec('PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 4; PRAGMA shrink_memory')
     } catch (error) {
       this.sqlite.close()
-      throw databaseError(error, path, 'opening it')
+      throw databaseError(error, path, 'opening the database')
     }
   }
 

@@ -21,19 +21,20 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
     return new LitestreamError('DATABASE_BUSY', message, { ...details, hint })
   }
   if (code.startsWith('SQLITE_NOTADB')) {
-    const hint = 'Name an SQLite database file: this file is another kind of file, or it is encrypted.'
+    const hint = 'Name an SQLite database file: this file is encrypted or is not an SQLite database.'
     return new LitestreamError('DATABASE_INVALID', `${file}: not an SQLite database`, { ...details, hint })
   }
   if (code.startsWith('SQLITE_CORRUPT')) {
-    const hint = 'Run `PRAGMA integrity_check`, and restore the database from its replica if it is damaged.'
+    const hint = 'Run `PRAGMA integrity_check`, and restore the database from its replica if the check finds damage.'
     return new LitestreamError('DATABASE_INVALID', message, { ...details, hint })
   }
   if (code.startsWith('SQLITE_FULL') || code === 'ENOSPC' || code === 'EDQUOT') {
-    const hint = 'Free disk space. Replication then continues automatically.'
+    const hint = 'Free disk space: replication then continues automatically.'
     return new LitestreamError('DISK_FULL', message, { ...details, hint })
   }
   if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_PERM') || code === 'EACCES' || code === 'EPERM') {
-    const hint = 'Run the process as the user that owns the database and its directory: replication writes to both.'
+    const hint =
+      'Run the process as the user that owns the database and its directory: replication writes to the file and to the directory.'
     return new LitestreamError('ACCESS_DENIED', message, { ...details, hint })
   }
   const special = code.startsWith('SQLITE_CANTOPEN') ? specialFileError(file) : undefined
@@ -63,7 +64,7 @@ export function unwritableError(
     } catch (error) {
       if (isErrno(error, 'EACCES') && (place === file || directory)) return deniedError(file, place, doing, cause)
       if (!isErrno(error, 'EROFS')) continue
-      const message = `${file}: ${doing} failed: its file system is mounted read-only`
+      const message = `${file}: ${doing} failed: the file system of the database is mounted read-only`
       const hint =
         'Remount the file system writable: replication writes to the database, its -shm file and its state folder.'
       return new LitestreamError('ACCESS_DENIED', message, { file, hint, cause })
@@ -75,7 +76,8 @@ export function unwritableError(
 function deniedError(file: string, place: string, doing: string, cause: unknown): LitestreamError {
   const what = place === file ? 'the file' : `the directory ${place}`
   const message = `${file}: ${doing} failed: this user cannot read and write ${what}`
-  const hint = 'Run the process as the user that owns the database and its directory: replication writes to both.'
+  const hint =
+    'Run the process as the user that owns the database and its directory: replication writes to the file and to the directory.'
   return new LitestreamError('ACCESS_DENIED', message, { file, hint, cause })
 }
 
@@ -99,5 +101,5 @@ export function specialFileError(file: string): LitestreamError | undefined {
  * databaseError does.
  */
 export function asReplicationError(error: unknown, path: string): LitestreamError {
-  return databaseError(error, path, 'replicating it')
+  return databaseError(error, path, 'replicating the database')
 }

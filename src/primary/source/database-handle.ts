@@ -49,7 +49,7 @@ export class OpenedDatabase {
       wal?.close()
       this.source.close()
       this.#releaseDescriptors()
-      throw databaseError(error, path, 'opening its WAL')
+      throw databaseError(error, path, 'opening the WAL')
     }
   }
 
@@ -59,7 +59,7 @@ export class OpenedDatabase {
     const { what = path } = presence.kind === 'replaced' ? presence : {}
     throw new LitestreamError('DATABASE_REPLACED', `${what} was replaced while ${path} was being opened`, {
       file: path,
-      hint: 'If this error does not stop, restart every process that has the database open.',
+      hint: 'If this error repeats, restart every process that has the database open.',
     })
   }
 
@@ -98,9 +98,9 @@ export class OpenedDatabase {
   throwIfRewritten(): void {
     if (this.presence().kind !== 'rewritten') return
     const { path } = this.source
-    throw new LitestreamError('DATABASE_REPLACED', `a program other than SQLite wrote to ${path} while it was read`, {
+    throw new LitestreamError('DATABASE_REPLACED', `a program other than SQLite wrote to ${path} during a read`, {
       file: path,
-      hint: 'Wait until that program has finished. Replication then continues automatically with a snapshot.',
+      hint: 'Wait until the program has finished writing: replication then continues automatically with a snapshot.',
     })
   }
 
@@ -123,6 +123,6 @@ export class OpenedDatabase {
 export function databaseMissing(path: string): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${path}: the database does not exist yet`, {
     file: path,
-    hint: 'Check the path. Replication starts automatically when the application has created the database; set `allow-missing` (option `allowMissing`) if it may be missing.',
+    hint: 'Check the path. Replication starts automatically when the application has created the database; set `allow-missing` (option `allowMissing`) if the database may be missing.',
   })
 }

@@ -103,7 +103,7 @@ export function takeDescriptors(file: string): () => void {
   if (needed > most) {
     throw new LitestreamError(
       'DESCRIPTOR_LIMIT',
-      `${file} needs ${DESCRIPTORS_PER_DATABASE} file descriptors, but ${databases} open databases of this process use ${databases * DESCRIPTORS_PER_DATABASE}, ${DESCRIPTOR_RESERVE} are reserved, and the limit is ${most}`,
+      `${file} needs ${DESCRIPTORS_PER_DATABASE} file descriptors, but the limit of this process is ${most}: ${databases} open databases use ${databases * DESCRIPTORS_PER_DATABASE} file descriptors, and ${DESCRIPTOR_RESERVE} are reserved`,
       {
         file,
         hint: `Raise the limit of open files to ${needed} or more: \`ulimit -n\`, or LimitNOFILE= in the systemd unit.`,

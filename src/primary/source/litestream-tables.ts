@@ -49,7 +49,7 @@ function hasTables({ sqlite, path }: SourceConnection): boolean {
     const names = "('_litestream_seq', '_litestream_lock')"
     return sqlite.value(`SELECT count(*) FROM sqlite_schema WHERE name IN ${names}`) === 2
   } catch (error) {
-    throw databaseError(error, path, 'reading its schema')
+    throw databaseError(error, path, 'reading the schema')
   }
 }
 

@@ -69,7 +69,7 @@ export class SourceDatabase {
       this.#writer.sqlite.exec('PRAGMA busy_timeout = 0')
     } catch (error) {
       this.close()
-      throw databaseError(error, this.path, 'opening it')
+      throw databaseError(error, this.path, 'opening the database')
     }
   }
 
@@ -158,7 +158,7 @@ export class SourceDatabase {
     if (!this.#lastIndex) {
       // A writer that died during a change leaves a torn header in the wal-index. The next
       // connection that begins to read repairs the header.
-      this.#writer.exec('SELECT count(*) FROM _litestream_lock', 'reading it')
+      this.#writer.exec('SELECT count(*) FROM _litestream_lock', 'reading the database')
       this.#lastIndex = this.#reader.walIndex()
     }
     return this.#lastIndex
@@ -272,7 +272,7 @@ export class SourceDatabase {
       const after = this.walIndex()
       return after?.frames === 0 && version() === before ? after : 'missed'
     } catch (error) {
-      throw databaseError(error, this.path, 'truncating its WAL')
+      throw databaseError(error, this.path, 'truncating the WAL')
     }
   }
 

@@ -101,7 +101,7 @@ export function sharedDatabase(file: string): LitestreamError {
       file,
       hint:
         'Two copies of SQLite in one process break each other’s locks and damage the database. Set the option `driver` of ' +
-        'replicate() to the driver that opens the database, or replicate from a process of its own (`litestream-ts replicate`).',
+        'replicate() to the driver that opens the database, or replicate from a separate process (`litestream-ts replicate`).',
     },
   )
 }

@@ -54,7 +54,9 @@ export function proveContinuity(state: PrimaryState, evidence: Evidence): Contin
   // The primary increments the sequence at a checkpoint, directly before the primary saves its
   // state.
   if (identity.sequence !== state.sequence && identity.sequence !== state.sequence + 1) {
-    return no(`the database was restored from a copy (its sequence is ${identity.sequence}, it was ${state.sequence})`)
+    return no(
+      `the database was restored from a copy (the number in _litestream_seq was ${state.sequence} and is now ${identity.sequence})`,
+    )
   }
   if (state.complete && unchanged(file, state.file)) return completeProof(evidence, no)
   if (wal === undefined || wal.size === 0) return no('the WAL was removed or truncated by another process')
@@ -93,10 +95,11 @@ function restartProof(
   const position = state.wal
   if (index.salt1 !== (position.salt1 + 1) >>> 0)
     return no('the WAL was restarted more than once, or deleted and created again')
-  if (position.frames === 0) return no('the WAL was restarted before any of its frames were read')
+  if (position.frames === 0) return no('the WAL was restarted before the primary read a frame')
   if (index.frames >= position.frames) return no('the WAL was restarted, which overwrote the last frame that was read')
   const last = wal!.frameHeader(position.frames - 1, state.pageSize)
-  if (!last || !matches(last, position)) return no('the WAL was restarted, and the last frame that was read is gone')
+  if (!last || !matches(last, position))
+    return no('the WAL was restarted, and no longer contains the last frame that was read')
   const behind = wal!.frameHeader(position.frames, state.pageSize)
   if (behind && sameGeneration(behind, position)) return no('frames were committed before the WAL was restarted')
   // Until the first commit of the new generation, the WAL file still has the header of the old

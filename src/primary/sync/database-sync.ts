@@ -78,7 +78,7 @@ export class DatabaseSync {
       }
       if (done === 'moved') moved++
     }
-    throw new LitestreamError('DATABASE_BUSY', `${db}: the WAL changes faster than the primary can read it`, {
+    throw new LitestreamError('DATABASE_BUSY', `${db}: the WAL changes faster than the primary can read the WAL`, {
       file: db,
       hint: 'Wait: the sync is retried automatically.',
     })
@@ -143,8 +143,8 @@ export class DatabaseSync {
     const behind = progress.timestamp - now
     if (behind < CLOCK_BEHIND_MS) this.#clockBehind.reset()
     else if (this.#clockBehind.due()) {
-      const reason = `it is ${formatDuration(behind)} behind the time of the newest file`
-      observe('notice', { db, object: 'clock', reason, action: 'new files get the time of the newest file' })
+      const reason = `the clock is ${formatDuration(behind)} behind the timestamp of the newest file`
+      observe('notice', { db, object: 'clock', reason, action: 'giving new files the timestamp of the newest file' })
     }
     return Math.max(now, progress.timestamp)
   }

@@ -28,11 +28,11 @@ export function planIncrement(
   const expected = !whole || (span.end.checksum[0] === index.checksum[0] && span.end.checksum[1] === index.checksum[1])
   if (span.end.frames === start.frames || !expected) {
     if (opened.header()?.salt2 !== header.salt2) return 'moved'
-    return cursor.discontinue('frames of the WAL do not have the checksums that SQLite wrote down')
+    return cursor.discontinue('the checksums of frames in the WAL differ from the checksum in the wal-index')
   }
   const newest = newestPages(span, span.commit, lockPgno(pageSize))
   if (!coversGrowth(newest.pgnos, before, span.commit, lockPgno(pageSize))) {
-    return cursor.discontinue('pages by which the database grew are not in the WAL')
+    return cursor.discontinue('the WAL lacks pages by which the database grew')
   }
   return {
     runs: pagesInWal(newest, opened.wal, pageSize),

@@ -138,7 +138,7 @@ export class KeptDatabase {
     const { db } = this.#parts
     const who = pid === 0 ? 'this process' : pid < 0 ? 'another process' : `process ${pid}`
     const message = `${what} was removed or replaced while ${who} has the database open`
-    const hint = `Restart ${who}: until then, commits of processes that open the database later are not replicated and can damage it.`
+    const hint = `Restart ${who}: until then, commits of processes that open the database later are not replicated and can damage the database.`
     this.#lost.raise(new LitestreamError('DATABASE_REPLACED', `${db}: ${message}`, { file: db, hint }), SETTLED_MS)
   }
 
@@ -166,15 +166,19 @@ export class KeptDatabase {
     }
     if (presence.kind === 'deleted') {
       this.#missing = true
-      throw new LitestreamError('DATABASE_REPLACED', `${db} was deleted; all commits before that are replicated`, {
-        file: db,
-        hint: 'Replication continues automatically with a snapshot when the application has created the database again.',
-      })
+      throw new LitestreamError(
+        'DATABASE_REPLACED',
+        `${db} was deleted; all commits before the deletion are replicated`,
+        {
+          file: db,
+          hint: 'Start the application, which creates the database again: replication then continues automatically with a snapshot.',
+        },
+      )
     }
     const reason =
       presence.kind === 'rewritten'
         ? 'a program other than SQLite wrote to the database file'
-        : `${presence.what} is another file`
+        : `${presence.what} was replaced by another file`
     observe('notice', { db, object: 'database', reason, action: 'opening the database again' })
     return this.#ensureOpen()
   }
@@ -204,7 +208,7 @@ export class KeptDatabase {
     if (!after || !isUnchangedFile(before, after)) {
       throw new LitestreamError('DATABASE_REPLACED', `a program other than SQLite is writing to ${db}`, {
         file: db,
-        hint: 'Wait until that program has finished. Replication then continues automatically with a snapshot.',
+        hint: 'Wait until the program has finished writing: replication then continues automatically with a snapshot.',
       })
     }
     this.#settling = false

@@ -442,7 +442,7 @@ export class PrimaryDatabase {
    */
   async #checkStateFolder(): Promise<void> {
     const notice = (object: string, reason: string) =>
-      this.#observe('notice', { db: this.path, object, reason, action: `made the ${object} again` })
+      this.#observe('notice', { db: this.path, object, reason, action: `created the ${object} again` })
     const folder = await this.staging.makeAgainIfGone()
     if (folder) notice('state folder', folder)
     const file = await this.#progress.saveAgainIfChanged()
@@ -490,7 +490,7 @@ export class PrimaryDatabase {
       }
     }
     if (source.turnedToWal !== undefined) {
-      const reason = `its journal mode was ${source.turnedToWal}`
+      const reason = `the journal mode of the database was ${source.turnedToWal}`
       this.#observe('notice', { db: this.path, object: 'database', reason, action: 'turned the database to WAL mode' })
     }
     this.#observe('open', { db: this.path, txid: this.txid, pageSize: source.pageSize })
@@ -502,8 +502,12 @@ export class PrimaryDatabase {
  * newest file is damaged or another program wrote it.
  */
 function lastTxid(file: string, txid: number): LitestreamError {
-  return new LitestreamError('LTX_CORRUPT', `${file}: its replica ends at TXID ${formatTxid(txid)}, the largest`, {
-    file,
-    hint: 'Replicate to an empty replica, such as another path, and keep the old one until you no longer need it.',
-  })
+  return new LitestreamError(
+    'LTX_CORRUPT',
+    `${file}: the replica ends at TXID ${formatTxid(txid)}, and no larger TXID is possible`,
+    {
+      file,
+      hint: 'Replicate to an empty replica, such as another path, and keep the old replica until you no longer need it.',
+    },
+  )
 }

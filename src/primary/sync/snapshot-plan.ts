@@ -52,7 +52,7 @@ function throwIfTruncated(opened: OpenedDatabase, inWal: NewestPages, commit: nu
   throw new LitestreamError('DATABASE_INVALID', message, {
     file: path,
     offset: inFile * pageSize,
-    hint: 'Restore the database from its replica: its file was truncated.',
+    hint: 'Restore the database from its replica: the database file was truncated.',
   })
 }
 
@@ -69,7 +69,7 @@ function pagesBeforeFile(opened: OpenedDatabase, index: WalIndex): NewestPages |
     throw new LitestreamError('WAL_CORRUPT', `${wal.path}: frame ${span.end.frames + 1} is damaged`, {
       file: wal.path,
       offset: walSize(span.end.frames, source.pageSize),
-      hint: 'Stop the application and open the database once with the sqlite3 shell, which recovers it, or restore it.',
+      hint: 'Stop the application and open the database once with the sqlite3 shell, which recovers the WAL. If this fails, restore the database from its replica.',
     })
   }
   return newestPages(span, span.commit, lockPgno(source.pageSize))

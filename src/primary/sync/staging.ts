@@ -98,7 +98,7 @@ export class LtxStaging {
     if (!home) throw databaseMissing(this.#database)
     await this.#prepare()
     this.#files.clear()
-    return now ? 'another folder has its path' : 'it was removed'
+    return now ? 'another folder has the path of the state folder' : 'the state folder was removed'
   }
 
   /** Returns the trusted staged files that still exist, in ascending order of TXID. */
@@ -134,7 +134,7 @@ export class LtxStaging {
     try {
       removeFileSync(this.pathOf(txid))
     } catch (error) {
-      throw stateFolderError(error, this.pathOf(txid), 'removing it')
+      throw stateFolderError(error, this.pathOf(txid), 'removing the staged file')
     }
   }
 
@@ -159,7 +159,7 @@ export class LtxStaging {
       this.#files.set(txid, size)
       return { txid, size }
     } catch (error) {
-      throw stateFolderError(error, file, 'writing it')
+      throw stateFolderError(error, file, 'writing the staged file')
     }
   }
 }

@@ -127,7 +127,7 @@ export class StateFile {
       fd = openRegularSync(this.path)
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return { kind: 'missing' }
-      throw stateFolderError(error, this.path, 'reading it')
+      throw stateFolderError(error, this.path, 'reading the state file')
     }
     try {
       const bytes = Buffer.alloc(2 * SLOT_BYTES)
@@ -138,7 +138,7 @@ export class StateFile {
       ]
       const parsed = slots.map(parseSlot).filter((slot) => slot !== undefined)
       const newest = parsed.sort((a, b) => b.serial - a.serial)[0]
-      if (!newest) return { kind: 'damaged', reason: 'neither of its slots has a valid checksum' }
+      if (!newest) return { kind: 'damaged', reason: 'neither slot of the file has a valid checksum' }
       this.#serial = newest.serial
       const { version: _, serial: __, ...state } = newest
       return { kind: 'present', state }
@@ -165,7 +165,7 @@ export class StateFile {
       if (durable) await datasyncDescriptor(this.#fd)
       this.#written = identifyDescriptor(this.#fd)
     } catch (error) {
-      throw stateFolderError(error, this.path, 'writing it')
+      throw stateFolderError(error, this.path, 'writing the state file')
     }
     this.#serial = serial
   }
@@ -180,11 +180,11 @@ export class StateFile {
     try {
       now = identifyFile(this.path)
     } catch (error) {
-      throw stateFolderError(error, this.path, 'checking it')
+      throw stateFolderError(error, this.path, 'checking the state file')
     }
-    if (!now) return 'it was removed'
-    if (!isSameFile(now, this.#written)) return 'another file has its path'
-    return isUnchangedFile(now, this.#written) ? undefined : 'another program wrote to it'
+    if (!now) return 'the state file was removed'
+    if (!isSameFile(now, this.#written)) return 'another file has the path of the state file'
+    return isUnchangedFile(now, this.#written) ? undefined : 'another program wrote to the state file'
   }
 
   close(): void {

@@ -55,7 +55,7 @@ export async function alignWithReplica(primary: PrimaryDatabase, client: Replica
   }
   const ours = staged.has(end) ? await ifSound(() => identifyStaged(primary.staging.pathOf(end))) : undefined
   if (!isOurs(newest, remote, ours ?? (state?.uploaded?.txid === end ? state.uploaded : undefined))) {
-    return startOver(end, timestamp, 'the replica has files of another history', false)
+    return startOver(end, timestamp, 'the replica has files that do not belong to the history of this database', false)
   }
   if (!allStaged(staged, end + 1, txid)) return startOver(end, timestamp, 'staged files are missing', false)
   return { kind: 'continue', txid: end, timestamp, pageSize }

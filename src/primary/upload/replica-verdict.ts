@@ -34,13 +34,13 @@ export function judgeReplica(
   const files = levels.flat()
   const end = files.reduce((max, { maxTxid }) => Math.max(max, maxTxid), 0)
   if (end > Math.max(uploaded, attempted)) {
-    const reason = `it has files up to TXID ${formatTxid(end)}, but TXID ${formatTxid(uploaded)} was uploaded last`
+    const reason = `the replica has files up to TXID ${formatTxid(end)}, but this primary uploaded only up to TXID ${formatTxid(uploaded)}`
     return { kind: 'foreign', reason, end }
   }
   if (files.length === 0) return { kind: 'broken', reason: 'the replica was emptied', end, isMissing: true }
   // Another replica, or an older copy of this replica, has replaced the files.
   if (kept === 0 && gone.length + changed.length > 0) {
-    return { kind: 'foreign', reason: 'none of its files is unchanged', end }
+    return { kind: 'foreign', reason: 'all known files of the replica were replaced or deleted', end }
   }
   const fault = planFault(levels, uploaded, changed)
   if (!fault) return { kind: 'sound', gone: gone.length }
@@ -64,5 +64,5 @@ export function planFault(levels: FilesByLevel, end: number, changed: readonly L
   if (!damaged) return undefined
   const { level, minTxid, maxTxid, size } = damaged
   const name = `${formatTxid(minTxid)}-${formatTxid(maxTxid)}`
-  return `file ${name} of level ${level} is damaged: it has ${size} bytes`
+  return `file ${name} of level ${level} is damaged: the file has ${size} bytes`
 }

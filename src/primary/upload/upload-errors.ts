@@ -10,8 +10,8 @@ export function fencedError(database: string, url: string, reason: string, cause
     file: url,
     ...(cause === undefined ? {} : { cause }),
     hint:
-      'Only one primary may write to a replica. Stop the other one and run `litestream-ts reset` for this database, or choose ' +
-      'another replica URL for this one.',
+      'Only one primary may write to a replica. Stop the other primary and run `litestream-ts reset` for this database, or choose ' +
+      'another replica URL for this primary.',
   })
 }
 
@@ -23,7 +23,7 @@ export function foreignFiles(url: string, reason: string): LitestreamError {
   return new LitestreamError('REPLICA_RESET', `${url} was changed by another program: ${reason}`, {
     file: url,
     hint:
-      'Check whether the replica was replaced, or whether another primary writes to it. If the change is not undone within a minute, ' +
+      'Check whether the replica was replaced, or whether another primary writes to the replica. If the change is not undone within a minute, ' +
       'this primary uploads a snapshot of the database.',
   })
 }
@@ -33,8 +33,12 @@ export function foreignFiles(url: string, reason: string): LitestreamError {
  * missing staged files was deleted too.
  */
 export function unsteadyStaging({ path, staging }: PrimaryDatabase): LitestreamError {
-  return new LitestreamError('STORAGE_FAILED', `${path}: staged files disappear before the primary uploads them`, {
-    file: staging.directory,
-    hint: 'Find the program that deletes files in the state folder, and stop it.',
-  })
+  return new LitestreamError(
+    'STORAGE_FAILED',
+    `${path}: another program deletes staged files before the primary uploads them`,
+    {
+      file: staging.directory,
+      hint: 'Find and stop the program that deletes files in the state folder.',
+    },
+  )
 }

@@ -196,7 +196,11 @@ export class Uploader {
     if (verdict.kind !== 'sound') return
     if (this.#guard.pending) await this.#guard.load()
     if (verdict.gone > 0)
-      this.#notice('replica', `${verdict.gone} files were deleted by another program`, 'no file is needed')
+      this.#notice(
+        'replica',
+        `${verdict.gone} files were deleted by another program`,
+        'continuing, because no restore needs these files',
+      )
     if (this.#checks++ % RECORD_EVERY === 0) await this.#keepRecord()
   }
 
@@ -259,7 +263,7 @@ export class Uploader {
     const reason = weakFencing(this.#client)
     if (reason === undefined || this.#isWeakFencingNoticed) return
     this.#isWeakFencingNoticed = true
-    const action = 'replicating with weaker fencing: a second primary is detected only after it has written'
+    const action = 'replicating with weaker fencing: a second primary is detected only after its first write'
     this.#notice('fencing', reason, action)
   }
 
@@ -273,8 +277,8 @@ export class Uploader {
     await this.#writer?.claim({ leased: this.#leased })
     this.#notice(
       'record of the primary in the replica',
-      change === 'gone' ? 'it was removed' : 'it is damaged',
-      'wrote it again',
+      change === 'gone' ? 'the record was removed' : 'the record is damaged',
+      'wrote the record again',
     )
   }
 
@@ -369,7 +373,7 @@ export class Uploader {
     }
     if (there.checksum === checksum && there.size === size) return true
     if (this.#uploaded && !(await this.#hasLastUpload())) {
-      const reason = `TXID ${formatTxid(this.#uploaded.txid)}, which was uploaded last, is now another file`
+      const reason = `the file of TXID ${formatTxid(this.#uploaded.txid)}, which this primary uploaded last, was replaced by another file`
       throw foreignFiles(this.#client.url, reason)
     }
     const when = formatTimestamp(there.timestamp)

@@ -119,7 +119,7 @@ export class WriterRecord {
   fenced(other: Record): LitestreamError {
     return new LitestreamError('REPLICA_FENCED', `another primary writes to ${this.#client.url}: ${describe(other)}`, {
       file: this.#client.url,
-      hint: 'Stop that primary, or choose another replica URL: only one primary may write to a replica.',
+      hint: 'Stop the other primary, or choose another replica URL: only one primary may write to a replica.',
     })
   }
 

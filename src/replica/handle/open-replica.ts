@@ -495,7 +495,7 @@ function isDriver(value: unknown): string | undefined {
   const loads = typeof (value as Partial<ExtensionLoader> | null)?.loadExtension === 'function'
   return loads || isDriverClass(value)
     ? undefined
-    : 'the class of a driver, or a connection of it, with the method loadExtension'
+    : 'the class or a connection of an SQLite driver, with the method loadExtension'
 }
 
 /** Returns a target of `at` as text for the worker. Throws INVALID_ARGUMENT. */

@@ -129,7 +129,7 @@ function failLostCalls(cause?: Error): void {
     call.reject(
       new LitestreamError('WORKER_EXITED', exitMessage(cause), {
         cause,
-        hint: 'Try again; the worker is restarted automatically.',
+        hint: 'Repeat the call: the replica worker is restarted automatically.',
       }),
     )
   }

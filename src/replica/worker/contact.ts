@@ -85,7 +85,7 @@ export class StoreContact {
       return
     }
     this.#stale = true
-    const message = `the last successful poll began ${age} ms ago; max_stale is ${this.#maxStale} ms`
+    const message = `the last successful poll began ${age} ms ago, but max_stale is ${this.#maxStale} ms`
     native.setState(this.#replica, native.constants.state.stale, 'REPLICA_STALE', message)
     this.#onStale(message)
   }

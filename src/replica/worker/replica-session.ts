@@ -396,7 +396,7 @@ export class ReplicaSession {
 
   async #adoptView(id: number): Promise<ReplicaView> {
     const facts = native.viewFacts(this.id, id)
-    if (!facts) throw new LitestreamError('PAGE_UNAVAILABLE', 'the view of this transaction is gone')
+    if (!facts) throw new LitestreamError('PAGE_UNAVAILABLE', 'the view of this transaction no longer exists')
     const state = await exactState(this.#chain, facts, await this.#chain.listAll())
     if (!state) throw unavailable(facts.txid)
     // The replica may have been reset while the process had no worker.

@@ -61,7 +61,7 @@ export async function assembleV3(
     const head = Buffer.alloc(DATABASE_HEADER_SIZE)
     await database.read(head, 0, head.length, 0)
     if (isDatabase(head, (await database.stat()).size)) return
-    throw corrupt('the snapshot and its WAL do not make an SQLite database', plan.snapshot.name, 0)
+    throw corrupt('the snapshot with its WAL is not a valid SQLite database', plan.snapshot.name, 0)
   })
 }
 

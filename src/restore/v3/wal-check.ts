@@ -91,12 +91,12 @@ export class V3WalCheck {
   end(size: number): number {
     // SQLite would ignore this WAL without an error, so the restored database would lack the
     // commits in the WAL.
-    if (this.#ended && !this.#header) throw corrupt('it does not begin with the header of a WAL', this.#name, 0)
+    if (this.#ended && !this.#header) throw corrupt('the file does not begin with a WAL header', this.#name, 0)
     if (this.#commit === 0 || !this.#header) return size
     const { pageSize } = this.#header
     const after = this.#commit * pageSize
     if (after <= size + SLACK + this.#committed * pageSize) return after
-    const what = `its WAL commits a database of ${this.#commit} pages, but it has ${this.#committed} frames`
+    const what = `the WAL commits a database of ${this.#commit} pages, but has only ${this.#committed} frames`
     throw corrupt(what, this.#name, 0)
   }
 }

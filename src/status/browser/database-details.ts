@@ -55,7 +55,10 @@ export class DatabaseDetails {
       this.#quiet.hidden = true
       return
     }
-    const quiet = activity.uploads === 0 ? 'Nothing was committed yet.' : 'Nothing was committed in the last half hour.'
+    const quiet =
+      activity.uploads === 0
+        ? 'No transaction was committed yet.'
+        : 'No transaction was committed in the last half hour.'
     this.#quiet.textContent = samples.length < 2 ? 'The charts begin after a few seconds.' : quiet
     if (this.#charts.hidden) return
     const times = samples.map(([at]) => at)
@@ -77,18 +80,18 @@ export class DatabaseDetails {
 function safety({ snapshots, proof, proofInterval, mirrors, error, state, weakFencing }: DatabaseStatus, now: number) {
   const { last, nextAt } = snapshots
   const failed = error?.operation === 'proof' ? error : undefined
-  const next = nextAt === undefined ? undefined : `next at ${moment(nextAt, now)} if anything was committed`
-  const proved = proof ? ago(proof.at, now) : `each ${duration(proofInterval ?? 0)}, none yet`
+  const next = nextAt === undefined ? undefined : `next at ${moment(nextAt, now)} if a transaction was committed`
+  const proved = proof ? ago(proof.at, now) : `every ${duration(proofInterval ?? 0)}, none yet`
   return [
     figure('Last snapshot', last ? `${ago(last.at, now)}, ${bytes(last.bytes)}` : 'none yet', next),
     figure(
-      'Last proof of restore',
+      'Last scheduled restore',
       failed ? element('span', { class: 'bad' }, `failed ${ago(failed.since, now)}`) : proofInterval ? proved : 'off',
       failed?.message ??
         (proofInterval
           ? proof &&
             `TXID ${proof.txid.toString(16)}, restored in ${duration(proof.durationMs)}${proof.compared ? ', equal to the primary' : ''}`
-          : 'set validation.restore-interval to restore on a schedule'),
+          : 'set validation.restore-interval to test restores on a schedule'),
     ),
     ...mirrors.map((mirror) =>
       figure(
@@ -139,16 +142,16 @@ function activityOf(database: DatabaseStatus, now: number): Child[] {
           ? month.cost === undefined
             ? plural(month.requests, 'request')
             : money(month.cost)
-          : 'known in a minute',
+          : 'available after one minute',
         month?.prices && `${plural(month.requests, 'request')}, prices of ${month.prices}`,
       ),
     figure(
       'TXID',
       element('span', { class: 'hex' }, txid(database.txid)),
       database.replicaTxid === undefined
-        ? 'replica not asked yet'
+        ? 'replica not listed yet'
         : database.replicaTxid === database.txid
-          ? 'the replica has it'
+          ? 'the replica has this TXID'
           : `replica: ${txid(database.replicaTxid)}`,
     ),
   ]

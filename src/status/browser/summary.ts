@@ -77,7 +77,7 @@ function facts({ databases, startedAt, now, version }: StatusDocument): string {
       : `oldest commit that waits for its upload: ${duration(Math.round(lag / 1000) * 1000)}`,
     rates.length > 0 && `${plural(roughly(sum(rates)), 'request')} a month`,
     costs.length > 0 && `${money(sum(costs))} a month for requests`,
-    proofs.length > 0 && `last proof of restore ${ago(Math.max(...proofs), now)}`,
+    proofs.length > 0 && `last scheduled restore ${ago(Math.max(...proofs), now)}`,
     running,
   ]
     .filter(Boolean)

@@ -138,8 +138,16 @@ export class DatabaseMetrics {
       operation,
     )
 
-    this.#requests = counter('litestream_replica_requests_total', 'Requests to the store, retries included', operation)
-    this.#retries = counter('litestream_replica_retries_total', 'Requests to the store that were retries', operation)
+    this.#requests = counter(
+      'litestream_replica_requests_total',
+      'Number of requests to the store, including retries',
+      operation,
+    )
+    this.#retries = counter(
+      'litestream_replica_retries_total',
+      'Number of requests to the store that were retries',
+      operation,
+    )
     this.#replicaTxid = gauge('litestream_replica_txid', 'The last transaction ID in the replica')
     this.#lag = gauge(
       'litestream_replica_lag_seconds',
@@ -150,60 +158,67 @@ export class DatabaseMetrics {
       'Unix time at which the replica last had every commit',
     )
     this.#mirrorTxid = gauge('litestream_mirror_txid', 'The last transaction ID in a mirror', ['db', 'mirror'])
-    this.#mirrorLag = gauge('litestream_mirror_lag_seconds', 'How long a mirror has been behind the replica', [
-      'db',
-      'mirror',
-    ])
-    this.#validations = counter('litestream_validation_total', 'Scheduled restores to a scratch file, by result', [
-      'db',
-      'level',
-      'result',
-    ])
+    this.#mirrorLag = gauge(
+      'litestream_mirror_lag_seconds',
+      'Time in seconds for which a mirror has been behind the replica',
+      ['db', 'mirror'],
+    )
+    this.#validations = counter(
+      'litestream_validation_total',
+      'Number of scheduled restores to a scratch file, by result',
+      ['db', 'level', 'result'],
+    )
     this.#validationSuccess = gauge(
       'litestream_validation_last_success_timestamp_seconds',
-      'When the replica was last restored to a scratch file',
+      'Unix time of the last successful restore of the replica to a scratch file',
       ['db', 'level'],
     )
     this.#validationSeconds = gauge(
       'litestream_validation_duration_seconds',
-      'Duration of the last scheduled restore',
+      'Duration of the last scheduled restore in seconds',
       ['db', 'level'],
     )
     this.#weakFencing = gauge(
       'litestream_weak_fencing',
-      '1 if the store has no conditional writes, so that a second primary is detected only after it has written',
+      '1 if the store has no conditional writes, so that a second primary is detected only after its first write',
     )
     this.#healthy = gauge('litestream_db_healthy', '1 if the database is replicated, by the rule of /healthz; 0 if not')
     this.#missing = gauge(
       'litestream_db_missing',
-      '1 while the database file is missing, so that nothing is replicated',
+      '1 while the database file is missing, so that the database is not replicated',
     )
     this.#diverged = gauge(
       'litestream_db_diverged',
-      '1 while the database does not continue what its replica held, until that is acknowledged',
+      '1 while the database does not continue the previous state of its replica and no user has acknowledged the divergence',
     )
     this.#ownWrites = gauge(
       'litestream_db_own_writes',
-      'Transactions that replication itself has written to the database since it was opened: its tables, and one a checkpoint',
+      'Transactions that replication has written to the database since the database was opened: one to create the _litestream tables, and one per checkpoint',
     )
     this.#failingParts = gauge(
       'litestream_part_failing',
       '1 for each listener, directory, watch or heartbeat that fails',
       ['part', 'name'],
     )
-    this.#files = gauge('litestream_replica_files', 'LTX files in the replica', ['db', 'level'])
-    this.#bytes = gauge('litestream_replica_bytes', 'Bytes of LTX files in the replica', ['db', 'level'])
-    this.#compactions = counter('litestream_compaction_count', 'Compactions and snapshots written', ['db', 'level'])
+    this.#files = gauge('litestream_replica_files', 'Number of LTX files in the replica', ['db', 'level'])
+    this.#bytes = gauge('litestream_replica_bytes', 'Total size in bytes of the LTX files in the replica', [
+      'db',
+      'level',
+    ])
+    this.#compactions = counter('litestream_compaction_count', 'Number of compactions and snapshots written', [
+      'db',
+      'level',
+    ])
     this.#compactionSeconds = histogram(
       'litestream_compaction_duration_seconds',
-      'Duration of compactions and snapshots',
+      'Duration of compactions and snapshots in seconds',
       ['db', 'level'],
     )
     this.#compactionErrors = counter(
       'litestream_compaction_error_count',
-      'Compactions, snapshots and deletions that failed',
+      'Number of compactions, snapshots and deletions that failed',
     )
-    this.#restoreSeconds = histogram('litestream_restore_duration_seconds', 'Duration of restores', ['db'])
+    this.#restoreSeconds = histogram('litestream_restore_duration_seconds', 'Duration of restores in seconds', ['db'])
   }
 
   /**

@@ -80,34 +80,46 @@ function defineMetrics(registry: Registry, { replicas, metrics }: Watched): void
   gauge('txid', 'TXID of the newest state that can be read', (replica) => replica.txid)
   gauge(
     'lag_seconds',
-    'Seconds since the last poll that saw everything in the store',
+    'Seconds since the last poll that saw every file in the store',
     (replica) => replica.lagMs / 1000,
   )
-  gauge('connections', 'Open connections', (replica) => replica.stats().readers)
-  gauge('cache_bytes', 'Bytes of pages in memory', (replica) => replica.stats().cacheBytes)
-  gauge('database_bytes', 'Size of the database', (replica) => replica.stats().commit * replica.stats().pageSize)
+  gauge('connections', 'Number of open connections to the replica', (replica) => replica.stats().readers)
+  gauge('cache_bytes', 'Bytes of pages in the page cache', (replica) => replica.stats().cacheBytes)
+  gauge(
+    'database_bytes',
+    'Size of the database in bytes',
+    (replica) => replica.stats().commit * replica.stats().pageSize,
+  )
   gauge(
     'hydration_ratio',
     'Fraction of the pages that are in the local copy, 0 to 1',
     (replica) => replica.stats().hydration,
   )
-  counter('hits_total', 'Pages served from memory or the local copy', (replica) => replica.stats().hits)
-  counter('misses_total', 'Pages that had to be requested from the replica worker', (replica) => replica.stats().misses)
-  counter('crossings_total', 'Reads that called JavaScript', (replica) => replica.stats().crossings)
+  counter('hits_total', 'Number of pages read from the page cache or the local copy', (replica) => replica.stats().hits)
+  counter(
+    'misses_total',
+    'Number of pages that were requested from the replica worker',
+    (replica) => replica.stats().misses,
+  )
+  counter('crossings_total', 'Number of page reads that called JavaScript', (replica) => replica.stats().crossings)
   counter(
     'requests_total',
-    'Requests for pages to the store',
+    'Number of requests to the store for pages',
     async (replica) => (await replica.workerStats()).fetch.requests,
   )
-  counter('fetched_bytes_total', 'Bytes of pages fetched', async (replica) => (await replica.workerStats()).fetch.bytes)
+  counter(
+    'fetched_bytes_total',
+    'Bytes of pages fetched from the store',
+    async (replica) => (await replica.workerStats()).fetch.bytes,
+  )
   counter(
     'pages_wanted_total',
-    'Pages fetched because a read waited for them',
+    'Number of pages fetched because a read waited for them',
     async (replica) => (await replica.workerStats()).fetch.pagesWanted,
   )
   counter(
     'pages_ahead_total',
-    'Pages prefetched before a read needed them',
+    'Number of pages prefetched before a read needed them',
     async (replica) => (await replica.workerStats()).fetch.pagesAhead,
   )
 }

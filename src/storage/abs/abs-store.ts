@@ -82,7 +82,7 @@ export class AbsStore implements ObjectStore {
     const pages = this.#container.listBlobsFlat({ prefix, includeMetadata: true, abortSignal })
     const { value: page } = await pages.byPage(this.#place(token)).next()
     // A response that is not a listing does not prove that the container has no blobs.
-    if (!Array.isArray(page?.segment?.blobItems)) throw unconfirmed('the listing', 'the reply is no listing')
+    if (!Array.isArray(page?.segment?.blobItems)) throw unconfirmed('the listing', 'the reply is not a listing')
     const objects = (page as Page).segment.blobItems.map(({ name, properties, metadata }) => ({
       key: name,
       size: properties.contentLength ?? Number.NaN,
@@ -95,7 +95,7 @@ export class AbsStore implements ObjectStore {
   async listFolders(prefix: string, token: string | undefined, abortSignal: AbortSignal): Promise<FolderPage> {
     const pages = this.#container.listBlobsByHierarchy('/', { prefix, abortSignal })
     const { value: page } = await pages.byPage(this.#place(token)).next()
-    if (!Array.isArray(page?.segment?.blobItems)) throw unconfirmed('the listing', 'the reply is no listing')
+    if (!Array.isArray(page?.segment?.blobItems)) throw unconfirmed('the listing', 'the reply is not a listing')
     const { blobPrefixes = [] } = (page as Page).segment
     return { prefixes: blobPrefixes.map(({ name }) => name), next: (page as Page).continuationToken || undefined }
   }

@@ -98,10 +98,14 @@ async function whereTaken(
   if (!isLitestreamError(error) || !isBlockListError(error)) return error
   if (options.attributes.conditions.ifNoneMatch !== '*') return error
   if ((await headOf(requests, subject, options)) === undefined) return error
-  return new LitestreamError('PRECONDITION_FAILED', `${subject.doing} ${subject.target} failed: it exists already`, {
-    cause: error.cause,
-    file: subject.target,
-  })
+  return new LitestreamError(
+    'PRECONDITION_FAILED',
+    `${subject.doing} ${subject.target} failed: the object exists already`,
+    {
+      cause: error.cause,
+      file: subject.target,
+    },
+  )
 }
 
 async function headOf(

@@ -57,7 +57,7 @@ export function openContainer({ container, settings: ofUrl }: AbsLocation, given
   rememberSecret(key)
   if (account === undefined) {
     throw invalid(
-      'an account key without the account name',
+      '`account-key` is set, but the name of the account is missing',
       'Set `account-name`, or write abs://ACCOUNT@CONTAINER/PATH.',
     )
   }
@@ -90,7 +90,10 @@ function serviceUrl(endpoint: string | undefined, account: string | undefined, i
     const url = new URL(/^https?:\/\//i.test(endpoint) ? endpoint : `${schemeFor(endpoint)}://${endpoint}`)
     return `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`
   } catch {
-    throw invalid(`"${maskEndpoint(endpoint)}" is not an endpoint`, 'Write it as https://HOST or https://HOST:PORT.')
+    throw invalid(
+      `"${maskEndpoint(endpoint)}" is not an endpoint`,
+      'Write the endpoint as https://HOST or https://HOST:PORT.',
+    )
   }
 }
 

@@ -181,7 +181,7 @@ function hintByStatus(status: number | undefined): string | undefined {
   if (status === 429 || status === 503)
     return 'Replicate fewer databases or use longer intervals: the service throttles requests.'
   if (status !== undefined && status >= 500)
-    return 'Check the status page of Azure: the service reports an error of its own.'
+    return 'Check the status page of Azure: the service reports an internal error.'
   return undefined
 }
 

@@ -242,7 +242,13 @@ class EncryptedFiles {
       // `list` returns an impossible size unchanged, so a read of such a file always finds another
       // size than the listed one.
       const isCut = openedSize(size - PREAMBLE) === undefined
-      throw isCut ? corrupt(`no encrypted file has ${size} bytes: it was cut short`, this.#label(file), size) : error
+      throw isCut
+        ? corrupt(
+            `the file has ${size} bytes, which no complete encrypted file has: the file was truncated`,
+            this.#label(file),
+            size,
+          )
+        : error
     }
   }
 

@@ -40,9 +40,13 @@ export class AgeHeaders {
   constructor(keys: EncryptionKeys) {
     const { length } = keys.recipients
     if (length > MAX_RECIPIENTS) {
-      throw new LitestreamError('CONFIG_INVALID', `encryption: ${length} recipients, at most ${MAX_RECIPIENTS}`, {
-        hint: 'Remove recipients.',
-      })
+      throw new LitestreamError(
+        'CONFIG_INVALID',
+        `encryption has ${length} recipients; the limit is ${MAX_RECIPIENTS}`,
+        {
+          hint: 'Remove recipients from `encryption.recipients`.',
+        },
+      )
     }
     this.#keys = keys
     this.#age = loadAge()
@@ -55,9 +59,9 @@ export class AgeHeaders {
   async make(url: string): Promise<{ readonly preamble: Uint8Array; readonly key: Uint8Array }> {
     const { recipients } = this.#keys
     if (recipients.length === 0) {
-      throw new LitestreamError('CONFIG_INVALID', `${url}: encryption has no recipients, so nothing can be written`, {
+      throw new LitestreamError('CONFIG_INVALID', `${url}: encryption has no recipients, so no file can be written`, {
         file: url,
-        hint: 'Set `encryption.recipients`.',
+        hint: 'Set `encryption.recipients` to the public keys that can decrypt new files.',
       })
     }
     const { Encrypter, Stanza } = this.#age
@@ -74,7 +78,10 @@ export class AgeHeaders {
     // The encrypter creates a whole file, of which only the header is used.
     const file = await encrypter.encrypt(new Uint8Array(0))
     if (file.byteLength !== HEADER + NONCE + EMPTY_PAYLOAD || fileKey === undefined) {
-      throw new LitestreamError('INTERNAL', `an age header of ${file.byteLength} bytes was not expected`)
+      throw new LitestreamError(
+        'INTERNAL',
+        `the age library wrote a header of unexpected size: ${file.byteLength} bytes`,
+      )
     }
     const nonce = randomBytes(NONCE)
     return { preamble: Buffer.concat([file.subarray(0, HEADER), nonce]), key: payloadKey(fileKey, nonce) }
@@ -89,7 +96,7 @@ export class AgeHeaders {
     if (!startsWith(preamble, INTRO)) {
       throw failed(
         startsWith(preamble, 'LTX') ? 'the file is not encrypted' : 'the file is not an age file',
-        'Encrypt into an empty replica: mirror this one to another URL with `encryption`, or remove `encryption` to read it as it is.',
+        'Mirror this replica to an empty replica with `encryption`, or remove `encryption` to read this replica without decryption.',
       )
     }
     const end = Buffer.from(preamble.buffer, preamble.byteOffset, preamble.byteLength).indexOf('\n--- ') + 1 + MAC_LINE
@@ -97,7 +104,10 @@ export class AgeHeaders {
       throw failed('the header does not have the form that litestream-ts writes', 'Decrypt the file with `age -d`.')
     }
     if (this.#keys.identities.length === 0) {
-      throw failed('no identity is given to decrypt it', 'Set `encryption.identities` or LITESTREAM_AGE_IDENTITIES.')
+      throw failed(
+        'no identity is given to decrypt the file',
+        'Set `encryption.identities` or LITESTREAM_AGE_IDENTITIES.',
+      )
     }
     const decrypter = new this.#age.Decrypter()
     for (const identity of this.#keys.identities) decrypter.addIdentity(identity)
@@ -106,8 +116,8 @@ export class AgeHeaders {
       fileKey = await decrypter.decryptHeader(preamble.slice(0, HEADER))
     } catch (cause) {
       throw failed(
-        'none of the given identities decrypts it',
-        'Add the identity of one of its recipients to `encryption.identities`. After a key rotation keep the old identity as long as old files exist.',
+        'none of the given identities decrypts the file',
+        'Add the identity of a recipient of the file to `encryption.identities`. After a key rotation, keep the old identity as long as the replica has old files.',
         cause,
       )
     }

@@ -43,7 +43,7 @@ export async function readEncryptionKeys(settings: EncryptionSettings): Promise<
     recipients.push(...(RECIPIENT.test(value) ? [value] : await keysIn(value, RECIPIENT, 'recipients', 'age1…')))
   }
   if (recipients.length + identities.length === 0) {
-    throw new LitestreamError('CONFIG_INVALID', 'encryption: neither recipients nor identities are given', {
+    throw new LitestreamError('CONFIG_INVALID', 'encryption has neither recipients nor identities', {
       hint: 'Set `encryption.recipients` to write files and `encryption.identities` to read them.',
     })
   }

@@ -117,7 +117,7 @@ export class FileReplicaClient implements ReplicaClient {
     for (const directory of [this.#root, path.join(this.#root, 'ltx')]) {
       try {
         if (!(await stat(directory)).isDirectory()) {
-          throw new LitestreamError('STORAGE_FAILED', `${directory} is a file, a replica needs a directory`, {
+          throw new LitestreamError('STORAGE_FAILED', `${directory} is a file, but a replica needs a directory`, {
             file: directory,
             hint: 'Set the replica URL to a directory.',
           })
@@ -239,7 +239,7 @@ export class FileReplicaClient implements ReplicaClient {
 
   stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
     const name = this.#path(file)
-    return this.#run('HEAD', 'looking at', name, signal, async () => infoOf(file, checkRegular(name, await stat(name))))
+    return this.#run('HEAD', 'checking', name, signal, async () => infoOf(file, checkRegular(name, await stat(name))))
   }
 
   async watch(onChange: () => void, { signal }: RequestOptions = {}): Promise<void> {
@@ -360,7 +360,7 @@ async function readFully(handle: FileHandle, data: Uint8Array, offset: number, n
   for (let at = 0; at < data.byteLength; ) {
     const { bytesRead } = await handle.read(data, at, data.byteLength - at, offset + at)
     if (bytesRead === 0) {
-      throw new LitestreamError('STORAGE_FAILED', `${name} became shorter while it was read`, {
+      throw new LitestreamError('STORAGE_FAILED', `${name} became shorter during the read`, {
         file: name,
         offset: offset + at,
       })

@@ -56,7 +56,7 @@ const CREDENTIALS =
   'Set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account, run `gcloud auth application-default login`, or run on a machine of Google Cloud with a service account.'
 
 const RIGHTS =
-  'Give the account storage.objects.create, get, list and delete on the bucket: the role "Storage Object User" has them.'
+  'Give the account storage.objects.create, get, list and delete on the bucket: the role "Storage Object User" has these permissions.'
 
 /**
  * The hint for the user, by the reason in the response. The reasons are those of the JSON API's
@@ -130,14 +130,14 @@ function codeByStatus(status: number): ErrorCode {
 
 function hintByStatus(status: number): string | undefined {
   if (status >= 300 && status < 400)
-    return 'Correct the endpoint: the server there redirects, and redirections are not followed.'
+    return 'Correct the endpoint: the server redirects requests to another URL, and litestream-ts does not follow redirections.'
   if (status === 401) return CREDENTIALS
   if (status === 403) return RIGHTS
   if (status === 404) return 'Check the bucket and the path of the replica URL.'
   if (status === 412)
     return 'Check that only one primary replicates to this URL: another process wrote the object first.'
   if (status === 429) return 'Replicate fewer databases or use longer intervals: the service throttles requests.'
-  if (status >= 500) return 'Check the status page of Google Cloud: the service reports an error of its own.'
+  if (status >= 500) return 'Check the status page of Google Cloud: the service reports an internal error.'
   return undefined
 }
 

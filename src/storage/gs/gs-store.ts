@@ -78,7 +78,8 @@ export class GsStore implements ObjectStore {
     const reply = await this.#http.json({ method: 'GET', url: this.#objects(query), signal })
     const { kind, items = [], nextPageToken } = reply
     // A response that is not a listing does not prove that the bucket has no objects.
-    if (kind !== 'storage#objects' || !Array.isArray(items)) throw unconfirmed('the listing', 'the reply is no listing')
+    if (kind !== 'storage#objects' || !Array.isArray(items))
+      throw unconfirmed('the listing', 'the reply is not a listing')
     return { objects: items.map(described), next: text(nextPageToken) }
   }
 
@@ -92,7 +93,7 @@ export class GsStore implements ObjectStore {
     }
     const reply = await this.#http.json({ method: 'GET', url: this.#objects(query), signal })
     const { kind, prefixes = [], nextPageToken } = reply
-    if (kind !== 'storage#objects' || !isTexts(prefixes)) throw unconfirmed('the listing', 'the reply is no listing')
+    if (kind !== 'storage#objects' || !isTexts(prefixes)) throw unconfirmed('the listing', 'the reply is not a listing')
     return { prefixes, next: text(nextPageToken) }
   }
 

@@ -54,7 +54,7 @@ export class GsResumableUpload {
       () => (signal) => this.#http.done({ method: 'POST', url, headers, body, signal }),
     )
     const { location } = begun.headers
-    if (!location) throw unconfirmed(this.#what, 'the reply names no session')
+    if (!location) throw unconfirmed(this.#what, 'the reply does not name an upload session')
     this.#session = location
     let size = 0
     try {
@@ -92,7 +92,10 @@ export class GsResumableUpload {
             total,
           )
           if (!this.#done && (total !== undefined || this.#stored < end)) {
-            throw unconfirmed(this.#what, `the store has ${this.#stored} bytes after ${end} were sent`)
+            throw unconfirmed(
+              this.#what,
+              `the store has only ${this.#stored} bytes of the object after ${end} bytes were sent`,
+            )
           }
         },
         this.#requests.firstByte(piece.byteLength),
@@ -124,14 +127,19 @@ export class GsResumableUpload {
 
   #take({ status, headers }: GsReply, end: number, total: number | undefined): void {
     if (status !== RESUME_INCOMPLETE) {
-      if (total === undefined) throw unconfirmed(this.#what, `the upload ended with status ${status} in the middle`)
+      if (total === undefined)
+        throw unconfirmed(this.#what, `the store ended the upload with status ${status} before the last byte`)
       this.#done = true
       return
     }
     // A response without a Range header means that the session has no bytes.
     const [, last] = /^bytes=0-(\d+)$/.exec(headers.range ?? '') ?? []
     this.#stored = last === undefined ? 0 : Number(last) + 1
-    if (this.#stored > end) throw unconfirmed(this.#what, `the store has ${this.#stored} bytes, and ${end} were sent`)
+    if (this.#stored > end)
+      throw unconfirmed(
+        this.#what,
+        `the store has ${this.#stored} bytes of the object, but only ${end} bytes were sent`,
+      )
   }
 
   /** Whether the object under the key is the object that this upload has sent. */

@@ -41,7 +41,7 @@ function parseProxy(value: string, variable: string): URL {
   if (url !== undefined && DEFAULT_PORTS[url.protocol] !== undefined && isDecodable(url)) return url
   const why = url === undefined ? 'is not the URL of a proxy' : `names a proxy of the kind "${url.protocol}//"`
   throw new LitestreamError('CONFIG_INVALID', `the environment variable ${variable} ${why}`, {
-    hint: `Set ${variable} to http://HOST:PORT or https://HOST:PORT, or unset it; user and password must be percent-encoded.`,
+    hint: `Set ${variable} to http://HOST:PORT or https://HOST:PORT, or unset ${variable}; user and password must be percent-encoded.`,
   })
 }
 

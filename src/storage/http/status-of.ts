@@ -56,6 +56,6 @@ function unreachable(url: URL, connections: Connections, cause: unknown): Litest
   const through = connections.proxy === undefined ? '' : `, through the proxy ${connections.proxy.shown}`
   return new LitestreamError(failure?.code ?? 'UNAVAILABLE', `${url.origin} cannot be reached${through}: ${message}`, {
     cause,
-    hint: failure?.hint ?? 'Check the URL, and that this machine can reach it.',
+    hint: failure?.hint ?? 'Check the URL, and check that this machine can reach the server.',
   })
 }

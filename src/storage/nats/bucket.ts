@@ -36,7 +36,7 @@ export async function openBucket(
     }
   })
   if (!config.subjects?.includes(`$O.${session.bucket}.M.>`)) {
-    throw natsError(new Error(`the stream ${session.stream} is not an object store`), 'opening', session.label())
+    throw natsError(new Error(`the NATS stream ${session.stream} is not an object store`), 'opening', session.label())
   }
   session.direct = config.allow_direct === true
 }

@@ -45,12 +45,12 @@ export async function connectionOptions(server: string, settings: NatsSettings):
 async function authentication(settings: NatsSettings): Promise<Partial<ConnectionOptions>> {
   const { jwt, seed, creds, nkey, username, password, token } = settings
   if (jwt !== undefined) {
-    if (seed === undefined) throw invalid('a NATS `jwt` needs the `seed` that signs for it')
+    if (seed === undefined) throw invalid('a NATS `jwt` needs the `seed` that signs for the JWT')
     return { authenticator: jwtAuthenticator(reveal(jwt), checkedSeed(reveal(seed))) }
   }
   if (creds !== undefined) return { authenticator: credentials(await contents(creds, 'creds'), creds) }
   if (nkey !== undefined || seed !== undefined) {
-    if (seed === undefined) throw invalid('a NATS `nkey` needs the `seed` that signs for it')
+    if (seed === undefined) throw invalid('a NATS `nkey` needs the `seed` that signs for the NKey')
     const bytes = checkedSeed(reveal(seed))
     const own = nkeys.fromSeed(bytes).getPublicKey()
     if (nkey !== undefined && reveal(nkey) !== own)
@@ -89,8 +89,8 @@ async function tlsOptions(settings: NatsSettings): Promise<(TlsOptions & Record<
   if ((clientCert === undefined) !== (clientKey === undefined)) {
     const lacks = clientCert === undefined ? '`client-cert`' : '`client-key`'
     throw invalid(
-      'NATS `client-cert` and `client-key` require each other, and one of them is missing',
-      `Set ${lacks} too, or remove the other one.`,
+      'NATS `client-cert` and `client-key` require each other, but one of the two settings is missing',
+      `Set ${lacks} too, or remove the other setting.`,
     )
   }
   const any = tls || rootCas !== undefined || clientCert !== undefined || skipVerify

@@ -171,7 +171,7 @@ function tooSlow(session: NatsSession, ms: number, count: number): LitestreamErr
 function tooMany(session: NatsSession, limit: number): LitestreamError {
   return new LitestreamError('STORAGE_FAILED', `${session.label()} has more than the expected ${limit} messages`, {
     file: session.label(),
-    hint: 'Run `litestream-ts verify` on the replica; another program may write to its bucket.',
+    hint: 'Run `litestream-ts verify` on the replica; another program may write to the bucket of the replica.',
   })
 }
 

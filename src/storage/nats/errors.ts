@@ -95,7 +95,7 @@ function classify(error: unknown): { code: ErrorCode; hint?: string } {
 function fromTransport(error: NodeJS.ErrnoException | undefined): { code: ErrorCode; hint?: string } {
   const code = error?.code ?? ''
   if (NETWORK.has(code))
-    return { code: 'UNAVAILABLE', hint: 'Check the address, and check that a NATS server listens on it.' }
+    return { code: 'UNAVAILABLE', hint: 'Check the address, and check that a NATS server listens on this address.' }
   if (/CERT|ERR_TLS|ERR_SSL|SELF_SIGNED|ALT_?NAME|UNABLE_TO_VERIFY/.test(code)) {
     return { code: 'ACCESS_DENIED', hint: 'Set `root-cas` to a file with the authority that signed the certificate.' }
   }

@@ -26,7 +26,7 @@ export function checkNatsBucket(bucket: string, where: string, quote: UrlParts['
     'INVALID_URL',
     `${where}: ${quote(bucket)} cannot be the name of a NATS object store bucket`,
     {
-      hint: 'Use letters, digits, "-" and "_", at most 240 of them.',
+      hint: 'Use a bucket name of at most 240 letters, digits, "-" and "_".',
     },
   )
 }

@@ -141,7 +141,7 @@ export class NatsReplicaClient implements ReplicaClient {
 
   async stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
     const name = this.#name(file)
-    const stored = await this.#metas.fetch({ operation: 'HEAD', doing: 'looking at', name, signal })
+    const stored = await this.#metas.fetch({ operation: 'HEAD', doing: 'checking', name, signal })
     if (stored === undefined || !isPresent(stored.meta)) {
       const target = this.#session.label(name)
       throw new LitestreamError('NOT_FOUND', `${target} does not exist`, { file: target })

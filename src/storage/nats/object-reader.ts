@@ -291,9 +291,13 @@ export class ObjectReader {
   }
 
   #damaged(name: string): LitestreamError {
-    return new LitestreamError('STORAGE_FAILED', `${this.#session.label(name)} is damaged: chunks of it are missing`, {
-      file: this.#session.label(name),
-    })
+    return new LitestreamError(
+      'STORAGE_FAILED',
+      `${this.#session.label(name)} is damaged: chunks of the object are missing`,
+      {
+        file: this.#session.label(name),
+      },
+    )
   }
 
   #gone(name: string): LitestreamError {

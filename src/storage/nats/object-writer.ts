@@ -162,11 +162,11 @@ export class ObjectWriter {
         // example in a power failure.
         throw new LitestreamError(
           'STORAGE_FAILED',
-          `writing ${this.#session.label(request.name)} failed: the server lost chunks of it`,
+          `writing ${this.#session.label(request.name)} failed: the server lost chunks of the object`,
           {
             cause: error,
             file: this.#session.label(request.name),
-            hint: 'Write the file again.',
+            hint: 'Repeat the write of the file.',
           },
         )
       }
@@ -268,9 +268,9 @@ export class ObjectWriter {
 
   #stalled(name: string): LitestreamError {
     const target = this.#session.label(name)
-    return new LitestreamError('STORAGE_FAILED', `writing ${target} failed: its source was too slow`, {
+    return new LitestreamError('STORAGE_FAILED', `writing ${target} failed: the source of the data was too slow`, {
       file: target,
-      hint: 'Retry the upload; check what slows down its source if the error repeats.',
+      hint: 'Retry the upload. If the error repeats, find out why reading the source is slow.',
     })
   }
 

@@ -173,7 +173,7 @@ export class NatsSession {
 
   async close(): Promise<void> {
     if (this.#closed.signal.aborted) return
-    this.#closed.abort(new LitestreamError('ABORTED', `${this.#url} was closed`))
+    this.#closed.abort(new LitestreamError('ABORTED', `the client of ${this.#url} was closed`))
     await this.connection.close()
   }
 

@@ -192,7 +192,7 @@ export class ObjectReplicaClient implements ReplicaClient {
   async stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
     const key = this.#key(file)
     const facts = factsOf(await this.#head(key, signal))
-    checkFacts(facts, key, `looking at ${this.#target(key)}`)
+    checkFacts(facts, key, `checking ${this.#target(key)}`)
     return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, ...facts }
   }
 
@@ -252,7 +252,7 @@ export class ObjectReplicaClient implements ReplicaClient {
   }
 
   #head(key: string, signal: AbortSignal | undefined): Promise<StoredObject> {
-    const subject = this.#subject('HEAD', 'looking at', key, signal)
+    const subject = this.#subject('HEAD', 'checking', key, signal)
     return this.#requests.retried(subject, () => (limit) => this.#store.head(key, limit))
   }
 

@@ -110,12 +110,12 @@ function isForeign(body: Buffer): boolean {
 function foreign({ statusCode }: Response, body: Buffer | undefined): UnexpectedReply {
   const title = /<title[^>]*>\s*([^<]{1,100}?)\s*<\/title>/i.exec(body?.toString() ?? '')?.[1]
   const shown = title === undefined ? '' : `: "${title.replace(/[^\x20-\x7e]/g, '?')}"`
-  return new UnexpectedReply(statusCode, `HTTP ${statusCode}, and the reply is a page in HTML${shown}`)
+  return new UnexpectedReply(statusCode, `HTTP ${statusCode}, and the reply is an HTML page${shown}`)
 }
 
 /** Reads a body into memory. Returns undefined if the body has more than `limit` bytes. */
 async function collect(body: Readable, limit: number, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
-  const forget = onAbort(signal, () => body.destroy(new Error('the request was given up')))
+  const forget = onAbort(signal, () => body.destroy(new Error('the request was cancelled')))
   const parts: Buffer[] = []
   let length = 0
   try {

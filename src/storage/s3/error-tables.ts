@@ -28,16 +28,17 @@ const OTHER_REGION =
   'Set the region of the bucket with `region` (`?region=…` in the replica URL): the bucket is in another region.'
 
 const RIGHTS =
-  'Give the credentials s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on this bucket; check its policy and theirs.'
+  'Give the credentials s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on this bucket; check the policy of the bucket and the policies of the credentials.'
 
 /** The hint for the user, by the store's error code. */
 export const HINTS: Readonly<Record<string, string>> = {
   NoSuchBucket: 'Create the bucket, or correct its name in the replica URL.',
-  SignatureDoesNotMatch: 'Check the access key id and the secret access key: they do not belong together.',
+  SignatureDoesNotMatch: 'Correct the access key id and the secret access key: the two keys do not belong together.',
   InvalidAccessKeyId: 'Check the access key id and the endpoint: the store does not know this access key id.',
-  RequestTimeTooSkewed: 'Set the clock of this machine: it is wrong.',
-  ExpiredToken: 'Renew the temporary credentials: they have expired.',
-  InvalidToken: 'Renew the credentials and the session token together: they do not belong together.',
+  RequestTimeTooSkewed: 'Set the clock of this machine, which differs too much from the clock of the store.',
+  ExpiredToken: 'Renew the temporary credentials, which have expired.',
+  InvalidToken:
+    'Renew the credentials together with the session token: the credentials and the token do not belong together.',
   AccessDenied: RIGHTS,
   CredentialsProviderError: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use any other source of the AWS SDK.',
   PermanentRedirect: OTHER_REGION,
@@ -46,10 +47,10 @@ export const HINTS: Readonly<Record<string, string>> = {
   IllegalLocationConstraintException: OTHER_REGION,
   TimeoutError: 'Check the network between this machine and the store, and check that the store is not overloaded.',
   InvalidBucketName: 'Correct the name of the bucket in the replica URL.',
-  InvalidObjectState: 'Restore the object from the archive.',
+  InvalidObjectState: 'Restore the object from the archive storage class.',
   EntityTooLarge: 'Set `part-size` below the largest object size of the store.',
   SecondLevelDomainForbidden: 'Remove `force-path-style`: the service wants the bucket in the host name.',
-  MethodNotAllowed: 'Check the endpoint: it does not accept this kind of request.',
+  MethodNotAllowed: 'Check the endpoint: the server does not accept this kind of request.',
   QuotaExceeded: 'Free space in the bucket, or raise its quota.',
   KMSNotFoundException: 'Check sse-kms-key-id: the store does not have this key.',
 }
@@ -61,11 +62,13 @@ export function hintByStatus(status: number): string | undefined {
   if (status === 404) return 'Check the bucket and the path of the replica URL, and the endpoint.'
   if (status === 412)
     return 'Check that only one primary replicates to this URL: another process wrote the object first.'
-  if (status === 416) return 'Repeat the command; if it fails again, run `litestream-ts verify` on the replica.'
+  if (status === 416)
+    return 'Repeat the command. If the command fails again, run `litestream-ts verify` on the replica.'
   if (status === 408 || status === 429)
     return 'Replicate fewer databases or use longer intervals: the store throttles requests.'
-  if (status === 501) return 'Use another store, or a newer version of it: this one does not implement the request.'
-  if (status >= 500) return 'Check the log or the status page of the store: it reports an error of its own.'
+  if (status === 501)
+    return 'Use another store, or a newer version of this store: the store does not implement the request.'
+  if (status >= 500) return 'Check the log or the status page of the store: the store reports an internal error.'
   return undefined
 }
 

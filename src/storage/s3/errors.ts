@@ -57,7 +57,7 @@ const MAX_MESSAGE = 500
 const MAX_CODE = 100
 
 const NO_STORE =
-  'Check the endpoint and the network: a server that is not an S3 store answers there, or a proxy changes replies.'
+  'Check the endpoint and the network: a server that is not an S3 store answers, or a proxy changes the replies.'
 
 /** Converts an error of the SDK to a LitestreamError. */
 export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError {
@@ -119,7 +119,7 @@ export function conditionError(
     cause: error.cause,
     file: target,
     requestId: error.requestId,
-    hint: 'Set `conditional-writes: auto`, or use a store that supports PUT with If-None-Match: without it, two primaries could overwrite each other.',
+    hint: 'Set `conditional-writes: auto`, or use a store that supports PUT with If-None-Match: without this condition, two primaries could overwrite the files of each other.',
   })
 }
 
@@ -169,7 +169,7 @@ function hintOf({ Region, $response }: SdkError, name: string, status: number | 
     return `Set \`region\` to ${region} (\`?region=${region}\` in the replica URL): the bucket is in that region.`
   }
   const known = HINTS[name] ?? (status === undefined ? undefined : hintByStatus(status))
-  return known ?? 'Check endpoint, bucket and credentials; the documentation of the store explains its error codes.'
+  return known ?? 'Check endpoint, bucket and credentials; the documentation of the store explains the error code.'
 }
 
 function codeOf(error: SdkError, name: string, status: number | undefined): ErrorCode {

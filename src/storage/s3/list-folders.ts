@@ -23,7 +23,7 @@ export function listFolders(requests: S3Requests, subject: Subject, prefix: stri
       const reply = await client.send(new ListObjectsV2Command(input), options)
       // A response that is not a listing does not prove that the prefix has no folders.
       if (reply.IsTruncated === undefined && reply.KeyCount === undefined)
-        throw unconfirmed(what, 'the reply is no listing', subject.target)
+        throw unconfirmed(what, 'the reply is not a listing', subject.target)
       return reply
     })
     return { prefixes: (page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix), next: nextToken(page, what) }

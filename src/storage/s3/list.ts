@@ -44,7 +44,7 @@ async function fetchPage(
     const reply = await client.send(new ListObjectsV2Command({ Bucket: requests.bucket, Prefix, ...place }), options)
     // A response that is not a listing does not prove that the prefix has no objects.
     if (reply.IsTruncated === undefined && reply.KeyCount === undefined) {
-      throw unconfirmed(what, 'the reply is no listing', subject.target)
+      throw unconfirmed(what, 'the reply is not a listing', subject.target)
     }
     return reply
   })
@@ -60,6 +60,6 @@ export function nextToken(
   what: string,
 ): string | undefined {
   if (!page.IsTruncated) return undefined
-  if (!page.NextContinuationToken) throw wrongListing(what, 'it is truncated and has no continuation token')
+  if (!page.NextContinuationToken) throw wrongListing(what, 'the listing is truncated but has no continuation token')
   return page.NextContinuationToken
 }

@@ -147,7 +147,8 @@ function resolveSse(
       throw invalid('SSE-C has no key', 'Set sse-customer-key or sse-customer-key-path.')
     return undefined
   }
-  if (sseKmsKeyId !== undefined) throw invalid('SSE-C and SSE-KMS cannot be combined', 'Remove one of the two keys.')
+  if (sseKmsKeyId !== undefined)
+    throw invalid('SSE-C and SSE-KMS cannot be combined', 'Remove `sse-customer-key` or `sse-kms-key-id`.')
   if (endpoint?.protocol === 'http:' && !LOCAL.test(endpoint.hostname)) {
     throw invalid('SSE-C would send its key over plain http', 'Use an https endpoint.')
   }
@@ -159,7 +160,7 @@ function resolveSse(
   if (settings.sseCustomerKeyMd5 !== undefined && settings.sseCustomerKeyMd5 !== md5) {
     throw invalid(
       'sseCustomerKeyMD5 is not the MD5 of the SSE-C key',
-      'Correct one of the two, or remove sseCustomerKeyMD5.',
+      'Correct the key or its MD5, or remove sseCustomerKeyMD5.',
     )
   }
   return { key: new Secret(key.toString('base64')), md5 }

@@ -206,7 +206,7 @@ export class S3ReplicaClient implements ReplicaClient {
     const { level, minTxid, maxTxid } = file
     const createdAt = parseTimestamp(head.Metadata?.[TIMESTAMP_KEY]) ?? head.LastModified?.getTime() ?? Number.NaN
     const found = { size: head.ContentLength ?? Number.NaN, version: versionOf(head.ETag) }
-    checkFacts({ ...found, createdAt }, Key, `looking at ${this.#requests.target(Key)}`)
+    checkFacts({ ...found, createdAt }, Key, `checking ${this.#requests.target(Key)}`)
     // If the file is the listed one, the result has the listed version. The tag that the store
     // reports for a single object may differ from the tag in its own listings.
     const same = isListed(file) && (await this.#tags.isSame(file, found, signal))
@@ -246,7 +246,7 @@ export class S3ReplicaClient implements ReplicaClient {
   #head(Key: string, signal: AbortSignal | undefined): Promise<HeadObjectCommandOutput> {
     const input = { Bucket: this.#requests.bucket, Key, ...this.#requests.customerKey }
     return this.#requests.retried(
-      this.#subject('HEAD', 'looking at', Key, signal),
+      this.#subject('HEAD', 'checking', Key, signal),
       () => (client, options) => client.send(new HeadObjectCommand(input), options),
     )
   }
@@ -357,7 +357,11 @@ export class S3ReplicaClient implements ReplicaClient {
 }
 
 function wasChanged({ doing, target }: Subject): LitestreamError {
-  return new LitestreamError('PRECONDITION_FAILED', `${doing} ${target} failed: it was changed`, { file: target })
+  return new LitestreamError(
+    'PRECONDITION_FAILED',
+    `${doing} ${target} failed: the object was changed by another process`,
+    { file: target },
+  )
 }
 
 function bare(tag: string): string {

@@ -297,9 +297,13 @@ async function refuseOverwritten(
 ): Promise<void> {
   const head = await headOf(requests, subject, key)
   if (tag === undefined || head === undefined || versionOf(head.ETag) === versionOf(tag)) return
-  throw new LitestreamError('PRECONDITION_FAILED', `${subject.doing} ${subject.target} failed: it was overwritten`, {
-    file: subject.target,
-  })
+  throw new LitestreamError(
+    'PRECONDITION_FAILED',
+    `${subject.doing} ${subject.target} failed: the object was overwritten by another process`,
+    {
+      file: subject.target,
+    },
+  )
 }
 
 /**
@@ -309,9 +313,13 @@ async function refuseOverwritten(
  */
 async function refuseTaken(requests: S3Requests, subject: Subject, key: string): Promise<void> {
   if ((await headOf(requests, subject, key)) === undefined) return
-  throw new LitestreamError('PRECONDITION_FAILED', `${subject.doing} ${subject.target} failed: it exists already`, {
-    file: subject.target,
-  })
+  throw new LitestreamError(
+    'PRECONDITION_FAILED',
+    `${subject.doing} ${subject.target} failed: the object exists already`,
+    {
+      file: subject.target,
+    },
+  )
 }
 
 /**

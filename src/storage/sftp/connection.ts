@@ -157,7 +157,7 @@ export class SftpConnection {
     this.#lost.abort(
       new LitestreamError('UNAVAILABLE', `${this.#url}: ${why}`, {
         file: this.#url,
-        hint: 'Check that the SFTP server runs, and check the network between this machine and it.',
+        hint: 'Check that the SFTP server runs, and check the network between this machine and the server.',
       }),
     )
   }

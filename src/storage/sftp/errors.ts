@@ -26,13 +26,13 @@ const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   ],
   [STATUS.failure]: [
     'STORAGE_FAILED',
-    'Check the log of the server, and the disk and the permissions of the directory there: the server gives no reason.',
+    'Check the log and the disk of the server, and the permissions of the directory: the server gives no reason.',
   ],
   [STATUS.noConnection]: ['UNAVAILABLE', 'Check the network between this machine and the SFTP server.'],
   [STATUS.connectionLost]: ['UNAVAILABLE', 'Check the network between this machine and the SFTP server.'],
   [STATUS.unsupported]: [
     'STORAGE_FAILED',
-    'Use another SFTP server, such as OpenSSH: this one does not support the request.',
+    'Use another SFTP server, such as OpenSSH: the current server does not support the request.',
   ],
 }
 
@@ -97,7 +97,7 @@ function classify(error: SshError): { readonly code: ErrorCode; readonly hint?: 
   if (/subsystem|unable to exec|channel open failure/i.test(message)) {
     return {
       code: 'STORAGE_FAILED',
-      hint: 'Enable the sftp subsystem on the server (`Subsystem sftp internal-sftp` in sshd_config), and let the user use it.',
+      hint: 'Enable the sftp subsystem on the server (`Subsystem sftp internal-sftp` in sshd_config), and allow the SFTP user to use the subsystem.',
     }
   }
   if (
@@ -107,7 +107,7 @@ function classify(error: SshError): { readonly code: ErrorCode; readonly hint?: 
   ) {
     return {
       code: 'UNAVAILABLE',
-      hint: 'Check that an SSH server listens at host and port, and check the network to it.',
+      hint: 'Check that an SSH server listens at host and port, and check the network to the server.',
     }
   }
   return { code: 'STORAGE_FAILED' }

@@ -43,10 +43,14 @@ export async function entriesOf(
 }
 
 function tooLong(label: string, count: number): LitestreamError {
-  return new LitestreamError('STORAGE_FAILED', `listing ${label} failed: it does not end after ${count} entries`, {
-    file: label,
-    hint: 'Move the files of other programs to another directory, or replicate to a new path.',
-  })
+  return new LitestreamError(
+    'STORAGE_FAILED',
+    `listing ${label} failed: the directory has more than ${count} entries`,
+    {
+      file: label,
+      hint: 'Move the files of other programs to another directory, or replicate to a new path.',
+    },
+  )
 }
 
 /** Creates a directory and its missing parents. */

@@ -171,13 +171,13 @@ export function checkHostKey({ keys, source }: HostKeys, key: Buffer, where: str
   const line = `${algorithmOf(key)} ${key.toString('base64')}`
   if (valid.length === 0) {
     return {
-      message: `the host key of ${where} is not known: it is ${found}, but ${source} has none for this host`,
-      hint: `Compare the fingerprint with that of the server (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then set \`host-key: ${line}\` or add the host to known_hosts with ssh-keyscan. \`insecure-host-key: true\` accepts any key, as Litestream does.`,
+      message: `the host key of ${where} is not known: the server has ${found}, but ${source} has no key for this host`,
+      hint: `Compare the fingerprint with the fingerprint of the key on the server (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then set \`host-key: ${line}\` or add the host to known_hosts with ssh-keyscan. \`insecure-host-key: true\` accepts any key, as Litestream does.`,
     }
   }
   return {
-    message: `the host key of ${where} is ${found}, which is not the one in ${source}`,
-    hint: `Find out whether the server has a new key, or another machine answers. If the key is new, set \`host-key: ${line}\`, or correct ${source}.`,
+    message: `the host key of ${where} is ${found}, which is not the key in ${source}`,
+    hint: `Find out whether the server has a new key, or whether another machine answers. If the key is new, set \`host-key: ${line}\`, or correct ${source}.`,
   }
 }
 

@@ -73,7 +73,7 @@ async function readBlock(
   for (let at = 0; at < length; ) {
     const count = await files.read(handle, block.subarray(at), position + at)
     if (count === 0) {
-      throw new LitestreamError('STORAGE_FAILED', `${name} became shorter while it was read`, {
+      throw new LitestreamError('STORAGE_FAILED', `${name} became shorter during the read`, {
         file: name,
         offset: position + at,
         hint: 'Repeat the command. If it fails again, check that no other process writes to the replica.',

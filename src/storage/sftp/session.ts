@@ -73,7 +73,7 @@ export class SftpSession {
     if (settings.hostKey !== undefined && settings.insecureHostKey) {
       throw new LitestreamError(
         'CONFIG_INVALID',
-        `${sftpUrl(location)}: \`host-key\` names the key of the server, and \`insecure-host-key: true\` accepts any`,
+        `${sftpUrl(location)}: \`host-key\` names the key of the server, but \`insecure-host-key: true\` accepts any key`,
         { hint: 'Delete `insecure-host-key`.' },
       )
     }
@@ -97,7 +97,7 @@ export class SftpSession {
     const { hostKeys, host, port, url } = this.#options
     if (hostKeys === undefined || hostKeys.keys.some(({ revoked }) => !revoked)) return
     throw new LitestreamError('ACCESS_DENIED', `${url}: no key of ${host}:${port} is known in ${hostKeys.source}`, {
-      hint: 'Set `host-key` to the line that `ssh-keyscan` prints for the server, after comparing it with the server.',
+      hint: 'Set `host-key` to the line that `ssh-keyscan` prints for the server, after you have compared this key with the key on the server.',
     })
   }
 
@@ -211,7 +211,7 @@ export class SftpSession {
     const target = this.target(path)
     return new LitestreamError('TIMEOUT', `${doing} ${target} failed: no answer to ${what} within ${milliseconds} ms`, {
       file: target,
-      hint: 'Check that the SFTP server and its disk are not overloaded, and check the network to it.',
+      hint: 'Check that the SFTP server and its disk are not overloaded, and check the network to the server.',
     })
   }
 

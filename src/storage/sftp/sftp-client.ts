@@ -120,7 +120,7 @@ export class SftpReplicaClient implements ReplicaClient {
       if (stats === undefined) return
       if (!stats.isDirectory) {
         const target = this.#session.target(root)
-        throw new LitestreamError('STORAGE_FAILED', `${target} is a file, a replica needs a directory`, {
+        throw new LitestreamError('STORAGE_FAILED', `${target} is a file, but a replica needs a directory`, {
           file: target,
           hint: 'Set the replica URL to a directory.',
         })
@@ -194,7 +194,7 @@ export class SftpReplicaClient implements ReplicaClient {
     if (!stats.isFile) {
       throw new LitestreamError('STORAGE_FAILED', `${name} is not a regular file`, {
         file: name,
-        hint: 'Remove that entry from the directory of the replica.',
+        hint: `Remove ${name} from the directory of the replica.`,
       })
     }
     if (file !== undefined && isClaim(stats)) throw notFound(name)
@@ -370,7 +370,7 @@ export class SftpReplicaClient implements ReplicaClient {
   stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
     const path = this.#file(file)
     const name = this.#session.target(path)
-    return this.#session.retried(this.#subject('HEAD', 'looking at', path, signal), (files) =>
+    return this.#session.retried(this.#subject('HEAD', 'checking', path, signal), (files) =>
       this.#opened(
         files,
         path,
@@ -518,7 +518,7 @@ function checkUnchanged(first: RemoteStats, now: RemoteStats, name: string): voi
 }
 
 function notFound(name: string): LitestreamError {
-  return new LitestreamError('NOT_FOUND', `${name} is empty: its writer has not finished it`, { file: name })
+  return new LitestreamError('NOT_FOUND', `${name} is empty: its writer has not finished the file`, { file: name })
 }
 
 /** If the caller gives any authentication method, all methods of the URL are dropped. */

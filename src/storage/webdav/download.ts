@@ -65,6 +65,6 @@ function refuseForeign({ headers }: Reply, what: string, target: string): void {
     throw unconfirmed(what, `the reply has the content encoding "${encoding.slice(0, 40)}"`, target)
   }
   if (/^(text\/html|application\/xhtml)/i.test(headers['content-type'] ?? '') && headers.etag === undefined) {
-    throw unconfirmed(what, 'the reply is a page in HTML', target)
+    throw unconfirmed(what, 'the reply is an HTML page', target)
   }
 }

@@ -6,23 +6,29 @@ import type { Reply } from './requests.js'
 /** Maximum number of characters of a server's text in an error message. */
 const MAX_MESSAGE = 200
 
-const NO_STORE = 'Check the URL: a server that is not WebDAV answers there, or a proxy changes replies.'
+const NO_STORE = 'Check the URL: a server without WebDAV answers, or a proxy changes the replies.'
 
 const STATUS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
-  400: ['STORAGE_FAILED', 'Check the log of the server: it does not understand the request.'],
+  400: ['STORAGE_FAILED', 'Check the log of the server: the server does not understand the request.'],
   401: ['ACCESS_DENIED', 'Check `webdav-username` and `webdav-password`, or user and password of the URL.'],
   403: ['ACCESS_DENIED', 'Give the WebDAV user permission to read, write and delete below the path of the replica.'],
   404: ['NOT_FOUND', 'Check the path of the replica.'],
-  405: ['STORAGE_FAILED', 'Check the path: it does not name a folder that the server serves with WebDAV.'],
+  405: [
+    'STORAGE_FAILED',
+    'Correct the path of the replica: the path does not name a folder that the server serves with WebDAV.',
+  ],
   407: ['ACCESS_DENIED', 'Set the user and the password of the proxy in HTTP_PROXY or HTTPS_PROXY.'],
   408: ['TIMEOUT', 'Check the network between this machine and the server.'],
-  409: ['NOT_FOUND', 'Create the folder above the replica: it does not exist, and the server does not create it.'],
+  409: [
+    'NOT_FOUND',
+    'Create the parent folder of the replica: the folder does not exist, and the server does not create the folder.',
+  ],
   410: ['NOT_FOUND', 'Check the path of the replica.'],
   411: ['STORAGE_FAILED', NO_STORE],
   412: ['PRECONDITION_FAILED', 'Make sure that only one primary writes to the replica.'],
   413: ['STORAGE_FAILED', 'Raise the largest request body that the server and proxies in front of it accept.'],
-  423: ['UNAVAILABLE', 'Wait one minute: the lock of another client expires.'],
-  425: ['UNAVAILABLE', 'Try again.'],
+  423: ['UNAVAILABLE', 'Wait one minute until the lock of another client expires.'],
+  425: ['UNAVAILABLE', 'Repeat the operation.'],
   429: ['THROTTLED', 'Wait and try again, or raise the request limit of the server.'],
   501: [
     'STORAGE_FAILED',
@@ -64,7 +70,7 @@ function classify(status: number, location: string | undefined): readonly [Error
     const to = location === undefined ? '' : ` to ${originOf(location)}`
     return [
       'STORAGE_FAILED',
-      `Set the replica URL to the target: the server redirects${to}, and redirections are not followed.`,
+      `Set the replica URL to the target: the server redirects requests${to}, and litestream-ts does not follow redirections.`,
     ]
   }
   if (status >= 500) return ['UNAVAILABLE', 'Check the server, and any proxy in front of it, then try again.']

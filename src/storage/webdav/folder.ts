@@ -152,9 +152,9 @@ function makeFolder(requests: WebdavRequests, subject: Subject, folder: string):
 }
 
 function noParent({ doing }: Subject, target: string): LitestreamError {
-  return new LitestreamError('NOT_FOUND', `${doing} ${target} failed: the server does not let the folder be made`, {
+  return new LitestreamError('NOT_FOUND', `${doing} ${target} failed: the server refuses to create the folder`, {
     file: target,
-    hint: 'Check the path of the replica: it must begin with a folder that the server serves with WebDAV.',
+    hint: 'Check the path of the replica, which must begin with a folder that the server serves with WebDAV.',
   })
 }
 

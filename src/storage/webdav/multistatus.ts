@@ -202,7 +202,7 @@ class MultistatusReader {
 
   #addText(text: string): void {
     if (this.#open.length === 0) {
-      if (text.trim() !== '') throw new MultistatusFault('the reply is no XML')
+      if (text.trim() !== '') throw new MultistatusFault('the reply is not XML')
       return
     }
     this.#text += text
@@ -211,7 +211,7 @@ class MultistatusReader {
 
   #enter(text: string): Element {
     const tag = /^[^\s/]+/.exec(text)?.[0]
-    if (tag === undefined || this.ended) throw new MultistatusFault('the reply is no XML')
+    if (tag === undefined || this.ended) throw new MultistatusFault('the reply is not XML')
     if (this.#open.length >= MAX_DEPTH) throw new MultistatusFault(`elements are nested more than ${MAX_DEPTH} deep`)
     const scope = scopeOf(text, this.#open.at(-1)?.scope)
     const [prefix, local] = tag.includes(':') ? (tag.split(':', 2) as [string, string]) : ['', tag]
@@ -280,7 +280,9 @@ class MultistatusReader {
   #resource(): DavResource | undefined {
     if (this.#status === 404 || this.#status === 410) return undefined
     if (this.#status !== undefined && this.#status >= 300) {
-      throw new MultistatusFault(`the listing is not complete: HTTP ${this.#status} for a resource in it`)
+      throw new MultistatusFault(
+        `the listing is not complete: the server reports HTTP ${this.#status} for a resource of the listing`,
+      )
     }
     if (this.#href === undefined) throw new MultistatusFault('a response has no href')
     const { size = Number.NaN, modifiedAt = Number.NaN, etag, isCollection = false } = this.#facts

@@ -104,7 +104,7 @@ class StagedFile {
     for (let at = 0; at < this.#size; ) {
       const chunk = new Uint8Array(Math.min(CHUNK, this.#size - at))
       const { bytesRead } = await this.#handle.read(chunk, 0, chunk.byteLength, at)
-      if (bytesRead === 0) throw fsError(new Error('it became shorter'), 'reading', this.#path)
+      if (bytesRead === 0) throw fsError(new Error('the file became shorter during the upload'), 'reading', this.#path)
       at += bytesRead
       yield chunk.subarray(0, bytesRead)
     }

@@ -163,7 +163,7 @@ export class WebdavReplicaClient implements ReplicaClient {
         return
       }
       const target = this.#requests.target(this.#root)
-      throw unconfirmed(`opening ${target}`, 'the server does not say that it speaks WebDAV (no header DAV)', target)
+      throw unconfirmed(`opening ${target}`, 'the server does not support WebDAV (its reply has no header DAV)', target)
     })
   }
 
@@ -413,7 +413,7 @@ export class WebdavReplicaClient implements ReplicaClient {
    * has no time that a client can set.
    */
   async stat(file: LtxFileRef, { signal }: RequestOptions = {}): Promise<LtxFileInfo> {
-    const subject = this.#subject('HEAD', 'looking at', this.#file(file), signal)
+    const subject = this.#subject('HEAD', 'checking', this.#file(file), signal)
     const target = this.#requests.target(subject.path)
     const { chunks, found } = download(this.#requests, subject, { offset: 0, length: HEADER_BYTES }, async (first) => {
       if (first.fileSize === 0) throw unfinished(target)
@@ -422,7 +422,7 @@ export class WebdavReplicaClient implements ReplicaClient {
     const { fileSize: size, version: tag, modifiedAt } = found()
     const version = versionOf(tag)
     const createdAt = headerTime(header) ?? modifiedAt ?? Number.NaN
-    checkFacts({ size, createdAt, version }, target, `looking at ${target}`)
+    checkFacts({ size, createdAt, version }, target, `checking ${target}`)
     // The caller compares the version with listings, so the result has the listed version if the
     // file is the listed one.
     const listed = 'size' in file ? (file as LtxFileInfo) : undefined
@@ -489,7 +489,11 @@ export class WebdavReplicaClient implements ReplicaClient {
 
   #wasChanged({ doing, path }: Subject): LitestreamError {
     const target = this.#requests.target(path)
-    return new LitestreamError('PRECONDITION_FAILED', `${doing} ${target} failed: it was changed`, { file: target })
+    return new LitestreamError(
+      'PRECONDITION_FAILED',
+      `${doing} ${target} failed: the object was changed by another process`,
+      { file: target },
+    )
   }
 
   async *#folder(folder: string, { signal }: RequestOptions = {}): AsyncGenerator<FolderEntry> {
@@ -535,7 +539,7 @@ function tagOf(data: Uint8Array): string {
 }
 
 function unfinished(target: string): LitestreamError {
-  return new LitestreamError('NOT_FOUND', `${target} is empty: its writer has not finished it`, { file: target })
+  return new LitestreamError('NOT_FOUND', `${target} is empty: its writer has not finished the file`, { file: target })
 }
 
 /** If the caller gives a user, the password of the URL is dropped. */

@@ -84,7 +84,7 @@ test('buffer export writes every commit of the buffer to one LTX file that conti
   assert.equal(torn_bytes, 100)
   const { status, stdout, stderr } = await run(['buffer', 'export', '-o', output, buffer])
   assert.deepEqual([status, stderr], [0, ''])
-  assert.match(stdout, /^exported 20 commits to .*lost\.ltx \(.*\)\nit follows TXID 0000000000000001 of file:/)
+  assert.match(stdout, /^exported 20 commits to .*lost\.ltx \(.*\)\n.*lost\.ltx follows TXID 0000000000000001 of file:/)
   assert.match(stdout, /ltx\/0\/0000000000000002-0000000000000002\.ltx\n$/)
   assert.equal((await run(['ltx', 'verify', output])).status, 0)
   assert.deepEqual(
@@ -114,10 +114,10 @@ test('buffer show names the offset of damage in a buffer, and buffer export writ
   assert.deepEqual([refused.status, existsSync(output)], [1, false])
   assert.match(
     refused.stderr,
-    /is damaged at byte \d+: .*\nTry: Add -partial to export the commits before the damage \(number: 1\)\.\n/,
+    /is damaged at byte \d+: .*\nTry: Add -partial to export only the commits before the damage \(number of commits: 1\)\.\n/,
   )
   const partial = await run(['buffer', 'export', '-json', '-partial', '-o', output, buffer])
-  assert.match(partial.stderr, /^Warning: .*damaged at byte .*what follows is not exported\n$/)
+  assert.match(partial.stderr, /^Warning: .*damaged at byte .*the commits after the damage are not exported\n$/)
   assert.deepEqual([partial.status, JSON.parse(partial.stdout).partial], [0, true])
   assert.deepEqual(await rowsWith(t, files, output), [1])
   const discarded = await run(['buffer', 'discard', buffer])
@@ -159,8 +159,8 @@ test('the buffer commands refuse a file that is not a write buffer, and leave it
   const output = path.join(directory, 'out.ltx')
   for (const command of [['show'], ['discard'], ['export', '-o', output]]) {
     for (const [file, reason] of [
-      [text, /is not a write buffer: it does not begin with the header of a write buffer\nTry: /],
-      [empty, /is not a write buffer: it is empty\nTry: /],
+      [text, /is not a write buffer: the file does not begin with the header of a write buffer\nTry: /],
+      [empty, /is not a write buffer: the file is empty\nTry: /],
       [directory, /is a directory, not a regular file\nTry: /],
       [path.join(directory, 'none'), /reading the write buffer .*none failed: .*\nTry: /],
     ] as const) {

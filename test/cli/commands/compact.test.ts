@@ -42,7 +42,7 @@ test('compact writes the levels and a snapshot once, keeps L0 files, and release
   assert.equal(await leaseOf(url), undefined)
   const text = await run(['compact', url])
   assert.deepEqual([text.status, text.stderr], [0, ''])
-  assert.match(text.stdout, /: wrote \d+ files, deleted 0\n$/)
+  assert.match(text.stdout, /: wrote \d+ files, deleted 0 files\n$/)
   // The writer that stayed open continues.
   db.exec('INSERT INTO t VALUES (1000)')
   assert.equal(replica.txid, 202)
@@ -57,7 +57,7 @@ test('compact deletes L0 files only with -l0-retention, and only if level 1 cont
   await run(['compact', url])
   const { status, stdout, stderr } = await run(['compact', '-l0-retention', '1ms', url])
   assert.equal(status, 0, stderr)
-  assert.match(stdout, /deleted \d+\n$/)
+  assert.match(stdout, /deleted \d+ files\n$/)
   assert.ok(levelOf(files, 0) >= 1 && levelOf(files, 0) < 21)
   const restored = await restoredDatabase(t, url)
   assert.equal(restored.prepare('SELECT count(*) FROM t').pluck().get(), 20)

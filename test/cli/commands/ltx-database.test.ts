@@ -75,10 +75,16 @@ test('ltx apply refuses files that do not continue the database, and leaves the 
   const damaged = file('damaged')
   writeFileSync(damaged, readFileSync(next).fill(7, 120, 130))
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
-    [[next, ltx('4', 4, 4, [2])], /begins at TXID 0000000000000004, and the file before it ends at 0000000000000002/],
-    [[next, next], /which the file before it reaches/],
-    [[ltx('large', 2, 2, [2], 1024)], /pages of 1024 bytes, the database of 512/],
-    [[ltx('sum', 2, 2, [2], 512, sums)], /pre-apply checksum is 8000000000000000, but the database has/],
+    [
+      [next, ltx('4', 4, 4, [2])],
+      /begins at TXID 0000000000000004, but the file before it ends at TXID 0000000000000002/,
+    ],
+    [[next, next], /ends at TXID \w+, but the file before it ends at TXID/],
+    [[ltx('large', 2, 2, [2], 1024)], /pages of 1024 bytes, but the database has pages of 512/],
+    [
+      [ltx('sum', 2, 2, [2], 512, sums)],
+      /pre-apply checksum of the file is 8000000000000000, but the checksum of the database/,
+    ],
     [[damaged], /damaged/],
     [[ltx('grown', 2, 2, [2], 512, undefined, 0xfffffffe)], /page 4294967294 is missing: .* at most 2 pages before/],
     [[next, ltx('hole', 3, 3, [2, 4], 512, undefined, 4)], /page 3 is missing/],

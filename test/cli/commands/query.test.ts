@@ -50,7 +50,10 @@ test('query refuses an empty replica, a syntax error and a statement that return
   assert.match(typo.stderr, /^Error: near "SELEC": syntax error, in: SELEC 1\n/)
   const write = await run(['query', url, 'DELETE FROM t'])
   assert.equal(write.status, 1)
-  assert.match(write.stderr, /^Error: the statement returns no rows\nTry: Use SELECT: a replica can only be read/)
+  assert.match(
+    write.stderr,
+    /^Error: the statement returns no rows\nTry: Use a SELECT statement: the command `query` only reads a replica/,
+  )
 })
 
 test('query reports why a page could not be read, without a stack trace', async (t) => {

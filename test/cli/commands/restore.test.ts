@@ -134,7 +134,7 @@ test('restore refuses wrong arguments with status 1 and a next step', async (t) 
   damage(file(9, 1, 2))
   const around = await run(['restore', '-o', `${dir}/around.db`, url])
   assert.equal(around.status, 0)
-  assert.match(around.stderr, /level 9 .*\.ltx.*Restored from other files/)
+  assert.match(around.stderr, /level 9 .*\.ltx.*The database was restored from other files/)
   damage(file(0, 3, 3))
   await fails(['-o', `${dir}/x.db`, url], /^Error: .*level 0 .*\.ltx/)
   assert.deepEqual(
@@ -185,10 +185,13 @@ test('verify reports whether a replica can be restored and names damaged files',
   assert.equal(gap.status, 1)
   assert.match(
     gap.stdout,
-    /wrong {2}.*gap after TXID 0000000000000001\n[\s\S]*no files that a restore could begin with/,
+    /wrong {2}.*gap after TXID 0000000000000001\n[\s\S]*the replica has no file with which a restore could begin/,
   )
   const none = await run(['verify', `${url}-not`])
-  assert.deepEqual([none.status, /no files that a restore could begin with/.test(none.stdout)], [1, true])
+  assert.deepEqual(
+    [none.status, /the replica has no file with which a restore could begin/.test(none.stdout)],
+    [1, true],
+  )
 })
 
 test('restore -f keeps a database up to date with its replica until a signal arrives', async (t) => {

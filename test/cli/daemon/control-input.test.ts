@@ -42,8 +42,8 @@ test('an invalid control request gets a 4xx status that names field and value, a
     [null, /^path must be a text$/],
     [['/a.db'], /^path must be a text$/],
     [`${dir}/x\0y.db`, /^path must not hold a NUL byte$/],
-    [`${dir}/${'x'.repeat(300)}.db`, /^path must not hold a name of more than 255 bytes$/],
-    [`${dir}/${'é'.repeat(130)}.db`, /^path must not hold a name of more than 255 bytes$/],
+    [`${dir}/${'x'.repeat(300)}.db`, /^path must not contain a name of more than 255 bytes$/],
+    [`${dir}/${'é'.repeat(130)}.db`, /^path must not contain a name of more than 255 bytes$/],
     [`/${'abc/'.repeat(1200)}x.db`, /^path must have at most 4095 bytes$/],
   ]
   for (const [value, message] of paths) {

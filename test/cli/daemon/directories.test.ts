@@ -32,7 +32,7 @@ test('an unreadable database or folder of a directory is reported, and the other
 
   const once = await run(['replicate', '-once', '-config', name], { ordinary: true })
   assert.equal(once.status, 1, once.stderr)
-  assert.match(once.stderr, /not everything was replicated.*many\/b\.db.*many\/shut/)
+  assert.match(once.stderr, /some databases were not replicated.*many\/b\.db.*many\/shut/)
   for (const url of [replica, urlOf('a.db'), urlOf('open/d.db')]) assert.equal(await rowsOf(t, url), 1)
 
   const status = await run(['status', '-config', name], { ordinary: true })
@@ -75,7 +75,7 @@ test('loops, FIFOs, broken links and unusual file names in a directory affect no
   const { status, stderr } = await run(['replicate', '-once', '-config', config([entry])])
   assert.equal(status, 1)
   // A dangling link, a FIFO and a folder are not databases.
-  const [, failed = ''] = /not everything was replicated.*databases="?\[(.*)\]/.exec(stderr) ?? []
+  const [, failed = ''] = /some databases were not replicated.*databases="?\[(.*)\]/.exec(stderr) ?? []
   assert.match(failed, /loop\.db.*|bad.*/)
   assert.equal(failed.split(',').length, 2, failed)
   assert.equal(await rowsOf(t, urlOf('a.db')), 1)
@@ -120,6 +120,6 @@ test('a database with two names in a directory is replicated once, and the secon
   symlinkSync('a.db', path.join(many, 'link.db'))
   const { status, stderr } = await run(['replicate', '-once', '-config', config([entry])])
   assert.equal(status, 1)
-  assert.match(stderr, /not everything was replicated.*link\.db/)
+  assert.match(stderr, /some databases were not replicated.*link\.db/)
   assert.equal(await rowsOf(t, urlOf('a.db')), 1)
 })

@@ -93,8 +93,8 @@ test('a database path that does not exist is reported immediately, and /healthz 
     `{ path: ${dir}/${file}, monitor-interval: 20ms, ${more} replica: { path: ${dir}/${file}.backup } }`
   const daemon = startDaemonWith(t, config([entry('typo.db'), entry('later.db', 'allow-missing: true,')], SOCKET(dir)))
   await until('it is reported', () => daemon.stderr().includes('the database does not exist'))
-  assert.match(daemon.stderr(), /level=WARN.*the database does not exist: nothing is replicated.*typo\.db/)
-  assert.doesNotMatch(daemon.stderr(), /the database does not exist: nothing is replicated.*later\.db/)
+  assert.match(daemon.stderr(), /level=WARN.*the database does not exist and is not replicated.*typo\.db/)
+  assert.doesNotMatch(daemon.stderr(), /the database does not exist and is not replicated.*later\.db/)
   assert.deepEqual(await labels(daemon, path.join(dir, 'typo.db')), ['no database file', true])
   assert.deepEqual(await labels(daemon, path.join(dir, 'later.db')), ['waiting for the file', true])
   const body = (await (await fetch(`${await daemon.http()}/healthz?max-lag=0s`)).json()) as {

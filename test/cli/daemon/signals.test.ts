@@ -32,7 +32,7 @@ test('the first signal ends a restore that is waiting for a store', GUARD, async
     running.child.kill('SIGTERM')
     const { status, stderr } = await running.finished
     assert.equal(status, 1, stderr)
-    assert.match(stderr, new RegExp(`(not everything is replicated|msg=interrupted).*${output}`))
+    assert.match(stderr, new RegExp(`(some databases are not replicated|msg=interrupted).*${output}`))
     assert.ok(!existsSync(file))
   }
 })

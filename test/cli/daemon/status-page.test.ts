@@ -21,7 +21,7 @@ test('the status page shows the state of a running database, and later the reaso
     /You can restore .*\n/,
     /Uploads\n[23] files\n/,
     /Requests\n\d+\n\d+ PUT, \d+ LIST, \d+ GET, \d+ DELETE\n/,
-    /0{15}2\nthe replica has it\n/,
+    /0{15}2\nthe replica has this TXID\n/,
   ])
     assert.match(healthy, expected)
   assert.ok(

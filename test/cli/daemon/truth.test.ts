@@ -55,7 +55,7 @@ test('no command or page shows a fenced database as ok, and the exit status of i
   })
   insertRow(good)
   assert.equal(await daemon.stop(), 1, daemon.stderr())
-  assert.match(daemon.stderr(), /not everything is replicated.*fenced\.db/)
+  assert.match(daemon.stderr(), /some databases are not replicated.*fenced\.db/)
   for (const args of [
     ['replicate', '-once', '-config', name],
     ['replicate', '-once', file, url],

@@ -160,7 +160,7 @@ test('restore -all refuses flags and arguments that cannot be used with -all', a
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['-txid', '0000000000000001'], /-txid/],
     [['-f'], /-all with -f/],
-    [['-o', dir], /-o needs the URL/],
+    [['-o', dir], /-all with -o requires the URL/],
     [[`file://${dir}`], /output folder required/],
     [['-o', dir, path.join(dir, 'app.db')], /is not a URL/],
     [['-o', dir, `file://${dir}/nothing`], /no replica below/],

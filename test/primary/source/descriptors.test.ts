@@ -62,7 +62,7 @@ test('databases beyond the limit of open files have an error that names the limi
   assert.ok(refused.length >= 4, failed.stderr)
   assert.match(
     failed.stderr,
-    new RegExp(`8 open databases of this process use 56, 96 are reserved, and the limit is ${limit}`),
+    new RegExp(`the limit of this process is ${limit}: 8 open databases use 56 file descriptors, and 96 are reserved`),
   )
   assert.match(failed.stderr, /hint="Raise the limit of open files to 159 or more: `ulimit -n`, or LimitNOFILE=/)
   assert.equal(readdirSync(path.join(dir, 'replica')).length, 8)

@@ -43,7 +43,7 @@ for (const state of STATES) {
     const disk = readOnlyDisk(t, dir, (place) => make(path.join(place, 'app.db'), state))
     await assert.rejects(replicateOnce(path.join(disk, 'app.db'), `file://${dir}/replica`), {
       code: 'ACCESS_DENIED',
-      message: /app\.db: .* its file system is mounted read-only/,
+      message: /app\.db: .* the file system of the database is mounted read-only/,
       hint: /Remount the file system writable/,
     })
   })
@@ -59,6 +59,6 @@ test('the errors for a replica and an output on a read-only file system say that
   for (const command of ['restore', 'hydrate']) {
     const { status, stderr } = await run([command, '-o', path.join(disk, 'out.db'), `file://${dir}/replica`])
     assert.equal(status, 1)
-    assert.match(stderr, /^Error: .*out\.db[^\n]*\nTry: The file system is mounted read-only[^\n]*\n$/)
+    assert.match(stderr, /^Error: .*out\.db[^\n]*\nTry: Mount the file system writable[^\n]*\n$/)
   }
 })

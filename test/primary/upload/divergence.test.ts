@@ -161,7 +161,7 @@ for (const [store, makeUrl] of Object.entries(STORES)) {
     )
     assert.match(
       text,
-      /app\.db does not continue the newest state of .*: it is another database; the database has .* KiB at TXID 0{10}.*, the replica had .* KiB at TXID 0{10}/,
+      /app\.db does not continue the newest state of .*: the local database is another database; the database has .* KiB at TXID 0{10}.*, the replica had .* KiB at TXID 0{10}/,
     )
     assert.match(hint, /litestream-ts restore -force -txid 0{12}.* -o .*app\.db .*; |`litestream-ts acknowledge /)
     await untilDeleted(app, first)

@@ -153,7 +153,7 @@ test('if the newest file, or the snapshot that restores need, is truncated, the 
     between(damage)
     await restorable()
     await follows()
-    assert.match(rejoined()[i]!, /^file .* is damaged: it has \d+ bytes$/)
+    assert.match(rejoined()[i]!, /^file .* is damaged: the file has \d+ bytes$/)
   }
   assert.equal(await primary.stop(), 0)
 })
@@ -262,12 +262,12 @@ test('if primary.json is removed or damaged, the primary writes primary.json aga
   const record = () => path.join(replica, readdirSync(replica).find((name) => name.startsWith('primary.json'))!)
   const reasons = () => primary.of('notice').map(({ reason }) => reason)
   between(() => rmSync(record()))
-  await until('it says so', () => reasons().includes('it was removed'))
+  await until('it says so', () => reasons().includes('the record was removed'))
   between(() => {
     const version = Number(record().slice(-10)) + 1
     putFile(`${record().slice(0, -10)}${String(version).padStart(10, '0')}`, 'not JSON')
   })
-  await until('it says so', () => reasons().includes('it is damaged'))
+  await until('it says so', () => reasons().includes('the record is damaged'))
   await follows()
   assert.deepEqual(rejoined(), [])
   assert.equal(await primary.stop(), 0)

@@ -109,7 +109,10 @@ test('if the replica has another history, a snapshot follows the newest TXID of 
     cpSync(path.join(other.dir, 'replica'), path.join(dir, 'replica'), { recursive: true })
     for (const name of files(path.join(dir, 'replica/ltx/0')).slice(3)) rmSync(path.join(dir, 'replica/ltx/0', name))
   })
-  assert.deepEqual([txid, rejoined, faults], [4, ['the replica has files of another history'], []])
+  assert.deepEqual(
+    [txid, rejoined, faults],
+    [4, ['the replica has files that do not belong to the history of this database'], []],
+  )
 })
 
 test('if a file in the middle of the replica is missing, a snapshot in the replica bridges the gap', async (t) => {

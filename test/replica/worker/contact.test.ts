@@ -22,7 +22,7 @@ test('a stale replica is reported once, even if the timer fires too early', (t) 
   assert.deepEqual(told, [])
   now += 11
   t.mock.timers.tick(11)
-  assert.deepEqual(told, ['the last successful poll began 1001 ms ago; max_stale is 1000 ms'])
+  assert.deepEqual(told, ['the last successful poll began 1001 ms ago, but max_stale is 1000 ms'])
   contact.missed('UNAVAILABLE', 'no answer')
   t.mock.timers.tick(5000)
   assert.equal(told.length, 1)

@@ -252,7 +252,7 @@ test('verify and restore refuse a 0.3 WAL that commits missing pages, and an emp
     writeFileSync(segment, lz4Frame(forgedWal(database, pages)))
     const { status, stdout } = await run(['verify', client.url])
     assert.equal(status, 1)
-    assert.match(stdout, new RegExp(`wal\\.lz4: its WAL commits a database of ${pages} pages, but it has 1 frames`))
+    assert.match(stdout, new RegExp(`wal\\.lz4: the WAL commits a database of ${pages} pages, but has only 1 frames`))
     await assert.rejects(restore(client, { output }), { code: 'LTX_CORRUPT', file: /wal\.lz4$/ })
   }
   // SQLite ignores a -wal without a valid header.
@@ -260,13 +260,13 @@ test('verify and restore refuse a 0.3 WAL that commits missing pages, and an emp
   header[20]! ^= 1
   for (const wal of [Buffer.alloc(5000, 7), header]) {
     writeFileSync(segment, lz4Frame(wal))
-    assert.match((await run(['verify', client.url])).stdout, /does not begin with the header of a WAL/)
+    assert.match((await run(['verify', client.url])).stdout, /does not begin with a WAL header/)
     await assert.rejects(restore(client, { output }), { code: 'LTX_CORRUPT', file: /wal\.lz4$/ })
   }
   rmSync(segment)
   writeFileSync(snapshot, lz4Frame(Buffer.alloc(0)))
   assert.equal((await run(['verify', client.url])).status, 1)
-  await assert.rejects(restore(client, { output }), { code: 'LTX_CORRUPT', message: /do not make an SQLite database/ })
+  await assert.rejects(restore(client, { output }), { code: 'LTX_CORRUPT', message: /is not a valid SQLite database/ })
 })
 
 test('if a URL has 0.3 and LTX backups, restore uses the format with the newest data, or the format that covers the timestamp', async (t) => {

@@ -180,7 +180,7 @@ test('the error for a port without a server names the endpoint and shows no key'
     assert.ok(isLitestreamError(error, 'UNAVAILABLE'))
     assert.match(
       error.message,
-      /^looking at abs:\/\/con\/app\.db\/ltx\/0\/.* failed: ECONNREFUSED \(endpoint http:\/\/127\.0\.0\.1:1\)$/,
+      /^checking abs:\/\/con\/app\.db\/ltx\/0\/.* failed: ECONNREFUSED \(endpoint http:\/\/127\.0\.0\.1:1\)$/,
     )
     assert.ok(!JSON.stringify([error.message, error.hint, String(error.cause)]).includes(AZURE_KEY))
     return true

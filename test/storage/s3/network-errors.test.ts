@@ -80,8 +80,8 @@ test('the error for a refusal, with or without a body, has the code, the bucketâ
     [403, 'SomethingElse', 'ACCESS_DENIED', /s3:ListBucket/],
     [404, 'NoSuchBucket', 'NOT_FOUND', /Create the bucket/],
     [501, 'NotImplemented', 'STORAGE_FAILED', /does not implement/],
-    [500, 'InternalError', 'UNAVAILABLE', /an error of its own/],
-    [503, 'SlowDown', 'THROTTLED', /fewer|error of its own/],
+    [500, 'InternalError', 'UNAVAILABLE', /an internal error/],
+    [503, 'SlowDown', 'THROTTLED', /fewer|internal error/],
   ]
   for (const [status, name, code, hint] of cases) {
     for (const region of [undefined, 'eu-west-7']) {

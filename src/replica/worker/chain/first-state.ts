@@ -24,7 +24,7 @@ export async function firstState(
       const waited = Math.round(monotonicMs() - started)
       if (waited + options.pollInterval > options.openTimeout) {
         throw new LitestreamError('REPLICA_EMPTY', `${error.message} (waited ${waited} ms)`, {
-          hint: 'Start the primary (`litestream-ts replicate DB URL`), or raise open_timeout to wait longer for its first snapshot.',
+          hint: 'Start the primary (`litestream-ts replicate DB URL`), or raise open_timeout to wait longer for the first snapshot of the primary.',
           file: url,
           cause: error,
         })

@@ -354,15 +354,19 @@ export class Poller {
     const { anchor } = state
     const listed = files[anchor.level].some((file) => sameName(file, anchor))
     if (!listed && (farthest <= state.txid || !knownFile(files, state, chain)) && (await chain.stands(anchor))) {
-      throw new LitestreamError('UNAVAILABLE', `the store's listing omits ${fileLabel(chain, anchor)}, which exists`, {
-        file: fileLabel(chain, anchor),
-        hint: 'Wait: the next poll lists the replica again.',
-      })
+      throw new LitestreamError(
+        'UNAVAILABLE',
+        `the listing of the store omits ${fileLabel(chain, anchor)}, although this file exists`,
+        {
+          file: fileLabel(chain, anchor),
+          hint: 'Wait: the next poll lists the replica again.',
+        },
+      )
     }
     if (farthest === 0) return { kind: 'gap', message: 'the replica no longer has any files' }
     this.#goneBack = farthest < state.txid ? this.#goneBack + 1 : 0
     if (farthest < state.txid) {
-      const message = `the replica went back from TXID ${formatTxid(state.txid)} to ${formatTxid(farthest)}`
+      const message = `the replica went back from TXID ${formatTxid(state.txid)} to TXID ${formatTxid(farthest)}`
       // All listed files are older than the known state. The newest known file no longer exists,
       // but a stale listing may omit the file into which it was compacted.
       if (this.#goneBack < GONE_BACK_LOOKS && (await this.#isOlder(files, state))) {
@@ -371,7 +375,7 @@ export class Poller {
         })
       }
       const loaded = await this.#load(farthest)
-      return { kind: 'rebuilt', state: loaded, reason: 'reset', message: `${message}: it was reset` }
+      return { kind: 'rebuilt', state: loaded, reason: 'reset', message: `${message}: the replica was reset` }
     }
     // If a file of the known state still exists, the replica was not reset.
     const proof = knownFile(files, state, chain)
@@ -379,7 +383,7 @@ export class Poller {
       const older = await this.#isOlder(files, state)
       const loaded = await this.#load(farthest)
       const reset = loaded.timestamp !== state.timestamp || loaded.txid !== state.txid
-      const message = 'none of the files that were known before exists any more: the replica was reset'
+      const message = 'the files of the previous listing no longer exist: the replica was reset'
       if (!reset) return { kind: 'moved', state: loaded }
       return { kind: 'rebuilt', state: loaded, reason: older ? 'replaced' : 'reset', message }
     }
@@ -391,7 +395,10 @@ export class Poller {
         // that was written after level 0 was listed.
         if (!again) return await this.#relist(state, true)
         const newest = formatTxid(farthest)
-        throw new LitestreamError('LTX_GAP', `only a snapshot continues from ${formatTxid(state.txid)} to ${newest}`)
+        throw new LitestreamError(
+          'LTX_GAP',
+          `only a snapshot continues the replica from TXID ${formatTxid(state.txid)} to TXID ${newest}`,
+        )
       }
       const outcome: WithoutStart<PollOutcome> =
         plan.length === 0
@@ -403,7 +410,7 @@ export class Poller {
       if (await chain.stands(proof)) return outcome
       throw new LitestreamError(
         'UNAVAILABLE',
-        `${fileLabel(chain, proof)} was deleted while the files after it were read`,
+        `${fileLabel(chain, proof)} was deleted during the read of the files after it`,
         {
           file: fileLabel(chain, proof),
           hint: 'Wait: the next poll lists the replica again.',
@@ -442,7 +449,7 @@ export class Poller {
     if (loaded.txid >= farthest) return loaded
     throw new LitestreamError(
       'UNAVAILABLE',
-      `one listing reached TXID ${formatTxid(farthest)}, but the next one does not`,
+      `a listing reached TXID ${formatTxid(farthest)}, but the listing after it does not`,
       {
         hint: 'Wait: the next poll lists the replica again.',
       },

@@ -86,16 +86,20 @@ export async function exactState(
 export function replicaWasReset(txid: number, cause?: LitestreamError): LitestreamError {
   return new LitestreamError(
     'REPLICA_RESET',
-    `the replica was reset, so TXID ${formatTxid(txid)}, which this transaction reads, is gone`,
-    { cause, hint: 'End the transaction; the next one reads the new contents of the replica.' },
+    `the replica was reset, so TXID ${formatTxid(txid)}, which this transaction reads, no longer exists`,
+    { cause, hint: 'End the transaction; the next transaction reads the new contents of the replica.' },
   )
 }
 
 export function unavailable(txid: number, cause?: LitestreamError): LitestreamError {
-  return new LitestreamError('PAGE_UNAVAILABLE', `no set of files reaches TXID ${formatTxid(txid)} any more`, {
-    cause,
-    hint: 'End the transaction; the next one reads a newer TXID.',
-  })
+  return new LitestreamError(
+    'PAGE_UNAVAILABLE',
+    `no set of files in the replica reaches TXID ${formatTxid(txid)} any longer`,
+    {
+      cause,
+      hint: 'End the transaction; the next transaction reads a newer TXID.',
+    },
+  )
 }
 
 /**

@@ -135,7 +135,7 @@ async function exists(file: string): Promise<boolean> {
 function foreign(file: string): LitestreamError {
   return new LitestreamError(
     'HYDRATION_CONFLICT',
-    `${file} exists, but it is not a local copy of a replica: ${path.basename(metaPath(file))} is missing beside it`,
+    `${file} is not a local copy of a replica: the file ${path.basename(metaPath(file))} is missing beside ${file}`,
     { file, hint: 'Choose a hydration_path that does not exist, or delete the file.' },
   )
 }

@@ -197,8 +197,8 @@ export class LocalCopy {
     // ends.
     const isReplaced = change === 'replaced'
     const next = isReplaced
-      ? 'the new file is not changed, and this process stops filling its local copy'
-      : 'a new local copy is filled'
+      ? 'this process does not change the new file, and stops filling its local copy'
+      : 'this process fills a new local copy'
     this.#reported = isReplaced ? change : undefined
     onError(
       new LitestreamError('HYDRATION_CONFLICT', `${path} was ${change} by another program: ${next}`, {
@@ -314,8 +314,12 @@ export class LocalCopy {
 const CONFLICT_HINT = 'Other programs must open a local copy read-only. Give each process its own hydration_path.'
 
 function changedWhileClosed(file: string): LitestreamError {
-  return new LitestreamError('HYDRATION_CONFLICT', `another program changed ${file}: the local copy is filled again`, {
-    file,
-    hint: CONFLICT_HINT,
-  })
+  return new LitestreamError(
+    'HYDRATION_CONFLICT',
+    `another program changed ${file}: this process fills the local copy again`,
+    {
+      file,
+      hint: CONFLICT_HINT,
+    },
+  )
 }

@@ -431,10 +431,10 @@ function clamp(value: number, low: number, high: number): number {
 function missing(view: ReplicaView, pgno: number): LitestreamError {
   return new LitestreamError(
     'PAGE_UNAVAILABLE',
-    `no file of the replica has ${pageLabel(pgno, view.state.txid)} any more`,
+    `no file of the replica contains ${pageLabel(pgno, view.state.txid)} any longer`,
     {
       pgno,
-      hint: 'End the transaction; the next one reads a newer TXID.',
+      hint: 'End the transaction; the next transaction reads a newer TXID.',
     },
   )
 }

@@ -145,7 +145,7 @@ class Records {
       this.#take(record, file)
       this.#length += record.length
     }
-    if (!this.#header && bytes.length > 0) throw damaged(file, 0, 'it has no header')
+    if (!this.#header && bytes.length > 0) throw damaged(file, 0, 'the file has no header')
   }
 
   #take(record: Buffer, file: string): void {
@@ -156,14 +156,18 @@ class Records {
     if (kind === RECORD_HEADER) this.#header = parse(header, content, file, at)
     else if (kind === RECORD_COMMIT) this.#commits.push(content)
     else if (kind === RECORD_UPLOAD) this.#upload = this.#uploadOf(content, file)
-    else throw damaged(file, at, `a record of unknown kind ${kind}`)
+    else throw damaged(file, at, `a record has the unknown kind ${kind}`)
   }
 
   #uploadOf(content: Uint8Array, file: string): BufferUpload {
     const found = parse(upload, content, file, this.#length)
     const { length } = this.#commits
     if (found.count <= length) return found
-    throw damaged(file, this.#length, `an upload record of ${found.count} commits, but the buffer has ${length}`)
+    throw damaged(
+      file,
+      this.#length,
+      `an upload record names ${found.count} commits, but the buffer has ${length} commits`,
+    )
   }
 }
 
@@ -174,7 +178,7 @@ class Records {
 function recordAt(bytes: Buffer, at: number, file: string): Buffer | undefined {
   if (at + HEAD > bytes.length) return undefined
   const length = bytes.readUInt32BE(at + 4)
-  if (length > MAX_RECORD) throw damaged(file, at, `a record of ${length} bytes`)
+  if (length > MAX_RECORD) throw damaged(file, at, `a record has ${length} bytes, more than ${MAX_RECORD}`)
   const record = wholeRecord(bytes, at)
   if (record) return record
   // Only the last record can be incomplete, because no record follows it.

@@ -148,7 +148,11 @@ export class CommitBuffer {
       throw new LitestreamError(
         'COMMIT_UNKNOWN',
         `${cause.message}, and the incomplete record could not be removed: ${toLitestreamError(error).message}`,
-        { file: this.path, cause, hint: 'Check the disk. The next commit, or the next process, decides the outcome.' },
+        {
+          file: this.path,
+          cause,
+          hint: 'Check the disk, then query the database after the next commit or in a new process to see whether the transaction was committed.',
+        },
       )
     }
   }

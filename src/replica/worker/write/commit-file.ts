@@ -108,9 +108,13 @@ export class CommitFile implements UploadableCommit {
       const part = pgnos.subarray(from, from + batch)
       const raw = new Uint8Array(part.length * pageSize)
       if (!native.readCommit(pages, from, part.length, raw)) {
-        throw new LitestreamError('DISK_FULL', 'pages of the transaction cannot be read back from its temporary file', {
-          hint: 'Free space in the folder of temporary files (SQLITE_TMPDIR or TMPDIR), then repeat the transaction.',
-        })
+        throw new LitestreamError(
+          'DISK_FULL',
+          'the pages of the transaction cannot be read from the temporary file of the transaction',
+          {
+            hint: 'Free space in the folder of temporary files (SQLITE_TMPDIR or TMPDIR), then repeat the transaction.',
+          },
+        )
       }
       yield encoder.pages(part, raw)
     }

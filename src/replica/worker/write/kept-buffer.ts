@@ -28,7 +28,7 @@ export async function readKeptBuffer(file: string): Promise<KeptBuffer> {
   const bytes = await readWhole(file)
   const { content, damage } = readBuffer(bytes, file)
   if (content) return { file, size: bytes.length, content, damage }
-  const why = bytes.length === 0 ? 'it is empty' : 'it does not begin with the header of a write buffer'
+  const why = bytes.length === 0 ? 'the file is empty' : 'the file does not begin with the header of a write buffer'
   throw new LitestreamError('INVALID_ARGUMENT', `${file} is not a write buffer: ${why}`, {
     file,
     hint: 'Give the path of the write buffer: the value of buffer_path.',

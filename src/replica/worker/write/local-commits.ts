@@ -132,7 +132,7 @@ export class LocalCommits {
     const { client, adoption } = this.#parts
     const { txid, timestamp } = adoption.stored
     if (commits.length === 0) return NOTHING
-    if (header.url !== client.url) throw this.#foreignBuffer(`it belongs to ${header.url}`)
+    if (header.url !== client.url) throw this.#foreignBuffer(`the buffer belongs to ${header.url}`)
     if (upload && txid >= upload.txid && (await this.#isStored(upload))) {
       const rest = commits.slice(upload.count)
       if (rest.length > 0 && txid !== upload.txid) throw this.#foreignEnd(rest.length, upload.txid, txid)
@@ -143,7 +143,7 @@ export class LocalCommits {
       const was = formatTimestamp(header.timestamp)
       const is = formatTimestamp(timestamp)
       throw this.#foreignBuffer(
-        `its commits follow TXID ${formatTxid(txid)}, written at ${was}, but that TXID of the replica was written at ${is}: the replica was reset`,
+        `the commits of the buffer follow TXID ${formatTxid(txid)}, written at ${was}, but this TXID of the replica was written at ${is}: the replica was reset`,
       )
     }
     return { commits, upload: upload?.txid === txid + 1 ? upload : undefined }
@@ -162,7 +162,7 @@ export class LocalCommits {
 
   #foreignEnd(count: number, follows: number, txid: number): LitestreamError {
     return this.#foreignBuffer(
-      `its ${count} commits follow TXID ${formatTxid(follows)}, but the replica is at ${formatTxid(txid)}`,
+      `the ${count} commits of the buffer follow TXID ${formatTxid(follows)}, but the replica is at TXID ${formatTxid(txid)}`,
     )
   }
 
@@ -394,7 +394,7 @@ export class LocalCommits {
         file: buffer?.path ?? client.url,
         hint: buffer
           ? `Close the replica, run \`litestream-ts buffer show ${buffer.path}\`, then export or discard the buffer.`
-          : 'Read the commits that you need before you close the replica: closing it discards them.',
+          : 'Read the commits that you need before you close the replica: closing the replica discards the commits.',
       },
     )
     this.#timer?.stop()

@@ -162,12 +162,15 @@ export async function refuseSuperseded(client: ReplicaClient, file: LtxFileInfo,
     level > 0 && minTxid <= file.maxTxid && maxTxid >= file.maxTxid
   if (files.flat().some(covers)) {
     await takeBack(client, file, signal)
-    const why = `${client.url}: while this writer was paused, TXID ${txid} was compacted, and it is unknown whether with this commit`
+    const why = `${client.url}: TXID ${txid} was compacted while this writer was paused, and it is unknown whether the compacted file contains this commit`
     throw new LitestreamError('COMMIT_UNKNOWN', why, { file: client.url, hint: UNKNOWN_HINT })
   }
   if (selectPlan(files, { txid: file.maxTxid }).length > 0) return
   await takeBack(client, file, signal)
-  throw fenced(client, `the replica was reset while this writer was paused, so TXID ${txid} does not continue it`)
+  throw fenced(
+    client,
+    `the replica was reset while this writer was paused, so TXID ${txid} does not continue the replica`,
+  )
 }
 
 async function takeBack(client: ReplicaClient, file: LtxFileInfo, signal: AbortSignal): Promise<void> {
@@ -178,7 +181,7 @@ async function takeBack(client: ReplicaClient, file: LtxFileInfo, signal: AbortS
     throw new LitestreamError(
       'COMMIT_UNKNOWN',
       `${client.url}: the file of TXID ${txid} does not continue the replica, and could not be deleted`,
-      { file: client.url, hint: 'Delete the L0 file of this TXID by hand.', cause },
+      { file: client.url, hint: `Delete the L0 file of TXID ${txid} from the store.`, cause },
     )
   }
 }
@@ -186,12 +189,13 @@ async function takeBack(client: ReplicaClient, file: LtxFileInfo, signal: AbortS
 function fenced(client: ReplicaClient, why: string, cause?: unknown): LitestreamError {
   return new LitestreamError('REPLICA_FENCED', `${client.url}: ${why}`, {
     file: client.url,
-    hint: 'Repeat the transaction: it was rolled back, and the next attempt sees the newest state.',
+    hint: 'Repeat the transaction: the transaction was rolled back, and the next attempt reads the newest state.',
     ...(cause === undefined ? {} : { cause }),
   })
 }
 
-const UNKNOWN_HINT = 'Open the replica again, and check whether the transaction was committed before you repeat it.'
+const UNKNOWN_HINT =
+  'Open the replica again, and check whether the transaction was committed before you repeat the transaction.'
 
 function unknown(client: ReplicaClient, commit: UploadableCommit, cause: LitestreamError): LitestreamError {
   return new LitestreamError(

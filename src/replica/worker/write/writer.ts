@@ -250,9 +250,9 @@ export class ReplicaWriter {
     reached('commit')
     const taken = native.takeCommit(request.id)
     const base = this.#parts.viewOf(request.view)
-    if (!taken || !base) throw conflict(client, 'the state that the transaction read is gone')
+    if (!taken || !base) throw conflict(client, 'the state that the transaction read no longer exists')
     const check = () => {
-      if (base !== current()) throw conflict(client, 'another writer committed in the meantime')
+      if (base !== current()) throw conflict(client, 'another writer committed after this transaction began')
     }
     check()
     // The time of a commit is never earlier than that of the previous file, even if the clock is
@@ -333,8 +333,12 @@ export class ReplicaWriter {
       const txid = formatTxid(file.info.maxTxid)
       throw new LitestreamError(
         'COMMIT_UNKNOWN',
-        `${client.url}: the store has TXID ${txid}, but it cannot be read back: ${toLitestreamError(cause).message}`,
-        { file: client.url, hint: 'Do not repeat the transaction: it is committed. Check the store.', cause },
+        `${client.url}: the store has the file of TXID ${txid}, but the file cannot be read: ${toLitestreamError(cause).message}`,
+        {
+          file: client.url,
+          hint: 'Do not repeat the transaction, because the transaction is committed. Check the store.',
+          cause,
+        },
       )
     }
   }

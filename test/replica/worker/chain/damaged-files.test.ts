@@ -127,7 +127,10 @@ test('after a frame contradicts its page index, no page is read through this pag
   replica.on('error', (error) => errors.push(error))
   const db = connect(t, replica.uri)
   assert.throws(() => value(db, SUM), /disk I\/O error/)
-  assert.match(String(value(db, 'SELECT litestream_error()')), /its frame has page|no set of files reaches TXID/)
+  assert.match(
+    String(value(db, 'SELECT litestream_error()')),
+    /its frame has page|no set of files in the replica reaches TXID/,
+  )
   await until('the state is made of other files', () => {
     try {
       return value(db, SUM) === rows * 1.5

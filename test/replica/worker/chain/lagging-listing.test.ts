@@ -54,7 +54,8 @@ test('a stale listing is reported as stale, and not as a reset, a rollback or a 
   for (shown of [3, 0]) {
     const outcome = await poll()
     assert.ok(outcome.kind === 'failed' || outcome.kind === 'gap')
-    if (outcome.kind === 'failed') assert.match(outcome.error.message, /listing omits .* level 0 0000000000000005/)
+    if (outcome.kind === 'failed')
+      assert.match(outcome.error.message, /listing of the store omits .* level 0 0000000000000005/)
     assert.equal(state.txid, 5)
   }
   shown = 6
@@ -134,7 +135,7 @@ test('a stale listing without the newest compacted file is not taken for a rollb
   await client.delete([{ level: 0, minTxid: 3, maxTxid: 3 }])
   const outcome = await poll()
   assert.ok(outcome.kind === 'failed', outcome.kind)
-  assert.match(outcome.error.message, /went back from TXID 0000000000000003 to 0000000000000002/)
+  assert.match(outcome.error.message, /went back from TXID 0000000000000003 to TXID 0000000000000002/)
   hidden = false
   assert.equal((await poll()).kind, 'moved')
 })

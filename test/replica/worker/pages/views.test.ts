@@ -151,7 +151,7 @@ test('if retention deletes every file of a transaction at once, the reader does 
   assert.throws(() => value(db, 'SELECT sum(length(v)) FROM t'), { code: 'SQLITE_IOERR_READ' })
   assert.match(
     String(value(other, 'SELECT litestream_error()')),
-    /^PAGE_UNAVAILABLE: no set of files reaches TXID 0+2 /,
+    /^PAGE_UNAVAILABLE: no set of files in the replica reaches TXID 0+2 /,
   )
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 6000)
 })

@@ -169,7 +169,7 @@ test('S3: a commit that is too large for memory and cannot be read back is not r
     codeOf(() => db.exec(insert)),
     'SQLITE_IOERR_FSYNC',
   )
-  assert.match(reasonOf(db), /^COMMIT_UNKNOWN: .*the store has TXID 0000000000000002/)
+  assert.match(reasonOf(db), /^COMMIT_UNKNOWN: .*the store has the file of TXID 0000000000000002/)
   await rule.remove()
   await replica.refresh()
   const count = (one: Database.Database) => one.prepare('SELECT count(*) FROM t').pluck().get()
