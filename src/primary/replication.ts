@@ -197,8 +197,8 @@ export class Replication extends EventEmitter<EventMap> {
   }
 
   /**
-   * The worker has ended. `#ended` rejects all calls that wait for the worker, and starts another
-   * worker.
+   * Must be called when the worker has ended. `#ended` rejects all calls that wait for the worker,
+   * and starts another worker.
    */
   #ended(what: string, cause: Error | undefined): void {
     const restarts = this.#opened && this.#closing === undefined

@@ -12,8 +12,8 @@ import { databaseError } from './source/database-error.js'
 const LEAST_INTERVAL = 24 * 3600 * 1000
 
 /**
- * Runs SQLite's quick_check of the database at the interval `validation.interval`. A check reports
- * the damage that a restore would find later, while the database still exists. Checks run in a
+ * Runs SQLite's quick_check of the database at the interval `validation.interval`. A check finds
+ * the damage that a restore would report, and finds it before the database is lost. Checks run in a
  * worker thread, one check at a time.
  */
 export class ScheduledCheck {

@@ -113,7 +113,9 @@ export class FollowerFile {
     return this.#counter
   }
 
-  /** Prepares a restored database for following. No connection may have the database open. */
+  /**
+   * Prepares a restored database for following. The database must not be open in any connection.
+   */
   static async prepare(file: string, txid: number): Promise<void> {
     const handle = await openForUpdate(file)
     try {

@@ -17,8 +17,8 @@ import { type FileRange, NO_RANGE, type PageFile } from './page-file.js'
 const ROOM = 512 * 1024
 
 /**
- * The memory for one segment. The memory is reused, because allocating new memory takes longer than
- * decoding a segment.
+ * The memory for one segment. SegmentBuffers are reused, because allocating new memory takes longer
+ * than decoding a segment.
  */
 export class SegmentBuffers {
   readonly frames = new Uint8Array(SEGMENT_SIZE)

@@ -276,8 +276,8 @@ export class PrimaryDatabase {
   /**
    * Closes the files of an idle database. A database whose files were closed in this way rests. The
    * next use of the database opens the files again. Resolves with true if the database rests.
-   * `onEnd` is called once when the rest ends, because the files of the database changed (compared
-   * every `interval` milliseconds) or because the primary opened the files for another reason.
+   * `onEnd` is called once, when the files of the database have changed (compared every `interval`
+   * milliseconds) or the primary has opened the files for another reason.
    *
    * `rest` first empties the WAL. If an application then opens the database, reads it and closes
    * it, the primary can still prove continuity. Without an empty WAL, the next L0 file would have

@@ -346,7 +346,7 @@ export class Chain {
     }
   }
 
-  /** Returns the files of one level, beginning with `fromTxid`. */
+  /** Returns the files of one level, beginning with the TXID `fromTxid`. */
   async list(level: number, fromTxid: number): Promise<LtxFileInfo[]> {
     const files: LtxFileInfo[] = []
     for await (const file of this.#client.list(level, { fromTxid, signal: this.#signal })) files.push(file)
@@ -375,8 +375,9 @@ function stateAfter(files: readonly FileIndex[], map: PageMap, peak: number): Ch
 }
 
 /**
- * Selects the files that continue from `txid`. Each step selects the file with the highest max
- * TXID. Selected files may overlap, because the newest version of a page takes precedence.
+ * Selects the files that continue from `txid`. Each step selects, of all files that continue the
+ * previously selected file, the file with the highest max TXID. Selected files may overlap, because
+ * the newest version of a page takes precedence.
  */
 export function selectExtension(files: FilesByLevel, txid: number): LtxFileInfo[] {
   // The planner needs a snapshot at `txid` as its start. `selectExtension` adds a placeholder for

@@ -367,8 +367,8 @@ export class Poller {
     this.#goneBack = farthest < state.txid ? this.#goneBack + 1 : 0
     if (farthest < state.txid) {
       const message = `the replica went back from TXID ${formatTxid(state.txid)} to TXID ${formatTxid(farthest)}`
-      // All listed files are older than the known state. The newest known file no longer exists,
-      // but a stale listing may omit the file into which it was compacted.
+      // All listed files are older than the newest known file. The newest known file no longer
+      // exists, but a stale listing may omit the file into which it was compacted.
       if (this.#goneBack < GONE_BACK_LOOKS && (await this.#isOlder(files, state))) {
         throw new LitestreamError('UNAVAILABLE', message, {
           hint: 'Wait: the next poll finds out whether the replica was reset.',

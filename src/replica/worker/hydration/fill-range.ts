@@ -15,7 +15,7 @@ export interface Filled {
 
 /**
  * Reads a range of a file and writes the wanted pages of that range into the local copy. Resolves
- * with undefined if the local copy was closed during the read. No other code may use the buffer
+ * with undefined if the local copy was closed during the read. Other code must not use the buffer
  * `into` until the promise resolves. Throws LTX_CORRUPT for a damaged frame.
  */
 export async function fillRange(

@@ -239,7 +239,7 @@ export class Prefetcher {
 
   /**
    * Whether the missed page is adjacent to the previously missed page, which is `step` places
-   * before it. Only resident pages may lie between the two missed pages.
+   * before it. The result is also true if all pages between the two missed pages are resident.
    */
   #adjoins(view: ReplicaView, siblings: Uint32Array, position: number, step: number): boolean {
     if (Math.abs(step) > SLACK) return false
