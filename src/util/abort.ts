@@ -65,47 +65,6 @@ function listenTo(signal: AbortSignal): Callbacks {
 }
 
 /**
- * Settles with the promise, but rejects as soon as one of the signals aborts. After an abort,
- * rejects with `toError(signal)`, by default the reason of the signal. The work of the promise
- * continues.
- */
-export function orAborted<T>(
-  promise: Promise<T>,
-  signals: AbortSignal | undefined | readonly (AbortSignal | undefined)[],
-  toError: (signal: AbortSignal) => unknown = ({ reason }) => reason,
-): Promise<T> {
-  const all = (Array.isArray(signals) ? signals : [signals]).filter((signal) => signal !== undefined)
-  if (all.length === 0) return promise
-  return new Promise<T>((resolve, reject) => {
-    const aborted = all.find((signal) => signal.aborted)
-    if (aborted !== undefined) {
-      promise.catch(() => undefined)
-      reject(toError(aborted))
-      return
-    }
-    const removers = all.map((signal) =>
-      onAbort(signal, () => {
-        end()
-        reject(toError(signal))
-      }),
-    )
-    const end = () => {
-      for (const remove of removers) remove()
-    }
-    promise.then(
-      (value) => {
-        end()
-        resolve(value)
-      },
-      (error: unknown) => {
-        end()
-        reject(error)
-      },
-    )
-  })
-}
-
-/**
  * Aborts `controller` with the reason of `signal` when `signal` aborts. The caller must call the
  * returned function when it no longer needs the link between the two, because a long-lived signal
  * would otherwise keep the controller in memory.

@@ -1,6 +1,7 @@
 import { LitestreamError } from '../errors.js'
-import { linkAbort, orAborted } from './abort.js'
+import { linkAbort } from './abort.js'
 import { type Duration, tryParseDuration } from './duration.js'
+import { orAborted } from './or-aborted.js'
 import { startTimer } from './timers.js'
 
 /** Options that limit how long a caller waits for a promise that depends on a store. */

@@ -3,7 +3,8 @@ import { getEventListeners } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { linkAbort, onAbort, orAborted } from '../../src/util/abort.js'
+import { linkAbort, onAbort } from '../../src/util/abort.js'
+import { orAborted } from '../../src/util/or-aborted.js'
 import { pause } from '../../src/util/pause.js'
 
 const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length

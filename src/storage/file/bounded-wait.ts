@@ -1,5 +1,6 @@
 import { LitestreamError } from '../../errors.js'
-import { abortError, onAbort } from '../../util/abort.js'
+import { abortError } from '../../util/abort.js'
+import { Pending } from '../../util/pending.js'
 import { startTimer } from '../../util/timers.js'
 
 /**
@@ -33,35 +34,17 @@ export interface BoundedWait {
  */
 export function boundedWait<T>(work: Promise<T>, options: BoundedWait): Promise<T> {
   const { what, file, signal, closing, unlimited = false } = options
-  return new Promise<T>((resolve, reject) => {
-    const fail = (error: LitestreamError) => {
-      settle()
-      reject(error)
-    }
-    let timer = unlimited ? undefined : startTimer(TIMEOUT, () => fail(noAnswer(what, file)))
-    const giveUp = (error: LitestreamError) => {
-      timer?.stop()
-      timer = startTimer(GRACE, () => fail(error))
-    }
-    const forgets = [
-      onAbort(signal, () => giveUp(abortError(signal!, what))),
-      onAbort(closing, () => giveUp(closing.reason)),
-    ]
-    const settle = () => {
-      timer?.stop()
-      for (const forget of forgets) forget()
-    }
-    work.then(
-      (value) => {
-        settle()
-        resolve(value)
-      },
-      (error: unknown) => {
-        settle()
-        reject(error)
-      },
-    )
-  })
+  const pending = new Pending<T>()
+  let timer = unlimited ? undefined : startTimer(TIMEOUT, () => pending.reject(noAnswer(what, file)))
+  pending.onSettled(() => timer?.stop())
+  const giveUp = (error: LitestreamError) => {
+    timer?.stop()
+    timer = startTimer(GRACE, () => pending.reject(error))
+  }
+  pending.onAbort(signal, () => giveUp(abortError(signal!, what)))
+  pending.onAbort(closing, () => giveUp(closing.reason))
+  pending.follow(work)
+  return pending.promise
 }
 
 function noAnswer(what: string, file: string): LitestreamError {

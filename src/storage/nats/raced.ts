@@ -1,4 +1,5 @@
-import { abortError, orAborted } from '../../util/abort.js'
+import { abortError } from '../../util/abort.js'
+import { orAborted } from '../../util/or-aborted.js'
 
 /**
  * Waits for `promise`, but rejects as soon as a signal aborts. Rejects with ABORTED if `signal`

@@ -1,5 +1,6 @@
 import { isLitestreamError, LitestreamError } from '../../errors.js'
-import { abortError, orAborted, throwIfAborted } from '../../util/abort.js'
+import { abortError, throwIfAborted } from '../../util/abort.js'
+import { orAborted } from '../../util/or-aborted.js'
 import type { OperationCounters } from '../operation-counters.js'
 import type { Operation } from '../replica-client.js'
 import type { RequestPolicy } from '../request-policy.js'

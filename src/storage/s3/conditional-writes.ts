@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isLitestreamError, LitestreamError } from '../../errors.js'
-import { abortError, orAborted, throwIfAborted } from '../../util/abort.js'
+import { abortError, throwIfAborted } from '../../util/abort.js'
+import { orAborted } from '../../util/or-aborted.js'
 import { settleAll } from '../../util/settle-all.js'
 import type { RequestOptions } from '../replica-client.js'
 import type { AskedGuarantees, WriteGuarantees } from '../write-guarantees.js'

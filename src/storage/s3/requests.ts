@@ -1,6 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import { LitestreamError } from '../../errors.js'
-import { abortError, orAborted, throwIfAborted } from '../../util/abort.js'
+import { abortError, throwIfAborted } from '../../util/abort.js'
+import { orAborted } from '../../util/or-aborted.js'
 import type { Connections } from '../http/agents.js'
 import type { OperationCounters } from '../operation-counters.js'
 import type { Operation } from '../replica-client.js'

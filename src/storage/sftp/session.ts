@@ -1,6 +1,8 @@
 import { LitestreamError } from '../../errors.js'
-import { abortError, onAbort, orAborted, throwIfAborted } from '../../util/abort.js'
+import { abortError, throwIfAborted } from '../../util/abort.js'
 import { milliseconds } from '../../util/duration.js'
+import { orAborted } from '../../util/or-aborted.js'
+import { Pending } from '../../util/pending.js'
 import { startTimer } from '../../util/timers.js'
 import { OperationCounters } from '../operation-counters.js'
 import type { OutageListener } from '../outage.js'
@@ -183,28 +185,16 @@ export class SftpSession {
     what: string,
   ): Promise<T> {
     const { idleTimeout } = this.policy
-    return new Promise<T>((resolve, reject) => {
-      const forgets: (() => void)[] = []
-      const settle = () => {
-        timer.stop()
-        for (const forget of forgets) forget()
-      }
-      const fail = (error: unknown) => {
-        settle()
-        reject(error)
-      }
-      const timer = startTimer(idleTimeout, () => {
-        fail(this.#noAnswer(doing, path, what, idleTimeout))
-        connection.drop(`the server did not answer ${what} within ${idleTimeout} ms`)
-      })
-      // If a signal has aborted already, onAbort() calls `fail` immediately.
-      forgets.push(onAbort(signal, () => fail(abortError(signal!, `${doing} ${this.target(path)}`))))
-      forgets.push(onAbort(this.closing, () => fail(this.closing.reason)))
-      work.then((value) => {
-        settle()
-        resolve(value)
-      }, fail)
+    const pending = new Pending<T>()
+    const timer = startTimer(idleTimeout, () => {
+      pending.reject(this.#noAnswer(doing, path, what, idleTimeout))
+      connection.drop(`the server did not answer ${what} within ${idleTimeout} ms`)
     })
+    pending.onSettled(() => timer.stop())
+    pending.onAbort(signal, () => pending.reject(abortError(signal!, `${doing} ${this.target(path)}`)))
+    pending.onAbort(this.closing, () => pending.reject(this.closing.reason))
+    pending.follow(work)
+    return pending.promise
   }
 
   #noAnswer(doing: string, path: string, what: string, milliseconds: number): LitestreamError {

@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https'
 import { LitestreamError } from '../../errors.js'
 import { abortError, onAbort, throwIfAborted } from '../../util/abort.js'
 import { elapsedMs } from '../../util/elapsed.js'
+import { Pending } from '../../util/pending.js'
 import { startTimer } from '../../util/timers.js'
 import { type Connections, certificateHint, connectionsTo } from '../http/agents.js'
 import { OperationCounters } from '../operation-counters.js'
@@ -212,39 +213,32 @@ export class WebdavRequests {
         ...(body === undefined ? {} : { 'content-length': body.size }),
       },
     })
-    return new Promise<Reply>((resolve, reject) => {
-      const limit = subject.operation === 'PUT' ? CHANGE_TIMEOUT : this.policy.firstByteTimeout
-      const forgets: (() => void)[] = []
-      const settle = () => {
-        wait.stop()
-        for (const forget of forgets) forget()
-      }
-      const fail = (error: unknown) => {
-        settle()
-        sent.destroy()
-        reject(error)
-      }
-      const wait = startWait(limit, () => fail(this.#noAnswer(subject, limit)))
-      sent.on('error', fail)
-      // If a signal has aborted already, onAbort() calls `fail` immediately.
-      forgets.push(onAbort(subject.signal, () => fail(new Error('cancelled'))))
-      forgets.push(onAbort(this.closing, () => fail(this.closing.reason)))
-      sent.once('response', (reply: IncomingMessage) => {
-        settle()
-        // Node.js would end the process for an error event without a listener, and the body may
-        // emit an error before it is read.
-        reply.on('error', () => undefined)
-        const abandon = () => void (sent.writableFinished || sent.destroy())
-        resolve({ status: reply.statusCode ?? 0, headers: reply.headers, body: reply, abandon })
-      })
-      if (body === undefined) sent.end()
-      else {
-        writeBody(sent, body.open(), (count) => {
-          if (subject.operation === 'PUT') this.counters.bytes('PUT', count)
-          wait.restart()
-        }).catch(fail)
-      }
+    const pending = new Pending<Reply>()
+    const fail = (error: unknown) => {
+      pending.reject(error)
+      sent.destroy()
+    }
+    const limit = subject.operation === 'PUT' ? CHANGE_TIMEOUT : this.policy.firstByteTimeout
+    const wait = startWait(limit, () => fail(this.#noAnswer(subject, limit)))
+    pending.onSettled(() => wait.stop())
+    sent.on('error', fail)
+    pending.onAbort(subject.signal, () => fail(new Error('cancelled')))
+    pending.onAbort(this.closing, () => fail(this.closing.reason))
+    sent.once('response', (reply: IncomingMessage) => {
+      // Node.js would end the process for an error event without a listener, and the body may emit
+      // an error before it is read.
+      reply.on('error', () => undefined)
+      const abandon = () => void (sent.writableFinished || sent.destroy())
+      pending.resolve({ status: reply.statusCode ?? 0, headers: reply.headers, body: reply, abandon })
     })
+    if (body === undefined) sent.end()
+    else {
+      writeBody(sent, body.open(), (count) => {
+        if (subject.operation === 'PUT') this.counters.bytes('PUT', count)
+        wait.restart()
+      }).catch(fail)
+    }
+    return pending.promise
   }
 
   /** Returns the beginning of a small body as text. */
