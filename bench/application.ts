@@ -16,7 +16,8 @@ const COLUMNS: readonly Column[] = [
 export const application: Question = {
   name: 'application',
   question: 'How much does replication slow down an application that writes as fast as it can?',
-  limit: 'The processor cores: replication reads, compresses and uploads the changes of the application.',
+  limit:
+    'Replication uses the processor cores of the machine to read, compress and upload the changes of the application.',
   needs: { s3: true },
   async run(bench) {
     const data = bench.dataset(12_500)
@@ -57,7 +58,7 @@ export const application: Question = {
       never: i === 1 ? null : ratios(rates[i]!, rates[1]!),
     }))
     const notes = [
-      'Replication runs the checkpoints, so an application can be faster with replication than alone. The last column compares it with an application that never runs a checkpoint, whose WAL grows without bound; this ratio contains the whole cost of replication.',
+      'Replication runs the checkpoints, so an application can be faster with replication than without replication. The last column compares the replicated application with an application that never runs a checkpoint, so that its WAL grows without bound. The ratio in the last column contains the whole cost of replication.',
     ]
     const title = 'Small transactions in one thread, WAL, synchronous=normal'
     return [{ id: 'throughput', title, columns: COLUMNS, rows, notes }]

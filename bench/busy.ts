@@ -24,7 +24,7 @@ const COLUMNS: readonly Column[] = [
 export const busy: Question = {
   name: 'busy',
   question: 'How long do warm queries take while the primary commits 100 times a second?',
-  limit: 'Every new TXID empties the page cache of SQLite; the poll downloads the changed pages.',
+  limit: 'Every new TXID empties the page cache of SQLite, and a poll downloads the changed pages.',
   needs: { s3: true },
   async run(bench) {
     const data = bench.dataset()

@@ -44,14 +44,15 @@ const COLUMNS: readonly Column[] = [
 ]
 
 const NOTES = [
-  'For the official VFS, the scan of posts is measured only without added latency, and the scan of users at two latencies, because it sends thousands of requests one after another. On the large database, its scans are not measured.',
-  'Each execution is the first query of a reader that was just opened and has fetched the interior pages of its b-trees; the time for these two steps is not included. Both readers run with the same parameters, and their rows are compared.',
+  'For the official VFS, the benchmark measures the scan of posts only without added latency, and the scan of users at two latencies, because the official VFS sends thousands of requests one after another. On the large database, the benchmark does not measure the scans of the official VFS.',
+  'Each execution is the first query of a new reader that has fetched the interior pages of its b-trees. The times do not include the opening of the reader and the fetch of the interior pages. litestream-ts and the official VFS run each query with the same parameters, and the benchmark compares their rows.',
 ]
 
 export const cold: Question = {
   name: 'cold',
-  question: 'How long does a query take if all its pages are in the store, compared with the official VFS?',
-  limit: 'Latency multiplied by the number of pages that depend on one another: one round trip per level of a b-tree.',
+  question: 'How long does a query take if none of its pages is in memory, compared with the official VFS?',
+  limit:
+    'A query takes the latency multiplied by the number of pages that depend on one another, which is one round trip per level of a b-tree.',
   budget: 200,
   needs: { s3: true },
   async run(bench) {

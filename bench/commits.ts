@@ -57,8 +57,9 @@ const FIRST_COLUMNS: readonly Column[] = [
 
 export const commits: Question = {
   name: 'commits',
-  question: 'How long does a commit through the VFS take, and how many are made per second?',
-  limit: 'One PUT of the same bytes to the store; with a local buffer, one fsync of the disk.',
+  question: 'How long does a commit through the VFS take, and how many commits per second can a process make?',
+  limit:
+    'A commit takes at least one PUT of the same bytes to the store, and with a local buffer one fsync of the disk.',
   budget: 240,
   needs: { s3: true },
   async run(bench) {
@@ -179,8 +180,8 @@ async function commitsToBuffer(bench: Bench, stage: Stage): Promise<ResultTable>
       })
     }
     const notes = [
-      'After a kill, the buffer and the WAL database have every commit. Without a buffer file, the commits of the last second are lost.',
-      'The COMMIT of the official VFS returns when the pages are in a temporary file. A crash loses the commits of the last second, and of two writers one overwrites the commits of the other.',
+      'If the process is killed, the buffer file and the WAL database have every commit. Without a buffer file, a kill loses the commits of the last second.',
+      'The COMMIT of the official VFS returns when the pages are in a temporary file. A crash of the official VFS loses the commits of the last second. If two writers use the official VFS, one writer overwrites the commits of the other writer.',
     ]
     return { id: 'local', title: 'Commits that reach the store later', columns: LOCAL_COLUMNS, rows, notes }
   } finally {
@@ -269,7 +270,7 @@ async function firstCommits(bench: Bench, stage: Stage): Promise<ResultTable> {
   }
   await stage.proxy.latency(0)
   const notes = [
-    'The round trips include the lease, which `close()` releases, and on the first write of a process the probe for create-only PUTs.',
+    'The round trips include the lease, which `close()` releases, and, for the first write of a process, the probe for create-only PUTs.',
   ]
   return { id: 'first', title: 'A fresh process up to its first commit', columns: FIRST_COLUMNS, rows, notes }
 }

@@ -25,8 +25,9 @@ const SNAPSHOT_COLUMNS: readonly Column[] = [
 
 export const compaction: Question = {
   name: 'compaction',
-  question: 'How fast are LTX files merged, and does the memory of a merge grow with the database?',
-  limit: 'Every page must be decompressed and added to a checksum once, because the merge verifies its inputs.',
+  question: 'How fast does a compaction merge LTX files, and does the memory of a merge grow with the database?',
+  limit:
+    'A merge decompresses every page and adds the page to a checksum once, because the merge verifies its input files.',
   budget: 120,
   async run(bench) {
     const rows = []
@@ -43,12 +44,14 @@ export const compaction: Question = {
         title: 'Merging files in memory, MB of pages a second of processor time',
         columns: MERGE_COLUMNS,
         rows,
-        notes: ['Each file contains 160 MB of pages; most pages are in one file, some in several.'],
+        notes: [
+          'Each input file of a merge contains 160 MB of pages. Most pages are in one input file, and some pages are in several input files.',
+        ],
         plots: [{ title: 'Merging, MB/s a core', x: 'files', y: ['merge', 'decode'] }],
       },
       {
         id: 'snapshot',
-        title: 'A snapshot made from the one before and ten small files, file://',
+        title: 'A snapshot merged from the previous snapshot and ten small files, file://',
         columns: SNAPSHOT_COLUMNS,
         rows: snapshots,
         plots: [

@@ -23,7 +23,8 @@ const COLUMNS: readonly Column[] = [
 export const connections: Question = {
   name: 'connections',
   question: 'How many requests and how much memory do many connections and threads of one process need?',
-  limit: 'The memory of SQLite for each connection; the process has one page index, one page cache and one poll loop.',
+  limit:
+    'SQLite needs memory for each connection, whereas the process has only one page index, one page cache and one poll loop.',
   budget: 100,
   needs: { s3: true },
   async run(bench) {

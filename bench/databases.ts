@@ -49,7 +49,9 @@ export const databases: Question = {
         rows.push(await measure(bench, stage, store, count, rows))
       }
     }
-    const notes = ['Processor: use of one core by the whole process, with the default intervals.']
+    const notes = [
+      'The processor time is that of the whole process, as the use of one core, with the default intervals.',
+    ]
     const plots = [
       { title: 'Processor share of idle databases, %', x: 'databases', y: ['cpu'], by: 'store' },
       { title: 'Memory of idle databases', x: 'databases', y: ['memory'], by: 'store' },
@@ -85,9 +87,10 @@ async function starts(bench: Bench, stage: Stage): Promise<ResultTable> {
     }
   }
   const notes = [
-    'First: the replicas are empty. Again: one of a thousand databases has a commit that the process that ended before it ' +
-      'did not see; the time ends when their commits are in the replica. A process that has not finished after ten minutes ' +
-      'has no time. Processor time, memory and open files are those at the end of the time.',
+    'In the rows `first`, the replicas are empty. In the rows `again`, one of a thousand databases has a commit that the ' +
+      'previous process did not see, and the measured time ends when the replicas have these commits. The table has no time ' +
+      'for a process that has not finished after ten minutes. The table shows the processor time, the memory and the open ' +
+      'files at the end of the measured time.',
   ]
   return { id: 'start', title: 'Starts of many databases', columns: STARTS, rows, notes }
 }

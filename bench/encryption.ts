@@ -37,7 +37,7 @@ export const encryption: Question = {
   name: 'encryption',
   question: 'How much processor time does the encryption of a replica with age take?',
   limit:
-    'ChaCha20-Poly1305 of Node.js, once per chunk of 64 KiB, and X25519 once per file. A page that is resident is not encrypted.',
+    'Encryption needs ChaCha20-Poly1305 of Node.js once per chunk of 64 KiB, and X25519 once per file. A resident page is not encrypted.',
   budget: 60,
   async run(bench) {
     const { file, posts } = bench.dataset(bench.quick ? LITTLE_POSTS : POSTS)
@@ -86,7 +86,9 @@ export const encryption: Question = {
       }
       rows.push({ work, plain: spread(times[0]), encrypted: spread(times[1]), ratio: ratios(times[1], times[0]) })
     }
-    const notes = ['Processor time of all threads of the process, on a folder; the two are measured in turns.']
+    const notes = [
+      'The processor time is that of all threads of the process, with a replica in a folder. The benchmark measures the encrypted replica and the plain replica in turns.',
+    ]
     return [{ id: 'encryption', title: 'Encryption with age', columns: COLUMNS, rows, notes }]
   },
 }

@@ -28,7 +28,7 @@ const COLUMNS: readonly Column[] = [
 export const follow: Question = {
   name: 'follow',
   question: `How many requests and how much processor time does a reader need to follow a primary that commits ${RATE} times a second?`,
-  limit: 'One LIST per poll, and one download of each changed page.',
+  limit: 'A reader needs at least one LIST per poll, and one download of each changed page.',
   needs: { s3: true },
   async run(bench) {
     const data = bench.dataset(SIZES['10 MB'])
@@ -73,7 +73,7 @@ export const follow: Question = {
       await primary.close()
     }
     const notes = [
-      'Measured in the steady state, on S3, with one poll per second and a complete local copy. Processor: use of one core.',
+      'The benchmark measures the steady state, on S3, with one poll per second and a complete local copy. The column "processor" contains the use of one processor core.',
     ]
     return [{ id: 'follow', title: 'Following a busy primary', columns: COLUMNS, rows, notes }]
   },

@@ -28,8 +28,8 @@ const COLUMNS: readonly Column[] = [
 
 export const hydrate: Question = {
   name: 'hydrate',
-  question: 'How fast is a local copy filled, and how long do reads take meanwhile?',
-  limit: `The time for the same bytes with plain GETs of ${RANGE >> 20} MiB, ${PARALLEL} at a time; the disk; decompression.`,
+  question: 'How fast does a reader fill its local copy, and how long do queries take during the filling?',
+  limit: `A local copy cannot fill faster than plain GETs of ${RANGE >> 20} MiB, ${PARALLEL} at a time, download the same bytes, than the disk writes the pages, or than the processor decompresses the pages.`,
   budget: 100,
   needs: { s3: true },
   async run(bench) {
@@ -66,7 +66,7 @@ export const hydrate: Question = {
       })
     }
     const notes = [
-      'p99: the slowest percent of warm `post + user` lookups on the thread of the connection, before hydration and while the local copy is filled.',
+      'The p99 is the time that only one percent of the warm `post + user` lookups on the thread of the connection exceed. The benchmark measures the p99 before and during the filling of the local copy.',
     ]
     const plots = [
       { title: 'Hydration, MB/s', x: 'latency', y: ['stored', 'plain'] },

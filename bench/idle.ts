@@ -46,8 +46,9 @@ const EVERY_SECOND: ReplicateOptions = {
 
 export const idle: Question = {
   name: 'idle',
-  question: 'How many requests and how much processor time do a primary and a reader need while nothing is committed?',
-  limit: 'A reader polls the store once per poll interval; a primary only needs to read the WAL header.',
+  question: 'How many requests and how much processor time do a primary and a reader of an idle database need?',
+  limit:
+    'A reader polls the store once per poll interval, and a primary of an idle database only reads the WAL header.',
   budget: 180,
   needs: { s3: true },
   async run(bench) {
@@ -106,8 +107,8 @@ export const idle: Question = {
       await official.close()
     }
     const notes = [
-      '`idle for` is the time without commits before the measurement starts, and `window` is the duration of the measurement. Processor: use of one core by the whole process.',
-      'A reader waits 0.9 to 1 poll intervals between two polls of one LIST each, and lists the compacted levels every 25 s. By default, 60 s after the last commit, a primary runs one checkpoint, and compaction merges the L0 file of that checkpoint into each level. After that, it sends only one LIST a minute, which checks that the replica still has its files (not in the row of every task each second).',
+      '`idle for` is the time without commits before the measurement starts, and `window` is the duration of the measurement. The processor time is that of the whole process, as the use of one core.',
+      'A reader waits 0.9 to 1 poll intervals between two polls of one LIST each, and lists the compacted levels every 25 s. By default, 60 s after the last commit, a primary runs one checkpoint, and compaction merges the L0 file of that checkpoint into each level. After this compaction, an idle primary sends only one LIST a minute, which checks that the replica still has its files. The primary of the row "every task each second" does not send this LIST.',
     ]
     const plots = [{ title: 'Requests an hour of an idle process', x: 'since', y: ['requests'], by: 'subject' }]
     return [{ id: 'idle', title: 'An idle process, one database', columns: COLUMNS, rows, notes, plots }]

@@ -25,7 +25,7 @@ const COLUMNS: readonly Column[] = [
 export const memory: Question = {
   name: 'memory',
   question: 'How does the memory of an open replica grow with the number of pages of the database?',
-  limit: 'The page index, which stores the file, offset and size of each page.',
+  limit: 'An open replica needs memory for its page index, which stores the file, offset and size of each page.',
   async run(bench) {
     const rows = []
     for (const pages of bench.quick ? [10_000] : [10_000, 100_000, 1_000_000]) {
@@ -51,7 +51,7 @@ export const memory: Question = {
       rmSync(`${directory}.db`)
     }
     const notes = [
-      'No connection reads during this measurement, so the page cache is empty; a full cache needs its configured size in addition.',
+      'No connection reads during the measurement of memory, so the page cache is empty. A full page cache needs its configured size in addition.',
     ]
     const plots = [{ title: 'Memory of an open replica', x: 'pages', y: ['index', 'memory'] }]
     return [{ id: 'open', title: 'An open replica', columns: COLUMNS, rows, notes, plots }]

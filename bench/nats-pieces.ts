@@ -29,10 +29,9 @@ const COLUMNS: readonly Column[] = [
 
 export const natsPieces: Question = {
   name: 'nats-pieces',
-  question:
-    'How long does a restore from NATS take if the official program wrote the replica, in chunks of about 900 bytes?',
+  question: 'How long does a restore from NATS take if Litestream wrote the replica, in chunks of about 900 bytes?',
   limit:
-    'The number of messages that one connection delivers per second. Both times are those of a whole process, from its start to its exit.',
+    'The number of messages that one connection delivers per second limits the speed of this restore. The times of litestream-ts and Litestream are those of a whole process, from its start to its exit.',
   budget: 60,
   needs: { nats: true },
   async run(bench) {

@@ -37,8 +37,9 @@ const RESTART_COLUMNS: readonly Column[] = [
 export const open: Question = {
   name: 'open',
   question:
-    'How long does it take to open a replica and read the first row, and how does that time grow with the number of files and the latency?',
-  limit: 'Latency multiplied by the round trips: list the files, read their indexes, read the first page.',
+    'How long does a reader take to open a replica and read the first row, and how does this time grow with the number of files and the latency?',
+  limit:
+    'An opening takes the latency multiplied by the number of round trips. The round trips list the files, read the page indexes, and read the first page.',
   budget: 80,
   needs: { s3: true },
   async run(bench) {
@@ -67,8 +68,8 @@ export const open: Question = {
       { title: 'Open to first row at 20 ms', x: 'files', y: ['ours', 'official'], where: { latency: 20 }, log: true },
     ]
     const notes = [
-      'The second connection is opened by the same process while the first one is open.',
-      'Round trips: the length of the longest chain of requests in which each request was sent after the response to the previous one.',
+      'The same process opens the second connection while the first connection is open.',
+      'The number of round trips is the length of the longest chain of requests in which the reader sent each request after the response to the previous request.',
     ]
     return [
       { id: 'first-row', title: 'Open to first row', columns: COLUMNS, rows: rows!, notes, plots },

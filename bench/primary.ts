@@ -37,7 +37,7 @@ interface Work {
 export const primary: Question = {
   name: 'primary',
   question: 'How much time and memory do a primary and short commands need, compared with the released Litestream?',
-  limit: 'The start of Node.js, its memory, and the code that a command loads.',
+  limit: 'Every command needs the time and the memory of the start of Node.js, and of the code that the command loads.',
   budget: 180,
   async run(bench) {
     const works: Work[] = [
@@ -64,7 +64,7 @@ export const primary: Question = {
       }
     }
     const notes = [
-      'Replicas in a folder, with default intervals. Memory: resident memory, including the pages of the executable.',
+      'The replicas are in a folder, and the intervals are the defaults. The memory is the resident memory of the process, including the pages of the executable.',
     ]
     const title = 'A process that replicates'
     return [{ id: 'process', title, columns: PROCESS, rows, notes }, await commands(bench)]

@@ -19,9 +19,9 @@ const COLUMNS: readonly Column[] = [
 
 export const restore: Question = {
   name: 'restore',
-  question: 'How fast is a database restored from file://, and how much memory does that need?',
+  question: 'How fast is a restore from file://, and how much memory does the restore need?',
   limit:
-    'Decompression and checksums on the processor cores, and the disk: the restored database is synced to the disk, so a plain copy with an fsync is the comparison.',
+    'The disk and the processor cores, which decompress pages and compute checksums, limit the speed of a restore. A restore syncs the database to the disk, so the benchmark compares the restore with a plain copy with an fsync.',
   budget: 90,
   async run(bench) {
     const rows = []
@@ -57,7 +57,9 @@ export const restore: Question = {
       { title: 'Restore', x: 'size', y: ['rate', 'durable'] },
       { title: 'Memory of a restore', x: 'size', y: ['memory'] },
     ]
-    const notes = ['A snapshot and ten files with 1,000 scattered pages each, without the integrity check at the end.']
+    const notes = [
+      'The replica consists of a snapshot and ten files with 1,000 scattered pages each. The restore runs without the integrity check at its end.',
+    ]
     return [{ id: 'restore', title: 'Restore from file://', columns: COLUMNS, rows, notes, plots }]
   },
 }

@@ -63,8 +63,9 @@ interface Told {
 
 export const soak: Question = {
   name: 'soak',
-  question: `Are the results of a reader correct, and does its memory stay bounded, while the primary commits ${RATE} times a second, levels are compacted and old files are deleted?`,
-  limit: 'Nothing should grow once the caches are full; `--minutes` sets the duration.',
+  question: `Are the results of a reader correct, and does its memory stay bounded, if the primary commits ${RATE} times a second, compacts levels and deletes old files?`,
+  limit:
+    'After the caches are full, the memory of a reader should not grow. `--minutes` sets the duration of the benchmark.',
   budget: 600,
   needs: { s3: true },
   async run(bench) {
@@ -123,7 +124,7 @@ async function watch(bench: Bench, stage: Stage, reader: HeldProcess, minutes: n
     lists: lists / seconds,
   }
   const notes = [
-    'A whole state is every row of every table, read in one transaction of a reader and compared with a database that was restored to the same TXID.',
+    'To check a whole state, the benchmark reads every row of every table in one transaction of a reader, and compares the rows with a database that was restored to the same TXID.',
   ]
   return [
     { id: 'soak', title: `${CONNECTIONS} connections under mixed load`, columns: COLUMNS, rows: [row], notes },

@@ -44,9 +44,9 @@ interface Times extends Measured {
 
 export const start: Question = {
   name: 'start',
-  question: 'How long does a fresh process take to import the package and to read its first row?',
+  question: 'How long does a fresh process take to import the package and to read the first row of a replica?',
   limit:
-    'Starting a thread, loading JavaScript (for S3, the AWS SDK in the worker), and running code for the first time.',
+    'A fresh process starts a thread, loads JavaScript (for S3, the AWS SDK in the worker), and runs code for the first time.',
   needs: { s3: true },
   async run(bench) {
     const { stage, data } = await bench.published()

@@ -22,7 +22,7 @@ export const sync: Question = {
   name: 'sync',
   question: 'How many MB of changed pages does a primary upload to the store per second?',
   limit:
-    'First the processor core that reads, verifies and compresses; then the store: one plain write of the same pages is the comparison.',
+    'The processor core that reads, verifies and compresses the pages limits the speed of a sync, and so does the store. The benchmark compares a sync with one plain write of the same pages.',
   needs: { s3: true },
   async run(bench) {
     const stage = await bench.stage()

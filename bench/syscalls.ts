@@ -22,7 +22,8 @@ const COLUMNS: readonly Column[] = [
 export const syscalls: Question = {
   name: 'syscalls',
   question: 'How many system calls does a warm query make?',
-  limit: 'A read of resident pages needs no system call; a local file is locked and read with system calls.',
+  limit:
+    'A read of resident pages needs no system call, whereas SQLite locks and reads a local file with system calls.',
   async run(bench) {
     if (!existsSync(STRACE)) throw new Error('strace is not installed (Debian: apt-get install strace)')
     const { file, users, posts } = bench.dataset(12_500)
@@ -45,7 +46,7 @@ export const syscalls: Question = {
       }
     }
     const notes = [
-      'Counted on the thread that runs the queries, including the system calls of JavaScript itself (garbage collection), which cause the fractions.',
+      'The benchmark counts the system calls of the thread that runs the queries, including the system calls of JavaScript itself (garbage collection), which cause the fractions.',
     ]
     return [{ id: 'calls', title: 'System calls of one execution', columns: COLUMNS, rows, notes }]
   },

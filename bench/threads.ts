@@ -19,8 +19,8 @@ const [postAndUser, , , , , scan] = QUERIES
 
 export const threads: Question = {
   name: 'threads',
-  question: 'Do two reader threads execute twice as many queries as one?',
-  limit: 'The cores of the machine, which the other threads of the process use as well.',
+  question: 'Do two reader threads execute twice as many queries as one reader thread?',
+  limit: 'Reader threads share the processor cores of the machine with the other threads of the process.',
   async run(bench) {
     const data = bench.dataset()
     const url = await fileReplica(bench.directory, data.file)

@@ -25,7 +25,7 @@ export const visible: Question = {
   name: 'visible',
   question: 'How long after a commit on the primary can a reader see it?',
   limit:
-    "The primary's sync interval and the replica's poll interval, both 1 s by default; file:// and NATS notify readers of a new file immediately.",
+    'A commit waits for the sync interval of the primary and for the poll interval of the reader, which are 1 s by default. file:// and NATS notify readers of a new file immediately.',
   needs: { s3: true, nats: true },
   async run(bench) {
     const stage = await bench.stage()
@@ -58,7 +58,9 @@ export const visible: Question = {
         })
       }
     }
-    const notes = ['The time starts when COMMIT returns; the commits happen at random moments, one at a time.']
+    const notes = [
+      'The measured time starts when COMMIT returns. The primary commits one transaction at a time, at random moments.',
+    ]
     return [{ id: 'latency', title: 'Commit to visible', columns: COLUMNS, rows, notes }]
   },
 }

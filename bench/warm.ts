@@ -44,7 +44,7 @@ export const warm: Question = {
   name: 'warm',
   question: 'How long does a query take if its pages are resident, compared with the local file and the same driver?',
   limit:
-    'SQLite itself, measured with the same statements on the local file. The VFS adds one copy of each page that is not in the cache of SQLite.',
+    'The time of SQLite itself limits a warm query, so the benchmark runs the same statements on the local file. The VFS adds one copy of each page that is not in the cache of SQLite.',
   async run(bench) {
     const rows = await measure(bench, bench.dataset())
     return [{ id: 'warm', title: 'Warm queries, one execution', columns: COLUMNS, rows, notes: NOTES }]
@@ -52,8 +52,8 @@ export const warm: Question = {
 }
 
 const NOTES = [
-  'The replica is in a folder and is polled during the measurement; all pages are resident. A ratio compares times of the same round. Crossings are the requests to JavaScript in all rounds.',
-  'The official VFS runs in python3, so it is compared with the local file in python3. Its cache was configured to hold the whole database if the memory allows it: the cache needs 64 KiB of memory per page, whatever the page size.',
+  'The replica is in a folder, the reader polls the replica during the measurement, and all pages are resident. A ratio compares times of the same round. Crossings are the requests from native code to JavaScript in all rounds.',
+  'The official VFS runs in python3, so the benchmark compares the official VFS with the local file in python3. The cache of the official VFS holds the whole database if the machine has enough memory, because this cache needs 64 KiB of memory per page, whatever the page size.',
 ]
 
 async function measure(bench: Bench, data: Dataset): Promise<ResultTable['rows']> {

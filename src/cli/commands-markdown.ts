@@ -27,14 +27,15 @@ export async function commandsMarkdown(): Promise<string> {
 # Commands
 
 * Write a flag as \`-flag\`, as in Go, or as \`--flag\`. Write the value of a flag after a space or after \`=\`. Flags can be placed before or after the arguments.
-* Output is written to stdout; logs and errors are written to stderr. \`-json\` prints JSON with the keys that the examples show. A TXID in this JSON
-  has 16 hex digits, except in the output of commands that connect to a running process (\`start\`, \`stop\`, \`sync\`, \`unregister\`), where a TXID
-  is a number, as in Litestream.
-* The progress bar and colours are printed only on a terminal, and only if \`NO_COLOR\` is not set.
-* Exit status 0 means success, also if the command had nothing to do. Exit status 1 means an error, damage that \`verify\` found, or a database that is not
-  replicated. \`replicate -exec\` exits with the status of the program (or 128 plus the number of the signal that ended it). After a second
-  SIGINT or SIGTERM, the exit status is 130 or 143.
-* An error is printed as \`Error: …\` on stderr. If the error has a hint, the next line on stderr is \`Try: …\`.
+* A command writes its output to stdout, and writes logs and errors to stderr. With \`-json\`, a command prints JSON with the keys that the
+  examples show. In JSON output, a TXID has 16 hex digits. In the JSON output of commands that connect to a running process (\`start\`,
+  \`stop\`, \`sync\`, \`unregister\`), a TXID is a number, as in Litestream.
+* Commands print progress bars and colours only on a terminal, and only if \`NO_COLOR\` is not set.
+* A command exits with status 0 if it succeeded, also if it had nothing to do. A command exits with status 1 after an error, if \`verify\`
+  found damage, or if a database is not replicated. \`replicate -exec\` exits with the status of the program, or, if a signal ended the
+  program, with 128 plus the number of the signal. After a second SIGINT or SIGTERM, a command exits with status 130 or 143.
+* A command that fails prints a line that begins with \`Error:\` on stderr. If the error has a hint, a line that begins with \`Try:\`
+  follows.
 
 ${commands.map((command) => section(command, command.name(), 2)).join('\n')}`
 }

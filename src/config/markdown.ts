@@ -46,9 +46,9 @@ export function configurationMarkdown(): string {
 
 # Configuration
 
-\`litestream-ts\` reads the \`litestream.yml\` of Litestream 0.5. The path is that of
-\`-config\`; without this flag, the value of \`LITESTREAM_CONFIG\`; if neither is set, \`/etc/litestream.yml\`.
-\`-config -\` reads standard input.
+\`litestream-ts\` reads the \`litestream.yml\` of Litestream 0.5. The flag
+\`-config\` sets the path of the configuration file. Without \`-config\`, \`litestream-ts\` reads the file that the environment variable
+\`LITESTREAM_CONFIG\` names, or \`/etc/litestream.yml\`. With \`-config -\`, \`litestream-ts\` reads the configuration from standard input.
 
 \`\`\`yaml
 addr: 127.0.0.1:9090
@@ -59,16 +59,16 @@ dbs:
       region: eu-central-1
 \`\`\`
 
-* \`$NAME\` and \`\${NAME}\` are replaced by environment variables everywhere in the file, unless \`-no-expand-env\` is set.
-* Durations are written as \`500ms\`, \`10s\`, \`5m\`, \`1h30m\`; a bare number is nanoseconds, as in Go. Sizes are numbers of bytes, or have a unit: \`5MB\` (10⁶ bytes), \`5MiB\` (2²⁰ bytes).
-* A variable that is not set is replaced by an empty string, as in Go, and a warning names the variable and its line. If a required value is then missing, that is an error.
-* Passwords, keys, tokens, URLs with credentials, the heartbeat URL and the arguments of \`exec\` are printed as \`***\` in every output, log line and response.
-* An unknown key is an error that names the line, the column and the key that was probably meant.
-* \`litestream-ts config check\` reports every setting that a start would refuse. If there is none, it prints the effective settings, with secrets masked.
-* For completion in an editor, add this line at the top of the file, with the path of the schema in your installation of the package:
+* \`litestream-ts\` replaces \`$NAME\` and \`\${NAME}\` by environment variables everywhere in the configuration file, unless \`-no-expand-env\` is set.
+* Write a duration as \`500ms\`, \`10s\`, \`5m\` or \`1h30m\`. A number without a unit is a duration in nanoseconds, as in Go. Write a size as a number of bytes, or with a unit, such as \`MB\` (10⁶ bytes) or \`MiB\` (2²⁰ bytes), as in \`5MiB\`.
+* \`litestream-ts\` replaces an environment variable that is not set by an empty string, as in Go, and logs a warning that names the variable and its line. If a required value is empty after the replacement, \`litestream-ts\` reports an error.
+* \`litestream-ts\` prints passwords, keys, tokens, URLs with credentials, the heartbeat URL and the arguments of \`exec\` as \`***\` in every output, log line and response.
+* An unknown key in the configuration file is an error that names the line, the column and the key that was probably meant.
+* \`litestream-ts config check\` reports every setting that a start would refuse. If a start would refuse no setting, \`config check\` prints the effective settings, with secrets masked.
+* For completion in an editor, add this line at the top of the configuration file, with the path of the schema in your installation of the package:
   \`# yaml-language-server: $schema=./node_modules/litestream-ts/docs/litestream.schema.json\`
 
-[examples/litestream.yml](examples/litestream.yml) contains every key.
+The file [examples/litestream.yml](examples/litestream.yml) contains every key of the configuration.
 
 ## The process
 
@@ -80,7 +80,7 @@ ${table(flatten('', database))}
 
 ## A replica (\`dbs[].replica\`)
 
-All keys of this table except \`url\`, \`type\`, \`path\` and \`name\` can also be set at the top of the file, as defaults for all replicas.
+You can also set the keys of this table, except \`url\`, \`type\`, \`path\` and \`name\`, at the top of the configuration file, as defaults for all replicas.
 
 ${table(Object.entries(replica.properties!))}
 
