@@ -67,7 +67,7 @@ export const inheritedReplicaKeys = {
     'auto',
   ),
   'write-once': boolean(
-    'Only in litestream-ts: only create objects, for buckets with Object Lock and credentials that can neither overwrite nor delete. Lifecycle rules of the store delete old files; see docs/write-once.md.',
+    'Only in litestream-ts: only create objects and never replace or delete them, for buckets with Object Lock and for credentials that can neither overwrite nor delete. Lifecycle rules of the store delete old files; see docs/write-once.md.',
     false,
   ),
   'storage-class': text('S3: storage class of new objects.'),
@@ -103,7 +103,7 @@ export const inheritedReplicaKeys = {
     'SFTP: file with known host keys (only in litestream-ts). By default, the known_hosts files of OpenSSH are used.',
   ),
   'insecure-host-key': boolean(
-    'SFTP: accept any host key, as Litestream does without `host-key` (only in litestream-ts).',
+    'SFTP: accept any host key, as Litestream does if `host-key` is not set. This setting exists only in litestream-ts.',
     false,
   ),
 

@@ -172,7 +172,7 @@ export function resolveDatabases(config: ParsedConfig, failAt: FailAt) {
       throw fail(
         [...path, 'lease'],
         'a lease is renewed by replacing the object lock.json, which `write-once` rules out',
-        'Delete `lease` or `write-once`. Both settings detect a second primary: two primaries cannot create a file with the same name.',
+        'Delete `lease` or `write-once`. With either setting, a second primary is detected, because the second primary cannot create files whose names exist.',
       )
     }
     const metaPath = entry['meta-path'] ? { metaPath: expandPath(entry['meta-path']) } : {}

@@ -5,8 +5,8 @@ import { bytesOf, type DivergedState, type Divergence } from './divergence-recor
 
 const REASONS: Readonly<Record<Divergence['reason'], string>> = {
   unrelated: 'the local database is another database',
-  smaller: 'the local database is less than half as large',
-  older: 'the local database is an earlier state of the same database',
+  smaller: 'the local database is less than half as large as the newest state',
+  older: 'the local database is an earlier state of the database in the replica',
   unreadable: 'the local database is new on this machine, and the newest state of the replica cannot be read',
 }
 

@@ -8,6 +8,6 @@ import { LitestreamError } from '../errors.js'
 export function unconfirmed(what: string, why: string, file?: string): LitestreamError {
   return new LitestreamError('UNAVAILABLE', `${what} failed: ${why}`, {
     file,
-    hint: 'Check the endpoint and the network: a server that is not the store answers, or a proxy changes the replies.',
+    hint: 'Check the endpoint and the network: the server that answers is not the store, or a proxy changes the replies.',
   })
 }

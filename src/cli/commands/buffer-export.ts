@@ -33,7 +33,7 @@ export function bufferExportCommand(): Command {
   })
     .argument('<file>', 'write buffer')
     .requiredOption('-o, --output <file>', 'the LTX file to write')
-    .option('--partial', 'export the commits before the damage of a damaged buffer')
+    .option('--partial', 'if the buffer is damaged, export the commits before the damage')
     .option('--json', 'print JSON')
     .action(async (file: string, { output, partial, json }: ExportFlags) => {
       const kept = await readKeptBuffer(file)

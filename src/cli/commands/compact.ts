@@ -17,7 +17,7 @@ export function compactCommand(): Command {
   const command = createCommand('compact', {
     summary: 'Compact a replica once.',
     description:
-      'Brings levels 1 to 3 of a replica up to date, writes a snapshot if the last one is older than a day, deletes the files that the snapshot replaces, and exits. The command is for replicas that short-lived processes write through the VFS: run the command from a timer. A primary compacts its replica automatically. The command takes the lease of the replica, and refuses a replica whose lease another process holds. L0 files are kept unless -l0-retention is given.',
+      'Brings levels 1 to 3 of a replica up to date, writes a snapshot if the last snapshot is older than a day, deletes the files that the snapshot replaces, and exits. The command is for replicas that short-lived processes write through the VFS: run the command from a timer. A primary compacts its replica automatically. The command takes the lease of the replica, and refuses a replica whose lease another process holds. L0 files are kept unless -l0-retention is given.',
     examples: [
       ['compact s3://bucket/app.db', 'run all compactions that are due'],
       [

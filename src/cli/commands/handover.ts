@@ -17,7 +17,7 @@ export function handoverCommand(): Command {
   const command = createCommand('handover', {
     summary: 'Prepare a database so that Litestream can continue its replication.',
     description:
-      'Uploads all commits and empties the WAL, so that Litestream 0.5 can continue with the same database and the same replica. Stop litestream-ts first, and start Litestream directly afterwards. Litestream writes a replica that cannot be restored if commits and a checkpoint happen between the end of one program and the start of the other, so it is safest to stop the application too. The exit status is 1 if the database is in use, or if some commits could not be uploaded. After such a failure the replica is still valid.',
+      'Uploads all commits and empties the WAL, so that Litestream 0.5 can continue with the same database and the same replica. Stop litestream-ts first, and start Litestream directly afterwards. Litestream writes a replica that cannot be restored if commits and a checkpoint happen between the end of one program and the start of the other, so it is safest to stop the application too. The exit status is 1 if the database is in use, or if some commits could not be uploaded. After a failed handover, the replica is still valid.',
     examples: [
       ['handover -config litestream.yml /var/lib/app.db', 'hand over a configured database'],
       ['handover app.db s3://bucket/app.db', 'hand over a database that is not configured'],

@@ -32,7 +32,7 @@ export function mirrorCommand(): Command {
   const command = createCommand('mirror', {
     summary: 'Copy a replica to a second store, once or continuously.',
     description:
-      'Copies every LTX file that the destination lacks, checks each byte on the way, and deletes files that the source has deleted. The destination is a complete replica at every moment: you can restore from the destination, open the destination, or replicate to the destination after the source is lost. The two replicas may be in different stores. An interrupted mirror continues with the files that it has not copied yet. A mirror refuses a destination to which a primary replicates, and a destination that is not a copy of the source. The exit status is 1 if a file of the source is damaged or a store fails.',
+      'Copies every LTX file that the destination lacks, checks each byte on the way, and deletes files that the source has deleted. The destination is a complete replica at every moment: you can restore from the destination, open the destination, or replicate to the destination after the source is lost. Source and destination may be in different stores. An interrupted mirror continues with the files that it has not copied yet. A mirror refuses a destination to which a primary replicates, and a destination that is not a copy of the source. The exit status is 1 if a file of the source is damaged or a store fails.',
     examples: [
       ['mirror s3://bucket/app.db file:///mnt/backup/app.db', 'copy the replica once'],
       ['mirror -follow s3://bucket/app.db s3://other/app.db', 'copy new files until a signal arrives'],

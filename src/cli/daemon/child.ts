@@ -62,7 +62,7 @@ export class Child {
     } catch (error) {
       // The thrown error has no `cause`, because the error of Node.js contains the whole command
       // line.
-      const { code = 'the start failed' } = error as NodeJS.ErrnoException
+      const { code = 'unknown error' } = error as NodeJS.ErrnoException
       throw new LitestreamError('INVALID_ARGUMENT', `cannot start exec command ${concealCommand(line)}: ${code}`, {
         hint: 'Write `sh -c "…"` for pipes and variables: litestream-ts starts the program without a shell.',
       })

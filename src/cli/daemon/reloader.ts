@@ -173,7 +173,7 @@ export class Reloader {
     if (!this.#read) {
       throw new LitestreamError(
         'INVALID_ARGUMENT',
-        'the configuration does not come from a file, so the process cannot read it again',
+        'the configuration does not come from a file, so the process cannot read the configuration again',
         {
           hint: 'Restart the process, with -config FILE if later changes must be reloaded without a restart.',
         },

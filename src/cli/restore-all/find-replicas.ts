@@ -100,7 +100,7 @@ export async function replicasOfPrefix(text: string, folder: string, signal: Abo
   const found = withoutCollisions(sorted)
   if (found.tasks.length + found.faults.length > 0) return found
   throw new LitestreamError('REPLICA_EMPTY', `no replica below ${url}`, {
-    hint: 'Correct the URL: it must name the folder that contains the replicas.',
+    hint: 'Correct the URL, which must name the folder that contains the replicas.',
   })
 }
 

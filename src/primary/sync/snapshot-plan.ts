@@ -69,7 +69,7 @@ function pagesBeforeFile(opened: OpenedDatabase, index: WalIndex): NewestPages |
     throw new LitestreamError('WAL_CORRUPT', `${wal.path}: frame ${span.end.frames + 1} is damaged`, {
       file: wal.path,
       offset: walSize(span.end.frames, source.pageSize),
-      hint: 'Stop the application and open the database once with the sqlite3 shell, which recovers the WAL. If this fails, restore the database from its replica.',
+      hint: 'Stop the application and open the database once with the sqlite3 shell, which recovers the WAL. If the recovery fails, restore the database from its replica.',
     })
   }
   return newestPages(span, span.commit, lockPgno(source.pageSize))

@@ -57,7 +57,7 @@ const MAX_MESSAGE = 500
 const MAX_CODE = 100
 
 const NO_STORE =
-  'Check the endpoint and the network: a server that is not an S3 store answers, or a proxy changes the replies.'
+  'Check the endpoint and the network: the server that answers is not an S3 store, or a proxy changes the replies.'
 
 /** Converts an error of the SDK to a LitestreamError. */
 export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError {

@@ -160,7 +160,7 @@ function resolveSse(
   if (settings.sseCustomerKeyMd5 !== undefined && settings.sseCustomerKeyMd5 !== md5) {
     throw invalid(
       'sseCustomerKeyMD5 is not the MD5 of the SSE-C key',
-      'Correct the key or its MD5, or remove sseCustomerKeyMD5.',
+      'Correct or remove sseCustomerKeyMD5, or correct the SSE-C key.',
     )
   }
   return { key: new Secret(key.toString('base64')), md5 }

@@ -6,7 +6,7 @@ import type { Reply } from './requests.js'
 /** Maximum number of characters of a server's text in an error message. */
 const MAX_MESSAGE = 200
 
-const NO_STORE = 'Check the URL: a server without WebDAV answers, or a proxy changes the replies.'
+const NO_STORE = 'Check the URL: the server that answers does not support WebDAV, or a proxy changes the replies.'
 
 const STATUS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   400: ['STORAGE_FAILED', 'Check the log of the server: the server does not understand the request.'],
