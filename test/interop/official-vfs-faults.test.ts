@@ -21,7 +21,7 @@ async function both(t: TestContext, source: Source) {
   return { official, ours: connect(t, replica.uri) }
 }
 
-test('B1: the official VFS goes back in time when an older compacted file appears', async (t) => {
+test('the official VFS goes back in time when an older compacted file appears', async (t) => {
   const source = await makeSource(t)
   const { history } = source
   await history.commit(SEED)
@@ -35,7 +35,7 @@ test('B1: the official VFS goes back in time when an older compacted file appear
   assert.equal(value(ours, sql), 4)
 })
 
-test('B2: the official VFS stops advancing once a compacted file spans the TXID at which it was opened', async (t) => {
+test('the official VFS stops advancing once a compacted file spans the TXID at which it was opened', async (t) => {
   const source = await makeSource(t)
   const { history, client, directory } = source
   await history.commit(SEED)
@@ -56,7 +56,7 @@ test('B2: the official VFS stops advancing once a compacted file spans the TXID 
   assert.equal(await askOfficialVfs(source.url, sql, path.join(directory, 'second.log')), '7')
 })
 
-test('B3: the official VFS loses every page that a shrinking file does not have', async (t) => {
+test('the official VFS loses every page that a shrinking file does not have', async (t) => {
   const source = await makeSource(t)
   const { history } = source
   await history.commit(SEED)
@@ -72,7 +72,7 @@ test('B3: the official VFS loses every page that a shrinking file does not have'
   assert.equal(value(ours, sql), 1000)
 })
 
-test('B4: the official VFS uses the largest page number as the database size', async (t) => {
+test('the official VFS uses the largest page number as the database size', async (t) => {
   const source = await makeSource(t)
   const { history, url, directory } = source
   await history.commit(SEED)
@@ -85,7 +85,7 @@ test('B4: the official VFS uses the largest page number as the database size', a
   assert.equal(ours.pragma('page_count', { simple: true }), pages)
 })
 
-test('B13: the official litestream_time() keeps the time of the opening', async (t) => {
+test('the official litestream_time() keeps the time of the opening', async (t) => {
   const source = await makeSource(t)
   const { history } = source
   await history.commit(SEED)
@@ -98,7 +98,7 @@ test('B13: the official litestream_time() keeps the time of the opening', async 
   assert.equal(Date.parse(String(value(ours, 'SELECT litestream_time()'))), history.time)
 })
 
-test('B8: the official VFS cannot read after the snapshot on which it was opened is replaced', async (t) => {
+test('the official VFS cannot read after the snapshot on which it was opened is replaced', async (t) => {
   const source = await makeSource(t)
   const { history, client } = source
   await history.commit(SEED)
@@ -117,7 +117,7 @@ test('B8: the official VFS cannot read after the snapshot on which it was opened
   assert.equal(value(ours, 'SELECT count(v) FROM t'), 2000)
 })
 
-test('B10: the official VFS never notices that the replica was reset', async (t) => {
+test('the official VFS never notices that the replica was reset', async (t) => {
   const source = await makeSource(t)
   const { history, client } = source
   await history.commit(SEED)

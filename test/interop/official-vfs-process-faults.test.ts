@@ -17,7 +17,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
     INSERT INTO t SELECT i, hex(randomblob(200)) FROM n;`
 
-test('B9: the lag of the official VFS stays small while the store denies every request', async (t) => {
+test('the lag of the official VFS stays small while the store denies every request', async (t) => {
   const bucket = await s3Bucket(t)
   const { accessKeyId, secretAccessKey, endpoint } = s3Server()
   const proxies = [await startFaultProxy({ target: endpoint }), await startFaultProxy({ target: endpoint })] as const
@@ -41,7 +41,7 @@ test('B9: the lag of the official VFS stays small while the store denies every r
   assert.equal(await official.ask('SELECT count(*) FROM t'), '2000')
 })
 
-test('B11: after the official VFS is loaded, no connection to an ordinary database can be opened', async (t) => {
+test('after the official VFS is loaded, no connection to an ordinary database can be opened', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const file = path.join(directory, 'plain.db')
@@ -65,7 +65,7 @@ except sqlite3.Error as error:
   plain.close()
 })
 
-test('B12: a failed opening by the official VFS closes another connection', async (t) => {
+test('a failed opening by the official VFS closes another connection', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(
@@ -93,7 +93,7 @@ for attempt in ('opening', 'reading'):
   assert.equal(value(ours, 'SELECT count(v) FROM t'), 2000)
 })
 
-test('B12: a failed load of the official VFS crashes the process, but a failed load of our VFS is only an error', async (t) => {
+test('a failed load of the official VFS crashes the process, but a failed load of our VFS is only an error', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const script = `
@@ -130,7 +130,7 @@ time.sleep(1)
   assert.match(child.output(), /: another VFS is registered as "litestream" already; load only one of the two\n1\n$/)
 })
 
-test('a PRAGMA that sets a value raises MemoryError in Python with the official VFS, but returns a text with our VFS (item 68)', async (t) => {
+test('a PRAGMA that sets a value raises MemoryError in Python with the official VFS, but returns a text with our VFS', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(

@@ -33,7 +33,7 @@ function connectProbe(t: TestContext, uri: string): Database.Database {
 const read = (db: Database.Database, offset: number, size: number) =>
   value(db, 'SELECT probe_read(?, ?)', offset, size) as Buffer | number
 
-test('SHARED is the highest lock of a read-only connection, and only unlock lowers a lock to SHARED or none (item 28)', async (t) => {
+test('SHARED is the highest lock of a read-only connection, and only unlock lowers a lock to SHARED or none', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -53,7 +53,7 @@ test('SHARED is the highest lock of a read-only connection, and only unlock lowe
   assert.equal(value(db, "SELECT count(*) FROM t WHERE v = 'new'"), 500)
 })
 
-test('the database header in a view says rollback journal, and its change counter represents the TXID (items 37, 63)', async (t) => {
+test('the database header in a view says rollback journal, and its change counter represents the TXID', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, url] = [path.join(directory, 'app.db'), pathToFileURL(path.join(directory, 'replica')).href]
   const app = new Database(file)
@@ -86,7 +86,7 @@ test('the database header in a view says rollback journal, and its change counte
   assert.deepEqual(page().subarray(24, 28), page().subarray(92, 96))
 })
 
-test('bytes that the primary reserves at the end of its pages are kept in the replica (item 63)', async (t) => {
+test('bytes that the primary reserves at the end of its pages are kept in the replica', async (t) => {
   const { url, history } = await makeSource(t)
   history.db.loadExtension(probe)
   history.db.prepare('SELECT probe_reserve(32)').get()
@@ -98,7 +98,7 @@ test('bytes that the primary reserves at the end of its pages are kept in the re
   assert.equal(integrity(db), 'ok')
 })
 
-test('the database size that SQLite reads is the page count of the view, without a request to the worker (items 54, 61)', async (t) => {
+test('the database size that SQLite reads is the page count of the view, without a request to the worker', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -138,7 +138,7 @@ async function* grownTo(commit: number, from: number, pageSize: number, pages: U
 }
 
 for (const pageSize of [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]) {
-  test(`the lock page of a database with pages of ${pageSize} bytes reads as zeros, and its neighbours read as stored (item 38)`, async (t) => {
+  test(`the lock page of a database with pages of ${pageSize} bytes reads as zeros, and its neighbours read as stored`, async (t) => {
     const { url, history, client } = await makeSource(t, { pageSize })
     await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY)')
     // A second file makes the database end behind its lock page; what lies between are zeros.
@@ -158,7 +158,7 @@ for (const pageSize of [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]) {
   })
 }
 
-test('every PRAGMA returns a named text column, as the SQLite driver of Python requires (item 68)', async (t) => {
+test('every PRAGMA returns a named text column, as the SQLite driver of Python requires', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const db = connectProbe(t, (await openTestReplica(t, url)).uri)

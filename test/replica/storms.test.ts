@@ -16,7 +16,7 @@ const ROWS = 100
 const COMMITS = 120
 const STATE = 'SELECT count(*), min(n), max(n), litestream_txid() FROM t'
 
-test('while two writers replace every row 120 times, eight readers never see a partial or an older state (items 4, 6, 7, 30)', async (t) => {
+test('while two writers replace every row 120 times, eight readers never see a partial or an older state', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, url] = [path.join(directory, 'app.db'), pathToFileURL(path.join(directory, 'replica')).href]
   const writers = [new Database(file), new Database(file)]
@@ -71,7 +71,7 @@ test('while two writers replace every row 120 times, eight readers never see a p
   assert.equal(await held.value('SELECT max(n) FROM t'), COMMITS)
 })
 
-test('during 200 updates of one row, each read returns a written value, never an older value than before, and finally the last (item 10)', async (t) => {
+test('during 200 updates of one row, each read returns a written value, never an older value than before, and finally the last', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (0)')
   const replica = await openTestReplica(t, url, { pollInterval: 5 })
@@ -87,7 +87,7 @@ test('during 200 updates of one row, each read returns a written value, never an
   assert.equal(value(db, 'SELECT n FROM t'), 200)
 })
 
-test('a hundred queries on four threads return correct results while the primary commits (item 8)', async (t) => {
+test('a hundred queries on four threads return correct results while the primary commits', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT); CREATE INDEX i ON t (n, id);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
@@ -109,7 +109,7 @@ test('a hundred queries on four threads return correct results while the primary
   await Promise.all(asking)
 })
 
-test('32 connections share one page index, one cache and one poller, and send no more requests than one connection (items 9, 61)', async (t) => {
+test('32 connections share one page index, one cache and one poller, and send no more requests than one connection', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
@@ -134,7 +134,7 @@ test('32 connections share one page index, one cache and one poller, and send no
   assert.equal(replica.stats().readers, 28)
 })
 
-test('threads that each open the replica by its URI share one opening and one poller (item 9)', async (t) => {
+test('threads that each open the replica by its URI share one opening and one poller', async (t) => {
   const { url, history, proxy } = await makeProxiedSource(t)
   await history.commit('CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)')
   proxy.latency(10)

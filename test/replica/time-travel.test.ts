@@ -24,7 +24,7 @@ async function tenStates(t: TestContext, options: SourceOptions = {}) {
   return source
 }
 
-test('a connection travels to a TXID, to a time and back, and the exact time of a commit gives the state before the commit (items 48, 60)', async (t) => {
+test('a connection travels to a TXID, to a time and back, and the exact time of a commit gives the state before the commit', async (t) => {
   const { url, history } = await tenStates(t)
   const replica = await openTestReplica(t, url)
   const db = connect(t, replica.uri)

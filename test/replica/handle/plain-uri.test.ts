@@ -35,7 +35,7 @@ const HYDRATE = `const db = open('file:app.db?vfs=litestream')
   while (file !== '' && value(db, 'PRAGMA litestream_hydration_progress') !== '100.0') await pause()
   console.log(file, value(db, 'SELECT count(v) FROM t'), value(db, 'PRAGMA litestream_hydration_progress'))`
 
-test('LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH give a local copy only if both are set (item 47)', async (t) => {
+test('LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH give a local copy only if both are set', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
@@ -103,7 +103,7 @@ test('LITESTREAM_LOG_FILE gets the events of replicas without secrets, and stdou
   )
 })
 
-test('several replicas of one process, opened by URI, each have their own local copy (items 47, 66)', async (t) => {
+test('several replicas of one process, opened by URI, each have their own local copy', async (t) => {
   const one = await makeSource(t)
   const two = await makeSource(t)
   await one.history.commit(SEED)
@@ -126,7 +126,7 @@ test('several replicas of one process, opened by URI, each have their own local 
   assert.deepEqual(lines, [`${copy}1 2000`, `${copy}2 1500`, '2'])
 })
 
-test('temporary files of many connections do not collide, and no temporary file is left (items 11, 12, 40)', async (t) => {
+test('temporary files of many connections do not collide, and no temporary file is left', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const temporary = path.join(directory, 'tmp')

@@ -20,7 +20,7 @@ async function fixture(t: TestContext) {
   return source
 }
 
-test('B9: while a store denies requests, lag grows, the stale event is emitted and reads fail after max_stale, and reads resume later', async (t) => {
+test('while a store denies requests, lag grows, the stale event is emitted and reads fail after max_stale, and reads resume later', async (t) => {
   const { history, proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { maxStale: 3000 })
   const events: string[] = []
@@ -96,7 +96,7 @@ test('a page that does not arrive within read_timeout is a PAGE_TIMEOUT error', 
   assert.match(failed.why, /^PAGE_TIMEOUT: page \d+ did not arrive in time/)
 })
 
-test('a damaged response, or a response of the wrong length, is requested again, and the file counts as good (item 17)', async (t) => {
+test('a damaged response, or a response of the wrong length, is requested again, and the file counts as good', async (t) => {
   const { proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url)
   const pages = (request: { kind: string }) => request.kind === 'GET'
@@ -123,7 +123,7 @@ test('open connections continue to work after the store is killed and restarted'
   assert.equal(await db.value('PRAGMA integrity_check'), 'ok')
 })
 
-test('with 5 % failed and 5 % truncated responses, every query returns the right result or an error (item 41)', async (t) => {
+test('with 5 % failed and 5 % truncated responses, every query returns the right result or an error', async (t) => {
   const { history, proxy, url } = await fixture(t)
   const seed = Number(process.env.FAULT_SEED ?? Math.floor(Math.random() * 2 ** 32))
   t.diagnostic(`FAULT_SEED=${seed}`)

@@ -25,7 +25,7 @@ function lagging(client: ReplicaClient, hidden: (file: LtxFileInfo) => boolean):
   })
 }
 
-test('a stale listing is reported as stale, and not as a reset, a rollback or a successful poll (item 19)', async (t) => {
+test('a stale listing is reported as stale, and not as a reset, a rollback or a successful poll', async (t) => {
   const { client, history } = await makeSource(t)
   for (let n = 1; n <= 5; n++) await history.commit(`CREATE TABLE t${n} (x)`)
   let shown = 5

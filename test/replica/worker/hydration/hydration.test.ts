@@ -37,7 +37,7 @@ function assertCopy(source: Source, copy: string): void {
   assert.ok(readFileSync(copy).subarray(0, bytes.length).equals(bytes), 'the local copy differs from the primary')
 }
 
-test('a local copy is filled during reads, and then serves every page (item 45)', async (t) => {
+test('a local copy is filled during reads, and then serves every page', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -90,7 +90,7 @@ async function completeCopy(t: TestContext) {
   return { source, copy }
 }
 
-test('a resumed local copy fetches only the pages that have changed (item 46, B6)', async (t) => {
+test('a resumed local copy fetches only the pages that have changed', async (t) => {
   const { source, copy } = await completeCopy(t)
   const { url, history } = source
   await history.commit('UPDATE t SET n = 1 WHERE id = 7')
@@ -133,7 +133,7 @@ test('a removed local copy whose meta file remained is filled from the beginning
   assertCopy(source, copy)
 })
 
-test('B7: of two replicas, or two processes, with one path for the local copy, the second is refused', async (t) => {
+test('of two replicas, or two processes, with one path for the local copy, the second is refused', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')

@@ -13,7 +13,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
     INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
 const sum = (db: Database.Database) => value(db, 'SELECT sum(n) FROM t')
 
-test('a transaction reads one TXID while another connection reads the new TXID (items 3, 4, 29)', async (t) => {
+test('a transaction reads one TXID while another connection reads the new TXID', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -30,7 +30,7 @@ test('a transaction reads one TXID while another connection reads the new TXID (
   assert.equal(sum(reader), 10_000)
 })
 
-test('B1: a compacted file that is older than the applied state does not move the reader back', async (t) => {
+test('a compacted file that is older than the applied state does not move the reader back', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await history.commit(SEED)
@@ -46,7 +46,7 @@ test('B1: a compacted file that is older than the applied state does not move th
   assert.equal(replica.txid, 5)
 })
 
-test('B2: a replica that was opened before level 1 exists follows compacted files that span its TXID, also without L0 files', async (t) => {
+test('a replica that was opened before level 1 exists follows compacted files that span its TXID, also without L0 files', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)
@@ -100,7 +100,7 @@ for (const mode of ['incremental', 'full'] as const) {
   })
 }
 
-test('B8: a connection and a transaction read correctly after the snapshot and every file of their replica are replaced', async (t) => {
+test('a connection and a transaction read correctly after the snapshot and every file of their replica are replaced', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)
@@ -213,7 +213,7 @@ test('an open replica and a fresh replica follow a change of the primary’s pag
   }
 })
 
-test('B13: litestream_time() returns the time of the view', async (t) => {
+test('litestream_time() returns the time of the view', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -233,7 +233,7 @@ test('B13: litestream_time() returns the time of the view', async (t) => {
   assert.equal(time(), history.times.get(3))
 })
 
-test('B10: a reset replica is reported and read from its new start, and an open transaction never mixes states', async (t) => {
+test('a reset replica is reported and read from its new start, and an open transaction never mixes states', async (t) => {
   const source = await makeSource(t)
   const { url, history, files } = source
   await history.commit(SEED)
