@@ -38,7 +38,7 @@ export function addControlFlags(command: Command, seconds = 30, zero?: number): 
       `control socket of the running process (default: \`socket.path\` of the configuration file, or ${DEFAULTS.socketPath})`,
     )
     .addOption(
-      new Option('--timeout <seconds>', 'maximum time to wait')
+      new Option('--timeout <seconds>', 'maximum time to wait for the answer of the running process')
         .argParser(timeout)
         .default(seconds * 1000, String(seconds)),
     )

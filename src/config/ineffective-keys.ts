@@ -21,7 +21,7 @@ export function ineffectiveKeys(config: ParsedConfig): string[] {
       if (own === undefined) continue
       if (each.url !== undefined && each.type !== undefined && each.type !== type) {
         warnings.push(
-          `${config.place([...path, 'type'])}: type: ${each.type} has no effect, because the URL is ${type}`,
+          `${config.place([...path, 'type'])}: type: ${each.type} has no effect, because the URL has the type ${type}`,
         )
       }
       for (const [key, value] of Object.entries(each)) {

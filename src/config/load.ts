@@ -99,7 +99,7 @@ export function loadConfig(options: LoadConfigOptions = {}): Config {
       throw new LitestreamError('NOT_FOUND', `config file not found: ${path}`, {
         file: path,
         cause,
-        hint: `Name the file with -config or LITESTREAM_CONFIG, or give a database and a replica URL as arguments. The path comes from ${from}.`,
+        hint: `Name the file with -config or LITESTREAM_CONFIG, or give a database and a replica URL as arguments. The current path of the configuration file comes from ${from}.`,
       })
     }
     if (code === 'EISDIR') {

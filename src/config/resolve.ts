@@ -52,7 +52,7 @@ export function resolveConfig(config: ParsedConfig): Config {
     for (const path of RETENTION_KEYS) {
       if (!isSet(values, path)) continue
       warnings.push(
-        `${config.place(path)}: ${path.join('.')} has no effect on replicas with write-once: lifecycle rules of the store delete their files`,
+        `${config.place(path)}: ${path.join('.')} has no effect on replicas with write-once: lifecycle rules of the store delete the files of these replicas`,
       )
     }
   }

@@ -289,7 +289,7 @@ function notAvailable(client: ReplicaClient, files: FilesByLevel, target: PlanTa
       `${client.url}: no matching backup files available for TXID ${formatTxid(target.txid)}`,
       {
         file: client.url,
-        hint: `Choose a TXID at which a file ends; a TXID inside a compacted file cannot be restored. The nearest ${near.length === 1 ? 'is' : 'are'} ${near.join(' and ')}.`,
+        hint: `Choose a TXID at which an LTX file ends, because a TXID inside a compacted file cannot be restored. The nearest ${near.length === 1 ? 'is' : 'are'} ${near.join(' and ')}.`,
       },
     )
   }

@@ -10,7 +10,7 @@ export function corrupt(what: string, file: string, offset: number, pgno?: numbe
     file,
     offset,
     ...(pgno === undefined ? {} : { pgno }),
-    hint: 'The file is damaged or incomplete. Run `litestream-ts verify` on the replica to see the TXIDs that can be restored. Restore an earlier TXID (-txid), or write a new snapshot (`litestream-ts replicate -once -force-snapshot DB URL`).',
+    hint: 'Run `litestream-ts verify` on the replica to see the TXIDs that can be restored. Restore an earlier TXID (-txid), or write a new snapshot (`litestream-ts replicate -once -force-snapshot DB URL`).',
   })
 }
 

@@ -113,7 +113,7 @@ export function differs({ source, destination }: MirrorPair, file: LtxFileInfo):
   return new LitestreamError(
     'REPLICA_RESET',
     `${fileLabel(destination, file)} differs from the file of the same name in ${source.url}: ` +
-      'the source was reset, or the destination belongs to another database',
+      'the source was reset, or the destination is a mirror of another database',
     {
       file: destination.url,
       hint: 'Mirror to an empty destination, such as another prefix, and keep the old destination until you no longer need it.',

@@ -45,10 +45,12 @@ export async function guardOutput(output: string, force: boolean): Promise<void>
     const sidecar = real + suffix
     const stats = await statIfThere(sidecar)
     if (!stats || (force && (stats.isFile() || stats.isSymbolicLink()))) continue
-    const remedy = stats.isFile() ? 'move it away, or use force (-force) to delete it' : 'move it away'
+    const remedy = stats.isFile()
+      ? 'Move the file away, or delete the file with the option force (-force)'
+      : 'Move the file away'
     throw new LitestreamError('OUTPUT_EXISTS', `${sidecar} (${kindOf(stats)}) is left over from an earlier database`, {
       file: sidecar,
-      hint: `SQLite would apply that file to the restored database: ${remedy}.`,
+      hint: `${remedy}: SQLite would apply this file to the restored database.`,
     })
   }
 }

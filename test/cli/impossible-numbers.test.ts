@@ -76,7 +76,7 @@ for (const [name, [change, named]] of Object.entries(IMPOSSIBLE)) {
       const next =
         args[0] === 'verify'
           ? /can be restored up to TXID 0000000000000001/
-          : /Try: The file is damaged or incomplete\. /
+          : /Try: Run `litestream-ts verify` on the replica to see the TXIDs that can be restored\. /
       assert.match(said, next, args[0])
     }
   })

@@ -179,7 +179,7 @@ test('config check prints every fault with a next step to stderr, and nothing to
 test('config check warns about a key that the replica type does not have, and about a type that the URL contradicts', () => {
   const read = (replica: string) => configFromText(entry('/a.db', replica), 'x.yml').warnings
   assert.deepEqual(read('type: s3, url: "gs://bkt/p", access-key-id: id'), [
-    'x.yml:3:22: type: s3 has no effect, because the URL is gs',
+    'x.yml:3:22: type: s3 has no effect, because the URL has the type gs',
     'x.yml:3:60: access-key-id has no effect in a replica of the type gs',
   ])
   assert.deepEqual(read('url: "sftp://u@host/p", timeout: 5s, sync-interval: 2s'), [])

@@ -19,7 +19,7 @@ export function acknowledgeCommand(): Command {
     description:
       'A database has diverged if it does not continue the newest state of its replica, for example an empty database after the volume was lost. The log, `status`, /healthz and the status page report a diverged database until a user runs this command. With `on-divergence: refuse`, replication uploads a diverged database only after this command. The replica keeps its previous state for `retention.diverged`. A running process applies the acknowledgement immediately if the process has a control socket, otherwise within a minute.',
     examples: [
-      ['acknowledge /var/lib/app.db', 'a database of /etc/litestream.yml'],
+      ['acknowledge /var/lib/app.db', 'acknowledge a database of /etc/litestream.yml'],
       [
         'acknowledge -json s3://bucket/app.db',
         '{"status": "acknowledged" or "nothing_to_acknowledge", "replica", "divergences"}',

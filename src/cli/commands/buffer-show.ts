@@ -13,7 +13,7 @@ export function bufferShowCommand(): Command {
     description:
       'Shows the replica of a write buffer, the TXID that its first commit follows, its commits, the last upload that its writer began, and the position of damage. The command changes nothing, and works while a process has the buffer open. The exit status is 1 if the buffer is damaged.',
     examples: [
-      ['buffer show app.buffer', 'as text'],
+      ['buffer show app.buffer', 'print the contents as text'],
       [
         'buffer show -json app.buffer',
         '{"file", "replica", "base_txid", "commits", "bytes", "size", "torn_bytes", "last_upload", "damage"}',

@@ -11,7 +11,7 @@ export function buildAddonCommand(): Command {
     summary: 'Compile the native addon for a platform without a prebuilt addon.',
     description:
       'Compiles the native addon inside the installed package, for platforms whose addon the package does not contain. Needs python3, make, a C++17 compiler and node-gyp; if node-gyp is not installed, the command uses the node-gyp of npm.',
-    examples: [['build-addon', 'once, after installing']],
+    examples: [['build-addon', 'compile the addon once after the installation']],
   }).action(() => {
     process.stderr.write(`Compiling the addon for ${platformName()}…\n`)
     const script = path.join(packageRoot(), 'scripts', 'build-native.mjs')

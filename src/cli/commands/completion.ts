@@ -9,9 +9,9 @@ export function completionCommand(): Command {
     description:
       'Prints a script with which a shell completes commands, flags and the values of flags. Write the script to a folder from which the shell loads completions. Write the script again after each update of litestream-ts.',
     examples: [
-      ['completion bash > ~/.local/share/bash-completion/completions/litestream-ts', 'for bash'],
-      ['completion zsh > ~/.zfunc/_litestream-ts', 'for zsh, with ~/.zfunc in $fpath'],
-      ['completion fish > ~/.config/fish/completions/litestream-ts.fish', 'for fish'],
+      ['completion bash > ~/.local/share/bash-completion/completions/litestream-ts', 'install the completion for bash'],
+      ['completion zsh > ~/.zfunc/_litestream-ts', 'install the completion for zsh, with ~/.zfunc in $fpath'],
+      ['completion fish > ~/.config/fish/completions/litestream-ts.fish', 'install the completion for fish'],
     ],
   })
     .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))

@@ -16,7 +16,7 @@ export function configCommand(): Command {
       'Reads the configuration file and prints the effective settings, with defaults, inherited values and masked secrets. Opens no database and no replica. Warns about a directory or file that cannot be read, an address that is in use, and a control socket that cannot be created. The exit status is 1 if the file is invalid, if paths overlap (databases with their -wal and -shm files, meta-path, replica folders, the control socket; symbolic links are resolved), or if the control socket can never be created.',
     examples: [
       ['config check', 'check /etc/litestream.yml'],
-      ['config check -config litestream.yml -json', 'the same as JSON'],
+      ['config check -config litestream.yml -json', 'print the effective settings as JSON'],
     ],
   })
   addConfigFlags(check)

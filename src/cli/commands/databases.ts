@@ -11,7 +11,7 @@ export function databasesCommand(): Command {
     description:
       'Lists the databases of the configuration file and of its `dir` entries, each with its replica. The exit status is 1 if a directory, or a file in a directory, cannot be read.',
     examples: [
-      ['databases', 'from /etc/litestream.yml'],
+      ['databases', 'list the databases of /etc/litestream.yml'],
       ['databases -config litestream.yml -json', '[{"path", "replica"}]'],
     ],
   })

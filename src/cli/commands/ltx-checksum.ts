@@ -10,7 +10,7 @@ export function ltxChecksumCommand(): Command {
     description:
       'Prints the checksum that LTX files with checksums store for a database: 16 hexadecimal digits. The database must be closed and must have no changes in its WAL.',
     examples: [
-      ['ltx checksum app.db', 'such as a6c05f7e9b5d0c13'],
+      ['ltx checksum app.db', 'print a checksum such as a6c05f7e9b5d0c13'],
       ['ltx checksum -json app.db', '{"db_path", "checksum", "page_size", "pages"}'],
     ],
   })

@@ -17,8 +17,8 @@ export function ltxDumpCommand(): Command {
     description:
       'Lists the pages in an LTX file with the offset and size of each frame, or prints the bytes of one page.',
     examples: [
-      ['ltx dump a.ltx', 'table of pages'],
-      ['ltx dump -page 1 a.ltx', 'the bytes of page 1'],
+      ['ltx dump a.ltx', 'print a table of the pages'],
+      ['ltx dump -page 1 a.ltx', 'print the bytes of page 1'],
       ['ltx dump -json a.ltx', '[{"pgno", "offset", "size"}]'],
     ],
   })

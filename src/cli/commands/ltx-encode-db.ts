@@ -23,7 +23,7 @@ export function ltxEncodeDbCommand(): Command {
     description:
       'Writes all pages of a database as an LTX snapshot of TXID 1, with checksums. Replaces an existing output file atomically. The database must be closed and must have no changes in its WAL.',
     examples: [
-      ['ltx encode-db -o app.ltx app.db', 'a snapshot of app.db'],
+      ['ltx encode-db -o app.ltx app.db', 'write a snapshot of app.db'],
       ['ltx encode-db -json -o app.ltx app.db', '{"db_path", "output", "page_size", "pages", "size"}'],
     ],
   })

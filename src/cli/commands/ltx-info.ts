@@ -15,8 +15,8 @@ export function ltxInfoCommand(): Command {
     description:
       'Shows the header, sizes and trailer of LTX files. Reads header, page index and trailer. To check the pages, use `ltx verify`.',
     examples: [
-      ['ltx info 0000000000000001-0000000000000001.ltx', 'one file'],
-      ['ltx info -json *.ltx', 'several files, as a JSON list'],
+      ['ltx info 0000000000000001-0000000000000001.ltx', 'show one file'],
+      ['ltx info -json *.ltx', 'print several files as a JSON list'],
     ],
   })
     .argument('<file...>', 'local LTX files')

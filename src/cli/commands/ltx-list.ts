@@ -26,11 +26,11 @@ export function ltxListCommand(): Command {
     description:
       'Lists the LTX files of one level of a replica, by default of level 0. Level 9 contains the snapshots.',
     examples: [
-      ['ltx list file:///var/backups/app.db', 'level 0'],
-      ['ltx list -level 9 s3://bucket/app.db', 'the snapshots'],
+      ['ltx list file:///var/backups/app.db', 'list the files of level 0'],
+      ['ltx list -level 9 s3://bucket/app.db', 'list the snapshots'],
       [
         'ltx list -level all -json /var/lib/app.db',
-        'all levels of a configured database: [{"level", "min_txid", "max_txid", "size", "timestamp"}]',
+        'list all levels of a configured database: [{"level", "min_txid", "max_txid", "size", "timestamp"}]',
       ],
     ],
   })

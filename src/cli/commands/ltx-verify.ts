@@ -25,7 +25,7 @@ export function ltxVerifyCommand(): Command {
     description:
       'Checks structure, every page, the page index and the checksums of local LTX files. The exit status is 1 if a file is damaged or cannot be read.',
     examples: [
-      ['ltx verify *.ltx', 'one line per file'],
+      ['ltx verify *.ltx', 'print one line per file'],
       ['ltx verify -json a.ltx', '[{"file", "ok", "pages", "error", "offset", "pgno"}]'],
     ],
   })

@@ -38,7 +38,7 @@ export function mirrorCommand(): Command {
       ['mirror -follow s3://bucket/app.db s3://other/app.db', 'copy new files until a signal arrives'],
       [
         'mirror -follow -retention 720h -limit 10MB /var/lib/app.db file:///mnt/backup/app.db',
-        'keep deleted files for 30 days, limit the rate',
+        'keep deleted files for 30 days and limit the rate',
       ],
       [
         'mirror -json s3://bucket/app.db file:///mnt/backup/app.db',
@@ -51,7 +51,7 @@ export function mirrorCommand(): Command {
     .argument('<destination>', 'replica URL')
     .option('--follow', 'mirror repeatedly until SIGINT or SIGTERM')
     .addOption(
-      new Option('--interval <duration>', 'with -follow: interval between two passes')
+      new Option('--interval <duration>', 'with -follow: interval between two runs of the mirror')
         .argParser(durationFlag)
         .default(DEFAULT_MIRROR_INTERVAL, formatDuration(DEFAULT_MIRROR_INTERVAL)),
     )
@@ -64,9 +64,9 @@ export function mirrorCommand(): Command {
       '--write-once',
       'only create objects in the destination, for stores in which objects can neither be overwritten nor deleted',
     )
-    .option('--limit <size>', 'maximum bytes per second, such as 10MB', sizeFlag)
+    .option('--limit <size>', 'maximum number of bytes to copy per second, such as 10MB', sizeFlag)
     .option('--parallelism <n>', 'number of files copied in parallel', countFlag, 4)
-    .option('--json', 'print JSON, with -follow one line per pass')
+    .option('--json', 'print JSON; with -follow, one line per run of the mirror')
     .action(async (from: string, to: string, flags: MirrorFlags) => {
       if (flags.writeOnce && flags.retention !== undefined) {
         throw new LitestreamError('INVALID_ARGUMENT', 'cannot use -retention with -write-once', {

@@ -22,9 +22,9 @@ export function queryCommand(): Command {
     description:
       'Opens a replica through the VFS, fetches the pages that the statement needs, and prints its rows. The command does not write to the replica. The table shows control characters of the data as escapes (\\n, \\x1b). -json prints a list of objects, with BLOBs in hex, and with integers beyond 2^53 and infinite numbers as text. -csv prints the data unchanged to a file or pipe, and with escaped control characters to a terminal.',
     examples: [
-      ["query s3://bucket/app.db 'SELECT count(*) FROM users'", 'as a table'],
-      ["query -csv s3://bucket/app.db 'SELECT * FROM users' > users.csv", 'as CSV'],
-      ["query -timestamp 2026-01-31T15:04:05Z s3://bucket/app.db 'SELECT * FROM users'", 'the state at a time'],
+      ["query s3://bucket/app.db 'SELECT count(*) FROM users'", 'print the rows as a table'],
+      ["query -csv s3://bucket/app.db 'SELECT * FROM users' > users.csv", 'print the rows as CSV'],
+      ["query -timestamp 2026-01-31T15:04:05Z s3://bucket/app.db 'SELECT * FROM users'", 'read the state at a time'],
     ],
   })
   return addConfigFlags(command)

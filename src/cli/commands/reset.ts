@@ -21,7 +21,7 @@ export function resetCommand(): Command {
       'Deletes the state folder of a database, with its staged LTX files and replication state; the database and its replica are not changed. The next replication begins with a snapshot at the next TXID of the replica. Stop the replication of the database before this command.',
     examples: [
       ['reset -dry-run /var/lib/app.db', 'only list the files that would be deleted'],
-      ['reset -config litestream.yml /var/lib/app.db', 'a database whose meta-path is configured'],
+      ['reset -config litestream.yml /var/lib/app.db', 'reset a database whose meta-path is configured'],
     ],
   })
   return addConfigFlags(command)

@@ -38,9 +38,9 @@ export function restoreCommand(): Command {
     description:
       "Restores a database to its newest state, to a TXID or to a time. The restore writes a temporary file, and renames this file to the output when it is complete, checked and on disk. A failed restore leaves no file at the output. An existing database is replaced only with -force; the restored database then gets the owner and mode of the replaced database. A checksum of the replica that does not match is always an error. A fault that only SQLite's check finds is a warning. With -integrity-check, such a fault is an error, and the restored database is kept beside the output. With -all, the command restores every database of the configuration whose file is missing. The databases of a `dir:` entry are found by listing its replicas in the store. With -all, -o and a URL, the command restores every replica below the URL to its relative path below the output folder. With -all, a failed restore does not stop the other restores, and the exit status is then 1.",
     examples: [
-      ['restore -o app.db s3://bucket/app.db', 'the newest state of a replica'],
-      ['restore /var/lib/app.db', 'a configured database, to its own path'],
-      ['restore -timestamp 2026-01-31T15:04:05Z -o old.db s3://bucket/app.db', 'the state at a time'],
+      ['restore -o app.db s3://bucket/app.db', 'restore the newest state of a replica'],
+      ['restore /var/lib/app.db', 'restore a configured database to its own path'],
+      ['restore -timestamp 2026-01-31T15:04:05Z -o old.db s3://bucket/app.db', 'restore the state at a time'],
       ['restore -dry-run -o app.db s3://bucket/app.db', 'print the files that a restore would read'],
       ['restore -all', 'restore every missing database of the configuration'],
       ['restore -all -o restored s3://bucket/backups', 'restore every replica below a prefix'],

@@ -21,8 +21,8 @@ export function statusCommand(): Command {
     description:
       'Shows the status of the configured databases: the last local TXID and the last TXID in the replica, the age of the oldest commit that is not in the replica, the size of the WAL and the number of files of each level. The command reads local files and lists the replica, and needs no running process. The status is ok, not initialized (never replicated from this machine), no database, or error. If a process runs with this configuration and has a control socket or an HTTP address, the command also prints the faults of databases, listeners, directories and files that the process reports. The exit status is 0 if every database is ok by the rule of /healthz, otherwise 1.',
     examples: [
-      ['status', 'all databases of /etc/litestream.yml'],
-      ['status -local -config litestream.yml', 'without listing the replicas'],
+      ['status', 'show all databases of /etc/litestream.yml'],
+      ['status -local -config litestream.yml', 'show the databases without listing the replicas'],
       [
         'status -json /var/lib/app.db',
         '[{"database", "status", "local_txid", "wal_size", "wal_bytes", "remote_txid", "lag_seconds", "levels"}]',

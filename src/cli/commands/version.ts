@@ -15,7 +15,7 @@ export function versionCommand(): Command {
     summary: 'Print the version.',
     description:
       'Prints the version of litestream-ts; with -verbose, also the versions of Node.js, SQLite and the platform.',
-    examples: [['version -verbose', 'all versions for a bug report']],
+    examples: [['version -verbose', 'print all versions for a bug report']],
   })
     .option('--verbose', 'also print the versions of Node.js, SQLite and the platform')
     .option('--json', 'print JSON')

@@ -72,7 +72,7 @@ function pathOf(body: Fields): string {
 function textField(body: Fields, field: string, fault: (text: string) => string | undefined): string {
   const value = body[field]
   if (value === undefined) throw fieldError(field, value, 'required')
-  if (typeof value !== 'string') throw fieldError(field, value, 'must be a text')
+  if (typeof value !== 'string') throw fieldError(field, value, 'must be text')
   const wrong = fault(value)
   if (wrong) throw fieldError(field, value, wrong)
   return value

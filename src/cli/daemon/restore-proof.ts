@@ -190,7 +190,7 @@ function different(url: string, txid: number, difference: string): LitestreamErr
     `${url}: the database restored at TXID ${formatTxid(txid)} differs from the database of the primary: ${difference}`,
     {
       file: url,
-      hint: 'Run `litestream-ts replicate -once -force-snapshot` for the database, and report this error: the files of the replica are valid but differ from the database.',
+      hint: 'Run `litestream-ts replicate -once -force-snapshot` for the database, and report this error: the files of the replica are valid, but the restored database differs from the database of the primary.',
     },
   )
 }

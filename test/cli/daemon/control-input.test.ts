@@ -38,9 +38,9 @@ test('an invalid control request gets a 4xx status that names field and value, a
   const paths: [unknown, RegExp][] = [
     [undefined, /^path required$/],
     ['', /^path required$/],
-    [7, /^path must be a text$/],
-    [null, /^path must be a text$/],
-    [['/a.db'], /^path must be a text$/],
+    [7, /^path must be text$/],
+    [null, /^path must be text$/],
+    [['/a.db'], /^path must be text$/],
     [`${dir}/x\0y.db`, /^path must not hold a NUL byte$/],
     [`${dir}/${'x'.repeat(300)}.db`, /^path must not contain a name of more than 255 bytes$/],
     [`${dir}/${'é'.repeat(130)}.db`, /^path must not contain a name of more than 255 bytes$/],
@@ -69,7 +69,7 @@ test('an invalid control request gets a 4xx status that names field and value, a
   const urls: [unknown, RegExp][] = [
     [undefined, /^replica_url required$/],
     ['', /^replica_url required$/],
-    [{}, /must be a text/],
+    [{}, /must be text/],
     ['floppy://a', /is not a scheme/],
     ['file://', /is not the absolute path/],
     ['s3://', /replica_url is not valid/],
