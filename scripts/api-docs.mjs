@@ -9,6 +9,7 @@ const MODULES = { 'litestream-ts': 'index.d.ts', 'litestream-ts/metrics': 'statu
 const SECTIONS = [
   ['Replicate', ['replicate', 'Replication', 'replicateOnce']],
   ['Read a replica', ['openReplica', 'Replica', 'load', 'getLoadablePath']],
+  ['Read many replicas', ['openReplicas', 'ReplicaPool', 'PooledReplica']],
   ['Restore and copy', ['restore', 'hydrateFile', 'follow', 'planRestore', 'mirror', 'followMirror']],
   ['Check', ['verifyReplica', 'inspectLtx', 'verifyLtx']],
   ['Compact and delete', ['compact', 'createSnapshot', 'enforceL0Retention', 'enforceSnapshotRetention']],

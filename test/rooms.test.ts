@@ -29,7 +29,7 @@ const ROOMS = [
 /** Rooms within rooms, in the same order. */
 const INNER: Readonly<Record<string, readonly string[]>> = {
   primary: ['source', 'sync', 'upload'],
-  replica: ['worker', 'handle'],
+  replica: ['worker', 'handle', 'pool'],
 }
 /** The only import against the order: it reads the head of this process's own executable. */
 const EXCEPTIONS = ['native/platform.ts > fs/open-regular-sync.ts']

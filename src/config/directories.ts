@@ -3,19 +3,10 @@ import path from 'node:path'
 import { LitestreamError } from '../errors.js'
 import { fsError, isErrno } from '../fs/fs-error.js'
 import { isDatabaseFile } from '../primary/source/open-registry.js'
-import { escapeDelimiters } from '../storage/file/location.js'
+import { appendToUrl } from '../storage/append-to-url.js'
 import { secretUrl } from '../storage/url.js'
 import { globToRegExp } from '../util/glob.js'
 import type { Config, DatabaseConfig, DirectoryConfig, ReplicaConfig } from './types.js'
-
-/** Appends a path segment to `url`. The query of the URL stays unchanged. */
-export function appendToUrl(url: string, relative: string): string {
-  const query = url.indexOf('?')
-  const base = query < 0 ? url : url.slice(0, query)
-  const written = /^file:/i.test(url) ? escapeDelimiters : encodeURIComponent
-  const suffix = relative.split(path.sep).map(written).join('/')
-  return `${base.replace(/\/+$/, '')}/${suffix}${query < 0 ? '' : url.slice(query)}`
-}
 
 function below(replica: ReplicaConfig, relative: string): ReplicaConfig {
   return { ...replica, url: secretUrl(appendToUrl(replica.url.reveal(), relative)) }

@@ -23,7 +23,11 @@ export interface WorkerWarning {
  * the request until a worker is attached.
  */
 export type HandleCall =
-  | { readonly call: string; readonly method: 'open' }
+  /**
+   * Opens the replica. With `sharesConnections`, the worker from now on opens all replicas with
+   * shared connections (`shareConnections`).
+   */
+  | { readonly call: string; readonly method: 'open'; readonly sharesConnections?: boolean }
   | { readonly call: string; readonly method: 'refresh' }
   | { readonly call: string; readonly method: 'stats' }
   /** Asks the worker to answer when every commit of this process is in the store. */

@@ -10,38 +10,57 @@ const MAX_NAME = 255
 const MAX_PATH = 4000
 
 /**
- * Returns the paths of the replicas at and below `url`, relative to `url`. The caller must check
- * the paths with `nameFault`. Throws INVALID_ARGUMENT if the store cannot list replicas,
- * STORAGE_FAILED if the store has more than 10,000 replicas at and below `url`, and errors of the
- * store.
+ * Yields the paths of the replicas at and below `url`, relative to `url`. The caller must check the
+ * paths, which are names of the store. Throws INVALID_ARGUMENT if the store cannot list replicas,
+ * and errors of the store.
  */
-export async function replicasBelow(url: string, options: OpenReplicaClientOptions = {}): Promise<string[]> {
+export async function* eachReplicaBelow(url: string, options: OpenReplicaClientOptions = {}): AsyncGenerator<string> {
   // Listing folders needs no encryption keys.
   const client = await openReplicaClient(url, { ...options, encryption: false })
   try {
     if (!client.replicas) {
       throw new LitestreamError('INVALID_ARGUMENT', `a ${client.type} store cannot list the replicas below a URL`, {
         file: client.url,
-        hint: 'Restore each replica alone: `litestream-ts restore -o FILE URL`.',
+        hint: 'Name each replica by its own URL, such as `litestream-ts restore -o FILE URL`.',
       })
     }
-    const found: string[] = []
-    for await (const relative of client.replicas(options.signal ? { signal: options.signal } : {})) {
-      found.push(relative)
-      if (found.length > MAX_REPLICAS) {
-        throw new LitestreamError(
-          'STORAGE_FAILED',
-          `${redactUrl(url)} has more than ${MAX_REPLICAS} replicas below it`,
-          {
-            hint: 'Name a longer prefix, nearer to the replicas.',
-          },
-        )
-      }
-    }
-    return found.sort()
+    yield* client.replicas(options.signal ? { signal: options.signal } : {})
   } finally {
     await client.close()
   }
+}
+
+/**
+ * Returns the paths of the replicas at and below `url`, relative to `url`. The caller must check
+ * the paths with `nameFault`. Throws the errors of `eachReplicaBelow`, and STORAGE_FAILED if the
+ * store has more than 10,000 replicas at and below `url`.
+ */
+export async function replicasBelow(url: string, options: OpenReplicaClientOptions = {}): Promise<string[]> {
+  const found: string[] = []
+  for await (const relative of eachReplicaBelow(url, options)) {
+    found.push(relative)
+    if (found.length > MAX_REPLICAS) {
+      throw new LitestreamError('STORAGE_FAILED', `${redactUrl(url)} has more than ${MAX_REPLICAS} replicas below it`, {
+        hint: 'Name a longer prefix, nearer to the replicas.',
+      })
+    }
+  }
+  return found.sort()
+}
+
+/**
+ * Returns the reason for which a text is not a relative path with "/" as separator, as the end of a
+ * sentence. Returns undefined for a relative path. Absolute paths and paths that lead out of the
+ * folder are not relative paths.
+ */
+export function relativePathFault(relative: string): string | undefined {
+  if (relative.includes('\0') || relative.includes('\ufffd')) return 'has a character that no file name can have'
+  if (path.sep !== '/' && relative.includes(path.sep)) return `contains ${path.sep}`
+  if (Buffer.byteLength(relative) > MAX_PATH) return `is longer than ${MAX_PATH} bytes`
+  const names = relative.split('/')
+  if (names.some((name) => name === '' || name === '.' || name === '..')) return 'leads out of the folder'
+  if (names.some((name) => Buffer.byteLength(name) > MAX_NAME)) return `has a name of more than ${MAX_NAME} bytes`
+  return undefined
 }
 
 /**
@@ -50,13 +69,9 @@ export async function replicasBelow(url: string, options: OpenReplicaClientOptio
  * the folder, and names of files that SQLite or this package reads beside a database, are invalid.
  */
 export function nameFault(relative: string): string | undefined {
-  if (relative.includes('\0') || relative.includes('\ufffd')) return 'has a character that no file name can have'
-  if (path.sep !== '/' && relative.includes(path.sep)) return `contains ${path.sep}`
-  if (Buffer.byteLength(relative) > MAX_PATH) return `is longer than ${MAX_PATH} bytes`
-  const names = relative.split('/')
-  if (names.some((name) => name === '' || name === '.' || name === '..')) return 'leads out of the folder'
-  if (names.some((name) => Buffer.byteLength(name) > MAX_NAME)) return `has a name of more than ${MAX_NAME} bytes`
+  const fault = relativePathFault(relative)
+  if (fault !== undefined) return fault
   if (/-(?:wal|shm|journal)$/.test(relative)) return 'is the name of a file that SQLite keeps beside a database'
-  if (names.some((name) => name.endsWith('-litestream'))) return 'has the name of a state folder'
+  if (relative.split('/').some((name) => name.endsWith('-litestream'))) return 'has the name of a state folder'
   return undefined
 }

@@ -414,11 +414,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
    */
   #onError(error: LitestreamError): void {
     if (this.listenerCount('error') > 0) this.emit('error', error)
-    // If the program does not listen to `error`, for example during opening, damage causes a
-    // process warning, because a user must repair the damage.
-    else if (error.code === 'LTX_CORRUPT' || error.code === 'HYDRATION_CONFLICT') {
-      process.emitWarning(`${error.message}. ${error.hint}`, { code: error.code, type: 'LitestreamWarning' })
-    }
+    else warnOfDamage(error)
   }
 
   #onOutage(outage: StoreOutage): void {
@@ -475,6 +471,17 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 }
 
+/**
+ * Emits a process warning for an error about damage, because a user must repair the damage. Handles
+ * the errors that the program does not listen to, for example during opening.
+ *
+ * @internal
+ */
+export function warnOfDamage(error: LitestreamError): void {
+  if (error.code !== 'LTX_CORRUPT' && error.code !== 'HYDRATION_CONFLICT') return
+  process.emitWarning(`${error.message}. ${error.hint}`, { code: error.code, type: 'LitestreamWarning' })
+}
+
 /** `signal` and `timeout` end only the opening of the replica, not the replica. */
 export interface OpenReplicaOptions extends ReplicaOptions, WaitOptions {
   /**
@@ -491,7 +498,7 @@ export interface OpenReplicaOptions extends ReplicaOptions, WaitOptions {
  * Returns undefined if `value` is valid for the option `driver`, and otherwise a text with the
  * valid values.
  */
-function isDriver(value: unknown): string | undefined {
+export function isDriver(value: unknown): string | undefined {
   const loads = typeof (value as Partial<ExtensionLoader> | null)?.loadExtension === 'function'
   return loads || isDriverClass(value)
     ? undefined
@@ -542,6 +549,19 @@ function nameOf(shown: string): string {
 export async function openReplica(url: string, options: OpenReplicaOptions = {}): Promise<Replica> {
   checkArgument(url, 'url', text, 'openReplica')
   checkOptions(options, { ...REPLICA_OPTION_CHECKS, ...waitChecks, driver: isDriver }, 'openReplica')
+  return openHandle(url, options, { method: 'open' })
+}
+
+/**
+ * Opens a replica with options that the caller has checked. `call` is the first call to the worker.
+ *
+ * @internal
+ */
+export async function openHandle(
+  url: string,
+  options: OpenReplicaOptions,
+  call: { readonly method: 'open'; readonly sharesConnections?: boolean },
+): Promise<Replica> {
   const { signal, timeout, driver, ...rest } = options
   signal?.throwIfAborted()
   const key = formatKey(withEnvironment(toParameters(url, rest), process.env))
@@ -555,7 +575,7 @@ export async function openReplica(url: string, options: OpenReplicaOptions = {})
   try {
     // Closing this Replica does not end the wait for the worker, because the worker opens the
     // replica also for other handles.
-    const open = () => callWorker(id, key, { method: 'open' })
+    const open = () => callWorker(id, key, call)
     const opened = await withDeadline(`opening ${replica.url}`, { signal, timeout }, open, { abandon: true })
     if ((opened as { readonly hydrated: boolean }).hydrated) replica.noteHydrated()
     return replica

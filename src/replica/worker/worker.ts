@@ -84,6 +84,10 @@ async function onCall(request: BridgeRequest): Promise<void> {
   const message = JSON.parse(request.text.slice(0, separator)) as HandleCall
   native.completeRequest(request.id)
   try {
+    if (message.method === 'open' && message.sharesConnections) {
+      const { shareConnections } = await import('../../storage/http/agents.js')
+      shareConnections()
+    }
     const session = await openSession(request.replica, request.text.slice(separator + 1))
     post({ from: 'worker', call: message.call, result: await run(session, message) })
   } catch (error) {

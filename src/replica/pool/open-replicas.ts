@@ -1,0 +1,28 @@
+import { checkArgument, text } from '../../util/check-arguments.js'
+import type { ReplicaPoolOptions } from './pool-options.js'
+import type { ReplicaPool } from './replica-pool.js'
+
+/**
+ * Creates a pool of the read replicas below one URL prefix, for programs with many databases. The
+ * pool opens a replica when the program acquires it, and sends no request before. All replicas of a
+ * process share one worker thread, and the connections to their store.
+ *
+ * @throws INVALID_URL, INVALID_ARGUMENT.
+ *
+ * @example
+ * const pool = await openReplicas('s3://bucket', { maxOpen: 50, cacheSize: '256MiB' })
+ * const users = await pool.use('app.db', (replica) => {
+ *   const db = new Database(replica.uri, { readonly: true })
+ *   const rows = db.prepare('SELECT id, name FROM users').all()
+ *   db.close()
+ *   return rows
+ * })
+ * console.log(users.length, pool.stats())
+ * await pool.close()
+ */
+export async function openReplicas(prefix: string, options: ReplicaPoolOptions = {}): Promise<ReplicaPool> {
+  checkArgument(prefix, 'prefix', text, 'openReplicas')
+  // A program that opens single replicas does not load the code of a pool.
+  const { ReplicaPool } = await import('./replica-pool.js')
+  return new ReplicaPool(prefix, options)
+}

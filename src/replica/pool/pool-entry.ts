@@ -1,0 +1,100 @@
+import { LitestreamError } from '../../errors.js'
+import type { Replica } from '../handle/open-replica.js'
+
+/**
+ * One replica of a pool, from the first call of acquire() until it is closed. `queued` waits for a
+ * place in the pool. `given-up` has no callers any more, or its opening failed.
+ */
+export type EntryState = 'queued' | 'opening' | 'open' | 'closing' | 'given-up'
+
+/** The state and the users of one replica of a pool. */
+export class PoolEntry {
+  /** Resolves with the open replica, or rejects with the error of the opening. */
+  readonly opened: Promise<Replica>
+  /** Resolves when the replica was closed. */
+  readonly closed: Promise<void>
+  readonly #giveUp = new AbortController()
+  /** Aborts only while the entry is queued, because a queue frees the place of an aborted task. */
+  readonly #dequeue = new AbortController()
+  #settle!: { readonly resolve: (replica: Replica) => void; readonly reject: (error: unknown) => void }
+  #setClosed!: () => void
+  #state: EntryState = 'queued'
+  #replica: Replica | undefined
+  #users = 0
+
+  constructor(readonly name: string) {
+    this.opened = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    // Each caller that still waits gets the error, and there may be no caller any more.
+    this.opened.catch(() => undefined)
+    this.closed = new Promise((resolve) => {
+      this.#setClosed = resolve
+    })
+  }
+
+  get state(): EntryState {
+    return this.#state
+  }
+
+  /** Number of uses, and of callers that wait for the opening. */
+  get users(): number {
+    return this.#users
+  }
+
+  /** The signal that ends the wait in the queue. */
+  get dequeued(): AbortSignal {
+    return this.#dequeue.signal
+  }
+
+  /** The signal that ends the opening. */
+  get givenUp(): AbortSignal {
+    return this.#giveUp.signal
+  }
+
+  /** The open replica. Throws if the entry has no open replica. */
+  get replica(): Replica {
+    if (this.#replica === undefined) throw new LitestreamError('INTERNAL', `${this.name} is not open`)
+    return this.#replica
+  }
+
+  /** Whether connections to the replica are open. */
+  get hasConnections(): boolean {
+    return this.#state === 'open' && this.replica.stats().readers > 0
+  }
+
+  addUser(): void {
+    this.#users++
+  }
+
+  removeUser(): void {
+    this.#users--
+  }
+
+  startOpening(): void {
+    this.#state = 'opening'
+  }
+
+  setOpen(replica: Replica): void {
+    this.#state = 'open'
+    this.#replica = replica
+    this.#settle.resolve(replica)
+  }
+
+  /** Ends the wait or the opening. Callers that still wait get `error`. */
+  giveUp(error: unknown): void {
+    const wasQueued = this.#state === 'queued'
+    this.#state = 'given-up'
+    this.#settle.reject(error)
+    if (wasQueued) this.#dequeue.abort(error)
+    this.#giveUp.abort(error)
+  }
+
+  startClosing(): void {
+    this.#state = 'closing'
+  }
+
+  setClosed(): void {
+    this.#setClosed()
+  }
+}
