@@ -1,7 +1,7 @@
 import type { Config } from '../config/types.js'
 import { noOtherCode } from '../primary/source/sqlite-copies.js'
 import type { HttpServer } from '../status/http-server.js'
-import { shareConnections } from '../storage/http/agents.js'
+import { shareConnections } from '../storage/http/connection-sharing.js'
 import { onAbort } from '../util/abort.js'
 import { formatDuration } from '../util/duration.js'
 import type { Logger } from '../util/logger.js'

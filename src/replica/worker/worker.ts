@@ -5,6 +5,7 @@ import { BroadcastChannel, parentPort } from 'node:worker_threads'
 import { LitestreamError, serializeError } from '../../errors.js'
 import { native } from '../../native/addon.js'
 import type { BridgeRequest } from '../../native/replica.js'
+import { shareConnections } from '../../storage/http/connection-sharing.js'
 import { Doubling } from '../../util/back-off.js'
 import { pause } from '../../util/pause.js'
 import { CHANNEL, type HandleCall, type WorkerMessage, type WorkerWarning } from '../messages.js'
@@ -84,10 +85,7 @@ async function onCall(request: BridgeRequest): Promise<void> {
   const message = JSON.parse(request.text.slice(0, separator)) as HandleCall
   native.completeRequest(request.id)
   try {
-    if (message.method === 'open' && message.sharesConnections) {
-      const { shareConnections } = await import('../../storage/http/agents.js')
-      shareConnections()
-    }
+    if (message.method === 'open' && message.sharesConnections) shareConnections()
     const session = await openSession(request.replica, request.text.slice(separator + 1))
     post({ from: 'worker', call: message.call, result: await run(session, message) })
   } catch (error) {

@@ -3,6 +3,7 @@ import type { Agent as HttpsAgent } from 'node:https'
 import type { Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import { authorities } from './authorities.js'
+import { areConnectionsShared } from './connection-sharing.js'
 import { type ProxyServer, proxyFor } from './proxy.js'
 
 export interface ConnectionSettings {
@@ -56,24 +57,10 @@ const SHARED_IDLE = 64
  */
 const SHARED_MOST = 4096
 
-let isSharing = false
 const shared: { readonly key: string; readonly context: SecureContext | undefined; readonly agent: Agent }[] = []
 
-/**
- * Makes all clients that this thread opens from now on share their connections. A process with
- * thousands of databases then needs one connection per running request instead of one or more per
- * database. Most requests then find an open connection that they can reuse.
- */
-export function shareConnections(): void {
-  isSharing = true
-}
-
-export function areConnectionsShared(): boolean {
-  return isSharing
-}
-
 async function makeAgent(secure: boolean, proxy: ProxyServer | undefined, settings: AgentSettings): Promise<Agent> {
-  if (!isSharing) return newAgent(secure, proxy, settings)
+  if (!areConnectionsShared()) return newAgent(secure, proxy, settings)
   const { tls, maxSockets } = settings
   const key = JSON.stringify([secure, proxy?.url.href, tls.rejectUnauthorized])
   const is = (each: (typeof shared)[number]) => each.key === key && each.context === tls.secureContext

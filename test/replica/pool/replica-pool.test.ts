@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { cpSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
 import { isLitestreamError } from '../../../src/errors.js'
+import { formatFileName } from '../../../src/ltx/file-name.js'
 import { native } from '../../../src/native/addon.js'
 import { openReplicas } from '../../../src/replica/pool/open-replicas.js'
 import type { PooledReplica } from '../../../src/replica/pool/pooled-replica.js'
 import type { PoolCloseReason, ReplicaPool } from '../../../src/replica/pool/replica-pool.js'
 import { collect } from '../../support/collect.js'
+import { putFile } from '../../support/put-file.js'
 import { value } from '../../support/replica.js'
 import { makeTenants, openTestPool } from '../../support/tenants.js'
 import { until } from '../../support/until.js'
@@ -109,7 +111,7 @@ test('if all replicas of a full pool are in use, acquire waits in order until on
 test('acquire of a full pool fails at the deadline with the limit and the option, and when its signal aborts', async (t) => {
   const { prefix, names } = await makeTenants(t, 3)
   const pool = await openTestPool(t, prefix, { maxOpen: 1, acquireTimeout: '30ms' })
-  const held = await pool.acquire(names[0]!)
+  const held = await pool.acquire(names[0]!, { timeout: '30s' })
   const refused = {
     code: 'TIMEOUT',
     message: /acquiring "tenant-1\/app\.db": all 1 replicas of the pool file:.* stayed in use for 30ms/,
@@ -372,8 +374,9 @@ test('200 idle replicas of a folder send no LIST between polls, and a new file c
   await until('every watch has started', async () => (await lists()) >= begun)
   assert.equal(await lists(), begun)
   const [first] = uses as [PooledReplica]
-  await source.history.commit("INSERT INTO t VALUES ('c')")
-  cpSync(source.files, path.join(folder, names[0]!), { recursive: true, preserveTimestamps: true })
+  const { level, minTxid, maxTxid } = await source.history.commit("INSERT INTO t VALUES ('c')")
+  const file = path.join('ltx', String(level), formatFileName(minTxid, maxTxid))
+  putFile(path.join(folder, names[0]!, file), readFileSync(path.join(source.files, file)))
   await until('the replica has the new file', () => first.txid === 2)
   const own = await listsOf(first)
   assert.ok(own > 11 && own <= 14, `${own} LISTs of the replica with the new file`)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { shareConnections } from '../../../src/storage/http/agents.js'
+import { shareConnections } from '../../../src/storage/http/connection-sharing.js'
 import { openReplicaClient } from '../../../src/storage/open.js'
 import type { ReplicaClient } from '../../../src/storage/replica-client.js'
 import { StoreTurns } from '../../../src/storage/store-turns.js'
