@@ -9,8 +9,8 @@ import type { RequestPolicy } from './request-policy.js'
 import { isPassing, retrying } from './retry.js'
 
 /**
- * Milliseconds per byte that a body may take in addition to the budget of the request policy, which
- * corresponds to 1 KiB/s. A slower transfer fails with TIMEOUT.
+ * Milliseconds per byte that reading a body may take, in addition to the budget of the request
+ * policy. The value corresponds to 1 KiB/s. A slower transfer fails with TIMEOUT.
  */
 export const MS_PER_BYTE = 1000 / 1024
 
@@ -22,7 +22,7 @@ export function allowanceFor(bytes: number, { budget }: RequestPolicy): Allowanc
   return { limit: budget + bytes * MS_PER_BYTE, waited: 0 }
 }
 
-/** Minimum bytes that one request must bring to count as progress. */
+/** Minimum number of bytes that a request must return to count as progress. */
 const PROGRESS = 4096
 
 /** Milliseconds to wait for the end of a response after its final byte has arrived. */
@@ -34,8 +34,8 @@ const END_TIMEOUT = 1000
  */
 export interface OpenedBody {
   /**
-   * The requested range as offsets. For a suffix range, only the response tells `start`. `end` is
-   * exclusive.
+   * The requested range as offsets. For a suffix range, the client knows `start` only after the
+   * response has arrived. `end` is exclusive.
    */
   readonly wanted: { readonly start: number; readonly end: number }
   /**
@@ -79,8 +79,8 @@ export interface BodyOptions {
  *   after `policy.attempts` consecutive requests that brought less than 4 KiB each.
  * - readBody() holds only one chunk in memory.
  *
- * The function calls `open` without an argument for the first bytes, and then with the offset of
- * the next missing byte.
+ * The function calls `open` without an argument for the first request. For each further request,
+ * the function calls `open` with the offset of the next missing byte.
  */
 export async function* readBody(
   open: (at?: number) => Promise<OpenedBody>,
@@ -96,7 +96,8 @@ export async function* readBody(
       if (read.isDone) return
       throw brokenOff(what, read)
     } catch (error) {
-      // An error of `begin` is final, because `begin` has made all attempts of the policy.
+      // `begin` has already made all attempts that the policy allows, so an error of `begin` is
+      // final.
       if (!read.hasBegun || !isPassing(error) || read.isSpent) throw error
       idle = read.at! - (from ?? read.start) < PROGRESS ? idle + 1 : 0
       if (idle >= policy.attempts) throw error
@@ -236,8 +237,8 @@ class BodyReading {
 }
 
 /**
- * Concatenates all chunks, in the memory `into` if they fit. `expected` returns the total size in
- * bytes, and is called only after the first chunk.
+ * Concatenates all chunks. Uses the memory `into` if the chunks fit into this memory. `expected`
+ * returns the total size in bytes, and is called only after the first chunk.
  */
 export async function gather(
   chunks: AsyncIterable<Uint8Array>,

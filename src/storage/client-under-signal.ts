@@ -3,9 +3,9 @@ import type { ReplicaClient, RequestOptions } from './replica-client.js'
 import { wrapClient } from './wrap-client.js'
 
 /**
- * Returns a client whose requests all end when `life` aborts. The owner of a replica uses such a
- * client to limit the duration of its shutdown. A request that `life` ends throws the client's
- * error for an aborted signal.
+ * Returns a client whose requests all end when the signal `life` aborts. The owner of a replica
+ * uses such a client to limit the duration of its shutdown. If `life` ends a request, the request
+ * throws the client's error for an aborted signal.
  */
 export function clientUnderSignal(client: ReplicaClient, life: AbortSignal): ReplicaClient {
   return wrapClient(client, {
@@ -30,7 +30,7 @@ export function clientUnderSignal(client: ReplicaClient, life: AbortSignal): Rep
 
 /**
  * Returns `options` with a signal that aborts when `life` or the original signal aborts. If
- * `options` has no signal, the result has `life` itself.
+ * `options` has no signal, the signal of the result is `life` itself.
  */
 function link<O extends RequestOptions>(options: O | undefined, life: AbortSignal) {
   const own = options?.signal

@@ -3,8 +3,8 @@ import type { ReplicaClient } from './replica-client.js'
 import { wrapClient } from './wrap-client.js'
 
 /**
- * Returns a client that sends no request while `allowed` returns false. The primary uses such a
- * client, because its lease may expire before the primary notices.
+ * Returns a client that sends no request while `allowed` returns false. With such a client, a
+ * primary whose lease has expired sends no request even before the primary notices the expiry.
  */
 export function clientWhile(allowed: () => boolean, client: ReplicaClient): ReplicaClient {
   const check = () => {

@@ -1,8 +1,8 @@
 import { formatDuration } from '../util/duration.js'
 
 /**
- * Difference between the clocks of this machine and the server, in milliseconds, up to which no
- * store refuses a request. Google accepts 5 minutes, and Azure and S3 accept 15 minutes.
+ * Maximum difference in milliseconds between the clocks of this machine and the server that every
+ * store accepts. Google accepts 5 minutes, and Azure and S3 accept 15 minutes.
  */
 const ACCEPTED_MS = 4 * 60_000
 

@@ -14,8 +14,8 @@ export interface ObjectReply extends RangedReply {
   /** The generation or the entity tag of the object, or undefined if the response has neither. */
   readonly version: string | undefined
   /**
-   * Last modification of the object in milliseconds since the epoch. `modifiedAt` is absent if a
-   * GET of this store does not report it.
+   * Last modification of the object in milliseconds since the epoch. The field is absent if the
+   * store does not report the time in a response to a GET.
    */
   readonly modifiedAt?: number | undefined
 }
@@ -28,8 +28,8 @@ export interface FoundObject {
   /** The version as the store wrote it in the first response. */
   readonly version: string | undefined
   /**
-   * Last modification of the object in milliseconds since the epoch. `modifiedAt` is undefined if a
-   * GET of this store does not report it.
+   * Last modification of the object in milliseconds since the epoch. The field is undefined if the
+   * store does not report the time in a response to a GET.
    */
   readonly modifiedAt: number | undefined
 }
@@ -37,8 +37,8 @@ export interface FoundObject {
 export interface Download {
   readonly chunks: AsyncIterable<Uint8Array>
   /**
-   * Returns the data about the object. The caller must read a chunk, or the end of the download,
-   * before it calls `found`.
+   * Returns the data about the object. The caller may call `found` only after it has read a chunk
+   * or the end of the download.
    */
   readonly found: () => FoundObject
 }
@@ -164,7 +164,8 @@ export async function readRange(
   const room = into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined
   const data = await gather(chunks, () => wanted ?? found().fileSize - found().offset, room)
   const { offset, fileSize } = found()
-  // HTTP stores shorten a range that extends beyond the end, but all clients must throw an error.
+  // If a range extends beyond the end of the object, an HTTP store shortens the range, but a
+  // ReplicaClient must throw an error.
   if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
     throw rangeError(range, fileSize, files.target(file))
   }
@@ -193,8 +194,8 @@ export async function* streamFrom(
   try {
     yield* files.download(file, { offset }, signal).chunks
   } catch (error) {
-    // Stores report an invalid range for a request that begins at the end of the object, but the
-    // result is an empty stream.
+    // If a request begins at the end of the object, a store reports an invalid range, but the
+    // result must be an empty stream.
     if (!isLitestreamError(error, 'INVALID_ARGUMENT')) throw error
     if ((await files.stat(file, signal ? { signal } : {})).size !== offset) throw error
   }

@@ -4,8 +4,8 @@ import { compareFiles } from './keys.js'
 import type { LtxFileInfo } from './replica-client.js'
 
 /**
- * Maximum number of LTX files in one listing, which take about 200 MB of memory. A replica with
- * default settings has 1,000 times fewer files.
+ * Maximum number of LTX files in one listing. This number of files takes about 200 MB of memory. A
+ * replica with default settings has 1,000 times fewer files.
  */
 const MAX_LISTED_FILES = 1_000_000
 
@@ -60,8 +60,8 @@ function isAfter(file: LtxFileInfo, last: LtxFileInfo): boolean {
 }
 
 /**
- * Throws STORAGE_FAILED if `facts` cannot belong to an object of a store. `name` names the object
- * in the message.
+ * Throws STORAGE_FAILED if no object of a store can have the values in `facts`. `name` names the
+ * object in the message.
  */
 export function checkFacts(
   facts: Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'>,

@@ -5,8 +5,8 @@ import type { TaggedObject } from './replica-client.js'
 const MAX_READS = 100
 
 /**
- * Highest version, up to which JavaScript represents every integer exactly. The class ignores files
- * with a higher number, which another program may have written.
+ * Highest version. JavaScript represents every integer up to this value exactly. The class ignores
+ * files with a higher number. Another program may have written such files.
  */
 const MAX_VERSION = Number.MAX_SAFE_INTEGER
 
@@ -38,7 +38,7 @@ export interface NumberedFolder {
  * Small objects with compare-and-set, stored as plain files. Version n of `lock.json` is the file
  * `lock.json.<n>`. A writer creates the file `lock.json.<n>` with link(2), which succeeds for only
  * one of several writers of the same n. The highest version of an object is the current version. An
- * empty file means that the object is deleted, and reserves the number of the file. A writer
+ * empty file means that the object is deleted. The empty file also reserves its number. A writer
  * removes older versions after creating a newer one. The scheme works on local file systems, on NFS
  * and over SFTP, for all processes and hosts. A crash between any two steps leaves a valid state.
  */

@@ -51,8 +51,8 @@ export interface StoreOptions {
  */
 export interface OpenReplicaClientOptions extends StoreOptions, WaitOptions {
   /**
-   * The client calls this function when the store has answered no request for about a second, then
-   * at growing intervals until the store answers again, and when it answers again. The client
+   * The client calls this function in three cases: when the store has answered no request for about
+   * a second, at growing intervals during the outage, and when the store answers again. The client
    * retries its requests during an outage. Without `onOutage`, the client emits a process warning.
    */
   readonly onOutage?: OutageListener | undefined
@@ -184,8 +184,8 @@ export async function checkReplicaClient(
 }
 
 /**
- * Makes later messages mask the secrets that a program has passed as plain text, in the same way as
- * those of a URL.
+ * Later messages then mask the secrets that a program has passed as plain text, as they mask the
+ * secrets of a URL.
  */
 function rememberSettings({ s3, nats, sftp, webdav, gs, abs }: OpenReplicaClientOptions): void {
   const { endpoint, secretAccessKey, sessionToken, sseCustomerKey } = s3 ?? {}

@@ -3,7 +3,7 @@ import { formatDuration } from '../util/duration.js'
 import { elapsedMs } from '../util/elapsed.js'
 import { GrowingInterval } from '../util/growing-interval.js'
 
-/** A report that a store answers none of a client's requests, or that it answers again. */
+/** A report that a store answers none of a client's requests, or that the store answers again. */
 export interface StoreOutage {
   /** The URL of the replica, without credentials. */
   readonly replica: string
@@ -33,7 +33,8 @@ const REPEATED_AFTER_MS = 10_000
 /**
  * Watches the attempts of one client and reports outages of its store. The first report comes
  * before the first attempt that begins more than a second after the first unanswered attempt began.
- * Further reports follow at growing intervals, and a final one when the store answers again.
+ * Further reports follow at growing intervals. The final report follows when the store answers
+ * again.
  */
 export class OutageWatch {
   readonly #replica: string

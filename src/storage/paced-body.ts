@@ -146,8 +146,8 @@ export class PacedBody {
     const since = this.#waitingSince
     if (since === undefined) return
     if (this.#expiry() === undefined) this.#timer = this.#startCheck()
-    // On a busy thread, the timer fires before Node.js delivers chunks that have already arrived,
-    // so the check is repeated after them.
+    // On a busy thread, the timer fires before Node.js delivers chunks that have already arrived.
+    // The reader therefore repeats the check after these chunks.
     else {
       setImmediate(() => {
         const error = this.#waitingSince === since ? this.#expiry() : undefined

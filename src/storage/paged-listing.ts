@@ -2,10 +2,7 @@ import { LitestreamError } from '../errors.js'
 import { elapsedMs } from '../util/elapsed.js'
 import { LISTING_TIMEOUT, wrongListing } from './listing.js'
 
-/**
- * Maximum number of consecutive pages without an object before the end of a listing. Azure sends
- * such pages.
- */
+/** Maximum number of consecutive pages without an object. Azure sends such pages. */
 const EMPTY_PAGES = 100
 
 export interface ListedPage<T> {

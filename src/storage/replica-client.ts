@@ -23,8 +23,8 @@ export interface LtxFileInfo {
    */
   readonly version?: string | undefined
   /**
-   * Permission bits of the file, if the store has them. A database restored from the file must not
-   * be readable by more users.
+   * Permission bits of the file, if the store has them. A database that is restored from the file
+   * must not be readable by more users than the file.
    */
   readonly mode?: number | undefined
 }
@@ -208,9 +208,9 @@ export interface ReplicaClient {
    */
   getObject(name: string, options?: RequestOptions): Promise<TaggedObject | undefined>
   /**
-   * Writes a small object if its tag is still `ifTag`, or for null if the object does not exist.
-   * Throws PRECONDITION_FAILED if the tag differs, or if the object exists although `ifTag` is
-   * null. Returns the new tag.
+   * Writes a small object if its tag is still `ifTag`. If `ifTag` is null, writes the object only
+   * if it does not exist. Throws PRECONDITION_FAILED if the tag differs, or if the object exists
+   * although `ifTag` is null. Returns the new tag.
    */
   putObject(name: string, data: Uint8Array, ifTag: string | null, options?: RequestOptions): Promise<string>
   /** Deletes a small object if its tag is still `ifTag`, otherwise throws PRECONDITION_FAILED. */

@@ -65,8 +65,9 @@ export function relativePathFault(relative: string): string | undefined {
 
 /**
  * Returns the reason for which a path that a store reported cannot be the path of a database below
- * a folder, as the end of a sentence. Returns undefined for a valid path. Paths that lead out of
- * the folder, and names of files that SQLite or this package reads beside a database, are invalid.
+ * a folder. The reason is a phrase for the end of a sentence. Returns undefined for a valid path.
+ * Paths that lead out of the folder, and names of files that SQLite or this package reads beside a
+ * database, are invalid.
  */
 export function nameFault(relative: string): string | undefined {
   const fault = relativePathFault(relative)

@@ -3,13 +3,13 @@ export interface RequestPolicy {
   /** Maximum number of consecutive attempts without progress. */
   readonly attempts: number
   /**
-   * Milliseconds after the start of an operation, or after its latest progress, in which a new
-   * attempt may begin.
+   * Maximum time in milliseconds between the start of an operation, or its latest progress, and the
+   * start of a new attempt.
    */
   readonly budget: number
   /** Milliseconds in which the store must begin to respond. */
   readonly firstByteTimeout: number
-  /** Milliseconds that a connection may bring no byte during a transfer. */
+  /** Maximum time in milliseconds without a byte during a transfer. */
   readonly idleTimeout: number
 }
 

@@ -28,8 +28,8 @@ const CAP = 5_000
 const THROTTLED_BASE = 500
 
 /**
- * The waits that stores have requested with Retry-After, in milliseconds, by the error of the
- * response.
+ * The waits that stores have requested with Retry-After, in milliseconds. The key of a wait is the
+ * error of the response.
  */
 const retryAfter = new WeakMap<LitestreamError, number>()
 
@@ -58,8 +58,8 @@ export interface RetryOptions {
   readonly closing?: AbortSignal | undefined
   readonly counters: OperationCounters
   /**
-   * The kind of request whose retries are counted. The kind is undefined for connecting, which is
-   * not counted.
+   * The kind of request whose retries are counted. The kind is undefined for a connection attempt,
+   * which is not counted.
    */
   readonly operation: Operation | undefined
   /**

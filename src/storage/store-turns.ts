@@ -24,8 +24,8 @@ export class StoreTurns {
 }
 
 /**
- * Returns the store of a replica. The store of a replica in a folder is the parent folder, because
- * another folder may be on a disk that does not answer.
+ * Returns the store of a replica. The store of a replica in a folder is the parent folder of the
+ * replica. Another folder may be on a disk that does not answer.
  */
 function storeOf(url: string): string {
   if (url.startsWith('file:')) return url.slice(0, url.lastIndexOf('/'))

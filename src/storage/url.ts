@@ -33,7 +33,7 @@ const SCHEMES = ['file', 's3', 'nats', 'sftp', 'webdav', 'webdavs', 'gs', 'abs',
 
 const EXAMPLES = 'file:///var/backups/app.db, s3://bucket/app.db or nats://host:4222/bucket/app.db'
 
-/** The sentence that a hint gets if a "/", "?", "#" or "@" may belong to a password. */
+/** The sentence that is appended to a hint if a "/", "?", "#" or "@" may belong to a password. */
 const ENCODE_PASSWORD =
   'Percent-encode a user and a password: "/" as %2F, "?" as %3F, "#" as %23, "@" as %40, ":" as %3A, "%" as %25.'
 

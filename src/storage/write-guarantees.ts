@@ -65,8 +65,9 @@ export async function requireGuarantees(
 }
 
 /**
- * Why a second primary could overwrite the files of `client` before the client detects it. The
- * reason is undefined if a second primary cannot do this, or if the client does not know yet.
+ * Why a second primary could overwrite the files of `client` before the client detects the second
+ * primary. The reason is undefined if a second primary cannot do this, or if the client does not
+ * know yet.
  */
 export function weakFencing(client: Pick<ReplicaClient, 'guarantees'>): string | undefined {
   const known = client.guarantees?.known

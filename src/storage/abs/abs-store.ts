@@ -36,8 +36,8 @@ const TIMESTAMP_NAME = 'litestreamtimestamp'
 const UPLOAD_NAME = 'litestreamupload'
 
 /**
- * The Content-Range `bytes 10-9/10`, with which Azurite answers a range beyond the end of a blob.
- * Azure itself answers such a range with status 416.
+ * Azurite sends a Content-Range such as `bytes 10-9/10` if the requested range is beyond the end of
+ * a blob. Azure itself answers such a range with status 416.
  */
 const EMPTY_RANGE = /^bytes \d+-\d+\/(\d+)$/
 
@@ -71,8 +71,8 @@ export class AbsStore implements ObjectStore {
   }
 
   /**
-   * Lists one page and ignores `from`, because only the newest versions of Azure support a start
-   * key. The caller removes the keys that sort before `from`.
+   * Lists one page. Ignores `from`, because only the newest versions of Azure support a start key.
+   * The caller removes the keys that sort before `from`.
    */
   async listPage(
     prefix: string,
@@ -120,7 +120,7 @@ export class AbsStore implements ObjectStore {
     if ('suffix' in range) throw rangeError(range, undefined, `${this.url}/${key}`)
     const reply = await this.#blob(key).download(range.offset, range.length, {
       abortSignal,
-      // readBody() continues an interrupted body, so the library must not.
+      // readBody() continues an interrupted body, so the Azure library must not continue it too.
       maxRetryRequests: 0,
       conditions: conditionsOf(version),
     })

@@ -14,8 +14,8 @@ export function loadBlobLibrary(): typeof AzureBlob {
 }
 
 /**
- * Loads Azure's credential library, which is needed for accounts without a key or a shared access
- * signature. Throws PACKAGE_MISSING.
+ * Loads Azure's credential library. The client needs this library if the settings have neither a
+ * key nor a shared access signature. Throws PACKAGE_MISSING.
  */
 export function loadIdentityLibrary(): typeof AzureIdentity {
   return loadOptionalPackage({
@@ -25,7 +25,10 @@ export function loadIdentityLibrary(): typeof AzureIdentity {
   })
 }
 
-/** The parts that this package uses of the HTTP library below Azure's Blob Storage library. */
+/**
+ * The parts of Azure's HTTP library that this package uses. Azure's Blob Storage library sends its
+ * requests with the HTTP library.
+ */
 export interface AzureHttp {
   createDefaultHttpClient(): { sendRequest(request: AzureRequest): Promise<AzureReply> }
   createPipelineRequest(options: Readonly<Record<string, unknown>>): AzureRequest

@@ -23,9 +23,9 @@ interface BlockUploadOptions {
 }
 
 /**
- * Writes a blob in blocks, which are invisible until the upload commits their list. The service
- * removes blocks of an abandoned upload after a week, or when another upload commits a blob of the
- * same name. Returns the size of the blob in bytes.
+ * Writes a blob in blocks. The blocks are invisible until the upload commits the list of blocks.
+ * The service removes blocks of an abandoned upload after a week, or when another upload commits a
+ * blob of the same name. Returns the size of the blob in bytes.
  */
 export async function putBlocks(
   requests: Requests,

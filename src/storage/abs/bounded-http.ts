@@ -5,7 +5,7 @@ import { loadAzureHttp } from './azure-library.js'
 
 /**
  * Maximum size in bytes of a response that is not the content of a blob. A page of a listing has
- * some 5 MB.
+ * about 5 MB.
  */
 const MAX_REPLY = 16 * 2 ** 20
 
@@ -32,8 +32,8 @@ export function boundedHttpClient(): IHttpClient {
         allowInsecureConnection: true,
         streamResponseStatusCodes: ALL,
       })
-      // Sets the agent of the proxy afterwards, because the options of createPipelineRequest have
-      // no field for an agent.
+      // Sets the proxy's agent after the call of createPipelineRequest, because the options of this
+      // function have no field for an agent.
       if (agent !== undefined) sent.agent = agent
       const { status, headers, readableStreamBody } = await client.sendRequest(sent)
       const fields = request.headers.clone()

@@ -20,8 +20,8 @@ export interface OpenedContainer {
 }
 
 /**
- * Azure's library makes one attempt per call. This package makes the retries, because a retry must
- * also cover reading the body.
+ * Azure's library makes one attempt per call. This package makes the retries, because a request
+ * must also be retried if its body is interrupted.
  */
 const PIPELINE = {
   retryOptions: { maxTries: 1 },
@@ -97,7 +97,10 @@ function serviceUrl(endpoint: string | undefined, account: string | undefined, i
   }
 }
 
-/** Returns `http` for this machine and private networks, as for S3, otherwise `https`. */
+/**
+ * Returns `http` for an address of this machine or of a private network, otherwise `https`. The S3
+ * client uses the same rule.
+ */
 function schemeFor(endpoint: string): 'http' | 'https' {
   const host = endpoint.split(/[:/]/, 1)[0]!
   const local = /^(localhost|127\.[0-9.]+|10\.[0-9.]+|192\.168\.[0-9.]+|172\.(1[6-9]|2[0-9]|3[01])\.[0-9.]+|.+\.local)$/

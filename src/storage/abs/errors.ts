@@ -6,8 +6,8 @@ import type { Attempted } from '../objects/object-store.js'
 import { setRetryAfter } from '../retry.js'
 
 /**
- * An error of Azure's library, which contains the service's answer unless the request failed before
- * an answer.
+ * An error of Azure's library. The error contains the service's response, unless the request failed
+ * before the service responded.
  */
 interface RestError extends Error {
   readonly code?: string
@@ -47,8 +47,8 @@ const RIGHTS =
   'Give the identity the role "Storage Blob Data Contributor" on the container; a SAS token needs the permissions rwdlc (read, write, delete, list, create).'
 
 /**
- * Azure's error codes for a signature or token that is not valid yet or no longer valid, and for
- * other faults.
+ * Azure's error codes for a signature or token that is used before or after its period of validity.
+ * Azure also uses these codes for other faults.
  */
 const SIGNED: ReadonlySet<string | undefined> = new Set(['AuthenticationFailed', 'InvalidAuthenticationInfo'])
 
@@ -119,8 +119,8 @@ export function absError(thrown: unknown, { doing, target }: Attempted, endpoint
 }
 
 /**
- * Whether Azure reports that blocks are missing, which means that another upload of the same name
- * has discarded them.
+ * Whether Azure reports that blocks are missing. Another upload has then committed a blob of the
+ * same name, and the service has discarded the blocks.
  */
 export function isBlockListError(error: LitestreamError): boolean {
   return error.cause instanceof Error && error.cause.name === 'InvalidBlockList'
@@ -138,7 +138,7 @@ function serviceCode({ code, details, response, statusCode }: RestError): string
 
 /**
  * Returns the code and Azure's text on one line of limited length. The function drops all lines
- * after the first, which contain IDs and times.
+ * after the first line. The dropped lines contain IDs and times.
  */
 function messageOf({ message, name }: RestError, code: string | undefined): string {
   const said = message.split('\n', 1)[0]!.trim().slice(0, MAX_MESSAGE)

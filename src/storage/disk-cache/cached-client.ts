@@ -46,7 +46,8 @@ export interface DiskCacheCounts {
 /**
  * A replica client that keeps the results of ranged reads in a disk cache between runs. LTX files
  * are immutable, so a cached block never becomes outdated. The cache identifies a file by name,
- * size, time and version, so files of a reset replica are different files. Several processes may
+ * size, modification time and version. A file that the replica gets after a reset is therefore a
+ * different file for the cache, even if it has the name of an earlier file. Several processes may
  * share one cache directory.
  */
 export class CachedReplicaClient extends ForwardingClient {
@@ -93,8 +94,8 @@ export class CachedReplicaClient extends ForwardingClient {
         this.counts.misses += to - from + 1
         const at = from * BLOCK_SIZE
         const wanted = Math.min((to + 1) * BLOCK_SIZE, fileSize) - at
-        // Each request reads into memory of its own, because several parallel requests would
-        // otherwise write to the caller's memory `into`.
+        // Each request reads into memory of its own. Otherwise several parallel requests would
+        // write to the caller's memory `into`.
         const got = await this.inner.read(file, { offset: at, length: wanted }, { ...options, into: undefined })
         data.set(got.data, at - start)
         for (let i = from; i <= to; i++) this.#keep(file, i, block(i))
@@ -104,8 +105,8 @@ export class CachedReplicaClient extends ForwardingClient {
   }
 
   /**
-   * Closes the client. Waits at most CLOSE_WAIT for a disk that does not respond. Pending writes
-   * finish, and their files close, when the disk responds.
+   * Closes the client. Waits at most CLOSE_WAIT for a disk that does not respond. When the disk
+   * responds again, the pending writes finish and their files are closed.
    */
   override close(waiting: WaitOptions = {}): Promise<void> {
     return withDeadline(`closing ${this.url}`, waiting, () => this.#close(), { abandon: true })
@@ -124,8 +125,8 @@ export class CachedReplicaClient extends ForwardingClient {
   }
 
   /**
-   * Waits for `work` until a signal aborts. A disk call cannot be cancelled, so `work` continues
-   * after that, with memory of its own.
+   * Waits for `work` until a signal aborts. A disk call cannot be cancelled. After an abort, `work`
+   * therefore continues, with memory of its own.
    */
   #unlessEnded<T>(work: Promise<T>, what: string, signal: AbortSignal | undefined): Promise<T> {
     return orAborted(work, [signal, this.#ending.signal], (each) =>
@@ -185,9 +186,8 @@ export class CachedReplicaClient extends ForwardingClient {
   }
 
   /**
-   * Closes each segment whose files another program has removed, or an eviction of any process. An
-   * open file of a removed segment would keep its disk space, and the cache could never find new
-   * blocks in this file again.
+   * Closes each segment whose files another program or an eviction has removed. An open file of a
+   * removed segment would keep its disk space, and no process could find new blocks in this file.
    */
   async #letGoOfRemoved(): Promise<void> {
     for (const [name, opening] of [...this.#segments]) {

@@ -66,7 +66,7 @@ export class Segment {
     )
   }
 
-  /** Stores the current time as the time of the last use, which eviction reads. */
+  /** Sets the segment's time of last use to the current time. Eviction reads this time. */
   async touch(): Promise<void> {
     await setTime(this.#blocks, Date.now())
   }

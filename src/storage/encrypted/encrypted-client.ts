@@ -18,7 +18,7 @@ import type {
 import { type AgeHeaders, PREAMBLE } from './header.js'
 import { CHUNK, openChunk, openedSize, SEALED_CHUNK, sealChunk, sealedSize } from './payload.js'
 
-/** Maximum number of file keys in memory, each some 200 bytes. */
+/** Maximum number of file keys in memory. A key takes about 200 bytes. */
 const MAX_KEYS = 20_000
 
 /**
@@ -73,8 +73,8 @@ export class EncryptedClient extends ForwardingClient {
 }
 
 function plainInfo(info: LtxFileInfo): LtxFileInfo {
-  // A size that no encrypted file can have stays unchanged, because reading the file throws an
-  // error that explains the size.
+  // If no encrypted file can have the size, the size stays unchanged. Reading the file then throws
+  // an error that explains the size.
   return { ...info, size: openedSize(info.size - PREAMBLE) ?? info.size }
 }
 
@@ -159,7 +159,10 @@ class EncryptedFiles {
     return data
   }
 
-  /** Decrypts the chunks and returns the content from `start` to `end`, in `into` if it fits. */
+  /**
+   * Decrypts the chunks and returns the content from `start` to `end`. Uses the memory `into` if
+   * the content fits into this memory.
+   */
   #open(file: LtxFileRef, key: Uint8Array, sealed: Uint8Array, range: OpenedRange): Uint8Array {
     const { chunks, start, end, size, into } = range
     const { first, last } = chunks
@@ -215,7 +218,8 @@ class EncryptedFiles {
   async write(
     file: LtxFileRef,
     body: Uint8Array | AsyncIterable<Uint8Array>,
-    // Drops `localFile`, because that file is not encrypted and the store must not link it.
+    // Drops `localFile`, because the local file is not encrypted and the store must not link an
+    // unencrypted file.
     { localFile: _, ...options }: WriteOptions,
   ): Promise<LtxFileInfo> {
     const { preamble, key } = await this.#headers.make(this.#client.url)
@@ -225,9 +229,9 @@ class EncryptedFiles {
   }
 
   /**
-   * Runs `act`. If `act` fails because the file's size differs from the listed size, the error
-   * explains the difference. A file with another size than listed may be unencrypted, or may have
-   * been cut short.
+   * Runs `act`. Runs `act`. If `act` fails because the file's size differs from the size in the
+   * listing, the error explains the difference. A file with another size than listed may be
+   * unencrypted, or may have been cut short.
    */
   async #explaining<T>(file: LtxFileRef, request: RequestOptions, act: () => Promise<T>): Promise<T> {
     try {
@@ -239,8 +243,8 @@ class EncryptedFiles {
       const { size } = await this.#client.stat(name, request)
       const head = await this.#client.read(name, { offset: 0, length: Math.min(size, PREAMBLE) }, request)
       await this.#headers.open(head.data, this.#label(file))
-      // `list` returns an impossible size unchanged, so a read of such a file always finds another
-      // size than the listed one.
+      // `list` returns an impossible size unchanged. A read of such a file therefore always finds a
+      // size that differs from the listed size.
       const isCut = openedSize(size - PREAMBLE) === undefined
       throw isCut
         ? corrupt(
@@ -281,8 +285,8 @@ class EncryptedFiles {
 }
 
 /**
- * Returns the key of a file in the cache. Different contents of one file name get different keys if
- * the listing can tell them apart.
+ * Returns the file's cache key. Different contents of one file name get different cache keys if the
+ * listing can tell these contents apart.
  */
 function keyName(file: LtxFileRef): string {
   const { size, version } = file as Partial<LtxFileInfo>

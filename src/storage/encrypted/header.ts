@@ -7,7 +7,7 @@ import { type AgeLibrary, loadAge } from './library.js'
 const INTRO = 'age-encryption.org/v1\n'
 /**
  * Size in bytes of a header that this package writes. A padding stanza makes all headers equally
- * long, so that a listing reveals the size of the content.
+ * long. The size in a listing therefore determines the size of the content.
  */
 const HEADER = 1024
 /**
@@ -36,7 +36,10 @@ export class AgeHeaders {
   readonly #keys: EncryptionKeys
   readonly #age: AgeLibrary
 
-  /** Throws PACKAGE_MISSING, or CONFIG_INVALID if a header cannot hold so many recipients. */
+  /**
+   * Throws PACKAGE_MISSING. Throws CONFIG_INVALID if the settings have more recipients than a
+   * header can hold.
+   */
   constructor(keys: EncryptionKeys) {
     const { length } = keys.recipients
     if (length > MAX_RECIPIENTS) {
@@ -75,7 +78,7 @@ export class AgeHeaders {
         return [new Stanza([PADDING_TYPE, 'A'.repeat(HEADER - used)], new Uint8Array(0))]
       },
     })
-    // The encrypter creates a whole file, of which only the header is used.
+    // The library's encrypter creates a whole file. This code uses only the header of that file.
     const file = await encrypter.encrypt(new Uint8Array(0))
     if (file.byteLength !== HEADER + NONCE + EMPTY_PAYLOAD || fileKey === undefined) {
       throw new LitestreamError(

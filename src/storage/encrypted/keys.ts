@@ -7,7 +7,7 @@ import { rememberSecret } from '../../util/redact.js'
 import { loadAge } from './library.js'
 import { type EncryptionSettings, listOf, VARIABLES } from './settings.js'
 
-/** The keys that the settings of the encryption contain or name. */
+/** The keys in the encryption settings and in the files that these settings name. */
 export interface EncryptionKeys {
   /** Recipients such as `age1…`. Without recipients, files can only be read. */
   readonly recipients: readonly string[]
@@ -54,7 +54,9 @@ export async function readEncryptionKeys(settings: EncryptionSettings): Promise<
   return { recipients: [...new Set(recipients)], identities: [...new Set(identities)] }
 }
 
-/** Reads an identity file that age-keygen has written and that a passphrase may encrypt. */
+/**
+ * Reads an identity file that age-keygen has written. The file may be encrypted with a passphrase.
+ */
 async function identitiesIn(file: string, passphrase: string | undefined): Promise<string[]> {
   const full = keyFile(file, 'identities', 'AGE-SECRET-KEY-1…')
   const bytes = await readKeyFile(full, 'identities', 'AGE-SECRET-KEY-1…')
@@ -106,8 +108,8 @@ async function readKeyFile(file: string, key: string, example: string): Promise<
 }
 
 /**
- * Returns the path of a key file. Throws CONFIG_INVALID for a misspelled key, because an error
- * message would show it as the path of a missing file.
+ * Returns the path of a key file. Throws CONFIG_INVALID for a misspelled key. Without this check,
+ * an error message would show the key as the path of a missing file.
  */
 function keyFile(value: string, key: string, example: string): string {
   if (/^(age1|AGE-)/i.test(value)) {

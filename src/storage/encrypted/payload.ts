@@ -40,8 +40,8 @@ export function sealChunk(key: Uint8Array, chunk: number, last: boolean, plain: 
 }
 
 /**
- * Decrypts chunk number `chunk`. Returns undefined if the bytes were not encrypted with this key as
- * this chunk.
+ * Decrypts chunk number `chunk`. Returns undefined if the bytes are not chunk number `chunk`
+ * encrypted with this key.
  */
 export function openChunk(key: Uint8Array, chunk: number, last: boolean, sealed: Uint8Array): Uint8Array | undefined {
   if (sealed.byteLength < TAG) return undefined

@@ -5,7 +5,7 @@
 export interface EncryptionSettings {
   /**
    * Recipients for which new files are encrypted. A recipient is `age1…`, or the path of a file
-   * with one recipient per line. The default of `recipients` is the recipients of `identities`.
+   * with one recipient per line. By default, the recipients are those that belong to `identities`.
    */
   readonly recipients?: string | readonly string[] | undefined
   /**
@@ -18,7 +18,8 @@ export interface EncryptionSettings {
 }
 
 /**
- * The environment variables for EncryptionSettings. A comma separates two recipients or identities.
+ * The environment variables for EncryptionSettings. In the values, commas separate recipients and
+ * identities.
  */
 export const VARIABLES = {
   recipients: 'LITESTREAM_AGE_RECIPIENTS',

@@ -51,8 +51,8 @@ import { watchDirectory } from './watch-directory.js'
 
 export interface FileSettings {
   /**
-   * Path of a database whose owner and mode new files get. Without `ownerLike`, new files get the
-   * owner and mode of the replica's existing files.
+   * Path of a database. New files get the owner and mode of this database. Without `ownerLike`, new
+   * files get the owner and mode of the replica's existing files.
    */
   readonly ownerLike?: string
 }
@@ -323,8 +323,8 @@ export class FileReplicaClient implements ReplicaClient {
 }
 
 /**
- * The version of a file is its exact mtime. A primary sets the mtime to the time of its state, so
- * files of two primaries differ at least by a millisecond.
+ * The version of a file is its exact mtime. A primary sets the mtime to the LTX timestamp, so the
+ * mtimes of two primaries' files differ by at least a millisecond.
  */
 function infoOf({ level, minTxid, maxTxid }: LtxFileRef, { size, mtimeMs, mode }: Stats): LtxFileInfo {
   const version = String(mtimeMs)

@@ -9,8 +9,8 @@ export interface FileLocation {
   /** Absolute path of the directory. */
   readonly path: string
   /**
-   * Absolute paths of the directories that other interpretations of the URL name. Another program
-   * that reads the URL differently may have written a replica to one of these alternatives.
+   * Absolute paths of other directories that the URL may mean. Another program that reads the URL
+   * differently may have written a replica to one of these directories.
    */
   readonly alternatives?: readonly string[]
 }
@@ -28,8 +28,8 @@ const example = (platform: NodeJS.Platform) =>
 export function parseFileUrl(parts: UrlParts, platform: NodeJS.Platform): FileLocation {
   const { display, quote, host, userinfo, rawPath } = parts
   if (userinfo?.includes(':')) {
-    // Without this check, the user and password would become a part of the path, which error
-    // messages show.
+    // Without this check, user and password would become a part of the path. Error messages show
+    // the path.
     throw new LitestreamError('INVALID_URL', `${display}: a folder has no user and no password`, {
       hint: example(platform),
     })

@@ -6,9 +6,9 @@ import { fileUrl } from './location.js'
 
 /**
  * Throws INVALID_URL if the directory `root` does not exist and one of `alternatives` has a
- * replica. Programs, and versions of this package, interpret unusual `file:` URLs differently.
- * Without this error, a primary would begin a second replica beside the replica that the user
- * means.
+ * replica. Other programs, and other versions of this package, interpret unusual `file:` URLs
+ * differently. Without this error, a primary would begin a second replica beside the replica that
+ * the user means.
  */
 export async function refuseOtherSpelling(root: string, alternatives: readonly string[]): Promise<void> {
   if (alternatives.length === 0 || (await exists(root))) return

@@ -8,8 +8,7 @@ import { levelDirectory } from '../keys.js'
 /**
  * Owner and mode for new files of a replica in a folder. The files get the owner and mode of the
  * database, or of an existing file of the replica. All users that can read the database can
- * therefore read the replica, and a file that root writes stays accessible to the owner of the
- * replica.
+ * therefore read the replica. A file that root writes stays accessible to the owner of the replica.
  */
 export class ReplicaOwnership {
   readonly #root: string

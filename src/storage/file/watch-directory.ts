@@ -5,7 +5,7 @@ import { fsError, isErrno } from '../../fs/fs-error.js'
 import { guarded, startInterval, type Timer } from '../../util/timers.js'
 
 /**
- * Interval in milliseconds at which the watch checks that the path still leads to the watched
+ * Interval in milliseconds at which the watch checks that the path still refers to the watched
  * directory. The kernel does not report that a parent directory was renamed, or that a directory
  * became readable.
  */
@@ -97,8 +97,8 @@ class DirectoryWatch {
   }
 
   /**
-   * Closes a watcher that failed. The next check starts a new watcher, so a watcher that always
-   * fails causes one attempt per CHECK_MS.
+   * Closes a watcher that failed. The next check starts a new watcher. A watcher that always fails
+   * is therefore started once per CHECK_MS.
    */
   #failed(watcher: FSWatcher): void {
     watcher.close()

@@ -4,10 +4,10 @@ import { maskEndpoint } from '../shown-url.js'
 const GOOGLE = 'https://storage.googleapis.com'
 
 /**
- * Returns the address of the service without a trailing slash, and whether the address receives
- * credentials. `given` is the setting `endpoint`. Without `given`, the function uses
- * STORAGE_EMULATOR_HOST, as all Google clients do. `display` names the replica in messages. Throws
- * INVALID_URL.
+ * Returns the address of the service without a trailing slash, and whether the client may send
+ * credentials to this address. `given` is the setting `endpoint`. Without `given`, the function
+ * uses STORAGE_EMULATOR_HOST, as all Google clients do. `display` names the replica in messages.
+ * Throws INVALID_URL.
  */
 export function gsEndpoint(
   given: string | undefined,

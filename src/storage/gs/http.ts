@@ -75,8 +75,8 @@ export class GsHttp {
         responseType: 'stream',
         validateStatus: () => true,
         retry: false,
-        // Cloud Storage never redirects, and a response of another server is not a response of the
-        // store.
+        // Cloud Storage never redirects a request. The client must not accept the response of
+        // another server.
         redirect: 'manual',
         signal: ending.signal,
       })
@@ -86,8 +86,8 @@ export class GsHttp {
       })
     const { status } = reply
     const stream = reply.data as Readable
-    // Google's library keeps the connection of a body that is destroyed before its end, so the
-    // request is aborted.
+    // Google's library keeps the connection if a body is destroyed before its end, so the client
+    // aborts the request.
     stream.once('close', () => {
       unlink()
       ending.abort()
@@ -147,7 +147,7 @@ async function replyError(
     const message = typeof error?.message === 'string' ? { message: `HTTP ${status}: ${error.message}` } : {}
     return new GsReplyError(status, { ...message, ...reason, ...details })
   } catch {
-    // The error of a media request is one line of text.
+    // The body of an error response to a media request is one line of text.
     const [line = ''] = said.trim().split('\n', 1)
     const isText = line !== '' && !line.startsWith('<')
     return new GsReplyError(status, { ...(isText && { message: `HTTP ${status}: ${line}` }), ...details })

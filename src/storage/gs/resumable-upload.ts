@@ -22,8 +22,8 @@ interface ResumableOptions {
 /**
  * A resumable upload to Google Cloud Storage. The client sends the pieces in order to an upload
  * session. The object becomes visible with the final piece. After a temporary fault, the client
- * asks the session how many bytes it has, and sends the missing bytes of the piece. Source:
- * "Resumable uploads" of the documentation of Cloud Storage.
+ * asks the session how many bytes it has, and sends the missing bytes of the piece. Source: the
+ * section "Resumable uploads" in the documentation of Cloud Storage.
  */
 export class GsResumableUpload {
   readonly #http: GsHttp
@@ -101,8 +101,8 @@ export class GsResumableUpload {
         this.#requests.firstByte(piece.byteLength),
       )
     } catch (error) {
-      // If the lost response was that of the final piece, the object is complete, its name is
-      // taken, and the upload session no longer exists.
+      // If the lost response was the response to the final piece, the object is complete. The
+      // object's name is then taken, and the upload session no longer exists.
       const doubtful = isPassing(error) || (lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND'))
       if (total === undefined || !doubtful || !(await this.#isOwn(total))) throw error
       this.#done = true
@@ -157,8 +157,8 @@ export class GsResumableUpload {
   }
 
   /**
-   * Cancels the upload session. Drops an error of this request, because the caller throws the error
-   * of the upload, and because the store ends the session after a week in any case.
+   * Cancels the upload session. Ignores an error of this request, because the caller throws the
+   * error of the upload. The store ends the session after a week in any case.
    */
   async #abandon(): Promise<void> {
     if (this.#done) return

@@ -51,9 +51,10 @@ export async function connectionsTo(target: URL, settings: ConnectionSettings = 
 /** Maximum number of idle connections that a shared agent keeps open. */
 const SHARED_IDLE = 64
 /**
- * Maximum number of connections of a shared agent to one host. All merges (MAX_INPUTS of
- * compaction/compact.ts each) and uploads that can run at the same time need fewer connections. A
- * merge therefore never waits for a connection that another merge holds.
+ * Maximum number of connections of a shared agent to one host. The merges and uploads that can run
+ * at the same time need fewer connections. Each merge needs at most MAX_INPUTS
+ * (compaction/compact.ts) connections. A merge therefore never waits for a connection that another
+ * merge holds.
  */
 const SHARED_MOST = 4096
 
@@ -104,7 +105,7 @@ async function newAgent(secure: boolean, proxy: ProxyServer | undefined, setting
   return agent
 }
 
-/** Returns the hint for the error that a server's certificate is refused. */
+/** Returns the hint for an error about a refused server certificate. */
 export function certificateHint({ authorities: shown }: Pick<Connections, 'authorities'>): string {
   const where =
     shown === undefined

@@ -21,7 +21,8 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
   readonly #tls: AgentSettings['tls']
 
   constructor(proxy: ProxyServer, { tls, ...settings }: AgentSettings) {
-    // A proxy that is reached by https is verified with the same certificate authorities.
+    // The agent verifies a proxy with an https URL with the certificate authorities that it uses
+    // for the store.
     super(proxy.url, { ...settings, ...tls })
     this.#proxy = proxy
     this.#tls = tls

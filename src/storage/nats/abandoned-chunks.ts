@@ -11,8 +11,9 @@ import { infoWithSubjects } from './stream-subjects.js'
 export const ABANDONED_AFTER = 60 * 60_000
 
 /**
- * Removes chunks of objects without metadata, which dead writers have left anywhere in the bucket.
- * Returns the number of objects whose chunks were removed.
+ * Removes the chunks of objects without metadata in the whole bucket. Writers that died before they
+ * published the metadata have left these chunks. Returns the number of objects whose chunks were
+ * removed.
  */
 export async function sweepAbandonedChunks(
   session: NatsSession,
@@ -31,8 +32,8 @@ export async function sweepAbandonedChunks(
   const delivered = new Set<string>()
   for (const { subject, data } of metas.messages) {
     const meta = parseMeta(data)
-    // Chunks of an object with damaged metadata look like abandoned chunks, so the function removes
-    // nothing.
+    // Chunks of an object with damaged metadata look like abandoned chunks. The function then
+    // removes nothing.
     if (meta === undefined || meta.fault !== undefined) return 0
     visible.add(chunkSubject(bucket, meta.nuid))
     delivered.add(subject)

@@ -35,8 +35,9 @@ export class ChunkIndexes {
   readonly #session: NatsSession
   readonly #known = new LRUCache<string, ChunkIndex>({
     maxSize: REMEMBERED,
-    // The positions of an object with more chunks use the whole cache. Without caching, each read
-    // of such an object would request all positions again.
+    // If an object has more chunks than the limit of the cache, the positions of its chunks count
+    // as the whole cache. Without caching, each read of such an object would request all positions
+    // again.
     sizeCalculation: (index) => Math.min(REMEMBERED, Math.max(1, index.sequences.length)),
   })
 
@@ -45,8 +46,8 @@ export class ChunkIndexes {
   }
 
   /**
-   * Stores the positions of the chunks of a finished put, which the server's acknowledgements
-   * contain.
+   * Stores the positions of the chunks of a finished put. The server's acknowledgements contain
+   * these positions.
    */
   remember(nuid: string, index: ChunkIndex): void {
     this.#known.set(nuid, index)
@@ -92,8 +93,9 @@ export class ChunkIndexes {
       const options = { filter: subject, start: { sequence: 1 }, headersOnly: true, limit: meta.chunks }
       const { messages } = await readMessages(this.#session, request, options)
       if (messages.length === meta.chunks) return messages
-      // Requests one chunk, to learn whether the chunks were removed or left out of the delivery.
-      // The request also makes the server load the block of these messages.
+      // Requests one chunk. The response shows whether the chunks were removed or only left out of
+      // the delivery. The request also makes the server load the part of the stream that contains
+      // the chunks.
       const ask = () => jsm.streams.getMessage(stream, { last_by_subj: subject })
       if ((await this.#session.request(request, ask)) === null) return undefined
     }

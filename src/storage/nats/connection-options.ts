@@ -28,8 +28,8 @@ export async function connectionOptions(server: string, settings: NatsSettings):
     timeout: natsTimeout(settings),
     maxReconnectAttempts: settings.maxReconnects ?? -1,
     reconnectTimeWait: milliseconds(settings.reconnectWait ?? DEFAULT_RECONNECT_WAIT, 'reconnectWait'),
-    // The client keeps trying after an authentication error, because a user may renew an expired
-    // password, and because a server may just be reloading its accounts.
+    // The client keeps trying after an authentication error for two reasons: a user may renew an
+    // expired password, and a server may just be reloading its accounts.
     ignoreAuthErrorAbort: true,
     // Captures no stack trace per request, because a stack trace would cost more than the request.
     noAsyncTraces: true,
@@ -67,7 +67,8 @@ function checkedSeed(seed: string): Uint8Array {
   try {
     nkeys.fromSeed(bytes)
   } catch {
-    // The error does not contain the library's reason, which would quote the seed.
+    // The library's error message would quote the seed, so this error does not contain that
+    // message.
     throw invalid('the NATS `seed` is not the seed of an NKey: it begins with "SU"')
   }
   return bytes
@@ -79,7 +80,8 @@ function credentials(bytes: Uint8Array, file: string): Authenticator {
     authenticator('')
     return authenticator
   } catch {
-    // The error does not contain the library's reason, which would quote the file.
+    // The library's error message would quote the file, so this error does not contain that
+    // message.
     throw invalid(`${file} is not a NATS credentials file: it needs a user JWT and an NKey seed`)
   }
 }

@@ -42,12 +42,15 @@ export interface ReadOptions extends ConsumerOptions {
    * sequence. Without `upTo`, reading might never end while other clients write.
    */
   readonly upTo?: number
-  /** Maximum number of messages, beyond which reading fails. */
+  /** Maximum number of messages. Reading fails if the consumer delivers more messages. */
   readonly limit?: number
 }
 
 export interface Messages {
-  /** The messages in the order of their sequences. The final messages may be after `upTo`. */
+  /**
+   * The messages in the order of their sequences. The final messages may have sequences after
+   * `upTo`.
+   */
   readonly messages: readonly StreamMessage[]
   /** Whether the result includes every message that existed at the beginning (ReadingEnd). */
   readonly complete: boolean
@@ -93,9 +96,9 @@ export function consumerConfig(
 }
 
 /**
- * Reads all messages that match now, as one request. Throws UNAVAILABLE if the delivery has a gap
- * or stops, so that the whole request is retried. Throws TIMEOUT if the delivery is slower than 1
- * KiB/s after the budget of the policy.
+ * Reads all messages that currently match the filter. The read counts as one request. Throws
+ * UNAVAILABLE if the delivery has a gap or stops, so that the whole request is retried. Throws
+ * TIMEOUT if the delivery is slower than 1 KiB/s after the budget of the policy.
  */
 export function readMessages(
   session: NatsSession,

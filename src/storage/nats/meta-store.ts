@@ -81,8 +81,8 @@ export class MetaStore {
   }
 
   /**
-   * Returns the cached metadata of an object. Returns undefined for damaged metadata, which a
-   * client may have replaced meanwhile.
+   * Returns the cached metadata of an object. Returns undefined if the cached metadata is damaged,
+   * because a client may have replaced the metadata meanwhile.
    */
   remembered(name: string): StoredMeta | undefined {
     const entry = this.#entries.get(name)
@@ -105,8 +105,8 @@ export class MetaStore {
   }
 
   /**
-   * Requests the metadata of an object from the leader of the stream, even if the object is
-   * deleted. Returns undefined if the stream has no metadata of the object.
+   * Requests the metadata of an object from the leader of the stream. The object may be deleted.
+   * Returns undefined if the stream has no metadata of the object.
    */
   async fetch(request: Request & { readonly name: string }): Promise<StoredMeta | undefined> {
     const stored = await this.#session.request(request, () => this.ask(request.name))
@@ -115,7 +115,7 @@ export class MetaStore {
     return stored
   }
 
-  /** Does the same as `fetch`, but inside a request of the caller. */
+  /** Does the same as `fetch`, as a part of the caller's request. */
   async ask(name: string): Promise<StoredMeta | undefined> {
     const { bucket, jsm, stream } = this.#session
     const message = await jsm.streams.getMessage(stream, { last_by_subj: metaSubject(bucket, name) })

@@ -19,8 +19,8 @@ const RENEW_WAIT = 1_000
 
 /**
  * Calls `onChange` as soon as the server reports a new object that `wanted` accepts. Resolves when
- * the watch is active. Renews the watch after a lost connection, or if the server has deleted the
- * consumer, for example because the server restarted. Calls `onChange` after each renewal. The
+ * the watch is active. Renews the watch in two cases: after a lost connection, and if the server
+ * has deleted the consumer (for example in a restart). Calls `onChange` after each renewal. The
  * watch ends when `signal` aborts or the session closes.
  */
 export async function watchMetas(

@@ -27,7 +27,8 @@ export interface ObjectMeta {
 }
 
 /**
- * The metadata of an object, with the sequence of its message, which is the version of the object.
+ * The metadata of an object, and the sequence of the message that contains the metadata. This
+ * sequence is the version of the object.
  */
 export interface StoredMeta {
   readonly seq: number
@@ -38,7 +39,7 @@ export interface StoredMeta {
 const LONGEST_MESSAGE = 64 * 1024 * 1024
 
 /**
- * Pattern of valid NUIDs. A NUID is one token of a subject, and a wildcard in it would match the
+ * Pattern of valid NUIDs. A NUID is one token of a subject. A wildcard in a NUID would match the
  * chunks of all objects.
  */
 const NUID = /^[A-Za-z0-9_-]+$/
@@ -139,8 +140,8 @@ export function factsOf(meta: ObjectMeta): Pick<LtxFileInfo, 'size' | 'createdAt
 }
 
 /**
- * Returns the LTX timestamp of the object, or without one the time of writing, in milliseconds
- * since the epoch.
+ * Returns the LTX timestamp of the object in milliseconds since the epoch. If the metadata has no
+ * LTX timestamp, returns the time at which the object was written.
  */
 function createdAt(meta: ObjectMeta): number {
   const timestamp = Object.entries(meta.headers ?? {}).find(([name]) => name.toLowerCase() === TIMESTAMP.toLowerCase())

@@ -112,8 +112,9 @@ export class ObjectReader {
   }
 
   /**
-   * Yields the bytes of `read`. Throws TIMEOUT if waiting for them takes longer than the budget of
-   * the policy plus 1 s per KiB, or if no byte arrives in the time of all attempts.
+   * Yields the bytes that `read` yields. Throws TIMEOUT in two cases: if all waits together take
+   * longer than the budget of the policy plus 1 s per KiB, and if no byte arrives in the time that
+   * all attempts may take.
    */
   async *#paced(
     { name }: ObjectMeta,
@@ -129,8 +130,8 @@ export class ObjectReader {
       { chunks, cancel: (error) => abort.abort(error), close: async () => void (await chunks.return()) },
       {
         what: `reading ${this.#session.label(name)}`,
-        // A single request throws its own error after all its attempts, which is earlier than the
-        // idle timeout.
+        // A single request fails with its own error after all its attempts. This error comes before
+        // the idle timeout.
         idleTimeout: policy.budget + 2 * policy.firstByteTimeout,
         allowance: allowanceFor(bytes, policy),
         signal,
@@ -160,8 +161,8 @@ export class ObjectReader {
       if (first >= index.ends.length) return undefined
       const last = chunkAt(index, Math.min(meta.size, startOf(index, first) + WINDOW) - 1)
       const chunks = this.#chunks(meta, index, first, last, signal)
-      // `chunks` may reject before the generator awaits it, and the generator never awaits it if
-      // the consumer stops early.
+      // `chunks` may reject before the generator awaits `chunks`. If the consumer stops early, the
+      // generator never awaits `chunks`.
       chunks.catch(() => undefined)
       return { first, last, chunks }
     }
@@ -279,8 +280,8 @@ export class ObjectReader {
       const query = seq === 0 ? { last_by_subj: subject } : { seq }
       const found =
         (this.#session.direct ? await jsm.direct.getMessage(stream, query) : null) ??
-        // A server with a copy of the stream may be behind, so the leader of the stream decides
-        // that a chunk is missing.
+        // A server with a copy of the stream may be behind the leader. Only the leader of the
+        // stream therefore decides that a chunk is missing.
         (await jsm.streams.getMessage(stream, query))
       if (found === null || (seq !== 0 && found.seq !== seq)) return undefined
       const data = found.data

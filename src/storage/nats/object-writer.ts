@@ -25,7 +25,7 @@ const DISCARD_TIMEOUT = 5_000
 
 /**
  * The condition of a write. `absent` means that no object has this name. `seq` is the version that
- * the object must have. `any` means no condition.
+ * the existing object must have. `any` means no condition.
  */
 export type Expected = 'absent' | 'any' | { readonly seq: number }
 
@@ -93,7 +93,7 @@ export class ObjectWriter {
         } as ObjectMeta & { digest: string },
         options.timestamp,
       )
-      // If the final chunk is as old as this, another process may be about to remove the chunks as
+      // If the final chunk has reached this age, another process may soon remove the chunks as
       // abandoned.
       if (Date.now() - lastChunkAt > ABANDONED_AFTER / 2) throw this.#stalled(name)
       chunksOnly = false
@@ -198,8 +198,9 @@ export class ObjectWriter {
   }
 
   /**
-   * Publishes the metadata if `after` is the sequence of the latest message on its subject (0 means
-   * no message). Returns the new sequence, or undefined if the latest message has another sequence.
+   * Publishes the metadata if `after` is the sequence of the latest message on the metadata's
+   * subject. The value 0 means that the subject has no message. Returns the new sequence, or
+   * undefined if the latest message has another sequence.
    */
   #publishIf(request: Request, meta: ObjectMeta, after: number): Promise<number | undefined> {
     const { bucket, js } = this.#session

@@ -38,8 +38,9 @@ export interface Request {
 
 /**
  * The connection to a NATS server, which all requests of a client share. A request waits for the
- * connection and retries after temporary faults. The session counts and times each request, ends it
- * when its signal aborts, and converts errors to LitestreamErrors.
+ * connection and retries after temporary faults. The session counts and times each request and
+ * converts errors to LitestreamErrors. If the signal of a request aborts, the session ends the
+ * request.
  */
 export class NatsSession {
   readonly connection: NatsConnection
@@ -49,8 +50,8 @@ export class NatsSession {
   readonly jsm: JetStreamManager
   readonly counters: OperationCounters
   /**
-   * Whether the bucket allows direct reads, which any server that has a copy of the stream may
-   * answer.
+   * Whether the bucket allows direct reads. Any server that has a copy of the stream may answer a
+   * direct read.
    */
   direct = false
   readonly #url: string
@@ -191,8 +192,9 @@ export class NatsSession {
   }
 
   /**
-   * Throws NOT_FOUND if a request had no responders because the bucket does not exist. Returns if
-   * the bucket may exist, because a server that is just starting has no responders either.
+   * Throws NOT_FOUND if a request had no responders because the bucket does not exist. Returns
+   * without an error if the bucket may exist, because a server that is just starting has no
+   * responders either.
    */
   async #checkBucket(doing: string, target: string): Promise<void> {
     try {

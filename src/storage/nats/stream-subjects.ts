@@ -2,11 +2,11 @@ import type { StreamInfo } from '@nats-io/jetstream'
 import type { NatsSession, Request } from './session.js'
 
 /**
- * Whether a reader must compare the deliveries of this server with the subjects of the stream.
- * Servers before 2.10 omit messages from a delivery and its counts, if the messages are older than
- * the cache of the newest block while a client writes to that block. In a measurement with NATS
- * 2.9.10 and three concurrent writers, 1,661 of 1,761 listings lacked files. With NATS 2.10.27,
- * none of 2,162 listings lacked files.
+ * Whether a reader must compare this server's deliveries with the subjects of the stream. While a
+ * client writes to the newest block of the stream, servers before 2.10 omit the messages that are
+ * older than the cache of that block. The deliveries and their counts then lack these messages. In
+ * a measurement with NATS 2.9.10 and three concurrent writers, 1,661 of 1,761 listings lacked
+ * files. With NATS 2.10.27, none of 2,162 listings lacked files.
  */
 export function leavesOut({ connection }: NatsSession): boolean {
   const [major, minor] = (connection.info?.version ?? '').split('.').map(Number)

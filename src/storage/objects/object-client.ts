@@ -108,8 +108,8 @@ export class ObjectReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Lists files from a level on. Each level is one digit in the key, so the store returns the
-   * levels in ascending order.
+   * Lists the files of a level and of all higher levels. Each level is one digit in the key, so the
+   * store returns the levels in ascending order.
    */
   async *#list(
     prefix: string,
@@ -150,8 +150,8 @@ export class ObjectReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Reads the final bytes of a file whose store has no suffix ranges. Uses the listed size, and
-   * requests the size if `file` has none.
+   * Reads the final bytes of a file from a store that does not support suffix ranges. Uses the size
+   * in `file`. If `file` has no size, requests the size from the store.
    */
   async #readSuffix(file: LtxFileRef, suffix: number, options: ReadOptions): Promise<ReadResult> {
     const { signal } = options
@@ -220,8 +220,8 @@ export class ObjectReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Writes a small object in a single attempt. After a lost response, the client would not know
-   * which writer's object exists, and a lease must not guess.
+   * Writes a small object in a single attempt. After a lost response and a retry, the client would
+   * not know which writer's object exists. The owner of a lease must know this.
    */
   async putObject(
     name: string,

@@ -11,8 +11,9 @@ export interface StoredObject {
   /** Size in bytes, or NaN if the store does not report it. */
   readonly size: number
   /**
-   * The timestamp in the object's metadata, or without one the creation time, in milliseconds since
-   * the epoch. The time is NaN if the store reports neither a timestamp nor a creation time.
+   * The timestamp in the object's metadata, in milliseconds since the epoch. If the metadata has no
+   * timestamp, the creation time of the object. The time is NaN if the store reports neither a
+   * timestamp nor a creation time.
    */
   readonly createdAt: number
   /**
@@ -38,8 +39,8 @@ export interface PutOptions {
   /** LTX timestamp for the metadata, in milliseconds since the epoch. */
   readonly timestamp?: number | undefined
   /**
-   * A random ID for the metadata. After a lost response, the ID shows whether the existing object
-   * belongs to this upload.
+   * A random ID that the store keeps in the object's metadata. After a lost response, the ID shows
+   * whether the existing object belongs to this upload.
    */
   readonly uploadId?: string | undefined
 }
@@ -48,7 +49,7 @@ export interface PutOptions {
 export interface Pieces {
   /**
    * Returns the next piece, or undefined after the final piece. Each piece has
-   * `ObjectStore.pieceSize` bytes, except that the final one may be shorter.
+   * `ObjectStore.pieceSize` bytes, except that the final piece may be shorter.
    */
   next(): Promise<Uint8Array | undefined>
   /** Whether the piece that `next` returned most recently is the final one. */
@@ -57,8 +58,8 @@ export interface Pieces {
 
 /**
  * A store of objects with conditional writes, accessed with the store's client library. Each method
- * sends one request and ends when `signal` aborts, except `putPieces`. Methods may throw any error,
- * which `toError` converts to a LitestreamError.
+ * except `putPieces` sends one request, which ends when `signal` aborts. Methods may throw any
+ * error, which `toError` converts to a LitestreamError.
  */
 export interface ObjectStore {
   readonly type: 'gs' | 'abs'

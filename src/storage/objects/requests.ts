@@ -24,7 +24,9 @@ export interface RequestsOptions {
   readonly toError: (error: unknown, attempted: Attempted) => LitestreamError
 }
 
-/** Milliseconds per sent byte that a store may take to respond, which corresponds to 1 MiB/s. */
+/**
+ * Milliseconds per sent byte that a store may take to respond. The value corresponds to 1 MiB/s.
+ */
 const MS_PER_BYTE = 1000 / 2 ** 20
 
 /**
@@ -117,7 +119,8 @@ export class Requests {
       )
     } catch (error) {
       const taken = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
-      // If `isOwn` fails, throws the store's refusal, for which mayHaveSucceeded() returns true.
+      // If `isOwn` fails, throws the error with which the store refused the request. For this
+      // error, mayHaveSucceeded() returns true.
       if (!taken || !(await isOwn().catch(() => false))) throw error
       return undefined
     }

@@ -28,13 +28,13 @@ const probing = new Map<string, Promise<WriteGuarantees>>()
 type Creation = 'created' | 'refused' | 'unsupported'
 
 /**
- * Determines whether a store enforces conditional writes. The setting `conditional-writes` decides,
- * or else a probe before the first write. The probe creates an object `probe-<uuid>` beside the
- * levels. The probe then tries in parallel to create the object again and to replace it with a
- * wrong tag. Finally the probe deletes the object. The probe sends 4 requests, and a caller waits
- * for two round trips. In a write-once replica, the probe creates one object with a fixed name,
- * which stays, and tries to create the object again. The probe of a write-once replica sends 2
- * requests, or 1 request if the object exists already.
+ * Determines whether a store enforces conditional writes. The setting `conditional-writes` decides
+ * this. Without a decision in the setting, a probe before the first write decides. The probe
+ * creates an object `probe-<uuid>` beside the levels. The probe then tries in parallel to create
+ * the object again and to replace it with a wrong tag. Finally the probe deletes the object. The
+ * probe sends 4 requests, and a caller waits for two round trips. In a write-once replica, the
+ * probe creates one object with a fixed name, which stays, and tries to create the object again.
+ * The probe of a write-once replica sends 2 requests, or 1 request if the object exists already.
  */
 export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests
@@ -126,8 +126,8 @@ export class ConditionalWrites implements AskedGuarantees {
   }
 
   /**
-   * Returns the condition that the store lacks, given its response to the creation of an existing
-   * object.
+   * Returns the condition that the store does not enforce, according to its response to the
+   * creation of an existing object.
    */
   #lack(second: Creation): string | undefined {
     const header = this.#requests.settings.dialect === 'oss' ? 'x-oss-forbid-overwrite' : 'If-None-Match'
@@ -183,7 +183,10 @@ export class ConditionalWrites implements AskedGuarantees {
     }
   }
 
-  /** Error messages name the replica instead of the probe object, which a user does not know. */
+  /**
+   * Error messages name the replica instead of the probe object, because a user does not know the
+   * probe object.
+   */
   #subject(operation: 'PUT' | 'DELETE'): Subject {
     return { operation, doing: 'writing', target: this.#requests.target(this.#path) }
   }

@@ -22,8 +22,8 @@ const RIGHTS = 'The credentials need s3:DeleteObject on this bucket.'
 
 /**
  * Deletes objects with DeleteObjects, a thousand per request. Some stores do not support
- * DeleteObjects, such as Google's S3 interface. The class learns this with the first deletion, and
- * then deletes objects one by one. A missing object counts as deleted.
+ * DeleteObjects, such as Google's S3 interface. If the first deletion shows this, the class deletes
+ * objects one by one from then on. A missing object counts as deleted.
  */
 export class ObjectDeletion {
   readonly #requests: S3Requests
@@ -97,8 +97,7 @@ export class ObjectDeletion {
     try {
       await Promise.all(keys.map((key) => queue.add(() => deleteOne(key))))
     } finally {
-      // If the store is unavailable or the signal has aborted, deletions that have not started do
-      // not start.
+      // If the store is unavailable or the signal has aborted, no further deletion starts.
       queue.clear()
     }
     return failures

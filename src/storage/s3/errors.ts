@@ -7,8 +7,8 @@ import { UnexpectedReply } from './bounded-replies.js'
 import { CODES, codeByStatus, HINTS, hintByStatus } from './error-tables.js'
 
 /**
- * An error of the SDK, which contains the store's answer unless the request failed before an
- * answer.
+ * An error of the SDK. The error contains the store's response, unless the request failed before
+ * the store responded.
  */
 interface SdkError {
   readonly name?: string
@@ -129,8 +129,8 @@ function isNotImplemented({ cause }: LitestreamError): boolean {
 
 /**
  * Whether `error` may mean that the store does not support a header or a request. An error with
- * status 501 may mean this, and an error with a status 4xx that concerns neither permissions nor
- * the object.
+ * status 501 may mean this. An error with a status 4xx may mean this if it concerns neither
+ * permissions nor the object.
  */
 export function isConditionRefused(error: unknown): boolean {
   if (!(error instanceof LitestreamError)) return false

@@ -6,7 +6,7 @@ import type { UrlParts } from '../url-parts.js'
 import { type BucketLocation, keyPath, keysOf, takeSettings } from './location.js'
 import type { S3Settings } from './settings.js'
 
-/** The location of a replica in Alibaba Cloud OSS, which the S3 client accesses. */
+/** The location of a replica in Alibaba Cloud OSS. The S3 client accesses OSS. */
 export type OssLocation = BucketLocation<'oss'>
 
 const DEFAULT_REGION = 'cn-hangzhou'

@@ -51,8 +51,8 @@ const LOCAL =
   /^(localhost|127\.[0-9.]+|\[::1\]|10\.[0-9.]+|192\.168\.[0-9.]+|172\.(1[6-9]|2[0-9]|3[01])\.[0-9.]+|.+\.local|.+\.localhost)$/
 
 /**
- * Converts `host:port` to a URL. The scheme is http for this machine and private networks,
- * otherwise https.
+ * Converts `host:port` to a URL. The scheme is http for an address of this machine or of a private
+ * network, otherwise https.
  */
 function endpointUrl(endpoint: string, display: string): URL {
   const withScheme = /^https?:\/\//i.test(endpoint)

@@ -289,8 +289,8 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Writes a small object in a single attempt. After a lost response, the client would not know
-   * which writer's object exists, and a lease must not guess.
+   * Writes a small object in a single attempt. After a lost response and a retry, the client would
+   * not know which writer's object exists. The owner of a lease must know this.
    */
   async #put(
     Key: string,
@@ -308,7 +308,8 @@ export class S3ReplicaClient implements ReplicaClient {
 
   async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
     const Key = `${this.#path}/${name}`
-    // Compares the tag here first, because some stores ignore If-Match in a delete.
+    // The client compares the tag before it sends the request, because some stores ignore If-Match
+    // in a delete.
     const there = await this.getObject(name, signal ? { signal } : {})
     if (there === undefined) return
     if (there.tag !== ifTag) throw wasChanged(this.#replicaSubject('DELETE', 'writing', signal))
@@ -346,7 +347,10 @@ export class S3ReplicaClient implements ReplicaClient {
     return ({ fileSize, version }) => this.#tags.check(file, { size: fileSize, version: versionOf(version) }, subject)
   }
 
-  /** Names the replica in messages about a small object, whose name a user does not know. */
+  /**
+   * Messages about a small object name the replica, because a user does not know the name of the
+   * object.
+   */
   #replicaSubject(operation: Operation, doing: string, signal: AbortSignal | undefined): Subject {
     return { operation, doing, target: this.url, signal }
   }

@@ -22,7 +22,7 @@ interface OutgoingRequest {
 
 /**
  * Maximum number of connections to one store. Opening a replica reads the page indexes of all files
- * in parallel, and each request that waits for a free connection adds a round trip to the opening.
+ * in parallel. Each request that must wait for a free connection adds a round trip to the opening.
  * Readers and uploads need far fewer connections.
  */
 const MAX_CONNECTIONS = 128

@@ -24,16 +24,20 @@ export interface UploadOptions {
   /** LTX timestamp in milliseconds since the epoch. */
   readonly timestamp: number
   readonly createOnly: boolean
-  /** The guarantees of the store, which the upload asks for before a create-only write. */
+  /**
+   * The guarantees of the store. The upload asks for these guarantees before a create-only write.
+   */
   readonly guarantees: AskedGuarantees
 }
 
-/** An upload with a random ID, which the upload writes to the object's metadata. */
+/** An upload with a random ID. The upload writes this ID to the object's metadata. */
 interface IdentifiedUpload extends UploadOptions {
   readonly id: string
 }
 
-/** Milliseconds per sent byte that a store may take to respond, which corresponds to 1 MiB/s. */
+/**
+ * Milliseconds per sent byte that a store may take to respond. The value corresponds to 1 MiB/s.
+ */
 const MS_PER_BYTE = 1000 / 2 ** 20
 
 function attributes({ settings, bucket, customerKey }: S3Requests, key: string, { timestamp, id }: IdentifiedUpload) {
@@ -169,8 +173,8 @@ async function carriedOut(
     )
   } catch (error) {
     const mine = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
-    // If the check of the object fails, throws the store's refusal, for which mayHaveSucceeded()
-    // returns true.
+    // If the check of the object fails, throws the error with which the store refused the request.
+    // For this error, mayHaveSucceeded() returns true.
     const own = mine && (await isOwn(requests, subject, written).catch(() => false))
     if (!own) {
       throw written.options.createOnly ? conditionError(error, 'If-None-Match', subject) : error

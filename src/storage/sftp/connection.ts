@@ -7,8 +7,8 @@ import { checkHostKey, type HostKeys, preferredAlgorithms } from './host-keys.js
 import type { Ssh2 } from './library.js'
 
 /**
- * Interval in milliseconds between two keep-alive messages of an idle connection, and the number of
- * messages that the server may leave unanswered.
+ * Interval in milliseconds between two keep-alive messages on an idle connection. Number of
+ * keep-alive messages that the server may leave unanswered.
  */
 const KEEP_ALIVE_INTERVAL = 10_000
 const KEEP_ALIVE_COUNT = 3

@@ -62,8 +62,9 @@ export async function makeDirectories(files: RemoteFiles, directory: string): Pr
       await makeDirectories(files, parentOf(directory))
       return makeDirectories(files, directory)
     }
-    // SFTP has no status for an existing directory, and some servers check the permission to create
-    // it first. Only the entry itself shows whether the directory exists.
+    // SFTP has no status for an existing directory. Some servers check the permission to create a
+    // directory before they check whether it exists. Only the entry itself shows whether the
+    // directory exists.
     const there = await files.statIfThere(directory)
     if (!there?.isDirectory) throw error
   }

@@ -240,8 +240,8 @@ export class RemoteFiles {
 }
 
 /**
- * Converts an entry of a directory. A server may omit attributes. If the type is missing, it is
- * taken from the line for users, which has the format of `ls -l`.
+ * Converts an entry of a directory. A server may omit attributes. If the type is missing, the
+ * function reads it from the entry's text for users, which has the format of `ls -l`.
  */
 function entryOf({ filename: name, longname, attrs }: FileEntryWithStats): RemoteEntry {
   const stats = attrs as Stats

@@ -35,7 +35,8 @@ export interface Subject {
  * The connection to an SFTP server, which all operations of a client share. The session connects
  * again after a loss. The session counts, times and retries each operation, ends the operation when
  * its signal aborts, and converts errors to LitestreamErrors. If the server does not answer a
- * request in time, the session drops the connection, because the server answers in order.
+ * request in time, the session drops the connection. The server answers in order, so it would not
+ * answer later requests either.
  */
 export class SftpSession {
   readonly counters: OperationCounters
@@ -92,8 +93,8 @@ export class SftpSession {
   }
 
   /**
-   * Throws ACCESS_DENIED if the client knows no key of the server that it could accept, because it
-   * could then not connect.
+   * Throws ACCESS_DENIED if the client knows no key of the server that it could accept. Without
+   * such a key, no connection attempt could succeed.
    */
   checkHostKnown(): void {
     const { hostKeys, host, port, url } = this.#options

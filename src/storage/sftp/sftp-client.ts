@@ -171,8 +171,8 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Opens a file and runs `act`. Throws unless the file is a regular file and, if `file` comes from
-   * a listing, the listed file.
+   * Opens a file and runs `act`. Throws if the file is not a regular file. If `file` comes from a
+   * listing, also throws if the opened file is not the listed file.
    */
   async #opened<T>(
     files: RemoteFiles,
@@ -392,8 +392,8 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Writes a small object in a single attempt. After a lost response, the client would not know
-   * which writer's object exists, and a lease must not guess.
+   * Writes a small object in a single attempt. After a lost response and a retry, the client would
+   * not know which writer's object exists. The owner of a lease must know this.
    */
   putObject(name: string, data: Uint8Array, ifTag: string | null, { signal }: RequestOptions = {}): Promise<string> {
     return this.#session.once(this.#subject('PUT', 'writing', this.#path(name), signal), (files) =>
@@ -505,8 +505,8 @@ function infoOf({ level, minTxid, maxTxid }: LtxFileRef, stats: RemoteStats): Lt
 }
 
 /**
- * The version of a file is its mtime. A primary sets the mtime to the second of its state, so files
- * of two primaries usually have different versions.
+ * The version of a file is its mtime. A primary sets the mtime to the LTX timestamp in whole
+ * seconds, so files of two primaries usually have different versions.
  */
 function versionOf({ size, mtime }: RemoteStats): FoundFile {
   return { size, version: String(mtime) }

@@ -16,8 +16,8 @@ interface DigestChallenge {
   readonly hash: string
   readonly session: boolean
   /**
-   * Whether the server accepts `qop=auth`. For a server that does not accept it, the client uses
-   * the form of RFC 2069.
+   * Whether the server accepts `qop=auth`. If the server does not accept `qop=auth`, the client
+   * uses the form of RFC 2069.
    */
   readonly qop: boolean
 }

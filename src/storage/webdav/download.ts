@@ -56,7 +56,7 @@ function sizeOf416({ headers }: Reply): number | undefined {
 }
 
 /**
- * Throws for a login page, and for a body that a proxy has compressed, because neither is the
+ * Throws for a login page and for a body that a proxy has compressed. Neither of the two is the
  * content of a file.
  */
 function refuseForeign({ headers }: Reply, what: string, target: string): void {

@@ -7,8 +7,8 @@ import type { Subject, WebdavRequests } from './requests.js'
 
 /**
  * Name of the folder beside the levels that the client locks. The client locks a folder instead of
- * a file, because MKCOL creates a folder atomically and nothing replaces it. Apache identifies the
- * lock of a file by its inode, and a PUT that began before the lock replaces the inode.
+ * a file. MKCOL creates a folder atomically, and no request replaces a folder. Apache identifies
+ * the lock of a file by its inode, and a PUT that began before the lock replaces the inode.
  */
 const MUTEX = 'writer.lock'
 
@@ -49,8 +49,8 @@ export interface HeldLock {
  * writers can hold this lock, so only one of them changes a name. The client creates the folder
  * before it locks the folder. Without the folder, Apache forgets the lock, or keeps the lock while
  * other clients list the parent folder. The client requests the first lock twice. Some servers
- * invent locks for clients that require them, and also grant the second request. The locks of such
- * a server do not work.
+ * grant locks without enforcing them, because some clients require locks. Such a server also grants
+ * the second request. The locks of such a server do not work.
  */
 export class WebdavLocks {
   readonly #requests: WebdavRequests

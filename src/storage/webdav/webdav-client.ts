@@ -423,8 +423,8 @@ export class WebdavReplicaClient implements ReplicaClient {
     const version = versionOf(tag)
     const createdAt = headerTime(header) ?? modifiedAt ?? Number.NaN
     checkFacts({ size, createdAt, version }, target, `checking ${target}`)
-    // The caller compares the version with listings, so the result has the listed version if the
-    // file is the listed one.
+    // The caller compares the version with listings. If the file is the listed one, the result
+    // therefore has the listed version.
     const listed = 'size' in file ? (file as LtxFileInfo) : undefined
     const same = listed !== undefined && (await this.#tags.isSame(file, { size, version }, signal))
     const { level, minTxid, maxTxid } = file
