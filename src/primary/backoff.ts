@@ -4,12 +4,12 @@ import type { PrimaryEvents, PrimaryObserver } from './events.js'
 
 type Operation = PrimaryEvents['error']['operation']
 
-/** Longest interval between two attempts, in milliseconds. */
+/** Longest interval between two attempts of the operation, in milliseconds. */
 const MAX_MS = 60_000
 
 /**
  * Counts consecutive failures of an operation, reports each failure, and returns the time until the
- * next attempt. Each failure doubles the time until the next attempt, up to one minute.
+ * next attempt of the operation. Each failure doubles this time, up to one minute.
  */
 export class Backoff {
   readonly #db: string
@@ -29,7 +29,9 @@ export class Backoff {
     return this.#failures
   }
 
-  /** Reports a failure. Returns the time in milliseconds until the next attempt. */
+  /**
+   * Reports a failure. Returns the time until the next attempt of the operation, in milliseconds.
+   */
   failed(error: LitestreamError): number {
     this.#failures++
     const retryMs = retryDelay(this.#failures + 1, this.#firstMs, MAX_MS)

@@ -33,9 +33,7 @@ export function describeOverlap({ claim, other }: Overlap): string {
 export const OVERLAP_HINT =
   'Give each database, -wal file, meta-path, replica folder and socket a path outside of the others.'
 
-/**
- * Throws INVALID_ARGUMENT if the replication of a database would write to two overlapping paths.
- */
+/** Throws INVALID_ARGUMENT if the replication would write to two paths that overlap. */
 export function refuseOverlap(database: string, url: string, metaPath?: string): void {
   const overlap = new PathClaims().add(database, claimedPaths(database, url, metaPath))
   if (!overlap) return

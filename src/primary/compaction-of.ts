@@ -9,10 +9,10 @@ import { databaseError } from './source/database-error.js'
 import type { PrimaryDatabase } from './sync/primary-database.js'
 
 /**
- * Creates the compaction scheduler of a primary's replica. The scheduler reads L0 files from the
- * staging folder while they are still staged. Emits results and errors of compaction as events of
- * the primary. In a write-once replica, deletes no files, and renews the snapshots of an idle
- * database. For `onDamage`, see CompactionSchedulerOptions.
+ * Creates the compaction scheduler of a primary's replica. The scheduler reads staged L0 files from
+ * the local disk, and all other files from the replica. The primary emits the scheduler's results
+ * and errors as its own events. In a write-once replica, the scheduler deletes no files and renews
+ * the snapshots of an idle database. For `onDamage`, see CompactionSchedulerOptions.
  */
 export function compactionOf(
   primary: PrimaryDatabase,

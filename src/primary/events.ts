@@ -11,10 +11,10 @@ export type CheckpointMode = 'PASSIVE' | 'TRUNCATE'
  */
 export interface PrimaryEvents {
   /**
-   * The primary opened the database, or opened it again after the file was replaced. If the process
-   * has many databases, the primary does not open a database that has not changed since an earlier
-   * process replicated the database. The primary opens an unchanged database at its first change,
-   * and may emit other events before the event `open`.
+   * The primary opened the database. The event is also emitted if the database file was replaced
+   * and the primary opened the new file. If the process has many databases, a database may be
+   * unchanged since an earlier process replicated it. The primary opens such a database at its
+   * first change, and may emit other events before `open`.
    */
   open: { readonly db: string; readonly txid: number; readonly pageSize: number }
   /** The primary wrote an L0 file with frames of the WAL. */
@@ -35,14 +35,14 @@ export interface PrimaryEvents {
      */
     readonly snapshotReason: string | undefined
   }
-  /** The primary ran a checkpoint, or could not run it. */
+  /** The primary ran a checkpoint, or another connection prevented the checkpoint. */
   checkpoint: {
     readonly db: string
     readonly mode: CheckpointMode
     /**
-     * `restarted` means that the WAL was reset. `complete` means that all frames are in the
-     * database file. `partial` means that readers still need the WAL. `busy` means that another
-     * connection prevented the checkpoint.
+     * `restarted` means that the next frame is written at the beginning of the WAL. `complete`
+     * means that all frames are in the database file. `partial` means that readers still need
+     * frames of the WAL. `busy` means that another connection prevented the checkpoint.
      */
     readonly result: 'restarted' | 'complete' | 'partial' | 'busy'
     readonly frames: number
@@ -55,7 +55,9 @@ export interface PrimaryEvents {
   progress: { readonly db: string; readonly txid: number; readonly bytes: number; readonly totalBytes: number }
   /** The primary uploaded a staged file to the replica. */
   upload: { readonly db: string; readonly txid: number; readonly size: number; readonly durationMs: number }
-  /** The primary wrote a file of level 1 to 9 to the replica. A file of level 9 is a snapshot. */
+  /**
+   * The primary wrote a file of level 1 to 9 to the replica. Each file of level 9 is a snapshot.
+   */
   compaction: {
     readonly db: string
     readonly level: number
@@ -67,8 +69,8 @@ export interface PrimaryEvents {
   /** Retention deleted files of one level. */
   retention: { readonly db: string; readonly level: number; readonly files: number; readonly bytes: number }
   /**
-   * The scheduled integrity check of the database has ended. A restore of the replica would report
-   * the same messages.
+   * The scheduled integrity check of the database has ended. A check of the restored replica would
+   * report the same messages.
    */
   integrity: {
     readonly db: string
@@ -78,18 +80,18 @@ export interface PrimaryEvents {
     readonly durationMs: number
   }
   /**
-   * The database file does not exist, so the primary cannot replicate it. The event is emitted when
-   * the primary notices the missing file, and then at growing intervals. The event is not emitted
-   * with the option `allowMissing`. `missingMs` is the time for which the file has been missing, in
+   * The database file does not exist, so the primary cannot replicate it. The event is emitted at
+   * once, and then at growing intervals while the file is missing. The event is not emitted with
+   * the option `allowMissing`. `missingMs` is the time for which the file has been missing, in
    * milliseconds.
    */
   missing: { readonly db: string; readonly missingMs: number; readonly hint: string }
-  /** The primary found that the replica or the state folder differs from the last known state. */
+  /** The replica or the state folder is not as the primary left it. */
   rejoin: { readonly db: string; readonly txid: number; readonly reason: string }
   /**
-   * The database does not continue the newest state of the replica, for example because its volume
-   * was lost. `text` describes the divergence, and `hint` describes the user's next step. `action`
-   * is the value of the option `onDivergence`.
+   * The database lacks transactions that are in the replica, or differs from the replica in another
+   * way, for example after a loss of the database's volume. `text` describes the divergence, and
+   * `hint` says what the user should do. `action` is the value of the option `onDivergence`.
    */
   divergence: {
     readonly db: string
@@ -99,12 +101,12 @@ export interface PrimaryEvents {
     readonly action: 'continue' | 'refuse' | 'restore'
   }
   /**
-   * Another program changed a file of the primary. `reason` describes the change, and `action`
-   * describes the reaction of the primary.
+   * Another program changed a file that the primary uses. `reason` describes the change, and
+   * `action` says what the primary did.
    */
   notice: { readonly db: string; readonly object: string; readonly reason: string; readonly action: string }
   /**
-   * The store stopped responding or responds again. The primary repeats requests without a
+   * The store stopped responding or responds again. The primary repeats requests that get no
    * response. See `openReplicaClient`.
    */
   outage: { readonly db: string } & StoreOutage
@@ -113,7 +115,7 @@ export interface PrimaryEvents {
     readonly db: string
     /**
      * The failed operation. `files` means that another program changed files of the database or of
-     * the state folder, but the primary can continue. `replica` is the check that uploaded files
+     * the state folder, but the primary can continue. `replica` is the check whether uploaded files
      * still exist in the replica. `worker` means that the thread of replicate() has ended and a new
      * thread is started.
      */
@@ -122,7 +124,7 @@ export interface PrimaryEvents {
     /** Number of consecutive failures. 1 for the first failure. */
     readonly failures: number
     /**
-     * Time until the next attempt in milliseconds. If `retryMs` is undefined, the operation is not
+     * Time until the operation is repeated, in milliseconds. Undefined if the operation is not
      * repeated.
      */
     readonly retryMs: number | undefined

@@ -8,19 +8,21 @@ import { type ReplicateOnceOptions, replicateOnce } from './replicate-once.js'
 import type { SyncResult } from './replicator-status.js'
 import { DEFAULT_PRIMARY_OPTIONS } from './sync-options.js'
 
-/** Maximum number of syncs for a database that an application writes to continuously. */
+/**
+ * Maximum number of syncs. The limit matters if an application writes to the database continuously.
+ */
 const ATTEMPTS = 5
 
 /**
  * Prepares the database at `path` for replication by Litestream 0.5. After the call, the replica at
  * `url` contains every commit, and the WAL is empty. If the WAL is empty, Litestream starts with a
- * snapshot. If the WAL was written and checkpointed while no process replicated the database,
- * Litestream can miss commits, and its replica then cannot be restored correctly.
+ * snapshot. If the WAL is not empty, and an application writes and checkpoints the WAL before
+ * Litestream starts, Litestream can miss commits. A restore of its replica is then incorrect.
  *
  * The primary must have stopped before the call. The application may continue to run, but
- * Litestream must start before the application checkpoints a later commit. Throws NOT_FOUND. Throws
- * DATABASE_BUSY if a reader or a writer prevents emptying the WAL. Throws the errors of
- * `replicateOnce`, also if another process replicates the database.
+ * Litestream must start before the application checkpoints a later commit. Throws NOT_FOUND if the
+ * database does not exist. Throws DATABASE_BUSY if a reader or a writer prevents emptying the WAL.
+ * Also throws all errors of `replicateOnce`.
  */
 export async function handOver(path: string, url: string, options: ReplicateOnceOptions = {}): Promise<SyncResult> {
   const file = resolve(path)
@@ -32,8 +34,8 @@ export async function handOver(path: string, url: string, options: ReplicateOnce
   const db = findDriver(options.driver).open(file, { busyTimeout })
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      // Both a commit of another connection and this package's own writes during the first sync
-      // change the data version.
+      // Another connection's commit changes the data version. The first sync also commits, and the
+      // loop then syncs again.
       const before = db.value('PRAGMA data_version')
       const result = await replicateOnce(file, url, options)
       if (db.value('PRAGMA data_version') !== before) continue

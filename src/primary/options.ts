@@ -17,23 +17,23 @@ export interface ReplicationSettings extends SyncSettings {
   /** Maximum number of L0 files per upload. 0: no limit. Default 256. */
   readonly maxSyncLtxFiles?: number
   /**
-   * Time for which `close` repeats the upload of the last commits after a failure. If
-   * `shutdownSyncTimeout` is 0, `close` makes only one attempt. Default 30 s.
+   * Time for which `close` repeats a failing upload of the last commits. If `shutdownSyncTimeout`
+   * is 0, `close` tries to upload them only once. Default 30 s.
    */
   readonly shutdownSyncTimeout?: Duration
   /** Interval between two upload attempts of `close`. Default 500 ms. */
   readonly shutdownSyncInterval?: Duration
   /**
-   * If `lease` is true, the primary writes only while it holds the lease of the replica, and
-   * otherwise waits for the lease. Default false.
+   * If `lease` is true, the primary waits for the lease of the replica and writes to the replica
+   * only while it holds the lease. Default false.
    */
   readonly lease?: boolean
   /** Time for which a lease is valid without renewal, at least 1 s. Default 30 s. */
   readonly leaseTtl?: Duration
   /**
-   * Interval between two checks that the replica still has the uploaded files. A check lists the
-   * replica and reads one small object. The default is at most one minute, and less if compaction
-   * runs more often than every 30 seconds.
+   * Interval between two checks whether the replica still has the uploaded files. A check lists the
+   * replica and reads one small object. The default is one minute, or less if compaction runs more
+   * often than every 30 seconds.
    */
   readonly replicaCheckInterval?: Duration
   /**
@@ -42,11 +42,11 @@ export interface ReplicationSettings extends SyncSettings {
    */
   readonly allowMissing?: boolean
   /**
-   * What the primary does if the database does not continue the newest state of its replica.
-   * `continue` reports the divergence, keeps the files of the state before it for
-   * `compaction.divergedRetention`, and replicates the database. `refuse` uploads nothing until a
-   * user acknowledges the divergence. `restore` replaces the database by the newest state of the
-   * replica, and keeps the replaced database as a file beside it. Default `continue`.
+   * What the primary does if the database diverged from its replica. `continue` reports the
+   * divergence and replicates the database. Retention then keeps the files from before the
+   * divergence for `compaction.divergedRetention`. `refuse` uploads nothing until a user
+   * acknowledges the divergence. `restore` restores the database from the replica, and keeps the
+   * diverged database as another file in the same folder. Default `continue`.
    */
   readonly onDivergence?: OnDivergence
   /**
@@ -56,7 +56,10 @@ export interface ReplicationSettings extends SyncSettings {
   readonly compaction?: CompactionOptions | false
 }
 
-/** Settings of the compaction and retention of a replica. An omitted setting has its default. */
+/**
+ * Settings of the compaction and retention of a replica. Each omitted setting has its default
+ * value.
+ */
 export interface CompactionOptions {
   /**
    * The levels that compaction writes, starting at level 1, and the interval of each level. Default
@@ -77,9 +80,12 @@ export interface CompactionOptions {
   readonly l0RetentionCheckInterval?: Duration
   /** Whether retention deletes files. Default true. */
   readonly retentionEnabled?: boolean
-  /** How long retention keeps the files of the state before a divergence. Default 30 days. */
+  /** How long retention keeps the replica's files from before a divergence. Default 30 days. */
   readonly divergedRetention?: Duration
-  /** Whether each compaction lists the written level and checks it for gaps. Default false. */
+  /**
+   * Whether each compaction lists the level to which it wrote and checks this level for gaps.
+   * Default false.
+   */
   readonly verifyCompaction?: boolean
   /** Interval between checks of all levels for gaps and overlaps. Default: no such checks. */
   readonly validationInterval?: Duration

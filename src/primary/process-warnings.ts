@@ -2,19 +2,22 @@ import { reportOutage } from '../storage/outage.js'
 import { GrowingInterval } from '../util/growing-interval.js'
 import type { PrimaryEvents } from './events.js'
 
-/** The operations of the event `error` that must succeed before a commit reaches the replica. */
+/**
+ * The operations that must succeed before a commit is in the replica. The names are values of
+ * `operation` in the event `error`.
+ */
 const NEEDED: readonly string[] = ['sync', 'upload', 'lease', 'worker', 'files']
 
 /**
  * Emits a process warning of the type `LitestreamWarning` if a database is not backed up and the
- * program has no listener for the events that report this fault. If an operation keeps failing, the
+ * program does not listen to the events that report the reason. If an operation keeps failing, the
  * warning is repeated at growing intervals. The warning has the `code` of the error, and its
  * `detail` is the hint of the error.
  */
 export class ProcessWarnings {
   readonly #reports = new Map<string, GrowingInterval>()
 
-  /** `isHeard` says whether the program listens to the event `name` or to `error`. */
+  /** `isHeard` is true if the program listens to the event `name` or to the event `error`. */
   observe<Name extends keyof PrimaryEvents>(name: Name, event: PrimaryEvents[Name], isHeard: boolean): void {
     if (name === 'recover') this.#reports.delete((event as PrimaryEvents['recover']).operation)
     if (isHeard) return

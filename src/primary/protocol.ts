@@ -25,22 +25,22 @@ export interface PrimaryCalls {
 export interface CallMessage {
   readonly id: number
   /**
-   * The call `abort` cancels the requests of a running `close`, and gets no answer from the worker.
+   * The call `abort` cancels the requests of a running `close`. The worker does not answer `abort`.
    */
   readonly call: keyof PrimaryCalls | 'abort'
   readonly argument: unknown
 }
 
 /**
- * The ID of the first answer of the worker, which reports that the replica is open or why opening
- * failed.
+ * The ID of the worker's first answer. This answer says that the replica is open, or why the
+ * replica could not be opened.
  */
 export const READY = 0
 
 export type WorkerMessage =
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'failure'; readonly id: number; readonly error: SerializedError }
-  /** An `error` event carries its error in `error`, in a form that can be sent between threads. */
+  /** `error` is the error of an `error` event, in a form that can be sent between threads. */
   | {
       readonly kind: 'event'
       readonly name: keyof PrimaryEvents

@@ -12,10 +12,7 @@ import { Replicator } from './replicator.js'
 import type { SyncResult } from './replicator-status.js'
 
 export interface ReplicateOnceOptions extends ReplicationSettings, WaitOptions {
-  /**
-   * The SQLite driver that reads the database. The default driver is the same as the default driver
-   * of `replicate`.
-   */
+  /** The SQLite driver that reads the database. The default is the default of `replicate`. */
   readonly driver?: DriverChoice
   /** Settings of the store. */
   readonly storage?: StoreOptions
@@ -26,9 +23,8 @@ export interface ReplicateOnceOptions extends ReplicationSettings, WaitOptions {
 /**
  * Uploads all committed transactions of the database at `path` to the replica at `url`, then closes
  * the database and the replica. `replicateOnce` runs on the calling thread. Throws NOT_FOUND if the
- * database does not exist. Throws INVALID_ARGUMENT, TIMEOUT, and the error that prevented the
- * upload of the last commit. A signal or `timeout` (milliseconds) ends the call and its running
- * requests.
+ * database does not exist. Throws INVALID_ARGUMENT, TIMEOUT, and any error that prevents an upload.
+ * A signal or `timeout` (milliseconds) ends the call and its running requests.
  *
  * @example
  * const { replicaTxid } = await replicateOnce('app.db', 'file:///backup/app')

@@ -10,11 +10,12 @@ export type { Replication } from './replication.js'
 /** `signal` and `timeout` end only the opening of the replica, not the replication. */
 export interface ReplicateOptions extends ReplicationSettings, WaitOptions {
   /**
-   * The SQLite driver with which the application opens the database in this process. The option
-   * `driver` is the driver's name or its class (`Database` of better-sqlite3, `DatabaseSync` of
-   * node:sqlite). A class of better-sqlite3 also selects the copy of better-sqlite3. By default,
-   * the primary uses the driver that has the database open. If no driver has the database open, the
-   * primary uses better-sqlite3 if it is installed, and otherwise node:sqlite.
+   * The SQLite driver with which the application opens the database in this process. `driver` is
+   * the driver's name or its class (`Database` of better-sqlite3, `DatabaseSync` of node:sqlite).
+   * If several copies of better-sqlite3 are installed, pass the class of the copy that the
+   * application uses. The default is the driver that has the database open. If no driver has the
+   * database open, the default is better-sqlite3 if that package is installed, and otherwise
+   * node:sqlite.
    */
   readonly driver?: DriverChoice | DriverClass
   /**
@@ -26,14 +27,14 @@ export interface ReplicateOptions extends ReplicationSettings, WaitOptions {
 
 /**
  * Replicates the database at `path` to `url` until the returned Replication is closed. The
- * replication runs in a worker thread. If the database does not exist yet, replication waits for
- * the database. Throws INVALID_URL, INVALID_ARGUMENT, DATABASE_SHARED, DRIVER_MISSING, TIMEOUT and
- * errors of opening the store.
+ * replication runs in a worker thread. If the database does not exist yet, the replication starts
+ * when the database exists. Throws INVALID_URL, INVALID_ARGUMENT, DATABASE_SHARED, DRIVER_MISSING,
+ * TIMEOUT and errors of opening the store.
  *
- * The application may use the database in this process through the SQLite driver that the option
- * `driver` names (better-sqlite3 or node:sqlite). Two copies of SQLite in one process break each
- * other's locks. On Linux the primary detects a second copy of SQLite, even if the copy opens the
- * database later, and ends the replication with DATABASE_SHARED.
+ * The application may use the database in this process through the SQLite driver of the option
+ * `driver`. Two copies of SQLite in one process break each other's locks. On Linux the primary
+ * detects a second copy of SQLite, even if the copy opens the database later, and ends the
+ * replication with DATABASE_SHARED.
  *
  * @example
  * const replication = await replicate('app.db', 's3://bucket/app.db')

@@ -20,12 +20,13 @@ interface Waiting {
 }
 
 /**
- * First interval in milliseconds before a worker that ended is restarted. The restart interval
- * doubles at each restart.
+ * Time in milliseconds until a worker that ended is restarted for the first time. The time doubles
+ * at each restart.
  */
 const RESTART_MS = 500
 /**
- * How long an aborted close() waits until the worker has released the database, in milliseconds.
+ * Maximum time for which an aborted close() waits until the worker has released the database, in
+ * milliseconds.
  */
 const RELEASE_MS = 5_000
 
@@ -44,7 +45,7 @@ export class Replication extends EventEmitter<EventMap> {
   readonly #warnings = new ProcessWarnings()
   #worker!: Worker
   #nextId = 1
-  /** The error that says why no worker is running, or undefined if a worker is running. */
+  /** The reason why no worker is running, or undefined if a worker is running. */
   #exited: LitestreamError | undefined
   #restart: Timer | undefined
   #opened = false
@@ -65,9 +66,9 @@ export class Replication extends EventEmitter<EventMap> {
   }
 
   /**
-   * Writes L0 files of everything that was committed before the call. With `wait`, `sync` resolves
-   * only when the replica has every commit made before the call. A signal or `timeout`
-   * (milliseconds, TIMEOUT) ends the wait, but the upload continues in the background.
+   * Writes every commit made before the call to L0 files. With `wait`, `sync` resolves only when
+   * these L0 files are in the replica. A signal or `timeout` (milliseconds, TIMEOUT) ends the wait,
+   * but the upload continues in the background.
    */
   sync({ wait = false, ...waiting }: SyncOptions = {}): Promise<SyncResult> {
     return this.#call('sync', { wait }, waiting) as Promise<SyncResult>
@@ -87,9 +88,9 @@ export class Replication extends EventEmitter<EventMap> {
   }
 
   /**
-   * Records in the replica that you know that the database is not a continuation of the replica's
-   * previous state (event `divergence`). Returns the divergences that were not acknowledged before.
-   * If `onDivergence` is `'refuse'`, the replication uploads the database after this call.
+   * Records in the replica that a user knows that the database diverged from the replica (event
+   * `divergence`). Returns the divergences that were not acknowledged before. If `onDivergence` is
+   * `'refuse'`, the replication uploads the database after this call.
    */
   acknowledge(waiting: WaitOptions = {}): Promise<readonly Divergence[]> {
     return this.#call('acknowledge', undefined, waiting) as Promise<readonly Divergence[]>
@@ -105,7 +106,7 @@ export class Replication extends EventEmitter<EventMap> {
     return this.#closing
   }
 
-  /** @internal Ends the worker without a last sync if the replica could not be opened. */
+  /** @internal Ends the worker without a last sync. Called if the replica could not be opened. */
   async terminate(): Promise<void> {
     this.#closing ??= Promise.resolve()
     await this.#worker.terminate()

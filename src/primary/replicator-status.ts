@@ -2,12 +2,9 @@ import type { Divergence } from '../levels/divergence-record.js'
 import type { WaitOptions } from '../util/wait.js'
 import type { PrimaryStatus } from './sync/primary-database.js'
 
-/** A signal or `timeout` ends only the wait, and the upload continues in the background. */
+/** A signal or `timeout` ends only the wait. The upload then continues in the background. */
 export interface SyncOptions extends WaitOptions {
-  /**
-   * If true, `sync` resolves only when the replica has everything that was committed before the
-   * call.
-   */
+  /** If true, `sync` resolves only when the replica has every commit made before the call. */
   readonly wait?: boolean
 }
 
@@ -15,7 +12,7 @@ export interface SyncResult {
   /** TXID of the last L0 file made from the WAL. */
   readonly txid: number
   /**
-   * TXID of the last file in the replica, or undefined until the primary has listed the replica.
+   * TXID of the newest file in the replica, or undefined until the primary has listed the replica.
    */
   readonly replicaTxid: number | undefined
 }
@@ -45,19 +42,20 @@ export interface ReplicatorStatus extends PrimaryStatus {
    */
   readonly behindMs: number | undefined
   /**
-   * Number of transactions that the primary itself has written to the database since it opened the
-   * database. The primary writes one transaction to create Litestream's tables, and one transaction
-   * at each checkpoint.
+   * Number of transactions that the primary itself has committed to the database since it opened
+   * the database. The primary writes one transaction to create Litestream's tables, and one
+   * transaction at each checkpoint.
    */
   readonly ownWrites: number
   /**
-   * A divergence of the database from its replica that no user has acknowledged yet. The option
-   * `onDivergence` says how the primary handles a divergence.
+   * A divergence of the database from its replica, or undefined if there is none or a user has
+   * acknowledged the divergence. See the option `onDivergence`.
    */
   readonly divergence: Divergence | undefined
   /**
-   * The reason why the store lets a second primary write to the replica before the second primary
-   * is detected, or undefined if the store refuses the writes of a second primary.
+   * Undefined if the store refuses the writes of a second primary. Otherwise the reason why the
+   * store cannot refuse these writes. A second primary is then detected only after it has written
+   * files.
    */
   readonly weakFencing: string | undefined
 }

@@ -33,7 +33,7 @@ import { ReplicaMonitor } from './upload/replica-monitor.js'
 import { UploadLoop } from './upload/upload-loop.js'
 import { Uploader } from './upload/uploader.js'
 
-/** How long the first sync waits for a store that does not respond, in milliseconds. */
+/** Maximum time for which the first sync waits for a response of the store, in milliseconds. */
 const ALIGN_MS = 10_000
 
 /**
@@ -42,26 +42,27 @@ const ALIGN_MS = 10_000
  */
 const CLOSE_GRACE_MS = 5_000
 
-/** Longest interval between two checks that the replica has the uploaded files, in milliseconds. */
+/**
+ * Longest interval between two checks whether the replica has the uploaded files, in milliseconds.
+ */
 const CHECK_INTERVAL_MS = 60_000
 /**
- * Longest interval between two checks of a write-once replica, in milliseconds. A write-once
- * replica is checked seldom, because its listings are long and only rules of the store delete its
- * files.
+ * Longest interval between two checks of a write-once replica, in milliseconds. The interval is
+ * long, because such a replica has many files and only rules of the store delete them.
  */
 const WRITE_ONCE_CHECK_MS = 3_600_000
 
 /**
- * If a process has many resting databases (databases whose files are closed), it checks one of
- * their replicas every RESTING_CHECK_MS milliseconds. The number of requests per second is
- * therefore independent of the number of resting databases.
+ * Interval in milliseconds at which a process checks the replica of one of its resting databases
+ * (databases whose files are closed). The number of requests per second therefore does not depend
+ * on the number of resting databases.
  */
 const RESTING_CHECK_MS = 10_000
 
 /**
- * If closing the files of an idle database costs a full copy of the database, the files then stay
- * open twice as long as before. MOST_DOUBLINGS is the maximum number of times that this period is
- * doubled, so its maximum is 43 minutes.
+ * Closing the files of an idle database may cause a full copy of the database later. After each
+ * such copy, the primary doubles the idle time after which it closes the files. The idle time is
+ * doubled at most MOST_DOUBLINGS times, to 43 minutes.
  */
 const MOST_DOUBLINGS = 8
 
@@ -71,7 +72,9 @@ const MOST_DOUBLINGS = 8
  */
 const uploadTurns = new StoreTurns(64)
 
-/** The queue that limits how many databases of this thread run their first sync at a time. */
+/**
+ * The queue that limits how many databases of this thread run their first sync at the same time.
+ */
 let firstSyncs: PQueue | undefined
 function firstSyncQueue(): PQueue {
   firstSyncs ??= new PQueue({ concurrency: firstOpenings() })
@@ -83,8 +86,8 @@ const AFTER_FIRST_SYNCS = { priority: -1 }
 const BEFORE_FIRST_SYNCS = { priority: 1 }
 
 /**
- * Minimum time between two snapshots requested by compaction, in milliseconds. Snapshots are
- * limited in this way because each snapshot contains the whole database.
+ * Minimum time in milliseconds between two snapshots that compaction requests because of damage.
+ * Each such snapshot uploads the whole database.
  */
 const REPAIR_PAUSE_MS = 600_000
 
@@ -100,8 +103,8 @@ export class Replicator {
   readonly #uploads: UploadLoop
   readonly #monitorErrors: Backoff
   /**
-   * Delays after errors of the checkpoint that empties the WAL of an idle database before its files
-   * are closed.
+   * The delays after a failed checkpoint of an idle database. This checkpoint empties the WAL
+   * before the primary closes the files.
    */
   readonly #restErrors: Backoff
   /** The monotonic time before which the files of an idle database stay open. */
@@ -111,8 +114,8 @@ export class Replicator {
   #opening: Promise<PrimaryDatabase> | undefined
   #uploader: Uploader | undefined
   /**
-   * Settles when the diverged database has been replaced by the newest state of the replica, or
-   * undefined if no replacement is running.
+   * Undefined unless a diverged database is being replaced by a restore of the replica. Settles
+   * when the replacement has ended.
    */
   #replacing: Promise<void> | undefined
   #lease: LeaseKeeper | undefined
@@ -135,7 +138,7 @@ export class Replicator {
   #changedTxid = 0
   /** The monotonic time at which compaction last requested a snapshot. */
   #repairedAt = Number.NEGATIVE_INFINITY
-  /** Aborts every request to the store when close() has reached its time limit. */
+  /** Aborts all requests to the store when the time limit of close() has passed. */
   readonly #life = new AbortController()
 
   constructor(path: string, client: ReplicaClient, options: Partial<ReplicatorOptions>, observe: PrimaryObserver) {
@@ -220,8 +223,8 @@ export class Replicator {
   }
 
   /**
-   * Whether the database rests (its files are closed because nothing changes it) and the replica
-   * has every commit.
+   * Whether the database rests (its files are closed, because nothing changes the database) and the
+   * replica has every commit.
    */
   get isSettled(): boolean {
     return this.#primary?.isResting === true && this.#uploader?.isUpToDate === true && !this.#uploader.divergence
@@ -229,7 +232,7 @@ export class Replicator {
 
   /**
    * Starts the replication in the background. If the database does not exist yet, the replication
-   * waits for the database.
+   * waits until the database exists.
    */
   start(): void {
     this.#running = true
@@ -246,7 +249,7 @@ export class Replicator {
   /**
    * Runs the first sync and the first upload of the database. Resolves when the replica has every
    * commit, when the first upload has failed, or after ALIGN_MS. If the process replicates many
-   * databases, resolves after the files of an idle database were closed again.
+   * databases and this database is idle, `#firstSync` also closes its files.
    */
   async #firstSync(): Promise<void> {
     if (!this.#running) return
@@ -263,9 +266,9 @@ export class Replicator {
   }
 
   /**
-   * If the process has many databases, the files of this database stay closed if nothing has
-   * changed them after an earlier process closed them. The replica is compared with the database
-   * even if the files of the database stay closed.
+   * Prepares the database without opening its files, if the process has many databases and nothing
+   * has changed the files after an earlier process closed them. Returns whether the files are
+   * closed. The replica is compared with the database in both cases.
    */
   async #beginsResting(): Promise<boolean> {
     const { monitorInterval } = this.#options
@@ -323,9 +326,9 @@ export class Replicator {
   }
 
   /**
-   * Syncs the database immediately. Throws the error that prevents the sync. After the error, the
-   * replication continues in the background. A signal or `timeout` ends only the wait, not the
-   * upload.
+   * Syncs the database immediately. Throws any error that prevents the sync, but the replication
+   * continues in the background. A signal or `timeout` ends only the wait. The upload then
+   * continues in the background.
    */
   sync({ wait = false, ...waiting }: SyncOptions = {}): Promise<SyncResult> {
     const work = async () => {
@@ -344,9 +347,9 @@ export class Replicator {
   }
 
   /**
-   * Records in the replica that a user has acknowledged the divergences of this database, and
-   * uploads the files that were refused because of these divergences. Returns the divergences that
-   * were not acknowledged before. Throws errors of the store.
+   * Records in the replica that a user has acknowledged the divergences of this database. Then
+   * uploads the files that were not uploaded because of these divergences. Returns the divergences
+   * that were not acknowledged before. Throws errors of the store.
    */
   acknowledge(waiting: WaitOptions = {}): Promise<readonly Divergence[]> {
     return withDeadline(`acknowledging the divergence of ${this.path}`, waiting, async () => {
@@ -359,9 +362,10 @@ export class Replicator {
   }
 
   /**
-   * Syncs the database a last time, uploads all staged files and releases the database. If the last
-   * sync fails, `close` throws after the release. `close` takes at most `shutdownSyncTimeout` plus
-   * CLOSE_GRACE_MS. Aborting `signal` ends `close` and its running requests immediately.
+   * Syncs the database a last time, uploads all staged files and closes the database. If the last
+   * sync fails, `close` throws the error after it has closed the database. `close` takes at most
+   * `shutdownSyncTimeout` plus CLOSE_GRACE_MS. Aborting `signal` ends `close` and its running
+   * requests immediately.
    */
   async close(signal?: AbortSignal): Promise<void> {
     if (this.#closed) return
@@ -395,8 +399,8 @@ export class Replicator {
   }
 
   /**
-   * Releases the database and the replica without a sync. Aborting `signal` cancels the requests of
-   * the release.
+   * Closes the database and gives up the replica, without a sync. Aborting `signal` cancels the
+   * requests to the store.
    */
   async abandon(signal?: AbortSignal): Promise<void> {
     if (this.#closed) return
@@ -434,8 +438,8 @@ export class Replicator {
   }
 
   /**
-   * Runs the last sync of a database whose first sync is still in the queue. The queue opens only a
-   * few databases at a time. If the wait in the queue is aborted, the database is not opened.
+   * Runs the only sync of a database that is closed while its first sync still waits in the queue.
+   * If close() is aborted during this wait, the database is not opened.
    */
   async #onlySync(): Promise<void> {
     let running: Promise<void> | undefined
@@ -485,7 +489,8 @@ export class Replicator {
   }
 
   /**
-   * Syncs the database, and stops the replicator if this process must not replicate the database.
+   * Syncs the database. If the sync finds that this process must not replicate the database, stops
+   * the replicator.
    */
   async #syncOrEnd(options?: { readonly checkpoint?: boolean }): Promise<PrimaryDatabase> {
     try {
@@ -498,7 +503,7 @@ export class Replicator {
     }
   }
 
-  /** Opens the database on first use. Concurrent callers share one attempt to open the database. */
+  /** Opens the database on first use. Concurrent callers wait for one opening. */
   async #open(): Promise<PrimaryDatabase> {
     // If the replacement of the database failed, the upload has already reported the error.
     await this.#replacing?.catch(ignoredHere)
@@ -518,9 +523,9 @@ export class Replicator {
     const uploader = this.#makeUploader(primary)
     this.#uploader = uploader
     if (primary.snapshotReason !== undefined) {
-      // The TXID of a snapshot depends on the replica. If the store does not respond within
-      // ALIGN_MS, commits are staged without waiting for the store. If the replica later turns out
-      // to have higher TXIDs, the snapshot is made again.
+      // The TXID of a snapshot depends on the replica's TXIDs. If the store does not respond within
+      // ALIGN_MS, the primary stages commits without knowing the replica's TXIDs. If the replica
+      // has higher TXIDs, the primary makes the snapshot again later.
       const enough = new AbortController()
       const aligned = this.#uploads.exclusive(() => uploader.align()).catch(ignoredHere)
       const unlink = linkAbort(this.#life.signal, enough)
@@ -556,8 +561,7 @@ export class Replicator {
         next = this.#monitorErrors.failed(asReplicationError(error, this.path))
       }
     }
-    // An upload is scheduled also after a failed sync, so that files staged before the failure are
-    // uploaded.
+    // Files may have been staged before the sync failed. These files must be uploaded.
     this.#uploads.schedule()
     if (quiet && (await this.#restIfIdle())) return
     this.#scheduleMonitor(next)
@@ -568,9 +572,8 @@ export class Replicator {
     const primary = this.#primary
     const { monitorInterval } = this.#options
     if (!primary || !this.#running || this.#lease || this.#replacing || this.#ended) return false
-    // If an application opens the database for each commit, closing the database here always causes
-    // a full copy of the database. After each such full copy, the files of the database stay open
-    // twice as long.
+    // If an application opens the database for each commit, each closing of the files here causes a
+    // full copy of the database. After each full copy, the files stay open twice as long.
     const idleMs = (monotonicMs() - this.#changedAt) / 2 ** Math.min(primary.costlyRests, MOST_DOUBLINGS)
     if (monitorInterval >= MAX_DELAY_MS || !shouldRest(idleMs) || monotonicMs() < this.#noRestBefore) return false
     try {
@@ -578,16 +581,16 @@ export class Replicator {
       this.#restErrors.worked()
       if (!rests) return false
     } catch (error) {
-      // If the database was deleted or replaced, the next sync fails with the same error and
-      // reports it.
+      // If the database was deleted or replaced, the next sync fails with this error and reports
+      // the error.
       const isOver = !this.#running || this.#ended !== undefined
       if (isOver || isLitestreamError(error, 'NOT_FOUND', 'DATABASE_REPLACED')) return false
       this.#noRestBefore = monotonicMs() + this.#restErrors.failed(asReplicationError(error, this.path))
       return false
     }
     this.#replicaMonitor.reschedule()
-    // If the files of the database were opened again during this step, the call that opened them
-    // has also restarted the monitor.
+    // Another call may have opened the files during this step. That call has also restarted the
+    // monitor.
     return primary.isResting
   }
 
@@ -599,15 +602,15 @@ export class Replicator {
 
   /**
    * Whether the database has no new commits to sync. With a lease the result is always false,
-   * because each sync first makes sure that this primary holds the lease.
+   * because a sync also checks whether this primary holds the lease.
    */
   get #isQuiet(): boolean {
     return !this.#lease && !this.#replacing && !this.#ended && this.#primary?.isQuiet === true
   }
 
   /**
-   * Reports that the database file does not exist. If a user configured a wrong path, the commits
-   * of the real database are not backed up, so the user must see the report.
+   * Reports that the database file does not exist. The path may be a mistake in the configuration.
+   * The commits of the intended database are then not backed up, and the user must see this.
    */
   #reportMissing({ hint }: LitestreamError): void {
     if (this.#options.allowMissing) return
@@ -618,8 +621,8 @@ export class Replicator {
   }
 
   /**
-   * Compares the replica with the uploaded files. If the replica needs a snapshot, a snapshot is
-   * uploaded soon.
+   * Checks whether the replica has the uploaded files. If the replica needs a snapshot, the primary
+   * uploads a snapshot soon.
    */
   async #checkReplica(): Promise<void> {
     await this.#lease?.ensure()
@@ -673,8 +676,8 @@ export class Replicator {
   }
 
   /**
-   * If `onDivergence` is `'restore'`, replaces a database that diverged by the newest state of the
-   * replica. Returns false if `error` is not REPLICA_DIVERGED.
+   * If `onDivergence` is `'restore'` and `error` is REPLICA_DIVERGED, replaces the database by a
+   * restore of its replica. Returns false if `error` has another code.
    */
   async #replaceIfDiverged(error: unknown): Promise<boolean> {
     if (this.#options.onDivergence !== 'restore' || !isLitestreamError(error, 'REPLICA_DIVERGED')) return false
@@ -706,8 +709,8 @@ export class Replicator {
   }
 
   /**
-   * Stops reading, writing and checkpointing the database, because another primary writes to the
-   * replica or another copy of SQLite uses the database.
+   * Ends all use of the database, because another primary writes to the replica or another copy of
+   * SQLite uses the database.
    */
   async #stopForGood(error: LitestreamError): Promise<void> {
     if (this.#ended) return
@@ -719,5 +722,5 @@ export class Replicator {
   }
 }
 
-/** Ignores an error, because the next upload fails with the same error and reports that error. */
+/** The next upload fails with the ignored error again, and reports it. */
 function ignoredHere(): void {}

@@ -12,9 +12,9 @@ import { databaseError } from './source/database-error.js'
 const LEAST_INTERVAL = 24 * 3600 * 1000
 
 /**
- * Runs SQLite's quick_check of the database at the interval `validation.interval`. A check finds
- * the damage that a restore would report, and finds it before the database is lost. Checks run in a
- * worker thread, one check at a time.
+ * Runs SQLite's quick_check of the database at the interval `validation.interval`. A restored copy
+ * of a damaged database has the same damage. The check finds this damage before a restore is
+ * needed. Checks run in a worker thread, one check at a time.
  */
 export class ScheduledCheck {
   readonly #db: string
@@ -56,7 +56,7 @@ export class ScheduledCheck {
     }
   }
 
-  /** Interrupts a running check, and resolves when that check has ended. */
+  /** Interrupts the running check, if any, and resolves when the check has ended. */
   async stop(): Promise<void> {
     this.#stop.abort()
     this.#timer?.stop()

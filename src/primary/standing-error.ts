@@ -3,8 +3,8 @@ import { GrowingInterval } from '../util/growing-interval.js'
 import type { PrimaryEvents, PrimaryObserver } from './events.js'
 
 /**
- * Reports an error that does not stop the work but must stay visible while it lasts. A
- * StandingError is reported at growing intervals until its cause is gone.
+ * Reports an error at growing intervals until the cause of the error is gone. The work continues
+ * despite the error.
  */
 export class StandingError {
   readonly #db: string

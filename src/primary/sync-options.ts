@@ -4,16 +4,16 @@ import type { Resolved } from '../util/check-arguments.js'
 import type { Duration } from '../util/duration.js'
 
 /**
- * The settings with which a program controls how the primary reads and checkpoints the WAL. Every
- * default is the default of Litestream.
+ * The settings with which a program controls how the primary reads and checkpoints the WAL. The
+ * defaults are Litestream's defaults.
  */
 export interface SyncSettings {
   /**
    * The state folder, which holds staged files and the state file. The default is
-   * `.<database>-litestream` beside the database.
+   * `.<database>-litestream` in the folder of the database.
    */
   readonly metaPath?: string
-  /** How long the primary waits for a lock of the application (default 1 s). */
+  /** Maximum time for which the primary waits for a lock of the application (default 1 s). */
   readonly busyTimeout?: Duration
   /**
    * The primary runs a checkpoint when this many pages of the WAL are not in the database file yet
@@ -21,27 +21,31 @@ export interface SyncSettings {
    */
   readonly minCheckpointPages?: number
   /**
-   * The primary runs a checkpoint this long after the last checkpoint if a transaction was
-   * committed after the last checkpoint (default 1 m). The value 0 disables checkpoints by time.
+   * Time after the last checkpoint until the primary runs another checkpoint (default 1 m). The
+   * primary runs no checkpoint if no transaction was committed in this time. The value 0 disables
+   * checkpoints by time.
    */
   readonly checkpointInterval?: Duration
   /**
-   * When the -wal has grown to this many pages (default 121,359), the primary waits for readers and
-   * truncates the -wal. The value 0 disables the truncation of the -wal.
+   * When the WAL has this many pages (default 121,359), the primary waits for readers and truncates
+   * the WAL. The value 0 disables the truncation.
    */
   readonly truncatePages?: number
-  /** Size of the WAL after which an L0 file ends at the next commit (default 64 MiB). */
+  /** An L0 file ends at the first commit after this many bytes of the WAL (default 64 MiB). */
   readonly maxSyncWalBytes?: ByteSize
 }
 
-/** The settings of the primary in milliseconds and bytes, with every default. */
+/**
+ * The settings of the primary in milliseconds and bytes. Each omitted setting has its default
+ * value.
+ */
 export interface PrimaryOptions extends Required<Omit<Resolved<SyncSettings>, 'metaPath'>> {
   readonly metaPath?: string
   /**
-   * The SQLite driver of the primary's own connections, which should be the driver with which the
-   * application opens the database in the same process. By default, the primary uses the driver
-   * that has the database open. If no driver has the database open, the primary uses better-sqlite3
-   * if it is installed, and otherwise node:sqlite.
+   * The SQLite driver of the primary's own connections. It must be the driver with which the
+   * application opens the database in this process. The default is the driver that has the database
+   * open. If no driver has the database open, the default is better-sqlite3 if that package is
+   * installed, and otherwise node:sqlite.
    */
   readonly driver?: DriverChoice
 }

@@ -9,8 +9,8 @@ import { databaseError } from './database-error.js'
 
 /**
  * One of the primary's own connections to the database. A SourceConnection never checkpoints
- * automatically, keeps the -wal when it closes, and reads the file and the wal-index through
- * SQLite's handles (docs/contributors/invariants.md says why).
+ * automatically and does not delete the -wal when it closes. It reads the database file and the
+ * wal-index through SQLite's own handles. See docs/contributors/invariants.md for the reasons.
  */
 export class SourceConnection {
   readonly path: string
@@ -30,8 +30,8 @@ export class SourceConnection {
       throw databaseError(error, path, 'opening the database')
     }
     try {
-      // The first read opens the files. A file that is not a database is therefore reported before
-      // the primary changes anything.
+      // SQLite opens the files at the first read. This read fails if the file is not a database,
+      // before the primary changes a file.
       this.sqlite.value('PRAGMA schema_version')
       this.#source = takeSource(this.sqlite)
       // The primary's connections read few pages. Without `cache_size = 4`, SQLite allocates memory
@@ -45,8 +45,8 @@ export class SourceConnection {
 
   /** Returns the wal-index, or undefined if no wal-index exists or a writer is changing it. */
   walIndex(): WalIndex | undefined {
-    // A writer needs some nanoseconds to write the two copies of the wal-index header. 100 attempts
-    // to read the header take longer than that write.
+    // A writer needs some nanoseconds to write the two copies of the wal-index header. 100 reads of
+    // the header take longer than this write.
     for (let i = 0; i < 100; i++) {
       if (!native.sourceWalIndex(this.#source, this.#indexBytes)) return undefined
       const index = parseWalIndex(this.#indexBytes)
@@ -56,8 +56,8 @@ export class SourceConnection {
   }
 
   /**
-   * Fills `out` with bytes of the database file, beginning at `offset`, without the changes in the
-   * WAL.
+   * Fills `out` with the bytes of the database file from `offset` on. Changes in the WAL are not
+   * applied.
    */
   readFile(offset: number, out: Uint8Array): void {
     const rc = native.sourceRead(this.#source, offset, out)
@@ -84,7 +84,7 @@ export class SourceConnection {
 
   /**
    * Runs a passive checkpoint on the thread pool. The connection must not be used until the promise
-   * of `checkpoint` resolves. Resolves with an SQLite result code.
+   * of `checkpoint` resolves. The promise resolves with an SQLite result code.
    */
   checkpoint(): Promise<number> {
     return native.sourceCheckpoint(this.#source)

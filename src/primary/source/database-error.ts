@@ -48,10 +48,10 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
 }
 
 /**
- * Returns ACCESS_DENIED if this user cannot write to the database or the file system of the
- * database is mounted read-only. SQLite reports missing write permission as a lock or as a file
- * that it cannot open, depending on which files exist. With `directory`, returns ACCESS_DENIED also
- * if the user cannot create files in the folder of the database.
+ * Returns ACCESS_DENIED if this user cannot write to the database, or if its file system is mounted
+ * read-only. If a write permission is missing, SQLite's error says that the database is locked or
+ * that a file cannot be opened. With `directory`, returns ACCESS_DENIED also if the user cannot
+ * create files in the folder of the database.
  */
 export function unwritableError(
   file: string,
@@ -83,7 +83,7 @@ function deniedError(file: string, place: string, doing: string, cause: unknown)
 
 /**
  * Returns DATABASE_INVALID if the path names a directory, a device, a FIFO or a socket. SQLite
- * would open a device and write to the device.
+ * itself would open a device and write to it.
  */
 export function specialFileError(file: string): LitestreamError | undefined {
   const stats = statSync(file, { throwIfNoEntry: false })

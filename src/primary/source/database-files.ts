@@ -9,17 +9,17 @@ import { hasRemovedShm } from './sqlite-copies.js'
 /** Size in bytes of the pieces in which SQLite maps the wal-index. */
 const SHM_REGION = 32_768
 
-/** The result of comparing the files that the paths of a database name with the opened files. */
+/** Whether the paths of a database still name the files that this process opened. */
 export type Presence =
   | { readonly kind: 'same' }
-  /** `deleted` means that the path of the database names no file any more. */
+  /** `deleted` means that no file exists at the path of the database any more. */
   | { readonly kind: 'deleted' }
   /**
-   * `replaced` means that the path of the database, of the -wal or of the -shm names another file
-   * than the opened one. `database` says whether the database file itself was replaced. `trusted`
-   * says whether the contents of the opened files are still valid for a last sync. `onlyHere` says
-   * that the -wal was removed and no other process has it open, so that its frames are lost when
-   * this process closes the -wal.
+   * `replaced` means that the path of the database, the -wal or the -shm names another file than
+   * this process opened. `database` says whether the database file itself was replaced. `trusted`
+   * says whether a last sync may read the opened files. `onlyHere` says that the -wal was removed
+   * and no other process has the -wal open. The frames are then lost when this process closes the
+   * -wal.
    */
   | {
       readonly kind: 'replaced'
@@ -29,8 +29,8 @@ export type Presence =
       readonly onlyHere?: boolean
     }
   /**
-   * `lost` means that the file `what` was removed or replaced, but process `pid` still commits to
-   * the opened files. `pid` is -1 if the process is unknown, and 0 for this process.
+   * `lost` means that the file `what` was removed or replaced, but the process `pid` still has the
+   * old file open and commits to it. `pid` is -1 if the process is unknown, and 0 for this process.
    */
   | { readonly kind: 'lost'; readonly what: string; readonly pid: number }
   /** `rewritten` means that a program other than SQLite wrote to the database file. */
@@ -38,18 +38,15 @@ export type Presence =
 
 const SAME: Presence = { kind: 'same' }
 
-/**
- * The identity of a database file and the contents of its wal-index at a moment without a running
- * checkpoint.
- */
+/** The identity of a database file and its wal-index, both read while no checkpoint was running. */
 interface Look {
   readonly file: FileIdentity
   readonly index: WalIndex
 }
 
 /**
- * Compares the identities of an opened database file, its -wal and its -shm with the files that
- * their paths name now. DatabaseFiles calls only stat, which affects no lock.
+ * Compares the opened database file, -wal and -shm with the files that their paths name now.
+ * DatabaseFiles calls only stat, which affects no lock.
  */
 export class DatabaseFiles {
   readonly #path: string
@@ -61,8 +58,8 @@ export class DatabaseFiles {
   readonly #shmPath: string
   readonly #shm: FileIdentity | undefined
   /**
-   * Whether connections of this process still use a removed -shm. As long as a connection of this
-   * process uses a removed -shm, SQLite uses the removed -shm for each new connection too.
+   * Whether connections of this process still use a removed -shm. As long as one such connection
+   * exists, SQLite uses the removed -shm for each new connection of this process too.
    */
   readonly #sharesRemovedShm: boolean
   #look: Look | undefined
@@ -85,16 +82,16 @@ export class DatabaseFiles {
   }
 
   /**
-   * Returns the identity of the current database file, or of the opened file if the path names no
-   * file any more.
+   * Returns the identity of the file at the path. If no file exists at the path, returns the
+   * identity of the opened file.
    */
   identify(): FileIdentity {
     return identifyFile(this.#path) ?? this.#database
   }
 
   /**
-   * Each call of `presence` calls stat five times. `walIndex` reads the wal-index and is called
-   * only if reading the -shm is safe.
+   * Calls stat five times. `walIndex` reads the wal-index. It is called only while the -shm is long
+   * enough to be read.
    */
   presence(walIndex: () => WalIndex | undefined): Presence {
     const file = identifyFile(this.#path)
@@ -108,8 +105,8 @@ export class DatabaseFiles {
     const index = walIndex()
     if (index && this.#isCut(index)) {
       const again = walIndex()
-      // A connection that has just truncated the -wal has also changed the wal-index. If the
-      // wal-index has changed, the next sync decides whether the -wal was replaced.
+      // A checkpoint that has just truncated the -wal has also changed the wal-index. The next sync
+      // then decides whether the -wal was replaced.
       if (!again || !sameCommit(index, again) || !this.#isCut(again)) return SAME
       return { kind: 'replaced', what: `${this.#walPath}, which is shorter than the wal-index says,`, trusted: false }
     }
@@ -117,9 +114,9 @@ export class DatabaseFiles {
   }
 
   /**
-   * Whether the -wal file is too short for the frames that the wal-index lists. SQLite updates the
-   * wal-index only after it has written the frames to the -wal, so a complete -wal is never too
-   * short.
+   * Whether the -wal is shorter than the frames that the wal-index counts. SQLite updates the
+   * wal-index only after it has written the frames to the -wal, so this is false for a -wal that
+   * only SQLite changes.
    */
   #isCut({ frames }: WalIndex): boolean {
     return frames > 0 && (identifyFile(this.#walPath)?.size ?? 0) < walSize(frames, this.#pageSize)
@@ -129,7 +126,7 @@ export class DatabaseFiles {
     if (this.#sharesRemovedShm) return { kind: 'lost', what: this.#shmPath, pid: 0 }
     const sameWal = wal !== undefined && this.#wal !== undefined && isSameFile(wal, this.#wal)
     const sameShm = shm !== undefined && this.#shm !== undefined && isSameFile(shm, this.#shm)
-    // Reading memory beyond the end of the -shm would end the process (SIGBUS). SQLite makes a new
+    // A read beyond the end of the mapped -shm would end the process (SIGBUS). SQLite makes a new
     // wal-index when the database is opened again.
     if (sameShm && shm.size < SHM_REGION) return { kind: 'replaced', what: this.#shmPath, trusted: false }
     if (sameWal && sameShm) return undefined
@@ -149,9 +146,9 @@ export class DatabaseFiles {
   }
 
   /**
-   * Whether the database file was written to although no checkpoint ran. In WAL mode only
-   * checkpoints write to the database file, and a checkpoint records its progress in the wal-index
-   * before and after the write. The comparison uses two moments at which no checkpoint was running.
+   * Whether a program wrote to the database file although no checkpoint ran. In WAL mode only
+   * checkpoints write to the database file, and each checkpoint changes the wal-index before and
+   * after its writes. The method compares two moments at which no checkpoint was running.
    */
   #isRewritten(file: FileIdentity, index: WalIndex): boolean {
     const before = this.#look

@@ -16,7 +16,8 @@ import { isShared, sharedDatabase } from './sqlite-copies.js'
 const CHECK_EVERY = 1000
 
 /**
- * An opened database and its opened -wal. The paths of the opened files may later name other files.
+ * An opened database and its opened -wal. If another program replaces the files, the object still
+ * uses the opened files.
  */
 export class OpenedDatabase {
   readonly source: SourceDatabase
@@ -39,7 +40,7 @@ export class OpenedDatabase {
     }
     let wal: WalFile | undefined
     try {
-      // The first read makes SQLite create the -wal if it does not exist.
+      // SQLite creates a missing -wal at the first read.
       this.source.pin()
       wal = new WalFile(`${this.source.path}-wal`)
       this.wal = wal
@@ -64,9 +65,9 @@ export class OpenedDatabase {
   }
 
   /**
-   * Throws DATABASE_SHARED if another copy of SQLite in this process uses the database too. Call
-   * `ensureAlone` whenever there was a commit. After DATABASE_SHARED, the connections stay open
-   * (see SourceDatabase.leaveOpen).
+   * Throws DATABASE_SHARED if another copy of SQLite in this process uses the database too. The
+   * connections then stay open (see SourceDatabase.leaveOpen). Call `ensureAlone` after each
+   * commit.
    */
   ensureAlone(): void {
     const now = monotonicMs()
@@ -86,7 +87,10 @@ export class OpenedDatabase {
     return this.#files.presence(() => this.source.walIndex())
   }
 
-  /** Must be called after a checkpoint, which has changed the database file. */
+  /**
+   * Must be called after each checkpoint of the primary, because the checkpoint changes the
+   * database file.
+   */
   checkpointed(): void {
     this.#files.checkpointed(this.source.walIndex())
   }

@@ -3,28 +3,27 @@ import { LitestreamError } from '../../errors.js'
 import { isErrno } from '../../fs/fs-error.js'
 
 /**
- * Number of file descriptors of an opened database. The seven descriptors are those of two
- * connections (a database file and a -wal each), of the -shm, of the -wal that the primary reads
- * itself, and of the state file.
+ * Number of file descriptors of an opened database: two for each of two connections (database file
+ * and -wal), one for the -shm, one for the -wal that the primary reads itself, and one for the
+ * state file.
  */
 const DESCRIPTORS_PER_DATABASE = 7
 
 /**
- * Number of file descriptors that databases leave to the rest of the process. Uploads, connections
- * to stores, listeners, restores and Node.js need the reserved descriptors.
+ * Number of file descriptors that databases must not use. Uploads, connections to stores,
+ * listeners, restores and Node.js need these descriptors.
  */
 const DESCRIPTOR_RESERVE = 96
 
 /**
- * Number of databases whose files stay open even if nothing is committed. If more than KEPT_OPEN
- * databases are open, the primary closes the files of idle databases (sync/primary-database.ts), so
- * that only busy databases need more descriptors.
+ * Number of databases whose files may stay open while the databases are idle. If more databases are
+ * open, the primary closes the files of idle databases (sync/primary-database.ts).
  */
 const KEPT_OPEN = 48
 
 /**
- * If more than KEPT_OPEN databases are open, a database is closed IDLE_MS milliseconds after its
- * latest change.
+ * If more than KEPT_OPEN databases are open, the primary closes the files of a database IDLE_MS
+ * milliseconds after the latest change of the database.
  */
 const IDLE_MS = 10_000
 
@@ -52,7 +51,7 @@ function readLimit(): number {
   }
 }
 
-/** Returns how many databases keep their files open even if nothing is committed. */
+/** Returns the number of databases whose files may stay open while the databases are idle. */
 function kept(): number {
   const most = Math.floor((descriptorLimit() - DESCRIPTOR_RESERVE) / DESCRIPTORS_PER_DATABASE)
   return Math.min(KEPT_OPEN, Math.floor(most / 3))
@@ -63,7 +62,10 @@ export function firstOpenings(): number {
   return Math.max(1, kept())
 }
 
-/** Counts one more replicated database, until the returned function is called. */
+/**
+ * Adds a database to the number of replicated databases. The returned function subtracts the
+ * database again.
+ */
 export function noteStart(): () => void {
   started++
   let counted = true
@@ -78,7 +80,10 @@ export function beginsResting(): boolean {
   return started > kept()
 }
 
-/** Whether so many databases are open that the files of idle databases are closed immediately. */
+/**
+ * Whether the files of idle databases must be closed immediately, because too many databases are
+ * open.
+ */
 export function isCrowded(): boolean {
   return databases > 2 * kept()
 }

@@ -2,14 +2,14 @@ import { type BigIntStats, fstatSync, statSync } from 'node:fs'
 import { isErrno } from '../../fs/fs-error.js'
 
 /**
- * The identity of the file at a path, and the time of its latest modification. The fields `inode`,
- * `born` and `modified` are strings, because their integers may exceed 2^53.
+ * The identity of a file, its size and its modification time. `inode`, `born` and `modified` are
+ * strings, because the integers may exceed 2^53.
  */
 export interface FileIdentity {
   readonly inode: string
   /**
    * Birth time of the file in nanoseconds since the epoch. A new file may get the inode number of a
-   * deleted file, but never both its inode number and its birth time.
+   * deleted file, but its birth time is then different.
    */
   readonly born: string
   /** Modification time of the file in nanoseconds since the epoch. */
@@ -48,9 +48,9 @@ function identityOf(stats: BigIntStats): FileIdentity {
 }
 
 /**
- * Milliseconds that must pass between this call of stat and a later write, so that the write
- * certainly changes the modification time of the file. A file system stores the time of the clock
- * tick before a write (at most 10 ms earlier), and some file systems store only whole seconds.
+ * Time in milliseconds to wait after the latest modification, so that each later write changes the
+ * modification time. File systems store the time of the last clock tick (at most 10 ms before the
+ * write), and some file systems store only whole seconds.
  */
 export function settlingMs({ modified }: FileIdentity): number {
   return modified.endsWith('000000') ? 2100 : 20
@@ -60,7 +60,7 @@ export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
   return a.inode === b.inode && a.born === b.born
 }
 
-/** Whether both identities belong to the same file and no write happened between them. */
+/** Whether `a` and `b` are identities of one file that was not written to in between. */
 export function isUnchangedFile(a: FileIdentity, b: FileIdentity): boolean {
   return isSameFile(a, b) && a.modified === b.modified && a.size === b.size
 }

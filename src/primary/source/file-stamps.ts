@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs'
 
 /**
- * The device, inode, size and times of several files, from one call of stat per file. Equal stamps
- * mean that stat shows no change of the files.
+ * The device, inode, size and times of several files, from one call of stat per file. If two stamps
+ * are equal, stat has detected no change of the files.
  */
 export type FileStamps = readonly number[]
 

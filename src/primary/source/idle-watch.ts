@@ -5,18 +5,18 @@ import { guarded, startInterval, type Timer } from '../../util/timers.js'
 /** The watches of this thread, with the interval in milliseconds as the key. */
 const watches = new Map<number, IdleWatch>()
 
-/** A database whose files an IdleWatch compares. */
+/** A resting database whose files an IdleWatch checks for changes. */
 export interface WatchedDatabase {
-  /** Whether a file of the database has changed after the database was added to the watch. */
+  /** Whether the database file or the -wal has changed after `add` was called. */
   readonly hasChanged: boolean
   /** Ends the watch. `onChange` is not called after `stop`. */
   stop(): void
 }
 
 /**
- * Detects changes of resting databases, whose files this process has closed, by the metadata of
- * each database file and its -wal. All databases with the same interval share one timer. At each
- * interval, IdleWatch calls stat twice per database.
+ * Detects changes of resting databases, whose files this process has closed. At each interval,
+ * IdleWatch calls stat for the database file and the -wal of each database. All databases with the
+ * same interval share one timer.
  */
 export class IdleWatch {
   readonly #interval: number
@@ -29,9 +29,8 @@ export class IdleWatch {
   }
 
   /**
-   * Compares the files of the database at `file` with their state at the time of this call, every
-   * `interval` milliseconds. The first difference ends the watch and calls `onChange`, which must
-   * not throw.
+   * Checks every `interval` milliseconds whether the files of the database at `file` have changed
+   * after this call. The first change ends the watch and calls `onChange`, which must not throw.
    */
   static add(file: string, interval: number, onChange: () => void): WatchedDatabase {
     let watch = watches.get(interval)

@@ -4,8 +4,8 @@ import { databaseError } from './database-error.js'
 
 /**
  * Litestream creates two tables in every replicated database. Row 1 of `_litestream_seq` counts the
- * primary's own writes, each of which makes the WAL restart after a checkpoint. Row 2 of
- * `_litestream_seq`, which official Litestream does not have, holds a random number that
+ * primary's own writes. The primary makes these writes after checkpoints, so that the WAL restarts.
+ * Row 2 of `_litestream_seq`, which official Litestream does not have, holds a random number that
  * distinguishes copies of this database from other databases. The table `_litestream_lock` stays
  * empty.
  */
@@ -23,8 +23,8 @@ export interface DatabaseIdentity {
 }
 
 /**
- * Creates missing tables and the lineage number. If the tables and the lineage number already
- * exist, returns false and writes no page.
+ * Creates the tables and the lineage number, if they are missing. Returns false if they already
+ * existed and no page was written.
  */
 export function ensureTables(connection: SourceConnection): boolean {
   if (hasTables(connection) && identityOf(connection).lineage !== 0) return false
@@ -54,8 +54,8 @@ function hasTables({ sqlite, path }: SourceConnection): boolean {
 }
 
 /**
- * Returns the lineage and the sequence as the connection's transaction sees them, with zeros for
- * missing rows.
+ * Returns the lineage and the sequence as the connection's transaction sees them. For a missing
+ * row, the value is 0.
  */
 export function identityOf({ sqlite }: SourceConnection): DatabaseIdentity {
   const rows = sqlite.rows('SELECT id, seq FROM _litestream_seq') as { id: number; seq: number }[]
@@ -64,8 +64,8 @@ export function identityOf({ sqlite }: SourceConnection): DatabaseIdentity {
 }
 
 /**
- * Writes one page of the database. The write restarts the WAL if every frame of the WAL is in the
- * database file and no reader uses the WAL.
+ * Writes one page of the database. If every frame is in the database file and no reader needs the
+ * WAL, this write restarts the WAL.
  */
 export function bumpSequence(connection: SourceConnection): void {
   const upsert = 'INSERT INTO _litestream_seq (id, seq) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET seq = seq + 1'

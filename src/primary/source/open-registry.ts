@@ -4,9 +4,9 @@ import { openRegularSync } from '../../fs/open-regular-sync.js'
 const SQLITE_MAGIC = 'SQLite format 3\0'
 
 /**
- * The database files that primaries of this thread have open, by device and inode. No code on this
- * thread may open one of these database files directly, because closing the file descriptor would
- * drop SQLite's locks on the file.
+ * The database files that primaries of this thread have open, by device and inode. Code other than
+ * SQLite must not open these files, because closing the descriptor would drop SQLite's locks on the
+ * file.
  */
 const open = new Map<string, number>()
 
@@ -24,13 +24,14 @@ export function noteOpen(path: string): () => void {
 }
 
 /**
- * Returns whether the file begins like an SQLite database, or false for a file that is not a
- * regular file. Throws the system's error if the file cannot be read.
+ * Returns whether `file` is a regular file that begins with the header of an SQLite database.
+ * Throws the system's error if the file cannot be read.
  */
 export function isDatabaseFile(file: string): boolean {
   const stats = statSync(file, { bigint: true })
   if (!stats.isFile()) return false
-  // A file that a primary has open is a database, and must not be opened here.
+  // A primary has opened this file, so the file is a database. The file must not be opened again
+  // here.
   if (open.has(keyOf(stats))) return true
   const head = Buffer.alloc(SQLITE_MAGIC.length)
   const fd = openRegularSync(file)

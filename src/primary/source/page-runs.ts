@@ -13,15 +13,18 @@ export interface DatabaseState {
   readonly commit: number
   readonly inWal: NewestPages
   readonly wal: WalFile | undefined
-  /** Fills `out` with pages of the database file, beginning with page `pgno`, without the WAL. */
+  /**
+   * Fills `out` with the pages of the database file from page `pgno` on. Changes in the WAL are not
+   * applied.
+   */
   readPages(pgno: number, out: Uint8Array): void
 }
 
 export interface PageRun {
   readonly pgnos: Uint32Array
   /**
-   * The concatenated pages of this run. The pages of a run stay valid until RUN_BUFFERS more runs
-   * were requested.
+   * The concatenated pages of this run. The pages are valid until the consumer has requested
+   * RUN_BUFFERS more runs.
    */
   readonly pages: Uint8Array
 }
@@ -29,8 +32,8 @@ export interface PageRun {
 const RUN_BYTES = 1024 * 1024
 
 /**
- * Number of runs that are valid at the same time. Several runs can therefore be encoded during the
- * read of the next run.
+ * Number of runs whose pages are valid at the same time. While the next run is read, other threads
+ * can encode the previous runs.
  */
 export const RUN_BUFFERS = 3
 
@@ -51,7 +54,7 @@ class RunBuffers {
   }
 }
 
-/** Yields all pages of `state` in ascending order, without the lock page. */
+/** Yields all pages of `state` except the lock page, in ascending order. */
 export function* allPages(state: DatabaseState): Generator<PageRun, void, undefined> {
   const { pageSize, commit } = state
   const lock = lockPgno(pageSize)

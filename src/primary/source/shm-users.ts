@@ -4,20 +4,21 @@ import { native } from '../../native/addon.js'
 import { type FileIdentity, identifyDescriptor, isSameFile } from './file-identity.js'
 
 /**
- * A checkpoint locks this byte of the -shm (WAL_CKPT_LOCK in SQLite's wal.c, relative to
- * UNIX_SHM_BASE in os_unix.c).
+ * The byte of the -shm that a checkpoint locks. See WAL_CKPT_LOCK in SQLite's wal.c and
+ * UNIX_SHM_BASE in os_unix.c.
  */
 const CHECKPOINT_BYTE = 121
-/** Every connection holds a shared lock on this byte of its -shm (UNIX_SHM_DMS in os_unix.c). */
+/**
+ * The byte of the -shm on which every connection holds a shared lock (UNIX_SHM_DMS in os_unix.c).
+ */
 const CONNECTED_BYTE = 128
 
 /**
- * Returns the process ID of another process that has the -shm `file` open, even if its path no
- * longer names it. Returns -1 if another process has the -shm open but is not visible to this
- * process. Returns 0 if no other process has the -shm open, or if the operating system cannot
- * report this (every system but Linux). `otherShmUser` uses SQLite's own descriptor of the -shm,
- * because closing another descriptor would drop SQLite's locks. `near` is a descriptor that was
- * opened directly after the -shm.
+ * Returns the process ID of another process that has the -shm `file` open. The -shm may have been
+ * removed. Returns -1 if another process has the -shm open but is not visible to this process.
+ * Returns 0 if no other process has the -shm open, and on every system but Linux. `otherShmUser`
+ * uses SQLite's own descriptor of the -shm, because closing another descriptor would drop SQLite's
+ * locks. `near` is a descriptor that was opened directly after the -shm.
  */
 export function otherShmUser(file: FileIdentity, near: number): number {
   const fd = descriptorOf(file, near)
@@ -25,8 +26,8 @@ export function otherShmUser(file: FileIdentity, near: number): number {
 }
 
 /**
- * Returns whether another process is running a checkpoint, or false if the operating system cannot
- * report checkpoints.
+ * Returns whether another process is running a checkpoint. Always returns false on systems other
+ * than Linux.
  */
 export function otherCheckpoints(file: FileIdentity, near: number): boolean {
   const fd = descriptorOf(file, near)
@@ -56,8 +57,8 @@ function isDescriptorOf(fd: number, file: FileIdentity): boolean {
   try {
     return isSameFile(identifyDescriptor(fd), file)
   } catch (error) {
-    // The list of descriptors also contains the descriptor with which `readdirSync` read the list,
-    // and which is closed by now.
+    // The list also contains the descriptor with which `readdirSync` read the list. This descriptor
+    // is closed now.
     if (isErrno(error, 'EBADF')) return false
     throw error
   }

@@ -11,15 +11,15 @@ import { noteOpen } from './open-registry.js'
 import { isShared, sharedDatabase } from './sqlite-copies.js'
 
 /**
- * Databases that must not be closed (see leaveOpen). The list `leftOpen` also prevents the garbage
- * collector from closing databases that must stay open.
+ * Databases that must stay open (see leaveOpen). A reference in this list prevents the garbage
+ * collector from closing them.
  */
 const leftOpen: SourceDatabase[] = []
 
 /**
- * The replicated database, with two connections. The first connection always holds a read
- * transaction, which keeps every later frame in the WAL (docs/contributors/invariants.md). The
- * second connection makes the few writes of the primary.
+ * The replicated database, which the primary opens with two connections. The first connection
+ * always holds a read transaction, which keeps every later frame in the WAL
+ * (docs/contributors/invariants.md). The second connection makes the few writes of the primary.
  */
 export class SourceDatabase {
   /**
@@ -55,8 +55,8 @@ export class SourceDatabase {
       this.#noLongerOpen()
       throw error
     }
-    // The check for another copy of SQLite comes before the first write, because the locks of the
-    // other copy would not prevent the write.
+    // A second copy of SQLite must be found before the first write, because its locks would not
+    // prevent this write.
     if (isShared(this.path)) {
       this.leaveOpen()
       throw sharedDatabase(this.path)
@@ -73,14 +73,16 @@ export class SourceDatabase {
     }
   }
 
-  /** Creates Litestream's tables. Returns whether the database was written to. */
+  /**
+   * Creates Litestream's tables, if they are missing. Returns whether the database was written to.
+   */
   #createTables(): boolean {
     const writer = this.#writer
-    // SQLite syncs the header of a WAL to the disk before the first frame, so that no frames of an
-    // earlier generation follow the header after a power cut. If the WAL file is empty, syncing its
-    // header protects no frame. With thousands of databases, the syncs of WAL headers would take
-    // most of the time of a start. The next writer that syncs the WAL also syncs the header of the
-    // WAL.
+    // SQLite syncs the WAL header to the disk before it writes the first frame. Without this sync,
+    // frames of an earlier generation could follow the new header after a power cut. An empty WAL
+    // has no such frames, so the sync is switched off for it. With thousands of databases, these
+    // syncs would take most of the time of the primary's start. The next writer that syncs the WAL
+    // also syncs the header.
     const isEmpty = statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size === 0
     if (!isEmpty) return ensureTables(writer)
     const usual = writer.sqlite.value('PRAGMA synchronous')
@@ -101,17 +103,17 @@ export class SourceDatabase {
   }
 
   /**
-   * Begins the read transaction, after ending an older read transaction, and returns the wal-index
-   * that the new transaction sees. Throws DATABASE_BUSY if writers never pause long enough to read
-   * the wal-index.
+   * Ends the current read transaction, if any, and begins a new one. Returns the wal-index that the
+   * new transaction sees. Throws DATABASE_BUSY if writers never pause long enough to read the
+   * wal-index.
    */
   pin(): WalIndex {
     this.unpin()
     for (let attempt = 0; attempt < 1000; attempt++) {
       const before = this.#reader.walIndex()
       this.#reader.exec('BEGIN; SELECT count(*) FROM _litestream_seq', 'beginning a read transaction')
-      // If the wal-index is equal before and after the transaction began, the transaction sees
-      // exactly this wal-index. Only `backfilled` can have grown after the transaction began.
+      // If the wal-index was the same before and after the transaction began, the transaction sees
+      // this wal-index. A checkpoint may still have increased `backfilled`.
       const after = this.#reader.walIndex()
       if (before && after && sameCommit(before, after)) {
         this.#pinned = after
@@ -132,11 +134,11 @@ export class SourceDatabase {
   }
 
   /**
-   * Moves the read transaction to the current state of the database, without a moment in which no
-   * read transaction exists. A transaction that reads only from the database file would block the
-   * checkpoints of all connections, and each commit of an application with automatic checkpoints
-   * would then sort the whole WAL in vain. A transaction that reads from the WAL costs the
-   * application nothing.
+   * Replaces the read transaction by a new one that sees the latest commit. At every moment, at
+   * least one of the two transactions exists. A transaction that reads only from the database file
+   * blocks the checkpoints of all connections. Each commit of an application with automatic
+   * checkpoints would then start a checkpoint that sorts the whole WAL and copies nothing. A
+   * transaction that reads from the WAL does not block these checkpoints.
    */
   handOver(): WalIndex {
     this.#writer.exec('BEGIN; SELECT count(*) FROM _litestream_lock', 'beginning a read transaction')
@@ -156,8 +158,8 @@ export class SourceDatabase {
   walIndex(): WalIndex | undefined {
     this.#lastIndex = this.#reader.walIndex()
     if (!this.#lastIndex) {
-      // A writer that died during a change leaves a torn header in the wal-index. The next
-      // connection that begins to read repairs the header.
+      // If a writer was killed while it changed the wal-index, the two copies of the header differ.
+      // The next connection that begins a read transaction repairs the header.
       this.#writer.exec('SELECT count(*) FROM _litestream_lock', 'reading the database')
       this.#lastIndex = this.#reader.walIndex()
     }
@@ -165,8 +167,8 @@ export class SourceDatabase {
   }
 
   /**
-   * The latest result of walIndex(). Status reports use `lastIndex`, because a report must not read
-   * a -shm that may be unmapped.
+   * The latest result of walIndex(). The status uses `lastIndex`, because a read of the -shm is not
+   * safe at every moment.
    */
   get lastIndex(): WalIndex | undefined {
     return this.#lastIndex
@@ -188,8 +190,8 @@ export class SourceDatabase {
   }
 
   /**
-   * Fills `out` with pages of the database file, beginning with page `pgno`, without the changes in
-   * the WAL.
+   * Fills `out` with the pages of the database file from page `pgno` on. Changes in the WAL are not
+   * applied.
    */
   readPages(pgno: number, out: Uint8Array): void {
     this.#reader.readFile((pgno - 1) * this.pageSize, out)
@@ -209,8 +211,8 @@ export class SourceDatabase {
   }
 
   /**
-   * Runs `attempt`, and retries it every millisecond while the database is locked. SQLite's own
-   * busy handler waits longer after each attempt and seldom meets a writer's short pauses.
+   * Calls `attempt` every millisecond until the database is not locked. SQLite's own busy handler
+   * waits longer after each try, and therefore often misses the short pauses of a writer.
    */
   async #patiently(attempt: () => void): Promise<void> {
     const deadline = monotonicMs() + this.#busyTimeout
@@ -226,8 +228,9 @@ export class SourceDatabase {
   }
 
   /**
-   * Copies as much of the WAL into the database file as read transactions allow, without waiting.
-   * Returns false, without effect, if another connection is already running a checkpoint.
+   * Copies as many frames of the WAL to the database file as possible without waiting for readers.
+   * Returns false if another connection is already running a checkpoint. No frame is copied in this
+   * case.
    */
   checkpointPassive(): boolean {
     const connection = this.#reader.inTransaction ? this.#writer : this.#reader
@@ -240,7 +243,8 @@ export class SourceDatabase {
 
   /**
    * Runs a passive checkpoint on the thread pool, because a checkpoint waits for the disk twice.
-   * Until the promise resolves, the caller may only read `lastIndex` and `pinned` of this object.
+   * Until the promise resolves, the caller must not use this object except to read `lastIndex` and
+   * `pinned`.
    */
   async checkpointInBackground(): Promise<void> {
     const connection = this.#reader.inTransaction ? this.#writer : this.#reader
@@ -255,10 +259,10 @@ export class SourceDatabase {
   }
 
   /**
-   * Ends the read transaction and truncates a WAL whose frames are all in the database file.
-   * `expected` is the wal-index up to which the primary has read every frame. Returns the wal-index
-   * of the empty WAL. Returns `busy` if another connection is reading or writing. Returns `missed`
-   * if another connection committed a transaction to the WAL before the WAL was truncated.
+   * Ends the read transaction and truncates the WAL. All frames must be in the database file.
+   * `expected` is the wal-index when the primary had read every frame. Returns the wal-index of the
+   * empty WAL. Returns `busy` if another connection reads or writes. Returns `missed` if another
+   * connection committed before the truncation, so that the primary has not read these frames.
    */
   truncateWal(expected: WalIndex): WalIndex | 'busy' | 'missed' {
     // data_version changes with each commit of another connection.
@@ -277,9 +281,9 @@ export class SourceDatabase {
   }
 
   /**
-   * Copies as much as possible of a removed -wal into the database file, because the commits in
-   * that -wal exist nowhere else. The read transaction of the primary is ended first, because it
-   * would block this checkpoint.
+   * Copies as many frames as possible from a removed -wal to the database file, because these
+   * commits exist in no other file. First ends the primary's read transaction, because this
+   * transaction would block the checkpoint.
    */
   rescueWal(): void {
     this.unpin()
@@ -287,9 +291,9 @@ export class SourceDatabase {
   }
 
   /**
-   * Commits a write of one page. The write restarts the WAL if every frame of the WAL is in the
-   * database file and no reader needs the WAL. SQLite then truncates the -wal to `sizeLimit` bytes,
-   * or leaves its size unchanged if `sizeLimit` is negative.
+   * Commits a write of one page. If every frame is in the database file and no reader needs the
+   * WAL, this write restarts the WAL. SQLite then truncates the -wal to `sizeLimit` bytes. If
+   * `sizeLimit` is negative, the -wal keeps its size.
    */
   async bump(sizeLimit: number): Promise<void> {
     this.#writer.sqlite.exec(`PRAGMA journal_size_limit = ${sizeLimit}`)
@@ -298,8 +302,9 @@ export class SourceDatabase {
   }
 
   /**
-   * Abandons the database without ever closing a file. A process that closes a file loses all its
-   * locks on that file, including the locks of another copy of SQLite.
+   * Stops using the database but leaves its files open until the process ends. If the process
+   * closed a file, it would lose all locks on the file, including the locks of another copy of
+   * SQLite.
    */
   leaveOpen(): void {
     this.#leftOpen = true

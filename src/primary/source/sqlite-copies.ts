@@ -9,19 +9,19 @@ import { allDrivers, findDriver } from '../../sqlite/find-driver.js'
 let alone = false
 
 /**
- * Declares that only code of this package runs in the process, so that no other copy of SQLite can
- * open a database and no application has a connection. After the call of `noOtherCode`, this
- * package no longer reads the memory map of the process, whose length grows with the number of
- * databases.
+ * Declares that the process runs no application code, so that no other copy of SQLite opens a
+ * database. The package then stops reading the memory map of the process. The length of the memory
+ * map grows with the number of databases.
  */
 export function noOtherCode(): void {
   alone = true
 }
 
 /**
- * Whether more than one copy of SQLite in this process has `file` (a path without symbolic links)
- * open in WAL mode. Every copy of SQLite maps the beginning of the -shm once, for all its
- * connections. Returns false if the system cannot report the memory map (every system but Linux).
+ * Whether more than one copy of SQLite in this process has the database at `file` open in WAL mode.
+ * The path must not contain symbolic links. Each copy of SQLite maps the beginning of the -shm
+ * exactly once. Always returns false on systems other than Linux, because they do not report the
+ * memory map.
  *
  * Two copies of SQLite in one process break each other's locks. POSIX locks belong to the process,
  * so neither copy sees the locks of the other copy. When one copy closes a file, both copies lose
@@ -33,11 +33,11 @@ export function isShared(file: string): boolean {
 }
 
 /**
- * Returns the driver for a database that the application may have open. The driver is the copy of
- * better-sqlite3 that this thread has loaded. If the thread has loaded several copies of
- * better-sqlite3, the driver is the copy that this package would load. If the database is open and
- * the thread has loaded no better-sqlite3, the driver is node:sqlite. Throws DATABASE_SHARED if the
- * database is open and the copy of SQLite that has it open cannot be determined.
+ * Returns the driver for a database that the application may have open. If this thread has loaded
+ * one copy of better-sqlite3, returns that copy. If this thread has loaded several copies, returns
+ * the copy that this package would load. If this thread has loaded none and the database is open,
+ * returns node:sqlite. Throws DATABASE_SHARED if the database is open in a copy of SQLite that
+ * cannot be determined.
  */
 export function driverFor(file: string): DriverChoice {
   const maps = readMaps()
@@ -52,9 +52,8 @@ export function driverFor(file: string): DriverChoice {
 }
 
 /**
- * Whether this process has loaded the native library of a copy of better-sqlite3. The first
- * connection of better-sqlite3 loads its native library. `module` is the path of the main file of
- * the copy of better-sqlite3.
+ * Whether this process has loaded the native library of the copy of better-sqlite3 whose main file
+ * is `module`. better-sqlite3 loads its native library for its first connection.
  */
 function hasLibrary(module: string, maps: readonly string[]): boolean {
   const folder = Buffer.from(` ${path.dirname(path.dirname(module))}/`).toString('latin1')
@@ -62,9 +61,9 @@ function hasLibrary(module: string, maps: readonly string[]): boolean {
 }
 
 /**
- * Whether this process has mapped a removed -shm of `file`, and no existing -shm. As long as
- * connections of the application use the removed -shm, SQLite also uses the removed -shm for each
- * new connection of this process. Returns false if the system cannot report the memory map.
+ * Whether this process has mapped a removed -shm of `file` and has not mapped an existing -shm. As
+ * long as the application's connections use the removed -shm, SQLite also uses it for each new
+ * connection of this process. Always returns false on systems other than Linux.
  */
 export function hasRemovedShm(file: string): boolean {
   if (alone) return false
@@ -73,7 +72,7 @@ export function hasRemovedShm(file: string): boolean {
 }
 
 function copiesOf(file: string, maps: readonly string[], mark = ''): number {
-  // Linux writes a line feed in a file name as an octal number.
+  // In the memory map, Linux writes a line feed of a file name as an octal number.
   const name = Buffer.from(`${file.replaceAll('\n', '\\012')}-shm${mark}`).toString('latin1')
   // A line of the memory map consists of `address perms offset dev inode path`. Linux appends a
   // suffix to the path of a deleted file.

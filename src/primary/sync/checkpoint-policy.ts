@@ -3,19 +3,19 @@ import type { CheckpointMode } from '../events.js'
 import type { PrimaryOptions } from '../sync-options.js'
 
 /**
- * Decides when the primary runs a checkpoint. The primary uses Litestream's three thresholds, but
- * counts the frames in the wal-index. Litestream uses the size of the WAL file, which SQLite reuses
- * without shrinking it. After a checkpoint that readers blocked, the next checkpoint waits until
- * the same number of pages has accumulated again.
+ * Decides when the primary runs a checkpoint. The thresholds are Litestream's three thresholds.
+ * Litestream compares them with the size of the WAL file, but SQLite reuses this file without
+ * shrinking it. The primary therefore compares them with the number of frames in the wal-index.
+ * After readers have blocked a checkpoint, the primary waits until the WAL has grown further.
  */
 export class CheckpointPolicy {
   readonly #options: PrimaryOptions
   #lastAt: number
   #dirty = false
   /**
-   * Minimum number of pages before the next checkpoint of each mode. PASSIVE counts the pages that
-   * are not in the database file, and TRUNCATE counts the pages in the WAL. Below this minimum, the
-   * same readers would block the checkpoint again.
+   * Minimum number of pages for the next checkpoint of each mode: for PASSIVE, pages of the WAL
+   * that are not in the database file; for TRUNCATE, pages in the WAL. With fewer pages, the
+   * readers that blocked the last checkpoint would probably block the next checkpoint too.
    */
   #notBelow = { PASSIVE: 0, TRUNCATE: 0 }
 
@@ -38,7 +38,10 @@ export class CheckpointPolicy {
     return due && this.#dirty && pending > 0 ? 'PASSIVE' : undefined
   }
 
-  /** Must be called after each attempt of a checkpoint, with the wal-index after that attempt. */
+  /**
+   * Must be called after each successful or failed checkpoint. `index` is the wal-index after the
+   * checkpoint.
+   */
   done(mode: CheckpointMode, index: WalIndex, now: number): void {
     const { truncatePages, minCheckpointPages } = this.#options
     const pending = index.frames - index.backfilled

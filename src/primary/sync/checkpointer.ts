@@ -23,7 +23,10 @@ export interface CheckpointerParts {
   readonly observe: PrimaryObserver
 }
 
-/** Runs the checkpoints of a database when they are due. No checkpoint loses a frame. */
+/**
+ * Runs the checkpoints of a database when they are due. The primary reads every frame before a
+ * checkpoint lets the WAL restart.
+ */
 export class Checkpointer {
   readonly #parts: CheckpointerParts
   readonly #policy: CheckpointPolicy
@@ -36,7 +39,7 @@ export class Checkpointer {
     this.#errors = new Backoff(db, 'checkpoint', options.checkpointInterval, observe)
   }
 
-  /** Must be called when a sync has found new frames, which no checkpoint has copied yet. */
+  /** Must be called when a sync has found new frames. */
   committed(): void {
     this.#policy.committed()
   }
@@ -47,8 +50,8 @@ export class Checkpointer {
   }
 
   /**
-   * Runs a checkpoint if a checkpoint is due. A failed checkpoint is reported and retried, and does
-   * not fail the preceding sync. Returns the error of a failed checkpoint.
+   * Runs a checkpoint if a checkpoint is due. If the checkpoint fails, the error is reported and
+   * returned, and the checkpoint is retried later. The sync before the checkpoint still succeeds.
    */
   async runIfDue(opened: OpenedDatabase): Promise<LitestreamError | undefined> {
     const index = opened.source.walIndex()
@@ -79,8 +82,8 @@ export class Checkpointer {
     let copied = { frames: 0, backfilled: 0 }
     let busy = false
     try {
-      // The first, passive checkpoint copies most frames while writers continue. The passive
-      // checkpoint may copy every frame that the primary has read.
+      // The first checkpoint is passive and copies most frames while writers continue. It may copy
+      // only frames that the primary has read.
       sync.handOver(opened)
       source.checkpointPassive()
       await source.withWritersBlocked(async () => {
@@ -123,9 +126,9 @@ export class Checkpointer {
   }
 
   /**
-   * Copies the WAL into the database file and truncates the WAL. `emptyWal` writes no page of its
-   * own and does not wait for other connections. Returns whether the WAL is empty. If the
-   * application commits a transaction during `emptyWal`, the WAL is not truncated.
+   * Copies the WAL into the database file and truncates the WAL. Does not commit a transaction and
+   * does not wait for other connections. If the application commits a transaction in the meantime,
+   * the WAL is not truncated. Returns whether the WAL is empty.
    */
   async emptyWal(opened: OpenedDatabase): Promise<boolean> {
     const { sync, cursor } = this.#parts
@@ -154,9 +157,9 @@ export class Checkpointer {
   }
 
   /**
-   * With TRUNCATE, `#copyWal` waits for readers up to `busyTimeout`, as SQLite's own TRUNCATE does.
-   * SQLite's own TRUNCATE cannot run while this process holds the write lock. With PASSIVE and with
-   * TRUNCATE, `#copyWal` waits for another connection that is already running a checkpoint.
+   * With TRUNCATE, waits for readers up to `busyTimeout`, as SQLite's own TRUNCATE checkpoint does.
+   * SQLite's own TRUNCATE checkpoint cannot run here, because this process holds the write lock. If
+   * another connection is running a checkpoint, both modes wait for it.
    */
   async #copyWal({ source }: OpenedDatabase, mode: CheckpointMode): Promise<{ frames: number; backfilled: number }> {
     const deadline = monotonicMs() + this.#parts.options.busyTimeout

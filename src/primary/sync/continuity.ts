@@ -7,8 +7,8 @@ import type { DatabaseIdentity } from '../source/litestream-tables.js'
 import type { PrimaryState } from './state-file.js'
 
 /**
- * The files that the primary finds when it opens a database, which are compared with the saved
- * state.
+ * The files that the primary finds when it opens a database. The primary compares them with its
+ * saved state.
  */
 export interface Evidence {
   readonly file: FileIdentity
@@ -22,27 +22,26 @@ export interface Evidence {
 
 export type Continuity =
   /**
-   * Every later frame is in the WAL after `position`, or after the start of the next generation of
-   * the WAL.
+   * Every frame that the primary has not read is in the WAL after `position`, or in the next
+   * generation of the WAL.
    */
   | { readonly continuous: true; readonly position: WalPosition }
   | { readonly continuous: false; readonly reason: string }
 
 /**
- * Whether it is proven that the primary has missed no frame after it saved its state. Without a
+ * Returns whether the primary has certainly missed no frame since it saved its state. Without a
  * proof of continuity, the primary takes a snapshot. Each of the following three conditions proves
  * continuity.
  *
- * - The WAL was empty when the primary saved its state, and the database file is unchanged, so no
- *   checkpoint has run. If no checkpoint has run, every later commit is in the WAL, whatever
- *   generation the WAL has.
- * - The WAL has the same generation as the saved position, and the frame before that position has
- *   the saved checksum, which covers all frames before it. If the generation and this checksum
- *   match, the frames after the saved position are all later commits.
- * - The WAL was restarted exactly once (salt 1 grows by one at each restart), and the last frame
- *   that the primary read still exists. The frame after the last frame that the primary read must
- *   belong to another generation, because otherwise the old generation had more frames. The new
- *   generation must not have overwritten the last frame that the primary read.
+ * - The WAL was empty when the primary saved its state, and the database file is unchanged. No
+ *   checkpoint has therefore run, and every later commit is in the WAL.
+ * - The WAL has the generation of the saved position, and the frame before this position has the
+ *   saved checksum. This checksum covers all preceding frames, so every later commit is after the
+ *   saved position.
+ * - The WAL was restarted exactly once (each restart increments salt 1), and two more conditions
+ *   hold. The new generation has not overwritten the last frame that the primary read. The next
+ *   frame in the file belongs to another generation, so the primary has read all frames of the old
+ *   generation.
  */
 export function proveContinuity(state: PrimaryState, evidence: Evidence): Continuity {
   const { file, identity, pageSize, index, wal, header } = evidence
@@ -75,9 +74,9 @@ function sameGenerationProof(state: PrimaryState, evidence: Evidence, no: (reaso
   const { index, wal, header, file } = evidence
   const position = state.wal
   if (index.frames < position.frames) return no('the WAL ends before the last frame that was read')
-  // Within one generation of the WAL, only a checkpoint may write to the database file. The primary
-  // saves its state after each of its own checkpoints. A manually copied database file also counts
-  // as a write, because the primary cannot distinguish a copy from a write.
+  // The primary saves its state after each of its own checkpoints. If the database file has changed
+  // later, another connection ran a checkpoint or another program wrote to the file. A user may
+  // also have replaced the file by a copy.
   if (!unchanged(file, state.file)) return no('the database file was written to although the WAL was not restarted')
   if (position.frames === 0) return { continuous: true, position }
   if (!header || !sameGeneration(header, position)) return no('the WAL header does not match the wal-index')

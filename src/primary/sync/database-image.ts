@@ -3,8 +3,8 @@ import { Breather } from '../../util/breather.js'
 import type { PageRun } from '../source/page-runs.js'
 
 /**
- * The checksums of the pages of a database at one TXID, one checksum for each page. A DatabaseImage
- * is plain data that can be sent to another thread.
+ * One checksum for each page of a database at one TXID. A DatabaseImage is plain data that can be
+ * sent to another thread.
  */
 export interface DatabaseImage {
   readonly txid: number
@@ -33,8 +33,8 @@ export async function pageSums(
 }
 
 /**
- * Returns the first difference of two images of one TXID as text, or undefined if the images are
- * equal.
+ * Describes the first difference between two images of one TXID. Returns undefined if the images
+ * are equal.
  */
 export function imageDifference(a: DatabaseImage, b: DatabaseImage): string | undefined {
   if (a.pageSize !== b.pageSize) return `pages of ${a.pageSize} and ${b.pageSize} bytes`

@@ -18,9 +18,9 @@ export interface DatabaseSyncParts {
   readonly staging: LtxStaging
   readonly progress: Progress
   readonly cursor: WalCursor
-  /** Number of WAL bytes after which an L0 file ends at the next commit. */
+  /** An L0 file ends at the first commit after this many bytes of the WAL. */
   readonly maxBytes: number
-  /** Called after each L0 file was written. */
+  /** Called after the primary has written an L0 file. */
   readonly written: () => void
   readonly observe: PrimaryObserver
 }
@@ -29,8 +29,8 @@ export interface DatabaseSyncParts {
 const MAX_MOVES = 100
 
 /**
- * The primary reports a system clock that is at least this many milliseconds behind the time of the
- * newest L0 file.
+ * If the system clock is at least this many milliseconds behind the time of the newest L0 file, the
+ * primary reports the wrong clock.
  */
 const CLOCK_BEHIND_MS = 60_000
 
@@ -38,12 +38,12 @@ const CLOCK_BEHIND_MS = 60_000
 export class DatabaseSync {
   readonly #parts: DatabaseSyncParts
   readonly #snapshots: Record<string, number> = {}
-  /** TXIDs of the L0 files that this object has written with the whole database. */
+  /** TXIDs of the L0 files of this object that hold the whole database. */
   readonly #wholes = new Set<number>()
   readonly #clockBehind = new GrowingInterval()
   /**
-   * Whether the files of the database were replaced. After a replacement, the primary must not
-   * write into the -wal until it knows to which database the -wal belongs.
+   * Whether the files of the database were replaced and opened again. The primary must then not
+   * write to the -wal until it knows that the -wal belongs to the new database.
    */
   reopened = false
 
@@ -51,12 +51,12 @@ export class DatabaseSync {
     this.#parts = parts
   }
 
-  /** Number of snapshots that were needed after replication started, by reason. */
+  /** Number of L0 files with the whole database that this object has written, by reason. */
   get snapshots(): Readonly<Record<string, number>> {
     return { ...this.#snapshots }
   }
 
-  /** Whether this object wrote the whole database into the L0 file of `txid`. */
+  /** Whether this object wrote the L0 file of `txid`, and the L0 file holds the whole database. */
   isWhole(txid: number): boolean {
     return this.#wholes.has(txid)
   }
@@ -65,8 +65,8 @@ export class DatabaseSync {
   async run(opened: OpenedDatabase): Promise<void> {
     const { db, cursor } = this.#parts
     const { source } = opened
-    // A failed checkpoint may have ended the read transaction. The primary must therefore check
-    // whether frames were lost before the new read transaction began.
+    // A failed checkpoint may have ended the read transaction. Frames may have been lost before the
+    // new read transaction began, so the cursor must check the new wal-index.
     if (!source.pinned) cursor.cover(source.pin())
     if (cursor.isUnchanged(source.walIndex())) return
     opened.ensureAlone()
@@ -85,8 +85,8 @@ export class DatabaseSync {
   }
 
   /**
-   * Moves the read transaction to the position up to which the primary has read the WAL. During the
-   * move, no frame after this position can be lost.
+   * Begins a new read transaction at the position up to which the primary has read the WAL, and
+   * then ends the old read transaction. No frame after this position can be lost.
    */
   handOver({ source }: OpenedDatabase): void {
     const { cursor, progress } = this.#parts
@@ -97,9 +97,9 @@ export class DatabaseSync {
   }
 
   /**
-   * Moves the read transaction to the WAL, if the transaction reads from the database file alone
-   * and the WAL has frames. A read transaction on the database file alone would block checkpoints
-   * (see SourceDatabase.handOver).
+   * If the read transaction reads only from the database file and the WAL has frames, begins a read
+   * transaction that reads from the WAL. The old transaction would block checkpoints (see
+   * SourceDatabase.handOver).
    */
   #followWal(opened: OpenedDatabase): void {
     const { pinned } = opened.source
@@ -122,9 +122,9 @@ export class DatabaseSync {
     cursor.covered = false
     let index = source.pin()
     if (index.frames === 0 && !this.reopened) {
-      // A position needs a preceding frame, because an empty WAL has no salts to recognize. While
-      // the files are being replaced, the primary must not write a frame, because SQLite would
-      // replay the frame into the next database of this name.
+      // An empty WAL has no salts that identify a position, so the primary writes a frame. While a
+      // program replaces the files, the primary must not write a frame, because SQLite would apply
+      // it to the new database.
       await source.bump(-1)
       index = source.pin()
     }
@@ -134,8 +134,8 @@ export class DatabaseSync {
   }
 
   /**
-   * Returns the time for the next L0 file. The time of an L0 file is never earlier than the time of
-   * the previous L0 file, because restores to a point in time rely on ascending times.
+   * Returns the timestamp of the next L0 file. A timestamp is never earlier than the timestamp of
+   * the previous L0 file, because restores to a point in time rely on this order.
    */
   #timestamp(): number {
     const { db, progress, observe } = this.#parts

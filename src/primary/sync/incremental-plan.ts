@@ -6,10 +6,10 @@ import { coversGrowth, type PlannedFile, sameHeader } from './planned-file.js'
 import type { WalCursor } from './wal-cursor.js'
 
 /**
- * Plans the L0 file for the frames after the cursor, with at most `maxBytes` of WAL. Returns `end`
- * if no frames follow the cursor. Returns `moved` if the WAL has just changed or the cursor has a
- * reason for a snapshot. After `moved`, the caller must plan again. `before` is the size of the
- * database in pages at the cursor.
+ * Plans the L0 file for the frames after the cursor. The L0 file ends at the first commit after
+ * `maxBytes` of the WAL. Returns `end` if no frames follow the cursor. Returns `moved` if the WAL
+ * has just changed, or if the cursor now requires a snapshot. The caller must then plan again.
+ * `before` is the size of the database in pages at the cursor.
  */
 export function planIncrement(
   opened: OpenedDatabase,

@@ -9,7 +9,8 @@ import { StandingError } from '../standing-error.js'
 import type { PrimaryOptions } from '../sync-options.js'
 
 /**
- * A replaced database file is opened after the file was unchanged for this long, in milliseconds.
+ * Time in milliseconds for which a new database file must be unchanged before the primary opens the
+ * file.
  */
 const SETTLED_MS = 200
 
@@ -17,17 +18,14 @@ export interface KeptDatabaseParts {
   readonly db: string
   readonly options: PrimaryOptions
   readonly observe: PrimaryObserver
-  /**
-   * Called after a database was opened. The callback determines the replication position of the
-   * database.
-   */
+  /** Called after a database was opened. Finds the position at which replication continues. */
   readonly started: (opened: OpenedDatabase) => void
   /** Called after a database was closed. `opened` is undefined if no database was open. */
   readonly released: (opened: OpenedDatabase | undefined) => void
   /** Makes L0 files of all committed transactions. */
   readonly sync: (opened: OpenedDatabase) => Promise<void>
   /**
-   * Called after the files of the database were replaced. `rewritten` says that another program
+   * Called after the files of the database were replaced. If `rewritten` is true, another program
    * wrote to the database file, so the saved state is invalid.
    */
   readonly exchanged: (how: { readonly rewritten: boolean }) => void
@@ -35,8 +33,8 @@ export interface KeptDatabaseParts {
 
 /**
  * Keeps the database at a path open. Before each sync, KeptDatabase compares the opened files with
- * the files that the paths name now. KeptDatabase opens replaced files again, and reports an error
- * while it cannot open the new files.
+ * the files that the paths name now. If files were replaced, KeptDatabase opens the new files. Its
+ * `sync` throws as long as the new files cannot be opened.
  */
 export class KeptDatabase {
   readonly #parts: KeptDatabaseParts
@@ -65,9 +63,8 @@ export class KeptDatabase {
   }
 
   /**
-   * Whether the -wal or the -shm was removed while a process had the removed file open. While the
-   * -wal or the -shm is lost, the primary must not run a checkpoint, because other processes may
-   * not see the locks of the checkpoint.
+   * Whether the -wal or the -shm was removed while a process had it open. The primary must then not
+   * run a checkpoint, because other processes may not see the checkpoint's locks.
    */
   get lost(): boolean {
     return this.#lost.stands
@@ -95,8 +92,8 @@ export class KeptDatabase {
   }
 
   /**
-   * Syncs the database, even if the paths name other files than those opened. Returns the database
-   * that is open after the sync.
+   * Syncs the opened files. If they were replaced, also opens and syncs the new files. Returns the
+   * database that is open after the sync.
    */
   async sync(): Promise<OpenedDatabase> {
     const opened = await this.#ensureOpen()
@@ -109,8 +106,8 @@ export class KeptDatabase {
   }
 
   /**
-   * Closes the database after an error about the opened files. The next sync opens the database
-   * again and proves continuity.
+   * If `error` concerns the opened files, closes the database. The next sync opens the database
+   * again and checks its continuity.
    */
   failed(error: unknown): void {
     if (!this.#opened) return
@@ -143,8 +140,8 @@ export class KeptDatabase {
   }
 
   /**
-   * Whether to open the database again because this process may have closed its last connection to
-   * a removed -shm. Only a new connection shows whether this process still holds the removed -shm.
+   * Whether to open the database again to find out if this process still uses a removed -shm. Only
+   * a new connection shows this.
    */
   #mayReopen({ pid }: Extract<Presence, { kind: 'lost' }>): boolean {
     return pid === 0 && this.#attempts.due()
@@ -154,11 +151,11 @@ export class KeptDatabase {
     const { db, observe, exchanged, sync } = this.#parts
     exchanged({ rewritten: presence.kind === 'rewritten' })
     // A program that removes the -wal and the -shm may be about to replace the database file.
-    // SQLite would replay frames that are written before the replacement into the new database.
+    // SQLite would then apply frames of the old -wal to the new database file.
     this.#settling = presence.kind !== 'lost'
     try {
-      // The opened files still exist for processes that have them open, so the last commits to the
-      // opened files are not lost.
+      // The opened files exist until the last process closes them, so their last commits can still
+      // be read.
       if (presence.kind === 'deleted' || (presence.kind === 'replaced' && presence.trusted)) await sync(opened)
       if (presence.kind === 'replaced' && presence.onlyHere) opened.source.rescueWal()
     } finally {
@@ -216,8 +213,8 @@ export class KeptDatabase {
 }
 
 /**
- * Whether an error concerns the opened files. Errors about the opened files are SQLite's own
- * errors, and files whose contents contradict the wal-index.
+ * Whether an error concerns the opened files. These errors are SQLite's own errors, and the errors
+ * for files whose contents contradict the wal-index.
  */
 function isSourceFault(error: unknown): boolean {
   if (!isLitestreamError(error, 'DATABASE_INVALID', 'WAL_CORRUPT', 'ACCESS_DENIED')) return false

@@ -15,10 +15,10 @@ class Outdated extends Error {}
 const SHORT_RUN = 256 * 1024
 
 /**
- * Writes one L0 file. `stillThere` is called after the last page was read and before the L0 file
- * gets its name. If `stillThere` returns false, the WAL was restarted during the read, and the
- * pages that were read may belong to later transactions. If the WAL was restarted, `writeL0`
- * deletes the incomplete L0 file and returns undefined.
+ * Writes one L0 file. Calls `stillThere` after it has read the last page and before it renames the
+ * L0 file to its final name. If `stillThere` returns false, the WAL was restarted during the reads,
+ * and the pages may belong to later transactions. `writeL0` then deletes the incomplete L0 file and
+ * returns undefined.
  */
 export async function writeL0(
   staging: LtxStaging,
@@ -43,9 +43,8 @@ export async function writeL0(
 }
 
 /**
- * Yields the encoded frames of all runs. A yielded piece of the L0 file is valid until the caller
- * requests the next piece. During the write of a piece, the next runs are read and encoded on other
- * processor cores.
+ * Yields the encoded frames of all runs. A yielded piece is valid until the caller requests the
+ * next piece. While the caller writes a piece, other threads encode the next runs.
  */
 async function* encodeRuns(encoder: LtxEncoder, runs: Iterable<PageRun>): AsyncGenerator<Uint8Array, void, undefined> {
   const rooms: Uint8Array[] = []
@@ -56,14 +55,14 @@ async function* encodeRuns(encoder: LtxEncoder, runs: Iterable<PageRun>): AsyncG
     rooms.push(room)
   }
   for (const { pgnos, pages } of runs) {
-    // Passing a short run to another thread and back takes longer than encoding that run.
+    // To send a short run to another thread and back takes longer than to encode the run.
     if (encoded.length === 0 && pages.length <= SHORT_RUN) {
       yield encoder.pages(pgnos, pages)
       continue
     }
     const room = rooms.pop() ?? new Uint8Array(pgnos.length * maxFrameSize(encoder.header.pageSize))
     encoded.push({ room, frames: encoder.pagesLater(pgnos, pages, room) })
-    // The next run is read into the buffer of the oldest run, so the oldest run is written first.
+    // The buffer of the oldest run is needed for the next run, so the oldest run is written first.
     if (encoded.length === RUN_BUFFERS) yield* first()
   }
   while (encoded.length > 0) yield* first()

@@ -11,11 +11,11 @@ export interface PlannedFile {
   readonly start: WalPosition
   readonly end: WalPosition
   /**
-   * Returns false if the WAL was restarted, so that the pages that were read may belong to later
+   * Returns false if the WAL was restarted. The pages that were read may then belong to later
    * transactions.
    */
   readonly stillThere: () => boolean
-  /** Whether the L0 file contains every frame up to `index`. */
+  /** Whether the L0 file contains every frame that `index` counts. */
   readonly whole: boolean
   readonly index: WalIndex
   /**

@@ -22,14 +22,14 @@ import { Progress } from './sync-position.js'
 import { WalCursor } from './wal-cursor.js'
 
 /**
- * Maximum number of attempts to begin a read transaction without a commit between the preceding
- * sync and the transaction.
+ * `image` syncs and then begins a read transaction. If a commit happens in between, it repeats both
+ * steps, at most IMAGE_ATTEMPTS times.
  */
 const IMAGE_ATTEMPTS = 10
 
 /**
- * Maximum size of a small database, in bytes. A full copy of a small database costs less than
- * syncing its WAL to the disk.
+ * Maximum size of a small database, in bytes. To upload a full copy of a small database costs less
+ * than to sync its WAL to the disk.
  */
 const SMALL_DATABASE = 16 * 1024 * 1024
 
@@ -44,18 +44,18 @@ export interface PrimaryStatus {
   readonly commit: number
   /** Number of committed frames in the WAL. */
   readonly walFrames: number
-  /** Number of frames of the WAL that a checkpoint has copied to the database file. */
+  /** Number of frames of the WAL that checkpoints have copied to the database file. */
   readonly walBackfilled: number
-  /** Number of snapshots that were needed after replication started, by reason. */
+  /** Number of L0 files with the whole database since replication started, by reason. */
   readonly snapshots: Readonly<Record<string, number>>
 }
 
 /**
  * Makes L0 files of the commits of one database in a local folder, in order and without a gap, and
- * controls the checkpoints of the database. PrimaryDatabase does not access replicas, because
- * `Replicator` uploads the files. The methods of PrimaryDatabase may be called at any time, and
- * concurrent calls run one after another. All calls must come from one thread, which
- * PrimaryDatabase blocks during the encoding of pages.
+ * controls the checkpoints of the database. PrimaryDatabase does not access the replica, because
+ * `Replicator` uploads the files. Concurrent calls of its methods run one after another. All calls
+ * must come from one thread. PrimaryDatabase blocks this thread while it encodes short runs of
+ * pages.
  */
 export class PrimaryDatabase {
   readonly path: string
@@ -69,7 +69,9 @@ export class PrimaryDatabase {
   readonly #checkpointer: Checkpointer
   readonly #kept: KeptDatabase
   #closed = false
-  /** The stamps of the files at the latest sync after which no commit and no error was left. */
+  /**
+   * The stamps of the files at the last sync that succeeded and read every commit, or undefined.
+   */
   #quiet: FileStamps | undefined
   #isKnown = false
   /**
@@ -79,7 +81,7 @@ export class PrimaryDatabase {
   /** The TXID in the state that an earlier process saved. */
   #loadedTxid = 0
   #costlyRests = 0
-  /** Defined only if the database rests, which means that its files are closed (see `rest`). */
+  /** Undefined unless the database rests, which means that its files are closed (see `rest`). */
   #rest: { readonly watched: WatchedDatabase; readonly end: () => void; readonly pageSize: number } | undefined
 
   private constructor(
@@ -148,9 +150,10 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Returns a resting database, as `open` followed by `rest` does, if the database is proven to be
-   * unchanged after an earlier process saved its state. `openResting` opens only the WAL and the
-   * state file. Returns undefined, without effect, if the database may have changed.
+   * Returns a resting database if the database is certainly unchanged since an earlier process
+   * saved its state. The result is the same as after `open` and `rest`, but `openResting` opens
+   * only the WAL and the state file. Returns undefined, without an effect, if the database may have
+   * changed.
    */
   static async openResting(
     path: string,
@@ -167,7 +170,7 @@ export class PrimaryDatabase {
     if (reason !== undefined || !state) return undefined
     const real = realpathSync.native(path)
     const rest = database.#watch(real, interval, onEnd)
-    // The watch of the files began before this comparison, so it detects every later commit.
+    // The watch began before this comparison, so it detects every commit after the comparison.
     if (!isAsSaved(state, real)) {
       rest.watched.stop()
       return undefined
@@ -181,7 +184,7 @@ export class PrimaryDatabase {
     return database
   }
 
-  /** `onEnd` is called once, either by `end` or by the first change of the files. */
+  /** `onEnd` is called once: either when `end` is called, or at the first change of the files. */
   #watch(file: string, interval: number, onEnd: () => void) {
     let ended = false
     const end = () => {
@@ -213,7 +216,7 @@ export class PrimaryDatabase {
     return this.#ownWrites + (this.#kept.opened?.source.ownWrites ?? 0)
   }
 
-  /** Whether the state file describes the database that was opened last. */
+  /** Whether the state file describes the database that the primary opened last. */
   get isKnown(): boolean {
     return this.#isKnown
   }
@@ -233,8 +236,8 @@ export class PrimaryDatabase {
 
   /**
    * Makes L0 files of all committed transactions, and runs a checkpoint if a checkpoint is due.
-   * Resolves with the last TXID. Without new commits, a sync calls stat eight times and reads
-   * shared memory.
+   * Resolves with the last TXID. If there are no new commits, a sync calls stat eight times and
+   * reads shared memory.
    */
   sync(options: { readonly checkpoint?: boolean } = {}): Promise<number> {
     return this.#run(async () => {
@@ -252,9 +255,9 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Whether a sync would do nothing, because no file has changed after the last sync, no
+   * Whether a sync would do nothing. This is so if no file has changed since the last sync, no
    * transaction was committed, and no checkpoint is due. `isQuiet` calls stat five times and reads
-   * shared memory, which takes a tenth of the processor time of a sync.
+   * shared memory. It takes a tenth of the processor time of a sync.
    */
   get isQuiet(): boolean {
     const source = this.#kept.opened?.source
@@ -274,15 +277,15 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Closes the files of an idle database. A database whose files were closed in this way rests. The
-   * next use of the database opens the files again. Resolves with true if the database rests.
-   * `onEnd` is called once, when the files of the database have changed (compared every `interval`
-   * milliseconds) or the primary has opened the files for another reason.
+   * Closes the files of an idle database, which then rests. The next use of the database opens the
+   * files again. Resolves with true if the database rests. Checks every `interval` milliseconds
+   * whether the files have changed. `onEnd` is called once: at the first change, or when the
+   * primary opens the files for another reason.
    *
    * `rest` first empties the WAL. If an application then opens the database, reads it and closes
    * it, the primary can still prove continuity. Without an empty WAL, the next L0 file would have
-   * to hold the whole database. With `soon`, the WAL of a small database is not emptied, because
-   * the sync to the disk would take most of the time.
+   * to hold the whole database. With `soon`, `rest` does not empty the WAL of a small database,
+   * because the sync of the disk would take most of the time.
    */
   rest(interval: number, onEnd: () => void, { soon = false }: { readonly soon?: boolean } = {}): Promise<boolean> {
     return this.#run(async () => {
@@ -292,12 +295,12 @@ export class PrimaryDatabase {
       if (this.#kept.lost || this.#cursor.snapshotReason !== undefined) return false
       const skip = soon && opened.identifyFile().size <= SMALL_DATABASE
       const complete = !skip && (await this.#checkpointer.emptyWal(opened))
-      // The read transaction reads from the database file alone, so no connection can change the
+      // The read transaction reads only from the database file, so no checkpoint can change the
       // database file during the pause.
       if (complete) await pause(settlingMs(opened.identifyFile()))
       const { watched, end } = this.#watch(opened.source.path, interval, onEnd)
       try {
-        // The watch of the files began before this comparison, so it detects every later commit.
+        // The watch began before this comparison, so it detects every commit after the comparison.
         const index = opened.source.walIndex()
         if (!index || !this.#cursor.isUnchanged(index)) return false
         await this.#progress.saveForRest(opened, this.#cursor.position!, complete)
@@ -311,14 +314,14 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Number of times that closing the files of the idle database caused an L0 file with the whole
-   * database.
+   * How often the primary had to write the whole database to an L0 file because it had closed the
+   * files of the idle database.
    */
   get costlyRests(): number {
     return this.#costlyRests
   }
 
-  /** Whether the files of the database are closed because nothing changes the database. */
+  /** Whether the files of the database are closed, because nothing changes the database. */
   get isResting(): boolean {
     return this.#rest !== undefined
   }
@@ -340,10 +343,9 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Returns the checksums of every page at the current TXID. `image` first syncs the database, and
-   * then reads the whole database. During `image`, other syncs wait. Returns undefined if the
-   * database has more than `maxBytes`, or if commits come faster than `image` can begin its read
-   * transaction.
+   * Returns the checksums of all pages at the current TXID. First syncs the database and then reads
+   * the whole database. Other syncs wait until `image` has ended. Returns undefined if the database
+   * is larger than `maxBytes`, or if other connections commit too often (see IMAGE_ATTEMPTS).
    */
   image(maxBytes: number): Promise<DatabaseImage | undefined> {
     return this.#run(async () => {
@@ -374,8 +376,8 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Makes the next sync write an L0 file with the whole database after `txid`, and discards staged
-   * files. Throws LTX_CORRUPT if no TXID can follow `txid`.
+   * Discards all staged files. The next sync then writes an L0 file with the whole database and a
+   * TXID above `txid`. Throws LTX_CORRUPT if `txid` is the largest possible TXID.
    */
   startOver(txid: number, reason: string): Promise<void> {
     return this.#run(async () => {
@@ -420,8 +422,7 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Closes the database. The next start of the primary finds the commits that were made after the
-   * last sync.
+   * Closes the database. Commits after the last sync are found at the next start of the primary.
    */
   async close(): Promise<void> {
     if (this.#closed) return
@@ -437,8 +438,8 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Writes removed or replaced parts of the state folder again from memory. `#checkStateFolder`
-   * calls stat twice.
+   * If parts of the state folder were removed or replaced, writes them again from memory. Calls
+   * stat twice.
    */
   async #checkStateFolder(): Promise<void> {
     const notice = (object: string, reason: string) =>

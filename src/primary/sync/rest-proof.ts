@@ -10,8 +10,8 @@ type RestRecord = NonNullable<PrimaryState['rest']>
 let boot: string | undefined
 
 /**
- * Returns text that identifies the current boot of the machine, or an empty text if the operating
- * system does not report it (every system but Linux).
+ * Returns text that identifies the current boot of the machine. Returns an empty text on systems
+ * other than Linux.
  */
 function bootId(): string {
   boot ??= readBootId()
@@ -28,9 +28,8 @@ function readBootId(): string {
 }
 
 /**
- * Returns the data with which a later process proves, without SQLite, that no transaction was
- * committed after the primary saved its state. Returns undefined if a later process could not prove
- * this. `file` is the path of the database.
+ * Returns the data for `isAsSaved` in a later process. Returns undefined if this data does not
+ * suffice on this system. `file` is the path of the database.
  */
 export function restRecord(file: string): RestRecord | undefined {
   const changed = changeTime(file)
@@ -38,7 +37,7 @@ export function restRecord(file: string): RestRecord | undefined {
 }
 
 /**
- * Returns the ctime of the file in nanoseconds since the epoch, which no program can set. Returns
+ * Returns the ctime of the file in nanoseconds since the epoch. No program can set a ctime. Returns
  * undefined if the file does not exist.
  */
 function changeTime(file: string): string | undefined {
@@ -47,17 +46,16 @@ function changeTime(file: string): string | undefined {
 }
 
 /**
- * Whether it is proven that a database is unchanged after `state` was saved. A later commit would
- * have changed the database file or the WAL.
+ * Whether the database is certainly unchanged since `state` was saved. A later commit would have
+ * changed the database file or the WAL. Three conditions must hold:
  *
- * - The database file must be the same file as in `state`, with the same size, the same
- *   modification time and the same ctime, which no program can set. An unchanged ctime proves that
- *   no checkpoint and no other program has written to the database file.
- * - The WAL must still be empty or missing, or end with the same frame as in `state`. The last
- *   frame is the same if its generation and its checksum are the same and no frame of the same
- *   generation follows.
- * - The machine must not have been restarted, because a power cut can remove frames from the middle
- *   of a WAL.
+ * - The database file has the identity, size, modification time and ctime that `state` records. No
+ *   program can set a ctime, so no checkpoint and no other program has written to the database
+ *   file.
+ * - The WAL is still empty or missing, or its last frame is the last frame in `state`. The last
+ *   frame is unchanged if its generation and checksum are unchanged and the next frame in the file
+ *   is of another generation.
+ * - The machine was not restarted. A power cut can destroy frames in the middle of a WAL.
  *
  * `file` is the path of the database without symbolic links. `isAsSaved` opens only the -wal, on
  * which SQLite holds no lock.

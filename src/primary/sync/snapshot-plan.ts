@@ -9,9 +9,9 @@ import { allPages } from '../source/page-runs.js'
 import { coversGrowth, type PlannedFile, sameHeader } from './planned-file.js'
 
 /**
- * Plans the L0 file of the whole database as the read transaction sees it. The read transaction
- * began at `index`. Returns `moved` if the WAL was restarted after the read transaction began.
- * After `moved`, the caller must begin another read transaction. Throws WAL_CORRUPT, and
+ * Plans an L0 file with the whole database, as the read transaction sees the database. `index` is
+ * the wal-index at the beginning of the read transaction. Returns `moved` if the WAL was restarted
+ * later. The caller must then begin another read transaction. Throws WAL_CORRUPT, and
  * DATABASE_INVALID for a truncated database file.
  */
 export function planWhole(opened: OpenedDatabase, index: WalIndex, reason: string | undefined): PlannedFile | 'moved' {
@@ -41,8 +41,8 @@ export function planWhole(opened: OpenedDatabase, index: WalIndex, reason: strin
 }
 
 /**
- * Throws DATABASE_INVALID if the database file is truncated. Pages beyond the end of the database
- * file must be in the WAL, because the primary would read missing pages as zeros.
+ * Throws DATABASE_INVALID if the database file is truncated. All pages beyond the end of the
+ * database file must be in the WAL. The primary would otherwise read zeros for the missing pages.
  */
 function throwIfTruncated(opened: OpenedDatabase, inWal: NewestPages, commit: number): void {
   const { path, pageSize } = opened.source
@@ -58,7 +58,10 @@ function throwIfTruncated(opened: OpenedDatabase, inWal: NewestPages, commit: nu
 
 const NONE: NewestPages = { pgnos: new Uint32Array(0), frames: new Uint32Array(0) }
 
-/** Returns the pages in the WAL, which take precedence over the same pages in the database file. */
+/**
+ * Returns the newest version of each page in the WAL. These pages replace pages of the database
+ * file.
+ */
 function pagesBeforeFile(opened: OpenedDatabase, index: WalIndex): NewestPages | 'moved' {
   const { source, wal } = opened
   const header = opened.header()

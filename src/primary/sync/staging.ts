@@ -11,7 +11,7 @@ import { formatFileName, parseFileName } from '../../ltx/file-name.js'
 import { databaseMissing } from '../source/database-handle.js'
 import { type FileIdentity, identifyFile, isSameFile } from '../source/file-identity.js'
 
-/** A staged L0 file, whose min TXID and max TXID are equal. */
+/** A staged L0 file with one TXID. */
 export interface StagedFile {
   readonly txid: number
   /** Size of the file in bytes. */
@@ -37,17 +37,17 @@ export function metaDirectory(database: string, metaPath?: string): string {
 }
 
 /**
- * The L0 files that the primary has made, which stay in the folder `<meta>/ltx/0` on local disk
- * until they are uploaded. A staged file gets its name when it is complete and durable. Each staged
- * file has the owner and the mode of the database file. LtxStaging trusts only files that it found
- * when it opened the folder and files that it wrote later. If another folder replaces the staging
- * folder, LtxStaging does not trust the files in the other folder.
+ * The staged L0 files in the folder `<meta>/ltx/0` on local disk. A staged file gets its name when
+ * it is complete and durable. Each staged file has the owner and the mode of the database file.
+ * LtxStaging trusts only files that were in the folder when it opened the folder, and files that it
+ * wrote later. If a program replaces the folder, LtxStaging does not trust the files in the new
+ * folder.
  */
 export class LtxStaging {
   readonly directory: string
   readonly #database: string
   #folder: FileIdentity | undefined
-  /** Sizes of the staged files in bytes, with the TXIDs in ascending order as the keys. */
+  /** Sizes of the staged files in bytes, by TXID in ascending order. */
   readonly #files = new Map<number, number>()
 
   private constructor(database: string, directory: string) {
@@ -56,7 +56,7 @@ export class LtxStaging {
   }
 
   /**
-   * Creates the folders and removes incomplete files that a crash left. Throws ACCESS_DENIED,
+   * Creates the folders, and deletes incomplete files from before a crash. Throws ACCESS_DENIED,
    * DISK_FULL.
    */
   static async open(database: string, meta: string): Promise<LtxStaging> {
@@ -79,9 +79,8 @@ export class LtxStaging {
   }
 
   /**
-   * Checks with one call of stat whether the folder for staged files still exists. If the folder
-   * for staged files was removed or replaced, creates an empty folder and returns the reason as
-   * text. Throws NOT_FOUND if the folder of the database does not exist.
+   * If the folder for staged files was removed or replaced, creates an empty folder and returns the
+   * reason as text. Calls stat once. Throws NOT_FOUND if the folder of the database does not exist.
    */
   async makeAgainIfGone(): Promise<string | undefined> {
     let now: FileIdentity | undefined
@@ -146,8 +145,8 @@ export class LtxStaging {
 
   /**
    * Writes the staged file of `txid` from pieces, and sets its modification time to `timestamp`
-   * (milliseconds since the epoch). Each piece of the staged file must be valid until the next
-   * piece is requested. If the disk is full, throws DISK_FULL and leaves no file.
+   * (milliseconds since the epoch). Each piece must be valid until `write` requests the next piece.
+   * If the disk is full, `write` throws DISK_FULL and deletes the incomplete file.
    */
   async write(txid: number, pieces: AsyncIterable<Uint8Array>, timestamp: number): Promise<StagedFile> {
     const file = this.pathOf(txid)
@@ -165,8 +164,8 @@ export class LtxStaging {
 }
 
 /**
- * Returns the names of the files in the folder, or an empty list for a removed folder. LtxStaging
- * creates a removed folder again before it writes the next file.
+ * Returns the names of the files in the folder. If the folder was removed, returns an empty list,
+ * because LtxStaging creates the folder again before it writes the next file.
  */
 function namesOf(directory: string): string[] {
   try {

@@ -36,8 +36,8 @@ const identity = record({ inode: text, born: text, modified: text, size: count }
 const shape = record({
   version: literal(1),
   /**
-   * The serial number of the state, which grows with each write. The state file's slot with the
-   * larger serial number is valid.
+   * The serial number of the state. It grows with each write, so the slot with the larger serial
+   * number holds the current state.
    */
   serial: count,
   txid: count,
@@ -75,17 +75,17 @@ export interface PrimaryState {
   readonly lineage: number
   readonly sequence: number
   /**
-   * 1 if the WAL was empty and every later write must change the modification time of the database
-   * file. As long as the database file is unchanged, every later commit is in the WAL, from the
-   * start of the WAL on.
+   * 1 if the WAL was empty and every later write to the database file changes its modification
+   * time. As long as the database file is unchanged, every later commit is in the WAL, which begins
+   * with these commits.
    */
   readonly complete?: 1 | undefined
   /**
-   * The primary saves `rest` when it closes the files of an idle database. `boot` identifies the
-   * boot of the machine, and `changed` is the ctime of the database file (see rest-proof.ts).
+   * Saved when the primary closes the files of an idle database. `boot` identifies the boot of the
+   * machine, and `changed` is the ctime of the database file (see rest-proof.ts).
    */
   readonly rest?: { readonly boot: string; readonly changed: string } | undefined
-  /** The newest file that is certainly in the replica, with its identity. */
+  /** The newest file that is certainly in the replica. */
   readonly uploaded?: { readonly txid: number; readonly timestamp: number; readonly checksum: string } | undefined
   /**
    * The reason why another primary has taken over the replica. As long as `fenced` is set, this
@@ -102,17 +102,17 @@ export type LoadedState =
 const SLOT_BYTES = 2048
 
 /**
- * The state file `<meta>/primary-state`. The state file has two slots, which are written
- * alternately and synced. Each slot of the state file is a line with a CRC-64 and JSON. A crash
- * during a write of one slot leaves the other slot unchanged. A state is written after its L0 file
- * is durable and before that L0 file is uploaded.
+ * The state file `<meta>/primary-state`. It has two slots, which are written alternately. Each slot
+ * is a line with a CRC-64 and JSON. A crash during the write of one slot leaves the other slot
+ * unchanged. The primary saves a state after the state's L0 file is durable and before it uploads
+ * this L0 file.
  */
 export class StateFile {
   readonly path: string
   readonly #database: string
   #fd: number | undefined
   #serial = 0
-  /** The identity of the state file after the last write to it. */
+  /** The identity of the state file after the last write. */
   #written: FileIdentity | undefined
 
   /** The state file gets the owner and the mode of the file `database`. */
@@ -171,8 +171,8 @@ export class StateFile {
   }
 
   /**
-   * Returns how the state file has changed after the last write of this object, from one call of
-   * stat. Returns undefined if the state file is unchanged or was never written.
+   * Describes how another program has changed the state file since this object last wrote it.
+   * Returns undefined if the state file is unchanged or was never written. Calls stat once.
    */
   change(): string | undefined {
     if (!this.#written) return undefined

@@ -14,8 +14,8 @@ export interface Step {
 }
 
 /**
- * Maximum bytes of the reason why another primary has taken over the replica. The reason is limited
- * because it may contain a long path, but a slot of the state file has a limited size.
+ * Maximum size in bytes of the reason in `fenced`. The reason may contain a long path, but a slot
+ * of the state file has a limited size.
  */
 const MAX_REASON_BYTES = 1000
 
@@ -49,8 +49,8 @@ export class Progress {
   }
 
   /**
-   * Loads the saved state of an earlier process. Returns the reason why the replication cannot
-   * continue from the saved state, or undefined if it can.
+   * Loads the saved state of an earlier process. Returns undefined if replication can continue from
+   * the saved state. Otherwise returns the reason why replication cannot continue.
    */
   load(staging: LtxStaging): string | undefined {
     const loaded = this.#file.load()
@@ -66,15 +66,15 @@ export class Progress {
     this.txid = state.txid
     this.commit = state.commit
     this.timestamp = state.timestamp
-    // Staged files after the saved TXID were never uploaded, because the state is saved before its
-    // file is uploaded.
+    // Staged files with a TXID above the saved TXID were never uploaded, because the primary saves
+    // the state before it uploads a file.
     for (const file of staged) if (file.txid > state.txid) staging.remove(file.txid)
     return undefined
   }
 
   /**
-   * Saves the state and then advances to a new L0 file, which ends at `position`. An uploaded file
-   * is therefore always in the saved state, and a restarted process knows every uploaded file.
+   * Saves the state after a new L0 file, which ends at `position`. The primary uploads the file
+   * later, so a restarted process knows every uploaded file.
    */
   async advance(step: Step, opened: OpenedDatabase, position: WalPosition): Promise<void> {
     await this.#save(step, opened, position)
@@ -95,14 +95,14 @@ export class Progress {
   }
 
   /**
-   * Writes the state file again if another program changed it. Returns how another program had
-   * changed the state file, or undefined.
+   * If another program changed the state file, writes the state file again and returns a
+   * description of the change. Otherwise returns undefined.
    */
   async saveAgainIfChanged(): Promise<string | undefined> {
     const change = this.#file.change()
     if (change === undefined || !this.#saved) return undefined
     this.#file.close()
-    // Both slots of the state file are written, so that what another program wrote becomes invalid.
+    // Both slots are written, so that nothing of the other program's contents is left.
     await this.#write(this.#saved)
     await this.#write(this.#saved)
     return change
@@ -113,9 +113,9 @@ export class Progress {
   }
 
   /**
-   * Saves the state of a database whose files are about to be closed, and closes the state file.
-   * The parameter `complete` has the meaning of PrimaryState.complete. If a power cut leaves an
-   * older state in the state file, the primary only has to take one snapshot.
+   * Saves the state of a database whose files will be closed next, and closes the state file. For
+   * `complete`, see PrimaryState. The state is not synced to the disk: if a power cut restores an
+   * older state, the primary only needs one more snapshot.
    */
   async saveForRest(opened: OpenedDatabase, position: WalPosition, complete: boolean): Promise<void> {
     const rest = restRecord(opened.source.path)
@@ -147,7 +147,7 @@ export class Progress {
     }
   }
 
-  /** Saves which files were uploaded after the last saved state. */
+  /** Saves which file was uploaded last. */
   async close(): Promise<void> {
     try {
       if (this.#saved && this.#uploaded?.txid !== this.#saved.uploaded?.txid) {

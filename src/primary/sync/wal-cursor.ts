@@ -3,21 +3,20 @@ import { sameCommit, type WalIndex } from '../../wal/wal-index.js'
 import { sameGeneration, startOf, type WalPosition } from '../../wal/wal-position.js'
 
 /**
- * The position in the WAL up to which the primary has read, and whether the frames after this
- * position are certainly all later commits. If frames may be missing after this position, the next
- * L0 file is a snapshot.
+ * The position in the WAL up to which the primary has read. If frames may have been lost after this
+ * position, the next L0 file must hold the whole database.
  */
 export class WalCursor {
   /**
-   * Whether the primary has read every frame that its read transaction sees. If `covered` is true,
-   * no later frame can be lost during the read transaction. If the read transaction reads from the
-   * WAL, no connection can restart the WAL. If the read transaction reads only from the database
-   * file, no connection can copy frames into the database file.
+   * Whether the primary has read every frame that its read transaction sees. No later frame can
+   * then be lost during the read transaction: if the transaction reads from the WAL, no connection
+   * can restart the WAL; if the transaction reads only from the database file, no connection can
+   * copy frames into the database file.
    */
   covered = false
   /**
-   * The wal-index at the last check. While the wal-index equals `seen`, the primary has no new
-   * frames to read.
+   * The wal-index at the last check. As long as the current wal-index equals `seen`, no new frames
+   * exist.
    */
   seen: WalIndex | undefined
   /** The reason why the next L0 file must hold the whole database. */
@@ -28,7 +27,7 @@ export class WalCursor {
     return this.#position
   }
 
-  /** Must be called after the database was closed, because the end of its WAL is then unknown. */
+  /** Must be called after the database was closed, because its WAL may then change unnoticed. */
   reset(): void {
     this.#position = undefined
     this.covered = false
@@ -54,17 +53,14 @@ export class WalCursor {
     this.seen = empty
   }
 
-  /**
-   * Sets `covered` to whether the position has reached the wal-index that the read transaction
-   * sees.
-   */
+  /** Updates `covered`. `pinned` is the wal-index that the read transaction sees. */
   cover(pinned: WalIndex | undefined): void {
     const position = this.#position
     if (!pinned || !position || !sameGeneration(pinned, position)) return
     if (position.frames >= pinned.frames) this.covered = true
   }
 
-  /** Whether no transaction was committed after the last check. */
+  /** Whether no transaction was committed since the last check. */
   isUnchanged(index: WalIndex | undefined): boolean {
     return (
       index !== undefined &&
@@ -80,8 +76,8 @@ export class WalCursor {
   }
 
   /**
-   * Returns the position from which to continue in the WAL that `index` describes. `header` reads
-   * the header of the WAL file.
+   * Returns the position at which the primary must continue to read the WAL. `index` is the current
+   * wal-index. `header` reads the header of the WAL file.
    */
   next(
     index: WalIndex,

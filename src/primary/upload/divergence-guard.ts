@@ -19,7 +19,7 @@ export interface DivergenceGuardParts {
   readonly db: string
   readonly client: ReplicaClient
   readonly mode: OnDivergence
-  /** How long the files of a recorded state are kept, in milliseconds. */
+  /** Time in milliseconds for which retention keeps the files from before a recorded divergence. */
   readonly keep: number
   /** Whether this primary has replicated the database before. */
   readonly isKnown: () => boolean
@@ -35,18 +35,18 @@ export interface StagedWhole {
   readonly timestamp: number
 }
 
-/** Maximum number of states of the replica, newest first, for which a plan is tried. */
+/** Maximum number of TXIDs, from the newest one down, to which a restore is planned. */
 const MAX_TRIES = 64
 
 /**
- * Before a file with all pages of the database is uploaded, compares the database with the newest
- * state of the replica. If the database does not continue the newest state of the replica,
- * DivergenceGuard first records a divergence in the replica, so that retention keeps the files for
- * a restore to that state (see levels/divergence-record.ts).
+ * Checks a staged file with all pages of the database before its upload. If the database diverged
+ * from the replica, DivergenceGuard first records the divergence in the replica. Retention then
+ * keeps the files that a restore to the replica's previous state needs (see
+ * levels/divergence-record.ts).
  */
 export class DivergenceGuard {
   readonly #parts: DivergenceGuardParts
-  /** TXIDs of staged files that continue the replica or are allowed to replace its newest state. */
+  /** TXIDs of staged files that may be uploaded. */
   readonly #passed = new Set<number>()
   #pending: Divergence | undefined
   /** The TXID of the last divergence that was reported. */
@@ -62,8 +62,8 @@ export class DivergenceGuard {
   }
 
   /**
-   * Reads the record of divergences again. Retention, which needs the record, reports a damaged or
-   * too large record.
+   * Reads the record of divergences again. Ignores a damaged or too large record, because retention
+   * reports this error.
    */
   async load(): Promise<void> {
     try {
@@ -110,8 +110,8 @@ export class DivergenceGuard {
       return this.#acknowledgedIfBack({ ...point, reason, replica: theirs }, identities.local)
     } catch (error) {
       if (!isLitestreamError(error, 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH')) throw error
-      // A primary that has replicated this database before repairs a damaged replica with the
-      // database.
+      // The replica is damaged. A primary that has replicated this database before repairs the
+      // replica with the pages of the database.
       if (this.#parts.isKnown()) return undefined
       const unknown = { pages: 0, pageSize: own.pageSize, timestamp: newest.createdAt, lineage: 0, sequence: 0 }
       return { ...point, reason: 'unreadable', replica: { txid: newest.maxTxid, ...unknown } }
@@ -119,8 +119,8 @@ export class DivergenceGuard {
   }
 
   /**
-   * Marks a divergence as acknowledged if the database equals the state that the replica had before
-   * an earlier, recorded divergence. If the database equals that state, a user has restored it.
+   * Marks a divergence as acknowledged if the database equals the replica's state before a
+   * divergence that was recorded earlier. A user has then restored that state.
    */
   #acknowledgedIfBack(divergence: Divergence, { lineage }: StoredIdentity): Divergence {
     const isBack = lineage !== 0 && this.#pending?.replica.lineage === lineage
@@ -135,7 +135,7 @@ export class DivergenceGuard {
     const { client, keep, mode } = this.#parts
     const { txid } = found.replica
     const points = await updateDivergences(client, keep, (before) => {
-      // An earlier attempt has already recorded this divergence, perhaps in an earlier process.
+      // The record already contains this divergence, perhaps from an earlier process.
       if (before.some((point) => point.replica.txid === txid)) return before
       const { acknowledgedAt } = found
       const known = acknowledgedAt === undefined ? before : before.map((point) => ({ acknowledgedAt, ...point }))
@@ -167,8 +167,8 @@ export class DivergenceGuard {
 }
 
 /**
- * Returns a plan to the newest state that the names of the files allow, or undefined if no state
- * can be planned.
+ * Returns the restore plan for the newest TXID that a restore can reach. Uses only the names of the
+ * files. Returns undefined if no restore is possible.
  */
 function newestPlan(levels: FilesByLevel): LtxFileInfo[] | undefined {
   const ends = [...new Set(levels.flat().map(({ maxTxid }) => maxTxid))].sort((a, b) => b - a)

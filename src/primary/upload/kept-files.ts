@@ -1,16 +1,16 @@
 import type { LtxStaging, StagedFile } from '../sync/staging.js'
 
 /**
- * Limits for the uploaded files that stay in the staging folder, in bytes and in number of files.
- * Compaction reads staged files from local disk instead of the store.
+ * Maximum total size and maximum number of the uploaded files in the staging folder. Compaction
+ * reads these files from local disk instead of the store.
  */
 const KEEP_BYTES = 64 * 1024 * 1024
 const KEEP_FILES = 512
 
 /**
- * The staged files that are already in the replica, in ascending order. The newest uploaded file is
- * never deleted from the staging folder, because at the next start it proves that the files in the
- * replica come from this primary.
+ * The staged files that are already in the replica, in ascending order. The newest of these files
+ * is never deleted. At the next start, this file proves that the files in the replica come from
+ * this primary.
  */
 export class KeptFiles {
   readonly #staging: LtxStaging
@@ -31,7 +31,7 @@ export class KeptFiles {
     }
   }
 
-  /** Must be called after the staged files were discarded. */
+  /** Must be called after the primary has deleted all staged files. */
   clear(): void {
     this.#files = []
     this.#bytes = 0

@@ -8,11 +8,10 @@ import type { ReplicaClient } from '../../storage/replica-client.js'
 import type { PrimaryDatabase } from '../sync/primary-database.js'
 
 /**
- * Replaces a diverged database by the state of the replica that the database does not continue.
- * Before the replacement, the pages of the staged file that holds the whole database are written to
- * the copy `<name>-diverged-<time>` beside the database. The PrimaryDatabase must be closed.
- * Returns the path of the copy of the diverged database. Throws OUTPUT_BUSY while an application
- * has the database open, DISK_FULL, and errors of the restore.
+ * Replaces a diverged database by a restore of the replica. First writes the pages of the staged
+ * file with the whole database to the copy `<name>-diverged-<time>` in the folder of the database.
+ * The PrimaryDatabase must be closed. Returns the path of the copy. Throws OUTPUT_BUSY while an
+ * application has the database open, DISK_FULL, and errors of the restore.
  */
 export async function replaceDatabase(
   primary: Pick<PrimaryDatabase, 'path' | 'staging'>,
@@ -31,7 +30,7 @@ export async function replaceDatabase(
       const pages = pagesInOrder(await openLocalPages(staging.pathOf(txid), place))
       await writeDurably(copy, pages, { createOnly: true, signal, ...(ownership ? { ownership } : {}) })
     } catch (error) {
-      // An earlier attempt has already written the copy of the diverged database.
+      // An earlier call has already written the copy of the diverged database.
       if (!isErrno(error, 'EEXIST')) throw error
     }
   }

@@ -13,8 +13,8 @@ export type Alignment =
   /** The replica ends at `txid`, and all L0 files after `txid` are staged. */
   | { readonly kind: 'continue'; readonly txid: number; readonly timestamp: number; readonly pageSize?: number }
   /**
-   * The replica ends at `txid` with a file that the staged files do not continue, so the next file
-   * must hold the whole database.
+   * The replica ends at `txid`, and the staged files do not continue the replica's newest file. The
+   * next file must therefore hold the whole database.
    */
   | {
       readonly kind: 'start-over'
@@ -42,8 +42,8 @@ export async function alignWithReplica(primary: PrimaryDatabase, client: Replica
   const { timestamp } = remote
   const pageSize = primary.status().pageSize
   if (remote.pageSize !== pageSize) {
-    // The primary skips one TXID, so that compaction never merges files of different page sizes.
-    // The next snapshot bridges the skipped TXID.
+    // The primary skips one TXID, so that compaction never merges files of different page sizes. A
+    // restore needs no file for the skipped TXID, because the next file is a snapshot.
     return startOver(end + 1, timestamp, `the replica has pages of ${remote.pageSize} bytes`, true)
   }
   if (end > txid) {
@@ -74,9 +74,8 @@ function newestFile(files: FilesByLevel): LtxFileInfo | undefined {
 }
 
 /**
- * Whether the newest file of the replica comes from this primary. Any process may have written a
- * compacted file, so only the timestamp shows that a compacted file contains this primary's last
- * file.
+ * Whether the newest file of the replica comes from this primary. A compacted file may have been
+ * written by any process, but it contains this primary's last file if its timestamp is equal.
  */
 function isOurs(
   file: LtxFileInfo,

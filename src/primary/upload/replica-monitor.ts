@@ -8,13 +8,13 @@ export interface ReplicaMonitorParts {
   /** Interval between two checks of the replica, in milliseconds. */
   readonly interval: () => number
   readonly observe: PrimaryObserver
-  /** Compares the replica with the uploaded files. */
+  /** Checks whether the replica has the uploaded files. */
   readonly check: () => Promise<void>
 }
 
 /**
- * Checks at intervals that the uploaded files are still in the replica. An error of a check is
- * reported until a check succeeds.
+ * Checks at intervals whether the uploaded files are still in the replica. If a check fails, its
+ * error is reported at growing intervals until a check succeeds.
  */
 export class ReplicaMonitor {
   readonly #parts: ReplicaMonitorParts
@@ -56,8 +56,7 @@ export class ReplicaMonitor {
       await check()
       this.#errors.worked()
     } catch (error) {
-      // If the store is unavailable, the replica is checked again before the regular interval has
-      // passed.
+      // After a failed check, the next check runs sooner than after the regular interval.
       if (!this.#stopped) most = this.#errors.failed(toLitestreamError(error))
     }
     this.#checking = false

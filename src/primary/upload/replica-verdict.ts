@@ -8,13 +8,13 @@ import type { LtxFileInfo } from '../../storage/replica-client.js'
 /** The result of comparing a listing of the replica with the uploads of a primary. */
 export type ReplicaVerdict =
   /**
-   * A restore can reach the last uploaded TXID. `gone` is the number of files that another program
-   * deleted and that a restore does not need.
+   * A restore can reach the last uploaded TXID. Another program deleted `gone` files, but a restore
+   * does not need these files.
    */
   | { readonly kind: 'sound'; readonly gone: number }
   /**
-   * A restore cannot reach the last uploaded TXID, because files are truncated or missing. In a
-   * stale listing, existing files can also seem to be missing.
+   * A restore cannot reach the last uploaded TXID, because files are truncated or missing from the
+   * listing. If the listing is stale, the missing files may exist.
    */
   | { readonly kind: 'broken'; readonly reason: string; readonly end: number; readonly isMissing: boolean }
   /** The replica contains files that this primary did not write. */
@@ -48,8 +48,8 @@ export function judgeReplica(
 }
 
 /**
- * Returns the reason why a restore cannot reach TXID `end`, or undefined if a restore can reach it.
- * `planFault` uses only the names and sizes of files.
+ * Returns undefined if a restore can reach TXID `end`. Otherwise returns the reason why a restore
+ * cannot reach this TXID. Uses only the names and sizes of the files.
  */
 export function planFault(levels: FilesByLevel, end: number, changed: readonly LtxFileInfo[] = []): string | undefined {
   let plan: LtxFileInfo[]

@@ -16,8 +16,8 @@ export function fencedError(database: string, url: string, reason: string, cause
 }
 
 /**
- * The error for a replica with files that this primary did not write. A user may undo the change of
- * the replica, so the next check decides whether the primary starts over with a snapshot.
+ * The error for a replica with files that this primary did not write. A user may delete these
+ * files. The next check therefore decides whether the primary uploads a snapshot.
  */
 export function foreignFiles(url: string, reason: string): LitestreamError {
   return new LitestreamError('REPLICA_RESET', `${url} was changed by another program: ${reason}`, {
@@ -29,8 +29,8 @@ export function foreignFiles(url: string, reason: string): LitestreamError {
 }
 
 /**
- * The error for staged files that disappear repeatedly. Each snapshot that should have replaced
- * missing staged files was deleted too.
+ * The error if another program deletes staged files repeatedly. The program also deleted each
+ * staged snapshot that replaced the missing files.
  */
 export function unsteadyStaging({ path, staging }: PrimaryDatabase): LitestreamError {
   return new LitestreamError(

@@ -13,8 +13,8 @@ export interface UploadLoopParts {
   /** Uploads one batch of staged files. Returns true if no staged file is left to upload. */
   readonly batch: () => Promise<boolean>
   /**
-   * Called with an error of `batch`. If `recover` has removed the cause of the error, it returns
-   * true and the upload continues.
+   * Called with an error of `batch`. Resolves with true if the cause of the error is gone, so that
+   * the upload continues.
    */
   readonly recover: (error: unknown) => Promise<boolean>
   /** Whether the replica has every staged file. */
@@ -28,15 +28,16 @@ export interface UploadLoopParts {
 }
 
 /**
- * Schedules the uploads of one database. An upload begins soon after a file was staged, but not
- * more often than `interval`, and an upload that fails is retried.
+ * Schedules the uploads of one database. An upload begins soon after a file was staged, but two
+ * uploads begin at least `interval` apart. A failed upload is retried.
  */
 export class UploadLoop {
   readonly errors: Backoff
   readonly #parts: UploadLoopParts
   /**
-   * The queue of uploads, which runs only one upload at a time. A second concurrent upload would
-   * find the file of the first upload and would take it for a file of another primary.
+   * The queue of uploads, which runs only one upload at a time. With two concurrent uploads, the
+   * second upload would find the first upload's file and treat that file as a file of another
+   * primary.
    */
   readonly #uploads = new PQueue({ concurrency: 1 })
   readonly #waiting: (() => void)[] = []
@@ -69,8 +70,8 @@ export class UploadLoop {
   }
 
   /**
-   * Updates the times of the last complete upload, because a database whose files are closed does
-   * not call `schedule`.
+   * If the replica has every commit, updates `lastSyncAt` and `behindMs`. A database whose files
+   * are closed does not call `schedule`, which otherwise updates these times.
    */
   #updateIfComplete(): void {
     if (this.#parts.rests() && this.#parts.isUpToDate()) this.#complete()
@@ -104,8 +105,8 @@ export class UploadLoop {
   }
 
   /**
-   * Resolves after the next attempt to upload, even if the attempt fails. Resolves immediately if
-   * the replica has every staged file.
+   * Resolves after the next successful or failed upload. Resolves immediately if the replica has
+   * every staged file.
    */
   async onAttempt(): Promise<void> {
     if (this.#parts.isUpToDate()) return
@@ -124,7 +125,7 @@ export class UploadLoop {
     if (next !== undefined) this.schedule(next)
   }
 
-  /** Uploads all staged files, in batches, so that other work can run between two batches. */
+  /** Uploads all staged files in batches. Other work can run between two batches. */
   async run(): Promise<void> {
     for (let all = false; !all; ) {
       this.#lastAt = monotonicMs()

@@ -23,7 +23,7 @@ import { WriterRecord } from './writer-record.js'
 
 /**
  * Number of checks of the replica between two reads of the writer record. The writer record is read
- * seldom, because it only names this primary to other processes and protects no file.
+ * seldom, because it only tells users and other processes which primary writes to the replica.
  */
 const RECORD_EVERY = 10
 
@@ -34,21 +34,21 @@ const RECORD_EVERY = 10
 const LARGE_UPLOAD = 8 * 1024 * 1024
 const PROGRESS_MS = 200
 
-/** Maximum number of snapshots that disappear within one run before the run fails. */
+/** If one run needs more than this number of snapshots, the run fails. */
 const MAX_RESTARTS = 3
 
 /**
- * Uploads staged files in order, each under a name that must not exist yet. The Uploader lists the
- * replica at the first run, and again in `check`. If another program has changed the replica after
- * the upload, the Uploader uploads a snapshot of the database.
+ * Uploads staged files in order. The store must refuse an upload if a file with its name exists.
+ * The Uploader lists the replica at the first run and in `check`. If another program has damaged
+ * the replica in between, the Uploader uploads a snapshot.
  */
 export class Uploader {
   readonly #primary: PrimaryDatabase
   readonly #client: KnownLevels
   readonly #observe: PrimaryObserver
   /**
-   * The writer record of this primary, or undefined for a write-once replica, in which no object
-   * can be replaced.
+   * The writer record of this primary. Undefined for a write-once replica, because no object in
+   * such a replica can be replaced.
    */
   readonly #writer: WriterRecord | undefined
   #isWeakFencingNoticed = false
@@ -60,7 +60,7 @@ export class Uploader {
    * or the replica has no file.
    */
   #pageSize: number | undefined
-  /** Whether the next L0 file must hold the whole database and does not exist yet. */
+  /** Whether the next L0 file must hold the whole database and has not been written yet. */
   #startsOver = false
   /** The TXID of an L0 file with the whole database that must also be uploaded as a snapshot. */
   #publishAt: number | undefined
@@ -69,7 +69,8 @@ export class Uploader {
   /** Number of checks of the replica that found no fault. */
   #checks = 0
   /**
-   * The monotonic time of the first of the consecutive checks that found files of another primary.
+   * The monotonic time of the first check that found files of another primary. Undefined if the
+   * last check found no such files.
    */
   #foreignSince: number | undefined
   readonly #kept: KeptFiles
@@ -82,7 +83,8 @@ export class Uploader {
 
   /**
    * `leased` says that this primary uploads only while it holds the lease of the replica.
-   * `keepDiverged` is the time in milliseconds for which the state before a divergence is kept.
+   * `keepDiverged` is the time in milliseconds for which retention keeps the files from before a
+   * divergence.
    */
   constructor(
     primary: PrimaryDatabase,
@@ -112,11 +114,10 @@ export class Uploader {
   }
 
   /**
-   * Whether a REPLICA_FENCED error of `run` is permanent. The REPLICA_FENCED error is permanent if
-   * another primary has written a file with a name that this primary was about to use, or if
-   * another primary was running when this primary started. If another program replaces the replica
-   * while the primary is running, REPLICA_FENCED is not permanent, because a user may undo the
-   * replacement.
+   * Whether a REPLICA_FENCED error of `run` is permanent. The error is permanent in two cases:
+   * another primary has written a file with the name of this primary's next file, or another
+   * primary was running when this primary started. The error is not permanent if a program replaced
+   * the replica while this primary was running, because a user may undo the replacement.
    */
   get isFenced(): boolean {
     return !this.#aligned || this.#primary.state?.fenced !== undefined
@@ -129,9 +130,9 @@ export class Uploader {
 
   /**
    * Uploads at most `limit` staged files. Returns true if no staged file is left. Throws errors of
-   * the store, and REPLICA_FENCED if another primary has written a file with a name that this
-   * primary was about to use. After an error, the next run continues with the staged file whose
-   * upload failed.
+   * the store. Throws REPLICA_FENCED if another primary has written a file with the name of this
+   * primary's next file. After an error, the next run continues with the staged file whose upload
+   * failed.
    */
   async run(limit: number = Number.POSITIVE_INFINITY): Promise<boolean> {
     await this.align()
@@ -149,8 +150,8 @@ export class Uploader {
   }
 
   /**
-   * Compares the primary with the replica, unless `align` has already compared them. The comparison
-   * may show that the next file must be a snapshot. `align` must not be called during a run.
+   * Compares the state folder with the replica. Later calls do nothing. After the comparison, the
+   * next file may have to be a snapshot. `align` must not be called during a run.
    */
   async align(): Promise<void> {
     if (this.#txid !== undefined) return
@@ -173,17 +174,17 @@ export class Uploader {
   }
 
   /**
-   * Compares the replica with the uploads, with one listing and the writer record. If a restore of
-   * the newest state is no longer possible, the next run uploads a snapshot. Files of another
-   * primary are an error at first, because a user may delete these files again. If the files of the
-   * other primary still exist after `patience` milliseconds, this primary aligns with the replica
-   * as after a restart. `check` must not be called during a run.
+   * Lists the replica and reads the writer record. If a restore to the last uploaded TXID is no
+   * longer possible, the next run uploads a snapshot. If the replica has files of another primary,
+   * `check` throws, because a user may delete these files. If the files still exist after
+   * `patience` milliseconds, this primary compares the state folder with the replica again, as
+   * after a restart. `check` must not be called during a run.
    */
   async check(patience: number): Promise<void> {
     if (this.#txid === undefined || this.#txid === 0 || this.#startsOver) return
     let verdict = await this.#judge()
     // A stale listing can lack the newest files. If the store still has the last uploaded file, the
-    // listing is stale and is ignored.
+    // listing is stale and must be ignored.
     if (verdict.kind === 'broken' && verdict.end < this.#txid && (await this.#hasLastUpload())) return
     if (verdict.kind === 'broken' && verdict.isMissing) verdict = await this.#judge()
     if (verdict.kind === 'foreign') {
@@ -214,8 +215,8 @@ export class Uploader {
   }
 
   /**
-   * Continues with TXIDs above `txid`, because the TXIDs up to `txid` may be taken or damaged. A
-   * snapshot in the replica bridges the skipped TXIDs.
+   * Continues with TXIDs above `txid`, because other files may use the TXIDs up to `txid`. The next
+   * file is a snapshot, so a restore needs no files of the skipped TXIDs.
    */
   async #skipTo(txid: number, reason: string): Promise<void> {
     await this.#startOver(txid, reason, true)
@@ -242,8 +243,7 @@ export class Uploader {
 
   async #startOver(txid: number, reason: string, publishSnapshot: boolean): Promise<void> {
     const primary = this.#primary
-    // `startOver` is called first, because it may fail. If `startOver` fails, the Uploader is
-    // unchanged and the caller tries again.
+    // `startOver` may fail. The Uploader is then still unchanged, and the caller tries again.
     await primary.startOver(txid, reason)
     this.#startsOver = true
     this.#publishAt = publishSnapshot ? txid + 1 : undefined
@@ -283,8 +283,8 @@ export class Uploader {
   }
 
   /**
-   * Whether the L0 file that was uploaded last is unchanged in the replica. `#hasLastUpload` needs
-   * two small reads from the store.
+   * Whether the L0 file that was uploaded last is unchanged in the replica. Reads two small ranges
+   * from the store.
    */
   async #hasLastUpload(): Promise<boolean> {
     const last = this.#uploaded
@@ -300,7 +300,7 @@ export class Uploader {
     }
   }
 
-  /** Uploads the staged file of `txid`, or decides that a snapshot must be uploaded instead. */
+  /** Uploads the staged file of `txid`. If a snapshot is needed instead, requests the snapshot. */
   async #uploadNext(txid: number): Promise<void> {
     const path = this.#primary.staging.find(txid)
     const staged = path === undefined ? undefined : await ifSound(() => identifyStaged(path))
@@ -310,7 +310,7 @@ export class Uploader {
       else await this.#startOver(txid - 1, reason, this.#publishAt === txid)
     } else if (this.#pageSize !== undefined && staged.pageSize !== this.#pageSize) {
       // The Uploader skips one TXID, so that compaction never merges files of different page sizes.
-      // The next snapshot bridges the skipped TXID.
+      // A restore needs no file for the skipped TXID, because the next file is a snapshot.
       await this.#skipTo(txid, `the page size changed from ${this.#pageSize} to ${staged.pageSize} bytes`)
       this.#pageSize = staged.pageSize
     } else if (await this.#upload(path, txid, staged)) this.#pageSize = staged.pageSize
@@ -343,9 +343,7 @@ export class Uploader {
     return true
   }
 
-  /**
-   * Yields the chunks of `body` unchanged, and reports progress while the store reads a large body.
-   */
+  /** Yields the chunks of `body` unchanged. If `body` is large, reports the progress. */
   async *#reporting(body: AsyncIterable<Uint8Array>, txid: number, totalBytes: number): AsyncIterable<Uint8Array> {
     let bytes = 0
     let reportedAt = Number.NEGATIVE_INFINITY
@@ -361,8 +359,8 @@ export class Uploader {
   /**
    * Whether the existing file with the name of this upload comes from this primary. An earlier
    * upload, perhaps before a crash, may have succeeded although its response was lost. Returns
-   * false for a damaged file, whose TXID the next file skips. Throws REPLICA_FENCED if the existing
-   * file comes from another primary.
+   * false for a damaged file. The next file must then have a higher TXID. Throws REPLICA_FENCED if
+   * the existing file comes from another primary.
    */
   async #isSameFile(file: LtxFileRef, checksum: string, size: number, cause: LitestreamError): Promise<boolean> {
     const { maxTxid: txid } = file
@@ -384,8 +382,8 @@ export class Uploader {
   }
 
   /**
-   * Uploads a staged L0 file that holds the whole database as a snapshot, so that restores can
-   * begin with it.
+   * Uploads a staged L0 file that holds the whole database a second time, as a snapshot of level 9.
+   * Restores can then begin with this snapshot.
    */
   async #publishSnapshot(path: string, txid: number, timestamp: number): Promise<void> {
     const client = this.#client

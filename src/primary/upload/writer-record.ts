@@ -13,13 +13,13 @@ const shape = record({
   host: text,
   pid: number,
   /**
-   * Identifies the boot of the machine and the container, in which process IDs are unique. The text
-   * is empty if the operating system does not report the boot and the container.
+   * Identifies the boot of the machine and the container. Process IDs are unique within both. Empty
+   * if the operating system does not report the boot and the container.
    */
   pidSpace: text,
   /**
-   * Start time of the process in clock ticks after the boot, which does not depend on the wall
-   * clock. Writer records of older versions lack `pidStart`.
+   * Start time of the process in clock ticks after the boot. This time does not depend on the wall
+   * clock. Undefined in writer records of older versions.
    */
   pidStart: optional(number),
   database: text,
@@ -31,11 +31,11 @@ type Record = Shaped<typeof shape>
 const running = new Set<string>()
 
 /**
- * The object `primary.json` in a replica, which says which process writes to the replica. The
- * writer record protects no file. Two primaries cannot overwrite each other's files, because each
- * LTX file is created only if its name does not exist. The writer record shows a second primary on
- * the same machine immediately that another primary is running, and shows users the process of that
- * primary.
+ * The object `primary.json` in a replica, which says which process writes to the replica. Two
+ * primaries cannot overwrite each other's files, because each LTX file is created only if no file
+ * with its name exists. The writer record has two other purposes. A second primary on the same
+ * machine detects the running primary immediately, and users see which process writes to the
+ * replica.
  */
 export class WriterRecord {
   readonly #client: ReplicaClient
@@ -49,17 +49,17 @@ export class WriterRecord {
   }
 
   /**
-   * Replaces another primary's writer record by the record of this primary. Throws REPLICA_FENCED
-   * if the other primary is certainly running, unless `leased` is true. If `leased` is true, this
-   * primary owns the lease and takes over from a running primary that renewed the lease too late.
+   * Replaces another primary's writer record by this primary's record. If the other primary is
+   * certainly running and `leased` is false, throws REPLICA_FENCED. If `leased` is true, this
+   * primary holds the lease, so the other primary has renewed its lease too late.
    */
   async claim({ leased }: { readonly leased: boolean }): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       const there = await this.#client.getObject(WRITER_RECORD_NAME)
       const other = there && parse(there.data)
       if (other?.instance === this.#instance) {
-        // An earlier attempt of this process wrote the writer record. Either the response to the
-        // earlier attempt was lost, or the start of the primary failed later.
+        // This process has already written the writer record. Either the response to the write was
+        // lost, or the start of the primary failed after the write.
         this.#tag = there!.tag
         running.add(this.#instance)
         return
@@ -70,8 +70,8 @@ export class WriterRecord {
         running.add(this.#instance)
         return
       } catch (error) {
-        // Another primary has written its writer record first, so this loop reads that writer
-        // record.
+        // Another primary has replaced the record in the meantime, so the loop reads the record
+        // again.
         if (!isLitestreamError(error, 'PRECONDITION_FAILED') || attempt === 10) throw error
       }
     }
@@ -88,9 +88,9 @@ export class WriterRecord {
   }
 
   /**
-   * Reads the writer record and returns its fault. The fault is `gone`, `damaged`, or the
-   * description of another primary that has replaced the record. Returns undefined if the writer
-   * record belongs to this primary.
+   * Reads the writer record. Returns `gone` for a missing record, `damaged` for a damaged record,
+   * and a description of the other primary if another primary has replaced the record. Returns
+   * undefined if the record belongs to this primary.
    */
   async check(): Promise<'gone' | 'damaged' | { readonly other: string } | undefined> {
     const there = await this.#client.getObject(WRITER_RECORD_NAME)
@@ -146,8 +146,8 @@ function describe({ host, pid, database, startedAt }: Record): string {
 }
 
 /**
- * Returns true only if the process in the writer record is certainly running. `isRunning` returns
- * false for a process on another machine, and if the process ID may belong to another process now.
+ * Returns true only if the process in the writer record is certainly running. Returns false if the
+ * process is on another machine, or if its process ID may belong to another process now.
  */
 function isRunning(other: Record): boolean {
   if (other.pidSpace === '' || other.pidSpace !== pidSpace()) return false
@@ -188,8 +188,8 @@ function startTicks(pid: number): number | undefined {
 }
 
 /**
- * Returns false if the process started after the writer record was written, because another process
- * then reuses the process ID. `startedBefore` compares times of the wall clock.
+ * Returns false if the process started after the writer record was written. A new process then has
+ * the process ID of the process in the record. Compares times of the wall clock.
  */
 function startedBefore(ticks: number | undefined, time: number): boolean {
   if (ticks === undefined) return false
