@@ -75,10 +75,14 @@ function refusal(socket: string, status: number): LitestreamError {
       hint: 'End another `litestream-ts monitor` command.',
     })
   }
-  return new LitestreamError('INVALID_ARGUMENT', `the process on ${socket} has no events (status ${status})`, {
-    file: socket,
-    hint: 'Update the running process to this version of litestream-ts, and restart the process.',
-  })
+  return new LitestreamError(
+    'INVALID_ARGUMENT',
+    `the process on ${socket} does not offer a stream of events (status ${status})`,
+    {
+      file: socket,
+      hint: 'Update the running process to this version of litestream-ts, and restart the process.',
+    },
+  )
 }
 
 function parseEvent(line: string, socket: string): ProcessEvent & { readonly time: string } {

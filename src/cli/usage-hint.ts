@@ -2,8 +2,8 @@ import type { CommanderError } from 'commander'
 
 /** Flags of other programs and of Litestream 0.3, each with a hint that names the replacement. */
 const FLAGS: Readonly<Record<string, string>> = {
-  output: 'Name the output with -o.',
-  out: 'Name the output with -o.',
+  output: 'Name the output file with -o.',
+  out: 'Name the output file with -o.',
   follow: 'Follow the replica with -f.',
   verbose: 'Set the log level with -log-level debug (replicate), or run `litestream-ts version -verbose`.',
   debug: 'Set the log level with -log-level debug, or LOG_LEVEL=debug in the environment.',
@@ -15,8 +15,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   c: 'Name the configuration file with -config.',
   conf: 'Name the configuration file with -config.',
   overwrite: 'Replace an existing database with -force.',
-  yes: 'The commands ask no questions: leave the flag out.',
-  y: 'The commands ask no questions: leave the flag out.',
+  yes: 'Leave the flag out: litestream-ts never asks for confirmation.',
+  y: 'Leave the flag out: litestream-ts never asks for confirmation.',
   format: 'Print JSON with -json.',
   daemon: 'Run the process under systemd, or with `&`: docs/deploy.md.',
 }

@@ -38,7 +38,7 @@ const mirrorSection = section(
       'How long the mirror keeps snapshots and files of levels 1 to 8 after the replica has deleted them. By default, the mirror deletes a file when the replica has deleted the file.',
     ),
     interval: duration(
-      'Minimum time between two passes while the replica changes; greater than 0.',
+      'Minimum time between two runs of the mirror while the replica changes; greater than 0.',
       DEFAULTS.mirrorInterval,
     ),
     limit: size('Maximum number of bytes that a mirror copies per second.', 'no limit', { min: 1 }),

@@ -102,7 +102,7 @@ test('each mistake on the command line gets an error with the next step', async 
     [['restore'], /missing required argument/, /-all/],
     [['restore', url], /output path required/, /with -o/],
     [['restore', 'app.db', 'out.db'], /too many arguments/, /restore -o FILE/],
-    [['restore', '-output', 'out.db', url], /unknown option '--output'/, /output with -o/],
+    [['restore', '-output', 'out.db', url], /unknown option '--output'/, /output file with -o/],
     [['restore', 'out.db', '-o', url], /output must be a file, not the URL file:\/\//, /restore -o app\.db URL/],
     [['restore', '-o', 's3://key:secret-key@b/x', url], /not the URL s3:\/\/\*\*\*/, /restore -o/],
     [['restore', '-generation', '0123456789abcdef', '-o', 'x', url], /--generation/, /Litestream 0\.3.*-timestamp/],

@@ -15,7 +15,7 @@ const ANSWER_MS = 10_000
 
 export function acknowledgeCommand(): Command {
   const command = createCommand('acknowledge', {
-    summary: 'Accept that a database replaces the state in its replica.',
+    summary: 'Accept that a diverged database replaces the state in its replica.',
     description:
       'A database has diverged if it does not continue the newest state of its replica, for example an empty database after the volume was lost. The log, `status`, /healthz and the status page report a diverged database until a user runs this command. With `on-divergence: refuse`, replication uploads a diverged database only after this command. The replica keeps its previous state for `retention.diverged`. A running process applies the acknowledgement immediately if the process has a control socket, otherwise within a minute.',
     examples: [

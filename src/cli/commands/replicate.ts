@@ -41,7 +41,7 @@ export function replicateCommand(): Command {
     .option('--restore-if-db-not-exists', 'restore missing databases before replicating')
     .option('--once', 'sync once, wait for the upload, and exit')
     .option('--force-snapshot', 'with -once: also write a snapshot')
-    .option('--enforce-retention', 'with -once: delete files that retention allows to delete')
+    .option('--enforce-retention', 'with -once: also delete files whose retention has expired')
     .action(async (db: string | undefined, url: string | undefined, more: string[], flags: ReplicateFlags) => {
       const config = await configFor(db, url, more, flags)
       const { createLogger } = await import('../../util/logger.js')

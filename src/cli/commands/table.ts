@@ -27,7 +27,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'acknowledge',
     group: 'Maintain',
     usage: '[options] <db-or-url>',
-    summary: 'Accept that a database replaces the state in its replica.',
+    summary: 'Accept that a diverged database replaces the state in its replica.',
     load: async () => (await import('./acknowledge.js')).acknowledgeCommand(),
   },
   {

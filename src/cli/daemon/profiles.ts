@@ -30,8 +30,8 @@ export class Profiles {
   async serve(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     const seconds = readSeconds(url.searchParams.get('seconds'))
     if (this.#busy) {
-      throw new ControlError(409, 'another profile is being taken', {
-        details: 'Wait until the other profile is complete.',
+      throw new ControlError(409, 'another profile is being recorded', {
+        details: 'Wait until the recording of the other profile has ended.',
       })
     }
     this.#busy = true

@@ -17,14 +17,17 @@ export const restoreTool: Tool = {
     'Restore a database from its replica: the newest state, or the state at a TXID or time. Never replaces an existing file.',
   parameters: {
     path: { type: 'string', description: 'Path of a database, or replica URL.' },
-    o: { type: 'string', description: 'Path of the restored database. Default: the path of the database.' },
+    o: {
+      type: 'string',
+      description: 'Path of the restored database. By default, the tool restores to the path of the database.',
+    },
     config: {
       type: 'string',
       description: `${CONFIG.description} The tool ignores \`config\` if \`path\` is a replica URL.`,
     },
     txid: { type: 'string', description: 'Restore to this TXID, 16 hexadecimal digits.' },
     timestamp: { type: 'string', description: 'Restore to the last state before this time (RFC 3339).' },
-    parallelism: { type: 'string', description: 'Number of parallel requests, 1 to 1000. Default: 8.' },
+    parallelism: { type: 'string', description: 'Number of parallel requests, from 1 to 1000 (default: 8).' },
     if_db_not_exists: { type: 'boolean', description: 'Do nothing and report no error if the output exists.' },
     if_replica_exists: { type: 'boolean', description: 'Do nothing and report no error if the replica has no files.' },
   },

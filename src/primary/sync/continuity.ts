@@ -100,7 +100,8 @@ function restartProof(
   if (!last || !matches(last, position))
     return no('the WAL was restarted, and no longer contains the last frame that was read')
   const behind = wal!.frameHeader(position.frames, state.pageSize)
-  if (behind && sameGeneration(behind, position)) return no('frames were committed before the WAL was restarted')
+  if (behind && sameGeneration(behind, position))
+    return no('the WAL was restarted after commits that the primary had not read')
   // Until the first commit of the new generation, the WAL file still has the header of the old
   // generation.
   if (index.frames === 0) return { continuous: true, position: { ...position, ...saltsOf(index), frames: 0 } }

@@ -32,7 +32,9 @@ export class RestoreForm {
     this.#base = restoreCommand
     this.#form.hidden = !restorable
     if (!restorable) {
-      const why = levelsError ? `The replica cannot be listed: ${levelsError}` : 'Nothing can be restored yet.'
+      const why = levelsError
+        ? `The replica cannot be listed: ${levelsError}`
+        : 'No state of the database can be restored yet.'
       setText(this.#range, why)
       return
     }

@@ -18,7 +18,7 @@ interface Failure {
   readonly hint: string
 }
 
-const RIGHTS = 'The credentials need s3:DeleteObject on this bucket.'
+const RIGHTS = 'Give the credentials the permission s3:DeleteObject on this bucket.'
 
 /**
  * Deletes objects with DeleteObjects, a thousand per request. Some stores do not support
