@@ -40,7 +40,7 @@ test('docs/troubleshooting.md describes every error code', () => {
   )
 })
 
-test('source files throw only errors with a code and a next step, except in four files', () => {
+test('all source files except four throw only errors with a code and a next step', () => {
   const allowed = [
     'src/cli/process-health.ts', // caught there, and returned as the reason
     'src/integrity/btree/database-pages.ts', // caught by check-structure.ts
@@ -58,7 +58,7 @@ test('source files throw only errors with a code and a next step, except in four
   assert.deepEqual(found.sort(), allowed)
 })
 
-test('foreign errors become LitestreamErrors by their code, and bugs of this package become INTERNAL', () => {
+test('an error of another library is converted to a LitestreamError by its code, and a bug of this package becomes INTERNAL', () => {
   const errno = (code: string) => Object.assign(new Error(`${code}: said, open '/x'`), { code })
   const codes: Record<string, string> = {
     ENOENT: 'NOT_FOUND',
@@ -95,7 +95,7 @@ test('foreign errors become LitestreamErrors by their code, and bugs of this pac
   assert.equal(toLitestreamError(new DOMException('late', 'TimeoutError')).code, 'TIMEOUT')
 })
 
-test('an error message has a bounded length, whatever text of a store it contains', () => {
+test('an error message has a bounded length, even if the text from a store is long', () => {
   const { message } = new LitestreamError('STORAGE_FAILED', `listing failed: ${'A'.repeat(1_000_000)}`)
   assert.match(message, /^listing failed: A{1000,}… \(\d+ characters\)$/)
   assert.ok(message.length < 10_100)

@@ -14,18 +14,18 @@ test('docs/performance.md contains the results in bench/results', () => {
   assert.equal(read('docs/performance.md'), renderDocument(template), 'run `npm run bench:docs`')
 })
 
-test('no figure in docs/performance.md is written by hand', () => {
+test('docs/performance.md contains no figure that is written by hand', () => {
   assert.deepEqual(typedFigures(template), [])
 })
 
-test('no document except docs/performance.md contains a measured figure that is written by hand', () => {
+test('the other documents contain no measured figure that is written by hand', () => {
   const docs = readdirSync(path.join(packageRoot(), 'docs')).filter((file) => file.endsWith('.md'))
   for (const file of ['README.md', ...docs.map((file) => `docs/${file}`)]) {
     if (file !== 'docs/performance.md') assert.deepEqual(measuredFigures(read(file)), [], file)
   }
 })
 
-test('a placeholder of docs/performance.md without a result in bench/results is an error', () => {
+test('a placeholder in docs/performance.md that has no result in bench/results is an error', () => {
   assert.throws(() => renderDocument('{{warm.warm ratio mode=none}}'), /0 rows fit/)
 })
 
@@ -38,7 +38,7 @@ test('docs/performance.md has the tables of every benchmark question, and every 
   for (const { text, result } of GOALS) assert.ok(names.includes(result), text)
 })
 
-test('bench/results contains only small result files of existing benchmark questions, without raw samples', () => {
+test('every file in bench/results is small, belongs to an existing benchmark question and has no raw samples', () => {
   const names = QUESTIONS.map(({ name }) => name)
   for (const file of readdirSync(path.join(packageRoot(), 'bench/results'))) {
     assert.ok(

@@ -45,7 +45,7 @@ test('every completion script has every command and flag of the help', async () 
   assert.match(unknown.stderr, /Allowed choices are bash, zsh, fish/)
 })
 
-test('the list of commands is divided into groups, and each command is in one group', async () => {
+test('the list of commands is divided into groups, and each command is in exactly one group', async () => {
   const { stdout } = await run(['help'])
   const groups = [...stdout.matchAll(/^([A-Z][a-z ]+):$/gm)].map((match) => match[1])
   assert.deepEqual(groups, [

@@ -29,7 +29,7 @@ test('the help of every command has examples and describes every flag', () => {
   }
 })
 
-test('four spellings request the help, and the exit status is 0', async () => {
+test('each of four spellings prints the help, and the exit status is 0', async () => {
   for (const flag of ['-h', '-help', '--help', '--h']) {
     const { status, stdout, stderr } = await run(['ltx', 'list', flag])
     assert.deepEqual([status, stderr], [0, ''])
@@ -61,7 +61,7 @@ test('the examples in the help are valid command lines', async () => {
   }
 })
 
-test('the list of commands describes each command with the text of the command’s own help', async () => {
+test('the list of commands describes each command in the words of the command’s own help', async () => {
   for (const { name, usage, summary } of COMMANDS) {
     const command = program.commands.find((child) => child.name() === name)!
     assert.equal(command.summary(), summary)
@@ -76,7 +76,7 @@ test('the list of commands describes each command with the text of the command�
   assert.equal(stdout, whole)
 })
 
-test('without a command, the program prints its usage and ends with status 1', async () => {
+test('a call without a command prints the usage and ends with status 1', async () => {
   const { status, stdout, stderr } = await run([])
   assert.deepEqual([status, stdout], [1, ''])
   assert.match(stderr, /^Usage: litestream-ts COMMAND/)
@@ -97,13 +97,13 @@ test('the error for a misspelled command or flag suggests the right name', async
   assert.match(argument.stderr, /^Error: missing required argument 'file'/)
 })
 
-test('the wal command answers that it is now called ltx', async () => {
+test('the error for the old wal command says that the command is now ltx', async () => {
   const { status, stderr } = await run(['wal', '-config', '/nowhere', '/var/lib/app.db'])
   assert.equal(status, 1)
   assert.match(stderr, /^Error: the command `wal` is now `ltx`\nTry: Run litestream-ts ltx/)
 })
 
-test('the command line accepts flags in every spelling of Go’s flag package', () => {
+test('the command line accepts a flag in every spelling that Go’s flag package accepts', () => {
   const normal = (...argv: string[]) => normalizeFlags(program, argv)
   assert.deepEqual(normal('ltx', '-level', 'all', 'URL'), ['ltx', '--level', 'all', 'URL'])
   assert.deepEqual(normal('ltx', 'list', '--level=all', 'URL'), ['ltx', 'list', '--level', 'all', 'URL'])

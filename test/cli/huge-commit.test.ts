@@ -16,7 +16,7 @@ const MOST_BYTES = 250 * 1024 * 1024
 const MEASURE = 'process.on("exit", () => console.log("peak", process.resourceUsage().maxRSS * 1024))'
 const CLI = new URL('../../src/cli/main.js', import.meta.url).pathname
 
-test('no command allocates memory for pages that only a file header claims', (t) => {
+test('no command allocates memory for pages that a file header claims but the file does not contain', (t) => {
   const dir = temporaryDirectory(t)
   const source = path.join(dir, 'source.db')
   const db = new Database(source)

@@ -82,7 +82,7 @@ for (const [name, [change, named]] of Object.entries(IMPOSSIBLE)) {
   })
 }
 
-test('no command treats a file with a TXID of 2^53 or more in its name as an LTX file', async (t) => {
+test('no command treats a file as an LTX file if the name of the file has a TXID of 2^53 or more', async (t) => {
   const pages = databasePages(t)
   const directory = temporaryDirectory(t)
   const folder = path.join(directory, 'replica')
@@ -103,7 +103,7 @@ test('no command treats a file with a TXID of 2^53 or more in its name as an LTX
   }
 })
 
-test('a replica that ends at the largest TXID is restored, and a primary refuses to continue the replica', async (t) => {
+test('a replica that ends at the largest TXID can be restored, and a primary refuses to continue this replica', async (t) => {
   const directory = temporaryDirectory(t)
   const folder = path.join(directory, 'replica')
   const max = Number.MAX_SAFE_INTEGER
@@ -119,7 +119,7 @@ test('a replica that ends at the largest TXID is restored, and a primary refuses
   )
 })
 
-test('restore, verify and query name the file and a page if the pages have another size than the file header says', async (t) => {
+test('if the pages differ in size from the file header, restore, verify and query name the file and a page', async (t) => {
   const directory = temporaryDirectory(t)
   const folder = path.join(directory, 'replica')
   putLtx(folder, 0, 1, 1, forgedLtx({ pages: databasePages(t), pageSize: 65536 }))

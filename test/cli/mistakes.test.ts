@@ -221,7 +221,7 @@ test('each mistake in the configuration file gets an error with its position and
   assert.equal(windows!.status, 0, windows!.errors)
 })
 
-test('an error about missing permissions names the file, and replicate -once logs the error once', async (t) => {
+test('an error about missing permissions names the file, and replicate -once logs this error only once', async (t) => {
   const directory = fixture(t)
   if (ordinaryUser.uid === undefined) return
   chmodSync(directory, 0o755)
@@ -242,7 +242,7 @@ test('an error about missing permissions names the file, and replicate -once log
   assert.match(await once(), /this user cannot read and write the directory.*ACCESS_DENIED/)
 })
 
-test('a failure that several parts of replicate -once meet is logged as an error only once', async (t) => {
+test('if one failure affects several parts of replicate -once, the failure is logged as an error only once', async (t) => {
   const directory = fixture(t)
   const args = ['replicate', '-once', path.join(directory, 'app.db'), `file://${directory}/replica`]
   const { status, stderr } = await run(args, { env: { LITESTREAM_ADDON: `${directory}/none.node` } })

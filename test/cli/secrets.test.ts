@@ -83,7 +83,7 @@ function commandLines(dir: string, db: string, url: string): string[][] {
   ]
 }
 
-test('no command shows the secret of a URL, whatever argument contains the URL', async (t) => {
+test('no command shows the secret in a URL, whichever argument contains the URL', async (t) => {
   const dir = temporaryDirectory(t)
   const db = database(dir, 'app.db')
   const lines = commandLines(dir, db, URLS[0]!).map((_, i) => commandLines(dir, db, URLS[i % URLS.length]!)[i]!)

@@ -77,7 +77,7 @@ test('setting the clock back by an hour delays no compaction task', async (t) =>
   assert.ok((await turn()).includes('L2 3-3'))
 })
 
-test('a clock that is a day ahead for a while delays no later compaction task, and deletes no file', async (t) => {
+test('a clock that is temporarily a day ahead does not delay later compaction tasks, and deletes no file', async (t) => {
   const { time, pass, commit, turn, at } = await fixture(t)
   await commit()
   await turn()
@@ -105,7 +105,7 @@ test('a clock that is a day ahead for a while delays no later compaction task, a
   assert.ok((await at(0)).length < before)
 })
 
-test('after the clock was set a day ahead permanently, compaction deletes snapshots only after their retention', async (t) => {
+test('if the clock stays a day ahead, compaction deletes snapshots only after their retention', async (t) => {
   const { time, pass, commit, turn, at } = await fixture(t)
   await commit()
   await turn()

@@ -27,7 +27,7 @@ async function kill(process: ChildProcess): Promise<void> {
   await gone
 }
 
-test('compaction and retention that are killed at any moment leave a replica that can be restored and continued', async (t) => {
+test('after compaction or retention is killed at any moment, the replica can be restored and continued', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const client = await openReplicaClient(url)

@@ -22,7 +22,7 @@ async function fixture(t: TestContext, most?: number) {
   return { client, put, list, nameOf, lists: () => client.stats().LIST.requests }
 }
 
-test('a level is listed in the store only once, and later writes and deletions by this process are tracked', async (t) => {
+test('a level is listed in the store only once, and then KnownLevels tracks the writes and deletions of this process', async (t) => {
   const { client, put, list, lists } = await fixture(t)
   await put(0, 1)
   assert.deepEqual(await list(0), [1])
@@ -66,7 +66,7 @@ test('after a missing file, an error or forget(), KnownLevels lists the store ag
   assert.deepEqual(await list(1), [1])
 })
 
-test('KnownLevels knows a file that is written while the level of the file is listed', async (t) => {
+test('KnownLevels includes a file that is written while the level of the file is listed', async (t) => {
   const { client, put, list } = await fixture(t)
   await put(0, 1)
   const listing = client.list(0)[Symbol.asyncIterator]()
@@ -76,7 +76,7 @@ test('KnownLevels knows a file that is written while the level of the file is li
   assert.deepEqual(await list(0), [1, 2])
 })
 
-test('KnownLevels keeps only the newest files of a long level, and does not take these files for the whole level', async (t) => {
+test('KnownLevels keeps only the newest files of a long level, and knows that these files are not the whole level', async (t) => {
   const { put, list, lists } = await fixture(t, 4)
   assert.deepEqual(await list(0), [])
   for (let i = 1; i <= 5; i++) await put(0, i)

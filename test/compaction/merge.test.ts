@@ -67,7 +67,7 @@ test('a merge copies a single input byte for byte', async () => {
   assert.equal(Buffer.compare(await mergeAll([file], [100, 777, 5000]), file), 0)
 })
 
-test('a merge passes on adjacent frames of one input without a copy, also between frames of other inputs', async () => {
+test('a merge passes adjacent frames of one input on without a copy, even between frames of other inputs', async () => {
   const snapshot = makeSnapshot(4096, 400)
   const small = makeLtx(
     { pageSize: 4096, commit: 400, minTxid: 2, maxTxid: 2 },
@@ -106,7 +106,7 @@ test('a merged snapshot of a database that grew, shrank and grew again has every
   await assert.rejects(mergeAll([makeSnapshot(512, 3), step(2, 5, [5])]), { code: 'LTX_CORRUPT', pgno: 4 })
 })
 
-test('damage in any input ends a merge before the end of the output', async () => {
+test('if any input is damaged, a merge fails before the output is complete', async () => {
   const files = [
     makeSnapshot(512, 3),
     makeLtx({ pageSize: 512, commit: 3, minTxid: 2, maxTxid: 2 }, new Map([[2, makePage(512, 9)]])),

@@ -50,7 +50,7 @@ test('compaction windows begin at multiples of the interval in UTC', () => {
   assert.equal(nextWindow(Date.UTC(2026, 1, 4), 24 * 3600_000), Date.UTC(2026, 1, 5))
 })
 
-test('the scheduler compacts every level at its start, and again in every window with new files', async (t) => {
+test('the scheduler compacts every level when it starts, and again in every window that has new files', async (t) => {
   const levels = [
     { level: 2, interval: 400 },
     { level: 1, interval: 100 },
@@ -117,7 +117,7 @@ test('a level that already got a file in the current window waits for the next w
   )
 })
 
-test('the scheduler reports a gap as a fault until the gap is gone, and reports no fault if the primary started over with a snapshot', async (t) => {
+test('the scheduler reports a gap as a fault until the gap is closed, but not a gap before a snapshot with which the primary started over', async (t) => {
   let now = Date.UTC(2026, 0, 1)
   const settings = { levels: [], validationInterval: 1000, retentionEnabled: false }
   const { history, scheduler, log, file } = await fixture(t, settings, () => now)
@@ -145,7 +145,7 @@ test('the scheduler reports a gap as a fault until the gap is gone, and reports 
   assert.deepEqual(await turn(), [])
 })
 
-test('an empty replica is no error for the scheduler, and damage is reported repeatedly until it is repaired', async (t) => {
+test('the scheduler accepts an empty replica, and reports damage repeatedly until the damage is repaired', async (t) => {
   const { history, scheduler, log, errors, file } = await fixture(t, { levels: [{ level: 1, interval: 20 }] })
   scheduler.start()
   await scheduler.validate()
@@ -226,7 +226,7 @@ test('an idle database causes no request to the store, whichever compaction task
   await until('it continues', () => log.includes('L3 3-3'))
 })
 
-test('retention lists the store before it deletes, because another program may have deleted the snapshot on which retention relies', async (t) => {
+test('retention lists the store before it deletes files, because another program may have deleted the snapshot that retention relies on', async (t) => {
   const snapshot = { interval: 20, retention: 1 }
   const settings = { levels: [{ level: 1, interval: 3600_000 }], snapshot, l0RetentionCheckInterval: 3600_000 }
   const { client, history, scheduler, log, errors, file } = await fixture(t, settings)

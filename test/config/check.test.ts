@@ -185,7 +185,7 @@ test('config check warns about a key that the replica type does not have, and ab
   assert.deepEqual(read('url: "sftp://u@host/p", timeout: 5s, sync-interval: 2s'), [])
 })
 
-test('webdav-url accepts http and https, and a hint shows where an abs URL has the account name', async () => {
+test('webdav-url accepts http and https, and the hint for an abs URL shows the place of the account name', async () => {
   const wrong = entry('/a.db', 'type: webdav, webdav-url: "ftp://host/x"')
   assert.throws(() => configFromText(wrong, 'x.yml'), /webdav-url is not the URL of a WebDAV server/)
   const [fault] = await configFaults(configFromText(entry('/a.db', 'type: abs, bucket: con, path: p'), 'x.yml'))

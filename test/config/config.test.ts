@@ -105,7 +105,7 @@ dbs:
   assert.match(text, /litestream\.yml:7:20: retention belongs to the whole process/)
 })
 
-test('an empty configuration file gives the defaults', () => {
+test('an empty configuration file results in the defaults', () => {
   const config = read('')
   assert.deepEqual(config.warnings, ['litestream.yml: no databases specified in configuration'])
   assert.deepEqual(

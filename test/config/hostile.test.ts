@@ -19,7 +19,7 @@ const DB = 'dbs:\n  - path: /a.db\n    replica: { url: "file:///r" }\n'
 const bomb = (levels: number) =>
   `a0: &a0 [x, x, x, x, x, x, x, x, x]\n${Array.from({ length: levels }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i}, `.repeat(9)}]`).join('\n')}\n`
 
-test('YAML aliases that expand to billions of values are refused, in any position', () => {
+test('YAML aliases that expand to billions of values are refused, wherever the aliases are', () => {
   assert.match(faultOf(bomb(12)).message, /aliases \(\*name\) expand to too many values/)
   assert.match(faultOf(`${bomb(12)}dbs: *a12\n`).message, /too many values/)
 })
@@ -29,7 +29,7 @@ test('a YAML alias that contains itself is an error', () => {
   faultOf('dbs:\n  - &d\n    path: /a.db\n    replica: *d\n')
 })
 
-test('a thousand databases may share settings by one YAML alias', () => {
+test('a thousand databases may share settings through one YAML alias', () => {
   const shared = 'dbs:\n  - path: /0.db\n    replica: &r { url: "file:///r", sync-interval: 5s }\n'
   const more = Array.from({ length: 1000 }, (_, i) => `  - { path: /${i + 1}.db, replica: *r }\n`).join('')
   assert.equal(configFromText(shared + more, 'f').databases.length, 1001)
@@ -63,7 +63,7 @@ test('a file that is not a configuration is refused with a position or a reason'
   }
 })
 
-test('numbers, sizes and durations in the configuration have a range and only one accepted spelling', () => {
+test('a number, size or duration in the configuration is refused if its value is out of range or its spelling is unusual', () => {
   for (const [key, values] of Object.entries({
     'max-sync-ltx-files': ['-1', '1e3', '0x10', '1.5', '9'.repeat(400), '١٢', 'NaN', 'Infinity', '""', '[1]'],
     concurrency: ['0', '-1', '1001', '1e2', '9'.repeat(400)],
@@ -81,7 +81,7 @@ test('numbers, sizes and durations in the configuration have a range and only on
 
 const HUSH = 'huSh7'
 
-test('a configuration error does not quote the text near the error, which may contain a secret', () => {
+test('a configuration error does not quote the text near the error, because this text may contain a secret', () => {
   for (const line of [
     `secret-access-key: *${HUSH}`,
     `secret-access-key: @${HUSH}`,
@@ -103,7 +103,7 @@ test('a configuration error does not quote the text near the error, which may co
   }
 })
 
-test('a configuration error does not quote a value from an environment variable with a secret name', () => {
+test('a configuration error does not quote the value of an environment variable whose name indicates a secret', () => {
   process.env.TEST_DB_PASSWORD = HUSH
   try {
     for (const key of ['sync-interval', 'part-size', 'verify-compaction', 'addr', 'heartbeat-url']) {
@@ -115,7 +115,7 @@ test('a configuration error does not quote a value from an environment variable 
   }
 })
 
-test('an unset environment variable causes a warning with its line, and the error about the missing value names the variable', () => {
+test('an unset environment variable causes a warning with the line, and the error for the missing value names the variable', () => {
   const { warnings } = configFromText(
     `# $NOT_SET_A\n${DB}secret-access-key: $NOT_SET_B\nexec: \${NOT_SET_C:-x}\n`,
     'f.yml',

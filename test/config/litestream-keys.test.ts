@@ -177,7 +177,7 @@ dbs:
   assert.equal(config.directories[0]?.dir, '/many')
 })
 
-test('a key of another program, which Litestream ignores, is an error that names the right key', () => {
+test('a key that belongs to another program, and that Litestream ignores, is an error that names the right key', () => {
   assert.throws(
     () => configFromText('dbs: [{ path: /a, replica: { url: "oss://b/p", access-key-secret: x } }]', 'x.yml'),
     (error: { code: string; hint: string }) =>

@@ -83,7 +83,7 @@ test('a database must not overlap with its own replica, its local files or the c
   assert.equal(overlapOf(socket('/d/control.sock')), undefined)
 })
 
-test('the replicas of a directory entry must not be in the same folder as its local files', () => {
+test('a directory entry must not have its replicas in the folder of its local files', () => {
   const entry = (meta: string) => dbs(`{ dir: /d, pattern: "*.db", ${meta}, replica: { path: /r } }`)
   for (const meta of ['meta-dir: /r', 'meta-dir: /r/meta', 'meta-path: /r', 'meta-path: /'])
     assert.match(overlapOf(entry(meta))!, /the replicas of \/d|meta-/, meta)

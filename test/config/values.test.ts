@@ -12,7 +12,7 @@ import { formatBytes } from '../../src/util/format-bytes.js'
 import { globToRegExp } from '../../src/util/glob.js'
 import { nearest } from '../../src/util/nearest.js'
 
-test('durations are parsed as by the time package of Go', () => {
+test('durations are parsed as in Go’s time package', () => {
   const table: Record<string, number> = {
     '0': 0,
     '300ms': 300,
@@ -36,7 +36,7 @@ test('durations are parsed as by the time package of Go', () => {
   })
 })
 
-test('a formatted duration parses to the same value', () => {
+test('parsing a formatted duration returns the original value', () => {
   fc.assert(
     fc.property(fc.integer({ min: -1e10, max: 1e10 }), (ms) => {
       assert.equal(parseDuration(formatDuration(ms)), ms)
@@ -52,7 +52,7 @@ test('a formatted duration parses to the same value', () => {
   ])
 })
 
-test('environment variables in the configuration are expanded as by os.Expand of Go', () => {
+test('environment variables in the configuration are expanded as in Go’s os.Expand', () => {
   const env = { A: 'x', B_2: 'y' }
   const expand = (text: string) => expandEnv(text, env)
   assert.deepEqual(expand(`$A-$\{B_2}-$PID`), { text: `x-y-${process.pid}`, unset: [] })
@@ -68,7 +68,7 @@ test('paths in the configuration are made absolute', () => {
   assert.throws(() => expandPath('~bob/a.db'), { code: 'INVALID_ARGUMENT' })
 })
 
-test('an address in the configuration needs a port', () => {
+test('an address in the configuration must have a port', () => {
   assert.deepEqual(splitAddress(':9090'), { host: '', port: 9090 })
   assert.deepEqual(splitAddress('127.0.0.1:1'), { host: '127.0.0.1', port: 1 })
   assert.deepEqual(splitAddress('[::1]:80'), { host: '::1', port: 80 })
@@ -86,7 +86,7 @@ test('globs match the same names as Go’s filepath.Match', () => {
   )
 })
 
-test('a misspelled key gets the nearest key as a suggestion, unless no key is similar', () => {
+test('the error for a misspelled key suggests the most similar key, if any key is similar', () => {
   const keys = ['access-key-id', 'secret-access-key', 'sync-interval', 'path']
   assert.equal(nearest('acces-key-id', keys), 'access-key-id')
   assert.equal(nearest('access_key_id', keys), 'access-key-id')
@@ -95,7 +95,7 @@ test('a misspelled key gets the nearest key as a suggestion, unless no key is si
   assert.equal(nearest('compression', keys), undefined)
 })
 
-test('sizes are formatted with a unit for users', () => {
+test('sizes are printed with a unit', () => {
   assert.deepEqual([0, 1023, 1536, 10 * 2 ** 20, 3.21 * 2 ** 30].map(formatBytes), [
     '0 B',
     '1023 B',

@@ -72,7 +72,7 @@ test('the Kubernetes manifest has a valid configuration, valid command lines and
   }
 })
 
-test('the example files for PM2 and Fly.io run one primary and give the primary time to end', async () => {
+test('the example files for PM2 and Fly.io run one primary and give the primary time to shut down', async () => {
   const pm2 = createRequire(import.meta.url)(path.join(root, 'docs/examples/ecosystem.config.cjs')) as {
     readonly apps: readonly { name: string; args?: string[]; instances?: number; kill_timeout?: number }[]
   }
@@ -88,7 +88,7 @@ test('the example files for PM2 and Fly.io run one primary and give the primary 
   assert.match(fly, new RegExp(`port = ${port}\\n {2}path = "/healthz"`))
 })
 
-test('the example IAM policy allows the requests of a primary, and only below the path of the replica', () => {
+test('the example IAM policy allows the requests of a primary, but only below the path of the replica', () => {
   const { Statement } = JSON.parse(example('iam-policy.json')) as {
     Statement: { Effect: string; Action: string | string[]; Resource: string }[]
   }

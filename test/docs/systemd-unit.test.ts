@@ -23,7 +23,7 @@ function printedConfig(): string {
   return /```yaml\n([\s\S]*?)```/.exec(readFileSync(path.join(root, 'docs/replicate.md'), 'utf8'))![1]!
 }
 
-test('the systemd unit runs a program and an argument that exist, as an ordinary user', () => {
+test('the program and the argument in the systemd unit exist, and the unit runs as an ordinary user', () => {
   const [program, ...args] = setting('ExecStart').split(' ')
   const { bin } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
   assert.match(program!, /^\/opt\/litestream-ts\/node_modules\/\.bin\//)
@@ -33,7 +33,7 @@ test('the systemd unit runs a program and an argument that exist, as an ordinary
   assert.match(unit, /npm install --prefix \/opt\/litestream-ts /)
 })
 
-test('the configuration in docs/replicate.md starts as an ordinary user with the directories that the systemd unit creates', async (t) => {
+test('an ordinary user can start the configuration in docs/replicate.md with the directories that the systemd unit creates', async (t) => {
   const sandbox = temporaryDirectory(t)
   // systemd makes these and gives them to the user; nothing else in the sandbox is the user's.
   const runtime = path.join('/run', setting('RuntimeDirectory'))

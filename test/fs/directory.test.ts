@@ -24,7 +24,7 @@ test('makeDirectory creates missing directories with the given mode, and does no
   assert.ok(statSync(path.join(dir, 'real/below')).isDirectory())
 })
 
-test('a file or a dangling link in place of a directory is an error of makeDirectory', async (t) => {
+test('makeDirectory fails if a file or a dangling link is in place of the directory', async (t) => {
   const dir = temporaryDirectory(t)
   writeFileSync(path.join(dir, 'file'), '')
   symlinkSync('nowhere', path.join(dir, 'dangling'))
@@ -34,7 +34,7 @@ test('a file or a dangling link in place of a directory is an error of makeDirec
 })
 
 // The option `recursive` of Node.js's mkdir never returns there.
-test('a file system that refuses every new directory with ENOENT is an error of makeDirectory', async (t) => {
+test('makeDirectory fails if the file system refuses every new directory with ENOENT', async (t) => {
   await assert.rejects(makeDirectory('/proc/litestream-test/a/b'), isErrno('ENOENT'))
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')

@@ -16,7 +16,7 @@ const FLAGS = [constants.O_RDONLY, constants.O_WRONLY, constants.O_RDWR, constan
 const refused = (kind: string) => (error: unknown) =>
   isLitestreamError(error, 'STORAGE_FAILED') && error.message.includes(`is ${kind}, not a`) && error.hint !== undefined
 
-test('openRegular fails immediately for a FIFO, a socket, or a link to one of them, for reading and for writing', async (t) => {
+test('openRegular fails immediately for a FIFO, a socket, or a link to either, whether opened to read or to write', async (t) => {
   const dir = temporaryDirectory(t)
   const [fifo, socket] = [path.join(dir, 'fifo'), path.join(dir, 'socket')]
   execFileSync('mkfifo', [fifo])
@@ -50,7 +50,7 @@ test('openRegular refuses a directory, and throws the errors of the operating sy
   assert.throws(() => openRegularSync(loop), { code: 'ELOOP' })
 })
 
-test('openRegular reads a regular file whole, also through a link, up to the size limit', async (t) => {
+test('openRegular reads a whole regular file up to the size limit, directly or through a link', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'file')
   const link = path.join(dir, 'link')

@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const modeOf = (file: string) => statSync(file).mode & 0o7777
 
-test('a folder for files of a database is accessible to no more users than the database', async (t) => {
+test('a folder for a database’s files is accessible only to users who can access the database', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   writeFileSync(file, '')

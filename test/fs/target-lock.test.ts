@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const { signal } = new AbortController()
 
-test('a target lock has one holder at a time, also if two callers in one process wait for the lock', async (t) => {
+test('a target lock has one holder at a time, even if two callers in one process wait for the lock', async (t) => {
   const target = path.join(temporaryDirectory(t), 'app.db')
   let holders = 0
   let waited = 0
@@ -26,7 +26,7 @@ test('a target lock has one holder at a time, also if two callers in one process
   assert.deepEqual(readdirSync(path.dirname(target)), [])
 })
 
-test('a target lock of another process gives OUTPUT_BUSY with the name of the process, until that process is killed', async (t) => {
+test('while another process holds a target lock, the error is OUTPUT_BUSY with the name of that process', async (t) => {
   const target = path.join(temporaryDirectory(t), 'app.db')
   const child = spawn(process.execPath, [path.join(import.meta.dirname, 'lock-child.js'), target], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -51,7 +51,7 @@ test('a target lock of another process gives OUTPUT_BUSY with the name of the pr
   assert.deepEqual(readdirSync(path.dirname(target)), [])
 })
 
-test('the lock file is never a link to another file, and a lock file of root does not lock out the owner of the folder', async (t) => {
+test('a lock file is never a link to another file, and a lock file that root created does not lock out the folder’s owner', async (t) => {
   const dir = temporaryDirectory(t)
   const target = path.join(dir, 'app.db')
   writeFileSync(path.join(dir, 'precious'), 'precious')

@@ -58,7 +58,7 @@ test('a handover uploads all commits and reports the TXID', async (t) => {
   assert.deepEqual(contentHashes(output), contentHashes(file))
 })
 
-test('a handover refuses a database whose WAL a reader holds open', async (t) => {
+test('a handover refuses a database while a reader holds the database’s WAL open', async (t) => {
   const { file, url, db, insert } = fixture(t)
   insert(3)
   db.exec('BEGIN')

@@ -21,7 +21,7 @@ async function both(t: TestContext, source: Source) {
   return { official, ours: connect(t, replica.uri) }
 }
 
-test('the official VFS goes back in time when an older compacted file appears', async (t) => {
+test('when an older compacted file appears, the official VFS returns to an older state', async (t) => {
   const source = await makeSource(t)
   const { history } = source
   await history.commit(SEED)
@@ -35,7 +35,7 @@ test('the official VFS goes back in time when an older compacted file appears', 
   assert.equal(value(ours, sql), 4)
 })
 
-test('the official VFS stops advancing once a compacted file spans the TXID at which it was opened', async (t) => {
+test('once a compacted file spans the TXID of the opening, the official VFS reads no newer TXIDs', async (t) => {
   const source = await makeSource(t)
   const { history, client, directory } = source
   await history.commit(SEED)
@@ -56,7 +56,7 @@ test('the official VFS stops advancing once a compacted file spans the TXID at w
   assert.equal(await askOfficialVfs(source.url, sql, path.join(directory, 'second.log')), '7')
 })
 
-test('the official VFS loses every page that a shrinking file does not have', async (t) => {
+test('when a file shrinks the database, the official VFS loses every page that is not in this file', async (t) => {
   const source = await makeSource(t)
   const { history } = source
   await history.commit(SEED)
@@ -85,7 +85,7 @@ test('the official VFS uses the largest page number as the database size', async
   assert.equal(ours.pragma('page_count', { simple: true }), pages)
 })
 
-test('the official litestream_time() keeps the time of the opening', async (t) => {
+test('litestream_time() of the official VFS always returns the time of the opening', async (t) => {
   const source = await makeSource(t)
   const { history } = source
   await history.commit(SEED)

@@ -69,7 +69,7 @@ test('a resumed local copy of the official VFS lacks the changes in files that w
   assert.equal(value(connect(t, second.uri), SUM), 30)
 })
 
-test('with the official VFS, two connections of one process with a local copy crash the process', async (t) => {
+test('with the official VFS, two connections with a local copy crash their process', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(

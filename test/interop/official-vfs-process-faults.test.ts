@@ -93,7 +93,7 @@ for attempt in ('opening', 'reading'):
   assert.equal(value(ours, 'SELECT count(v) FROM t'), 2000)
 })
 
-test('a failed load of the official VFS crashes the process, but a failed load of our VFS is only an error', async (t) => {
+test('a failed load of the official VFS crashes the process, but a failed load of the litestream-ts VFS only returns an error', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const script = `
@@ -130,7 +130,7 @@ time.sleep(1)
   assert.match(child.output(), /: another VFS is registered as "litestream" already; load only one of the two\n1\n$/)
 })
 
-test('a PRAGMA that sets a value raises MemoryError in Python with the official VFS, but returns a text with our VFS', async (t) => {
+test('in Python, a PRAGMA that sets a value raises MemoryError with the official VFS, and returns a text with litestream-ts', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(

@@ -16,7 +16,7 @@ async function* counting(sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   }
 }
 
-test('the byte reader returns the bytes of a stream in order, for any chunks and any requests', async () => {
+test('the byte reader returns the bytes of a stream in order, whatever the sizes of chunks and requests', async () => {
   const size = fc.oneof(fc.nat(100), fc.nat(70_000))
   await fc.assert(
     fc.asyncProperty(fc.array(size, { maxLength: 12 }), fc.array(size, { maxLength: 30 }), async (chunks, wanted) => {
@@ -35,7 +35,7 @@ test('the byte reader returns the bytes of a stream in order, for any chunks and
   )
 })
 
-test('the byte reader copies only the beginning of a chunk that begins inside a frame', async () => {
+test('if a chunk begins inside a frame, the byte reader copies only the beginning of the chunk', async () => {
   const chunks = [new Uint8Array(10), new Uint8Array(1024 * 1024)]
   async function* source() {
     yield* chunks

@@ -97,7 +97,7 @@ test('batches of pages that several threads encode at the same time give the sam
   }
 })
 
-test('a file without pages and a file of a database with one page are decoded, also byte by byte', async () => {
+test('a file without pages and a file of a database with one page can be decoded, even byte by byte', async () => {
   const empty = makeLtx({ pageSize: 4096, commit: 9, minTxid: 5, maxTxid: 5 }, new Map())
   assert.equal(empty.length, 131)
   assert.equal((await readAll(empty)).pages.size, 0)
@@ -156,7 +156,7 @@ test('the decoder checks the database checksum of a snapshot', async () => {
   await assert.rejects(readAll(makeLtx(init, pages, 1, sum ^ 1n)), { code: 'LTX_CORRUPT' })
 })
 
-test('inspect and verify return the same summary of an LTX file, also for a large page index', async () => {
+test('inspect and verify return the same summary of an LTX file, even if the page index is large', async () => {
   const pages = new Map(Array.from({ length: 9000 }, (_, i) => [i + 1, makePage(512, i)]))
   for (const file of [makeSnapshot(512, 3), makeLtx({ pageSize: 512, commit: 9000, minTxid: 2, maxTxid: 2 }, pages)]) {
     const reads: number[] = []

@@ -164,7 +164,7 @@ test('the error for a page index that contradicts the file header or the page bl
   refused(encoded([[lock, 100, 50]]), 156, large, /has the lock page/, 156)
 })
 
-test('the page index of a file must have every page that only this file can have', () => {
+test('a page index must list every page that only its file can have', () => {
   const lock = 2 ** 30 / 65536 + 1
   const sized = (pgnos: readonly number[]) => encoded(pgnos.map((pgno, i) => [pgno, HEADER_SIZE + i * 20, 20] as const))
   const at = (pgnos: readonly number[]) => HEADER_SIZE + pgnos.length * 20 + PAGE_HEADER_SIZE
@@ -191,7 +191,7 @@ test('the page index of a file must have every page that only this file can have
   }
 })
 
-test('a page index accepts the frame of the largest page that LZ4 expands', () => {
+test('a page index accepts a frame of the largest length that LZ4 gives to a page', () => {
   const size = maxFrameSize(65536)
   const bytes = encoded([[1, 100, size]])
   const rules: IndexRules = { pageSize: 65536, commit: 1, completeFrom: 0 }

@@ -82,7 +82,7 @@ test('a mirror copies a replica with every state from a folder to S3, from S3 to
   assert.equal(hashFile(output), source.history.hashes.get(4))
 })
 
-test('the destination of a mirror can be restored after every write, and never to an older TXID than before', async (t) => {
+test('after every write, the destination of a mirror can be restored, and never to an older TXID than before the write', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   const states: number[] = []
@@ -103,7 +103,7 @@ test('the destination of a mirror can be restored after every write, and never t
   assert.equal(states.at(-1), 12)
 })
 
-test('a mirror whose destination fails in the middle of a file continues where it stopped', async (t) => {
+test('if the destination fails in the middle of a file, the mirror later continues where it stopped', async (t) => {
   const source = await makeHistory(t)
   const url = emptyFolder(t)
   const to = await open(t, url)
@@ -128,7 +128,7 @@ test('a mirror whose destination fails in the middle of a file continues where i
   await assertSameStates(t, source, to, [1, 12])
 })
 
-test('a mirror deletes files that the source has deleted after its own retention, and L0 files immediately', async (t) => {
+test('if the source deletes a file, the mirror deletes an L0 file immediately, and any other file after the mirror’s own retention', async (t) => {
   const source = await makeHistory(t)
   const [follows, keeps] = [await open(t, emptyFolder(t)), await open(t, emptyFolder(t))]
   for (const to of [follows, keeps]) await mirror(source.client, to)
@@ -168,7 +168,7 @@ test('if the source has lost all of its files, the mirror deletes no file', asyn
   assert.deepEqual(await names(to), before)
 })
 
-test('if the source lacks files for its newest state, the mirror deletes no file that its own state needs', async (t) => {
+test('if the source lacks files for its newest state, the mirror keeps every file that the mirror’s newest state needs', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   await mirror(source.client, to)
@@ -206,7 +206,7 @@ test('a mirror refuses a destination that a primary replicates to, and a destina
   await assert.rejects(mirror(source.client, source.client), (error) => isLitestreamError(error, 'INVALID_ARGUMENT'))
 })
 
-test('a mirror refuses a destination inside the folder of the source, around this folder or behind a link to it', async (t) => {
+test('a mirror refuses a destination that is inside the source folder, contains it, or reaches it through a link', async (t) => {
   const source = await makeHistory(t)
   const folder = fileURLToPath(source.client.url)
   const link = `${folder}-link`
@@ -234,7 +234,7 @@ test('a mirror does not copy a damaged file of the source, but copies the other 
   await assertSameStates(t, source, to, [5, 12])
 })
 
-test('a mirror that follows its source copies each new state, and ends with its signal', async (t) => {
+test('a mirror that follows its source copies each new state, and ends when its signal is aborted', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   const controller = new AbortController()

@@ -121,7 +121,7 @@ test('an interior b-tree page has children only if all children are different pa
   }
 })
 
-test('a page header with more cells than fit into the page is not that of a b-tree page', () => {
+test('a page header whose cells do not fit into the page is not a b-tree page header', () => {
   const page = interiorPage([3, 4])
   // 2 bytes a cell would fit: (512 - 12) / 2 = 250.
   new DataView(page.buffer).setUint16(3, 200)

@@ -65,7 +65,7 @@ for (const format of ['esm', 'cjs'] as const) {
   })
 }
 
-test('a bundle of esbuild that keeps the package outside is built without a warning, and runs', async (t) => {
+test('an esbuild bundle with the package as an external is built without a warning, and runs', async (t) => {
   const outfile = path.join(app, 'out', 'external.cjs')
   const { warnings } = await build({
     absWorkingDir: app,

@@ -68,7 +68,7 @@ for (const args of [['version'], ['-h']]) {
   })
 }
 
-test('a primary with a folder as store loads no code of other stores, listeners, metrics, YAML or threads', async (t) => {
+test('a primary that replicates to a folder loads no code of other stores, listeners, metrics, YAML or threads', async (t) => {
   const dir = temporaryDirectory(t)
   const db = path.join(dir, 'app.db')
   new Database(db).exec('CREATE TABLE t (id INTEGER PRIMARY KEY)').close()

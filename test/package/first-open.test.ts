@@ -59,7 +59,7 @@ async function firstOpen(t: TestContext, url: string): Promise<LoadedFiles> {
   return loaded
 }
 
-test('the published package loads few of its files to open a file:// replica, and no file of another store', async (t) => {
+test('to open a file:// replica, the published package loads only a few of its files, and none of another store', async (t) => {
   const { worker } = await firstOpen(t, pathToFileURL(path.join(temporaryDirectory(t), 'replica')).href)
   assert.ok(worker.length <= 2, `the worker loaded ${worker.join(', ')}`)
   assert.ok(bytesOf(worker) <= 300_000, `the worker loaded ${bytesOf(worker)} bytes`)
@@ -69,7 +69,7 @@ test('the published package loads few of its files to open a file:// replica, an
   )
 })
 
-test('the published package opens an S3 replica with the AWS SDK in the package, and only the worker loads this SDK', async (t) => {
+test('the published package opens an S3 replica with the bundled AWS SDK, and only the worker loads this SDK', async (t) => {
   const { worker } = await firstOpen(t, s3Url(await s3Bucket(t)))
   assert.ok(worker.length <= 4, `the worker loaded ${worker.join(', ')}`)
   assert.ok(bytesOf(worker) <= 750_000, `the worker loaded ${bytesOf(worker)} bytes`)

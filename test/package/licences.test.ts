@@ -43,7 +43,7 @@ test('the published package has the licence text of every package whose code it 
   )
 })
 
-test('npm knows no severe vulnerability of the packages whose code is included', (t) => {
+test('npm reports no severe vulnerability in the packages whose code is included', (t) => {
   const options = ['--json', '--audit-level=high', '--fetch-retries=0', '--fetch-timeout=20000']
   const { status, stdout } = spawnSync('npm', ['audit', ...options], { cwd: root, encoding: 'utf8', timeout: 60_000 })
   if (!stdout.includes('"vulnerabilities"')) {

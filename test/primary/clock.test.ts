@@ -10,7 +10,7 @@ import { cleanUp } from '../support/clean-up.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { assertReplicaEquals } from './restored.js'
 
-test('if the clock steps back, no new file is older than the file before it, also after a restart', async (t) => {
+test('if the clock steps back, no new file is older than the previous file, even after a restart', async (t) => {
   const file = path.join(temporaryDirectory(t), 'app.db')
   const app = new Database(file)
   t.after(() => app.close())

@@ -93,7 +93,7 @@ for (const [what, setUp] of [
     },
   ],
 ] as const) {
-  test(`${what} prevents WAL mode, so the primary reports an error and begins to replicate afterwards`, async (t) => {
+  test(`${what} prevents WAL mode, so the primary reports an error and replicates only afterwards`, async (t) => {
     const { file, url, app, write, follows } = fixture(t, 'delete')
     setUp(app)
     const primary = new PrimaryChild(t, file, url, { busyTimeout: 50 })

@@ -51,7 +51,7 @@ function flip(file: string, at: number, mask: number): void {
   writeFileSync(file, bytes)
 }
 
-test('buffer show prints the replica, the commits and the last upload, also while a writer has the buffer open', async (t) => {
+test('buffer show prints the replica, the commits and the last upload, even while a writer has the buffer open', async (t) => {
   const { url, busy, buffer } = await makeBuffer(t)
   const upload = { txid: 2, count: 2, timestamp: 1_700_000_000_000, checksum: '00000000000000ab', size: 99 }
   appendFileSync(buffer, encodeUploadRecord(upload))
@@ -75,7 +75,7 @@ test('buffer show prints the replica, the commits and the last upload, also whil
   })
 })
 
-test('buffer export writes every commit of the buffer to one LTX file that continues the replica, and replaces no existing file', async (t) => {
+test('buffer export writes all commits of the buffer to one LTX file that continues the replica, and does not replace an existing file', async (t) => {
   const { files, buffer, output } = await makeBuffer(t, 20)
   const before = readFileSync(buffer)
   // The process died while it wrote one more commit.
@@ -101,7 +101,7 @@ test('buffer export writes every commit of the buffer to one LTX file that conti
   assert.deepEqual(readFileSync(output), exported)
 })
 
-test('buffer show names the offset of damage in a buffer, and buffer export writes the commits before the damage only with -partial', async (t) => {
+test('buffer show prints the offset of damage in a buffer, and buffer export needs -partial to write the commits before the damage', async (t) => {
   const { files, buffer, output } = await makeBuffer(t)
   const second = recordsOf(readFileSync(buffer))[2]!
   flip(buffer, second + 40, 1)
@@ -124,7 +124,7 @@ test('buffer show names the offset of damage in a buffer, and buffer export writ
   assert.deepEqual([discarded.status, existsSync(buffer)], [0, false])
 })
 
-test('a wrong record length in the middle of a buffer is reported as damage, not taken for an incomplete last record', async (t) => {
+test('a wrong record length in the middle of a buffer is reported as damage, not as an incomplete last record', async (t) => {
   const { buffer } = await makeBuffer(t)
   const content = readFileSync(buffer)
   const second = recordsOf(content)[2]!
@@ -135,7 +135,7 @@ test('a wrong record length in the middle of a buffer is reported as damage, not
   }
 })
 
-test('buffer discard refuses a buffer that a writer has open, by any path, and removes an unused buffer', async (t) => {
+test('buffer discard refuses a buffer that a writer has open, whichever path names the buffer, and removes an unused buffer', async (t) => {
   const { directory, busy, buffer, url } = await makeBuffer(t)
   const link = path.join(directory, 'link.buffer')
   symlinkSync(busy, link)
@@ -150,7 +150,7 @@ test('buffer discard refuses a buffer that a writer has open, by any path, and r
   assert.ok(!existsSync(buffer))
 })
 
-test('the buffer commands refuse a file that is not a write buffer, and leave it unchanged', async (t) => {
+test('the buffer commands refuse a file that is not a write buffer, and do not change the file', async (t) => {
   const directory = temporaryDirectory(t)
   const text = path.join(directory, 'notes.txt')
   const empty = path.join(directory, 'empty')

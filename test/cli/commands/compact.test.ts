@@ -31,7 +31,7 @@ async function leaseOf(url: string): Promise<unknown> {
 
 const levelOf = (files: string, level: number) => readdirSync(path.join(files, 'ltx', String(level))).length
 
-test('compact writes the levels and a snapshot once, keeps L0 files, and releases the lease', async (t) => {
+test('compact writes the levels and a snapshot in one run, keeps the L0 files and releases the lease', async (t) => {
   const { files, url, db, replica } = await makeL0Replica(t, 200)
   const first = await run(['compact', '-json', url])
   assert.equal(first.status, 0, first.stderr)
@@ -52,7 +52,7 @@ test('compact writes the levels and a snapshot once, keeps L0 files, and release
   }
 })
 
-test('compact deletes L0 files only with -l0-retention, and only if level 1 contains their changes', async (t) => {
+test('compact deletes an L0 file only if -l0-retention is set and level 1 contains the changes in the file', async (t) => {
   const { files, url } = await makeL0Replica(t, 20)
   await run(['compact', url])
   const { status, stdout, stderr } = await run(['compact', '-l0-retention', '1ms', url])
@@ -78,7 +78,7 @@ test('compact refuses a replica whose lease another process holds, and a replica
   assert.ok(!existsSync(missing))
 })
 
-test('compact reports a damaged file with status 1, and releases the lease', async (t) => {
+test('if a file is damaged, compact reports the file, releases the lease and ends with status 1', async (t) => {
   const { files, url } = await makeL0Replica(t, 5)
   truncateSync(path.join(files, 'ltx/0/0000000000000003-0000000000000003.ltx'), 120)
   const { status, stderr } = await run(['compact', url])

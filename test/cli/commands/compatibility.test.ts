@@ -25,7 +25,7 @@ function ask(socket: string, method: string, route: string, body?: object) {
   })
 }
 
-test('the control socket answers with the field names of Litestream, and accepts a timeout of 0', async (t) => {
+test('the responses of the control socket have the field names of Litestream, and a timeout of 0 is accepted', async (t) => {
   const { socket, file, db, stop } = await startDaemon(t)
   const call = async (route: string, body: object) => {
     const { status, answer } = await ask(socket, 'POST', route, { path: file, ...body })
@@ -57,7 +57,7 @@ test('the control socket answers with the field names of Litestream, and accepts
   assert.equal(await stop(), 0)
 })
 
-test('the help and version commands accept the spellings of Litestream, and commands of other Litestream versions are refused', async () => {
+test('the help and version commands accept the spellings of Litestream, and the commands of other Litestream versions are refused', async () => {
   const help = await run(['help'])
   assert.equal(help.status, 0)
   assert.match(help.stdout, /replicate .*Replicate databases/)
@@ -106,7 +106,7 @@ test('every test file that docs/compatibility.md names exists', () => {
   )
 })
 
-test('the first columns of status have the names and types of the columns of Litestream', async (t) => {
+test('the first columns of the status table have the names and types that Litestream uses', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, missing] = [path.join(directory, 'app.db'), path.join(directory, 'missing.db')]
   const config = path.join(directory, 'litestream.yml')

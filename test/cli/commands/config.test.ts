@@ -48,7 +48,7 @@ test('the databases command lists the configured databases', async (t) => {
   ])
 })
 
-test('the version command prints the version and the parts of the installation, also as JSON', async () => {
+test('the version command prints the version and the installed parts, as text or as JSON', async () => {
   assert.equal((await run(['version'])).stdout, `${version}\n`)
   const fields = JSON.parse((await run(['version', '-json'])).stdout)
   assert.deepEqual([fields.version, fields.node], [version, process.versions.node])

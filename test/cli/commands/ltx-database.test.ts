@@ -7,7 +7,7 @@ import { LtxEncoder } from '../../../src/ltx/encoder.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { run } from '../run.js'
 
-test('ltx apply of a file from ltx encode-db writes the same database, whose checksum is that of the file', async (t) => {
+test('ltx apply restores the database from a file that ltx encode-db wrote, and the checksums of database and file are equal', async (t) => {
   const dir = temporaryDirectory(t)
   const [source, ltx, target] = ['a.db', 'a.ltx', 'b.db'].map((name) => path.join(dir, name)) as [
     string,
@@ -39,7 +39,7 @@ test('ltx apply of a file from ltx encode-db writes the same database, whose che
   assert.deepEqual(readFileSync(target), readFileSync(source))
 })
 
-test('ltx apply refuses files that do not continue the database, and leaves the database unchanged', async (t) => {
+test('ltx apply refuses files that do not continue the database, and does not change the database', async (t) => {
   const dir = temporaryDirectory(t)
   const file = (name: string) => path.join(dir, name)
   const ltx = (

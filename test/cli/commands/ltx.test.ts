@@ -86,7 +86,7 @@ test('ltx info prints header, sizes and trailer', async (t) => {
   )
 })
 
-test('ltx verify names the damaged file and the offset, with status 1', async (t) => {
+test('ltx verify names a damaged file and the offset of the damage, and ends with status 1', async (t) => {
   const { file, dir } = await replica(t)
   const good = file(0, 1, 1)
   const bad = path.join(dir, 'bad.ltx')

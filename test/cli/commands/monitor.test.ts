@@ -15,7 +15,7 @@ interface Event {
   readonly [field: string]: unknown
 }
 
-test('monitor prints the syncs, uploads and states of a running process, and /events sends the same events by HTTP', async (t) => {
+test('monitor prints the syncs, uploads and states of a running process, and /events sends the same events over HTTP', async (t) => {
   const { db, file, socket, http, stop } = await startDaemon(t)
   const json = start(['monitor', '-json', '-socket', socket])
   const text = start(['monitor', '-socket', socket, file])

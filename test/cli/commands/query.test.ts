@@ -39,7 +39,7 @@ test('query prints rows of a replica as a table, JSON or CSV', async (t) => {
   assert.equal(csv.stdout, 'id,name,data\n1,"a,""b""",00ff\n2,,9007199254740993\n3,plain,1.5\n')
 })
 
-test('query refuses an empty replica, a syntax error and a statement that returns no rows', async (t) => {
+test('query refuses an empty replica, a syntax error and a statement without result columns', async (t) => {
   const { url, sync } = await fixture(t)
   const empty = await run(['query', url, 'SELECT 1'])
   assert.equal(empty.status, 1)
@@ -56,7 +56,7 @@ test('query refuses an empty replica, a syntax error and a statement that return
   )
 })
 
-test('query reports why a page could not be read, without a stack trace', async (t) => {
+test('query prints the reason why a page cannot be read, and no stack trace', async (t) => {
   const { dir, url, db, sync } = await fixture(t)
   db.exec(
     'INSERT INTO t SELECT NULL, hex(randomblob(2000)), 1 FROM (VALUES (1), (2), (3), (4)), (VALUES (1), (2), (3), (4))',
@@ -116,7 +116,7 @@ test('the status command shows the local and the remote TXID of every configured
   assert.equal((await run(['status', '-config', config])).status, 1)
 })
 
-test('reset deletes only the state folder, and replication continues in the same replica', async (t) => {
+test('reset deletes only the state folder, and replication continues in the existing replica', async (t) => {
   const { dir, file, url, db, config, sync } = await fixture(t)
   await sync()
   const meta = path.join(dir, '.app.db-litestream')

@@ -102,7 +102,7 @@ for (const [name, urlOf] of Object.entries(stores)) {
 
 const plainRef = ({ level, minTxid, maxTxid }: LtxFileInfo) => ({ level, minTxid, maxTxid })
 
-test('a scheduled restore compares every page with the primary’s database, also while the primary commits', async (t) => {
+test('a scheduled restore compares every page with the primary’s database, even while the primary commits', async (t) => {
   const { dir, db, database } = await startDaemon(t, (folder) => `file://${folder}/replica`)
   const { signal } = new AbortController()
   const prove = (image: DatabaseImage) =>
@@ -128,7 +128,7 @@ test('a scheduled restore compares every page with the primary’s database, als
   )
 })
 
-test('a scheduled restore fails on a full disk and for a replica with an older TXID, and deletes no file of the user', async (t) => {
+test('a scheduled restore fails if the disk is full or the replica has an older TXID, and never deletes a user’s file', async (t) => {
   const { dir, database } = await startDaemon(t, (folder) => `file://${folder}/replica`)
   const { signal } = new AbortController()
   const directory = path.join(dir, 'scratch')

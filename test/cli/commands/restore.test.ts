@@ -28,7 +28,7 @@ async function fixture(t: TestContext) {
 
 const last = '0000000000000003'
 
-test('restore writes the newest state, the state at a TXID or the state at a time, and prints its TXID', async (t) => {
+test('restore writes the database at the newest TXID, a given TXID or a given time, and prints the restored TXID', async (t) => {
   const { url, history, output, dir } = await fixture(t)
   const newest = await run(['restore', '-o', output, url])
   assert.equal(newest.status, 0, newest.stderr)
@@ -63,7 +63,7 @@ test('restore writes the newest state, the state at a TXID or the state at a tim
   )
 })
 
-test('restore of a configured database writes to its configured path', async (t) => {
+test('restore writes a configured database to the path in the configuration', async (t) => {
   const { dir, history } = await fixture(t)
   const config = path.join(dir, 'litestream.yml')
   writeFileSync(config, `dbs: [{ path: ${dir}/own.db, replica: { path: ${dir}/replica } }]`)
@@ -90,7 +90,7 @@ test('restore -dry-run prints the plan and writes nothing', async (t) => {
   assert.ok(!existsSync(output))
 })
 
-test('restore refuses wrong arguments with status 1 and a next step', async (t) => {
+test('restore refuses wrong arguments with status 1 and a hint', async (t) => {
   const { dir, url, output, file } = await fixture(t)
   const fails = async (args: readonly string[], message: RegExp) => {
     const { status, stderr, stdout } = await run(['restore', ...args])
@@ -143,7 +143,7 @@ test('restore refuses wrong arguments with status 1 and a next step', async (t) 
   )
 })
 
-test('restore does nothing, with status 0, if the database exists (-if-db-not-exists) or the replica is empty (-if-replica-exists)', async (t) => {
+test('-if-db-not-exists with an existing database, and -if-replica-exists with an empty replica, make restore a no-op with status 0', async (t) => {
   const { dir, url, output } = await fixture(t)
   writeFileSync(output, 'precious')
   const exists = await run(['restore', '-if-db-not-exists', '-o', output, url])
@@ -153,7 +153,7 @@ test('restore does nothing, with status 0, if the database exists (-if-db-not-ex
   assert.deepEqual([none.status, JSON.parse(none.stdout).status], [0, 'no-replica'])
 })
 
-test('hydrate writes the same database file as restore', async (t) => {
+test('hydrate and restore write equal database files', async (t) => {
   const { url, history, output } = await fixture(t)
   const text = await run(['hydrate', '-o', output, url])
   assert.equal(text.status, 0, text.stderr)
@@ -164,7 +164,7 @@ test('hydrate writes the same database file as restore', async (t) => {
   assert.deepEqual([json.db_path, json.replica, json.txid, json.bytes], [output, 'file', last, history.bytes.length])
 })
 
-test('verify reports whether a replica can be restored and names damaged files', async (t) => {
+test('verify reports whether a replica can be restored, and names damaged files', async (t) => {
   const { url, file } = await fixture(t)
   const good = await run(['verify', url])
   assert.equal(good.status, 0)

@@ -50,14 +50,14 @@ test('the command line refuses an invalid date or time of day', () => {
   )
 })
 
-test('a time that is not a valid date is printed as an invalid time, without an error', () => {
+test('a time that is not a valid date is printed as invalid, and causes no error', () => {
   assert.equal(formatTimestamp(0), '1970-01-01T00:00:00.000Z')
   for (const ms of [9e15, -9e15, Number.NaN, Number.POSITIVE_INFINITY]) {
     assert.equal(formatTimestamp(ms), `invalid time ${ms}`)
   }
 })
 
-test('arguments for counts, pages, durations and TXIDs have a range and only one accepted spelling', () => {
+test('an argument for a count, page number, duration or TXID is refused if its value is out of range or its spelling is unusual', () => {
   assert.deepEqual(
     [countFlag('1'), countFlag('1000'), pageFlag('4294967295'), timeoutFlag('2')],
     [1, 1000, 2 ** 32 - 1, 2000],
@@ -106,7 +106,7 @@ const FLAGS: readonly (readonly string[])[] = [
   ['hydrate', '-parallelism', '-1', '-o', 'x', 'file:///none'],
 ]
 
-test('every command reports an invalid argument value with the fault and the next step, in two or three lines', async () => {
+test('every command reports an invalid argument value in two or three lines, with the fault and the next step', async () => {
   for (const args of FLAGS) {
     const { status, stdout, stderr } = await run(args)
     assert.deepEqual([status, stdout], [1, ''], `${args.join(' ')}: ${stderr}`)
@@ -114,7 +114,7 @@ test('every command reports an invalid argument value with the fault and the nex
   }
 })
 
-test('every command reports an unusable path with a next step', async (t) => {
+test('every command reports an unusable path with a hint', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'file')
   writeFileSync(file, 'text')

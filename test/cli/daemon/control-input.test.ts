@@ -27,7 +27,7 @@ function call(socket: string, method: string, route: string, body?: string): Pro
   })
 }
 
-test('an invalid control request gets a 4xx status that names field and value, and changes nothing', async (t) => {
+test('the response to an invalid control request has a 4xx status and names field and value, and the request changes nothing', async (t) => {
   const { dir, good, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `addr: 127.0.0.1:0\nsocket: { enabled: true, path: ${socket} }`))
@@ -121,7 +121,7 @@ test('an invalid control request gets a 4xx status that names field and value, a
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('register refuses a path that is no database, overlaps with another path or cannot be opened, and keeps no trace of the path', async (t) => {
+test('register refuses a path that is not a database, overlaps with another path or cannot be opened, and does not store the path', async (t) => {
   const { dir, good, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `addr: 127.0.0.1:0\nsocket: { enabled: true, path: ${socket} }`))
@@ -158,7 +158,7 @@ test('register refuses a path that is no database, overlaps with another path or
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('the control commands refuse a timeout outside the range of timers', async (t) => {
+test('the control commands refuse a timeout outside the range that timers support', async (t) => {
   const { dir, good, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `socket: { enabled: true, path: ${socket} }`))

@@ -9,7 +9,7 @@ import { until } from '../../support/until.js'
 import { run, start } from '../run.js'
 import { startDaemon } from './daemon-fixture.js'
 
-test('the control commands control a running process over its socket', async (t) => {
+test('the control commands control a running process over its control socket', async (t) => {
   const { dir, file, db, socket, daemon, stop } = await startDaemon(t)
   assert.equal(statSync(socket).mode & 0o777, 0o600)
   const ask = async (...args: string[]) => {
@@ -64,7 +64,7 @@ test('the control commands control a running process over its socket', async (t)
   assert.ok(!existsSync(socket), 'the socket is removed')
 })
 
-test('the routes of the control socket answer with the status codes of Litestream', async (t) => {
+test('the routes of the control socket return the status codes of Litestream', async (t) => {
   const { file, socket, stop } = await startDaemon(t)
   const call = (method: string, route: string, body?: string) =>
     new Promise<{ status: number; body: { error?: string; txid?: number; databases?: unknown[] } }>(
@@ -106,7 +106,7 @@ test('if no process listens on the control socket, the error says how to enable 
   assert.match(missing.stderr, /^Error: required option '--replica <url>' not specified/)
 })
 
-test('a new process replaces the socket file of a killed process', async (t) => {
+test('a new process replaces the control socket file of a killed process', async (t) => {
   const { config, socket, daemon } = await startDaemon(t)
   daemon.child.kill('SIGKILL')
   await daemon.finished

@@ -21,7 +21,7 @@ function directories(t: TestContext, more = '') {
   return { ...base, many, entry, urlOf: (name: string) => `file://${base.dir}/reps/${name}` }
 }
 
-test('an unreadable database or folder of a directory is reported, and the other databases of the directory are replicated', async (t) => {
+test('an unreadable database or folder in a directory is reported, and the other databases in the directory are replicated', async (t) => {
   const { dir, many, entry, config, urlOf, replica } = directories(t, ', recursive: true')
   for (const name of ['a.db', 'b.db', 'shut/c.db', 'open/d.db']) createDatabase(path.join(many, name), 'delete')
   const name = config([entry], ADDR)
@@ -62,7 +62,7 @@ test('an unreadable database or folder of a directory is reported, and the other
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('loops, FIFOs, broken links and unusual file names in a directory affect no other database', async (t) => {
+test('loops, FIFOs, broken links and unusual file names in a directory do not affect the databases in the directory', async (t) => {
   const { many, entry, config, urlOf } = directories(t, ', recursive: true')
   createDatabase(path.join(many, 'a.db'))
   createDatabase(path.join(many, '..odd.db'))
@@ -82,7 +82,7 @@ test('loops, FIFOs, broken links and unusual file names in a directory affect no
   assert.equal(await rowsOf(t, urlOf('..odd.db')), 1)
 })
 
-test('a directory that is missing at the start, or disappears later, is reported as a fault until it returns', async (t) => {
+test('a directory that is missing at the start, or disappears later, is a fault until the directory exists again', async (t) => {
   const { many, entry, config, urlOf, replica } = directories(t, ', watch: true')
   await removeWhileUsed(many)
   const daemon = startDaemonWith(t, config([entry], ADDR))
@@ -102,7 +102,7 @@ test('a directory that is missing at the start, or disappears later, is reported
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('databases in new folders of a directory are replicated, and deleted databases are no longer replicated', async (t) => {
+test('databases in new folders of a directory are replicated, and the replication of deleted databases ends', async (t) => {
   const { many, entry, config, urlOf } = directories(t, ', watch: true, recursive: true')
   const daemon = startDaemonWith(t, config([entry], ADDR))
   await until('it runs', () => daemon.stderr().includes('ltx file uploaded'))

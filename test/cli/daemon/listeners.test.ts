@@ -50,7 +50,7 @@ test('if the control socket cannot be created, the daemon reports a fault and co
   }
 })
 
-test('a second daemon does not replace the control socket of a running daemon, and creates its own after the first daemon ends', async (t) => {
+test('a second daemon does not replace the control socket of a running daemon, and creates a control socket after the first daemon ends', async (t) => {
   const first = fixture(t)
   const second = fixture(t)
   const socket = path.join(first.dir, 'control.sock')
@@ -76,7 +76,7 @@ test('a second daemon does not replace the control socket of a running daemon, a
   assert.equal(await two.stop(), 0, two.stderr())
 })
 
-test('a daemon creates its control socket again if the socket file is removed', async (t) => {
+test('if the socket file is removed, the daemon creates its control socket again', async (t) => {
   const { dir, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `socket: { enabled: true, path: ${socket} }`))
@@ -87,7 +87,7 @@ test('a daemon creates its control socket again if the socket file is removed', 
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('if a listen address is in use, the daemon reports a fault, replicates, and listens when the address is free', async (t) => {
+test('if a listen address is in use, the daemon reports a fault, replicates, and listens as soon as the address is free', async (t) => {
   const { dir, replica, config } = fixture(t)
   const other = createServer((_, response) => response.end('other'))
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
@@ -132,7 +132,7 @@ test('a listen address without a host accepts connections only from this machine
   assert.equal(await daemon.stop(), 0)
 })
 
-test('an HTTP client that sends nothing, half a request or too much blocks no other client', async (t) => {
+test('an HTTP client that sends nothing, half a request or too much does not block other clients', async (t) => {
   const { dir, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `addr: 127.0.0.1:0\nsocket: { enabled: true, path: ${socket} }`))
@@ -165,7 +165,7 @@ test('an HTTP client that sends nothing, half a request or too much blocks no ot
   assert.equal(await daemon.stop(), 0)
 })
 
-test('many idle HTTP connections do not prevent a further request', async (t) => {
+test('many idle HTTP connections do not block a new request', async (t) => {
   const { config } = fixture(t)
   const daemon = startDaemonWith(t, config([], 'addr: 127.0.0.1:0'))
   const { port } = new URL(await daemon.http())

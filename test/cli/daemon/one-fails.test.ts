@@ -13,7 +13,7 @@ import { createDatabase, fixture, giveAway, insertRow, rowsOf, startDaemonWith }
 
 const ADDR = 'addr: 127.0.0.1:0\nshutdown-sync-timeout: 0s'
 
-test('a replica that cannot be opened is an error of its own database only, and the daemon opens the replica later', async (t) => {
+test('a replica that cannot be opened affects only its own database, and the daemon opens the replica later', async (t) => {
   const { dir, good, replica, config } = fixture(t)
   const bad = path.join(dir, 'bad.db')
   createDatabase(bad)
@@ -81,7 +81,7 @@ test('a store with an unknown host, denied access or a missing bucket affects on
   assert.doesNotMatch(daemon.stderr(), /sample-(?:pw|key)-4|a2V5/)
 })
 
-test('a path that cannot be resolved is an error of its own database only', async (t) => {
+test('a path that cannot be resolved affects only its own database', async (t) => {
   const { dir, replica, config } = fixture(t)
   symlinkSync(path.join(dir, 'loop.db'), path.join(dir, 'loop.db'))
   writeFileSync(path.join(dir, 'file'), '')
@@ -102,7 +102,7 @@ test('a path that cannot be resolved is an error of its own database only', asyn
   assert.equal(await daemon.stop(), 1, daemon.stderr())
 })
 
-test('a folder that becomes unreadable affects only its own databases, which are replicated again when the folder is readable', async (t) => {
+test('a folder that becomes unreadable affects only the databases in the folder, until the folder is readable again', async (t) => {
   const { dir, good, replica, config } = fixture(t)
   const shut = path.join(dir, 'shut')
   const bad = path.join(shut, 'bad.db')
@@ -127,7 +127,7 @@ test('a folder that becomes unreadable affects only its own databases, which are
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('a database without a file counts as ok until max-lag has passed, and as not ok afterwards', async (t) => {
+test('a database whose file is missing counts as ok until max-lag has passed, and then as not ok', async (t) => {
   const { dir, config } = fixture(t)
   const late = path.join(dir, 'late.db')
   const daemon = startDaemonWith(t, config([`{ path: ${late}, replica: { path: ${dir}/late } }`], ADDR))
@@ -146,7 +146,7 @@ test('a database without a file counts as ok until max-lag has passed, and as no
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('replicate -once replicates the other databases, names the failed databases, and exits with status 1', async (t) => {
+test('replicate -once names the failed databases, replicates the other databases, and exits with status 1', async (t) => {
   const { dir, replica, config } = fixture(t)
   createDatabase(path.join(dir, 'bad.db'))
   writeFileSync(path.join(dir, 'plain'), '')
@@ -162,7 +162,7 @@ test('replicate -once replicates the other databases, names the failed databases
   assert.ok(!existsSync(path.join(dir, 'none')), 'nothing is made for a database that does not exist')
 })
 
-test('replicate -exec starts the program although a replica fails, but not before the program’s database is restored', async (t) => {
+test('replicate -exec starts the program even if a replica fails, but only after the program’s database is restored', async (t) => {
   const { dir, config } = fixture(t)
   createDatabase(path.join(dir, 'bad.db'))
   writeFileSync(path.join(dir, 'plain'), '')

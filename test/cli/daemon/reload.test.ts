@@ -105,7 +105,7 @@ test('a reload adds, removes and changes databases, does not touch unchanged dat
   assert.equal((await daemon.finished).status, 0, daemon.stderr())
 })
 
-test('-config - reads the configuration from standard input', (t) => {
+test('if the command line has -config -, the configuration is read from standard input', (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'app.db'))
   const input = `dbs: [{ path: ${dir}/app.db, replica: { path: ${dir}/replica } }]`

@@ -19,7 +19,7 @@ function started(t: TestContext, args: readonly string[]): Running {
   return running
 }
 
-test('the first signal ends a restore that is waiting for a store', GUARD, async (t) => {
+test('if a restore is waiting for a store, the first signal ends the restore', GUARD, async (t) => {
   const dir = temporaryDirectory(t)
   for (const [command, output] of [
     [['replicate', '-restore-if-db-not-exists'], 'a.db'],
@@ -37,19 +37,23 @@ test('the first signal ends a restore that is waiting for a store', GUARD, async
   }
 })
 
-test('after shutdown-sync-timeout, the first signal ends an upload that is waiting for a store', GUARD, async (t) => {
-  const dir = temporaryDirectory(t)
-  createDatabase(path.join(dir, 'app.db'))
-  const { url, requests } = await startSilentStore(t)
-  const config = path.join(dir, 'litestream.yml')
-  writeFileSync(config, `shutdown-sync-timeout: 100ms\ndbs: [{ path: ${dir}/app.db, replica: { url: "${url}" } }]`)
-  const running = started(t, ['replicate', '-config', config])
-  await until('a request is in flight', () => requests() > 0)
-  running.child.kill('SIGINT')
-  const { status, stderr } = await running.finished
-  assert.equal(status, 1, stderr)
-  assert.match(stderr, /the last sync failed: the replica is behind.*app\.db|app\.db.*the last sync failed/)
-})
+test(
+  'if an upload is waiting for a store, the first signal ends the upload after shutdown-sync-timeout',
+  GUARD,
+  async (t) => {
+    const dir = temporaryDirectory(t)
+    createDatabase(path.join(dir, 'app.db'))
+    const { url, requests } = await startSilentStore(t)
+    const config = path.join(dir, 'litestream.yml')
+    writeFileSync(config, `shutdown-sync-timeout: 100ms\ndbs: [{ path: ${dir}/app.db, replica: { url: "${url}" } }]`)
+    const running = started(t, ['replicate', '-config', config])
+    await until('a request is in flight', () => requests() > 0)
+    running.child.kill('SIGINT')
+    const { status, stderr } = await running.finished
+    assert.equal(status, 1, stderr)
+    assert.match(stderr, /the last sync failed: the replica is behind.*app\.db|app\.db.*the last sync failed/)
+  },
+)
 
 test('the second signal ends the process immediately, with the status of that signal', GUARD, async (t) => {
   const dir = temporaryDirectory(t)
@@ -87,7 +91,7 @@ test(
   },
 )
 
-test('if a signal ends the program of -exec, the log names the signal and the exit status is 128 plus the signal number', async (t) => {
+test('if a signal ends the -exec program, the log names the signal, and the exit status is 128 plus the signal number', async (t) => {
   const { dir, replica, config } = fixture(t)
   for (const [signal, status] of [
     ['KILL', 137],
@@ -109,7 +113,7 @@ test('if a signal ends the program of -exec, the log names the signal and the ex
 })
 
 test(
-  'a program of -exec that ignores the first signal is killed after exec-stop-timeout, and its last commits are uploaded',
+  'an -exec program that ignores the first signal is killed after exec-stop-timeout, and the program’s last commits are uploaded',
   GUARD,
   async (t) => {
     const { dir, good, replica, config } = fixture(t)
@@ -129,7 +133,7 @@ test(
   },
 )
 
-test('the second signal ends a program of -exec that ignores the first signal', GUARD, async (t) => {
+test('the second signal ends an -exec program that ignores the first signal', GUARD, async (t) => {
   const { dir, config } = fixture(t)
   const pid = path.join(dir, 'pid')
   const program = path.join(dir, 'program.sh')
@@ -151,7 +155,7 @@ test('the second signal ends a program of -exec that ignores the first signal', 
 })
 
 test(
-  'an uncaught error is logged with its code, and the process ends with status 1 after a last sync',
+  'an uncaught error is logged with its code, and the process syncs once more and ends with status 1',
   GUARD,
   async (t) => {
     const { dir, good, replica, config } = fixture(t)

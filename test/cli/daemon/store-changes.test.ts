@@ -51,7 +51,7 @@ async function errorOf(daemon: Daemon) {
   return databases[0]!.error
 }
 
-test('a bucket that is deleted and created again while a daemon runs gets a snapshot', async (t) => {
+test('if a bucket is deleted and created again while a daemon runs, the daemon uploads a snapshot', async (t) => {
   const bucket = await s3Bucket(t)
   const { file, daemon } = daemonOf(t, `url: "${s3Url(bucket)}"`)
   await until('it is replicated', async () => (await rowsOf(t, s3Url(bucket))) === 1)

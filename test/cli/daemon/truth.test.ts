@@ -40,7 +40,7 @@ async function fenced(t: TestContext) {
   return { dir, good, file, name, url, primary }
 }
 
-test('no command or page shows a fenced database as ok, and the exit status of its process is 1', async (t) => {
+test('no command and no page shows a fenced database as ok, and the process exits with status 1', async (t) => {
   const { good, file, name, url, primary } = await fenced(t)
   const daemon = startDaemonWith(t, name)
   await until('it is fenced', () => daemon.stderr().includes('REPLICA_FENCED'))
@@ -67,7 +67,7 @@ test('no command or page shows a fenced database as ok, and the exit status of i
   assert.equal(await primary.stop(), 0)
 })
 
-test('all commands and pages give the same verdict while faults occur and end', async (t) => {
+test('all commands and pages agree on the verdict while faults begin and end', async (t) => {
   const { dir, config } = fixture(t)
   const file = path.join(dir, 'bad.db')
   createDatabase(file)
@@ -93,7 +93,7 @@ test('all commands and pages give the same verdict while faults occur and end', 
   assert.equal(await daemon.stop(), 0)
 })
 
-test('a standby counts as ok, and ends immediately with status 0', async (t) => {
+test('a primary on standby counts as ok, and ends without delay and with status 0', async (t) => {
   const { dir, config } = fixture(t)
   const entry = (file: string) =>
     `{ path: ${dir}/${file}, lease: true, monitor-interval: 20ms, replica: { path: ${dir}/leased, sync-interval: 20ms } }`

@@ -61,7 +61,7 @@ const INITIALIZE = JSON.stringify({
   params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'x', version: '1' } },
 })
 
-test('the MCP tools have the names and parameters of the MCP tools of Litestream', async (t) => {
+test('the MCP tools have the names and parameters of Litestream’s MCP tools', async (t) => {
   const fixture = await daemonWithMcp(t)
   const ours = await connect(t, fixture.mcp)
   const { tools } = await ours.client.listTools()
@@ -94,7 +94,7 @@ test('the MCP tools have the names and parameters of the MCP tools of Litestream
   assert.equal(await fixture.stop(), 0)
 })
 
-test('every MCP tool works on the databases of a running process, and on the databases of a configuration file', async (t) => {
+test('every MCP tool works for the databases of a running process and for the databases in a configuration file', async (t) => {
   const { dir, file, db, config, mcp, daemon, stop } = await daemonWithMcp(t)
   const { client, call } = await connect(t, `${mcp}/mcp`)
   const version = (await run(['version'])).stdout
@@ -147,7 +147,7 @@ test('every MCP tool works on the databases of a running process, and on the dat
   assert.equal(await stop(), 0)
 })
 
-test('wrong arguments of an MCP tool are errors with the next step, and write nothing', async (t) => {
+test('an MCP tool with wrong arguments returns an error with the next step, and writes nothing', async (t) => {
   const { dir, file, mcp, stop } = await daemonWithMcp(t)
   const { client, call } = await connect(t, mcp)
   const out = path.join(dir, 'never.db')

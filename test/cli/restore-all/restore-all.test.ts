@@ -63,7 +63,7 @@ function statuses(found: readonly Row[]): Record<string, string> {
   return Object.fromEntries(found.map(({ db_path, status }) => [db_path ?? '', status]))
 }
 
-test('restore -all restores missing databases, including those of a lost directory, and does not change existing databases', async (t) => {
+test('restore -all restores missing databases and lost directories, and does not change existing databases', async (t) => {
   const base = temporaryDirectory(t)
   const { one, two, many, inMany, config } = await replicated(t, `file://${base}/replicas`)
   const db = new Database(one)
@@ -87,7 +87,7 @@ test('restore -all restores missing databases, including those of a lost directo
   assert.equal(rows(one), 1, 'with -force it is')
 })
 
-test('a database that cannot be restored does not prevent the restore of the others', async (t) => {
+test('a database that cannot be restored does not prevent the restore of the other databases', async (t) => {
   const base = temporaryDirectory(t)
   const { one, two, many, config } = await replicated(t, `file://${base}/replicas`)
   remove(one, two, many)
@@ -110,7 +110,7 @@ test('a database that cannot be restored does not prevent the restore of the oth
   assert.equal(statuses(without)[one], 'no-replica')
 })
 
-test('restore -all -o restores every replica below a prefix, and a name in the store cannot lead out of the output folder', async (t) => {
+test('restore -all -o restores every replica below a prefix, and no name in the store leads out of the output folder', async (t) => {
   const base = temporaryDirectory(t)
   const { dir } = await replicated(t, `file://${base}/replicas`)
   const replica = (name: string) =>
@@ -176,7 +176,7 @@ test('restore -all refuses flags and arguments that cannot be used with -all', a
   assert.match(none.stderr, /missing required argument.*\nTry: .*-all/)
 })
 
-test('restore -all from S3 restores a lost directory and every replica below a prefix, and refuses a name that leads out', async (t) => {
+test('restore -all from S3 restores a lost directory and every replica below a prefix, and refuses a name that leads out of the folder', async (t) => {
   const bucket = await s3Bucket(t)
   const { endpoint, accessKeyId, secretAccessKey } = s3Server()
   const settings = `access-key-id: ${accessKeyId}\nsecret-access-key: ${secretAccessKey}\nendpoint: ${endpoint}\nregion: us-east-1`
@@ -201,7 +201,7 @@ test('restore -all from S3 restores a lost directory and every replica below a p
   assert.equal(root.filter(({ status }) => status === 'restored').length, 5)
 })
 
-test('a NATS bucket contains one replica, or several replicas below prefixes', async (t) => {
+test('a NATS bucket can contain one replica, or several replicas below prefixes', async (t) => {
   const url = natsUrl().replace(/\?.*/, '')
   const { dir, many, config } = await replicated(t, url, 'create-bucket: true')
   rmSync(many, { recursive: true })

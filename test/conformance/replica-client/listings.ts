@@ -6,7 +6,7 @@ import { file, testBytes } from './bytes.js'
 import { type Backend, clientsAt, opener } from './place.js'
 
 export function listings(backend: Backend): void {
-  test(`${backend.name}: a listing of a level has only the files of this level from a TXID on, in ascending order`, async (t) => {
+  test(`${backend.name}: a listing of a level from a TXID on has only the files of this level and range, in ascending order`, async (t) => {
     const open = await clientsAt(t, backend)
     const client = await open()
     const refs = [
@@ -61,7 +61,7 @@ export function listings(backend: Backend): void {
     }
   })
 
-  test(`${backend.name}: a search finds the replicas at and below a path, each once, and reports no other folder`, async (t) => {
+  test(`${backend.name}: a search finds each replica at or below a path once, and reports no other folder`, async (t) => {
     const open = await clientsAt(t, backend)
     const paths = ['many', 'many/a.db', 'many/b #1%?.db', 'many/deep/down/a.db', 'many/many', 'many.db']
     for (const path of paths) {
@@ -76,7 +76,7 @@ export function listings(backend: Backend): void {
     assert.deepEqual(await below('nothing'), [])
   })
 
-  test(`${backend.name}: a listing of a level with ${backend.crowd} files is complete, also from a TXID on`, async (t) => {
+  test(`${backend.name}: a listing of a level with ${backend.crowd} files is complete, with and without a first TXID`, async (t) => {
     const place = await backend.makePlace(t)
     const open = opener(t, place)
     if (place.fill !== undefined) place.fill('app.db', backend.crowd)
@@ -94,7 +94,7 @@ export function listings(backend: Backend): void {
     )
   })
 
-  test(`${backend.name}: listings during writes and deletions end, and include every file that existed throughout`, async (t) => {
+  test(`${backend.name}: a listing during writes and deletions ends, and has every file that existed during the whole listing`, async (t) => {
     const open = await clientsAt(t, backend)
     const writers = await Promise.all(Array.from({ length: 4 }, () => open()))
     const readers = await Promise.all(Array.from({ length: 4 }, () => open()))

@@ -8,7 +8,7 @@ import { type Backend, clientsAt, isSure } from './place.js'
 const aborted = (error: unknown) => isLitestreamError(error, 'ABORTED')
 
 export function raceTests(backend: Backend): void {
-  test(`${backend.name}: exactly one of many concurrent create-only writes of a name succeeds`, async (t) => {
+  test(`${backend.name}: of many concurrent create-only writes of one name, exactly one succeeds`, async (t) => {
     const open = await clientsAt(t, backend)
     const clients = await Promise.all(Array.from({ length: 6 }, () => open()))
     const { rounds = 8 } = backend
@@ -34,7 +34,7 @@ export function raceTests(backend: Backend): void {
     assert.equal((await collect(clients[0]!.list(0))).length, rounds)
   })
 
-  test(`${backend.name}: a file appears only when it is complete, and not at all if its source fails`, async (t) => {
+  test(`${backend.name}: a file appears only when it is complete, and never if its source fails`, async (t) => {
     const open = await clientsAt(t, backend)
     const [writer, reader] = [await open(), await open()]
     let reached = 0
@@ -90,7 +90,7 @@ export function raceTests(backend: Backend): void {
     assert.equal(sha256(await concatenated(client.stream(file(1)))), sha256(bytes))
   })
 
-  test(`${backend.name}: a signal or a deadline ends the wait of close(), and the client is closed nevertheless`, async (t) => {
+  test(`${backend.name}: a signal or a deadline ends close() early, and the client is closed anyway`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     await assert.rejects(client.close({ timeout: 0 }), (error) => isLitestreamError(error, 'INVALID_ARGUMENT'))
     await client.write(file(1), testBytes(10), { timestamp: 1 })

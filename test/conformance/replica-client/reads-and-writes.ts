@@ -118,7 +118,7 @@ export function readsAndWrites(backend: Backend): void {
     }
   })
 
-  test(`${backend.name}: one call deletes many files, and missing files among them are no error`, async (t) => {
+  test(`${backend.name}: one call deletes many files, and ignores missing files`, async (t) => {
     const open = await clientsAt(t, backend)
     const client = await open()
     const refs = Array.from({ length: 30 }, (_, i) => file(i + 1))

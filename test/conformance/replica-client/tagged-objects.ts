@@ -8,7 +8,7 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 const lost = (error: unknown) => isLitestreamError(error, 'PRECONDITION_FAILED')
 
 export function taggedObjects(backend: Backend): void {
-  test(`${backend.name}: a small object is changed only by a caller that sends its current version`, async (t) => {
+  test(`${backend.name}: a small object is changed only by a caller that sends the object’s current version`, async (t) => {
     const open = await clientsAt(t, backend)
     const [one, other] = [await open(), await open()]
     const first = await one.putObject('lock.json', bytes('{"a":1}'), null)
@@ -27,7 +27,7 @@ export function taggedObjects(backend: Backend): void {
     assert.deepEqual(await collect(one.list(0)), [])
   })
 
-  test(`${backend.name}: exactly one of many concurrent changes of an object succeeds, in every round`, async (t) => {
+  test(`${backend.name}: in every round, exactly one of many concurrent changes to an object succeeds`, async (t) => {
     const open = await clientsAt(t, backend)
     const clients = await Promise.all(Array.from({ length: 4 }, () => open()))
     let tag: string | null = null

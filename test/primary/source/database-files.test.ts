@@ -90,7 +90,7 @@ async function besideApplication(t: TestContext) {
   return { dir, app, primary, url }
 }
 
-test('if the -shm is removed while an application is connected, its commits are replicated, with an error until the application disconnects', {
+test('if the -shm is removed while an application is connected, commits are replicated, and an error lasts until the application disconnects', {
   skip: !linux,
 }, async (t) => {
   const { dir, app, primary, url } = await besideApplication(t)
@@ -116,7 +116,7 @@ test('if the -shm is removed while an application is connected, its commits are 
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the -shm is removed under an application in the same process, its commits are replicated, with an error', {
+test('if the -shm is removed while an application in the same process is connected, commits are replicated and an error is reported', {
   skip: !linux,
 }, async (t) => {
   const dir = temporaryDirectory(t)
@@ -146,7 +146,7 @@ test('if the -shm is removed under an application in the same process, its commi
   }
 })
 
-test('if the -wal is removed while no application is connected, the primary saves its commits from the open file', async (t) => {
+test('if the -wal is removed while no application is connected, the primary saves the commits in the -wal through the open file', async (t) => {
   const { file, primary, follows, url, notice } = await fixture(t)
   sql(file, 'CREATE TABLE kept AS SELECT 1 AS n')
   await primary.sync()
@@ -158,7 +158,7 @@ test('if the -wal is removed while no application is connected, the primary save
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the -wal is removed while an application is connected, its commits are replicated, with an error until the application disconnects', {
+test('if the -wal is removed while an application is connected, commits are replicated, and an error lasts until the application disconnects', {
   skip: !linux,
 }, async (t) => {
   const { app, primary, url } = await besideApplication(t)
@@ -185,7 +185,7 @@ test('after the -wal and the -shm are removed together, commits are replicated',
   assert.equal(await primary.stop(), 0)
 })
 
-test('after the -wal is truncated to zero bytes, commits are replicated, with a notice', async (t) => {
+test('after the -wal is truncated to zero bytes, commits are replicated, and a notice is logged', async (t) => {
   const { file, primary, follows, notice } = await fixture(t, { minCheckpointPages: 1 })
   await primary.waitFor('checkpoint')
   truncateSync(`${file}-wal`, 0)
@@ -240,7 +240,7 @@ async function copyThenCommit({ file, dir, primary }: Awaited<ReturnType<typeof 
   return other
 }
 
-test('a copy that is written over the database is replicated with a snapshot, also if the copy keeps its modification time', async (t) => {
+test('a copy that is written over the database is replicated with a snapshot, whether or not the modification time is reset to an old time', async (t) => {
   for (const keepsTime of [false, true]) {
     await t.test(keepsTime ? 'with its old time' : 'with a new time', async (t) => {
       const running = await fixture(t, { minCheckpointPages: 1 })

@@ -19,7 +19,7 @@ function makeDatabase(file: string): void {
   db.close()
 }
 
-test('an open database has seven descriptors, and no descriptor stays open after the database is closed', async (t) => {
+test('an open database uses seven file descriptors, and none of them stays open after the database is closed', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   makeDatabase(file)
@@ -38,7 +38,7 @@ test('an open database has seven descriptors, and no descriptor stays open after
   assert.equal(descriptors(), 0)
 })
 
-test('databases beyond the limit of open files have an error that names the limit, and the other databases are replicated', async (t) => {
+test('databases beyond the limit of open files get an error that names the limit, and the other databases are replicated', async (t) => {
   const dir = temporaryDirectory(t)
   const data = path.join(dir, 'data')
   mkdirSync(data)
@@ -68,7 +68,7 @@ test('databases beyond the limit of open files have an error that names the limi
   assert.equal(readdirSync(path.join(dir, 'replica')).length, 8)
 })
 
-test('a daemon with more databases than open files closes idle databases, and replicates every later commit', async (t) => {
+test('a daemon with more databases than the limit of open files closes idle databases, and replicates every later commit', async (t) => {
   const dir = temporaryDirectory(t)
   const data = path.join(dir, 'data')
   mkdirSync(data)

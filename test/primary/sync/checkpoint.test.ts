@@ -82,7 +82,7 @@ test('at each checkpoint interval, one checkpoint follows a commit, and no check
   await verify()
 })
 
-test('the primary truncates a -wal above the truncate threshold without a snapshot', async (t) => {
+test('the primary truncates a -wal that exceeds the truncate threshold, and writes no snapshot', async (t) => {
   const { file, primary, checkpoints, write, verify } = await fixture(t, {
     minCheckpointPages: 1e9,
     truncatePages: 500,
@@ -99,7 +99,7 @@ test('the primary truncates a -wal above the truncate threshold without a snapsh
   await verify()
 })
 
-test('while a reader blocks checkpoints, the primary attempts few, and the checkpoint completes when the reader ends', async (t) => {
+test('while a reader blocks checkpoints, the primary attempts few checkpoints, and a checkpoint completes when the reader ends', async (t) => {
   const { file, primary, checkpoints, write, verify } = await fixture(t, { minCheckpointPages: 50, busyTimeout: 50 })
   await primary.sync()
   write(10)
@@ -119,7 +119,7 @@ test('while a reader blocks checkpoints, the primary attempts few, and the check
   await verify()
 })
 
-test('a checkpoint is busy while a writer holds the lock, and the sync is not affected', async (t) => {
+test('while a writer holds the lock, a checkpoint returns busy, and the sync is not affected', async (t) => {
   const { app, primary, write, verify } = await fixture(t, { busyTimeout: 20 })
   await primary.sync()
   write(10)
@@ -159,7 +159,7 @@ test('the WAL stays bounded under a writer that never pauses', async (t) => {
   await assertReplicaEquals(`file://${dir}/replica`, app.file)
 })
 
-test('the chunks of a large sync end at commits, and each chunk continues the chunk before it', async (t) => {
+test('each chunk of a large sync ends at a commit and continues the previous chunk', async (t) => {
   const { primary, app, verify } = await fixture(t, { maxSyncWalBytes: 30_000, minCheckpointPages: 1e9 })
   await primary.sync()
   const txid = primary.txid

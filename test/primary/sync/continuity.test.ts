@@ -80,7 +80,7 @@ test('commits in the same generation of the WAL are replicated as incremental fi
   assert.equal(await resume(t, ({ write }) => write('PRAGMA wal_autocheckpoint = 0', ...ONE_EACH)), undefined)
 })
 
-test('one restart of the WAL that leaves frames after the primary’s position leads to a snapshot', async (t) => {
+test('if the WAL restarts once and leaves frames after the primary’s position, the primary writes a snapshot', async (t) => {
   // Litestream takes this for an undisturbed WAL and loses the frames.
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', ...ONE_EACH.slice(0, 5), 'PRAGMA wal_checkpoint(PASSIVE)', rows(1)),
@@ -88,37 +88,37 @@ test('one restart of the WAL that leaves frames after the primary’s position l
   assert.equal(reason, 'the WAL was restarted after commits that the primary had not read')
 })
 
-test('one restart of the WAL at the primary’s position keeps continuity, and the next file is incremental', async (t) => {
+test('if the WAL restarts once at the primary’s position, the next file is incremental', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', 'PRAGMA wal_checkpoint(PASSIVE)', rows(1)),
   )
   assert.equal(reason, undefined)
 })
 
-test('one restart of the WAL that overwrites the last frame read by the primary leads to a snapshot', async (t) => {
+test('if the WAL restarts once and overwrites the last frame that the primary has read, the primary writes a snapshot', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', 'PRAGMA wal_checkpoint(PASSIVE)', rows(1000)),
   )
   assert.equal(reason, 'the WAL was restarted, which overwrote the last frame that was read')
 })
 
-test('several restarts of the WAL lead to a snapshot', async (t) => {
+test('if the WAL restarts several times, the primary writes a snapshot', async (t) => {
   const again = ['PRAGMA wal_checkpoint(PASSIVE)', rows(1)]
   const reason = await resume(t, ({ write }) => write('PRAGMA wal_autocheckpoint = 0', ...again, ...again, ...again))
   assert.equal(reason, 'the WAL was restarted more than once, or deleted and created again')
 })
 
-test('a WAL that was copied into the database file and not restarted leads to a snapshot, because a replaced file would look the same', async (t) => {
+test('if the WAL was copied into the database file and did not restart, the primary writes a snapshot, because a replaced file would look the same', async (t) => {
   const reason = await resume(t, ({ write }) => write('PRAGMA wal_checkpoint(RESTART)'))
   assert.equal(reason, 'the database file was written to although the WAL was not restarted')
 })
 
-test('a TRUNCATE checkpoint, with or without commits after it, leads to a snapshot', async (t) => {
-  await t.test('a TRUNCATE checkpoint without a later commit leads to a snapshot', async (t) => {
+test('after a TRUNCATE checkpoint, with or without later commits, the primary writes a snapshot', async (t) => {
+  await t.test('after a TRUNCATE checkpoint without a later commit, the primary writes a snapshot', async (t) => {
     const reason = await resume(t, ({ write }) => write(rows(5), 'PRAGMA wal_checkpoint(TRUNCATE)'))
     assert.equal(reason, 'the WAL was removed or truncated by another process')
   })
-  await t.test('a TRUNCATE checkpoint with later commits leads to a snapshot', async (t) => {
+  await t.test('after a TRUNCATE checkpoint with later commits, the primary writes a snapshot', async (t) => {
     const reason = await resume(t, ({ write }) => write(rows(5), 'PRAGMA wal_checkpoint(TRUNCATE)', rows(5)))
     assert.match(reason!, /^the WAL was restarted, (and|which)/)
   })
@@ -132,14 +132,14 @@ test('VACUUM is replicated as one large incremental transaction, also when the d
 })
 
 for (const autoCheckpoint of [1, 5, 100_000]) {
-  test(`with wal_autocheckpoint = ${autoCheckpoint}, the replica equals the database, after a snapshot if necessary`, async (t) => {
+  test(`with wal_autocheckpoint = ${autoCheckpoint}, the replica equals the database, whether or not a snapshot is needed`, async (t) => {
     const statements = [`PRAGMA wal_autocheckpoint = ${autoCheckpoint}`, ...ONE_EACH, ...ONE_EACH]
     const reason = await resume(t, ({ write }) => write(...statements))
     assert.equal(reason === undefined, autoCheckpoint === 100_000)
   })
 }
 
-test('a last application connection that closes and deletes the -wal leads to a snapshot', async (t) => {
+test('if the last application connection closes and deletes the -wal, the primary writes a snapshot', async (t) => {
   assert.notEqual(await resume(t, ({ writeAndClose }) => writeAndClose(rows(5))), undefined)
 })
 
@@ -159,14 +159,14 @@ test('a database that is replaced by an older copy is replicated with a snapshot
     write(rows(500))
     for (const suffix of ['-wal', '-shm']) rmSync(file + suffix, { force: true })
   }
-  await t.test('an older copy that is copied over the database leads to a snapshot', async (t) => {
+  await t.test('if an older copy is copied over the database, the primary writes a snapshot', async (t) => {
     const reason = await resume(t, (down) => {
       copyThenWrite(down)
       copyFileSync(path.join(down.dir, 'copy.db'), down.file)
     })
     assert.notEqual(reason, undefined)
   })
-  await t.test('an older copy that is renamed over the database leads to a snapshot', async (t) => {
+  await t.test('if an older copy is renamed over the database, the primary writes a snapshot', async (t) => {
     const reason = await resume(t, (down) => {
       copyThenWrite(down)
       renameSync(path.join(down.dir, 'copy.db'), down.file)
@@ -174,7 +174,7 @@ test('a database that is replaced by an older copy is replicated with a snapshot
     assert.equal(reason, 'the database file was replaced')
   })
   await t.test(
-    'an older copy that is copied over the database, beside the old -wal, leads to a snapshot',
+    'if an older copy is copied over the database and the old -wal stays, the primary writes a snapshot',
     async (t) => {
       const reason = await resume(t, ({ file, dir, write }) => {
         const copy = path.join(dir, 'copy.db')
@@ -198,26 +198,26 @@ test('a database that is deleted and created again is replicated with a snapshot
   assert.equal(reason, 'the database file has another identity')
 })
 
-test('a change of the journal mode away from WAL and back leads to a snapshot', async (t) => {
+test('if the journal mode changes from WAL to another mode and back, the primary writes a snapshot', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA journal_mode = delete', rows(5), 'PRAGMA journal_mode = wal', rows(5)),
   )
   assert.notEqual(reason, undefined)
 })
 
-test('a change of the page size leads to a snapshot', async (t) => {
+test('if the page size changes, the primary writes a snapshot', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA journal_mode = delete', 'PRAGMA page_size = 8192', 'VACUUM', 'PRAGMA journal_mode = wal', rows(5)),
   )
   assert.equal(reason, 'the page size changed from 4096 to 8192')
 })
 
-test('a state file that is missing, damaged, or of another database leads to a snapshot', async (t) => {
-  await t.test('a deleted state file leads to a snapshot', async (t) => {
+test('if the state file is missing, damaged or from another database, the primary writes a snapshot', async (t) => {
+  await t.test('if the state file is deleted, the primary writes a snapshot', async (t) => {
     const reason = await resume(t, ({ meta }) => rmSync(path.join(meta, 'primary-state')))
     assert.equal(reason, 'the state file is missing')
   })
-  await t.test('a damaged state file leads to a snapshot', async (t) => {
+  await t.test('if the state file is damaged, the primary writes a snapshot', async (t) => {
     const reason = await resume(t, ({ meta }) => {
       const state = path.join(meta, 'primary-state')
       writeFileSync(
@@ -242,7 +242,7 @@ test('a state file that is missing, damaged, or of another database leads to a s
       assert.notEqual(reason, 'the state file is damaged')
     },
   )
-  await t.test('a state file of another database leads to a snapshot', async (t) => {
+  await t.test('if the state file is from another database, the primary writes a snapshot', async (t) => {
     const reason = await resume(t, ({ dir, meta }) => {
       const other = path.join(dir, 'other.db')
       sql(other, ['PRAGMA journal_mode = wal', CREATE, rows(50)], true)
@@ -255,7 +255,7 @@ test('a state file that is missing, damaged, or of another database leads to a s
   })
 })
 
-test('if staged files and the state file are deleted together, a snapshot follows the TXIDs in the replica', async (t) => {
+test('if staged files and the state file are deleted together, the primary writes a snapshot with a later TXID than the replica', async (t) => {
   const reason = await resume(t, ({ meta }) => rmSync(meta, { recursive: true }))
   assert.equal(reason, 'first sync')
 })

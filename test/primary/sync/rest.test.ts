@@ -138,7 +138,7 @@ for (const soon of [false, true]) {
   })
 }
 
-test('an application that reads and closes a resting database, which removes the -wal, causes no LTX file', async (t) => {
+test('if an application reads a resting database and removes the -wal by closing it, no LTX file is written', async (t) => {
   const resting = await Resting.start(t)
   resting.sql(['SELECT count(*) FROM t'], { die: false })
   assert.equal(existsSync(`${resting.file}-wal`), false)
@@ -149,7 +149,7 @@ test('an application that reads and closes a resting database, which removes the
   await resting.equal()
 })
 
-test('a WAL that was copied into the database file while no primary ran leads to a snapshot', async (t) => {
+test('if the WAL was copied into the database file while no primary ran, the primary writes a snapshot', async (t) => {
   for (const [statements, die] of [
     [[rows(1500), rows(1500), rows(1)], true],
     [[rows(1)], false],
@@ -217,7 +217,7 @@ test('if an application leaves WAL mode while the database rests, the primary no
   }
 })
 
-test('a read transaction of the application does not prevent the rest of its database, and a later commit is replicated incrementally', async (t) => {
+test('a read transaction of the application does not prevent the database from resting, and a later commit is replicated incrementally', async (t) => {
   let db!: Database.Database
   const resting = await Resting.start(t, {
     before: (own) => {
@@ -232,7 +232,7 @@ test('a read transaction of the application does not prevent the rest of its dat
   assert.deepEqual(await resting.woken(), [undefined])
 })
 
-test('a sync of a resting database opens the database again and ends the rest', async (t) => {
+test('a sync opens a resting database, which then no longer rests', async (t) => {
   const resting = await Resting.start(t)
   await resting.primary.sync()
   assert.equal(resting.ends, 1)
@@ -240,7 +240,7 @@ test('a sync of a resting database opens the database again and ends the rest', 
   assert.deepEqual(resting.reasons, [])
 })
 
-test('a primary that starts after a rest of its database continues without a snapshot', async (t) => {
+test('a primary whose database rested before a restart continues without a snapshot', async (t) => {
   const resting = await Resting.start(t)
   await resting.primary.close()
   resting.sql([rows(1)])
@@ -256,7 +256,7 @@ test('a primary that starts after a rest of its database continues without a sna
 
 for (const soon of [false, true]) {
   const how = soon ? 'with frames in its WAL' : 'with an empty WAL'
-  test(`a primary that starts after a rest ${how} opens no database file, and the next commit is replicated incrementally`, async (t) => {
+  test(`a primary that starts after its database rested ${how} opens no database file, and the next commit is replicated incrementally`, async (t) => {
     const resting = await Resting.start(t, { soon })
     await resting.primary.close()
     const later = await resting.restarted(t)
@@ -274,7 +274,7 @@ for (const soon of [false, true]) {
     assert.ok(await later.restarted(t))
   })
 
-  test(`a primary that starts after a rest ${how} opens a database that has changed in between`, async (t) => {
+  test(`a primary that starts after its database rested ${how} opens the database if it has changed in between`, async (t) => {
     const file = ({ file }: Resting) => file
     const changes: readonly (readonly [string, (resting: Resting) => void])[] = [
       ['a commit', (resting) => resting.sql([rows(1)])],
@@ -299,7 +299,7 @@ for (const soon of [false, true]) {
   })
 }
 
-test('a primary that starts after a rest opens a database whose -wal has lost frames', async (t) => {
+test('a primary that starts after its database rested opens the database if the -wal has lost frames', async (t) => {
   for (const damage of [
     (wal: string) => truncateSync(wal, statSync(wal).size - 4096 - 24),
     (wal: string) => truncateSync(wal, 0),
@@ -337,7 +337,7 @@ test('a primary opens the database at its start if the database was not resting 
 })
 
 for (const autoCheckpoint of [-1, 3]) {
-  test(`no commit is lost while a database rests and is opened again under commits, wal_autocheckpoint = ${autoCheckpoint}`, async (t) => {
+  test(`no commit is lost if applications commit while a database rests and is opened again, wal_autocheckpoint = ${autoCheckpoint}`, async (t) => {
     const file = path.join(temporaryDirectory(t), 'app.db')
     const app = new App(t, file)
     await app.run(3, { autoCheckpoint })
