@@ -33,7 +33,7 @@ export function parseKey(key: string): Record<string, string> {
 
 /**
  * SQLite's own URI parameters that a replica refuses. The file native/vfs/vfs.cc passes `immutable`
- * and `nolock` on, so that the error message can name them.
+ * and `nolock` on, so that the error message can name these parameters.
  */
 const UNLOCKED: readonly string[] = ['immutable', 'nolock']
 /**
@@ -81,8 +81,8 @@ const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; h
 ])
 
 /**
- * Throws CONFIG_INVALID if native code added this parameter to the key to report that it refused
- * the URI.
+ * Throws CONFIG_INVALID if `name` is a parameter that native code adds to the key to report a
+ * refused URI.
  */
 export function checkRefused(name: string, value: string): void {
   if (name === 'line_break') throw lineBreak('a parameter of the URI')

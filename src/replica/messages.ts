@@ -12,15 +12,18 @@ export type WorkerMessage =
    */
   | { readonly from: 'worker'; readonly call: string; readonly result?: unknown; readonly error?: SerializedError }
 
-/** A warning that the worker sends to the thread that started it, which logs the warning. */
+/**
+ * A warning that the worker sends to the thread that started the worker. That thread logs the
+ * warning.
+ */
 export interface WorkerWarning {
   readonly code: ErrorCode
   readonly message: string
 }
 
 /**
- * A call that a handle sends to the worker as the text of a bridge request. The native bridge keeps
- * the request until a worker is attached.
+ * A call that a handle sends to the worker. The text of a bridge request contains the call. The
+ * native bridge keeps the request until a worker is attached.
  */
 export type HandleCall =
   /**

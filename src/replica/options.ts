@@ -39,8 +39,8 @@ export interface ReplicaOptions {
   /** Maximum time to fetch one page before the read fails (default 30 s). */
   readonly readTimeout?: Duration
   /**
-   * Reads fail if no poll has succeeded for this long. By default, no read fails because polls
-   * fail. Programs can read the time since the last successful poll from `lagMs`.
+   * Reads fail if no poll has succeeded for this long. By default, reads do not fail for this
+   * reason. Programs can read the time since the last successful poll from `lagMs`.
    */
   readonly maxStale?: Duration
   /** Maximum number of concurrent requests to the store (default 16). */
@@ -49,7 +49,7 @@ export interface ReplicaOptions {
   readonly readAhead?: 'all' | 'none' | readonly ReadAheadKind[]
   /**
    * Whether the worker sends a request a second time if the first request takes much longer than
-   * others (default true). The worker uses the response that arrives first.
+   * other requests (default true). The worker uses the response that arrives first.
    */
   readonly hedge?: boolean
   /**

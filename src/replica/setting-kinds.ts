@@ -21,7 +21,7 @@ export interface Kind<Value> {
   readonly parse: (text: string) => Value
 }
 
-/** Intervals of levels 1, 2 and 3 in milliseconds, which are the defaults of a primary too. */
+/** Intervals of levels 1, 2 and 3 in milliseconds. A primary has the same defaults. */
 export const DEFAULT_LEVELS: readonly number[] = [30_000, 300_000, 3_600_000]
 
 /** Maximum number of concurrent requests to the store. */

@@ -52,7 +52,7 @@ export interface AssemblyOptions {
   readonly parallelism: number
   readonly signal: AbortSignal
   /**
-   * Whether the caller reads the database again immediately, so that the written pages must stay in
+   * Whether the caller reads the database again immediately. The written pages must then stay in
    * the page cache of the operating system.
    */
   readonly readAfter?: boolean
@@ -68,17 +68,20 @@ interface Planned {
 /** An LTX file whose pages are being written to the output. */
 interface Unfinished {
   isMissing(pgno: number): boolean
-  /** Must be called after every page of the LTX file was written and its checksum was verified. */
+  /**
+   * Must be called after every page of the LTX file was written and the checksum of the LTX file
+   * was verified.
+   */
   end(): void
 }
 
 /**
  * Writes the database that a plan describes to an output file, each page once. Every LTX file of
- * the plan is read and checked completely, even if no page of it is needed, because only the frames
- * show that a page index omits a page. If `run` fails for a plan, `run` may be called again with
- * another plan for the same output. Pages that an earlier call of `run` wrote from the same LTX
- * file are kept. An Assembly needs memory for some segments of 2 MiB, and about 30 bytes per page
- * for page indexes.
+ * the plan is read and checked completely, even if the plan needs no page of the file. Only the
+ * frames show that a page index omits a page. If `run` fails for a plan, `run` may be called again
+ * with another plan for the same output. Pages that an earlier call of `run` wrote from the same
+ * LTX file are kept. An Assembly needs memory for some segments of 2 MiB each, and about 30 bytes
+ * of page index per page.
  */
 export class Assembly {
   readonly #client: ReplicaClient
@@ -93,7 +96,7 @@ export class Assembly {
   readonly #verified = new Set<number>()
   /**
    * The number of the LTX file from which each page in the output was written, by page number. The
-   * number 0 stands for a page that consists of zeros.
+   * number 0 means that the page consists of zeros.
    */
   #source = new Uint32Array(1)
   #written = 0

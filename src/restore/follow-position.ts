@@ -78,8 +78,8 @@ export async function savedPosition(output: string): Promise<SavedPosition> {
 }
 
 /**
- * Returns the position of the database. If a crash happened after a change but before its TXID was
- * saved, the saved TXID is lower than the TXID in the header of the database.
+ * Returns the position of the database. If a crash happened after a change was applied but before
+ * the new TXID was saved, the saved TXID is lower than the TXID in the header of the database.
  */
 export function reconcile(output: string, { txid, timestamp }: Position, counter: number): Position {
   const ahead = (counter - (txid % 2 ** 32) + 2 ** 32) % 2 ** 32

@@ -64,8 +64,8 @@ export class FollowerFile {
   #counter: number
 
   /**
-   * Whether Litestream's follower made the database, so that its header did not contain the TXID
-   * before this object opened it.
+   * Whether Litestream's follower made the database. The header of such a database does not contain
+   * the TXID before this object opens the database.
    */
   readonly wasAdopted: boolean
 
@@ -79,8 +79,8 @@ export class FollowerFile {
   }
 
   /**
-   * Opens a database that this class or Litestream's own follower made, or that `prepare` was
-   * applied to. SQLite rolls back a write that a crash interrupted. `saved` is the content of the
+   * Opens a database that this class or Litestream's own follower made, or that `prepare` has
+   * prepared. SQLite rolls back a write that a crash interrupted. `saved` is the content of the
    * -txid file beside the database. Throws HYDRATION_CONFLICT for a database that another program
    * wrote to. Throws DATABASE_BUSY if Litestream's follower left the database in WAL mode and
    * another program has the database open.
@@ -222,8 +222,8 @@ export class FollowerFile {
 
 /**
  * Whether Litestream's follower wrote the header of the database. Litestream's follower sets the
- * change counter to a random number, but does not change the version-valid-for number, which must
- * equal the change counter.
+ * change counter to a random number, but does not change the version-valid-for number. In a header
+ * written by SQLite, the two numbers are equal.
  */
 function isOfOtherFollower(header: Buffer): boolean {
   return header.readUInt32BE(CHANGE_COUNTER) !== header.readUInt32BE(VERSION_VALID_FOR)
@@ -233,7 +233,7 @@ function isOfOtherFollower(header: Buffer): boolean {
  * Gives a database that Litestream's follower made the header that FollowerFile needs. Litestream
  * restores the database in WAL mode, and changes the database to rollback-journal mode with the
  * first change. If a crash interrupted a change of Litestream's follower, the next change completes
- * it, because the next change contains all pages that changed after `txid`.
+ * the interrupted change, because the next change contains all pages that changed after `txid`.
  */
 async function adopt(file: string, db: Connection, handle: FileHandle, txid: number): Promise<void> {
   if (((await stat(`${file}-wal`).catch(ignoreMissing))?.size ?? 0) > 0) throw conflict(file)

@@ -40,12 +40,12 @@ export interface FollowOptions
   readonly onError?: (error: unknown) => void
   /** Called if the check of the restored database reported faults (see RestoreResult.warnings). */
   readonly onWarning?: (warning: string) => void
-  /** Aborting the signal ends the following, and the promise then resolves. */
+  /** If the signal aborts, following ends and the promise resolves. */
   readonly signal: AbortSignal
   /**
    * Time limit of the first restore and of each later poll. If the first restore exceeds `timeout`,
-   * the follower fails with TIMEOUT. If a later poll exceeds `timeout`, the poll and its changes
-   * are cancelled, reported to `onError` and retried. Without `timeout`, only the time limits of
+   * the follower fails with TIMEOUT. If a later poll exceeds `timeout`, the follower cancels the
+   * poll and its changes, calls `onError`, and retries. Without `timeout`, only the time limits of
    * the store apply.
    */
   readonly timeout?: Duration
@@ -150,7 +150,9 @@ export class Follower {
     return true
   }
 
-  /** Returns the next LTX files, which are usually L0 files and then need only one listing. */
+  /**
+   * Returns the next LTX files. Usually these files are L0 files, and one listing is sufficient.
+   */
   async #next(all: boolean, without: ReadonlySet<string>, signal: AbortSignal): Promise<LtxFileInfo[]> {
     const from = this.#newest?.level === 0 ? this.#newest.minTxid : this.#at.txid + 1
     const level0: LtxFileInfo[] = []
@@ -201,9 +203,9 @@ export class Follower {
       }
       times.set(file, found)
     }
-    // The time of a snapshot is the time at which it was written, which is later than the time of
-    // other LTX files with the same TXID. The database may come from a snapshot that no longer
-    // exists.
+    // The time of a snapshot is the time at which the snapshot was written. This time is later than
+    // the time of other LTX files with the same TXID. The database may come from a snapshot that no
+    // longer exists.
     const earlier = [...times].filter(([{ level }, found]) => {
       return found <= timestamp && (reached < txid || level < SNAPSHOT_LEVEL)
     })
@@ -229,7 +231,7 @@ export class Follower {
     const { output, onAdvance } = this.#options
     const newest = files.at(-1)!
     // The LTX files are merged into one local file, because `apply` reads that file twice and must
-    // not wait for the network while it holds the lock.
+    // not wait for the network while `apply` holds the lock.
     const { path: spool, handle } = await createTemporary(output)
     try {
       const { header, bytes } = await mergeLtx(files.map((file) => sourceOf(this.#client, file, { signal })))

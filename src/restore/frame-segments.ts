@@ -4,12 +4,12 @@ import type { PageIndex } from '../ltx/page-index.js'
 import { native } from '../native/addon.js'
 
 /**
- * Maximum bytes of a segment, which is read with one ranged read. A segment is so large that the
- * time of a round trip is negligible, and so small that several segments fit into memory.
+ * Maximum bytes of a segment. One ranged read reads a segment. A segment is so large that the time
+ * of a round trip is negligible, and so small that several segments fit into memory.
  */
 export const SEGMENT_SIZE: number = 2 * 1024 * 1024
 
-/** Maximum number of pages that one segment of small frames decodes to. */
+/** Maximum number of decoded pages of one segment, which limits a segment of small frames. */
 export const SEGMENT_PAGES = 8192
 
 /**
@@ -47,8 +47,8 @@ export interface SegmentSum {
 }
 
 /**
- * Whether the CRCs of the segments are enough to verify an LTX file. A snapshot with database
- * checksums is not verified by segments, because it must be decoded in order.
+ * Whether the CRCs of the segments are sufficient to verify an LTX file. A snapshot with database
+ * checksums is not verified by segments, because such a snapshot must be decoded in order.
  */
 export function isSummedBySegments({ header }: FileLayout): boolean {
   return (header.flags & FLAG_NO_CHECKSUM) !== 0 || header.minTxid !== 1

@@ -12,7 +12,8 @@ import {
 import { type FileRange, NO_RANGE, type PageFile } from './page-file.js'
 
 /**
- * Bytes of decoded pages that are written at once, so that they fit into the cache of a processor.
+ * Bytes of decoded pages that are written at once. This many bytes fit into the cache of a
+ * processor.
  */
 const ROOM = 512 * 1024
 
@@ -32,7 +33,7 @@ export class SegmentBuffers {
 
 /**
  * Number of segments per LTX file whose pages stay in the page cache of the operating system until
- * they are on disk.
+ * the pages are on disk.
  */
 const CACHED_SEGMENTS = 16
 

@@ -28,9 +28,9 @@ export async function outputExists(output: string): Promise<boolean> {
 }
 
 /**
- * Throws OUTPUT_EXISTS if a restore would replace a database without `force`. Throws OUTPUT_EXISTS
- * also if the WAL or journal of a deleted database exists, because SQLite would apply it to the
- * restored database.
+ * Throws OUTPUT_EXISTS if a restore would replace a database without `force`. Also throws
+ * OUTPUT_EXISTS if the WAL or journal of a deleted database exists, because SQLite would apply this
+ * file to the restored database.
  */
 export async function guardOutput(output: string, force: boolean): Promise<void> {
   const exists = await outputExists(output)
@@ -86,7 +86,8 @@ async function statIfThere(file: string): Promise<Stats | undefined> {
 
 /**
  * Removes the files that SQLite keeps beside a database. Call `removeSidecars` before another
- * database gets the name of this database, never after.
+ * database gets the name of this database. A later call would remove the files of the other
+ * database.
  */
 export async function removeSidecars(database: string): Promise<void> {
   for (const suffix of SIDECARS) await removeFile(database + suffix)

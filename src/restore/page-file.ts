@@ -9,8 +9,8 @@ import { systemError } from '../util/system-error.js'
 import type { SegmentSum } from './frame-segments.js'
 
 /**
- * After every FLUSH_EVERY bytes, the operating system is asked to write the new pages to the disk,
- * so that the disk works during the decoding of further pages.
+ * After every FLUSH_EVERY bytes, the operating system is asked to write the new pages to the disk.
+ * The disk then works while further pages are decoded.
  */
 const FLUSH_EVERY = 64 * 1024 * 1024
 
@@ -89,7 +89,7 @@ export class PageFile {
   /**
    * Decodes frames of an LTX file, and writes the pages that `pages.wanted` selects. `flush` is a
    * range of the database file that the disk is asked to write after the pages were written. `drop`
-   * is a range that was flushed earlier, and is removed from the page cache of the operating
+   * is a range that was flushed earlier. This range is removed from the page cache of the operating
    * system. Returns undefined if the frames are damaged or do not match the page index, although
    * some pages may have been written. The caller may reuse the arrays when the promise resolves.
    */

@@ -22,8 +22,8 @@ export interface PublishOptions {
 export interface PublishSteps<T> {
   build(temporary: string): Promise<T>
   /**
-   * Returns the maximum permission bits of a new output file, which are known after `build`. A file
-   * that replaces another file gets the permission bits of that file.
+   * Returns the maximum permission bits of a new output file. The bits are known after `build`. A
+   * file that replaces another file gets the permission bits of that file.
    */
   maxMode(): number
   /**
@@ -36,10 +36,10 @@ export interface PublishSteps<T> {
 }
 
 /**
- * Lets `build` fill a temporary file, checks the temporary file, and renames it to the output when
- * it is complete and on disk. After a failure, no temporary file is left, except a file that
- * `check` refused. Returns the result of `build`. Throws OUTPUT_EXISTS, OUTPUT_BUSY if the existing
- * database is in use, and errors of the steps.
+ * Lets `build` fill a temporary file, and checks the temporary file. Renames the temporary file to
+ * the output when the temporary file is complete and on disk. After a failure, no temporary file is
+ * left, except a file that `check` refused. Returns the result of `build`. Throws OUTPUT_EXISTS,
+ * OUTPUT_BUSY if the existing database is in use, and errors of the steps.
  */
 export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>): Promise<T> {
   const { claim, force, signal } = options
@@ -72,8 +72,8 @@ export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>
 }
 
 /**
- * Creates the temporary file, which only its owner can read until the restore ends. `newMode` is
- * the mode that this process gives to new files.
+ * Creates the temporary file. Only its owner can read the temporary file until the restore ends.
+ * `newMode` is the mode that this process gives to new files.
  */
 async function create(output: string): Promise<{ readonly temporary: Temporary; readonly newMode: number }> {
   try {

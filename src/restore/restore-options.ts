@@ -16,12 +16,12 @@ export interface RestoreOptions {
   readonly timestamp?: Instant
   /**
    * Path of the database to write. The folder of the database is created if it does not exist. If
-   * the path is a symbolic link, the restore writes to its target.
+   * the path is a symbolic link, the restore writes to the target of the link.
    */
   readonly output: string
   /**
-   * If `force` is true, the restore replaces an existing database, and deletes a WAL or journal
-   * beside it.
+   * If `force` is true, the restore replaces an existing database, and deletes a WAL or journal of
+   * the replaced database.
    */
   readonly force?: boolean
   /**
@@ -33,8 +33,8 @@ export interface RestoreOptions {
   readonly ifReplicaExists?: boolean
   /**
    * SQLite's check of the restored database. With `quick` or `full`, faults that the check finds
-   * are an error, and the database is kept beside the output. By default, the restore runs a quick
-   * check, whose findings are warnings.
+   * are an error, and the restored database is kept beside the output. By default, the restore runs
+   * a quick check. The faults that this check finds are warnings.
    */
   readonly integrityCheck?: IntegrityCheck
   /** Maximum number of concurrent requests to the store (default 8). */
@@ -43,7 +43,7 @@ export interface RestoreOptions {
   readonly dryRun?: boolean
   /** Called with the progress of the restore (see RestoreProgress). */
   readonly onProgress?: (progress: RestoreProgress) => void
-  /** Aborting the signal aborts the restore, and the promise then rejects. */
+  /** If the signal aborts, the restore ends and the promise rejects. */
   readonly signal?: AbortSignal
 }
 
@@ -63,16 +63,16 @@ export type RestoreProgress =
 
 export interface RestoreResult {
   /**
-   * The outcome of the restore. `planned` is the outcome of a dry run. `output-exists` and
-   * `no-replica` mean that the restore did nothing, because the output exists or the replica has no
-   * files.
+   * The outcome of the restore. `planned` is the outcome of a dry run. `output-exists` means that
+   * the restore did nothing because the output exists. `no-replica` means that the restore did
+   * nothing because the replica has no files.
    */
   readonly status: 'restored' | 'planned' | 'output-exists' | 'no-replica'
   /** Path of the restored database. */
   readonly dbPath: string
   /**
-   * The TXID of the restored state. The TXID is 0 if the restore did nothing, and for Litestream
-   * 0.3, which had no TXIDs.
+   * The TXID of the restored state. The TXID is 0 in two cases: if the restore did nothing, and
+   * after a restore from Litestream 0.3's format, which has no TXIDs.
    */
   readonly txid: number
   /**
@@ -94,7 +94,7 @@ export interface RestoreResult {
   readonly legacy?: { readonly generation: string; readonly index: number }
   /** The check that the restore ran. */
   readonly integrityCheck: IntegrityCheck
-  /** The result of the check, which is absent if the restore ran no check. */
+  /** The result of the check. Absent if the restore ran no check. */
   readonly integrity?: IntegrityReport
   /**
    * Warnings for the user, as sentences. A warning names a damaged LTX file that the restore

@@ -11,12 +11,13 @@ import { type RestoreOptions, type RestoreResult, validateRestore } from './rest
 import { chooseSource, type RestoreSource } from './source.js'
 
 /**
- * Restores a database from a replica to the newest state, or to a TXID or time. The database is
- * written beside the output under a random name, checked, and renamed when it is complete and on
- * disk. After a failure no file is left, except a database that an explicit `integrityCheck`
- * refused. If the restore replaces a database, the new database gets the owner and mode of the
- * replaced database. Throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP,
- * LTX_CORRUPT, PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, ABORTED, and errors of the store.
+ * Restores a database from a replica. The result is the newest state, or the state at a TXID or
+ * time. The restore writes the database beside the output under a random name, and checks the
+ * database. The restore then renames the database when it is complete and on disk. After a failure
+ * no file is left, except a database that an explicit `integrityCheck` refused. If the restore
+ * replaces a database, the new database gets the owner and mode of the replaced database. Throws
+ * OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT,
+ * PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, ABORTED, and errors of the store.
  *
  * @example
  * const client = await openReplicaClient('s3://bucket/app.db')
@@ -28,11 +29,11 @@ export function restore(client: ReplicaClient, options: Resolved<RestoreOptions>
 
 export interface RestoreHooks {
   /**
-   * The right to write the output, if the caller already holds that right and keeps it after the
+   * The right to write the output. The caller already holds this right, and keeps it after the
    * restore.
    */
   readonly claim?: OutputClaim
-  /** The last step before the rename, which receives the temporary path of the database. */
+  /** The last step before the rename. The step receives the temporary path of the database. */
   finish?(temporary: string, restored: Pick<Restored, 'txid' | 'timestamp'>): Promise<void>
 }
 
@@ -75,7 +76,7 @@ export async function restoreAnd(
   const onWait = () => onProgress?.({ phase: 'wait' })
   const claim = hooks.claim ?? (await OutputClaim.take(output, { wait: ifDbNotExists, onWait, signal }))
   try {
-    // Another process, for which this restore has waited, has restored the database.
+    // Another process has restored the database. This restore has waited for that process.
     if (ifDbNotExists && (await outputExists(output))) return nothing('output-exists')
     let checked: Checked = UNCHECKED
     const restored = await publish(

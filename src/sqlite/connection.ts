@@ -5,7 +5,7 @@ export type DriverName = 'better-sqlite3' | 'node:sqlite'
 export const DRIVER_NAMES: readonly DriverName[] = ['better-sqlite3', 'node:sqlite']
 
 /**
- * A copy of better-sqlite3 that the application has loaded, and that is not the copy that this
+ * A copy of better-sqlite3 that the application has loaded. This copy is not the copy that this
  * package would load. A DriverModule is plain data that can be sent to another thread.
  */
 export interface DriverModule {
@@ -32,8 +32,8 @@ export type Parameter = null | number | bigint | string | Uint8Array
 /** A statement whose rows are read one by one as arrays. */
 export interface Query {
   /**
-   * Names of the columns of the statement's rows. `columns` is empty if the statement returns no
-   * rows.
+   * Names of the columns of the statement's rows. `columns` is empty if the statement has no result
+   * columns.
    */
   readonly columns: readonly string[]
   /** Returns the rows as arrays, in which integers are bigint values. */
@@ -42,7 +42,7 @@ export interface Query {
 
 /**
  * The part of a driver's connection that this package uses. The methods throw the errors of the
- * driver, whose codes sqliteCode() of sqlite-error.ts returns.
+ * driver. sqliteCode() of sqlite-error.ts returns the code of such an error.
  */
 export interface Connection {
   readonly driver: DriverName

@@ -42,8 +42,8 @@ export function requireBetterSqlite3(module: string): unknown {
 }
 
 /**
- * Returns the copies of better-sqlite3 that the program has loaded on this thread. Each copy is
- * given by the path of its main file, without symbolic links.
+ * Returns the copies of better-sqlite3 that the program has loaded on this thread. The path of its
+ * main file, without symbolic links, identifies a copy.
  */
 export function loadedBetterSqlite3(): string[] {
   return copiesInCache().filter((main) => !loadedHere.has(main))

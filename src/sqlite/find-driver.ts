@@ -8,8 +8,8 @@ import { requireBetterSqlite3 } from './driver-class.js'
 import { type NodeSqlite, nodeSqlite } from './node-sqlite.js'
 
 /**
- * The first major version of better-sqlite3 that needs Node-API 10. This version crashes a process
- * whose Node.js is older, instead of throwing an error.
+ * The first major version of better-sqlite3 that needs Node-API 10. If Node.js is too old for this
+ * version, loading the version crashes the process instead of throwing an error.
  */
 const NODE_API_10_MAJOR = 13
 
@@ -31,7 +31,7 @@ function findBetterSqlite3(module: string): Driver | Absent {
     }
     const driver = betterSqlite3(requireBetterSqlite3(module) as Parameters<typeof betterSqlite3>[0])
     // The first connection loads the binary of better-sqlite3. Loading fails if npm did not build
-    // the binary, or built it for another Node.js.
+    // the binary, or built the binary for another version of Node.js.
     driver.open(':memory:').close()
     return driver
   } catch (error) {

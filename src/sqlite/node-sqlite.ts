@@ -82,7 +82,8 @@ export function nodeSqlite({ DatabaseSync }: NodeSqlite): Driver {
   return {
     name: 'node:sqlite',
     open(file: string, { readonly = false, busyTimeout = DEFAULT_BUSY_TIMEOUT }: OpenOptions = {}) {
-      // node:sqlite would create a missing database file, but better-sqlite3 throws.
+      // node:sqlite would create a missing database file, but better-sqlite3 throws for a missing
+      // database file.
       if (!readonly && file !== ':memory:' && !existsSync(file)) throw cannotOpen()
       const db = new DatabaseSync(file, { readOnly: readonly, allowExtension: true })
       try {

@@ -13,8 +13,8 @@ export interface Activity {
   readonly at: number
   readonly lagMs: number
   /**
-   * Number of uploads since the previous sample, their total size in bytes, and the duration of the
-   * slowest one.
+   * Number of uploads since the previous sample, the total size of these uploads in bytes, and the
+   * duration of the slowest upload.
    */
   readonly uploads: number
   readonly bytes: number
@@ -27,7 +27,9 @@ export interface Activity {
   readonly readRequests: number
 }
 
-/** The samples of one database's activity in the last half hour, in 20 KiB of memory. */
+/**
+ * The samples of one database's activity in the last half hour. The samples take 20 KiB of memory.
+ */
 export class ActivityHistory {
   static readonly SAMPLES = 360
   readonly #values = new Float64Array(ActivityHistory.SAMPLES * COLUMNS)

@@ -16,8 +16,8 @@ const MOST_DISCARDED = 8 * 1024 * 1024
 
 /**
  * Creates an HTTP server that no client can block. The server disconnects a slow client with status
- * 408, and refuses a connection beyond the 200th. An error of the function `answer` goes to
- * `onError` and does not end the process.
+ * 408. While 200 connections are open, the server refuses further connections. An error of the
+ * function `answer` goes to `onError` and does not end the process.
  */
 export function createBoundedServer(
   answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,

@@ -57,7 +57,7 @@ export type PartKind =
   | 'heartbeat'
   | 'process'
 
-/** A failing part of the process, which the process retries. */
+/** A failing part of the process. The process retries the work of this part. */
 export interface PartFault {
   readonly part: PartKind
   /** Address, path or folder of the failing part. */
@@ -93,17 +93,17 @@ export interface DatabaseSummary {
   readonly walSize: number
   /**
    * How long the database file has been missing, in milliseconds. The value is undefined while the
-   * database file exists, or if the configuration allows it to be missing.
+   * database file exists, or if the configuration allows a missing database file.
    */
   readonly missingMs: number | undefined
   /**
-   * Milliseconds since the primary last knew that the replica had every commit, or undefined if the
+   * Milliseconds since the primary last knew that the replica had every commit. Undefined if the
    * database is not being replicated.
    */
   readonly behindMs: number | undefined
   /**
-   * A sentence that describes a divergence between database and replica which no user has
-   * acknowledged. `divergenceHint` is the next step for the user.
+   * A sentence that describes a divergence between database and replica. No user has acknowledged
+   * this divergence. `divergenceHint` is the next step for the user.
    */
   readonly divergence: string | undefined
   readonly divergenceHint: string | undefined
@@ -178,7 +178,7 @@ export interface SnapshotStatus {
   readonly nextAt: number | undefined
 }
 
-/** A restore to a temporary file, which proved that the replica can be restored. */
+/** A restore to a temporary file. The restore has proved that the replica can be restored. */
 export interface ProofStatus {
   readonly txid: number
   /** Time of this restore in milliseconds since the epoch. */
@@ -193,7 +193,7 @@ export interface MirrorStatus {
   /** URL of the mirror without credentials. */
   readonly url: string
   /**
-   * The newest TXID that can be restored from the mirror, or undefined before the first pass of the
+   * The newest TXID that can be restored from the mirror. Undefined before the first pass of the
    * mirror.
    */
   readonly txid: number | undefined
@@ -207,7 +207,7 @@ export interface MirrorStatus {
 /** A DatabaseSummary with the levels of the replica and the recent lag. */
 export interface DatabaseStatus extends DatabaseSummary {
   readonly ok: boolean
-  /** The reason for which the database is not ok. */
+  /** The reason why the database is not ok. */
   readonly reason: string | undefined
   /** The next step for the user, given `reason` or the error. */
   readonly hint: string | undefined
@@ -219,8 +219,8 @@ export interface DatabaseStatus extends DatabaseSummary {
   /** Samples as `[time, lag]`, or an empty list unless the request asked for details. */
   readonly lagHistory: readonly (readonly [number, number])[]
   /**
-   * Samples as `[time, lag, uploads, bytes, upload time]`, where the last three values count from
-   * the previous sample. The list is empty unless the request asked for details.
+   * Samples as `[time, lag, uploads, bytes, upload time]`. The last three values count from the
+   * previous sample. The list is empty unless the request asked for details.
    */
   readonly samples: readonly ActivitySample[]
   readonly activity: ActivityStatus
@@ -256,7 +256,7 @@ export interface DatabaseStatus extends DatabaseSummary {
      */
     readonly newest: readonly (readonly [number, number, number, number])[]
   }[]
-  /** The reason for which the replica could not be listed. */
+  /** The reason why the replica could not be listed. */
   readonly levelsError: string | undefined
 }
 
@@ -302,9 +302,9 @@ export interface StatusSource {
 }
 
 /**
- * The status `behind` means that a replica is behind by more than the limit. `failing` means that a
- * database is not replicated for another reason. `degraded` means that all databases are
- * replicated, but a listener or the heartbeat fails.
+ * The status `behind` means that a replica is further behind its database than the limit allows.
+ * `failing` means that a database is not replicated for another reason. `degraded` means that all
+ * databases are replicated, but a listener or the heartbeat fails.
  */
 export interface Health {
   readonly status: 'ok' | 'degraded' | 'behind' | 'failing'
@@ -313,12 +313,12 @@ export interface Health {
     readonly ok: boolean
     readonly state: string
     readonly lag_seconds: number
-    /** The reason for which the database is not ok. */
+    /** The reason why the database is not ok. */
     readonly reason?: string
     readonly error?: string
     /**
-     * Why a second primary is detected only after it has written to the replica, for a store
-     * without conditional writes.
+     * Why the primary detects a second primary only after the second primary has written to the
+     * replica. Undefined for a store with conditional writes.
      */
     readonly weak_fencing?: string
   }[]

@@ -16,7 +16,7 @@ export interface ProcessEvent {
 export const HEARTBEAT_MS = 15_000
 /** Maximum number of clients that receive events at the same time. */
 const MAX_CLIENTS = 32
-/** Maximum unread bytes of a client, beyond which the process disconnects the client. */
+/** Maximum unread bytes of a client. The process disconnects a client with more unread bytes. */
 const MAX_UNREAD = 1024 * 1024
 
 interface Client {
@@ -32,8 +32,8 @@ interface Client {
 
 /**
  * The clients that receive the events of a process as lines of JSON. The process disconnects a
- * client that does not read fast enough, so that the client takes no more memory. A disconnected
- * client must reconnect and read the status again.
+ * client that does not read fast enough, so that unread events do not fill the memory. A
+ * disconnected client must reconnect and read the status again.
  */
 export class EventStreams {
   readonly #clients = new Set<Client>()

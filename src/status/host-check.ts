@@ -17,8 +17,8 @@ export function hostOf(header: string | undefined): string | undefined {
 }
 
 /**
- * Whether a request's `Host` header names this server. The check protects against DNS rebinding, in
- * which a browser sends the attacker's host name. The function accepts loopback names and
+ * Whether a request's `Host` header names this server. The check protects against DNS rebinding. In
+ * such an attack, a browser sends the attacker's host name. The function accepts loopback names and
  * addresses, the host of the configured address, the name of the machine, and the local address of
  * the connection.
  */

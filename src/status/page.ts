@@ -13,9 +13,9 @@ export interface StatusPage {
 let page: StatusPage | undefined
 
 /**
- * Returns the status page as one HTML document, which loads only /status.json from its own server.
- * The policy names the hashes of the page's code and style, so the browser accepts no other code or
- * style. Throws NATIVE_MISSING if the files of the package are missing.
+ * Returns the status page as one HTML document. The document loads only /status.json from its own
+ * server. The policy names the hashes of the page's code and style, so the browser accepts no other
+ * code or style. Throws NATIVE_MISSING if the files of the package are missing.
  */
 export function statusPage(): StatusPage {
   page ??= makePage()

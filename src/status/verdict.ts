@@ -21,8 +21,8 @@ const COMPACTION_GRACE_MS = 15 * 60_000
 const POLL_MARGIN_MS = 30_000
 
 /**
- * Codes of usually temporary faults. A fault with one of these codes counts after it has lasted for
- * `max-lag`, and a fault with another code counts immediately.
+ * Codes of usually temporary faults. A fault with one of these codes counts only after the fault
+ * has lasted for `max-lag`. A fault with another code counts immediately.
  */
 const PASSING: readonly ErrorCode[] = ['UNAVAILABLE', 'TIMEOUT', 'THROTTLED', 'DATABASE_BUSY', 'DATABASE_REPLACED']
 
@@ -41,12 +41,12 @@ export interface Condition {
   readonly missingMs?: number | undefined
   readonly error?: DatabaseFault | undefined
   /**
-   * Milliseconds since the primary last knew that the replica had every commit, or undefined if the
+   * Milliseconds since the primary last knew that the replica had every commit. Undefined if the
    * database is not being replicated. The primary resets `behindMs` at each check of the WAL, even
    * without new commits.
    */
   readonly behindMs?: number | undefined
-  /** A sentence that describes a divergence which no user has acknowledged. */
+  /** A sentence that describes a divergence that no user has acknowledged. */
   readonly divergence?: string | undefined
   readonly weakFencing?: string | undefined
 }
@@ -55,7 +55,7 @@ export interface Verdict {
   readonly ok: boolean
   /** A sentence that says why the database or the replica is not ok. */
   readonly reason?: string
-  /** The next step for the user, absent if an error has its own hint. */
+  /** The next step for the user. Absent if an error has its own hint. */
   readonly hint?: string
   readonly kind?: 'behind' | 'failing' | 'missing' | 'diverged'
 }
@@ -124,9 +124,9 @@ export function graceOf({ code, operation }: DatabaseFault, maxLagMs: number): n
 }
 
 /**
- * The verdict when a process ends, after the final sync. Temporary faults count immediately, except
- * those of compaction, because no retry follows. A database whose file never existed is ok, because
- * the primary had nothing to replicate.
+ * The verdict when a process ends, after the final sync. A temporary fault counts immediately,
+ * because no retry follows. Only for faults of compaction, the rules of databaseVerdict() apply. A
+ * database whose file never existed is ok, because the primary had nothing to replicate.
  */
 export function finalVerdict(condition: Condition): Verdict {
   const { error } = condition

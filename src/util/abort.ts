@@ -52,7 +52,7 @@ function listenTo(signal: AbortSignal): Callbacks {
   const set = new Set<() => void>()
   const listener = () => {
     callbacksOf.delete(signal)
-    // A callback may remove another callback, which is then not called.
+    // A callback may remove another callback. The removed callback is then not called.
     for (const callback of set) {
       set.delete(callback)
       callback()
@@ -66,8 +66,8 @@ function listenTo(signal: AbortSignal): Callbacks {
 
 /**
  * Aborts `controller` with the reason of `signal` when `signal` aborts. The caller must call the
- * returned function when it no longer needs the link between the two, because a long-lived signal
- * would otherwise keep the controller in memory.
+ * returned function when it no longer needs the link between the two. Otherwise a long-lived signal
+ * would keep the controller in memory.
  */
 export function linkAbort(signal: AbortSignal | undefined, controller: AbortController): () => void {
   return onAbort(signal, () => controller.abort(signal?.reason))

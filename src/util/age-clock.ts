@@ -2,13 +2,13 @@ import { type Clock, systemClock } from './clock.js'
 
 /**
  * Maximum difference in milliseconds that may develop between the wall clock and the monotonic
- * clock before it counts as a step of the wall clock.
+ * clock. A greater difference counts as a step of the wall clock.
  */
 const TOLERANCE_MS = 10_000
 
 /**
  * A clock for computing the ages of files before they are deleted. AgeClock follows the wall clock,
- * but a step of the wall clock forward counts only after the step has lasted for `adoptAfterMs`. If
+ * but a forward step of the wall clock counts only after the step has lasted for `adoptAfterMs`. If
  * a user sets the wall clock a day ahead and back again, no file becomes old. If `adoptAfterMs`
  * equals the retention, a file is deleted only after the retention has passed on one clock without
  * a step.
@@ -38,7 +38,7 @@ export class AgeClock {
       this.#aheadSince ??= monotonic
       if (monotonic - this.#aheadSince < this.#adoptAfterMs) return expected
     }
-    // A step back of the wall clock counts immediately, because it only makes files younger and so
+    // A step back of the wall clock counts immediately. Such a step only makes files younger, so it
     // deletes no file.
     this.#aheadSince = undefined
     this.#wall = wall

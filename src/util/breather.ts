@@ -2,15 +2,14 @@ import { elapsedMs } from './elapsed.js'
 
 /**
  * Maximum time in milliseconds for which one computation may block the event loop. The limit is
- * shorter than a slow response of a store.
+ * shorter than the duration of a slow response of a store.
  */
 const SLICE_MS = 8
 
 /**
  * Lets a long computation yield to the event loop. The computation awaits `rest()` between its
- * parts, and `rest()` lets the event loop run every few milliseconds. The replica worker needs
- * this, because it serves all replicas of a process, and a computation for one replica must not
- * delay another replica.
+ * parts, and `rest()` lets the event loop run every few milliseconds. The replica worker serves all
+ * replicas of a process. A computation for one replica must not delay another replica.
  */
 export class Breather {
   #until = elapsedMs() + SLICE_MS

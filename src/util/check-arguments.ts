@@ -72,7 +72,7 @@ export const byteSize = (least = 0): Form =>
     return Number.isSafeInteger(bytes) && (bytes as number) >= least ? bytes : undefined
   })
 /**
- * A TXID as a number. The LTX format has 64 bits for a TXID, but JavaScript numbers represent only
+ * A TXID as a number. A TXID has 64 bits in the LTX format, but a JavaScript number represents only
  * integers of 53 bits exactly.
  */
 export const txid = integerFrom(1)

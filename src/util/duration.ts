@@ -16,14 +16,14 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 }
 
-/** The longest duration of Go, which is 292 years, because Go counts nanoseconds in 64 bits. */
+/** The longest duration of Go, which counts nanoseconds in 64 bits. This duration is 292 years. */
 const MAX_MS = 2 ** 63 / 1e6
 
 const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy
 
 /**
  * Parses Go's duration text (`1h30m`, `500ms`, `-1.5h`, `0`) into milliseconds. Returns undefined
- * for other text, and for more than 292 years, which Go cannot represent.
+ * for other text, and for a duration that Go cannot represent, which is longer than 292 years.
  */
 export function tryParseDuration(text: string): number | undefined {
   const negative = text.startsWith('-')

@@ -1,7 +1,7 @@
 /**
  * Returns milliseconds, with fractions, of a clock that only moves forward. The zero of the clock
- * is an arbitrary moment, so the result is only useful for durations within one thread. The clock
- * is that of `performance.now()`, whose module takes 1 ms to load in each thread.
+ * is an arbitrary moment, so the result is only useful for durations within one thread.
+ * `performance.now()` reads the same clock, but loading its module takes 1 ms in each thread.
  */
 export function elapsedMs(): number {
   const [seconds, nanoseconds] = process.hrtime()

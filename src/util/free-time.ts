@@ -16,7 +16,7 @@ const VAGUE =
  * `now` is the time to which the words are relative, in milliseconds since the epoch.
  *
  * A time without a zone is in UTC. A distance such as "2 days ago" or "yesterday" keeps the time of
- * day of `now`. A date or weekday without a time of day means its first instant. Throws
+ * day of `now`. A date or weekday without a time of day means the first instant of that day. Throws
  * INVALID_ARGUMENT for a text without a meaning, with more than one meaning, or with a time after
  * `now`. The error message contains the reason.
  */

@@ -9,7 +9,8 @@ export function globToRegExp(glob: string): RegExp {
   for (let i = 0; i < glob.length; i++) {
     const char = glob[i]!
     const end = char === '[' ? glob.indexOf(']', i + 2) : -1
-    // Consecutive stars match the same text as one star, but would make matching much slower.
+    // Consecutive stars match the same text as one star. The function replaces them by one star,
+    // because several stars would make matching much slower.
     if (char === '*') source += source.endsWith('[^/]*') ? '' : '[^/]*'
     else if (char === '?') source += '[^/]'
     else if (end > 0) {

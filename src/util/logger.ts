@@ -13,8 +13,9 @@ type Severity = LogLevel | 'fatal'
 type LogMethod = (...args: [fields: LogFields, message: string] | [message: string]) => void
 
 /**
- * Writes log lines to stderr, so that a command's output on stdout contains no log lines, or to
- * stdout. A call returns after its line is written. Every line is written with all secrets masked.
+ * Writes log lines to stderr or stdout. By default, log lines go to stderr, so that the output of a
+ * command on stdout contains no log lines. A call returns after its line was written. Every line is
+ * written with all secrets masked.
  */
 export type Logger = { readonly [Level in Severity]: LogMethod } & {
   /** Returns a logger that adds these fields to every line. */
@@ -23,15 +24,15 @@ export type Logger = { readonly [Level in Severity]: LogMethod } & {
 
 /** The format of log lines. */
 interface Format {
-  /**
-   * Whether control characters are escaped in every text, which is necessary for lines that are not
-   * JSON.
-   */
+  /** Whether control characters are escaped in every text. Lines that are not JSON need this. */
   readonly escaped: boolean
   line(level: Severity, fields: LogFields, message: string, source: CallSite | undefined): string
 }
 
-/** JSON lines with the keys, the order and the levels of Go's slog, which Litestream uses. */
+/**
+ * JSON lines with the keys, the order of keys and the levels of Go's slog. Litestream uses Go's
+ * slog.
+ */
 const JSON_LINES: Format = {
   escaped: false,
   line: (level, fields, msg, source) =>
@@ -166,7 +167,7 @@ export function createLogger(options: {
   readonly stderr?: boolean
   /** Whether each line names the source line that logged it, as Go's slog does. */
   readonly source?: boolean
-  /** Writes a line, instead of stderr or stdout. */
+  /** A function that writes a line, instead of stderr or stdout. */
   readonly write?: (line: string) => void
 }): Logger {
   const write = options.write ?? (options.stderr === false ? toStdout : toStderr)

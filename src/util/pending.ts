@@ -2,7 +2,7 @@ import { onAbort } from './abort.js'
 
 /**
  * A promise that a result, signals and timers may settle. The first call of `resolve` or `reject`
- * settles the promise, and later calls have no effect.
+ * settles the promise. Later calls have no effect.
  */
 export class Pending<T> {
   readonly promise: Promise<T>

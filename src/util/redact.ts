@@ -12,12 +12,15 @@ const SHORTEST = 4
  */
 const WHOLE_WORD_BELOW = 8
 /**
- * Maximum number of secrets that a thread remembers, oldest dropped first. Without this limit, a
- * process with rotating credentials would grow.
+ * Maximum number of secrets that a thread remembers. The thread drops the oldest secret first.
+ * Without this limit, a process whose credentials change regularly would need more and more memory.
  */
 const REMEMBERED = 1000
 
-/** The secrets of this thread, each in every spelling in which another package might print it. */
+/**
+ * The secrets of this thread. Each secret is stored in every spelling in which another package
+ * might print the secret.
+ */
 const known = new Map<string, readonly string[]>()
 let pattern: RegExp | undefined
 
@@ -103,8 +106,8 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
 const URL_BEGIN = /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]{1,40}:\/)/i
 
 /**
- * Maximum number of characters of a text, which is truncated beyond it. Users read the messages,
- * and a long message of a store must not take proportionally more time.
+ * Maximum number of characters of a text. A longer text is truncated. Users read the messages, and
+ * masking a long message of a store must not take proportionally more time.
  */
 const MOST_CHARACTERS = 16_384
 
@@ -168,8 +171,8 @@ export function maskUserinfo(text: string): string {
 }
 
 /**
- * Whether `authority` has a colon that no port follows. Such a colon may separate a user name from
- * a password.
+ * Whether `authority` has a colon that no port follows. Such a colon may stand between a user name
+ * and a password.
  */
 export function hasOddColon(authority: string): boolean {
   if (authority.startsWith('arn:')) return false

@@ -1,6 +1,6 @@
 /**
- * Returns the first index from `from` on whose number is at least `value`, in a list of ascending
- * numbers.
+ * Returns the index of the first number, from index `from` on, that is at least `value` in a list
+ * of ascending numbers.
  */
 export function lowerBound(sorted: Uint32Array | Float64Array, value: number, from = 0): number {
   let low = from

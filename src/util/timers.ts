@@ -8,8 +8,8 @@ import { withoutSecrets } from './redact.js'
 export const MAX_DELAY_MS = 2 ** 31 - 1
 
 /**
- * Receives an error of a timer's or event handler's work, either thrown or as a rejection. An
- * ErrorHandler must not throw.
+ * Receives an error that the work of a timer or an event handler has thrown, or with which the
+ * promise of the work has rejected. An ErrorHandler must not throw.
  */
 export type ErrorHandler = (error: unknown) => void
 

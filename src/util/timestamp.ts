@@ -17,8 +17,8 @@ const DATE_LIMIT = 8.64e15
 
 /**
  * Parses an RFC 3339 time into milliseconds since the epoch. Time of day, seconds and zone are
- * optional, with the defaults midnight and UTC. Throws INVALID_ARGUMENT, also for a day that the
- * month does not have.
+ * optional, with the defaults midnight and UTC. Throws INVALID_ARGUMENT for an invalid time, such
+ * as a day that the month does not have.
  */
 export function parseTimestamp(text: string): number {
   const match = RFC_3339.exec(text)

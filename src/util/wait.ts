@@ -6,7 +6,7 @@ import { startTimer } from './timers.js'
 
 /** Options that limit how long a caller waits for a promise that depends on a store. */
 export interface WaitOptions {
-  /** Aborts the operation, whose promise then rejects. */
+  /** If the signal aborts, the operation ends and its promise rejects. */
   readonly signal?: AbortSignal | undefined
   /**
    * Time after which the operation fails with TIMEOUT. Without `timeout`, the operation has no

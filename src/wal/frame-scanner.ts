@@ -23,8 +23,8 @@ export interface ScanLimits {
    */
   readonly frames: number
   /**
-   * Maximum size of the frames in bytes. The scan ends at the first commit that reaches this size,
-   * so a single larger transaction exceeds the limit.
+   * Maximum size of the frames in bytes. The scan ends at the first commit that reaches this size.
+   * A single larger transaction therefore exceeds the limit.
    */
   readonly bytes: number
 }
@@ -33,8 +33,8 @@ const READ_BYTES = 1024 * 1024
 
 /**
  * The buffer into which scanWal() reads. One buffer per thread is sufficient, because a scan is
- * synchronous. A new buffer for each scan would be most of the garbage of a primary, and the system
- * would have to clear its pages each time.
+ * synchronous. A new buffer for each scan would cause most of a primary's garbage, and the system
+ * would have to clear the memory pages of the buffer each time.
  */
 let readBuffer = new Uint8Array(0)
 
@@ -102,8 +102,9 @@ export interface NewestPages {
 }
 
 /**
- * Returns the newest frame of each page in a span. Excludes the lock page, and pages beyond
- * `commit`, because the database became smaller after these frames were written.
+ * Returns the newest frame of each page in a span. Excludes the lock page and the pages beyond
+ * `commit`. Pages beyond `commit` exist in frames that were written before the database became
+ * smaller.
  */
 export function newestPages(span: FrameSpan, commit: number, lockPgno: number): NewestPages {
   const count = span.pgnos.length

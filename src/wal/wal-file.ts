@@ -16,7 +16,7 @@ export interface FrameHeader {
 
 /**
  * A -wal file that is open for reading. SQLite holds no locks on the -wal file, so this object may
- * close its descriptor at any time. Closing a descriptor of the database or of the -shm would
+ * close its file descriptor at any time. Closing a descriptor of the database or of the -shm would
  * release SQLite's POSIX locks.
  */
 export class WalFile {
@@ -69,8 +69,8 @@ export class WalFile {
   }
 
   /**
-   * Reads up to `out.length` bytes from the start of frame `ordinal` on. Returns the number of
-   * bytes that it has read.
+   * Reads up to `out.length` bytes from the start of frame `ordinal` on. Returns the number of read
+   * bytes.
    */
   readFrames(ordinal: number, pageSize: number, out: Uint8Array): number {
     let done = 0

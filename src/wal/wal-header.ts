@@ -12,8 +12,8 @@ const MAGIC_BIG_ENDIAN = 0x377f0683
 const VERSION = 3007000
 
 /**
- * The header of a -wal file. The WAL header identifies one generation of the WAL, which lasts from
- * one restart of the WAL to the next.
+ * The header of a -wal file. The WAL header identifies one generation of the WAL. A generation
+ * lasts from one restart of the WAL to the next.
  */
 export interface WalHeader {
   /** Byte order of the words from which SQLite computes checksums. */
@@ -31,7 +31,8 @@ export interface WalHeader {
 
 /**
  * Parses the header of a WAL. Returns undefined if SQLite itself would ignore the header, because
- * it has fewer than 32 bytes or a wrong checksum. Throws WAL_CORRUPT if the file is not a WAL.
+ * the header has fewer than 32 bytes or a wrong checksum. Throws WAL_CORRUPT if the file is not a
+ * WAL.
  */
 export function parseWalHeader(bytes: Uint8Array, file: string): WalHeader | undefined {
   if (bytes.length < WAL_HEADER_SIZE) return undefined

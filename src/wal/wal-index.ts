@@ -1,6 +1,6 @@
 /**
- * The start of the wal-index, the shared memory in which SQLite's connections keep the state of the
- * WAL. The wal-index is the only reliable source for whether a transaction was committed. The
+ * The start of the wal-index. The wal-index is the shared memory in which SQLite's connections keep
+ * the state of the WAL. Only the wal-index shows reliably whether a transaction was committed. The
  * layout is described at https://www.sqlite.org/walformat.html#the_wal_index_header
  */
 export interface WalIndex {
@@ -18,7 +18,7 @@ export interface WalIndex {
   readonly backfilled: number
   /**
    * Number of frames that a checkpoint has started to copy. The value is greater than `backfilled`
-   * during a checkpoint, and after a checkpoint that did not finish.
+   * in two cases: during a checkpoint, and after a checkpoint that did not finish.
    */
   readonly attempted: number
 }
@@ -32,7 +32,8 @@ const ATTEMPTED = 128
 
 /**
  * Parses the beginning of the wal-index. Returns undefined before SQLite has initialised the
- * wal-index, and while a writer changes it, because the two copies of the header then differ.
+ * wal-index. Also returns undefined while a writer changes the header, because the two copies of
+ * the header then differ.
  */
 export function parseWalIndex(bytes: Uint8Array): WalIndex | undefined {
   for (let i = 0; i < HEADER_SIZE; i++) if (bytes[i] !== bytes[HEADER_SIZE + i]) return undefined
@@ -54,7 +55,7 @@ export function parseWalIndex(bytes: Uint8Array): WalIndex | undefined {
   }
 }
 
-/** Whether two states of the wal-index are equal apart from the backfilled frames. */
+/** Whether two states of the wal-index are equal, apart from their numbers of backfilled frames. */
 export function sameCommit(a: WalIndex, b: WalIndex): boolean {
   return (
     a.frames === b.frames &&

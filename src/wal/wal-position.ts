@@ -2,7 +2,7 @@ import type { WalHeader } from './wal-header.js'
 
 /**
  * A commit boundary in one generation of a WAL. The checksum covers all frames before the position,
- * and so proves their content.
+ * and so proves the content of these frames.
  */
 export interface WalPosition {
   readonly salt1: number

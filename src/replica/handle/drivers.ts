@@ -14,8 +14,8 @@ import { load } from './loadable.js'
 export type ReplicaDriver = DriverClass | ExtensionLoader
 
 /**
- * Copies of SQLite in which the VFS is registered. Each copy of SQLite is given by the name of its
- * driver or the path of a copy of better-sqlite3.
+ * Copies of SQLite in which the VFS is registered. The name of a driver, or the path of a copy of
+ * better-sqlite3, identifies a copy of SQLite.
  */
 const registered = new Set<string>()
 
@@ -69,8 +69,9 @@ export async function registerDriver(driver: ReplicaDriver): Promise<void> {
 }
 
 /**
- * Loads the extension into a connection. The driver node-sqlite3 reports the end of loading by a
- * callback. Other drivers report the end of loading by returning or by a promise.
+ * Loads the extension into a connection. The driver node-sqlite3 calls a callback when it has
+ * loaded the extension. Other drivers return, or resolve a promise, when they have loaded the
+ * extension.
  */
 async function loadInto(connection: ExtensionLoader): Promise<void> {
   const callback = connection as unknown as {

@@ -29,8 +29,8 @@ export interface ReplicaStats {
   /** Number of pages that connections requested from the replica worker. */
   readonly misses: number
   /**
-   * Number of requests to the replica worker, which runs JavaScript. `crossings` grows only on a
-   * miss.
+   * Number of requests to the replica worker. The replica worker runs JavaScript. `crossings` grows
+   * only on a miss.
    */
   readonly crossings: number
   /** Number of open connections. */
@@ -175,7 +175,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   #hydrated: Promise<void> | undefined
   /**
    * Whether the local copy was ever complete. The event `hydrated` is emitted only once, when the
-   * local copy is complete for the first time, and possibly before the program calls
+   * local copy is complete for the first time. The event may come before the program calls
    * `whenHydrated`.
    */
   #wasHydrated = false
@@ -410,7 +410,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
   /**
    * Emits the event `error` only if the program listens to `error`. An EventEmitter throws if
-   * `error` has no listener, but a temporary fault of a background loop must not end the process.
+   * `error` has no listener. A temporary fault of a background loop must not end the process.
    */
   #onError(error: LitestreamError): void {
     if (this.listenerCount('error') > 0) this.emit('error', error)

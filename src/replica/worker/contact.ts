@@ -7,7 +7,7 @@ import { startTimer, type Timer } from '../../util/timers.js'
  * Stores when the last successful poll began, and passes that time to native code. The replica
  * becomes stale if its last successful poll began more than `maxStale` ago. StoreContact uses only
  * the monotonic clock, so a change of the system clock neither makes a replica stale nor hides that
- * it is stale. StoreContact runs on the worker thread.
+ * the replica is stale. StoreContact runs on the worker thread.
  */
 export class StoreContact {
   readonly #replica: number

@@ -145,8 +145,8 @@ export class ReplicaSession {
     const onOutage = (outage: StoreOutage) => this.#onOutage(outage)
     const store = await openReplicaClient(url, { signal, onOutage, ...(encryption ? { encryption } : {}) })
     this.#client = store
-    // The store is checked here, so that the first write transaction waits for the result of the
-    // check and reports its error.
+    // The store is checked at this point, so that the first write transaction waits for the result
+    // of the check and reports an error of the check.
     if (this.#options.write) void store.guarantees?.ask({ signal }).catch(() => undefined)
     const client = await this.#throughDiskCache(store)
     this.#client = client
@@ -174,8 +174,8 @@ export class ReplicaSession {
     if (path !== undefined) {
       const { Hydrator } = await import('./hydration/hydrator.js')
       const { RecentFiles } = await import('./hydration/recent-files.js')
-      // The bytes for the local copy are read without the disk cache, which need not contain them
-      // too.
+      // The bytes for the local copy are read without the disk cache, because the disk cache need
+      // not contain the same bytes.
       recent = new RecentFiles(store)
       this.#hydrator = await Hydrator.open({
         replica: this.id,
@@ -216,8 +216,8 @@ export class ReplicaSession {
     if (localFiles) await this.#startWriter(writing, write, store, localFiles)
     this.#poller.start()
     this.#hydrator?.start()
-    // Opening the replica does not wait for the preloads. A page request that arrives during these
-    // preloads waits for them, and then finds the pages resident.
+    // Opening the replica does not wait for the preloads. A page request that arrives during the
+    // preloads waits for them, and then finds its pages resident.
     this.#preloading++
     setImmediate(() => {
       if (!signal.aborted && this.#views.current === view) this.#filePages.storeRest(view, files)

@@ -75,8 +75,8 @@ async function using<T>(opened: Promise<FileHandle>, act: (handle: FileHandle) =
 }
 
 /**
- * Lets SQLite copy a WAL into the database at `path`. Error messages use `wal`, the name of the
- * first segment of the WAL, because `path` is a temporary file.
+ * Lets SQLite copy a WAL into the database at `path`. Error messages contain `wal`, the name of the
+ * first segment of the WAL, because `path` is only a temporary file.
  */
 function applyWal(path: string, wal: string): void {
   const db = findDriver().open(path)

@@ -53,7 +53,7 @@ export async function* decodeLz4Frames(
     at += size
     return bytes
   }
-  /** Skips `size` bytes of the stream. The skipped bytes need not fit in memory. */
+  /** Skips `size` bytes of the stream. The skipped bytes may be more than fit in memory. */
   const skip = async (size: number) => {
     for (let left = size; left > 0; ) {
       await need(1)

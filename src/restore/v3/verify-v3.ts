@@ -10,7 +10,7 @@ import { V3WalCheck } from './wal-check.js'
 /**
  * Reads all objects that a restore from Litestream 0.3's format would read, and writes no file. The
  * checksums of the snapshot and of the WAL segments are verified. The snapshot must be an SQLite
- * database. Each WAL must have no missing segment, and SQLite must be able to apply it. Returns the
+ * database. Each WAL must be free of gaps, and SQLite must be able to apply each WAL. Returns the
  * total bytes of the database and of the WALs. Throws LTX_CORRUPT, LTX_GAP, and errors of the
  * store.
  */

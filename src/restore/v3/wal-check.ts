@@ -4,8 +4,8 @@ import { native } from '../../native/addon.js'
 import { FRAME_HEADER_SIZE, parseWalHeader, WAL_HEADER_SIZE, type WalHeader } from '../../wal/wal-header.js'
 
 /**
- * Number of bytes by which a database may be larger than its file and its WAL together, so that
- * SQLite still accepts the database.
+ * Maximum number of bytes by which a database may be larger than its file and its WAL together.
+ * SQLite accepts such a database.
  */
 const SLACK = 65_536
 

@@ -299,8 +299,8 @@ export class DatabaseMetrics {
   }
 
   /**
-   * Counts a gap or an overlap, found by the check after a compaction, in the metric of Litestream.
-   * Counts any error other than a gap or an overlap as a failure.
+   * Counts a gap or an overlap that the check after a compaction has found. Litestream's metric
+   * contains this count. Counts any error other than a gap or an overlap as a failure.
    */
   #verifyErrorOrFailure(db: string, error: LitestreamError): void {
     if (error.code === 'LTX_GAP') this.#verifyErrors.inc({ db })

@@ -158,8 +158,8 @@ export class Chain {
         if (plan.length > 0) return plan
       } catch (error) {
         if (!isLitestreamError(error, 'LTX_GAP')) throw error
-        // The first listing is shortened, and the gap may exist only in this listing, so all levels
-        // are listed next.
+        // The first listing does not contain all files, and the gap may exist only in this listing.
+        // The next listing therefore contains all levels.
       }
     }
     return planRestore(this.#client, { ...target, signal: this.#signal, without })

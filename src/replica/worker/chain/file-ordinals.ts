@@ -42,7 +42,8 @@ export class FileTable {
   /**
    * Removes the files that were unreferenced both at this call of `reclaim` and at the previous
    * call. A file is kept for one more call of `reclaim`, because a page map under construction may
-   * already refer to it. Returns the ordinals of the removed files, which new files will get.
+   * already refer to it. Returns the ordinals of the removed files. New files will get these
+   * ordinals.
    */
   reclaim(used: ReadonlySet<number>): Set<number> {
     const freed = new Set([...this.#idle].filter((ordinal) => !used.has(ordinal)))
@@ -63,7 +64,9 @@ export class FileTable {
     return this.#ordinals.has(identity)
   }
 
-  /** Returns the identities of the 16 largest files, which exist for the longest time. */
+  /**
+   * Returns the identities of the 16 largest files. The largest files exist for the longest time.
+   */
   identities(): string[] {
     return this.#files
       .filter((file) => file !== undefined)

@@ -4,9 +4,10 @@ import type { PageMap } from './page-map.js'
 import { PageMapBuilder } from './page-map-builder.js'
 
 /**
- * Returns a copy of `map` with the same page versions at positions in other files. If a page has
- * the same position in `map` and `before`, the copy gets the position of that page in `after`,
- * unless `after` has none. Chunks that `before` and `after` share are skipped.
+ * Returns a copy of `map` with the same page versions at positions in other files. If `map` and
+ * `before` have a page in the same file, the copy gets the page's position in `after`. If `after`
+ * has no position for the page, the copy keeps the position in `map`. Chunks that `before` and
+ * `after` share are skipped.
  */
 export async function movedMap(map: PageMap, before: PageMap, after: PageMap): Promise<PageMap> {
   const breather = new Breather()

@@ -69,8 +69,8 @@ export const RELIST_INTERVAL_MS = 25_000
 const DISTURBED_POLLS = 3
 
 /**
- * Number of consecutive re-lists that must find older TXIDs, and no younger file, before the
- * replica counts as reset.
+ * Number of consecutive re-lists that find older TXIDs and no younger file. After this many
+ * re-lists, the replica counts as reset.
  */
 const GONE_BACK_LOOKS = 3
 
@@ -318,9 +318,10 @@ export class Poller {
   }
 
   /**
-   * Whether the newest file that ends at or before the known state is not younger than that state,
-   * by the time in the file header. In a reset replica, every file is younger than the known state.
-   * `#isOlder` recognizes a replica whose known files were all replaced by compaction.
+   * Whether the newest file that ends at or before the known state is at least as old as that
+   * state, according to the times in the file headers. In a reset replica, every file is younger
+   * than the known state. `#isOlder` recognizes a replica whose known files were all replaced by
+   * compaction.
    */
   async #isOlder(files: FilesByLevel, state: ChainState): Promise<boolean> {
     const ends = files.flat().filter((file) => file.maxTxid <= state.txid)

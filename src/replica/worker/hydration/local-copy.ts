@@ -37,9 +37,9 @@ export interface LocalCopyOptions {
  * from the file, the page is overwritten only when the current view is the only view. The meta file
  * lists the pages that are present at one TXID. The meta file is written after the present pages
  * are durable. Before a page of the file is overwritten, the page is removed from the meta file.
- * After a crash, a page that the meta file lists is correct if the state of the replica has the
- * TXID of the meta file or a later TXID, and the LTX file that now provides the page ends at or
- * before the TXID of the meta file.
+ * After a crash, a page that the meta file lists is correct under two conditions: the state of the
+ * replica has the TXID of the meta file or a later TXID, and the LTX file that now provides the
+ * page ends at or before the TXID of the meta file.
  */
 export class LocalCopy {
   #file: CopyFile | undefined
@@ -55,8 +55,8 @@ export class LocalCopy {
   #complete = false
   readonly #meta: CopyMeta
   /**
-   * 'replaced' if the worker has already reported that another program replaced the file, so that
-   * the worker does not report it again.
+   * 'replaced' if the worker has already reported that another program replaced the file. The
+   * worker then does not report the replacement again.
    */
   #reported: 'replaced' | undefined
 
@@ -82,8 +82,8 @@ export class LocalCopy {
     const file = CopyFile.open(options.replica, path, state.pageSize, !meta.usable)
     try {
       await meta.opened()
-      // `sweepTemporary` removes temporary files that a killed process left. Only the process with
-      // the lock of the local copy writes files beside it.
+      // `sweepTemporary` removes temporary files that a killed process left. Only the process that
+      // holds the lock of the local copy writes files beside the local copy.
       for (const each of [path, metaPath(path)]) await sweepTemporary(each)
       if (meta.wasChanged) options.onError(changedWhileClosed(options.path))
       return new LocalCopy(options, path, file, await meta.presentAt(state, options.files()), meta)
@@ -168,9 +168,9 @@ export class LocalCopy {
   }
 
   /**
-   * Opens a new file of the local copy for the current view. Returns false if the local copy was
-   * closed during the call, which `isClosed` reports, or if `restart` has already opened a new
-   * file.
+   * Opens a new file of the local copy for the current view. Returns false in two cases: the local
+   * copy was closed during the call (`isClosed` reports this), or `restart` has already opened a
+   * new file.
    */
   async reopen(isClosed: () => boolean): Promise<boolean> {
     await CopyFile.prepare(this.#path)
@@ -186,15 +186,16 @@ export class LocalCopy {
 
   /**
    * Checks whether another program has removed, truncated or changed the file. If the file has been
-   * removed, truncated or changed, no view reads from it any more, and a new file must be opened.
+   * removed, truncated or changed, no view reads from the file any more, and a new file must be
+   * opened.
    */
   checkFile(): void {
     const change = this.#file?.changed()
     if (change === undefined || change === this.#reported) return
     const { path, onError } = this.#options
     // The file that replaced the local copy may be important, so this process does not change it.
-    // The file that this process has open has no name any more, so it is deleted when the process
-    // ends.
+    // The file that this process has open has no name any more. The system deletes the file when
+    // the process ends.
     const isReplaced = change === 'replaced'
     const next = isReplaced
       ? 'this process does not change the new file, and stops filling its local copy'

@@ -25,7 +25,7 @@ const shape = record({
   commit: where(number, isCommit, 'a size in pages'),
   txid: whole(1),
   /**
-   * Identities of some LTX files of the replica at `txid`, which distinguish this replica from
+   * Identities of some LTX files of the replica at `txid`. They distinguish this replica from
    * another replica with the same TXIDs.
    */
   files: listOf(text),
@@ -47,7 +47,7 @@ const shape = record({
  */
 const MAX_SIZE = 1024 * 1024 * 1024
 
-/** The content of the meta file `<path>.meta`, which is beside a hydration file. */
+/** The content of the meta file `<path>.meta` of the hydration file `<path>`. */
 export type HydrationMeta = Shaped<typeof shape>
 
 export function metaPath(file: string): string {

@@ -4,12 +4,16 @@ import { fileLabel } from '../../../ltx/file-label.js'
 import { resolveRange } from '../../../storage/range.js'
 import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../../../storage/replica-client.js'
 
-/** Maximum bytes of cached files, which is as much as a busy primary writes in a few polls. */
+/**
+ * Maximum bytes of cached files. A busy primary writes about this many bytes in the time of a few
+ * polls.
+ */
 const LIMIT = 16 * 1024 * 1024
 
 /**
- * A store with a cache of the files that the latest polls read whole. With this cache, a local copy
- * that follows a primary requests no file twice. RecentFiles runs on the worker thread.
+ * Reads files from the store, and caches the files that the latest polls read whole. With this
+ * cache, a local copy that follows a primary requests no file twice. RecentFiles runs on the worker
+ * thread.
  */
 export class RecentFiles implements FileReader {
   readonly #store: FileReader

@@ -6,8 +6,8 @@ export interface WantedPage extends FramePlace {
 }
 
 /**
- * One request to the store. A request reads a byte range of one file, and lists the wanted frames
- * inside that range by ascending offset.
+ * One request to the store. A request reads a byte range of one file. The request lists the wanted
+ * frames inside that range by ascending offset.
  */
 export interface FetchRange {
   readonly file: number

@@ -81,7 +81,7 @@ export interface FetchCounts {
  */
 export type OnInterior = (view: ReplicaView, pgno: number, slot: number, wanted: boolean) => void
 
-/** Called when prefetched pages of rows to which an index led have arrived. */
+/** Called when the prefetched pages with the rows of index entries have arrived. */
 export type OnRows = (view: ReplicaView, pgnos: readonly number[]) => void
 
 /**
@@ -92,8 +92,8 @@ export type Reresolve = (view: ReplicaView, cause: LitestreamError, lost: LtxFil
 
 /**
  * Fetches pages from the store into slots of the cache and answers the readers that wait for these
- * pages. If a second reader requests a page version that is being fetched, it joins the request of
- * the first reader. Pages with a waiting reader have priority over prefetch.
+ * pages. If a second reader requests a page version that is being fetched, the second reader waits
+ * for the request of the first reader. Pages with a waiting reader have priority over prefetch.
  */
 export class Fetcher {
   readonly #counts = { requests: 0, bytes: 0, pagesWanted: 0, pagesAhead: 0, aheadJoined: 0 }
@@ -106,8 +106,8 @@ export class Fetcher {
   readonly #onInterior: OnInterior
   readonly #onRows: OnRows
   readonly #urgent: PQueue
-  // Prefetch triggered by a read has its own, fewer connections, so it never delays a page with a
-  // waiting reader.
+  // Prefetch triggered by a read has a smaller connection limit of its own, so it never delays a
+  // page with a waiting reader.
   readonly #ahead: PQueue
   // Background prefetch gets the fewest connections, so it never delays prefetch triggered by a
   // read.

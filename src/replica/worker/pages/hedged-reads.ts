@@ -24,8 +24,9 @@ export const MAX_HEDGED = 512 * 1024
 
 /**
  * Sends a read a second time if the first request is much slower than other reads. About one in a
- * hundred requests to an object store takes ten times as long as the rest, and the same request
- * sent again does not. The first response counts, and the other request is cancelled or ignored.
+ * hundred requests to an object store takes ten times as long as the others. If such a request is
+ * sent again, the second request is usually fast. The first response counts, and the other request
+ * is cancelled or ignored.
  */
 export class HedgedReads {
   /**

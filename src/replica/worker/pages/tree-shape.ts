@@ -32,8 +32,8 @@ export class TreeShape {
   readonly #parents = new Map<number, Uint32Array>()
 
   /**
-   * Records an interior page and its children, in key order. A file of the replica must contain
-   * every child.
+   * Records an interior page and its children, in key order. Each child must be a page that a file
+   * of the replica contains.
    */
   learn(pgno: number, children: Uint32Array): void {
     if (children.length === 0) return

@@ -224,8 +224,8 @@ export class IndexWalk {
   }
 
   /**
-   * Returns the entry whose row has a column that leads to a page of another table, or -1 if no row
-   * that was fetched last has a column with this property.
+   * Returns the entry whose row has a column that leads to a page of another table. Returns -1 if
+   * none of the rows that were fetched last has such a column.
    */
   #findJoin(walk: Walk, view: ReplicaView, root: number, pgno: number): number {
     for (const entry of walk.rows) {

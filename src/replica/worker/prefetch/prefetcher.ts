@@ -215,7 +215,7 @@ export class Prefetcher {
 
   /**
    * Returns all leaves under an interior page, if the page has few leaves and they are close
-   * together in one file. One request then fetches all leaves for the price of one leaf.
+   * together in one file. One request then fetches all leaves.
    */
   #few(view: ReplicaView, siblings: Uint32Array): Ahead | undefined {
     if (!this.#kinds.has('leaves') || siblings.length > FEW_LEAVES) return undefined

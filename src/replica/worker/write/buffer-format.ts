@@ -66,7 +66,7 @@ export interface BufferContent {
   readonly header: BufferHeader
   /** The LTX files of the commits, oldest first. */
   readonly commits: readonly Uint8Array[]
-  /** The last attempt to upload commits, whose outcome is unknown. */
+  /** The last attempt to upload commits. The outcome of this attempt is unknown. */
   readonly upload: BufferUpload | undefined
   /**
    * Number of bytes up to the end of the last complete record. After a crash, an incomplete record

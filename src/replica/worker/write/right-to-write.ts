@@ -49,7 +49,7 @@ export class RightToWrite {
 
   /**
    * Takes the lease unless this process already holds it. Returns whether this call of `ensure` has
-   * taken the lease. Throws LEASE_HELD, whose message names the owner of the lease.
+   * taken the lease. Throws LEASE_HELD. The error message names the owner of the lease.
    */
   async ensure(): Promise<boolean> {
     if (this.#keeper?.held) return false

@@ -82,7 +82,7 @@ export class ReplicaWriter {
   readonly #compaction: WriterCompaction | undefined
   /**
    * Settles when the running commit ends, even if the connection of that commit has stopped
-   * waiting, or undefined if no commit is running.
+   * waiting. Undefined if no commit is running.
    */
   #underWay: Promise<void> | undefined
 
@@ -238,8 +238,8 @@ export class ReplicaWriter {
   }
 
   /**
-   * Handles a poll that found files in the store that the stored state lacks, while commits of this
-   * process are only local. `isContinuation` says that the files continue the stored state.
+   * Handles a poll that found files that the stored state lacks. Some commits of this process are
+   * then only local. `isContinuation` says that the files continue the stored state.
    */
   onForeignFiles(isContinuation: boolean): void {
     this.#local?.onForeignFiles(isContinuation)
@@ -255,8 +255,8 @@ export class ReplicaWriter {
       if (base !== current()) throw conflict(client, 'another writer committed after this transaction began')
     }
     check()
-    // The time of a commit is never earlier than that of the previous file, even if the clock is
-    // set back, because restores to a point in time rely on ascending times.
+    // The time of a commit is never earlier than the time of the previous file, even if the clock
+    // is set back. Restores to a point in time need ascending times.
     const timestamp = Math.max(Date.now(), base.state.timestamp)
     const local = taken.durability === native.constants.durability.store ? undefined : this.#local
     const { txid } = this.#parts.adoption.stored
