@@ -23,13 +23,13 @@ export interface ReplicaOptions {
   readonly cacheSize?: ByteSize
   /**
    * Path of a full local copy that is filled while the replica serves reads. The local copy is kept
-   * after the replica was closed. If `hydrate` is true, the local copy is a temporary file, which
-   * is removed when the replica is closed.
+   * after the replica was closed. If `hydrate` is true, the local copy is a temporary file. This
+   * file is removed when the replica is closed.
    */
   readonly hydrate?: string | true
   /**
-   * Directory of the disk cache, which keeps fetched bytes between runs. Several processes may
-   * share one disk cache.
+   * Directory of the disk cache. The disk cache keeps fetched bytes between runs. Several processes
+   * may share one disk cache.
    */
   readonly diskCache?: string
   /** Maximum size of the disk cache (default 1 GiB). */
@@ -68,8 +68,8 @@ export interface ReplicaOptions {
 export interface ReplicaWriteOptions {
   /**
    * The moment at which COMMIT returns. With `store` (the default), COMMIT returns when the commit
-   * is in the store. With `local`, COMMIT returns when the commit is in the local write buffer, and
-   * the worker later merges commits and uploads them every `syncInterval`.
+   * is in the store. With `local`, COMMIT returns when the commit is in the local write buffer. The
+   * worker later merges commits and uploads them every `syncInterval`.
    */
   readonly durability?: 'store' | 'local'
   /** Interval between two uploads with `local` durability (default 1 s). */
@@ -148,8 +148,8 @@ type Values<Table extends Settings> = {
 }
 
 /**
- * The URI parameters of encryption, whose environment variables are read when the store is opened
- * (src/storage/encrypted/settings.ts).
+ * The URI parameters of encryption. The environment variables of these parameters are read when the
+ * store is opened (src/storage/encrypted/settings.ts).
  */
 const ENCRYPTION_PARAMETERS = ['age_identities', 'age_recipients', 'age_passphrase'] as const
 

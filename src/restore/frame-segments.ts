@@ -9,7 +9,7 @@ import { native } from '../native/addon.js'
  */
 export const SEGMENT_SIZE: number = 2 * 1024 * 1024
 
-/** Maximum number of decoded pages of one segment, which limits a segment of small frames. */
+/** Maximum number of decoded pages of one segment. The limit concerns segments of small frames. */
 export const SEGMENT_PAGES = 8192
 
 /**

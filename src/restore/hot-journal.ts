@@ -16,9 +16,9 @@ const SECTOR_SIZE = 512
 const BATCH_SIZE = 1024 * 1024
 
 /**
- * Returns the checksum of a page in the journal, which is the sum of every 200th byte from the end
- * of the page. After a crash, SQLite uses the checksums of the pages to find out how far the
- * journal was written.
+ * Returns the checksum of a page in the journal. The checksum is the sum of every 200th byte from
+ * the end of the page. After a crash, SQLite uses the checksums of the pages to find out how far
+ * the journal was written.
  */
 function pageSum(nonce: number, page: Uint8Array): number {
   let sum = nonce

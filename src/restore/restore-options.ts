@@ -94,7 +94,7 @@ export interface RestoreResult {
   readonly legacy?: { readonly generation: string; readonly index: number }
   /** The check that the restore ran. */
   readonly integrityCheck: IntegrityCheck
-  /** The result of the check. Absent if the restore ran no check. */
+  /** The result of the check. The field is absent if the restore ran no check. */
   readonly integrity?: IntegrityReport
   /**
    * Warnings for the user, as sentences. A warning names a damaged LTX file that the restore

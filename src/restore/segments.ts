@@ -19,9 +19,9 @@ export interface SegmentOptions {
 /**
  * Reads pieces of a file in parallel and yields the pieces in order. The reads begin before the
  * consumer requests the pieces. Each piece of the file is given as [offset, length]. The number of
- * pieces that are read in advance equals the concurrency of the queue, which limits the memory.
- * Several parallel requests to a store are faster than one request. A yielded piece is valid until
- * the consumer requests the next piece.
+ * pieces that are read in advance equals the concurrency of the queue. This number limits the
+ * memory. Several parallel requests to a store are faster than one request. A yielded piece is
+ * valid until the consumer requests the next piece.
  */
 export async function* readAhead(
   client: ReplicaClient,

@@ -40,7 +40,9 @@ function findBetterSqlite3(module: string): Driver | Absent {
   }
 }
 
-/** The path of the package.json of better-sqlite3, whose main file is lib/index.js. */
+/**
+ * The path of the package.json of better-sqlite3. The main file of better-sqlite3 is lib/index.js.
+ */
 function packageFileOf(module: string): string {
   if (!path.isAbsolute(module)) return `${module}/package.json`
   return path.join(path.dirname(path.dirname(module)), 'package.json')

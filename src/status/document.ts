@@ -97,8 +97,8 @@ export interface DatabaseSummary {
    */
   readonly missingMs: number | undefined
   /**
-   * Milliseconds since the primary last knew that the replica had every commit. Undefined if the
-   * database is not being replicated.
+   * Milliseconds since the primary last knew that the replica had every commit. The value is
+   * undefined if the database is not being replicated.
    */
   readonly behindMs: number | undefined
   /**
@@ -108,7 +108,8 @@ export interface DatabaseSummary {
   readonly divergence: string | undefined
   readonly divergenceHint: string | undefined
   /**
-   * Number of transactions that the primary itself has written to the database since opening it.
+   * Number of transactions that the primary itself has written to the database since the primary
+   * opened the database.
    */
   readonly ownWrites: number
   readonly error: DatabaseFault | undefined
@@ -139,8 +140,8 @@ export interface RecentError {
 /** Counts of the files that the primary has written and uploaded since the process started. */
 export interface ActivityStatus {
   /**
-   * Number of L0 files that the primary has made from the WAL, and bytes of the WAL that it has
-   * read for them.
+   * Number of L0 files that the primary has made from the WAL, and number of bytes that the primary
+   * has read from the WAL for these files.
    */
   readonly syncs: number
   readonly walBytes: number
@@ -193,8 +194,8 @@ export interface MirrorStatus {
   /** URL of the mirror without credentials. */
   readonly url: string
   /**
-   * The newest TXID that can be restored from the mirror. Undefined before the first pass of the
-   * mirror.
+   * The newest TXID that can be restored from the mirror. The value is undefined before the first
+   * pass of the mirror.
    */
   readonly txid: number | undefined
   /**
@@ -318,7 +319,7 @@ export interface Health {
     readonly error?: string
     /**
      * Why the primary detects a second primary only after the second primary has written to the
-     * replica. Undefined for a store with conditional writes.
+     * replica. The value is undefined for a store with conditional writes.
      */
     readonly weak_fencing?: string
   }[]

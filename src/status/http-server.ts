@@ -38,8 +38,8 @@ const text = (status: number, body: string): Answer => ({
 })
 
 /**
- * Serves metrics, health and the status page, which are read-only. Only clients on this machine can
- * connect unless `addr` names another host.
+ * Serves metrics, health and the status page. All of them are read-only. Only clients on this
+ * machine can connect unless `addr` names another host.
  */
 export class HttpServer {
   readonly #source: StatusSource

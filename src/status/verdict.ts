@@ -41,9 +41,9 @@ export interface Condition {
   readonly missingMs?: number | undefined
   readonly error?: DatabaseFault | undefined
   /**
-   * Milliseconds since the primary last knew that the replica had every commit. Undefined if the
-   * database is not being replicated. The primary resets `behindMs` at each check of the WAL, even
-   * without new commits.
+   * Milliseconds since the primary last knew that the replica had every commit. The value is
+   * undefined if the database is not being replicated. The primary resets `behindMs` at each check
+   * of the WAL, even without new commits.
    */
   readonly behindMs?: number | undefined
   /** A sentence that describes a divergence that no user has acknowledged. */
@@ -55,7 +55,7 @@ export interface Verdict {
   readonly ok: boolean
   /** A sentence that says why the database or the replica is not ok. */
   readonly reason?: string
-  /** The next step for the user. Absent if an error has its own hint. */
+  /** The next step for the user. The field is absent if an error has its own hint. */
   readonly hint?: string
   readonly kind?: 'behind' | 'failing' | 'missing' | 'diverged'
 }

@@ -37,8 +37,8 @@ export interface FoundObject {
 export interface Download {
   readonly chunks: AsyncIterable<Uint8Array>
   /**
-   * Returns the data about the object. The caller may call `found` only after it has read a chunk
-   * or the end of the download.
+   * Returns the data about the object. The caller may call `found` only after the caller has read a
+   * chunk or the end of the download.
    */
   readonly found: () => FoundObject
 }
@@ -122,7 +122,7 @@ async function request(options: DownloadOptions, asked: ByteRange, found: FoundO
   try {
     const reply = await options.get(asked, found?.version)
     // Node.js would end the process for an error event without a listener, and the body may emit an
-    // error before it is read.
+    // error before a consumer reads the body.
     reply.body.on('error', () => undefined)
     return reply
   } catch (error) {

@@ -62,7 +62,7 @@ export function firstName(fromTxid: number): string {
   return formatTxid(fromTxid)
 }
 
-/** Compares two files by min TXID, then by max TXID, which is the order of every listing. */
+/** Compares two files by min TXID, then by max TXID. Every listing has this order. */
 export function compareFiles(a: LtxFileRef, b: LtxFileRef): number {
   return a.minTxid - b.minTxid || a.maxTxid - b.maxTxid
 }

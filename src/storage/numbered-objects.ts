@@ -36,11 +36,12 @@ export interface NumberedFolder {
 
 /**
  * Small objects with compare-and-set, stored as plain files. Version n of `lock.json` is the file
- * `lock.json.<n>`. A writer creates the file `lock.json.<n>` with link(2), which succeeds for only
- * one of several writers of the same n. The highest version of an object is the current version. An
- * empty file means that the object is deleted. The empty file also reserves its number. A writer
- * removes older versions after creating a newer one. The scheme works on local file systems, on NFS
- * and over SFTP, for all processes and hosts. A crash between any two steps leaves a valid state.
+ * `lock.json.<n>`. A writer creates the file `lock.json.<n>` with link(2). If several writers
+ * create the file for the same n, link(2) succeeds for only one of them. The highest version of an
+ * object is the current version. An empty file means that the object is deleted. The empty file
+ * also reserves its number. A writer removes older versions after creating a newer one. The scheme
+ * works on local file systems, on NFS and over SFTP, for all processes and hosts. A crash between
+ * any two steps leaves a valid state.
  */
 export class NumberedObjects {
   readonly #folder: NumberedFolder

@@ -32,9 +32,9 @@ export interface StoreOptions {
   /** Settings of a replica in Azure Blob Storage. */
   readonly abs?: AbsSettings
   /**
-   * Settings for encrypting the files with age, which needs the package age-encryption. `false`
-   * disables encryption. By default the encryption settings come from the environment variables
-   * LITESTREAM_AGE_IDENTITIES, LITESTREAM_AGE_RECIPIENTS and LITESTREAM_AGE_PASSPHRASE.
+   * Settings for encrypting the files with age. Encryption needs the package age-encryption.
+   * `false` disables encryption. By default the encryption settings come from the environment
+   * variables LITESTREAM_AGE_IDENTITIES, LITESTREAM_AGE_RECIPIENTS and LITESTREAM_AGE_PASSPHRASE.
    */
   readonly encryption?: EncryptionSettings | false | undefined
   /**
@@ -176,8 +176,8 @@ export async function checkReplicaClient(
     const { WebdavReplicaClient } = await import('./webdav/webdav-client.js')
     return WebdavReplicaClient.check(location, options.webdav)
   }
-  // The clients of the other stores check local files and settings when they are opened, which
-  // sends no request.
+  // The clients of the other stores check local files and settings when they are opened. Opening
+  // them sends no request.
   const client = await open(location, options)
   await client.close()
   return client.guarantees?.known

@@ -21,9 +21,10 @@ export interface OptionalPackage {
 
 /**
  * Loads an optional package and returns its exports. Node.js resolves the package as if this module
- * imported it, beside this package or beside a bundle that contains this module. `localRequire`
- * also loads ES modules, and prevents bundlers from including the package. Throws PACKAGE_MISSING,
- * with the command that installs the package, if the package is missing or cannot be loaded.
+ * imported the package. Node.js therefore searches beside this package, or beside a bundle that
+ * contains this module. `localRequire` also loads ES modules, and prevents bundlers from including
+ * the package. Throws PACKAGE_MISSING, with the command that installs the package, if the package
+ * is missing or cannot be loaded.
  */
 export function loadOptionalPackage<Exports>({ name, module, neededFor, install }: OptionalPackage): Exports {
   try {

@@ -51,8 +51,9 @@ export class OutageWatch {
   }
 
   /**
-   * Records an attempt without an answer, which began at `startedAt`. `retryMs` is the time until
-   * the next attempt. `retryMs` is undefined if the client makes no more attempts.
+   * Records an attempt without an answer. `startedAt` is the time at which the attempt began.
+   * `retryMs` is the time until the next attempt. `retryMs` is undefined if the client makes no
+   * more attempts.
    */
   failed(error: LitestreamError, startedAt: number, retryMs: number | undefined): void {
     this.#since ??= startedAt

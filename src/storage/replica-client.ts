@@ -41,9 +41,9 @@ export interface ReadOptions extends RequestOptions {
   /** Whether the read bypasses all caches, because an earlier read returned damaged bytes. */
   readonly fresh?: boolean
   /**
-   * A buffer for the result, which a client may ignore. The client uses the buffer only if it is
-   * large enough. After a rejection the caller must not reuse the buffer, because a system call
-   * that could not be cancelled may still write to it.
+   * A buffer for the result. A client may ignore the buffer. The client uses the buffer only if it
+   * is large enough. After a rejection the caller must not reuse the buffer, because a system call
+   * that could not be cancelled may still write to the buffer.
    */
   readonly into?: Uint8Array | undefined
 }
@@ -71,8 +71,8 @@ export interface ReadResult {
 
 export interface WriteOptions extends RequestOptions {
   /**
-   * Timestamp of the LTX header in milliseconds since the epoch, which the store keeps as metadata
-   * or mtime.
+   * Timestamp of the LTX header in milliseconds since the epoch. The store keeps the timestamp as
+   * metadata or mtime.
    */
   readonly timestamp: number
   /**
@@ -135,11 +135,12 @@ export interface LegacyObjects {
 }
 
 /**
- * A client of one replica, which is the set of LTX files of one database in a store. ReplicaClient
- * is the only interface between this package and stores. All methods throw LitestreamError with
- * NOT_FOUND, ACCESS_DENIED, PRECONDITION_FAILED, THROTTLED, UNAVAILABLE, TIMEOUT, ABORTED,
- * DISK_FULL or STORAGE_FAILED. A range outside the file throws INVALID_ARGUMENT. The client retries
- * temporary faults, so an error that it throws is final. Concurrent calls are allowed.
+ * A client of one replica. A replica is the set of LTX files of one database in a store.
+ * ReplicaClient is the only interface between this package and stores. All methods throw
+ * LitestreamError with NOT_FOUND, ACCESS_DENIED, PRECONDITION_FAILED, THROTTLED, UNAVAILABLE,
+ * TIMEOUT, ABORTED, DISK_FULL or STORAGE_FAILED. A range outside the file throws INVALID_ARGUMENT.
+ * The client retries temporary faults, so an error that the client throws is final. Concurrent
+ * calls are allowed.
  */
 export interface ReplicaClient {
   /** The kind of store. */
@@ -152,13 +153,13 @@ export interface ReplicaClient {
    */
   list(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /**
-   * Lists the files of a level and of all levels above it, in (level, min, max) order, with as many
-   * requests as for one level. `fromTxid` applies to the first level only. `listUpwards` is absent
-   * if the store must list each level separately.
+   * Lists the files of a level and of all higher levels in (level, min, max) order. The listing
+   * needs as many requests as the listing of one level. `fromTxid` applies to the first level only.
+   * `listUpwards` is absent if the store must list each level separately.
    */
   listUpwards?(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /**
-   * Reads a byte range, which must lie inside the file, into memory. Throws NOT_FOUND if `file`
+   * Reads a byte range into memory. The range must lie inside the file. Throws NOT_FOUND if `file`
    * comes from a listing and the file in the store has another size or version, because the replica
    * was reset.
    */
@@ -169,7 +170,7 @@ export interface ReplicaClient {
    */
   stream(file: LtxFileRef, options?: RequestOptions & { readonly offset?: number }): AsyncIterable<Uint8Array>
   /**
-   * Writes a file, which appears under its name atomically or not at all. The client may keep a
+   * Writes a file. The file appears under its name atomically or not at all. The client may keep a
    * chunk of the body only until it requests the next chunk.
    */
   write(file: LtxFileRef, body: Uint8Array | AsyncIterable<Uint8Array>, options: WriteOptions): Promise<LtxFileInfo>
@@ -180,13 +181,14 @@ export interface ReplicaClient {
   /**
    * Calls `onChange` soon after a file may have been added to level 0. The promise resolves when
    * the watch is active. The watch ends when the signal aborts or the client closes. After an
-   * interruption the client renews the watch and calls `onChange`, because it may have missed
-   * changes. `watch` is absent if the store cannot report changes, so that callers must poll.
+   * interruption the client renews the watch and calls `onChange`, because changes may have been
+   * missed in the meantime. `watch` is absent if the store cannot report changes, so that callers
+   * must poll.
    */
   watch?(onChange: () => void, options?: RequestOptions): Promise<void>
   /**
    * Lists the replicas at and below the URL, by their paths relative to the URL ("" for the URL
-   * itself). The paths are the store's names, which the client neither decodes nor checks.
+   * itself). The paths are the store's names. The client neither decodes nor checks these names.
    * `replicas` is absent if the store cannot list replicas.
    */
   replicas?(options?: RequestOptions): AsyncIterable<string>

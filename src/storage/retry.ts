@@ -11,7 +11,7 @@ import type { RequestPolicy } from './request-policy.js'
 
 /**
  * Codes of faults that may be temporary. An error with another code would occur again, so the
- * client throws it without a retry.
+ * client throws such an error without a retry.
  */
 const PASSING: readonly ErrorCode[] = ['THROTTLED', 'UNAVAILABLE', 'TIMEOUT']
 
@@ -42,8 +42,8 @@ const repeated = new WeakSet<LitestreamError>()
 
 /**
  * Whether a request that failed with this error may still have succeeded. If the response to an
- * earlier attempt was lost, the store may have carried out that attempt, although it refused the
- * final attempt.
+ * earlier attempt was lost, the store may have carried out the earlier attempt, although the store
+ * refused the final attempt.
  */
 export function mayHaveSucceeded(error: LitestreamError): boolean {
   return isPassing(error) || repeated.has(error)

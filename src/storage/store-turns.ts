@@ -14,7 +14,10 @@ export class StoreTurns {
     this.#most = most
   }
 
-  /** Runs `work` for the replica at `url` as soon as the limit of its store allows it. */
+  /**
+   * Runs `work` for the replica at `url` as soon as the limit of the replica's store allows a
+   * further work.
+   */
   run<T>(url: string, work: () => Promise<T>): Promise<T> {
     const store = storeOf(url)
     const queue = this.#queues.get(store) ?? new PQueue({ concurrency: this.#most })

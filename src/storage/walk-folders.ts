@@ -51,7 +51,7 @@ export async function* walkReplicas(
         if (isReplica) yield relative
         visited += folders.length
         if (visited > MAX_FOLDERS) throw tooMany(what, `more than ${MAX_FOLDERS} folders`)
-        // A folder without a name is skipped, because no URL can name it.
+        // The walk skips a folder without a name, because no URL can name such a folder.
         for (const name of folders.filter((name) => name !== '')) next.push(depth === 0 ? name : `${relative}/${name}`)
       }
     }

@@ -58,8 +58,8 @@ export function wrapClient(client: ReplicaClient, { request, stream }: ClientHoo
       ),
     delete: (files, options) => request('DELETE', options, (own) => client.delete(files, own), none),
     stat: (file, options) => request('HEAD', options, (own) => client.stat(file, own), none),
-    // A watch has no hooks, because it lasts longer than its promise. The watch ends when its
-    // signal aborts or the client is closed.
+    // A watch has no hooks, because a watch continues after its promise has settled. The watch ends
+    // when its signal aborts or the client is closed.
     ...(watch ? { watch: (onChange, options) => watch.call(client, onChange, options) } : {}),
     ...(legacy
       ? {

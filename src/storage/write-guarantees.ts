@@ -3,7 +3,7 @@ import type { ReplicaClient, RequestOptions } from './replica-client.js'
 
 /** The guarantees that a store gives to several writers of one name. */
 export interface WriteGuarantees {
-  /** If several clients create an object of the same name, only one of them succeeds. */
+  /** If several clients create an object of the same name, only one of these clients succeeds. */
   readonly createOnly: boolean
   /**
    * `putObject` replaces an object only if the object still has the version that the writer

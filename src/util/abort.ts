@@ -21,15 +21,15 @@ const callbacksOf = new WeakMap<AbortSignal, Callbacks>()
 
 /**
  * Calls `callback` when `signal` aborts, or immediately if `signal` has aborted already. Returns a
- * function that removes the callback. The caller must call the returned function as soon as it no
- * longer needs the callback, because a long-lived signal keeps the callback in memory. The callback
- * must not throw.
+ * function that removes the callback. The caller must call the returned function as soon as the
+ * callback is no longer needed. A long-lived signal keeps the callback in memory. The callback must
+ * not throw.
  *
  * All code uses this function instead of `addEventListener` and `AbortSignal.any`. A signal has
  * only one listener for all callbacks, and adding or removing a callback takes constant time.
- * `addEventListener` searches all listeners of a signal, which takes quadratic time for many
- * requests on one signal. `AbortSignal.any` leaks memory in a long-lived signal at each call, on
- * Node.js 20.
+ * `addEventListener` searches all listeners of a signal. For many requests on one signal, these
+ * searches take quadratic time. `AbortSignal.any` leaks memory in a long-lived signal at each call,
+ * on Node.js 20.
  */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined) return () => {}

@@ -16,8 +16,8 @@ export interface CallSite {
 const FRAME = /^\s*at (?:(.*?) \()?(.*?):(\d+):\d+\)?$/m
 
 /**
- * Returns the caller of `callee`, which must be running. Returns undefined if V8 does not report
- * the caller.
+ * Returns the caller of `callee`. The function `callee` must be running. Returns undefined if V8
+ * does not report the caller.
  */
 export function callSiteOf(callee: (...args: never[]) => unknown): CallSite | undefined {
   const holder: { stack?: string } = {}

@@ -4,7 +4,7 @@ import { monotonicMs } from './monotonic.js'
 export interface Clock {
   /**
    * Returns the time of the wall clock in milliseconds since the epoch. The timestamps of files
-   * come from the wall clock, which a user or NTP can set forward or back at any time.
+   * come from the wall clock. A user or NTP can set the wall clock forward or back at any time.
    */
   now(): number
   /**

@@ -16,7 +16,10 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 }
 
-/** The longest duration of Go, which counts nanoseconds in 64 bits. This duration is 292 years. */
+/**
+ * The longest duration that Go can represent. Go counts nanoseconds in 64 bits. This duration is
+ * 292 years.
+ */
 const MAX_MS = 2 ** 63 / 1e6
 
 const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy

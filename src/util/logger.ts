@@ -40,7 +40,7 @@ const JSON_LINES: Format = {
 }
 
 /**
- * Lines of the form `time=… level=INFO msg="…" key=value`, which is the text format of Go's slog.
+ * Lines of the form `time=… level=INFO msg="…" key=value`. This is the text format of Go's slog.
  */
 const TEXT_LINES: Format = {
   escaped: false,
@@ -163,7 +163,7 @@ function loggerWith(least: number, format: Format, bound: LogFields, destination
 export function createLogger(options: {
   readonly level: LogLevel
   readonly type: LogType
-  /** Whether the logger writes to stderr, which is the default, or to stdout. */
+  /** Whether the logger writes to stderr (the default) or to stdout. */
   readonly stderr?: boolean
   /** Whether each line names the source line that logged it, as Go's slog does. */
   readonly source?: boolean

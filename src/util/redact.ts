@@ -100,8 +100,8 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
 ]
 
 /**
- * Pattern of the beginning of a URL. `path.resolve` may have treated the URL as a path, which
- * leaves only one slash.
+ * Pattern of the beginning of a URL. `path.resolve` may have treated the URL as a path. Only one
+ * slash is then left.
  */
 const URL_BEGIN = /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]{1,40}:\/)/i
 
@@ -145,8 +145,8 @@ function maskNamed(text: string, name: RegExp, value: RegExp): string {
 }
 
 /**
- * Pattern of a placeholder such as USER in `sftp://USER@HOST/PATH`, which a hint contains instead
- * of a real user.
+ * Pattern of a placeholder such as USER in `sftp://USER@HOST/PATH`. A hint contains a placeholder
+ * instead of a real user.
  */
 const PLACEHOLDER = /^(?:USER|ACCOUNT|KEY)(?::(?:PASSWORD|KEY|SECRET))?@[^@]*$/
 

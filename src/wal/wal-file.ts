@@ -31,7 +31,7 @@ export class WalFile {
     this.inode = fstatSync(this.#fd, { bigint: true }).ino
   }
 
-  /** The file descriptor, which this object owns. */
+  /** The file descriptor. This object owns the descriptor. */
   get descriptor(): number {
     return this.#fd
   }

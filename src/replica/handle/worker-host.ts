@@ -47,8 +47,8 @@ function spawn(ticket: number): void {
     name: 'litestream-replica',
     execArgv: [],
     workerData: { addon: addonPath() } satisfies ReplicaWorkerData,
-    // The worker allocates mostly response bytes, which are outside the heap, so a large young
-    // generation would only waste memory.
+    // The worker allocates mostly response bytes. These bytes are outside the heap, so a large
+    // young generation would only waste memory.
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     // The worker must see credentials that the application sets after the worker was started.
     env: SHARE_ENV,

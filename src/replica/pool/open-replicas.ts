@@ -4,8 +4,9 @@ import type { ReplicaPool } from './replica-pool.js'
 
 /**
  * Creates a pool of the read replicas below one URL prefix, for programs with many databases. The
- * pool opens a replica when the program acquires it, and sends no request before. All replicas of a
- * process share one worker thread, and the connections to their store.
+ * pool opens a replica when the program acquires the replica. Before that, the pool sends no
+ * request for the replica. All replicas of a process share one worker thread. All replicas in one
+ * store share the connections to this store.
  *
  * @throws INVALID_URL, INVALID_ARGUMENT.
  *

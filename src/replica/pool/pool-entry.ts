@@ -2,8 +2,9 @@ import { LitestreamError } from '../../errors.js'
 import type { Replica } from '../handle/open-replica.js'
 
 /**
- * One replica of a pool, from the first call of acquire() until it is closed. `queued` waits for a
- * place in the pool. `given-up` has no callers any more, or its opening failed.
+ * One replica of a pool, from the first call of acquire() until the pool closes the replica.
+ * `queued` waits for a place in the pool. `given-up` means that no caller waits for the entry any
+ * more, or that the opening failed.
  */
 export type EntryState = 'queued' | 'opening' | 'open' | 'closing' | 'given-up'
 
@@ -26,7 +27,8 @@ export class PoolEntry {
     this.opened = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
-    // Each caller that still waits gets the error, and there may be no caller any more.
+    // Each caller that still waits for the replica gets the error. Possibly no caller waits any
+    // more.
     this.opened.catch(() => undefined)
     this.closed = new Promise((resolve) => {
       this.#setClosed = resolve
@@ -81,7 +83,7 @@ export class PoolEntry {
     this.#settle.resolve(replica)
   }
 
-  /** Ends the wait or the opening. Callers that still wait get `error`. */
+  /** Ends the wait or the opening. Callers that still wait for the replica get `error`. */
   giveUp(error: unknown): void {
     const wasQueued = this.#state === 'queued'
     this.#state = 'given-up'

@@ -55,7 +55,7 @@ const DEFAULT_IDLE_TIMEOUT_MS = 300_000
 const DEFAULT_ACQUIRE_TIMEOUT_MS = 30_000
 const DEFAULT_CACHE_SIZE_EACH = 4 * 2 ** 20
 const DEFAULT_CONCURRENCY_EACH = 4
-/** The smallest page cache of one replica, which has 64 pages of 4 KiB. */
+/** The smallest page cache of one replica. The cache has 64 pages of 4 KiB. */
 const LEAST_CACHE_SIZE_EACH = 256 * 2 ** 10
 /** The largest `concurrency` of one replica. */
 const MOST_CONCURRENCY_EACH = 1000

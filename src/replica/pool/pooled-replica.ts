@@ -4,16 +4,19 @@ import type { Replica, ReplicaMoment, ReplicaStats, ReplicaTarget, WorkerStats }
 import type { PrefetchOptions } from '../handle/prefetch-queries.js'
 
 /**
- * One use of a replica of a pool, which acquire() returns. All uses of one name share one open
- * replica. The pool keeps the replica open until every use is released. The members are those of
- * `Replica`, and throw REPLICA_CLOSED after the release.
+ * One use of a replica of a pool. acquire() returns this object. All uses of one name share one
+ * open replica. The pool keeps the replica open until every use is released. The members have the
+ * same meaning as those of `Replica`, and throw REPLICA_CLOSED after the release.
  */
 export class PooledReplica {
   readonly #replica: Replica
   readonly #release: () => void
   #isReleased = false
 
-  /** The name of the replica, which is its path relative to the prefix of the pool. */
+  /**
+   * The name of the replica. The name is the path of the replica relative to the prefix of the
+   * pool.
+   */
   readonly name: string
 
   /** @internal Programs call ReplicaPool.acquire(). */
@@ -48,7 +51,10 @@ export class PooledReplica {
     return this.#used().lagMs
   }
 
-  /** Returns the counters of the connections of this process, of all uses. */
+  /**
+   * Returns the counters of all connections of this process to the replica, including those of
+   * other uses.
+   */
   stats(): ReplicaStats {
     return this.#used().stats()
   }

@@ -2,8 +2,8 @@ import { LitestreamError } from '../../errors.js'
 import { relativePathFault } from '../../storage/replicas-below.js'
 
 /**
- * Returns the reason for which a text cannot be the name of a replica in a pool, as the end of a
- * sentence, or undefined for a valid name.
+ * Returns the reason why a text cannot be the name of a replica in a pool, or undefined for a valid
+ * name. The reason is a phrase for the end of a sentence.
  */
 export function replicaNameFault(name: string): string | undefined {
   if (name === '') return 'is empty'

@@ -33,7 +33,7 @@ export interface ReplicaPoolStats {
   readonly failed: number
   /** Number of replicas that were closed after `idleTimeout`. */
   readonly expired: number
-  /** Number of replicas that were closed to make room for another one. */
+  /** Number of replicas that were closed to make room for another replica. */
   readonly evicted: number
   /** Number of open connections to the replicas of the pool. */
   readonly readers: number
@@ -41,7 +41,7 @@ export interface ReplicaPoolStats {
   readonly cacheBytes: number
 }
 
-/** The reason for which a pool closed a replica. */
+/** The reason why a pool closed a replica. */
 export type PoolCloseReason = 'idle' | 'evicted' | 'closed'
 
 interface ReplicaPoolEvents {
@@ -57,16 +57,19 @@ interface ReplicaPoolEvents {
    * are thrown and not emitted.
    */
   error: [LitestreamError, string]
-  /** Emitted when no poll of a replica has succeeded for longer than `maxStale`, with its name. */
+  /**
+   * Emitted with the name of the replica when no poll of this replica has succeeded for longer than
+   * `maxStale`.
+   */
   stale: [LitestreamError, string]
-  /** Emitted when TXIDs are missing in a replica, with its name. */
+  /** Emitted with the name of the replica when TXIDs are missing in this replica. */
   gap: [LitestreamError, string]
-  /** Emitted when a replica was reset, with its name. */
+  /** Emitted with the name of the replica when this replica was reset. */
   reset: [LitestreamError, string]
   /**
-   * Emitted when the store of a replica answers no request, and when it answers again, with the
-   * name of the replica. If the program does not listen to `outage`, one replica of the pool causes
-   * process warnings for all.
+   * Emitted with the name of the replica when its store answers no request, and again when the
+   * store answers. If the program does not listen to `outage`, an outage causes process warnings
+   * about one replica, on behalf of all replicas of the pool.
    */
   outage: [StoreOutage, string]
 }
@@ -106,7 +109,8 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
   constructor(prefix: string, options: ReplicaPoolOptions) {
     super()
     this.#options = resolvePoolOptions(options)
-    // The prefix itself need not be the URL of a replica, but a name appended to it must be.
+    // The prefix itself need not be the URL of a replica, but the prefix with a name appended must
+    // be such a URL.
     parseReplicaUrl(appendToUrl(prefix, 'name'))
     this.#prefix = secretUrl(prefix)
     this.url = String(this.#prefix)
@@ -123,8 +127,9 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
   }
 
   /**
-   * Returns a use of the replica `name`, and opens the replica if it is not open. The caller must
-   * release the use. If all `maxOpen` replicas have users, acquire() waits until a replica has none.
+   * Returns a use of the replica `name`. Opens the replica if the replica is not open. The caller
+   * must release the use. If all `maxOpen` replicas have users, acquire() waits until one of these
+   * replicas has no user.
    *
    * @throws TIMEOUT after `timeout` (default: `acquireTimeout` of the pool), INVALID_ARGUMENT for
    * an invalid name, REPLICA_CLOSED if the pool is closed, REPLICA_EMPTY if the replica has no
@@ -259,7 +264,7 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
     this.#idle.delete(name)
     if (known === undefined) {
       this.#entries.set(name, entry)
-      // The task rejects only if its signal aborts in the queue, and then nobody waits for it.
+      // The task rejects only if its signal aborts in the queue. No caller then waits for the task.
       void this.#places.add(() => this.#run(entry), { signal: entry.dequeued }).catch(() => undefined)
       this.#makeRoom()
     }
@@ -324,7 +329,8 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
   /** Ends the wait or the opening of a replica, so that the next acquire() begins a new opening. */
   #giveUp(entry: PoolEntry, error: unknown): void {
     this.#entries.delete(entry.name)
-    // An opening keeps its place until everything that it opened is closed.
+    // An opening keeps its place in the pool until everything that the opening has opened is
+    // closed.
     if (entry.state === 'opening') this.#leaving.add(entry)
     entry.giveUp(error)
   }

@@ -60,7 +60,7 @@ export class StoreContact {
    * stale.
    */
   missed(code: ErrorCode, message: string, state = native.constants.state.live): void {
-    // A stale replica keeps the reason for which it became stale.
+    // A stale replica keeps the reason why it became stale.
     if (!this.#stale) native.setState(this.#replica, state, code, message)
     this.#check()
   }

@@ -28,8 +28,8 @@ export class LostFiles {
   }
 
   /**
-   * Points a view at other files. Concurrent requests that do not find a file share one search,
-   * which finds other files for all missing files.
+   * Points a view at other files. Concurrent requests that do not find a file share one search. The
+   * search finds other files for all missing files.
    */
   async replace(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined): Promise<void> {
     const damaged = isLitestreamError(cause, 'NOT_FOUND') ? undefined : lost
@@ -55,8 +55,8 @@ export class LostFiles {
   }
 
   /**
-   * Points a view at the files of `state`. Views are derived from one another, so the newest view,
-   * and with it all later views, use the files that were found for this view.
+   * Points a view at the files of `state`. Views are derived from one another. The newest view, and
+   * therefore all later views, use the files that were found for this view.
    */
   async #repoint(view: ReplicaView, state: ChainState): Promise<void> {
     const before = view.state.map

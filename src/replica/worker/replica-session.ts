@@ -217,7 +217,7 @@ export class ReplicaSession {
     this.#poller.start()
     this.#hydrator?.start()
     // Opening the replica does not wait for the preloads. A page request that arrives during the
-    // preloads waits for them, and then finds its pages resident.
+    // preloads waits until they end, and then finds its pages resident.
     this.#preloading++
     setImmediate(() => {
       if (!signal.aborted && this.#views.current === view) this.#filePages.storeRest(view, files)
@@ -231,7 +231,7 @@ export class ReplicaSession {
     this.#emit({ type: 'outage', ...outage, ...(error === undefined ? {} : { error: serializeError(error) }) })
   }
 
-  /** Returns the path of a temporary local copy, which is deleted when the replica is closed. */
+  /** Returns the path of a temporary local copy. The copy is deleted when the replica is closed. */
   async #temporaryCopy(): Promise<string> {
     const { TemporaryFolder } = await import('../../fs/temporary-folder.js')
     this.#folder ??= await TemporaryFolder.create('litestream-ts-copy-')
@@ -256,7 +256,7 @@ export class ReplicaSession {
 
   /**
    * Returns the first state of the replica. A replica that is opened for writing may be empty,
-   * because the first commit creates it.
+   * because the first commit creates the replica.
    */
   async #firstState(url: string): Promise<LoadedState & { readonly startedAt: number }> {
     if (!this.#options.write) return firstState(this.#chain, url, this.#options, this.#abort.signal)

@@ -8,7 +8,7 @@ import type { MirrorStatus, ProofStatus } from '../document.js'
 
 const CHECKPOINT_MODES = ['PASSIVE', 'TRUNCATE'] as const
 const L0_STATUSES = ['eligible', 'not_compacted', 'too_recent'] as const
-/** The value of the label `level` for a scheduled restore, which reads all levels. */
+/** The value of the label `level` for a scheduled restore. A scheduled restore reads all levels. */
 const PROOF_LEVEL = 'restore'
 const DURATION_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60]
 

@@ -120,7 +120,8 @@ export class AbsStore implements ObjectStore {
     if ('suffix' in range) throw rangeError(range, undefined, `${this.url}/${key}`)
     const reply = await this.#blob(key).download(range.offset, range.length, {
       abortSignal,
-      // readBody() continues an interrupted body, so the Azure library must not continue it too.
+      // readBody() continues an interrupted body, so the Azure library must not continue the body
+      // too.
       maxRetryRequests: 0,
       conditions: conditionsOf(version),
     })

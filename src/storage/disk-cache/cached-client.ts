@@ -47,8 +47,8 @@ export interface DiskCacheCounts {
  * A replica client that keeps the results of ranged reads in a disk cache between runs. LTX files
  * are immutable, so a cached block never becomes outdated. The cache identifies a file by name,
  * size, modification time and version. A file that the replica gets after a reset is therefore a
- * different file for the cache, even if it has the name of an earlier file. Several processes may
- * share one cache directory.
+ * different file for the cache, even if both files have the same name. Several processes may share
+ * one cache directory.
  */
 export class CachedReplicaClient extends ForwardingClient {
   readonly counts: DiskCacheCounts = { hits: 0, misses: 0, failures: 0 }

@@ -5,7 +5,7 @@ import { native } from '../../native/addon.js'
 
 /** Size of one block in bytes. The cache stores whole blocks only. */
 export const BLOCK_SIZE = 16 * 1024
-/** Number of blocks in a segment, which has 64 MiB. The cache evicts whole segments only. */
+/** Number of blocks in a segment. A segment has 64 MiB. The cache evicts whole segments only. */
 export const SEGMENT_BLOCKS = 4096
 const SUM_SIZE = 8
 

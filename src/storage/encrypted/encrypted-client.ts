@@ -304,7 +304,7 @@ function within(range: ByteRange, size: number, label: string): { readonly start
   })
 }
 
-/** Encrypts `body` as an age file, which is the preamble followed by the encrypted chunks. */
+/** Encrypts `body` as an age file. The file is the preamble followed by the encrypted chunks. */
 async function* sealedBody(
   preamble: Uint8Array,
   key: Uint8Array,

@@ -28,7 +28,7 @@ const PADDING_TYPE = 'litestream-ts/padding'
 const PADDING_FRAME = `-> ${PADDING_TYPE} \n\n`.length
 const MAX_RECIPIENTS = Math.floor((HEADER - INTRO.length - MAC_LINE - PADDING_FRAME - 1) / RECIPIENT_STANZA)
 
-/** Size in bytes of an empty payload, which is one authentication tag. */
+/** Size in bytes of an empty payload. An empty payload is one authentication tag. */
 const EMPTY_PAYLOAD = 16
 
 /** Creates and decrypts the headers of the files of one replica. */

@@ -10,7 +10,7 @@ export interface EncryptionSettings {
   readonly recipients?: string | readonly string[] | undefined
   /**
    * Identities that decrypt files. An identity is `AGE-SECRET-KEY-1…`, or the path of an identity
-   * file, which `passphrase` may encrypt.
+   * file. The identity file may be encrypted with `passphrase`.
    */
   readonly identities?: string | readonly string[] | undefined
   /** The passphrase that decrypts the identity files. */

@@ -64,8 +64,8 @@ export class FileLegacyObjects implements LegacyObjects {
   }
 
   /**
-   * Returns undefined if the entry is not a file, or if another process has deleted it since the
-   * directory was listed.
+   * Returns undefined if the entry is not a file, or if another process has deleted the entry since
+   * the directory was listed.
    */
   async #regular(object: string, signal: AbortSignal | undefined): Promise<LegacyObject | undefined> {
     const file = path.join(this.#root, object)

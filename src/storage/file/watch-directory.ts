@@ -18,8 +18,8 @@ const CHECK_MS = 2000
  *
  * Throws if no directory can be watched at the start. The watch does not throw later. If another
  * program removes the directory, replaces it or makes it unreadable, the watch starts again as soon
- * as possible. The watch calls `onChange` after it has started again, because it may have missed
- * changes.
+ * as possible. The watch calls `onChange` after the new start, because changes may have been missed
+ * in the meantime.
  *
  * Returns a function that ends the watch. The watch does not keep the process alive.
  */
@@ -106,8 +106,8 @@ class DirectoryWatch {
   }
 
   /**
-   * Replaces `watcher`, which has failed or whose directory has changed. If no watcher can be
-   * started, the next check tries again.
+   * Replaces `watcher`, because `watcher` has failed or its directory has changed. If no watcher
+   * can be started, the next check tries again.
    */
   #again(watcher: FSWatcher | undefined): void {
     if (this.#ended || watcher !== this.#watcher) return

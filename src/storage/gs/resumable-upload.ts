@@ -31,7 +31,7 @@ export class GsResumableUpload {
   readonly #subject: Subject
   readonly #options: ResumableOptions
   readonly #what: string
-  /** The URL of the upload session, which is also its credential. */
+  /** The URL of the upload session. This URL is also the credential of the session. */
   #session = ''
   /** Number of bytes that the store has confirmed. */
   #stored = 0

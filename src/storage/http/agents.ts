@@ -7,7 +7,10 @@ import { areConnectionsShared } from './connection-sharing.js'
 import { type ProxyServer, proxyFor } from './proxy.js'
 
 export interface ConnectionSettings {
-  /** A PEM file with certificate authorities, which are trusted in addition to those of Node.js. */
+  /**
+   * A PEM file with certificate authorities. The client trusts them in addition to those of
+   * Node.js.
+   */
   readonly caFile?: string | undefined
   /** Whether the client accepts any TLS certificate. */
   readonly skipVerify?: boolean | undefined

@@ -21,8 +21,8 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
   readonly #tls: AgentSettings['tls']
 
   constructor(proxy: ProxyServer, { tls, ...settings }: AgentSettings) {
-    // The agent verifies a proxy with an https URL with the certificate authorities that it uses
-    // for the store.
+    // The agent uses the same certificate authorities for the store and for a proxy with an https
+    // URL.
     super(proxy.url, { ...settings, ...tls })
     this.#proxy = proxy
     this.#tls = tls
@@ -55,7 +55,7 @@ export class ForwardAgent extends HttpProxyAgent<string> {
 
   constructor(proxy: ProxyServer, { tls, ...settings }: AgentSettings) {
     // Opens a new connection for each request, because some proxies (tinyproxy) close a connection
-    // after a response without announcing it. A request that reuses such a connection would be
+    // after a response without announcing the end. A request that reuses such a connection would be
     // lost.
     super(proxy.url, { ...settings, ...tls, keepAlive: false })
     this.#proxy = proxy

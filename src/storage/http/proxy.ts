@@ -35,8 +35,8 @@ export function proxyFor(target: URL, env: NodeJS.ProcessEnv = process.env): Pro
 
 function parseProxy(value: string, variable: string): URL {
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`
-  // `new URL` is called only for a valid text, because its error quotes the text, which may contain
-  // a password.
+  // `new URL` is called only for a valid text, because an error of `new URL` quotes the text. The
+  // text may contain a password.
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url !== undefined && DEFAULT_PORTS[url.protocol] !== undefined && isDecodable(url)) return url
   const why = url === undefined ? 'is not the URL of a proxy' : `names a proxy of the kind "${url.protocol}//"`

@@ -39,8 +39,8 @@ export async function connectionOptions(server: string, settings: NatsSettings):
 }
 
 /**
- * Chooses the authentication in Litestream's order of precedence, which is JWT with seed,
- * credentials file, NKey, user with password, token.
+ * Chooses the authentication in Litestream's order of precedence: JWT with seed, credentials file,
+ * NKey, user with password, token.
  */
 async function authentication(settings: NatsSettings): Promise<Partial<ConnectionOptions>> {
   const { jwt, seed, creds, nkey, username, password, token } = settings

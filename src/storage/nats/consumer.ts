@@ -71,8 +71,8 @@ const MS_PER_MESSAGE = 100
 const HEARTBEAT_STATUS = 100
 
 /**
- * Returns the configuration of a temporary consumer, which the server keeps in memory while a
- * client listens. The consumer needs no acknowledgements.
+ * Returns the configuration of a temporary consumer. The server keeps the consumer in memory while
+ * a client listens. The consumer needs no acknowledgements.
  */
 export function consumerConfig(
   { filter, start, headersOnly }: ConsumerOptions,

@@ -7,7 +7,7 @@ export interface NatsLocation {
   readonly type: 'nats'
   /** Address of the server as `host:port`. */
   readonly server: string
-  /** Name of the bucket. Undefined if the settings contain the name instead. */
+  /** Name of the bucket. The field is undefined if the settings contain the name instead. */
   readonly bucket: string | undefined
   /**
    * Prefix before `ltx/…` in object names, without slashes at its ends. The prefix may be "", as in

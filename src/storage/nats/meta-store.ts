@@ -31,7 +31,7 @@ const NOTE_KEPT = 60 * 60_000
 
 /**
  * Number of objects whose metadata a listing requests in parallel, each with its own request. A
- * listing requests metadata one by one if the server has left it out of the delivery.
+ * listing requests metadata one by one if the server has left the metadata out of the delivery.
  */
 const MISSING_CONCURRENCY = 8
 

@@ -118,7 +118,7 @@ export function newMeta(meta: ObjectMeta & { readonly digest: string }, timestam
   return headers === undefined ? meta : { ...meta, headers }
 }
 
-/** Returns the deletion marker of an object, which replaces its metadata. */
+/** Returns the deletion marker of an object. The marker replaces the metadata of the object. */
 export function deletedMeta(meta: ObjectMeta): ObjectMeta {
   return { ...meta, deleted: true, size: 0, chunks: 0, digest: '', mtime: new Date().toISOString(), fault: undefined }
 }
@@ -132,8 +132,8 @@ export function isPresent({ deleted, options }: Partial<ObjectMeta>): boolean {
 }
 
 /**
- * Returns the fields of an object in a listing. The version of an object is its NUID, which is
- * different for each put.
+ * Returns the fields of an object in a listing. The version of an object is its NUID. Each put has
+ * a different NUID.
  */
 export function factsOf(meta: ObjectMeta): Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'> {
   return { size: meta.size, createdAt: createdAt(meta), version: meta.nuid }

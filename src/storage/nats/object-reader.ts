@@ -14,8 +14,8 @@ import { checkMeta, isPresent, type ObjectMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
 /**
- * Maximum number of chunks that the reader requests one by one, in parallel. More chunks are read
- * with a consumer, which costs less than a request per chunk.
+ * Maximum number of chunks that the reader requests one by one, in parallel. For more chunks, the
+ * reader uses a consumer. A consumer costs less than a request per chunk.
  */
 const ONE_BY_ONE = 16
 
@@ -32,7 +32,7 @@ const WINDOW = 4 * 1024 * 1024
 const PIECE = 128 * 1024
 
 /**
- * Number of chunks that the reader requests in parallel if the server has left them out of a
+ * Number of chunks that the reader requests in parallel after the server left them out of a
  * delivery.
  */
 const LEFT_OUT_CONCURRENCY = 8
@@ -213,7 +213,8 @@ export class ObjectReader {
   }
 
   /**
-   * Returns the chunks from `first` to `last` in order, or undefined if one of them does not exist.
+   * Returns the chunks from `first` to `last` in order, or undefined if one of these chunks does
+   * not exist.
    */
   async #chunks(
     meta: ObjectMeta,

@@ -11,7 +11,7 @@ import { deletedMeta, isPresent, newMeta, type ObjectMeta, type StoredMeta } fro
 import type { NatsSession, Request } from './session.js'
 import { WriteAttempts, WritersCollide } from './write-attempts.js'
 
-/** Chunk size in bytes, which all NATS clients use. */
+/** Chunk size in bytes. All NATS clients use this size. */
 const CHUNK = 128 * 1024
 
 /** Number of bytes of a message that are reserved for its headers. */

@@ -1,7 +1,7 @@
 /**
  * Detects that a consumer has delivered every message that was in the stream when reading began.
- * The server's count of pending messages is not sufficient, because NATS 2.9 leaves messages out of
- * a delivery (leavesOut) but keeps counting them.
+ * The server's count of pending messages is not sufficient. NATS 2.9 leaves messages out of a
+ * delivery (leavesOut), but keeps counting these messages as pending.
  */
 export class ReadingEnd {
   readonly #upTo: number

@@ -37,9 +37,9 @@ export interface Request {
 }
 
 /**
- * The connection to a NATS server, which all requests of a client share. A request waits for the
- * connection and retries after temporary faults. The session counts and times each request and
- * converts errors to LitestreamErrors. If the signal of a request aborts, the session ends the
+ * The connection to a NATS server. All requests of a client share the connection. A request waits
+ * for the connection and retries after temporary faults. The session counts and times each request
+ * and converts errors to LitestreamErrors. If the signal of a request aborts, the session ends the
  * request.
  */
 export class NatsSession {
@@ -141,8 +141,8 @@ export class NatsSession {
   }
 
   /**
-   * Sends one request, and retries it after temporary faults. `send` receives the number of
-   * previous attempts.
+   * Sends one request, and retries the request after temporary faults. `send` receives the number
+   * of previous attempts.
    */
   request<T>(request: Request, send: (before: number) => Promise<T>): Promise<T> {
     const { operation, doing, name, signal } = request

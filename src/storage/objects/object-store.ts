@@ -58,8 +58,8 @@ export interface Pieces {
 
 /**
  * A store of objects with conditional writes, accessed with the store's client library. Each method
- * except `putPieces` sends one request, which ends when `signal` aborts. Methods may throw any
- * error, which `toError` converts to a LitestreamError.
+ * except `putPieces` sends one request. The request ends when `signal` aborts. Methods may throw
+ * any error. `toError` converts such an error to a LitestreamError.
  */
 export interface ObjectStore {
   readonly type: 'gs' | 'abs'

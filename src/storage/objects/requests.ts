@@ -13,7 +13,7 @@ export interface Subject extends Attempted {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Sends one request, which ends when the signal aborts. */
+/** Sends one request. The request ends when the signal aborts. */
 export type Send<Output> = (signal: AbortSignal) => Promise<Output>
 
 export interface RequestsOptions {

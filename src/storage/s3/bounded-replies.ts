@@ -3,8 +3,8 @@ import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { onAbort } from '../../util/abort.js'
 
 /**
- * Maximum bytes of a response that the SDK parses. A page of 1,000 keys of 1,024 bytes each, most
- * of them escaped, is smaller.
+ * Maximum bytes of a response that the SDK parses. A page of 1,000 keys of 1,024 bytes each is
+ * smaller, even if most characters are escaped.
  */
 const PARSED_LIMIT = 8 * 1024 * 1024
 
@@ -13,7 +13,7 @@ const PARSED_LIMIT = 8 * 1024 * 1024
  */
 const REFUSAL_LIMIT = 64 * 1024
 
-/** The SDK's request handler, which tests replace. */
+/** The SDK's request handler. Tests replace this handler. */
 export type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>
 
 interface Request {
@@ -50,10 +50,10 @@ export class UnexpectedReply extends Error {
 }
 
 /**
- * Limits what the SDK reads into memory and parses. The content of an object stays a stream, which
- * the body reader limits. boundReplies() reads any other response into memory, up to a limit and
- * until the request's signal aborts. Throws UnexpectedReply for an HTML page, and for a document
- * with a DTD, for which the SDK's parser needs quadratic time.
+ * Limits what the SDK reads into memory and parses. The content of an object stays a stream. The
+ * body reader limits this stream. boundReplies() reads any other response into memory, up to a
+ * limit and until the request's signal aborts. Throws UnexpectedReply for an HTML page, and for a
+ * document with a DTD, for which the SDK's parser needs quadratic time.
  */
 export function boundReplies<H extends object>(handler: H): H {
   const inner = handler as unknown as Handler

@@ -30,11 +30,12 @@ type Creation = 'created' | 'refused' | 'unsupported'
 /**
  * Determines whether a store enforces conditional writes. The setting `conditional-writes` decides
  * this. Without a decision in the setting, a probe before the first write decides. The probe
- * creates an object `probe-<uuid>` beside the levels. The probe then tries in parallel to create
- * the object again and to replace it with a wrong tag. Finally the probe deletes the object. The
- * probe sends 4 requests, and a caller waits for two round trips. In a write-once replica, the
- * probe creates one object with a fixed name, which stays, and tries to create the object again.
- * The probe of a write-once replica sends 2 requests, or 1 request if the object exists already.
+ * creates an object `probe-<uuid>` beside the levels. The probe then sends two requests in
+ * parallel: one creates the object again, and the other replaces the object with a wrong tag.
+ * Finally the probe deletes the object. The probe sends 4 requests, and a caller waits for two
+ * round trips. In a write-once replica, the probe creates one object with a fixed name, and tries
+ * to create the object again. This object stays. The probe of a write-once replica sends 2
+ * requests, or 1 request if the object exists already.
  */
 export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests

@@ -86,7 +86,7 @@ export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError 
   return converted
 }
 
-/** Returns the hint for status 407, which only a proxy sends. */
+/** Returns the hint for status 407. Only a proxy sends this status. */
 function proxyRefusal(status: number | undefined, { proxy }: Attempted['connections']): string | undefined {
   return status === 407 && proxy ? proxyHint(proxy.variable, status) : undefined
 }

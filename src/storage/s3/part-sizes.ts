@@ -1,6 +1,6 @@
 import { LitestreamError } from '../../errors.js'
 
-/** Maximum number of parts of an upload, which is the same in all stores. */
+/** Maximum number of parts of an upload. All stores have the same maximum. */
 export const MAX_PARTS = 10_000
 
 /** Maximum size of a part in bytes. */

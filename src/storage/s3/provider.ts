@@ -60,7 +60,7 @@ function endpointUrl(endpoint: string, display: string): URL {
   try {
     const guess = new URL(withScheme ? endpoint : `https://${endpoint}`)
     const url = !withScheme && LOCAL.test(guess.hostname) ? new URL(`http://${endpoint}`) : guess
-    // Removes user and password from the endpoint, because the SDK would put them into its errors.
+    // Removes user and password from the endpoint, because errors of the SDK would contain them.
     // User and password in an endpoint have no effect, because the signature uses the same header.
     url.username = ''
     url.password = ''

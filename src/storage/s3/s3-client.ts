@@ -328,7 +328,7 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   async #close(): Promise<void> {
-    // If the probe object cannot be deleted within CLOSE_MS, it stays. It has two bytes.
+    // If the probe object cannot be deleted within CLOSE_MS, the object stays. It has two bytes.
     const timer = startTimer(CLOSE_MS, () => this.#requests.close())
     await this.guarantees.idle()
     timer.stop()

@@ -44,7 +44,7 @@ export function s3Connections(settings: ResolvedS3Settings, bucket: string): Pro
 
 /**
  * Returns the host of the requests. For AWS with an unknown region, returns the host of the default
- * region, which has the same domain.
+ * region. Both hosts have the same domain.
  */
 function hostOf({ endpoint, region, forcePathStyle }: ResolvedS3Settings, bucket: string): URL {
   const url = new URL(endpoint ?? `https://s3.${region ?? DEFAULT_REGION}.amazonaws.com`)
@@ -155,8 +155,8 @@ function quietly<T>(make: () => T): T {
 }
 
 /**
- * Configuration of the SDK's sources of credentials, which makes them read their files again each
- * time.
+ * Configuration of the SDK's sources of credentials. With this configuration, the sources read
+ * their files again each time.
  */
 const READ_FILES_AGAIN: object = { ignoreCache: true }
 
@@ -207,8 +207,8 @@ function credentialsOf(settings: ResolvedS3Settings): Partial<S3ClientConfig> {
     const token = env.AWS_SESSION_TOKEN
     return { credentials: { accessKeyId: id, secretAccessKey: secret, ...(token && { sessionToken: token }) } }
   }
-  // Without static credentials, the SDK uses its default chain, which is environment, profiles,
-  // SSO, web identity, container, instance.
+  // Without static credentials, the SDK uses its default chain: environment, profiles, SSO, web
+  // identity, container, instance.
   return {}
 }
 

@@ -2,14 +2,14 @@ import type { ByteSize } from '../../util/byte-size.js'
 import type { Secret } from '../../util/secret.js'
 
 /**
- * The dialect of the S3 API that the client uses. `oss` is Alibaba Cloud OSS, whose create-only PUT
- * needs a header of its own.
+ * The dialect of the S3 API that the client uses. `oss` is Alibaba Cloud OSS. A create-only PUT to
+ * OSS needs a header of its own.
  */
 export type S3Dialect = 's3' | 'oss'
 
 /**
- * How the client uses If-None-Match and If-Match. `auto` sends a probe before the first write,
- * which shows whether the store enforces these conditions. `always` sends the conditions without a
+ * How the client uses If-None-Match and If-Match. `auto` sends a probe before the first write. The
+ * probe shows whether the store enforces these conditions. `always` sends the conditions without a
  * probe and relies on them. `never` does not send the conditions.
  */
 export type ConditionalWritesMode = 'auto' | 'always' | 'never'
@@ -29,15 +29,14 @@ export interface S3Settings {
   readonly accessKeyId?: string
   /** Secret of the access key. */
   readonly secretAccessKey?: string | Secret
-  /** Session token, which only temporary credentials have. */
+  /** Session token. Only temporary credentials have a session token. */
   readonly sessionToken?: string | Secret
   /** Whether the client sends no credentials, for a public bucket. */
   readonly anonymous?: boolean
   /** Whether the bucket name is in the path of a URL instead of the host name. */
   readonly forcePathStyle?: boolean
   /**
-   * Whether the client signs a hash of the body, which is the default, or sends UNSIGNED-PAYLOAD
-   * instead.
+   * Whether the client signs a hash of the body (the default), or sends UNSIGNED-PAYLOAD instead.
    */
   readonly signPayload?: boolean
   /**
@@ -49,7 +48,10 @@ export interface S3Settings {
   readonly requireContentMd5?: boolean
   /** Whether the client accepts any TLS certificate. */
   readonly skipVerify?: boolean
-  /** A PEM file with certificate authorities, which are trusted in addition to those of Node.js. */
+  /**
+   * A PEM file with certificate authorities. The client trusts them in addition to those of
+   * Node.js.
+   */
   readonly caFile?: string
   /** Storage class of new objects. */
   readonly storageClass?: string

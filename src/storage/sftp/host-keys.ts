@@ -31,8 +31,8 @@ export type Refusal = { readonly message: string; readonly hint: string } | unde
 const ALGORITHM = /^(ssh|ecdsa|sk)-[a-z0-9@.-]+$/
 
 /**
- * Parses the setting `host-key`, which has one key per line. Throws CONFIG_INVALID for an invalid
- * key, and shows the line of the key.
+ * Parses the setting `host-key`. The setting has one key per line. Throws CONFIG_INVALID for an
+ * invalid key, and shows the line of the key.
  */
 export function parseHostKeys(text: string): HostKeys {
   const keys = text

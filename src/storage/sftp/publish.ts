@@ -16,8 +16,8 @@ export type NamingMethod =
    */
   | 'link'
   /**
-   * The method `claim` claims the name with an empty file, which only one of several writers can
-   * create. posix-rename@openssh.com then replaces the empty file by the finished file.
+   * The method `claim` claims the name with an empty file. Only one of several writers can create
+   * this file. posix-rename@openssh.com then replaces the empty file by the finished file.
    */
   | 'claim'
   /**

@@ -3,8 +3,9 @@ import type { SftpConnection } from './connection.js'
 import { isStatus, STATUS } from './errors.js'
 
 /**
- * Number of bytes of one read or write request. With its header, such a request fits into a packet
- * of 34,000 bytes, which every server must accept (section 3 of draft-ietf-secsh-filexfer-02).
+ * Number of bytes of one read or write request. A request of this size with its header fits into a
+ * packet of 34,000 bytes. Every server must accept such a packet (section 3 of
+ * draft-ietf-secsh-filexfer-02).
  */
 export const BLOCK = 31 * 1024
 
@@ -29,8 +30,9 @@ export type Handle = Buffer
 type Bounded = <T>(work: Promise<T>, what: string) => Promise<T>
 
 /**
- * The requests of SFTP on one connection, as promises. Each promise rejects with the error of ssh2,
- * whose `code` is an SFTP status, or with a LitestreamError if the wait was ended.
+ * The requests of SFTP on one connection, as promises. Each promise rejects with the error of ssh2
+ * or with a LitestreamError. The `code` of an error of ssh2 is an SFTP status. A promise rejects
+ * with a LitestreamError if the wait was ended.
  */
 export class RemoteFiles {
   readonly connection: SftpConnection

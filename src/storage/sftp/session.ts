@@ -32,11 +32,11 @@ export interface Subject {
 }
 
 /**
- * The connection to an SFTP server, which all operations of a client share. The session connects
- * again after a loss. The session counts, times and retries each operation, ends the operation when
- * its signal aborts, and converts errors to LitestreamErrors. If the server does not answer a
- * request in time, the session drops the connection. The server answers in order, so it would not
- * answer later requests either.
+ * The connection to an SFTP server. All operations of a client share the connection. The session
+ * connects again after a loss. The session counts, times and retries each operation, ends the
+ * operation when its signal aborts, and converts errors to LitestreamErrors. If the server does not
+ * answer a request in time, the session drops the connection. The server answers in order, so it
+ * would not answer later requests either.
  */
 export class SftpSession {
   readonly counters: OperationCounters

@@ -62,8 +62,8 @@ export class SftpReplicaClient implements ReplicaClient {
   readonly #ready = new Set<string>()
   #naming: NamingMethod = 'link'
   /**
-   * Whether the client has named a file with the method `#naming`, which proves that the server
-   * supports the method.
+   * Whether the client has named a file with the method `#naming`. The first success proves that
+   * the server supports the method.
    */
   #isNamingKnown = false
 

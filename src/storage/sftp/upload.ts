@@ -32,7 +32,7 @@ export interface UploadOptions {
 }
 
 /**
- * Writes a body to the new file `path`, which has a temporary name. Makes the file durable if the
+ * Writes a body to the new file `path`. The path is a temporary name. Makes the file durable if the
  * server supports fsync@openssh.com. Keeps each block until the server has answered. After a lost
  * connection, the upload opens the file again and repeats the unanswered blocks. Returns the size
  * of the file in bytes. Throws LitestreamErrors, or errors of the body.

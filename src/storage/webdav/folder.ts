@@ -116,7 +116,7 @@ function placeOf(href: string): { readonly name: string; readonly depth: number 
 
 /**
  * Returns the names of the subfolders of a folder, or undefined if the folder does not exist. Omits
- * a name that leads out of the folder, which a server must not send.
+ * a name that leads out of the folder. A server must not send such a name.
  */
 export async function foldersIn(requests: WebdavRequests, subject: Subject): Promise<string[] | undefined> {
   const found = await entriesOf(requests, subject, ({ isCollection }) => isCollection)

@@ -62,7 +62,7 @@ export interface Reply {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: IncomingMessage
-  /** Aborts a request to which the server has responded before it received the whole body. */
+  /** Aborts a request if the server has responded before it received the whole body. */
   readonly abandon: () => void
 }
 
@@ -151,8 +151,8 @@ export class WebdavRequests {
   }
 
   /**
-   * Sends one request. Reads the body of the response up to a limit and discards it, so that the
-   * connection can be used again.
+   * Sends one request. Reads the body of the response up to a limit and discards the body, so that
+   * the connection can be used again.
    */
   async send(subject: Subject, outgoing: Outgoing): Promise<Pick<Reply, 'status' | 'headers'>> {
     const reply = await this.open(subject, outgoing)

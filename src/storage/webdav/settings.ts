@@ -6,7 +6,10 @@ export interface WebdavSettings {
   readonly username?: string
   /** Password of the user. */
   readonly password?: string | Secret
-  /** A PEM file with certificate authorities, which are trusted in addition to those of Node.js. */
+  /**
+   * A PEM file with certificate authorities. The client trusts them in addition to those of
+   * Node.js.
+   */
   readonly caFile?: string
   /** Whether the client accepts any TLS certificate. */
   readonly skipVerify?: boolean

@@ -64,7 +64,7 @@ export async function stageBody(
 }
 
 /**
- * A temporary file, which is removed while it is open if the system allows that. A removed file
+ * A temporary file. The file is removed while it is open, if the system allows that. A removed file
  * disappears even if the process is killed.
  */
 class StagedFile {

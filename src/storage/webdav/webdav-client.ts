@@ -320,9 +320,9 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Gives the finished file its name, which must be free. If the server has locks, the client gives
-   * the name under the lock. Without a lock, another writer may take the name between the check and
-   * the MOVE, because some servers ignore the header Overwrite. F`.
+   * Gives the finished file its name. No other file may have this name. If the server has locks,
+   * the client gives the name under the lock. Without a lock, another writer may take the name
+   * between the check and the MOVE, because some servers ignore the header Overwrite. F`.
    */
   #nameOnce(subject: Subject, temporary: string): Promise<void> {
     return this.#requests.retried(subject, () =>
@@ -367,7 +367,8 @@ export class WebdavReplicaClient implements ReplicaClient {
         return status !== 412
       } catch (error) {
         // An attempt may have succeeded although its response was lost. Only this client knows the
-        // temporary name, so if the temporary file does not exist, it was moved.
+        // temporary name. If the temporary file does not exist, an earlier attempt has moved the
+        // file.
         if (!isPassing(error) && !isLitestreamError(error, 'NOT_FOUND')) throw error
         if (await this.#exists({ ...subject, path: from })) throw error
         if (await this.#exists(subject)) return true

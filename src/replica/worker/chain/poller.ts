@@ -369,7 +369,7 @@ export class Poller {
     if (farthest < state.txid) {
       const message = `the replica went back from TXID ${formatTxid(state.txid)} to TXID ${formatTxid(farthest)}`
       // All listed files are older than the newest known file. The newest known file no longer
-      // exists, but a stale listing may omit the file into which it was compacted.
+      // exists. A stale listing may omit the file that compaction made from it.
       if (this.#goneBack < GONE_BACK_LOOKS && (await this.#isOlder(files, state))) {
         throw new LitestreamError('UNAVAILABLE', message, {
           hint: 'Wait: the next poll finds out whether the replica was reset.',

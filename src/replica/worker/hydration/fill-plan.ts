@@ -28,7 +28,7 @@ export const RANGE = 4 * 1024 * 1024
 export interface LackingFile {
   /** The ordinal of the file, which is its number in the file table. */
   readonly file: number
-  /** The missing pages in ascending order, which is the order of the frames in a file. */
+  /** The missing pages in ascending order. The frames in a file have the same order. */
   readonly pgnos: Uint32Array
 }
 
@@ -44,8 +44,8 @@ export interface FillFile extends LackingFile {
 }
 
 /**
- * One request to the store, which reads the frames from `first` to `end` of a file and the bytes
- * between these frames.
+ * One request to the store. The request reads the frames from `first` to `end` of a file, and the
+ * bytes between these frames.
  */
 export interface FillRange {
   readonly from: FillFile

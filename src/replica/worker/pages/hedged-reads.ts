@@ -39,8 +39,8 @@ export class HedgedReads {
   #saved = 1
 
   /**
-   * Sends a read, and sends it a second time if the first request is slow and `wanted` returns
-   * true. `wanted` returns whether a reader waits for the response.
+   * Sends a read. If the first request is slow and `wanted` returns true, sends the read a second
+   * time. `wanted` returns whether a reader waits for the response.
    */
   read<T>(send: () => Promise<T>, wanted: () => boolean): Promise<T> {
     const started = elapsedMs()

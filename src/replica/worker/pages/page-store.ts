@@ -18,8 +18,8 @@ export function pageKey(file: number, pgno: number): number {
 /**
  * Maps page versions to slots of the cache, and chooses the slot to evict. The least recently used
  * page is evicted first. A read that native code served without the worker counts as a use, because
- * native code sets a touched bit that is checked before an eviction. Interior b-tree pages, which
- * every look-up needs, are evicted only when they take more than half of the slots.
+ * native code sets a touched bit that is checked before an eviction. Interior b-tree pages are
+ * evicted only when they take more than half of the slots, because every look-up needs them.
  */
 export class PageStore {
   readonly cache: NativePageCache
@@ -76,7 +76,9 @@ export class PageStore {
     return slot
   }
 
-  /** Moves a page from the leaves to the interior pages, which stay longer in the cache. */
+  /**
+   * Moves a page from the leaves to the interior pages. Interior pages stay longer in the cache.
+   */
   keepLonger(key: number): void {
     const slot = this.#leaves.peek(key)
     if (slot === undefined) return

@@ -74,8 +74,8 @@ export class ViewSet {
 
   /**
    * Begins a new incarnation, because the files may belong to another replica. TXIDs of another
-   * replica may have other contents, which SQLite must not confuse with cached pages. `reset` says
-   * that the replica was certainly reset.
+   * replica may have other contents. SQLite must not confuse these contents with cached pages.
+   * `reset` says that the replica was certainly reset.
    */
   reincarnate(reset: boolean): void {
     this.#incarnation = native.nextIncarnation(this.#replica)
@@ -179,8 +179,8 @@ export class ViewSet {
   }
 
   /**
-   * Adopts a view of an earlier worker. Native code still has that view, whose page table contains
-   * only pages of that view.
+   * Adopts a view of an earlier worker. Native code still has that view. The page table of that
+   * view contains only pages of that view.
    */
   adopt(id: number, state: ChainState, store: PageStore): ReplicaView {
     const view = { id: 0, state, store, incarnation: this.#incarnation }

@@ -22,7 +22,7 @@ const FIRST_SAME_KEY = 10
  */
 const SAME_KEY_ENTRIES = 64
 /**
- * Maximum depth of a table's b-tree, which prevents an endless loop if the known shape of the
+ * Maximum depth of a table's b-tree. The limit prevents an endless loop if the known shape of the
  * b-tree is wrong.
  */
 const MAX_DEPTH = 20

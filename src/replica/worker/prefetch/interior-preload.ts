@@ -13,7 +13,7 @@ const SHARE = 1 / 4
  * Maximum compressed size of a table that is preloaded completely, without its root page, in bytes.
  */
 const SMALL_TABLE = 64 * 1024
-/** Maximum depth of a b-tree, which prevents an endless loop if a page is damaged. */
+/** Maximum depth of a b-tree. The limit prevents an endless loop if a page is damaged. */
 const MAX_DEPTH = 20
 
 const SCHEMA_ROOT = 1

@@ -22,8 +22,8 @@ const SCAN_GROWTH = 32
  */
 const EARLY_WINDOW = 1024 * 1024
 /**
- * Decoded bytes of the first window after a connection read two adjacent pages, which is usually a
- * short range.
+ * Decoded bytes of the first window after a connection has read two adjacent pages. Two adjacent
+ * reads usually begin a short range.
  */
 const FIRST_WINDOW = 16 * 1024
 const LAST_WINDOW = 32 * 1024 * 1024
@@ -63,7 +63,7 @@ const CLUSTER_STEPS = 4
 const CLUSTER_BYTES = 96 * 1024
 /**
  * After this many misses of interior pages under one parent, all children of the parent are
- * fetched. Interior pages are far apart in a file, so each of them costs one request.
+ * fetched. Interior pages are far apart in a file, so each interior page costs one request.
  */
 const DENSE_INTERIOR = 16
 /**
@@ -78,7 +78,10 @@ const NEAR = 16
  */
 export const CONNECTIONS = 1024
 
-/** The pages to prefetch. When a reader reads the page `trigger`, it will soon need more pages. */
+/**
+ * The pages to prefetch. When a reader reads the page `trigger`, the reader will soon need more
+ * pages.
+ */
 export interface Ahead {
   readonly kind: ReadAheadKind
   readonly pages: readonly number[]
@@ -179,7 +182,7 @@ export class Prefetcher {
     if (step !== 0 && this.#adjoins(view, siblings, position, step)) {
       return this.#begin(state, view, pgno, step > 0 ? 1 : -1, FIRST_WINDOW, true)
     }
-    // A scan begins with the first or last leaf of a tree, which a look-up seldom reads.
+    // A scan begins with the first or last leaf of a tree. A look-up seldom reads such a leaf.
     for (const direction of [1, -1] as const) {
       const next = siblings[position + direction]
       if (before || next === undefined || Math.abs(next - pgno) > NEAR) continue
@@ -238,8 +241,9 @@ export class Prefetcher {
   }
 
   /**
-   * Whether the missed page is adjacent to the previously missed page, which is `step` places
-   * before it. The result is also true if all pages between the two missed pages are resident.
+   * Whether the missed page is adjacent to the page that was missed before. That page is `step`
+   * places before the missed page. The result is also true if all pages between the two missed
+   * pages are resident.
    */
   #adjoins(view: ReplicaView, siblings: Uint32Array, position: number, step: number): boolean {
     if (Math.abs(step) > SLACK) return false

@@ -80,7 +80,7 @@ export class CommitBuffer {
   }
 
   /**
-   * Replaces the write buffer atomically by a write buffer with `commits`, which follow `base`.
+   * Replaces the write buffer atomically. The new write buffer has `commits`, which follow `base`.
    * `upload` describes an upload of the first commits if its outcome is unknown.
    */
   async restart(base: BufferBase, commits: readonly Uint8Array[], upload?: BufferUpload): Promise<void> {

@@ -34,7 +34,7 @@ export interface CommitHeader {
 
 /** A commit in the form in which it is written to the store. */
 export interface UploadableCommit extends CommitHeader {
-  /** Returns the content of the LTX file, which has the same bytes at every call. */
+  /** Returns the content of the LTX file. Every call returns the same bytes. */
   body(): Uint8Array | AsyncIterable<Uint8Array>
   /** Returns the checksum of the LTX file as 16 hexadecimal digits, and its size in bytes. */
   identity(): CommitIdentity

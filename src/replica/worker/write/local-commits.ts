@@ -78,7 +78,7 @@ export class LocalCommits {
   /** Number of commits in `#pending` that are part of the running upload or of `#attempt`. */
   #taken = 0
   /**
-   * The upload that the store may have received, because it is running or its outcome is unknown.
+   * The upload that the store may have received. The upload is running, or its outcome is unknown.
    */
   #attempt: BufferUpload | undefined
   /**
@@ -358,7 +358,7 @@ export class LocalCommits {
     this.#taken = 0
     this.#pending = rest
     this.#bytes = rest.reduce((sum, one) => sum + one.bytes.length, 0)
-    // If the write buffer cannot be changed, the next commit tries to change it again. Until the
+    // If the write buffer cannot be changed, the next commit tries the change again. Until the
     // change succeeds, the write buffer still describes the last upload.
     await this.#align().catch((error: unknown) => this.#parts.onError(toLitestreamError(error)))
   }

@@ -112,8 +112,7 @@ interface Refusal {
 /**
  * Finds out whether the store has this commit although it refused an attempt. Returns the file of
  * this commit if the store has it, or undefined if the outcome is unknown. Throws REPLICA_FENCED if
- * another file has the name. Throws the error of the refusal if it is certain that no attempt
- * succeeded.
+ * another file has the name. Throws the error of the refusal if no attempt can have succeeded.
  */
 async function resolveRefused(
   client: ReplicaClient,

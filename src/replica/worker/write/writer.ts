@@ -82,7 +82,7 @@ export class ReplicaWriter {
   readonly #compaction: WriterCompaction | undefined
   /**
    * Settles when the running commit ends, even if the connection of that commit has stopped
-   * waiting. Undefined if no commit is running.
+   * waiting. The field is undefined if no commit is running.
    */
   #underWay: Promise<void> | undefined
 
