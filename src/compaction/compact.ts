@@ -11,13 +11,13 @@ import type { MergeSource } from './merge-input.js'
 
 export interface MergeFilesOptions {
   /**
-   * Aborts the merge or compaction. A file that is being written during the abort is stored
+   * Aborts the merge or compaction. If a file is being written at this moment, it is stored
    * completely or not at all.
    */
   readonly signal?: AbortSignal
   /**
-   * Returns the content of a file that the primary still has on local disk. If `local` returns
-   * undefined, the merge reads the file from the replica.
+   * Returns the content of a file from the local disk of the primary. If `local` returns undefined,
+   * the merge reads the file from the replica.
    */
   readonly local?: (file: LtxFileRef) => AsyncIterable<Uint8Array> | undefined
 }
@@ -46,9 +46,9 @@ export function sourceOf(client: ReplicaClient, file: LtxFileInfo, options: Merg
 
 /**
  * Merges files of a replica, oldest first, into one file of another level, and returns the merged
- * file. The merged file is stored completely or not at all. If the merged file exists already,
- * another process has merged the same files, and the existing file is returned. If a local file
- * cannot be read, the merge reads the file from the replica. Throws the errors of `mergeLtx`.
+ * file. The merged file is stored completely or not at all. If the merged file exists already
+ * because another process has merged these files, returns the existing file. If a local file cannot
+ * be read, the merge reads the file from the replica. Throws the errors of `mergeLtx`.
  */
 export async function mergeFiles(
   client: ReplicaClient,
@@ -59,8 +59,8 @@ export async function mergeFiles(
   try {
     return await mergeOnce(client, files, level, options)
   } catch (error) {
-    // If the upload deletes a staged file before the merge opens the file, the merge gets an error
-    // of the file system.
+    // The primary may delete a staged file before the merge opens the file. The file system then
+    // reports an error.
     const known = toLitestreamError(error)
     if (!options.local || !isLitestreamError(known, 'LTX_CORRUPT', 'NOT_FOUND', 'STORAGE_FAILED')) throw error
     const { local: _, ...remote } = options
@@ -92,7 +92,7 @@ export interface CompactOptions extends MergeFilesOptions {
   /** The level to write, 1 to 8, from the files of the level below. */
   readonly level: number
   /**
-   * The highest TXID of level `level`, or 0 if the level is empty. If `reached` is undefined,
+   * The highest TXID of level `level`, or 0 if the level is empty. If this option is absent,
    * `compact` lists the level.
    */
   readonly reached?: number
@@ -105,9 +105,9 @@ export interface CompactOptions extends MergeFilesOptions {
 
 /**
  * Merges the new files of the level below into level `level`. Returns the written files. Returns an
- * empty list if the level below has no new files. If level `level` is empty, the level begins after
- * the oldest snapshot (see docs/compaction.md). If the replica has no snapshot, copies the file
- * that begins at TXID 1 to level 9 first.
+ * empty list if the level below has no new files. If level `level` is empty, its first file begins
+ * after the oldest snapshot (see docs/compaction.md). If the replica has no snapshot, copies the
+ * file that begins at TXID 1 to level 9 first.
  *
  * Skips a damaged file if a snapshot contains its transactions. Never merges files of different
  * page sizes. Throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH and errors of the store.
@@ -131,9 +131,9 @@ export async function compact(client: ReplicaClient, options: CompactOptions): P
     throwIfAborted(signal, `compacting into level ${level} of ${client.url}`)
     const snapshots = reached === undefined ? await listLevel(client, SNAPSHOT_LEVEL, 0, signal) : []
     const covered = reached ?? snapshots[0]?.maxTxid ?? 0
-    // If the target level is empty, a file of the level below may begin before the end of the
-    // snapshot and end after it. If the target level is not empty, its newest file ends where a
-    // file of the level below ends.
+    // If the target level is not empty, its newest file ends at the last TXID of a file of the
+    // level below. If the target level is empty, a file of the level below may begin before the
+    // last TXID of the snapshot and end after this TXID.
     const source = await listLevel(client, level - 1, reached === undefined ? 0 : covered + 1, signal)
     const sound = source.filter((file) => !damaged.has(fileContent(file)))
     const inputs = contiguous(sound, covered)
@@ -162,8 +162,8 @@ export async function compact(client: ReplicaClient, options: CompactOptions): P
 }
 
 /**
- * Returns whether a snapshot contains the transactions of a file. A restore of the newest state
- * does not need a file whose transactions are in a snapshot.
+ * Returns whether a snapshot contains the transactions of `file`. A restore of the newest state
+ * then does not need `file`.
  */
 async function isInSnapshot(
   client: ReplicaClient,
@@ -184,16 +184,15 @@ export async function listLevel(
   return files
 }
 
-/** Returns the contiguous files that continue after TXID `covered`, at most MAX_INPUTS. */
+/** Returns the contiguous files after TXID `covered`, but at most MAX_INPUTS files. */
 function contiguous(source: readonly LtxFileInfo[], covered: number): LtxFileInfo[] {
   const inputs: LtxFileInfo[] = []
   let reached = covered
   for (const file of source) {
     if (file.maxTxid <= reached) continue
     if (inputs.length === MAX_INPUTS || (inputs.length > 0 && file.minTxid > reached + 1)) break
-    // Of two overlapping files, the later file ends at a higher TXID. If the later file begins at
-    // the same TXID as the earlier file, or at a lower TXID, the later file contains the whole
-    // earlier file.
+    // The later file ends at a higher TXID than the earlier file. If it does not begin at a higher
+    // TXID, it contains all transactions of the earlier file.
     if (inputs.length > 0 && file.minTxid <= inputs.at(-1)!.minTxid) inputs.pop()
     inputs.push(file)
     reached = file.maxTxid

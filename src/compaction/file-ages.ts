@@ -3,10 +3,10 @@ import { AgeClock } from '../util/age-clock.js'
 import type { Clock } from '../util/clock.js'
 
 /**
- * Determines the creation times by which retention deletes files. Clocks may have been set wrong,
- * so a file can have a creation time in the future. A file with a creation time in the future
- * counts as created when FileAges first saw the file. Without this rule, retention would keep the
- * file until the wall clock reaches its creation time. AgeClock handles a wall clock that was set.
+ * Determines the creation time of each file for retention. A clock may have been wrong, so the
+ * creation time can be in the future. FileAges then uses the time at which it first saw the file.
+ * Otherwise, retention would keep the file until the wall clock reaches the creation time. AgeClock
+ * handles changes of the local wall clock.
  */
 export class FileAges {
   readonly #clock: AgeClock

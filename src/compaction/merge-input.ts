@@ -56,8 +56,8 @@ export class MergeInput {
   }
 
   /**
-   * Checks the bytes after the last frame. Compares the page index by length and CRC with the
-   * expected page index, which is not kept in memory. Throws LTX_CORRUPT.
+   * Checks the bytes after the last frame. The expected page index is not in memory, so compares
+   * only the length and the CRC of the page index. Throws LTX_CORRUPT.
    */
   async finish(merged: MergedInput): Promise<void> {
     const { header, reader, label } = this

@@ -16,13 +16,13 @@ import type { FrameMerger } from '../native/frame-merger.js'
 import { MergeInput, type MergeSource } from './merge-input.js'
 
 /**
- * Initial and maximum size in bytes of the output buffer. The output buffer starts small, because
- * most merges are small, and grows while the merge copies frames.
+ * Initial size (FIRST_OUTPUT_SIZE) and maximum size (OUTPUT_SIZE) of the output buffer, in bytes.
+ * Most merges are small, so the buffer starts small and grows.
  */
 const FIRST_OUTPUT_SIZE = 64 * 1024
 const OUTPUT_SIZE = 1024 * 1024
 
-/** Number of results that a step of the merger returns in addition to one result per input. */
+/** Number of results of one step of the merger, besides the one result for each input. */
 const RESULT_SLOTS = 7
 
 export interface Merge {
@@ -34,13 +34,13 @@ export interface Merge {
   readonly header: LtxHeader
   /**
    * The content of the merged file, which can be read only once. The bytes of a chunk are
-   * overwritten when the reader requests the next chunk. Throws before the end if an input is
-   * damaged.
+   * overwritten when the reader requests the next chunk. If an input is damaged, the iteration
+   * throws before the last chunk.
    */
   readonly bytes: AsyncIterable<Uint8Array>
   /**
-   * Closes the inputs. Must be called if the caller might stop before it reads the content, for
-   * example because the store rejects the file name.
+   * Closes the inputs. Must be called if the caller does not read `bytes` to the end, for example
+   * because the store refuses the upload.
    */
   cancel(): Promise<void>
 }
@@ -155,8 +155,7 @@ async function* mergeFrames(
     const status = merger.step(bytes, out.subarray(filled), result)
     filled += result[0]!
     const [from, start, length] = [result[4]!, result[5]!, result[6]!]
-    // `run` is a view of a chunk of an input. The reader of the input may overwrite that chunk in
-    // `more()`.
+    // `run` is a view of a chunk of an input. The next call of `more()` may overwrite this chunk.
     const run = bytes[from]!.subarray(start, start + length)
     for (const [i, { reader }] of inputs.entries()) {
       const used = result[RESULT_SLOTS + i]!

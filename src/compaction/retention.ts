@@ -21,11 +21,12 @@ export interface L0RetentionOptions {
    */
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
-   * How long retention keeps the files of the state before a divergence (`retention.diverged`). If
-   * `diverged` is 0, a divergence does not extend the retention. Default: 30 days.
+   * How long retention keeps the files from before a divergence (`retention.diverged`). If
+   * `diverged` is 0, retention deletes these files as if there were no divergence. Default: 30
+   * days.
    */
   readonly diverged?: Duration
-  /** Stops the deletion, but does not restore files that were already deleted. */
+  /** Stops the deletion. Files that were already deleted stay deleted. */
   readonly signal?: AbortSignal
 }
 
@@ -39,23 +40,24 @@ export interface SnapshotRetentionOptions {
    */
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
-   * How long retention keeps the files of the state before a divergence (`retention.diverged`). If
-   * `diverged` is 0, a divergence does not extend the retention. Default: 30 days.
+   * How long retention keeps the files from before a divergence (`retention.diverged`). If
+   * `diverged` is 0, retention deletes these files as if there were no divergence. Default: 30
+   * days.
    */
   readonly diverged?: Duration
-  /** Stops the deletion, but does not restore files that were already deleted. */
+  /** Stops the deletion. Files that were already deleted stay deleted. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Deletes L0 files that are older than `l0Retention`, if L1 files contain their transactions. Also
- * deletes old L0 files from before the first L1 file, if a snapshot contains the transactions of
- * these files. All L0 files of one L1 file must be old enough before any of these files is deleted,
- * because a restore to the TXID of an L0 file needs all earlier L0 files.
+ * Deletes L0 files that are older than `l0Retention` if L1 files contain their transactions. Also
+ * deletes older L0 files before the first L1 file if a snapshot contains their transactions.
+ * Retention deletes the L0 files of one L1 file together, when all of them are old enough. A
+ * restore to the TXID of one of these L0 files needs the earlier ones.
  *
- * Keeps the newest L0 file, and all files that a restore to the state before a divergence needs.
- * Returns the deleted files. Throws LTX_CORRUPT and deletes no file if the divergence record is
- * damaged.
+ * Keeps the newest L0 file. Keeps all files that a restore to the state before a recorded
+ * divergence needs. Returns the deleted files. Throws LTX_CORRUPT and deletes no file if the
+ * divergence record is damaged.
  */
 export async function enforceL0Retention(
   client: ReplicaClient,
@@ -66,7 +68,7 @@ export async function enforceL0Retention(
   return doomed
 }
 
-/** Returns the files that enforceL0Retention would delete. */
+/** Returns the files that `enforceL0Retention` would delete. */
 export async function oldL0Files(client: ReplicaClient, options: Resolved<L0RetentionOptions>): Promise<LtxFileInfo[]> {
   const { l0Retention, now = Date.now(), createdAt = timeOf, signal } = options
   if (l0Retention <= 0) return []
@@ -75,13 +77,14 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
   const snapshots = await listLevel(client, SNAPSHOT_LEVEL, 0, signal)
   const files = await listLevel(client, 0, 0, signal)
   const newest = files.at(-1)
-  // `createdAt` must be called for every file, because FileAges counts the age of some files from
-  // the first call.
+  // `createdAt` must be called for every file, because FileAges calculates the age of some files
+  // from the time of the first call.
   const young = new Set(files.filter((file) => createdAt(file) >= now - l0Retention || file === newest))
 
   const inSnapshot = (file: LtxFileInfo) => snapshots.some((snapshot) => snapshot.maxTxid >= file.maxTxid)
 
-  // The L0 files before the first L1 file form another group if a snapshot contains their TXIDs.
+  // If a snapshot contains the L0 files before the first L1 file, these L0 files are one more
+  // group.
   const beforeLevel1 = compacted[0]!.minTxid - 1
   const groups = compacted.map(({ minTxid, maxTxid }) => ({ minTxid, maxTxid }))
   if (snapshots.some(({ maxTxid }) => maxTxid >= beforeLevel1)) groups.unshift({ minTxid: 1, maxTxid: beforeLevel1 })
@@ -90,8 +93,8 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
   for (const { minTxid, maxTxid } of groups) {
     const group: LtxFileInfo[] = []
     for (; next < files.length && files[next]!.maxTxid <= maxTxid; next++) {
-      // Compaction may have skipped a damaged file between two L1 files if a snapshot contains the
-      // transactions of the file.
+      // If a snapshot contains the transactions of a damaged L0 file, compaction skips the file.
+      // The L1 files then have a gap at its TXID.
       if (files[next]!.minTxid >= minTxid || inSnapshot(files[next]!)) group.push(files[next]!)
     }
     if (group.some((file) => young.has(file))) break
@@ -102,14 +105,14 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
 
 /**
  * Deletes snapshots that are older than `retention`, except the newest snapshot. Deletes files of
- * levels 1 to 8 that end before the newest deleted snapshot, but keeps the newest file of every
- * level. The files between the newest deleted snapshot and the next snapshot stay until a later
- * run, because a running restore or a reader may still use them.
+ * levels 1 to 8 that end before the newest deleted snapshot, except the newest file of each level.
+ * Files between this snapshot and the next one are deleted in a later run, because a running
+ * restore or a reader may still use them.
  *
- * Deletes the files of levels 1 to 8 before the snapshots, so that a run after an interrupted run
- * still finds the remaining files. Keeps all files that a restore to the state before a divergence
- * needs. Returns the deleted files. Throws LTX_CORRUPT and deletes no file if the divergence record
- * is damaged.
+ * Deletes the files of levels 1 to 8 first and the snapshots last. If a run is interrupted, the
+ * next run therefore finds the remaining files. Keeps all files that a restore to the state before
+ * a divergence needs. Returns the deleted files. Throws LTX_CORRUPT and deletes no file if the
+ * divergence record is damaged.
  */
 export async function enforceSnapshotRetention(
   client: ReplicaClient,

@@ -27,7 +27,7 @@ export interface CompactionObserver {
   /** Called after a file of level 1 to 9 was written. */
   written?(event: { readonly level: number; readonly file: LtxFileInfo; readonly durationMs: number }): void
   deleted?(event: { readonly level: number; readonly files: readonly LtxFileInfo[] }): void
-  /** Called for a gap or an overlap between the files of a level. */
+  /** Called if the files of a level have a gap or an overlap. */
   fault?(event: { readonly level: number; readonly error: LitestreamError }): void
   /** Called when all tasks succeed again and no level has a gap or an overlap. */
   recovered?(): void
@@ -40,7 +40,7 @@ export interface CompactionObserver {
     readonly level: number | undefined
     readonly error: unknown
     readonly failures: number
-    /** Time until the next attempt, in milliseconds. */
+    /** Time until the task is repeated, in milliseconds. */
     readonly retryMs: number
   }): void
 }
@@ -51,14 +51,14 @@ export interface CompactionSchedulerOptions {
   /** Default: the system clocks. */
   readonly clock?: Clock
   /**
-   * Writes a snapshot of the live database. By default, the scheduler merges the files of the
-   * replica to a snapshot.
+   * Writes a snapshot of the live database. By default, the scheduler merges files of the replica
+   * into a snapshot.
    */
   readonly snapshot?: (signal: AbortSignal) => Promise<LtxFileInfo | undefined>
   /**
-   * Called if a scheduled snapshot found no new TXID. Creates a new TXID, so that the next
-   * scheduled snapshot is written. Without the new TXID, a store with rules that delete old objects
-   * would delete the only snapshot of an idle database.
+   * Called if no new TXID exists when a scheduled snapshot is due. Creates a new TXID, so that the
+   * next scheduled snapshot is written. Otherwise, a store that deletes old objects would delete
+   * the only snapshot of an idle database.
    */
   readonly renew?: () => Promise<void>
   /**
@@ -68,12 +68,12 @@ export interface CompactionSchedulerOptions {
   readonly onDamage?: (error: LitestreamError) => void
 }
 
-/** Errors of LTX files that a retry cannot fix. */
+/** Errors about LTX files that a retry cannot repair. */
 const DAMAGE = ['LTX_GAP', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH', 'TXID_NOT_AVAILABLE'] as const
 
 /**
- * First and longest interval between attempts of a failing task, in milliseconds. Each failure
- * doubles the interval.
+ * First and longest time until a failed task is repeated, in milliseconds. Each failure doubles
+ * this time.
  */
 const RETRY_FIRST = 1000
 const RETRY_MOST = 60_000
@@ -91,13 +91,13 @@ interface Job {
   readonly level: number | undefined
   readonly interval: number
   /**
-   * Runs the task. Resolves with the time in milliseconds until the task may have work again
-   * without a change of the replica.
+   * Runs the task. Resolves with a time in milliseconds. Until this time has passed, the task has
+   * no work unless the replica changes.
    */
   readonly run: (signal: AbortSignal) => Promise<number>
   /**
-   * Time of the next run of the task, from the monotonic clock. A change of the wall clock neither
-   * repeats nor delays the run.
+   * Time of the next run of the task on the monotonic clock. A change of the wall clock therefore
+   * neither repeats nor delays the run.
    */
   due: number
   failures: number
@@ -111,12 +111,14 @@ interface Job {
 /**
  * Runs compaction, snapshots and retention of one replica on schedule. Each task runs at the start,
  * and then at multiples of its interval in UTC. Tasks run one at a time, lower levels before higher
- * levels. If the wall clock is set, the next run of a task is still at most one interval later.
+ * levels. If a user changes the wall clock, the next run of a task is still at most one interval
+ * later.
  *
  * If `client` is a KnownLevels client through which all uploads go, the scheduler sends no requests
  * to the store while the database is idle. A task without work waits until the replica changes.
  *
- * The methods other than `start` and `stop` run one task immediately, and throw its errors.
+ * `compact`, `snapshot`, `enforceRetention` and `validate` run one task immediately and throw its
+ * errors.
  */
 export class CompactionScheduler {
   readonly #client: ReplicaClient
@@ -131,8 +133,7 @@ export class CompactionScheduler {
   /** The levels that have a gap or an overlap. */
   readonly #broken = new Set<number>()
   /**
-   * Whether the scheduler has reported an error or a fault, and has not called `recovered`
-   * afterwards.
+   * Whether the scheduler has called `error` or `fault`, and has not called `recovered` since then.
    */
   #isReported = false
   #timer: Timer | undefined
@@ -169,7 +170,7 @@ export class CompactionScheduler {
     await this.#queue.onIdle()
   }
 
-  /** Merges the new files of level `level` - 1 into level `level`. */
+  /** Merges the new files of the level below into level `level`. */
   compact(level: number): Promise<LtxFileInfo[]> {
     return this.#exclusive((signal) => this.#compact(level, signal))
   }
@@ -319,14 +320,14 @@ export class CompactionScheduler {
   }
 
   /**
-   * Returns whether the level already has a file from the current window. This process may have
-   * written the file before a restart, or another process may have written it.
+   * Returns whether the level already has a file from the current window. An earlier process or
+   * another process may have written this file.
    */
   async #tooEarly(level: number, interval: number, signal: AbortSignal): Promise<boolean> {
     const newest = await this.#newestOf(level, signal)
     const start = windowStart(this.#clock.now(), interval)
-    // A creation time after the window comes from a clock that was ahead, and does not tell when
-    // the file was written.
+    // A creation time after the window comes from a clock that was wrong, so the file may be from
+    // an earlier window.
     return newest !== undefined && newest.createdAt >= start && newest.createdAt < start + interval
   }
 
@@ -339,8 +340,8 @@ export class CompactionScheduler {
   async #snapshotInWindow(interval: number, signal: AbortSignal): Promise<number> {
     if (await this.#tooEarly(SNAPSHOT_LEVEL, interval, signal)) return 0
     if (!(await this.#snapshot(signal))) await this.#options.renew?.()
-    // The task runs at every interval, also without a change of the replica, because `renew`
-    // prevents the store from deleting the only snapshot.
+    // The task must run at every interval, even if the replica has not changed. `renew` prevents
+    // the store from deleting the only snapshot.
     return 0
   }
 
@@ -355,7 +356,7 @@ export class CompactionScheduler {
       level,
       signal,
       ...(local ? { local } : {}),
-      // The damaged file is reported, but the level does not count as broken, because a snapshot
+      // The damaged file is reported. The level is not marked as broken, because a snapshot
       // contains the transactions of the file.
       onDamaged: (error) => this.#fault(level, error),
     })

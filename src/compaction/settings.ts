@@ -13,9 +13,9 @@ export interface CompactionSettings {
   readonly l0RetentionCheckInterval: number
   /** Whether retention deletes files. */
   readonly retentionEnabled: boolean
-  /** How long retention keeps the files of the state before a divergence. Default: 30 days. */
+  /** How long retention keeps the files from before a divergence. Default: 30 days. */
   readonly divergedRetention?: number
-  /** Whether each compaction lists the written level and checks it for gaps. */
+  /** Whether each compaction lists the level to which it wrote and checks this level for gaps. */
   readonly verifyCompaction?: boolean
   /** Interval between checks of all levels for gaps and overlaps, or undefined for no checks. */
   readonly validationInterval?: number

@@ -5,7 +5,7 @@ import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { MAX_INPUTS, type MergeFilesOptions, mergeFiles } from './compact.js'
 
-/** Maximum number of new restore plans that are made because files were deleted during a merge. */
+/** Maximum number of new restore plans after files were deleted during a merge. */
 const MAX_REPLANS = 5
 
 /**

@@ -12,26 +12,23 @@ const COMMON_PART = 0.2
  */
 const MIN_CONTENT = 16
 /**
- * Number of writes of the primary to the database that a power cut may undo. The primary writes to
- * the database at each checkpoint.
+ * Number of the primary's own writes that a power cut may undo. The primary writes to the database
+ * at each checkpoint.
  */
 const LOST_WRITES = 1
 
 export interface Comparison {
-  /**
-   * The reason why `local` does not continue `replica`, or undefined if `local` continues
-   * `replica`.
-   */
+  /** The reason why the database diverged from the replica, or undefined if it did not diverge. */
   readonly reason: Exclude<Divergence['reason'], 'unreadable'> | undefined
   readonly local: StoredIdentity
   readonly replica: StoredIdentity
 }
 
 /**
- * Checks whether a database continues the newest state of its replica. If the replica has a lineage
- * number, compares the identities of both databases (see database-identity.ts). If the replica has
- * no lineage number, compares the sizes and a sample of pages. Throws LTX_CORRUPT and the errors of
- * both sources.
+ * Checks whether the local database diverged from its replica. If the database in the replica has a
+ * lineage number, compares the identities of both databases (see database-identity.ts). Otherwise
+ * compares the sizes of both databases and a sample of their pages. Throws LTX_CORRUPT and the
+ * errors of both sources.
  */
 export async function compareStates(local: PageSource, replica: PageSource): Promise<Comparison> {
   const identities = { local: await readIdentity(local), replica: await readIdentity(replica) }
@@ -47,8 +44,8 @@ export async function compareStates(local: PageSource, replica: PageSource): Pro
 async function compareContent(local: PageSource, replica: PageSource): Promise<Comparison['reason']> {
   const [own, theirs] = [local, replica].map(({ commit, pageSize }) => commit * pageSize) as [number, number]
   if (own < theirs / 2) return 'smaller'
-  // Pages of different sizes cannot be compared. VACUUM may have changed the page size of the
-  // database.
+  // The pages cannot be compared, because their sizes differ. VACUUM may have changed the page
+  // size.
   if (local.pageSize !== replica.pageSize) return undefined
   let compared = 0
   let common = 0
@@ -65,8 +62,8 @@ async function compareContent(local: PageSource, replica: PageSource): Promise<C
 }
 
 /**
- * Returns evenly spaced page numbers from page 2 on. Omits page 1, because its schema may be the
- * same in two databases of one application.
+ * Returns evenly spaced page numbers from page 2 on. Omits page 1, because two databases of one
+ * application may have the same schema.
  */
 function samplePages(commit: number): number[] {
   const last = commit - 1

@@ -8,8 +8,8 @@ const SEQUENCE_ROW = 1
 const LINEAGE_ROW = 2
 
 /**
- * The identity of a database, which primary/source/litestream-tables.ts writes. The lineage and the
- * sequence are 0 if the database has no identity.
+ * The identity of a database (see primary/source/litestream-tables.ts). If no primary has written
+ * an identity to the database, the lineage and the sequence are 0.
  */
 export interface StoredIdentity {
   /** The lineage number, which is the same in all copies of one database. */
@@ -22,7 +22,7 @@ const NONE: StoredIdentity = { lineage: 0, sequence: 0 }
 
 /**
  * Reads rows 1 and 2 of the table `_litestream_seq` from the pages of a database, without SQLite.
- * Returns zeros if the table does not exist or its pages are damaged. Throws the errors of
+ * If the table does not exist or its pages are damaged, both numbers are 0. Throws the errors of
  * `source`.
  */
 export async function readIdentity(source: PageSource): Promise<StoredIdentity> {

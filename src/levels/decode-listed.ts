@@ -6,12 +6,15 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 import { checkListed, checkNotCut, checkSize } from './file-check.js'
 
 const SQLITE_MAGIC = Buffer.from('SQLite format 3\0')
-/** Offset in bytes of the page size in the database header. The stored page size 1 means 65536. */
+/**
+ * Offset in bytes of the page size in the database header. The header stores the page size 65536 as
+ * 1.
+ */
 const PAGE_SIZE_OFFSET = 16
 
 /**
- * Returns why `page` cannot be page 1 of a database with this LTX header. Returns undefined if
- * `page` is valid.
+ * Compares page 1 of a database with the header of its LTX file. Returns the first fault, or
+ * undefined if `page` is valid.
  */
 export function firstPageFault(page: Uint8Array, { pageSize }: LtxHeader): string | undefined {
   if (!SQLITE_MAGIC.equals(page.subarray(0, SQLITE_MAGIC.length))) {
@@ -30,8 +33,8 @@ function checkFirstPage(page: Uint8Array, header: LtxHeader, label: string): voi
 }
 
 /**
- * Decodes a whole LTX file of a replica. Checks the file as `decodeLtx` does, and compares the
- * header of the file with the name and the listing of the file. Throws LTX_CORRUPT.
+ * Decodes a whole LTX file of a replica. Makes all checks of `decodeLtx`. Also compares the header
+ * with the file's name and size in the listing. Throws LTX_CORRUPT.
  */
 export async function decodeListed(
   source: AsyncIterable<Uint8Array>,

@@ -5,19 +5,19 @@ import { DIVERGED_RETENTION_MS } from './diverged-retention.js'
 import { type FilesByLevel, selectPlan } from './plan.js'
 
 /**
- * The name of the divergence record of a replica. The divergence record describes each divergence,
- * at which another database replaced the replicated database.
+ * The name of a replica's divergence record. The record describes each divergence. At a divergence,
+ * a primary uploads a database that does not continue the replica.
  */
 export const DIVERGENCE_NAME = 'divergence.json'
 
 /**
- * Maximum number of divergences in one record. A database that is created again at every start
- * would add one divergence per start.
+ * Maximum number of divergences in one record. The number is limited, because an application may
+ * create its database again at every start. Each start then adds one divergence.
  */
 const MAX_POINTS = 32
 /**
- * Maximum size of a record in bytes. A record with MAX_POINTS divergences and the longest paths is
- * smaller.
+ * Maximum size of a record in bytes. A record with MAX_POINTS divergences and the longest possible
+ * paths is smaller than this limit.
  */
 const MAX_BYTES = 256 * 1024
 /** Maximum number of characters of the database path in a record. */
@@ -25,8 +25,8 @@ const MAX_PATH = 4096
 /** Maximum number of records in a write-once replica. */
 const MAX_RECORDS = 2 ** 20
 /**
- * Maximum number of attempts to change the record, because other primaries may change it at the
- * same time.
+ * Maximum number of tries to change the record. A try fails if another primary changes the record
+ * at the same time.
  */
 const MAX_ATTEMPTS = 10
 
@@ -65,16 +65,13 @@ export interface DivergedState {
   readonly pageSize: number
 }
 
-/**
- * Describes a divergence. At a divergence, a primary uploaded a database that does not continue the
- * newest state of the replica.
- */
+/** A divergence, at which a primary uploaded a database that does not continue the replica. */
 export interface Divergence {
   /**
-   * Why the database does not continue the replica. `unrelated` means another database. `smaller`
-   * means less than half the size of the database in the replica. `older` means an earlier state of
-   * the same database. `unreadable` means that the newest state of the replica could not be
-   * compared.
+   * Why the database does not continue the replica. `unrelated`: the replica holds another
+   * database. `smaller`: the database is less than half as large as the database in the replica.
+   * `older`: the database is in an earlier state than the replica. `unreadable`: damaged files of
+   * the replica prevented the comparison.
    */
   readonly reason: 'unrelated' | 'smaller' | 'older' | 'unreadable'
   /** Time of the divergence. All times are in milliseconds since the epoch. */
@@ -82,8 +79,8 @@ export interface Divergence {
   /** Path of the database on the primary. */
   readonly database: string
   /**
-   * The newest state of the replica before the divergence. `lineage` and `sequence` are 0 if they
-   * are unknown (see database-identity.ts).
+   * The newest state of the replica before the divergence. Unknown numbers in `lineage` and
+   * `sequence` are 0 (see database-identity.ts).
    */
   readonly replica: DivergedState & { readonly timestamp: number; readonly lineage: number; readonly sequence: number }
   /** The state of the database that the primary uploaded. */
@@ -104,8 +101,8 @@ export async function readDivergences(
 }
 
 /**
- * Returns the name of the record after `changes` changes. In a write-once replica, each change
- * creates a new object.
+ * Returns the name of the record after `changes` changes. Only a write-once replica has numbered
+ * names, because each change creates a new object.
  */
 function recordName(changes: number): string {
   return changes === 1 ? DIVERGENCE_NAME : DIVERGENCE_NAME.replace('.', `-${changes}.`)
@@ -142,9 +139,10 @@ async function newestRecord(client: ReplicaClient, options: RequestOptions): Pro
 }
 
 /**
- * Changes the divergence record with compare-and-set. In a write-once replica, adds a new record.
- * Removes divergences that are older than both `keep` and DIVERGED_RETENTION_MS (in milliseconds).
- * Returns all divergences in the changed record. Throws the errors of `readDivergences`.
+ * Changes the divergence record with compare-and-set. In a write-once replica, creates a new
+ * record. Removes divergences that are older than `keep` milliseconds and older than
+ * DIVERGED_RETENTION_MS. Returns all divergences in the changed record. Throws the errors of
+ * `readDivergences`.
  */
 export async function updateDivergences(
   client: ReplicaClient,
@@ -183,8 +181,9 @@ export async function acknowledgeDivergences(client: ReplicaClient, keep: number
 }
 
 /**
- * Returns the unacknowledged divergence whose replica had the largest database. Returns undefined
- * if all divergences are acknowledged.
+ * Returns the divergence that no user has acknowledged. If there are several such divergences,
+ * returns the one at which the largest database was replaced in the replica. Returns undefined if
+ * all divergences are acknowledged.
  */
 export function pendingDivergence(points: readonly Divergence[]): Divergence | undefined {
   const pending = points.filter((each) => each.acknowledgedAt === undefined)
@@ -197,10 +196,9 @@ export function bytesOf({ pages, pageSize }: DivergedState): number {
 }
 
 /**
- * Returns the files that restores to the states before the divergences need, as keys of `heldKey`.
- * Retention must not delete the returned files. `now` is in milliseconds since the epoch. `keep` is
- * the time in milliseconds after a divergence for which retention keeps the files of the state
- * before the divergence.
+ * Returns the files that retention must not delete, because restores to the states before the
+ * divergences need them. The files are keys of `heldKey`. `now` is in milliseconds since the epoch.
+ * Retention keeps the files for `keep` milliseconds after a divergence.
  */
 export function heldFiles(
   levels: FilesByLevel,
@@ -218,8 +216,8 @@ export function heldKey({ level, minTxid, maxTxid }: LtxFileRef): string {
 }
 
 /**
- * Returns the files of `doomed` that no divergence needs. Reads the divergence record only if
- * `doomed` is not empty. Throws the errors of `readDivergences`.
+ * Returns the files of `doomed` except those that `heldFiles` returns. Reads the divergence record
+ * only if `doomed` is not empty. Throws the errors of `readDivergences`.
  */
 export async function withoutHeld(
   client: ReplicaClient,
@@ -244,16 +242,17 @@ export async function withoutHeld(
 }
 
 /**
- * Returns whether retention still keeps the state before the divergence. A divergence with a time
- * in the future is kept until that time plus `keep`.
+ * Returns whether retention still keeps the files from before the divergence. If the time of the
+ * divergence is in the future, retention keeps the files until this time plus `keep`.
  */
 function isKept({ at }: Divergence, now: number, keep: number): boolean {
   return at + keep > now
 }
 
 /**
- * Returns at most MAX_POINTS divergences. Removes the divergence whose replica had the smallest
- * database. If several replicas had equally small databases, removes the newest divergence.
+ * Returns at most MAX_POINTS divergences. If there are more, removes the divergences at which the
+ * smallest databases were replaced in the replica. If these databases are equally small, removes
+ * the newest divergence.
  */
 function bounded(points: readonly Divergence[]): Divergence[] {
   const kept = [...points]

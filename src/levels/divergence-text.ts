@@ -21,7 +21,8 @@ export function divergenceText({ database, reason, local, replica }: Divergence,
 }
 
 /**
- * Returns the command that restores the state before the divergence to the path of the database.
+ * Returns the shell command for a restore of the replica's state before the divergence. The output
+ * path of the restore is the path of the database.
  */
 export function restoreCommand({ database, replica }: Divergence, url: string): string {
   const txid = formatTxid(replica.txid)

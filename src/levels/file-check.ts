@@ -5,7 +5,8 @@ import type { LtxHeader } from '../ltx/header.js'
 import { MIN_FILE_SIZE } from '../ltx/tail.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 
-// Each reader of a replica makes some of the checks in this list.
+// The checks of a replica's files. Each program part that reads a replica makes some of these
+// checks.
 //
 // - checkListed and checkSize (in src/levels/file-check.ts) compare the header and the size of a
 //   file with its name and its listing.

@@ -2,16 +2,16 @@ import { formatFileName } from '../ltx/file-name.js'
 import type { LtxFileInfo, LtxFileRef } from '../storage/replica-client.js'
 
 /**
- * Returns a text that identifies a file by level, name, size, time and version. After a reset of
- * the replica, another file may have the same name.
+ * Returns a text that identifies a file by level, name, size, creation time and version. The name
+ * does not suffice, because another file may have the same name after a reset of the replica.
  */
 export function fileIdentity(file: LtxFileInfo): string {
   return `${fileName(file)}/${file.size}/${file.createdAt}/${file.version ?? ''}`
 }
 
 /**
- * Returns a text that identifies the content of a file, for example of a damaged file. Does not
- * include the creation time, because a listing and a `stat` request may report different times.
+ * Returns a text that identifies the content of a file. The text lacks the creation time, because a
+ * listing and a `stat` request may report different creation times.
  */
 export function fileContent(file: LtxFileInfo): string {
   return `${fileName(file)}/${file.size}/${file.version ?? ''}`

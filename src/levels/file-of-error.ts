@@ -16,8 +16,8 @@ export async function reading<T>(file: LtxFileInfo, work: () => Promise<T>): Pro
 }
 
 /**
- * Returns the file that was being read when the error was thrown. The error of a store contains the
- * path or key in the store, so the error cannot be assigned to a file by the name of the file.
+ * Returns the file that was being read when the error was thrown. The error of a store contains a
+ * path or a key, but not the level and the TXIDs of the file.
  */
 export function fileOfError(error: object): LtxFileInfo | undefined {
   return files.get(error)

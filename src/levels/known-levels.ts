@@ -28,13 +28,18 @@ export interface KnownLevelsOptions {
   readonly now?: () => number
 }
 
-/** A listing of all levels, and the changes that other programs have made. */
+/**
+ * The result of `relist`: the files of all levels, and the changes that other programs have made.
+ */
 export interface Relisting {
   readonly levels: FilesByLevel
-  /** Number of remembered files that the listing contains unchanged. */
+  /** Number of remembered files that are unchanged in the listing. */
   readonly kept: number
   readonly gone: readonly LtxFileInfo[]
-  /** Files whose listed size differs from the remembered size, as they are listed now. */
+  /**
+   * Files whose size in the listing differs from the remembered size. The elements describe the
+   * files in the listing.
+   */
   readonly changed: readonly LtxFileInfo[]
 }
 
@@ -51,8 +56,8 @@ interface Known {
  * A replica client that remembers the files of each level. This process must be the only writer of
  * the replica. The client lists each level once, and then updates the remembered files after its
  * own writes and deletions. An idle primary with this client sends no requests to the store. The
- * client lists a level again after an error, after a file turns out to be missing, and after
- * `forget`. Callers must call `forget` before they delete files, so that the deletion is based on a
+ * client lists a level again in three cases: a request failed, a file was not found, or `forget`
+ * was called. Callers must call `forget` before they select files for deletion, so that they use a
  * current listing.
  */
 export class KnownLevels extends ForwardingClient {
@@ -60,8 +65,8 @@ export class KnownLevels extends ForwardingClient {
   readonly #now: () => number
   readonly #levels = new Map<number, Known>()
   /**
-   * Number of changes of each level. If the number of changes of a level grows during a listing of
-   * the level, the listing is not remembered.
+   * Number of changes of each level. If this number grows while the level is listed, the client
+   * does not remember the listing.
    */
   readonly #changes = new Map<number, number>()
 
@@ -76,7 +81,7 @@ export class KnownLevels extends ForwardingClient {
     return this.inner.listUpwards && ((level, options) => this.#listUpwards(level, options))
   }
 
-  /** Called after this client changed the replica, and after this client forgot a level. */
+  /** Called after this client has changed the replica or forgotten a level. */
   onChange: (() => void) | undefined
 
   /**
@@ -89,8 +94,8 @@ export class KnownLevels extends ForwardingClient {
 
   /**
    * Lists every level in the store, and remembers the files of every level. Returns the changes
-   * that another program made. A change is a file that is missing although this client did not
-   * delete it, or a file whose size differs from the written size.
+   * that other programs made: files that are missing although this client did not delete them, and
+   * files with another size than the remembered size.
    */
   async relist(options: RequestOptions = {}): Promise<Relisting> {
     const before = new Map([...this.#levels].map(([level, { files }]) => [level, [...files]]))
@@ -160,12 +165,12 @@ export class KnownLevels extends ForwardingClient {
     try {
       const written = await this.inner.write(file, body, options)
       this.#changed(level)
-      // A listing reports the time at which the store wrote the object. A local file system reports
-      // the timestamp of the LTX file, which is not later.
+      // A later listing reports the time at which the store wrote the object. If the store is a
+      // local folder, the listing reports the timestamp of the LTX file, which is not later.
       this.#add({ ...written, createdAt: Math.max(written.createdAt, this.#now()) })
       return written
     } catch (error) {
-      // The LTX file may exist in the store in spite of the error of the write.
+      // Although the write failed, the LTX file may exist in the store.
       this.#forgetLevel(level)
       throw error
     }

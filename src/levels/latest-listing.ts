@@ -5,12 +5,15 @@ import { type FilesByLevel, selectPlan } from './plan.js'
 /** Maximum number of files in the response to one LIST request. */
 const LIST_PAGE = 1000
 /**
- * Lowest level that gets only a few files per hour. One LIST request returns all files of level
- * SPARSE_LEVEL and of the levels above, if the store supports a LIST of several levels.
+ * Lowest level that gets only a few files per hour. If the store supports a LIST of several levels,
+ * one LIST request returns all files of this level and of the levels above.
  */
 const SPARSE_LEVEL = 2
 
-/** The first LIST response of every level, and the levels that have more files. */
+/**
+ * The first LIST response for every level, and the levels that have more files than their first
+ * response.
+ */
 interface FirstLook {
   readonly files: LtxFileInfo[][]
   readonly long: readonly number[]
@@ -19,9 +22,9 @@ interface FirstLook {
 /**
  * Lists the files that determine the newest state, in at most two round trips. The first round trip
  * sends one LIST request for every level in parallel. The second round trip lists the rest of the
- * levels that have more files than one LIST response. The second round trip lists only the files
- * after the TXID that the other levels reach. For example, one day of 30-second files needs three
- * consecutive LIST requests, but one day of five-minute files needs one.
+ * levels that have more files than one LIST response. In these levels, the second round trip lists
+ * only the files after the TXID that the other levels reach. For example, one day of 30-second
+ * files needs three consecutive LIST requests, but one day of five-minute files needs one.
  */
 export async function listForLatest(client: ReplicaClient, signal: AbortSignal): Promise<FilesByLevel> {
   const { files: first, long } = await firstLook(client, signal)
@@ -36,8 +39,8 @@ export async function listForLatest(client: ReplicaClient, signal: AbortSignal):
       return files
     }),
   )
-  // The first LIST response of a long level is also used, because the response is correct but
-  // incomplete.
+  // The first LIST response of such a level is also used. This response is incomplete, but its
+  // files exist.
   const merged = [...first]
   long.forEach((level, i) => {
     merged[level] = merge(first[level], rest[i])
@@ -70,8 +73,7 @@ async function take(listing: AsyncIterable<LtxFileInfo>): Promise<LtxFileInfo[]>
 
 /** Returns the TXID up to which the files are contiguous. */
 function reachOf(files: FilesByLevel): number {
-  // With a time as the target, selectPlan does not throw for a gap, and its plan ends at the last
-  // contiguous file.
+  // If the target is a time, selectPlan does not throw at a gap. The plan then ends before the gap.
   return selectPlan(files, { timestamp: Number.POSITIVE_INFINITY }).at(-1)?.maxTxid ?? 0
 }
 

@@ -10,7 +10,7 @@ export interface LeaseEvents {
   held(): void
   /** Another primary has taken the lease, and this primary must stop writing. */
   lost(error: LitestreamError): void
-  /** The store did not respond. The keeper retries the request. */
+  /** A request failed. The keeper retries the request. */
   failed(error: LitestreamError): void
   /**
    * Another program removed or damaged `lock.json`, and this primary wrote it again. `reason` says
@@ -29,15 +29,15 @@ export class LeaseKeeper {
   readonly #every: number
   readonly #events: LeaseEvents
   /**
-   * Requests run one at a time. Two concurrent requests of this primary would each take the lock
-   * object of the other request for the lock object of another primary.
+   * Requests run one at a time. With two concurrent requests, each request would treat the lock
+   * object of the other request as the lock object of another primary.
    */
   readonly #requests = new PQueue({ concurrency: 1 })
   #timer: Timer | undefined
   #stopped = false
   /**
-   * Whether this primary has held the lease before. If this primary has held the lease before,
-   * another owner means that this primary renewed the lease too late.
+   * Whether this primary has held the lease before. If so, and another primary now holds the lease,
+   * this primary renewed its lease too late.
    */
   #began = false
 

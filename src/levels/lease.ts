@@ -52,7 +52,7 @@ export class Lease {
   readonly #other: OtherLease
   /** True until `acquire` has found a lease of another primary. */
   #isFirst = true
-  /** `until` is the expiry time from the monotonic clock. */
+  /** `until` is the expiry time on the monotonic clock. */
   #held: { readonly tag: string; readonly generation: number; readonly until: number } | undefined
 
   constructor(client: ReplicaClient, { ttl, clock = systemClock }: LeaseOptions) {
@@ -74,7 +74,8 @@ export class Lease {
    */
   async acquire(): Promise<LeaseOwner | undefined> {
     await requireGuarantees(this.#client, 'a lease', ['createOnly', 'compareAndSet'])
-    // Usually no lease exists, so the first attempt creates `lock.json` without reading it.
+    // Usually no lease exists, so the first request tries to create `lock.json` without reading the
+    // object before.
     if (this.#isFirst && (await this.#tryPut(1, null))) return undefined
     this.#isFirst = false
     const there = await this.#client.getObject(LEASE_NAME)
@@ -118,9 +119,9 @@ export class Lease {
   }
 
   /**
-   * Called if `lock.json` is not the object that this primary wrote last. The lease object may
-   * belong to another primary, may be removed or damaged, or may be this primary's own object after
-   * a lost response.
+   * Called if `lock.json` is not the object that this primary wrote last. There are three possible
+   * reasons: another primary has taken the lease, a program removed or damaged the object, or this
+   * primary wrote the object but did not get the response.
    */
   async #restore(generation: number, cause: LitestreamError): Promise<string | undefined> {
     const there = await this.#client.getObject(LEASE_NAME)
@@ -152,8 +153,8 @@ export class Lease {
   }
 
   async #put(generation: number, ifTag: string | null): Promise<void> {
-    // `until` counts from a time before the request, so `until` is never later than the expiry of
-    // the lease in the store.
+    // `until` is calculated from a time before the request, so it is never later than the expiry
+    // time in the lease object.
     const until = this.#clock.monotonic() + this.#ttl
     const expiresAt = new Date(this.#clock.now() + this.#ttl).toISOString()
     const content: Content = { generation, expires_at: expiresAt, owner: this.owner }

@@ -79,8 +79,8 @@ export async function ifSound(identify: () => LtxIdentity | Promise<LtxIdentity>
 const AT_ONCE = 4 * 1024 * 1024
 
 /**
- * Yields the content of a staged file. A file of at most AT_ONCE bytes is one chunk. Opens the file
- * when the store requests the first chunk, because a store may request none.
+ * Yields the content of a staged file. A file of at most AT_ONCE bytes is one chunk. The file is
+ * opened when the store requests the first chunk, because a failed upload may request no chunk.
  */
 export async function* stagedBody(path: string, size: number): AsyncGenerator<Uint8Array, void, undefined> {
   if (size <= AT_ONCE) yield await readRegular(path, AT_ONCE)

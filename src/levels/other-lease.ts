@@ -7,11 +7,11 @@ import type { Clock } from '../util/clock.js'
 const MOST_TTLS = 10
 
 /**
- * Decides whether another primary's lease has expired. The expiry time comes from the wall clock of
- * another machine, so the expiry time is used only when the lease object is first read. After the
- * first read of the lease object, only the monotonic clock of this machine is used. A lease has not
- * expired while its owner keeps changing the lease object. A lease has expired if the lease object
- * stays unchanged for the remaining time of the lease.
+ * Decides whether another primary's lease has expired. The expiry time in the lease object comes
+ * from the wall clock of another machine. It is therefore used only once, at the first read of the
+ * object, to calculate the remaining time. Later, only the monotonic clock of this machine is used.
+ * Each change of the object shows that the owner has renewed the lease. If the object stays
+ * unchanged for the remaining time, the lease has expired.
  */
 export class OtherLease {
   readonly #ttl: number
@@ -28,8 +28,8 @@ export class OtherLease {
   }
 
   /**
-   * Returns whether the lease has expired. `expiresAt` is in milliseconds since the epoch.
-   * `expiresAt` is undefined for a damaged object, which counts as a lease that lasts one TTL.
+   * Returns whether the lease has expired. `expiresAt` is in milliseconds since the epoch. If the
+   * object is damaged, `expiresAt` is undefined and the remaining time is one TTL.
    */
   hasExpired(tag: string, expiresAt: number | undefined): boolean {
     const now = this.#clock.monotonic()

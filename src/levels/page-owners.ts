@@ -7,19 +7,18 @@ export interface PageOwners {
   /** Size of the database in pages. */
   readonly commit: number
   /**
-   * For each page number, the position of the page's file in the plan plus 1, or 0 for a page of
-   * zeros.
+   * For each page number, 1 plus the index in the plan of the page's file. 0 for a page of zeros.
    */
   readonly owner: Uint32Array
-  /** For each position in the plan, the number of pages that come from the file. */
+  /** For each file of the plan, the number of pages that come from the file. */
   readonly counts: Uint32Array
 }
 
 /**
- * Assigns each page to the newest file that contains the page. A page that a later file truncated
- * is not used, even if the database grew again afterwards. A truncated page consists of zeros
- * unless a later file contains the page. `files` must be the result of `checkPlan`. `checkPlan`
- * limits the commit, and therefore the memory, according to the size of the page indexes.
+ * Assigns each page to the newest file that contains the page. If a later file truncates the page,
+ * the page consists of zeros until a still later file contains the page. `files` must be the result
+ * of `checkPlan`. The database size in pages, and so the memory, is then limited by the size of the
+ * page indexes.
  */
 export function assignPages(files: readonly { readonly header: LtxHeader; readonly index: PageIndex }[]): PageOwners {
   const { pageSize, commit } = files.at(-1)!.header

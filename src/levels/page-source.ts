@@ -22,10 +22,10 @@ export interface PageSource {
 }
 
 /**
- * Reads single pages of the database that a restore plan describes. Reads page indexes from the
- * newest file backwards, and only as many as the requested pages need. PlannedPages is suitable for
- * reading some pages of a database, but not for reading all pages. Throws LTX_CORRUPT, and errors
- * of the client.
+ * Reads single pages of the database that a restore plan describes. Reads the page index of the
+ * newest file first, and reads page indexes of older files only if a requested page needs them. Use
+ * PlannedPages to read some pages, but not to read all pages of a database. Throws LTX_CORRUPT, and
+ * errors of the client.
  */
 export class PlannedPages implements PageSource {
   readonly pageSize: number
@@ -36,8 +36,8 @@ export class PlannedPages implements PageSource {
   /** Files whose page index was not read yet, oldest first. */
   readonly #rest: LtxFileInfo[]
   /**
-   * The page indexes that were read, newest first. A page number above `limit` was truncated by a
-   * newer file.
+   * The page indexes that were read, newest first. A newer file has truncated the pages with
+   * numbers above `limit`.
    */
   readonly #layouts: { readonly layout: FileLayout; readonly limit: number }[] = []
 
@@ -79,7 +79,7 @@ export class PlannedPages implements PageSource {
     const file = this.#rest.pop()
     if (!file) return undefined
     const layout = await readLayout(this.#client, file, this.#options)
-    // Files with another page size contain an earlier state of the database, which VACUUM replaced.
+    // Files with another page size are from before a VACUUM that changed the page size.
     if (layout.header.pageSize !== this.pageSize) {
       this.#rest.length = 0
       return undefined
@@ -133,7 +133,7 @@ export function openLocalPages(path: string, file: LtxFileInfo): Promise<Planned
   )
 }
 
-/** Yields all pages of a database in ascending order, for example to copy the database. */
+/** Yields all pages of a database in ascending order. */
 export async function* pagesInOrder(source: PageSource): AsyncGenerator<Uint8Array, void, undefined> {
   if (!isCommit(source.commit)) return
   for (let pgno = 1; pgno <= source.commit; pgno++) yield await source.read(pgno)

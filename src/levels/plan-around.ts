@@ -4,8 +4,8 @@ import type { LtxFileInfo } from '../storage/replica-client.js'
 import { fileContent } from './file-identity.js'
 
 /**
- * Maximum number of new plans that are made because a file was deleted after it was listed.
- * Compaction or a newer snapshot has replaced each deleted file.
+ * Maximum number of new plans after a file was not found. Retention may delete a file after the
+ * file was listed, and a new plan then uses the file's replacement.
  */
 const MAX_VANISHED = 10
 /** Maximum number of damaged files that one plan omits. */
@@ -16,7 +16,7 @@ export interface PlanAroundOptions<T> {
   readonly plan: (without: ReadonlySet<string>) => Promise<LtxFileInfo[]>
   /** Uses the plan. An error about a file must contain the label of the file in `error.file`. */
   readonly use: (plan: LtxFileInfo[]) => Promise<T>
-  /** Maximum number of new plans that are made because a file was not found. Default 10. */
+  /** Maximum number of new plans after a file was not found. Default 10. */
   readonly maxVanished?: number
   /** Called for each damaged file, before the next plan is made. */
   readonly onDamaged?: (error: LitestreamError, file: LtxFileInfo) => void
@@ -24,9 +24,9 @@ export interface PlanAroundOptions<T> {
 
 /**
  * Makes a plan and calls `use` with the plan. If a file was deleted after the plan was made, makes
- * a new plan. If a file is damaged or does not fit, makes a new plan without the file. The new plan
- * uses another level with the same TXIDs, or an older snapshot and the files after it. If the new
- * plan ends at a lower TXID than the old plan, throws the error about the damaged file.
+ * a new plan. If a file is damaged or contradicts the other files, makes a new plan without this
+ * file. The new plan uses files of another level with the same TXIDs, or an older snapshot and
+ * later files. If the new plan ends at a lower TXID, throws the error about the damaged file.
  */
 export async function planAround<T>({
   plan,

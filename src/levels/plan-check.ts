@@ -28,8 +28,8 @@ export interface Placed {
 /**
  * Compares the files of a plan with each other, oldest first. Checks page sizes, TXIDs, database
  * checksums and times. A caller that reads page indexes uses `peak` to check that no page is
- * missing. After a complete check, the files of the plan contain every page of the database that
- * was not truncated, and no commit exceeds the number of page index entries.
+ * missing. After a complete check, every page of the database is in a file or was truncated, and no
+ * database size in a header exceeds the number of page index entries.
  */
 export class PlanCheck {
   readonly #target: PlanTarget
@@ -37,8 +37,8 @@ export class PlanCheck {
   #peak: number
 
   /**
-   * `before` is the last file that was already checked. `peak` is the largest commit of the files
-   * so far.
+   * `before` is the last file that was already checked. `peak` is the largest database size in
+   * pages in the headers of the checked files.
    */
   constructor(target: PlanTarget = {}, before?: PlannedFile, peak = 0) {
     this.#target = target
@@ -72,7 +72,7 @@ export class PlanCheck {
   }
 }
 
-/** A file of a plan, with information from its page index. */
+/** A file of a plan, with a result from its page index. */
 export interface IndexedFile extends PlannedFile {
   /**
    * The file contains every page of the database with a number above `denseFrom`. If `denseFrom` is
@@ -85,9 +85,9 @@ export interface IndexedFile extends PlannedFile {
  * Checks that the files of a plan form one whole database. Returns the files that can contain pages
  * of the database. If the page size changed within the plan, returns the files after the change.
  *
- * The work of checkPlan is proportional to the number of files. No memory allocation and no loop of
- * checkPlan depends on a number in a header. Throws LTX_CORRUPT, LTX_GAP or PAGE_SIZE_MISMATCH with
- * the name of the wrong file.
+ * The time of checkPlan is proportional to the number of files, and is independent of the numbers
+ * in their headers. The same is true for its memory. Throws LTX_CORRUPT, LTX_GAP or
+ * PAGE_SIZE_MISMATCH with the name of the wrong file.
  */
 export function checkPlan<F extends IndexedFile>(plan: readonly F[], target: PlanTarget = {}): F[] {
   const check = new PlanCheck(target)
@@ -100,8 +100,8 @@ export function checkPlan<F extends IndexedFile>(plan: readonly F[], target: Pla
 }
 
 /**
- * Adds the next file of a plan. Checks that the file contains all pages that no earlier file can
- * contain. Throws the errors of `checkPlan`.
+ * Adds the next file of a plan. Also checks that the file contains all pages with numbers above
+ * `peak`, because no earlier file can contain these pages. Throws the errors of `checkPlan`.
  */
 export function addIndexed(check: PlanCheck, file: IndexedFile): Placed {
   const before = check.last

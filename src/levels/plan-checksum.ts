@@ -7,9 +7,9 @@ import { decodeListed } from './decode-listed.js'
 import type { PlannedFile } from './plan-check.js'
 
 /**
- * Compares the restored database with the database checksum in the newest file of the plan, if that
- * file has a checksum. Reads the files again, newest first, and uses the newest version of each
- * page. Throws LTX_CORRUPT, and the errors of the store.
+ * If the newest file of the plan has a database checksum, compares this checksum with the restored
+ * database. Reads the files again, newest first, and uses the newest version of each page. Throws
+ * LTX_CORRUPT, and the errors of the store.
  */
 export async function comparePlanChecksum(
   client: ReplicaClient,
@@ -20,8 +20,8 @@ export async function comparePlanChecksum(
   const { header, label, postApplyChecksum } = newest
   if ((header.flags & FLAG_NO_CHECKSUM) !== 0) return
   const { commit, pageSize } = header
-  // The page indexes of the plan contain every page up to the commit, so the size of `seen` is
-  // limited by the data that was read.
+  // The page indexes that were read have an entry for every page up to `commit`, so `seen` needs
+  // less memory than these page indexes.
   const seen = new Uint8Array(commit + 1)
   seen[lockPgno(pageSize)] = 1
   let sum = 0n

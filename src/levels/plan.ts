@@ -14,7 +14,7 @@ import { fileContent } from './file-identity.js'
 export interface PlanTarget {
   /** The exact TXID to restore. */
   readonly txid?: number
-  /** The plan leads to the last state before `timestamp`, in milliseconds since the epoch. */
+  /** The plan restores the last state before `timestamp`, in milliseconds since the epoch. */
   readonly timestamp?: number
 }
 
@@ -36,13 +36,13 @@ function planOf(client: ReplicaClient, files: FilesByLevel, target: PlanTarget):
 }
 
 /**
- * Selects the files of a restore to the target, in the order in which they are applied. If several
- * files contain a page, the version in the last applied file counts. The rule for selecting files
- * is the same as in Litestream. The first file is the newest snapshot that is not after the target.
- * Each next file continues or overlaps the previous file, and has the highest max TXID of all files
- * that do. Returns an empty plan if no files lead to the target.
+ * Selects the files of a restore to the target, in the order in which a restore applies the files.
+ * A page of a later file replaces the same page of an earlier file. The rule is Litestream's rule:
+ * the first file is the newest snapshot that is not after the target. Each next file must continue
+ * or overlap the previous file. Of several such files, the file with the highest max TXID is
+ * selected. Returns an empty plan if the files do not reach the target.
  *
- * Throws LTX_GAP if the target is the newest state and the plan cannot reach every file.
+ * Throws LTX_GAP if the target is the newest state and a gap precedes the newest files.
  */
 export function selectPlan(files: FilesByLevel, target: PlanTarget = {}): LtxFileInfo[] {
   const { txid = Number.POSITIVE_INFINITY, timestamp = Number.POSITIVE_INFINITY } = target
@@ -55,10 +55,10 @@ export function selectPlan(files: FilesByLevel, target: PlanTarget = {}): LtxFil
 }
 
 /**
- * Selects the files that bring a database from TXID `after` to the newest state. The files include
- * a snapshot if retention deleted the files directly after TXID `after`. Returns an empty list if
- * the replica has no newer files. Throws LTX_GAP if the newer files do not lead to the newest
- * state.
+ * Selects the files that bring a database from TXID `after` to the newest state. If retention
+ * deleted the files directly after TXID `after`, the first selected file is a snapshot. Returns an
+ * empty list if the replica has no newer files. Throws LTX_GAP if the newer files do not reach the
+ * newest state.
  */
 export function selectFollowing(files: FilesByLevel, after: number): LtxFileInfo[] {
   const direct = wayFrom(files, after, () => true)
@@ -80,8 +80,8 @@ function snapshotsOf(files: FilesByLevel): readonly LtxFileInfo[] {
 }
 
 /**
- * Selects files of levels 8 to 0 that continue after TXID `after`. Also returns the first file that
- * the selected files do not reach.
+ * Selects files of levels 8 to 0 that continue after TXID `after`. Also returns the first file
+ * after a gap, if any.
  */
 function wayFrom(
   files: FilesByLevel,
@@ -90,9 +90,9 @@ function wayFrom(
 ): { readonly path: LtxFileInfo[]; readonly reached: number; readonly beyond: LtxFileInfo | undefined } {
   const path: LtxFileInfo[] = []
   let reached = after
-  // Each level has a cursor. Files are sorted by min TXID, so all files before the cursor can
-  // follow the selected files. `farthest` is the file with the highest max TXID among the files
-  // before the cursor.
+  // Each level has a cursor. Files are sorted by min TXID, so every file before the cursor
+  // continues or overlaps the selected files. `farthest` is the file with the highest max TXID
+  // among the files before the cursor.
   const cursors = Array.from({ length: MAX_COMPACTION_LEVEL + 1 }, (_, level) => ({
     files: (files[level] ?? []).filter(eligible),
     next: 0,
@@ -146,12 +146,12 @@ function gap(reached: number, beyond: LtxFileInfo): LitestreamError {
 
 /**
  * Options of a restore plan. At most one of `txid` and `timestamp` may be set. Without `txid` and
- * `timestamp`, the plan leads to the newest state.
+ * `timestamp`, the plan restores the newest state.
  */
 export interface PlanOptions {
   /** The exact TXID to restore. */
   readonly txid?: number
-  /** The plan leads to the last state before `timestamp`. */
+  /** The plan restores the last state before `timestamp`. */
   readonly timestamp?: Instant
   /** Damaged files that the plan must not contain, as texts of `fileContent`. */
   readonly without?: ReadonlySet<string>
@@ -161,14 +161,12 @@ export interface PlanOptions {
 
 /**
  * Maximum difference in milliseconds between the clock of the store and the clock of the primary.
- * The state in a file is older than the target if the store wrote the file more than
- * CLOCK_MARGIN_MS before the target.
+ * If the store wrote a file more than CLOCK_MARGIN_MS before the target, the transactions in the
+ * file are certainly older than the target.
  */
 const CLOCK_MARGIN_MS = 10 * 60_000
 const STATS_IN_PARALLEL = 50
-/**
- * Maximum number of new listings that are made because a file was deleted while the plan was made.
- */
+/** Maximum number of new listings after a file was deleted while a plan was made. */
 const MAX_RELISTS = 5
 
 /** Lists every level of a replica in parallel. */
@@ -183,9 +181,9 @@ export async function listLevels(client: ReplicaClient, signal?: AbortSignal): P
 }
 
 /**
- * Lists `level` (optionally from a TXID on) and every level above it. If the store supports a
- * listing of several levels, one request returns up to a thousand files, and further files need
- * further requests. listTogether is suitable for callers that list many replicas or list often.
+ * Lists `level` (optionally from a TXID on) and every level above. If the store supports a listing
+ * of several levels, one request returns up to a thousand files of all these levels. listTogether
+ * is for callers that list many replicas or list often.
  */
 export async function listTogether(
   client: ReplicaClient,
@@ -206,7 +204,8 @@ export async function listTogether(
 
 /**
  * Lists a replica and makes a restore plan. Throws REPLICA_EMPTY if the replica has no files.
- * Throws TXID_NOT_AVAILABLE if no files lead to the target. Throws LTX_GAP as selectPlan does.
+ * Throws TXID_NOT_AVAILABLE if the files do not reach the target. Throws LTX_GAP as selectPlan
+ * does.
  */
 export async function planRestore(client: ReplicaClient, options: Resolved<PlanOptions> = {}): Promise<LtxFileInfo[]> {
   const { txid, timestamp, signal, without } = options
@@ -228,7 +227,7 @@ export async function planRestore(client: ReplicaClient, options: Resolved<PlanO
       files = await withTimestamps(client, files, timestamp, signal)
       break
     } catch (error) {
-      // Retention deleted a file after the listing. The next listing contains the files that
+      // Retention deleted a file after the listing. The next listing contains the file that
       // replaced the deleted file.
       if (!isLitestreamError(error, 'NOT_FOUND') || relists === MAX_RELISTS) throw error
       files = await list()
@@ -239,8 +238,8 @@ export async function planRestore(client: ReplicaClient, options: Resolved<PlanO
   try {
     plan = selectPlan(files, target)
   } catch (error) {
-    // The levels are not listed at the same instant. A file may have been deleted from one level
-    // before the listing of another level contained its replacement.
+    // The levels are not listed at the same moment. One level may have been listed before its new
+    // file was written, and another level after the merged files were deleted.
     if (!isLitestreamError(error, 'LTX_GAP')) throw error
     plan = planOf(client, await list(), target)
   }
@@ -254,9 +253,9 @@ export function withoutFiles(files: FilesByLevel, without: ReadonlySet<string> |
 }
 
 /**
- * Replaces the times of a listing by the times in the LTX headers, if the difference can change the
- * plan. A file is never written before the time in its header. Files that were written long before
- * the target need no request, because the LTX headers of these files have even earlier times.
+ * Replaces the creation times in a listing by the timestamps in the LTX headers, if the difference
+ * can change the plan. A file's creation time is never earlier than its timestamp. A file that was
+ * created long before the target therefore needs no request.
  */
 async function withTimestamps(
   client: ReplicaClient,

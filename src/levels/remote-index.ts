@@ -9,10 +9,7 @@ import type { Breather } from '../util/breather.js'
 import { checkListed, checkNotCut, checkSize } from './file-check.js'
 import type { PlannedFile } from './plan-check.js'
 
-/**
- * Maximum size in bytes of a file that is read with one request, which returns both the page index
- * and the pages.
- */
+/** Maximum size in bytes of a file that is read completely with one request. */
 export const WHOLE_FILE_SIZE = 256 * 1024
 const MIN_TAIL = 32 * 1024
 /**
@@ -21,8 +18,8 @@ const MIN_TAIL = 32 * 1024
  */
 const SLICE = 1024 * 1024
 /**
- * Number of bytes that are read from the beginning of a larger file. They contain the header. In a
- * snapshot, the first bytes also contain the schema and the root pages of the first tables.
+ * Number of bytes that are read from the beginning of a larger file. These bytes contain the
+ * header. In a snapshot, they also contain the schema and the root pages of the first tables.
  */
 const HEAD = 64 * 1024
 
@@ -33,8 +30,8 @@ export interface FileReader {
 }
 
 /**
- * A byte range of an LTX file that was read together with the header and the page index. The byte
- * range is kept in memory because it contains pages.
+ * A byte range of an LTX file that was read together with the header and the page index. The range
+ * contains pages, so it stays in memory.
  */
 export interface FilePiece {
   /** Offset of the byte range in the file. */
@@ -97,7 +94,7 @@ export class FileIndex implements PlannedFile {
   /** Returns a copy that keeps no byte ranges of the file in memory. */
   withoutPieces(): FileIndex {
     const { info, label, header, postApplyChecksum } = this
-    // Copies the slices, so that the buffers that contain them can be freed.
+    // A slice is a view of a larger buffer. A copy of the slice lets the buffer be freed.
     const slices = this.#slices.map((slice) => slice.slice())
     return new FileIndex({ info, label, header, postApplyChecksum, pieces: [], offset: this.#offset, slices })
   }
@@ -145,26 +142,29 @@ export class FileIndex implements PlannedFile {
 }
 
 /**
- * Estimates how many bytes at the end of the file contain the page index. A page index entry has
- * about 7 bytes and a compressed page about 2,000 bytes, so 1/128 of the file nearly always
- * suffices. The estimate is at most SLICE.
+ * Estimates the number of bytes to read from the end of a file for the whole page index, at most
+ * SLICE. A page index entry has about 7 bytes and a compressed page has about 2,000 bytes, so 1/128
+ * of the file nearly always suffices.
  */
 function tailGuess(size: number): number {
   return Math.min(size, SLICE, Math.max(MIN_TAIL, Math.ceil(size / 128)))
 }
 
-/** How much of a file is read together with its page index. */
+/** Options of `loadFileIndex`. */
 export interface LoadIndexOptions extends RequestOptions {
   /** Maximum size in bytes of a file that is read with one request. Default WHOLE_FILE_SIZE. */
   readonly whole?: number | undefined
-  /** Whether the read must bypass caches, because an earlier read returned damaged bytes. */
+  /**
+   * If true, the read does not use caches. Must be true after an earlier read returned damaged
+   * bytes.
+   */
   readonly fresh?: boolean
 }
 
 /**
  * Reads the header and the page index of a file. Needs one round trip, or two if the page index is
- * larger than estimated. Throws LTX_CORRUPT if the name, the listing, the header and the trailer do
- * not match.
+ * larger than estimated. Throws LTX_CORRUPT if the header or the trailer contradicts the name or
+ * the listed size.
  */
 export async function loadFileIndex(
   client: FileReader,

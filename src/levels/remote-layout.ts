@@ -26,13 +26,13 @@ export interface FileLayout {
    * The content of the file, or undefined if the file was too large to be read with one request.
    */
   readonly bytes?: Uint8Array
-  /** The CRCs of the parts of the file before and after the page frames. */
+  /** The CRCs of two parts of the file: before the page frames, and after the page frames. */
   readonly sums: LayoutSums
 }
 
 /**
- * The CRCs of the parts before and after the page frames. The CRCs in LayoutSums and the CRC of the
- * frames together give the file checksum.
+ * The CRCs of two parts of a file: before the page frames, and after the page frames. The file
+ * checksum can be calculated from these CRCs and the CRC of the frames.
  */
 export interface LayoutSums {
   /** CRC of the header. */

@@ -11,16 +11,18 @@ import { type FilesByLevel, listLevels, listTogether, selectPlan } from './plan.
 import { addIndexed, denseFrom, type IndexedFile, PlanCheck } from './plan-check.js'
 import { comparePlanChecksum } from './plan-checksum.js'
 
-/** A fault of a replica. `error` describes the fault, and names files by level and TXIDs. */
+/** A fault of a replica. */
 export interface ReplicaFault {
   /**
-   * `damaged` means that the content of the file is wrong. `gap` means that TXIDs before the file
+   * `damaged` means that the content of the file is damaged. `gap` means that TXIDs before the file
    * are missing. `overlap` means that two files of the level contain the same TXIDs.
    */
   readonly kind: 'damaged' | 'gap' | 'overlap'
-  /** The damaged file, or the file after the gap, or the second overlapping file. */
+  /** The damaged file, the file after the gap, or the second of the overlapping files. */
   readonly file: LtxFileInfo
-  /** The error that describes the fault. */
+  /**
+   * The error that describes the fault. Its message contains the level and the TXIDs of each file.
+   */
   readonly error: LitestreamError
 }
 
@@ -43,7 +45,8 @@ export interface ReplicaReport {
   /** The faults of the replica. */
   readonly faults: readonly ReplicaFault[]
   /**
-   * The newest state that undamaged files can restore, or undefined if no state can be restored.
+   * The newest state that can be restored from undamaged files, or undefined if no state can be
+   * restored.
    */
   readonly restorable: { readonly txid: number; readonly timestamp: Date } | undefined
   /**
@@ -71,10 +74,10 @@ export interface VerifyReplicaOptions {
 
 /**
  * Returns the gaps and overlaps in levels 0 to 8 of a listing. Level 9 is not checked, because all
- * snapshots begin at TXID 1. A gap is not a fault if one of `snapshots` ends at the first TXID
- * after the gap, because the primary then skipped TXIDs and continued with that snapshot. A gap
- * after a file in `held` is not a fault, because retention kept this file and deleted the files
- * after it. `held` contains keys of `heldKey`.
+ * snapshots begin at TXID 1. A gap is not a fault in two cases: one of `snapshots` ends at the
+ * first TXID after the gap, because the primary skipped the TXIDs; or the file before the gap is in
+ * `held`, because retention kept this file and deleted later files. `held` contains keys of
+ * `heldKey`.
  */
 export function contiguityFaults(
   client: ReplicaClient,
@@ -118,8 +121,8 @@ export async function unexplainedFaults(
   if (faults.every(({ kind }) => kind !== 'gap')) return faults
   const options = signal ? { signal } : {}
   const points = await readDivergences(client, options).catch((error: unknown) => {
-    // If the divergence record is damaged, no gap counts as explained by a divergence. Retention
-    // reports the damaged record.
+    // If the divergence record is damaged, every gap is a fault. Retention reports the damaged
+    // record.
     if (isLitestreamError(error, 'LTX_CORRUPT')) return []
     throw error
   })
@@ -131,8 +134,8 @@ export async function unexplainedFaults(
 
 /**
  * Verifies a replica. Reads every file completely and checks its content, its name and its listing.
- * Checks that the files of each level are contiguous. Checks that undamaged files can restore the
- * newest state with every page of the database. Returns the faults. Throws only errors of the
+ * Checks that the files of each level are contiguous. Checks that the newest state can be restored
+ * from undamaged files, and that no page is missing. Returns the faults. Throws only errors of the
  * store.
  */
 export async function verifyReplica(client: ReplicaClient, options: VerifyReplicaOptions = {}): Promise<ReplicaReport> {
@@ -159,12 +162,12 @@ export async function verifyReplica(client: ReplicaClient, options: VerifyReplic
   }
 }
 
-/** The undamaged files, with information from their page indexes. */
+/** The undamaged files, with the results from their page indexes. */
 type SoundFiles = ReadonlyMap<LtxFileInfo, IndexedFile>
 
 /**
- * Reads and checks files completely. Omits files that were deleted after the listing. If no other
- * files replace the deleted files, the restore plan reveals the missing TXIDs.
+ * Reads and checks files completely. Ignores files that were deleted after the listing. If no other
+ * files contain their TXIDs, the restore plan has a gap, which is reported.
  */
 async function readFiles(
   client: ReplicaClient,
@@ -210,8 +213,8 @@ async function readFile(
 }
 
 /**
- * Returns the faults between consecutive files of a level. A fault between files is a page that no
- * file contains, a different page size, or a wrong database checksum.
+ * Compares consecutive files of each level. Returns three kinds of faults: a page that no file
+ * contains, a change of the page size, and a wrong database checksum.
  */
 function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[] {
   const faults: ReplicaFault[] = []
@@ -232,8 +235,8 @@ function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[]
 }
 
 /**
- * Returns the last file of the restore plan with the highest TXID. If a file does not fit, adds a
- * fault and makes a plan without the file.
+ * Returns the last file of the restore plan with the highest TXID. If a file contradicts the other
+ * files, adds a fault and makes a plan without this file.
  */
 async function newestRestorable(
   levels: FilesByLevel,
@@ -244,7 +247,7 @@ async function newestRestorable(
   const unfit = new Set<LtxFileInfo>()
   for (;;) {
     const usable = levels.map((files) => files.filter((file) => sound.has(file) && !unfit.has(file)))
-    // With a time as the target, selectPlan does not throw for a gap.
+    // If the target is a time, selectPlan does not throw at a gap.
     const plan = selectPlan(usable, { timestamp: Number.POSITIVE_INFINITY })
     const check = new PlanCheck()
     let files: LtxFileInfo[] = []

@@ -1,14 +1,14 @@
 /**
- * Minimum number of bytes of a new chunk that are copied behind the unread bytes of the previous
- * chunk. Most frames are shorter.
+ * Minimum number of bytes that are copied from a new chunk to the end of the unread bytes. Most
+ * frames are shorter.
  */
 const BRIDGE = 16 * 1024
 
 /**
  * Reads a stream of chunks and keeps the unread bytes contiguous in memory. The owner of a chunk
  * may overwrite the chunk after the next chunk was requested. If a frame continues in the next
- * chunk, the reader copies only the beginning of that chunk behind the unread bytes. The reader
- * continues in the next chunk itself where the copy ends.
+ * chunk, the reader copies the beginning of this chunk to the end of the unread bytes. After the
+ * copied bytes, the reader uses the chunk itself.
  */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>
@@ -52,14 +52,14 @@ export class ByteReader {
     const chunk = this.#chunk
     const left = this.#end - this.#start
     if (left <= this.#copied) {
-      // The chunk contains all unread bytes.
+      // All unread bytes are in the chunk.
       this.#buffer = chunk
       this.#start = this.#copied - left
       this.#end = chunk.length
       this.#chunk = undefined
       return true
     }
-    // Each copy is at least as long as the unread bytes, so that the total time for copying is
+    // Each copy is at least as long as the unread bytes. The total time of all copies is therefore
     // linear.
     const part = chunk.subarray(this.#copied, this.#copied + Math.max(BRIDGE, left))
     this.#makeRoom(part.length)
@@ -99,7 +99,8 @@ export class ByteReader {
   }
 
   /**
-   * Closes the stream before its end, and closes the HTTP response or the file behind the stream.
+   * Closes the stream before its end. This also closes the HTTP response or the file that the
+   * stream reads.
    */
   async cancel(): Promise<void> {
     this.#done = true

@@ -19,8 +19,8 @@ const wrongIndexes = new WeakSet<LitestreamError>()
 
 /**
  * Returns the error for a frame whose page number differs from the page index. `own` is the page
- * number in the frame. If the page index lacks pages, the reader has taken older versions of these
- * pages from other files. All pages that were read with a wrong page index may be wrong.
+ * number in the frame. If a page index lacks pages, a reader uses older versions of these pages
+ * from other files. All pages that were read with a wrong page index may therefore be wrong.
  */
 export function wrongIndex(file: string, offset: number, pgno: number, own: number): LitestreamError {
   const error = corrupt(`the page index has page ${pgno}, but its frame has page ${own}`, file, offset, pgno)

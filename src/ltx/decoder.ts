@@ -18,8 +18,8 @@ import { PageIndexBuilder } from './page-index-builder.js'
 import { compareFileChecksum, type LtxChecksums, readChecksums } from './tail.js'
 
 /**
- * Decoded pages of a file. The decoder overwrites the buffers after `DecodeOptions.buffers` further
- * batches, so a caller must copy pages that it needs longer.
+ * Decoded pages of a file. The decoder overwrites the buffers when it decodes the batch
+ * `DecodeOptions.buffers` batches later. A caller must copy pages that it needs longer.
  */
 export interface PageBatch {
   readonly count: number
@@ -41,8 +41,8 @@ export interface DecodeOptions {
    */
   readonly batchBytes?: number
   /**
-   * Number of batches after which the decoder overwrites the buffers of a batch. The default is 1,
-   * so the next batch overwrites the buffers.
+   * Number of buffers. Each buffer holds one batch, and the decoder uses the buffers in turn.
+   * Default 1, so the next batch overwrites the current batch.
    */
   readonly buffers?: number
 }
@@ -56,15 +56,15 @@ export interface LtxDecoding {
   readonly batches: AsyncIterable<PageBatch>
   /** The trailer of the file, or undefined until `batches` has ended. */
   readonly trailer: LtxTrailer | undefined
-  /** Closes the source, for a caller that does not read `batches`. */
+  /** Closes the source. Must be called if the caller does not read `batches`. */
   cancel(): Promise<void>
 }
 
 /**
  * Decodes an LTX file from a stream of its bytes. Checks the structure, every page, the page index
  * and the file checksum. In a snapshot with checksums, also checks the database checksum. Resolves
- * after the header was read. Throws LTX_CORRUPT with the file, the offset and the page number.
- * Throws errors of the source unchanged.
+ * when the header was read. Throws LTX_CORRUPT with the file, the offset and the page number.
+ * Errors of the source are thrown unchanged.
  *
  * @example
  * const ltx = await decodeLtx(client.stream(file), 'name for messages')
@@ -89,8 +89,8 @@ class Decoder implements LtxDecoding {
   readonly #buffers: number
   readonly #index = new PageIndexBuilder()
   /**
-   * The CRC of the bytes so far, and the xor of the page checksums so far. Native code updates the
-   * CRC and the xor.
+   * The CRC of the bytes that were read, and the xor of the checksums of the decoded pages. Native
+   * code updates the CRC and the xor.
    */
   readonly #state = new BigUint64Array(2)
   #header!: LtxHeader
@@ -209,8 +209,8 @@ class Decoder implements LtxDecoding {
       throw corrupt(`a snapshot of ${commit} pages ends at page ${this.#lastPgno}`, file, markerAt)
     }
     const indexOffset = this.#offset
-    // Maximum number of bytes after the page block. The bytes after the page block are held in
-    // memory, so a longer tail is rejected before it is read.
+    // Maximum number of bytes after the page block. These bytes are held in memory, so the decoder
+    // refuses a file with more bytes before it reads them.
     const most = this.#index.count * MAX_INDEX_ENTRY + 1 + INDEX_LENGTH_SIZE + TRAILER_SIZE
     while (this.#reader.available.length <= most && (await this.#reader.more()));
     const rest = this.#reader.available

@@ -15,16 +15,16 @@ import { encodePageIndex } from './page-index.js'
 import { PageIndexBuilder } from './page-index-builder.js'
 
 /**
- * The header fields that a writer must set. The defaults of the other fields are no checksums, no
- * WAL position, node ID 0, and the current time.
+ * The header fields that a writer must set, and optional fields. By default, the file has no
+ * checksums, no WAL position, the node ID 0, and the current time as its timestamp.
  */
 export type LtxHeaderInit = Pick<LtxHeader, 'pageSize' | 'commit' | 'minTxid' | 'maxTxid'> & Partial<LtxHeader>
 
 /**
  * Writes one LTX file as a series of buffers. The caller calls start(), then pages() any number of
- * times, then finish(). The caller owns every returned buffer, which may be a part of the `room`
- * that the caller passed. The page index needs 16 bytes of memory per page. Throws INVALID_ARGUMENT
- * if the written file would be invalid.
+ * times, then finish(). The caller owns every returned buffer. The buffer may be a part of `room`.
+ * The page index needs 16 bytes of memory per page. Throws INVALID_ARGUMENT if the written file
+ * would be invalid.
  *
  * @example
  * const encoder = new LtxEncoder({ pageSize: 4096, commit: 2, minTxid: 1, maxTxid: 1 })
@@ -88,8 +88,8 @@ export class LtxEncoder {
    * Starts to encode a batch of pages on a thread of libuv's pool. The caller may start the next
    * batch before the current batch is encoded. Returns a function that waits for the batch and
    * returns its frames, as pages() does. The caller must call the returned functions in the order
-   * of the batches. Until the returned function has resolved, the caller must change neither
-   * `pages` nor `room`.
+   * of the batches. The caller must not change `pages` or `room` until the promise of this function
+   * has resolved.
    */
   pagesLater(pgnos: Uint32Array, pages: Uint8Array, room?: Uint8Array): () => Promise<Uint8Array> {
     const { pageSize } = this.header

@@ -12,8 +12,8 @@ export function formatFileName(minTxid: number, maxTxid: number): string {
 const PATTERN = /^([0-9a-f]{16})-([0-9a-f]{16})\.ltx$/
 
 /**
- * Parses the TXIDs in the name of an LTX file. Returns undefined for any other name, which listings
- * skip.
+ * Parses the TXIDs in the name of an LTX file. Returns undefined for any other name. Listings omit
+ * such files.
  */
 export function parseFileName(name: string): TxidRange | undefined {
   const match = PATTERN.exec(name)

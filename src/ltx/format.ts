@@ -16,12 +16,9 @@ export const TRAILER_SIZE = 16
 /** Size of the length field of the page index, which comes directly before the trailer. */
 export const INDEX_LENGTH_SIZE = 8
 
-/**
- * Header flag of a file without database checksums. The LTX format has no other header flag than
- * FLAG_NO_CHECKSUM.
- */
+/** Header flag of a file without database checksums. The LTX format has no other header flag. */
 export const FLAG_NO_CHECKSUM = 0x2
-/** Page header flag which means that a payload size follows and the payload is an LZ4 block. */
+/** Page header flag of a page whose payload is an LZ4 block and follows the size of this block. */
 export const PAGE_FLAG_SIZE = 0x1
 /** The bit that is set in every stored checksum, so that no checksum is 0. */
 export const CHECKSUM_FLAG = 0x8000000000000000n
@@ -31,8 +28,8 @@ export const SNAPSHOT_LEVEL = 9
 export const LEVELS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 /**
- * Offset of the bytes that SQLite locks, 1 GiB. SQLite never stores the page at byte 1 GiB, and
- * reads of the page return zeros.
+ * Offset of the bytes that SQLite locks: 1 GiB. SQLite never stores the page at this offset, and a
+ * read of this page returns zeros.
  */
 const LOCK_BYTE = 0x40000000
 
@@ -67,8 +64,8 @@ export function maxFrameSize(pageSize: number): number {
 }
 
 /**
- * Returns the number of pages in a file with a whole database. A file with a whole database lacks
- * the lock page.
+ * Returns the number of pages in an LTX file that holds a whole database. Such a file lacks the
+ * lock page.
  */
 export function snapshotPageCount(commit: number, pageSize: number): number {
   return commit >= lockPgno(pageSize) ? commit - 1 : commit

@@ -35,8 +35,8 @@ export interface LtxHeader {
 
 const MAGIC = 0x4c545831 // "LTX1"
 /**
- * The first bytes of an age-encrypted file ("age-"). The replica of a primary with encryption
- * contains age-encrypted files.
+ * The first bytes of an age-encrypted file ("age-"). A primary with encryption writes age-encrypted
+ * files.
  */
 const AGE_MAGIC = 0x6167652d
 const SQLITE_MAGIC = 0x53514c69 // "SQLi"

@@ -36,7 +36,7 @@ function putUvarint(bytes: Uint8Array, at: number, n: number): number {
   return i
 }
 
-/** Encodes a page index in the form of an LTX file, with the final 0 and the length field. */
+/** Encodes a page index as it is stored in an LTX file, with the final 0 and the length field. */
 export function encodePageIndex(index: PageIndex): Uint8Array {
   let size = 1
   for (let i = 0; i < index.count; i++) {
@@ -53,7 +53,7 @@ export function encodePageIndex(index: PageIndex): Uint8Array {
   return bytes
 }
 
-/** Limits for the page index, which come from the header of the file and from earlier files. */
+/** Limits for the page index. They come from the header of the file and from earlier files. */
 export interface IndexRules {
   readonly pageSize: number
   /** Size of the database in pages. */
@@ -76,7 +76,7 @@ export function indexRules({ pageSize, commit, minTxid }: LtxHeader, peak = comm
 
 /** A page map to which the frames of a page index are added. */
 export interface PageMapTarget {
-  /** Number of the file in the page map, which is stored with each position. */
+  /** Number of the file in the page map. The page map stores this number with each position. */
   readonly file: number
   /** The largest size in pages of the database before the file is applied. */
   readonly peak: number
@@ -94,10 +94,10 @@ export interface MappedFrames {
 
 /**
  * Decodes a page index in parts of any size. A decoded page index needs at least nine bytes per
- * page, so it may be too large to hold completely. Throws LTX_CORRUPT if the page index does not
- * match the header and the page block. Page numbers must ascend and must not exceed the commit. The
- * frames must fill the page block without a gap. Pages that only this file can contain must not be
- * missing.
+ * page, so the memory may not suffice for a whole page index. Throws LTX_CORRUPT if the page index
+ * does not match the header and the page block. Page numbers must ascend and must not exceed the
+ * commit. The frames must fill the page block without a gap. Pages that only this file can contain
+ * must not be missing.
  */
 export class PageIndexReader {
   readonly #file: string
@@ -123,8 +123,9 @@ export class PageIndexReader {
   }
 
   /**
-   * Adds frames to a page map. `pieces` contains the begin and the end offset of each byte range
-   * that was read. With `collect`, returns the page numbers.
+   * Adds the frames of the entries that end in `bytes` to a page map. `pieces` contains the first
+   * offset and the end offset of each byte range that was read. With `collect`, also returns the
+   * page numbers.
    */
   map(
     bytes: Uint8Array,

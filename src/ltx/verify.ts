@@ -2,7 +2,7 @@ import { decodeLtx } from './decoder.js'
 import { INDEX_LENGTH_SIZE, TRAILER_SIZE } from './format.js'
 import { type LtxSummary, summarize } from './inspect.js'
 
-/** Reads a whole LTX file and checks its whole content. Throws LTX_CORRUPT for the first fault. */
+/** Reads a whole LTX file and checks all its content. At the first fault, throws LTX_CORRUPT. */
 export async function verifyLtx(source: AsyncIterable<Uint8Array>, file: string): Promise<LtxSummary> {
   const ltx = await decodeLtx(source, file)
   for await (const _batch of ltx.batches);
