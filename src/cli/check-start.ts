@@ -10,11 +10,11 @@ import { type AddressKey, listenAddress } from '../status/listen-address.js'
 import { splitAddress } from '../util/address.js'
 import { socketFault } from './daemon/control-socket.js'
 
-/** The problems that `litestream-ts` would have if it started with a given configuration. */
+/** The problems that would occur if `litestream-ts` started with a given configuration. */
 export interface StartCheck {
-  /** Problems that may be gone when the process starts. */
+  /** Problems that may no longer exist when the process starts. */
   readonly warnings: readonly string[]
-  /** An error that only a change of the configuration can correct. */
+  /** An error that remains until a user changes the configuration. */
   readonly error: LitestreamError | undefined
 }
 
@@ -36,8 +36,8 @@ export async function checkStart(config: Config): Promise<StartCheck> {
 
 /**
  * Returns the error of the first configured database whose paths overlap with the paths of another
- * database. An overlap of a database that a directory scan found becomes a warning, because
- * replication skips such a database.
+ * database. If a directory scan found the database, its overlap becomes a warning, because
+ * replication skips this database.
  */
 function overlapOf(config: Config, warnings: string[]): LitestreamError | undefined {
   const { databases, faults } = findDatabases(config)

@@ -15,15 +15,16 @@ export interface CompactedReplica {
 
 /**
  * Takes the lease of the replica, runs every compaction task that is due, and releases the lease.
- * Throws REPLICA_EMPTY before taking the lease. Throws LEASE_HELD if another process holds the
- * lease. After all tasks have run, throws the first error of a task.
+ * Throws REPLICA_EMPTY for an empty replica, before it takes the lease. Throws LEASE_HELD if
+ * another process holds the lease. After all tasks have run, throws the first error of a task.
  */
 export async function compactReplica(
   client: ReplicaClient,
   settings: CompactionSettings,
   signal: AbortSignal,
 ): Promise<CompactedReplica> {
-  // Planning a restore throws for a misspelled URL before the lease creates a lock file.
+  // The URL may be misspelled. planRestore throws for an empty replica, before the lease creates
+  // `lock.json`.
   await planRestore(client, { signal })
   const written: LtxFileInfo[] = []
   const deleted: LtxFileInfo[] = []

@@ -13,9 +13,7 @@ import { timeoutFlag } from './flag-values.js'
 const MAX_ANSWER = 64 * 2 ** 20
 
 export interface ControlFlags {
-  /**
-   * Path of the control socket. If the path is undefined, `socketOf` selects the control socket.
-   */
+  /** Path of the control socket. If undefined, `socketOf` selects the path. */
   readonly socket?: string
   /** Time limit for the response in milliseconds. */
   readonly timeout: number
@@ -71,8 +69,8 @@ export async function callControl<T>(
   body?: object,
 ): Promise<T> {
   const socket = await socketOf(flags)
-  // The client of the control socket waits two seconds longer than the process, so that a timeout
-  // error of the process arrives.
+  // The client waits two seconds longer than the process, so that the client can receive a timeout
+  // error from the process.
   const signal = timeoutSignal(flags.timeout + 2000)
   // `node:http` is loaded on demand, because most commands contact no running process.
   const { request } = await import('node:http')
@@ -112,12 +110,12 @@ function parseAnswer(text: string, socket: string): object {
     const answer: unknown = JSON.parse(text)
     if (typeof answer === 'object' && answer !== null) return answer
   } catch {
-    // Text that is not JSON is an invalid response, like a JSON value that is not an object.
+    // The response is not JSON. It is handled like a JSON value that is not an object.
   }
   throw notOurs(socket)
 }
 
-/** Returns the error for a socket on which another program than litestream-ts responds. */
+/** Returns the error if a program other than litestream-ts responds on `socket`. */
 export function notOurs(socket: string): LitestreamError {
   return new LitestreamError('INVALID_ARGUMENT', `the process that listens on ${socket} is not litestream-ts`, {
     file: socket,

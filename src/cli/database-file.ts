@@ -6,10 +6,10 @@ import { openRegular } from '../fs/open-regular.js'
 import { takeExclusiveAccess } from '../restore/exclusive-access.js'
 
 /**
- * Calls `use` with a closed database file, under SQLite's exclusive lock. Throws INVALID_ARGUMENT
- * if the WAL or the journal of the database is not empty, because their content is not in the
- * database file. Throws NOT_FOUND for a missing file, and OUTPUT_BUSY if another process has opened
- * the database.
+ * Calls `use` with a database file that no other program has open, under SQLite's exclusive lock.
+ * Throws INVALID_ARGUMENT if the WAL or the journal of the database is not empty, because their
+ * content is not in the database file. Throws NOT_FOUND for a missing file, and OUTPUT_BUSY if
+ * another process has opened the database.
  */
 export async function withQuietDatabase<T>(file: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
   const handle = await open(file)

@@ -31,14 +31,11 @@ export interface DatabaseStatusReport {
   readonly levels?: readonly { readonly level: number; readonly files: number; readonly bytes: number }[]
   readonly error?: string
   readonly error_code?: ErrorCode
-  /**
-   * Describes a divergence that no user has acknowledged. A divergence means that the database does
-   * not continue the newest state of its replica.
-   */
+  /** Describes a divergence that no user has acknowledged. */
   readonly divergence?: string
 }
 
-/** Printed if the database has no TXID, as in Litestream. */
+/** Printed instead of a missing TXID, as in Litestream. */
 const NO_TXID = '-'
 
 function walSize(bytes: number): Pick<DatabaseStatusReport, 'wal_size' | 'wal_bytes'> {

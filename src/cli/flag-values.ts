@@ -7,18 +7,19 @@ import { FREE_TIME_HINT, parseFreeTime } from '../util/free-time.js'
 import { parseTimestamp } from '../util/timestamp.js'
 
 /**
- * The functions of this file parse flag values. Commander adds the name of the flag to the error
- * messages of the parsers.
+ * The functions in this file parse the values of flags. Commander adds the name of the flag to
+ * their error messages.
  */
 
 /**
- * Maximum value of a flag for parallel requests, files or pages. More parallel requests, files or
- * pages would need more memory without being faster.
+ * Maximum value of a flag that sets the number of parallel requests, files or pages. Higher values
+ * would need more memory without making a command faster.
  */
 const MAX_COUNT = 1000
 
 /**
- * Accepts any text except the empty text, which usually comes from an unset variable of a script.
+ * Accepts any text except the empty text. An empty text usually comes from an unset variable of a
+ * script.
  */
 export function textFlag(text: string): string {
   if (text === '') throw new InvalidArgumentError('Give a value that is not empty.')
@@ -36,8 +37,8 @@ export function txidFlag(text: string): number {
 }
 
 /**
- * Parses a time in RFC 3339 format to milliseconds since the epoch. Returns the text of a time in
- * words unchanged, and `timeOf()` parses the words.
+ * Parses a time in RFC 3339 format to milliseconds since the epoch. Returns a time in words as
+ * unchanged text, which `timeOf()` parses.
  */
 export function timestampFlag(text: string): number | string {
   if (/[a-z]{2}/i.test(text) && !/\d{4}-\d\d-/.test(text)) return text

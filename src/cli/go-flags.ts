@@ -10,8 +10,8 @@ function takesValue(option: Option): boolean {
 }
 
 /**
- * Returns the subcommand that the first argument selects, and how many arguments name the
- * subcommand (0 or 1).
+ * Returns the subcommand that the first argument selects, and the number of arguments that were
+ * used for the selection (0 or 1).
  */
 function descend(command: Command, args: readonly string[]): { readonly command: Command; readonly used: number } {
   const named = command.commands.find((c) => c.name() === args[0] || c.aliases().includes(args[0] ?? ''))

@@ -5,7 +5,10 @@ import { filesBelow, removeBelow } from '../fs/remove-tree.js'
 import { parseFileName } from '../ltx/file-name.js'
 import { isTemporary, metaDirectory } from '../primary/sync/staging.js'
 
-/** The state file and the folder of staged files, which a primary keeps in the state folder. */
+/**
+ * The parts of the state folder that a primary writes: the state file and the folder of staged
+ * files.
+ */
 const STATE = 'primary-state'
 const LTX = 'ltx'
 
@@ -17,9 +20,9 @@ export interface DeleteStateOptions {
 }
 
 /**
- * Deletes the local replication state of a database, which is the state file and the staged LTX
- * files. Keeps other files of the state folder. Returns the deleted files and their total size in
- * bytes. Throws NOT_FOUND if neither the database nor the state folder exists.
+ * Deletes the state file and the staged LTX files of a database. Keeps other files in the state
+ * folder. Returns the deleted files and their total size in bytes. Throws NOT_FOUND if neither the
+ * database nor the state folder exists.
  */
 export async function deleteLocalState(
   database: string,

@@ -48,8 +48,8 @@ export class LtxApplier {
     }
     this.#pages ??= new PageFile(this.#handle, this.#path, pageSize)
     for await (const batch of ltx.batches) await this.#pages.write(batch)
-    // checkGrowth throws if the LTX file enlarges the database without containing every new page.
-    // The decoder returns the page index only after the pages.
+    // checkGrowth throws if the LTX file enlarges the database but lacks a new page. The decoder
+    // knows the page index only after it has decoded all pages.
     checkGrowth(header, ltx.trailer!.index, header.minTxid === 1 ? 0 : this.#peak, file)
     await this.#pages.resize(commit)
     if (checked) {

@@ -33,7 +33,7 @@ function styled(text: string, stream: NodeJS.WriteStream = process.stdout): stri
 
 /**
  * Prints one line to stdout. Escapes control characters, including line feeds, and masks secrets,
- * because file names in the line can come from any source.
+ * because another program may have chosen the file names in the line.
  */
 export function print(line: string): void {
   process.stdout.write(`${styled(oneLine(withoutSecrets(line)))}\n`)
@@ -112,12 +112,12 @@ export function printError(line: string, style: (text: string) => string = (text
   process.stderr.write(`${styled(style(word), process.stderr)}${rest}\n`)
 }
 
-/** Prints a warning to stderr, so that stdout contains only output. */
+/** Prints a warning to stderr, so that stdout contains only the result of the command. */
 export function warn(text: string): void {
   printError(`Warning: ${text}`, yellow)
 }
 
-/** Formats a time in RFC 3339 format in UTC, with whole seconds, as Go does. */
+/** Formats a time in RFC 3339 format, in UTC and with whole seconds, as Litestream does. */
 export function formatTime(ms: number): string {
   return formatTimestamp(ms).replace(/\.\d{3}Z$/, 'Z')
 }

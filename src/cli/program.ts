@@ -7,8 +7,8 @@ import { normalizeFlags } from './go-flags.js'
 import { rememberArguments, reportError, reportUsage } from './report.js'
 
 /**
- * Creates the program with its commands. `only` selects the commands whose code is loaded. Other
- * commands only appear in the list of commands.
+ * Creates the program with its commands. `only` selects the commands whose code is loaded. The
+ * other commands appear in the list of commands but cannot be run.
  */
 export async function createProgram(only?: (name: string) => boolean): Promise<Command> {
   const program = new Command('litestream-ts')
@@ -38,7 +38,7 @@ function listed({ name, summary }: CommandEntry): Command {
   return new Command(name).summary(summary)
 }
 
-/** Makes every flag and argument without a parser refuse an empty text. */
+/** Adds a parser that refuses an empty text to every flag and argument without its own parser. */
 function refuseEmptyValues(command: Command): void {
   for (const option of command.options) {
     if ((option.required || option.optional) && !option.parseArg) option.argParser(textFlag)
@@ -53,7 +53,9 @@ function eachCommand(command: Command, act: (command: Command) => void): void {
   for (const child of command.commands) eachCommand(child, act)
 }
 
-/** Commands of other Litestream versions, each with a hint that names the replacement. */
+/**
+ * Commands of other Litestream versions, and for each of them a hint that says what to use instead.
+ */
 const MOVED: Readonly<Record<string, string>> = {
   generations:
     'Only Litestream 0.3 has generations. Run `litestream-ts ltx -level all DB_OR_URL` to see the files of a replica.',
@@ -85,7 +87,7 @@ function flagBeforeCommand(argv: readonly string[]): { readonly flag: string; re
 
 /**
  * Runs one command line and returns its exit status. The exit status is 0 for success and 1 for an
- * error, unless the command, or the program of `exec`, sets another status.
+ * error. The command or the program of `exec` can set another exit status.
  */
 export async function run(argv: readonly string[]): Promise<number> {
   rememberArguments(argv)

@@ -9,8 +9,8 @@ import { bold, printError, red, warn } from './output.js'
 import { usageHint } from './usage-hint.js'
 
 /**
- * Registers the secrets of all URLs in the command line, so that no message shows them, even if a
- * URL is in the place of another argument.
+ * Registers the secrets of all URLs in the command line, so that no message shows the secrets. This
+ * includes URLs that a user passed as a wrong argument.
  */
 export function rememberArguments(argv: readonly string[]): void {
   for (const argument of argv) {
@@ -49,8 +49,8 @@ function stacks(error: Error): string {
 }
 
 /**
- * Prints an error that Commander found in the command line. The message of Commander contains the
- * suggestion on a second line. `name` is the name of the command, if known.
+ * Prints an error that Commander found in the command line. If Commander's message has a second
+ * line, this line is a suggestion. `name` is the name of the command, if known.
  */
 export function reportUsage(error: CommanderError, name: string | undefined): void {
   for (const line of withoutSecrets(error.message.replace(/^error: /, 'Error: ')).split('\n')) printError(line, red)

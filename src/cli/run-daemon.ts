@@ -25,10 +25,9 @@ interface Part {
  * The first signal starts a shutdown, and the second signal ends the process immediately. `read`
  * reads the configuration again after SIGHUP or `POST /reload`.
  *
- * Returns the exit status of the program of `exec`, if this exit status is not 0. If the program of
- * `exec` exited with status 0, or did not run, returns 1 if a database is not replicated at the
- * end, and 0 if every database is replicated. Throws CONFIG_INVALID for overlapping paths, and
- * INVALID_ARGUMENT if the program of `exec` cannot be started.
+ * If the program of `exec` ran and its exit status is not 0, returns this exit status. Otherwise
+ * returns 0 if every database is replicated at the end, and 1 if not. Throws CONFIG_INVALID for
+ * overlapping paths, and INVALID_ARGUMENT if the program of `exec` cannot be started.
  */
 export async function runDaemon(config: Config, logger: Logger, read?: () => Config): Promise<number> {
   noOtherCode()
@@ -61,8 +60,8 @@ export async function runDaemon(config: Config, logger: Logger, read?: () => Con
 }
 
 /**
- * Starts all parts of the daemon. Resolves after the first attempt to start each part, or when the
- * process stops.
+ * Starts all parts of the daemon. Resolves when each part was started or could not be started, or
+ * when the process stops.
  */
 async function start(
   daemon: Daemon,
@@ -108,8 +107,8 @@ async function start(
   const reloader = new Reloader(daemon, read)
   daemon.reloadWith(() => reloader.reload())
   parts.push(reloader)
-  // On Windows, SIGHUP means that the console was closed, and ends the process. On Windows, the
-  // command `reload` works through the control socket.
+  // On Windows, SIGHUP means that the console was closed, so it ends the process. Users of Windows
+  // use the command `reload`.
   if (reloader.canReload && process.platform !== 'win32') parts.push(reloadOnHangup(daemon))
   await Promise.race([stopped, Promise.all([daemon.open(), reloader.start()])])
 }
@@ -124,8 +123,8 @@ async function loadMetrics(): Promise<DaemonMetrics> {
 }
 
 /**
- * Reloads the configuration on SIGHUP. If the configuration cannot be read again, the caller does
- * not install the SIGHUP handler, and SIGHUP ends the process.
+ * Reloads the configuration on SIGHUP. If the configuration cannot be read again, for example from
+ * standard input, the caller does not use this handler, so SIGHUP ends the process.
  */
 function reloadOnHangup(daemon: Daemon): Part {
   // daemon.reload() logs the error itself, so the error is ignored.
@@ -153,9 +152,9 @@ async function listenForControl(daemon: Daemon, onFailed: (error: unknown) => vo
 }
 
 /**
- * Starts the program of `exec` after all missing databases were restored, because the program might
- * create an empty database. Returns undefined if the process stops before all missing databases
- * were restored.
+ * Starts the program of `exec` after all missing databases were restored. Otherwise, the program
+ * might create an empty database. Returns undefined if the process stops before all missing
+ * databases were restored.
  */
 async function startChild(daemon: Daemon, command: string, stopped: Promise<undefined>): Promise<Child | undefined> {
   const waiting = daemon.databases.filter((database) => !database.isRestored)

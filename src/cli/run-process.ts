@@ -3,10 +3,14 @@ import { startTimer } from '../util/timers.js'
 import { run } from './program.js'
 import { reportError, reportOutage } from './report.js'
 
-/** Time in milliseconds that connections may take to close after the command has ended. */
+/**
+ * Maximum time in milliseconds for which open connections keep the process alive after the command
+ * has ended.
+ */
 const LINGER_MS = 1000
 
-// A program that stops reading the output, as in `litestream-ts ltx URL | head`, is not a failure.
+// The program that reads the output may stop early, as in `litestream-ts ltx URL | head`. The
+// command has then not failed.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
   reportError(error)

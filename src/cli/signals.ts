@@ -9,7 +9,7 @@ export function signalStatus(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal]
 }
 
-/** The abort reason of the signal that `abortOnSignals` passes to `work`. */
+/** The abort reason of the AbortSignal that `abortOnSignals` passes to `work`. */
 export class Interrupted extends LitestreamError {
   readonly signal: NodeJS.Signals
 
@@ -20,11 +20,10 @@ export class Interrupted extends LitestreamError {
 }
 
 /**
- * Returns the signals that end a command. On systems other than Windows, SIGHUP is not among the
- * ending signals, because a handler for SIGHUP would cancel the effect of `nohup`. On Windows,
- * SIGBREAK means Ctrl+Break or a request of another program, and SIGHUP means that the console was
- * closed. Windows ends the process some seconds after SIGHUP. No program can send SIGTERM on
- * Windows.
+ * Returns the signals that end a command. On systems other than Windows, the result lacks SIGHUP,
+ * because a handler for SIGHUP would cancel the effect of `nohup`. On Windows, SIGBREAK means
+ * Ctrl+Break or a request of another program, and SIGHUP means that the console was closed. Windows
+ * ends the process some seconds after SIGHUP. No program can send SIGTERM on Windows.
  */
 export function endingSignals(platform: NodeJS.Platform): readonly NodeJS.Signals[] {
   return platform === 'win32' ? ['SIGINT', 'SIGTERM', 'SIGBREAK', 'SIGHUP'] : ['SIGINT', 'SIGTERM']

@@ -73,8 +73,8 @@ export function refuseNoUrl(argument: string): void {
 }
 
 /**
- * Reads the configuration. If the configuration file is missing, the error message also mentions
- * that the argument may be a mistyped URL.
+ * Reads the configuration. If the configuration file is missing, the error message also says that
+ * the argument may be a mistyped URL.
  */
 async function configFor(argument: string, flags: ConfigFlags): Promise<Config> {
   try {

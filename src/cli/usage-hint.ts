@@ -1,6 +1,9 @@
 import type { CommanderError } from 'commander'
 
-/** Flags of other programs and of Litestream 0.3, each with a hint that names the replacement. */
+/**
+ * Flags of other programs and of Litestream 0.3, and for each of them a hint that says what to use
+ * instead.
+ */
 const FLAGS: Readonly<Record<string, string>> = {
   output: 'Name the output file with -o.',
   out: 'Name the output file with -o.',

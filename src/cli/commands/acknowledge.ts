@@ -32,7 +32,7 @@ export function acknowledgeCommand(): Command {
     .action(async (target: string, flags: ConfigFlags & { readonly json?: boolean }) => {
       await withReplica(target, flags, async (client) => {
         const acknowledged = await acknowledgeDivergences(client, DIVERGED_RETENTION_MS)
-        // Planning a restore throws if the replica is empty, so a misspelled URL is an error.
+        // An empty replica may mean a misspelled URL, so planRestore throws for an empty replica.
         if (acknowledged.length === 0) await planRestore(client)
         const status = acknowledged.length > 0 ? 'acknowledged' : 'nothing_to_acknowledge'
         if (flags.json) printJson({ status, replica: client.url, divergences: acknowledged.map(divergenceJson) })
@@ -54,8 +54,8 @@ async function tellProcess(target: string, flags: ConfigFlags): Promise<void> {
   try {
     await callControl({ socket: config.socket.path, timeout: ANSWER_MS }, 'POST', '/acknowledge', { path })
   } catch (error) {
-    // A failed request to the running process is ignored, because the process reads the divergence
-    // record at its next check.
+    // The error is ignored, because the running process reads the divergence record again at its
+    // next check.
     if (!isLitestreamError(error)) throw error
   }
 }

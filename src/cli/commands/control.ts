@@ -9,8 +9,8 @@ import { formatTime, print, printBlock, printError, printJson } from '../output.
 type Answer = Readonly<Record<string, string | number>>
 
 /**
- * Time limit in milliseconds for `-timeout 0`. The time limit for `-timeout 0` is a multiple of
- * 1000, because Litestream's control socket accepts only whole seconds.
+ * Time limit in milliseconds for `-timeout 0`. It is a multiple of 1000, because Litestream's
+ * control socket accepts only whole seconds.
  */
 const LONGEST_MS = Math.floor(MAX_DELAY_MS / 1000 - 2) * 1000
 
@@ -32,9 +32,9 @@ function show({ path, replicated_txid, ...fields }: Answer, json: boolean | unde
   else printBlock(printed)
 }
 
-// The commands in this file send requests to a running process. All commands in this file are
-// idempotent. If the database is in the requested state already, a command of this file reports
-// that state and exits with status 0.
+// The commands in this file send requests to a running process. They are idempotent: if the
+// database is already in the requested state, the command prints this state and exits with status
+// 0.
 
 export function startCommand(): Command {
   const command = createCommand('start', {

@@ -101,8 +101,9 @@ function distinct(columns: readonly string[]): string[] {
 }
 
 /**
- * Adds the SQL statement to an error of SQLite. If SQLite could not read a page, returns the reason
- * that `litestream_error()` reports, because SQLite's own message is always "disk I/O error".
+ * Adds the SQL statement to an error of SQLite. If SQLite could not read a page, its own message is
+ * always "disk I/O error". The returned error then contains the reason that `litestream_error()`
+ * returns.
  */
 function explained(db: Connection, sql: string, error: unknown): unknown {
   const result = sqliteCode(error)
@@ -117,8 +118,8 @@ function explained(db: Connection, sql: string, error: unknown): unknown {
 }
 
 /**
- * Opening a connection reads the first page of the database, so opening can fail with an error of
- * the store.
+ * Opens a connection. SQLite then reads the first page of the database, so an error of the store is
+ * possible.
  */
 function opened(open: () => Connection, replica: Replica): Connection {
   try {

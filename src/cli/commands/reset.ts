@@ -45,8 +45,9 @@ export function resetCommand(): Command {
 }
 
 /**
- * Returns the state folder of a database. Returns undefined for an existing database that the
- * configuration does not contain. Undefined means the default state folder, as in Litestream.
+ * Returns the configured state folder of a database. Undefined means the default state folder. If
+ * the configuration does not contain the database but the database exists, returns undefined, as in
+ * Litestream.
  */
 function metaPathIn(config: Config, db: string): string | undefined {
   try {

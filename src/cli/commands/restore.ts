@@ -152,8 +152,8 @@ function required(argument: string | undefined): string {
 }
 
 /**
- * Keeps a local database up to date with its replica until the process receives a signal. After the
- * signal, the process exits with status 0.
+ * Keeps a local database up to date with its replica until the process receives a signal. The
+ * process then exits with status 0.
  */
 async function followReplica(argument: string, flags: RestoreFlags): Promise<void> {
   for (const name of ['txid', 'timestamp', 'dryRun'] as const) {

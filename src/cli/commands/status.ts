@@ -60,8 +60,8 @@ function printStatus(all: readonly DatabaseStatusReport[]): void {
 }
 
 /**
- * Computes the verdict of /healthz for one database from its local files and the listing of its
- * replica.
+ * Computes the verdict that /healthz would give for one database. Uses only the local files and the
+ * listing of the replica.
  */
 function verdictOf(
   { database, status, lag_seconds, error, error_code: code = 'INTERNAL', divergence }: DatabaseStatusReport,

@@ -49,8 +49,8 @@ function sqliteVersion(driver: Driver): string {
 }
 
 /**
- * Returns `none` and the reason if a part of the installation is missing. A missing part does not
- * make the `version` command fail.
+ * If a part of the installation is missing, returns `none` and the reason. The `version` command
+ * then still succeeds.
  */
 function orReason(find: () => string): string {
   try {

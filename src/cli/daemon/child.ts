@@ -8,8 +8,8 @@ import { guarded } from '../../util/timers.js'
 import { signalStatus } from '../signals.js'
 
 /**
- * Time to wait for a program after SIGKILL, in milliseconds. A program that hangs in the kernel or
- * runs as another user does not end after SIGKILL.
+ * Time to wait for the end of a program after SIGKILL, in milliseconds. A program may survive
+ * SIGKILL if it hangs in the kernel or runs as another user.
  */
 const KILL_MS = 1000
 
@@ -38,7 +38,8 @@ export class Child {
       )
     })
     // Node.js emits `error` if it could not send a signal, for example because the program runs as
-    // another user. A program that received no signal continues to run, so the error is ignored.
+    // another user. The error is ignored, because the program still runs and `ended` must not
+    // resolve.
     child.on(
       'error',
       guarded(() => {}),

@@ -24,8 +24,8 @@ const MOST_SOCKET_PATH = 107
 /** Time to wait for a connection to an existing socket, in milliseconds. */
 const PROBE_MS = 1000
 /**
- * Interval in milliseconds between checks that the socket file still exists, because a user or a
- * cleaner of temporary files may remove it.
+ * Interval in milliseconds between two checks whether the socket file still exists. A user or a
+ * cleanup of temporary files may remove the socket file.
  */
 const CHECK_MS = 5000
 
@@ -35,9 +35,9 @@ export interface SocketOptions {
 }
 
 /**
- * The control socket, an HTTP server on a Unix socket. The permissions of the socket file select
- * the users who may connect. On Windows, the control socket is a named pipe, to which only this
- * user and administrators can connect.
+ * The control socket, an HTTP server on a Unix socket. The permissions of the socket file decide
+ * which users may connect. On Windows, the control socket is a named pipe, to which only this user
+ * and administrators can connect.
  */
 export class ControlSocket {
   readonly #daemon: Daemon
@@ -69,7 +69,8 @@ export class ControlSocket {
     const fault = await socketFault(path)
     if (fault) throw fault
     const socket = new ControlSocket(daemon, path)
-    // Until chmod sets the permissions, the umask denies access to all users except the owner.
+    // The umask denies access to all users except the owner until chmod sets the configured
+    // permissions.
     const umask = process.umask(0o177)
     try {
       await listen(socket.#server, { path }, onFailed)

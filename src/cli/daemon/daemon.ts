@@ -29,7 +29,7 @@ export const CLOSE_MARGIN_MS = 10_000
 export class Daemon {
   readonly logger: Logger
   readonly startedAt = Date.now()
-  /** The failing parts of the process, except the databases. */
+  /** The failing parts of the process. Databases are not parts in this sense. */
   readonly faults: PartFaults
   /** The HTTP clients that receive the events of this process. */
   readonly events = new EventStreams()
@@ -103,9 +103,9 @@ export class Daemon {
   }
 
   /**
-   * Starts every configured database, and resolves after the first attempt to open each of them.
-   * The daemon retries the opening of a database after a failure. Returns, by database path, the
-   * errors that `options` excludes from retries.
+   * Starts every configured database, and resolves when each replica was opened or could not be
+   * opened. The daemon then retries the failed openings, except those whose errors `options.throws`
+   * selects. Returns these errors by database path.
    */
   async open(options: StartOptions = {}): Promise<ReadonlyMap<string, unknown>> {
     const errors = new Map<string, unknown>()
@@ -122,8 +122,8 @@ export class Daemon {
   }
 
   /**
-   * Starts a database, and resolves after the first attempt to open its replica. The daemon opens
-   * at most OPEN_CONCURRENCY databases in parallel.
+   * Starts a database, and resolves when its replica was opened or could not be opened. The daemon
+   * opens at most OPEN_CONCURRENCY databases in parallel.
    */
   async begin(database: ManagedDatabase, options: StartOptions = {}): Promise<void> {
     await this.#openings.add(async () => {
@@ -147,9 +147,10 @@ export class Daemon {
   }
 
   /**
-   * Registers a database, which the caller then starts with `begin`. Returns undefined if the
-   * database is registered already, or if the daemon is closing. Throws CONFIG_INVALID, and does
-   * not register the database, if the paths of the database overlap with those of another database.
+   * Registers a database. The caller must then start the database with `begin`. Returns undefined
+   * if the database is registered already, or if the daemon is closing. If the paths of the
+   * database overlap with those of another database, throws CONFIG_INVALID and does not register
+   * the database.
    */
   take(config: DatabaseConfig): ManagedDatabase | undefined {
     if (this.#closing || this.#databases.has(config.path)) return undefined
@@ -220,9 +221,9 @@ export class Daemon {
   }
 
   /**
-   * Closes all databases in parallel, each with a final sync. Resolves when every database has
-   * closed or reached its time limit. Returns the paths of the databases that are not completely
-   * replicated, and logs an error for each.
+   * Closes all databases in parallel, each with a final sync. Resolves when every database was
+   * closed or its time limit has passed. Returns the paths of the databases that are not completely
+   * replicated, and logs an error for each of these databases.
    */
   async close(signal?: AbortSignal): Promise<string[]> {
     this.#closing = true

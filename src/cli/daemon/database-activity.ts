@@ -9,8 +9,8 @@ import { RecentErrors } from './recent-errors.js'
 /** Maximum number of uploads whose durations are kept. */
 const MAX_DURATIONS = 100
 /**
- * Minimum time over which requests are counted before they are extrapolated to a month, in
- * milliseconds. A starting process sends more requests than a running process.
+ * Minimum time in milliseconds for which requests are counted before the number is extrapolated to
+ * a month. A process sends more requests at its start than later.
  */
 const RATE_MS = 60_000
 

@@ -5,14 +5,17 @@ import { monotonicMs } from '../../util/monotonic.js'
 
 type Operation = DatabaseFault['operation']
 
-/** The operations that must succeed before a commit reaches the replica. */
+/** The operations that must succeed before a commit is in the replica. */
 const DELAYING: readonly Operation[] = ['open', 'sync', 'upload', 'lease', 'worker']
 
 /** The current faults of one database, at most one per operation. */
 export class DatabaseFaults {
   readonly #faults = new Map<Operation, Omit<DatabaseFault, 'ageMs'> & { readonly from: number }>()
 
-  /** Records a fault. `retried` is false if only a restart of the process repeats the operation. */
+  /**
+   * Records a fault. If `retried` is false, the operation is not repeated before a restart of the
+   * process.
+   */
   failed(operation: Operation, error: LitestreamError, retried: boolean): void {
     const { message, code, hint } = error
     const { since = Date.now(), from = monotonicMs() } = this.#faults.get(operation) ?? {}
@@ -39,8 +42,8 @@ export class DatabaseFaults {
   }
 
   /**
-   * Age in milliseconds of the oldest fault that may keep commits from the replica. 0 without such
-   * a fault.
+   * Age in milliseconds of the oldest fault that may delay the upload of commits. 0 if there is no
+   * such fault.
    */
   get delayMs(): number {
     const now = monotonicMs()

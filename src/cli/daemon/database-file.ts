@@ -9,7 +9,7 @@ import { monotonicMs } from '../../util/monotonic.js'
 export class DatabaseFile {
   readonly #path: string
   /**
-   * Time from `monotonicMs()` of the first check that found no file, or undefined while the file
+   * Time of the first check that found no file, from `monotonicMs()`. Undefined while the file
    * exists.
    */
   #missingSince: number | undefined
@@ -24,8 +24,8 @@ export class DatabaseFile {
       this.#missingSince = undefined
       return { size, missingMs: undefined }
     } catch (error) {
-      // If the check fails for another reason than a missing file, replication fails as well and
-      // reports the error.
+      // If stat fails for a reason other than a missing file, replication also fails and reports
+      // the error.
       if (!isErrno(error, 'ENOENT', 'ENOTDIR')) return { size: 0, missingMs: undefined }
       this.#missingSince ??= monotonicMs()
       return { size: 0, missingMs: monotonicMs() - this.#missingSince }

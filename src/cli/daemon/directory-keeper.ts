@@ -15,7 +15,10 @@ import type { Part } from './part-faults.js'
  * restarts the delay.
  */
 const DEBOUNCE_MS = 250
-/** First and longest interval between two scans of a directory that has faults, in milliseconds. */
+/**
+ * First and longest interval between two scans of a directory with unreadable files or folders, in
+ * milliseconds.
+ */
 const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 30_000
 /**
@@ -28,9 +31,9 @@ const SIDE_FILE = /-(wal|shm|journal)$/
 
 /**
  * Replicates the databases of one directory entry of the configuration. Reports a separate fault
- * for each file or folder that cannot be read, and scans the directory again. A fault of one file
- * or folder does not affect other databases. With `watch`, the keeper adds new databases and
- * removes deleted ones.
+ * for each file or folder that cannot be read, and scans the directory again later. Such a fault
+ * does not affect other databases. With `watch`, the keeper adds new databases and removes deleted
+ * ones.
  */
 export class DirectoryKeeper {
   readonly #daemon: Daemon
@@ -50,7 +53,7 @@ export class DirectoryKeeper {
   #closed = false
   #retired = false
 
-  /** `adopted` contains the paths of databases of the entry that the daemon replicates already. */
+  /** `adopted` contains the paths of the entry's databases that the daemon already replicates. */
   constructor(daemon: Daemon, directory: DirectoryConfig, options: StartOptions = {}, adopted: Iterable<string> = []) {
     for (const path of adopted) this.#own.add(path)
     this.#daemon = daemon
@@ -67,8 +70,8 @@ export class DirectoryKeeper {
   }
 
   /**
-   * Scans the directory. Resolves after the first attempt to open the replica of each database that
-   * the scan found. Never throws.
+   * Scans the directory and starts the databases that the scan found. Resolves when each of their
+   * replicas was opened or could not be opened. Never throws.
    */
   async start(): Promise<void> {
     await this.#scan()
@@ -76,8 +79,8 @@ export class DirectoryKeeper {
   }
 
   /**
-   * Stops scanning. A scan that is waiting for a replica to open ends when the daemon closes the
-   * databases.
+   * Stops scanning. A scan may still wait for a replica to open. This scan ends when the daemon
+   * closes the databases.
    */
   async close(): Promise<void> {
     this.#closed = true
@@ -94,8 +97,8 @@ export class DirectoryKeeper {
 
   #noticed(folder: string, name: string | null): void {
     if (name !== null && (SIDE_FILE.test(name) || isMetaDirectory(name))) return
-    // Every commit changes a replicated database file, so a scan would be useless. The primary
-    // itself detects that its database file was removed or replaced.
+    // The changed file belongs to a replicated database and may change at every commit, so no scan
+    // follows. The primary itself detects if this file is removed or replaced.
     const known = name !== null && this.#daemon.find(path.join(folder, name)) !== undefined
     if (known && exists(path.join(folder, name))) return
     this.#changed = true
@@ -123,7 +126,8 @@ export class DirectoryKeeper {
   async #scanOnce(): Promise<void> {
     const directory = this.#directory
     const scan = scanDirectory(directory)
-    // A file may appear between a scan and the creation of a watch, so another scan follows.
+    // A file may have been created after the scan and before the watch began, so another scan
+    // follows.
     if (this.#watches?.update(scan.folders)) this.#changed = true
     const faults = new Map<string, unknown>()
     for (const { path: at, error } of [...scan.faults, ...emptyFaults(directory, scan)]) faults.set(at, error)
@@ -138,7 +142,7 @@ export class DirectoryKeeper {
   }
 
   /**
-   * Adds a database and resolves after the first attempt to open its replica. An error that the
+   * Adds a database. Resolves when its replica was opened or could not be opened. An error that the
    * daemon does not retry becomes a fault of the database file.
    */
   async #add(config: DatabaseConfig, faults: Map<string, unknown>): Promise<void> {
@@ -162,8 +166,8 @@ export class DirectoryKeeper {
   }
 
   /**
-   * Removes the databases whose files were deleted. A database does not count as deleted if its
-   * folder is unreadable, or if the whole directory of the entry is missing.
+   * Removes the databases whose files were deleted. If the folder of a database is unreadable, or
+   * if the whole directory of the entry is missing, the database is not removed.
    */
   async #removeVanished(scan: DirectoryScan): Promise<void> {
     const { dir } = this.#directory

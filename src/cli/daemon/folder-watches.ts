@@ -12,10 +12,10 @@ export type OnChange = (folder: string, name: string | null) => void
 /**
  * Watches every folder of a directory entry with a separate watch, and updates the watches after
  * each scan. A watch that cannot be created, for example because of inotify limits, is a fault. The
- * periodic scans find the changes in the unwatched folder, and try to create the watch again.
+ * periodic scans then find the changes in this folder. After each scan, the watch is created again.
  *
- * Node.js's recursive watch is not used, because it reads folders in its own handlers, and an
- * uncaught error in such a handler would end the process.
+ * Node.js's recursive watch is not used. It reads folders in its own event handlers, and an error
+ * in such a handler would end the process.
  */
 export class FolderWatches {
   readonly #part: Part
@@ -24,8 +24,8 @@ export class FolderWatches {
   readonly #watchers = new Map<string, FSWatcher>()
 
   constructor(directory: string, faults: PartFaults, onChange: OnChange) {
-    // Without a watch, the next periodic scan still finds new databases, so replication is not
-    // affected.
+    // The part is not needed for replication: without a watch, the next periodic scan finds new
+    // databases.
     this.#part = { part: 'watch', name: directory, replication: false }
     this.#faults = faults
     this.#onChange = onChange

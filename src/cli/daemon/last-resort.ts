@@ -3,9 +3,10 @@ import type { Logger } from '../../util/logger.js'
 import { startTimer } from '../../util/timers.js'
 
 /**
- * Runs `work` with a signal that an uncaught error aborts. The process logs the uncaught error,
- * shuts down within `limitMs` milliseconds, and exits with status 1. An uncaught error is a bug in
- * litestream-ts, because every timer and handler has its own error handler.
+ * Calls `work` with an AbortSignal. If an uncaught error occurs, logs the error and aborts the
+ * signal. The process then shuts down within `limitMs` milliseconds and exits with status 1. Each
+ * uncaught error is a bug in litestream-ts, because every timer and event handler handles its own
+ * errors.
  */
 export async function withLastResort<T>(
   logger: Logger,

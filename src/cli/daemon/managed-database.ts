@@ -52,18 +52,21 @@ export interface ManagedDatabaseOptions {
 
 export interface StartOptions {
   /**
-   * If `monitor` is false, the database is synced only on request, `start` throws errors of opening
-   * the replica, and the opening is not retried. Default true.
+   * If `monitor` is false, the database is synced only on request. If the replica cannot be opened,
+   * `start` then throws the error and does not retry. Default true.
    */
   readonly monitor?: boolean
   /**
-   * Selects the errors of opening the replica that `start` throws. All other errors of opening the
-   * replica cause a retry. By default, all errors cause a retry.
+   * Returns true for an error for which `start` throws if the replica cannot be opened. For all
+   * other errors, the opening is retried. By default, the opening is retried for every error.
    */
   readonly throws?: (error: LitestreamError) => boolean
 }
 
-/** First and longest interval between two attempts to open a replica, in milliseconds. */
+/**
+ * First and longest interval between two openings of a replica that cannot be opened, in
+ * milliseconds.
+ */
 const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 60_000
 
@@ -128,7 +131,10 @@ export class ManagedDatabase {
     return this.#opened?.replicator
   }
 
-  /** Whether the database was started and not stopped, even if its replica cannot be opened. */
+  /**
+   * Whether the database was started and was not stopped since then. The replica may not be open
+   * yet.
+   */
   get running(): boolean {
     return this.#life !== undefined
   }
@@ -139,8 +145,8 @@ export class ManagedDatabase {
   }
 
   /**
-   * Resolves when the database file exists, when it was restored, or when its replica is found to
-   * be empty. Resolves immediately if the configuration does not ask for a restore.
+   * Resolves when the database file exists, when the file was restored, or when the replica is
+   * empty. Resolves immediately if the configuration does not ask for a restore.
    */
   get restored(): Promise<void> {
     return this.#needsNoRestore
@@ -191,8 +197,7 @@ export class ManagedDatabase {
 
   async #open({ monitor = true }: StartOptions, signal: AbortSignal): Promise<void> {
     const { config, metrics } = this.#options
-    // `guarded` catches errors of the observer, so that an error in the observer does not stop
-    // replication.
+    // `guarded` catches errors of the observer, because such an error must not stop replication.
     const observe: PrimaryObserver = guarded((name, event) => this.#observe(name, event as never))
     const logger = this.#logger
     const opened = await openDatabase(this.config, { config, metrics, logger, monitor, signal, observe })
@@ -239,9 +244,9 @@ export class ManagedDatabase {
   }
 
   /**
-   * Maintains the replica of a synced database. `snapshot` writes a snapshot unless the newest
-   * snapshot has the current TXID. `retention` deletes the files that the retention settings no
-   * longer keep.
+   * Maintains the replica of a synced database. With `snapshot`, writes a snapshot unless the
+   * newest snapshot has the current TXID. With `retention`, deletes files according to the
+   * retention settings.
    */
   async maintain(tasks: { readonly snapshot?: boolean; readonly retention?: boolean }): Promise<void> {
     const primary = this.replicator?.primary
@@ -258,7 +263,7 @@ export class ManagedDatabase {
     }
   }
 
-  /** The highest known TXID of the database, also after `stop`. */
+  /** The highest known TXID of the database. Also available after `stop`. */
   get lastTxid(): number {
     // A replicator that has not opened the database yet returns TXID 0.
     return this.replicator?.status().txid || this.#last?.txid || 0
@@ -266,8 +271,8 @@ export class ManagedDatabase {
 
   /**
    * Cancels a running opening, syncs a final time, and closes the database and the replica. Returns
-   * the condition that `finalVerdict` judges. Throws if the final sync failed, but closes the
-   * database and the replica first. If `sync` is false, omits the final sync.
+   * the condition that `finalVerdict` judges. If the final sync failed, closes the database and the
+   * replica, and then throws. If `sync` is false, omits the final sync.
    */
   async stop(signal?: AbortSignal, { sync = true }: { readonly sync?: boolean } = {}): Promise<Condition> {
     const before = this.#condition()
@@ -300,8 +305,8 @@ export class ManagedDatabase {
   }
 
   /**
-   * Waits at most OPENING_ENDS_MS for an aborted opening. An opening that ends later closes the
-   * replica.
+   * Waits at most OPENING_ENDS_MS for the end of an aborted opening. If the opening ends later, it
+   * closes the replica itself.
    */
   async #openingEnded(): Promise<void> {
     const enough = new AbortController()
@@ -478,15 +483,15 @@ export class ManagedDatabase {
     return this.#census ? this.#census.levels() : []
   }
 
-  /** Returns undefined while the replica is not open, and if the daemon serves no status page. */
+  /** Returns undefined if the replica is not open, or if the daemon serves no status page. */
   requests(): RequestStatus | undefined {
     return this.#opened && this.activity?.requests(this.#opened.client, this.#openedAt)
   }
 }
 
 /**
- * Returns the fault of a database that was stopped before its replica was opened, so that its
- * newest commits are missing from the replica.
+ * Returns the fault of a database that was stopped before its replica was opened. Its newest
+ * commits are not in the replica.
  */
 function interrupted(path: string): DatabaseFault {
   const message = `${path}: stopped before the replica was opened`

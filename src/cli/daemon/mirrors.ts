@@ -16,8 +16,8 @@ import type { PartFaults } from './part-faults.js'
 import { type Running, Supervised } from './supervised.js'
 
 /**
- * Interval in milliseconds between mirror passes while this process uploads no files. Without
- * uploads of this process, a mirror pass copies files that another program wrote to the replica.
+ * Interval in milliseconds between mirror passes while this process uploads no files. These passes
+ * copy files that another program wrote to the replica.
  */
 const QUIET_INTERVAL_MS = 5 * 60_000
 
@@ -124,7 +124,7 @@ class DatabaseMirror {
 
   /**
    * Opens the replica and the mirror, and starts mirroring. Resolves after the first successful
-   * pass, or when `signal` aborts.
+   * pass, or when `signal` is aborted.
    */
   async #follow(signal: AbortSignal, onFailed: (error: unknown) => void): Promise<Running> {
     const ending = new AbortController()
@@ -172,8 +172,8 @@ class DatabaseMirror {
   }
 
   /**
-   * Returns a client of the replica that this process notifies of new files, so that the mirror
-   * does not poll the store.
+   * Returns a replica client whose `watch` method reports the new files of this process, so that
+   * the mirror does not poll the store.
    */
   #withChanges(source: ReplicaClient): ReplicaClient {
     return new WatchedClient(source, (onChange) => {

@@ -25,16 +25,16 @@ const RELEASE_MS = 5_000
  */
 export function replicateOnceAll(config: Config, given: Logger, flags: OnceFlags): Promise<number> {
   noOtherCode()
-  // With `logging.source`, a wrapped logger would add the source line of the wrapper to every log
-  // line, so the logger is not wrapped.
+  // With `logging.source`, the logger is not wrapped, because each log line would show the source
+  // line of the wrapper.
   const logger = config.logging.source ? given : withoutRepeats(given)
   const daemon = new Daemon(config, logger)
   return abortOnSignals(async (signal) => {
     const run = new OnceRun(daemon, flags, signal)
     const failed = await run.run()
     if (failed.length === 0) return 0
-    // The log already contains the error of each database. With only one database, the warning
-    // would repeat the error of this database.
+    // The log already contains the error of each database. If the configuration has only one
+    // database, the warning would only repeat this error.
     if (config.databases.length !== 1 || config.directories.length > 0) {
       logger.warn({ databases: failed }, 'some databases were not replicated')
     }
@@ -124,8 +124,8 @@ class OnceRun {
   }
 
   /**
-   * Logs the error, and closes the database without a final sync, which would fail after half a
-   * minute.
+   * Logs the error, and closes the database without a final sync. A final sync would fail after
+   * half a minute.
    */
   async #fail(database: ManagedDatabase, error: unknown): Promise<void> {
     const { path } = database

@@ -27,8 +27,8 @@ export interface OpenedDatabase {
 }
 
 /**
- * Opens the replica of a database, restores a missing database if so configured, and starts
- * replication. Closes the replica if an error occurs.
+ * Opens the replica of a database and starts replication. If the configuration says so, first
+ * restores a missing database. Closes the replica if an error occurs.
  */
 export async function openDatabase(database: DatabaseConfig, options: OpenDatabaseOptions): Promise<OpenedDatabase> {
   const { metrics, logger, signal, monitor, observe } = options

@@ -25,8 +25,8 @@ export class PartFaults {
   }
 
   /**
-   * Records a failure of a part. `retryMs` is the time in milliseconds until the next attempt, or
-   * undefined if that time is unknown.
+   * Records a failure of a part. `retryMs` is the time in milliseconds until the part is tried
+   * again, or undefined if this time is unknown.
    */
   failed(part: Part, error: unknown, retryMs?: number): void {
     const { message, code, hint } = toLitestreamError(error)
@@ -46,7 +46,7 @@ export class PartFaults {
     })
     const retry = retryMs === undefined ? undefined : formatDuration(Math.round(retryMs))
     const fields = { part: part.part, name: part.name, error: message, code, hint, failures: failures + 1, retry }
-    // The repetition of a fault with the same message is logged only at level debug.
+    // If the message is the same as before, the fault is logged only at level debug.
     if (before?.message === message) this.#logger.debug(fields, `${part.part} still fails`)
     else this.#logger.error(fields, `${part.part} failed`)
   }

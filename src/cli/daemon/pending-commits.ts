@@ -28,8 +28,8 @@ export class PendingCommits {
   }
 
   /**
-   * Records that the next L0 file gets TXID `txid` + 1. The next L0 file contains the commits of
-   * all pending files with higher TXIDs than `txid`.
+   * Records that the next L0 file gets TXID `txid` + 1. It then contains the commits of all pending
+   * files with TXIDs above `txid`.
    */
   continueAfter(txid: number): void {
     for (const entry of this.#entries) entry.upTo = Math.min(entry.upTo, txid + 1)
@@ -49,8 +49,8 @@ export class PendingCommits {
   }
 
   /**
-   * Merges each two adjacent entries into one. The merged entry keeps the time of the older entry,
-   * so that `ageMs` never becomes too small.
+   * Merges each pair of adjacent entries into one entry with the time of the older one, so that
+   * `ageMs` is never too small.
    */
   #halve(): void {
     const joined: Pending[] = []

@@ -31,7 +31,10 @@ const ADVICE = {
     'Run PRAGMA integrity_check on the database, and restore an earlier state with -timestamp if the check finds damage.',
 } as const
 
-/** Logs an event of a primary. Where Litestream logs the same event, the message is the same. */
+/**
+ * Logs an event of a primary. If Litestream logs this event too, the message is Litestream's
+ * message.
+ */
 export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
   logger: Logger,
   name: Name,

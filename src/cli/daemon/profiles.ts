@@ -10,7 +10,10 @@ const MAX_SECONDS = 60
 /** Time in milliseconds after which a client that receives no data is disconnected. */
 const STALL_MS = 30_000
 
-/** The HTTP routes, each with the file name under which a browser saves the response. */
+/**
+ * The HTTP routes. The value of each route is the file name under which a browser saves the
+ * response.
+ */
 export const PROFILE_ROUTES: ReadonlyMap<string, string> = new Map([
   ['/debug/cpu-profile', 'litestream-ts.cpuprofile'],
   ['/debug/heap-snapshot', 'litestream-ts.heapsnapshot'],
@@ -54,7 +57,7 @@ export class Profiles {
         response.end(profile)
       }
     } catch (error) {
-      // If the client has disconnected, the error is of no use to the client.
+      // If the client has disconnected, it cannot receive the error.
       if (!gone.signal.aborted) throw error
     } finally {
       this.#busy = false

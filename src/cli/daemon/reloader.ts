@@ -8,8 +8,8 @@ import { CLOSE_MARGIN_MS, type Daemon } from './daemon.js'
 import { DirectoryKeeper } from './directory-keeper.js'
 
 /**
- * Process-wide settings that every database uses. A change of a process-wide setting restarts every
- * database.
+ * Settings of the process that affect every database. After a change of one of these settings,
+ * every database is restarted.
  */
 const OF_DATABASES = [
   'levels',
@@ -84,8 +84,8 @@ export class Reloader {
   }
 
   /**
-   * Starts the directory entries. Resolves after the first attempt to open each database of the
-   * directory entries.
+   * Starts the directory entries. Resolves when the replica of each of their databases was opened
+   * or could not be opened.
    */
   async start(): Promise<void> {
     await Promise.all([...this.#keepers.values()].map((keeper) => keeper.start()))
@@ -98,8 +98,8 @@ export class Reloader {
 
   /**
    * Reads the configuration again and applies it. Reloads run one after another. A database with
-   * changed settings is stopped with a final sync, and started with the new settings. Throws,
-   * without a change, if the configuration cannot be read or is invalid.
+   * changed settings is stopped with a final sync, and started with the new settings. If the
+   * configuration cannot be read or is invalid, throws and changes nothing.
    */
   reload(): Promise<ReloadResult> {
     const next = this.#last.then(() => this.#reload())
@@ -123,8 +123,8 @@ export class Reloader {
     const everyChanges = OF_DATABASES.some((key) => differs(before, next, key))
 
     const { gone, fresh } = this.#directories(next)
-    // The databases of the previous configuration, without the databases that a `register` request
-    // added.
+    // The databases of the previous configuration. Databases that a `register` request added are
+    // not included.
     const ruled = new Set([...before.databases.map(({ path }) => path), ...gone.flatMap((keeper) => keeper.databases)])
     const inFresh = fresh.flatMap((directory) => scanDirectory(directory).databases)
     const wanted = new Map<string, DatabaseConfig>()
@@ -142,7 +142,7 @@ export class Reloader {
     const errors = new Map<string, LitestreamError>()
 
     await Promise.all(gone.map((keeper) => keeper.retire()))
-    // All changed databases stop before the first one starts, because two databases may have
+    // All changed databases must stop before one of them starts, because two databases may have
     // exchanged their replicas.
     await Promise.all([...removed, ...changed].map((path) => this.#remove(path, errors)))
     daemon.configure({ ...next, ...onlyOf(before, Object.keys(OF_PROCESS) as (keyof Config)[]) })
@@ -215,8 +215,8 @@ export class Reloader {
   }
 
   /**
-   * Registers a database, and starts it unless `isStopped`. Does not wait for the opening of the
-   * replica, which the daemon retries after a failure.
+   * Registers a database, and starts the database unless `isStopped`. Does not wait until its
+   * replica is open, because the daemon retries failed openings.
    */
   #add(config: DatabaseConfig, isStopped: boolean, errors: Map<string, LitestreamError>): void {
     try {

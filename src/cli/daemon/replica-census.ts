@@ -5,7 +5,7 @@ import { withDeadline } from '../../util/wait.js'
 
 /** Maximum age of a listing in milliseconds. A listing needs one request per level. */
 const MOST_AGE_MS = 60_000
-/** Time in milliseconds that the status page and the metrics wait for a listing. */
+/** Maximum time in milliseconds for which the status page and the metrics wait for a listing. */
 const WAIT_MS = 2000
 /** Time in milliseconds after a failed listing in which `levels` throws the same error again. */
 const RETRY_MS = 15_000
@@ -28,13 +28,13 @@ export class ReplicaCensus {
   /**
    * Returns the files of the replica by level. The returned listing is at most one minute old.
    * Throws the error of the store if the listing fails. Throws TIMEOUT after 2 seconds, because the
-   * status page and the metrics of other databases must not wait for a slow store. The next call of
-   * `levels` uses a listing that completes after the timeout.
+   * status page and the metrics of other databases must not wait for a slow store. If the listing
+   * completes after the timeout, the next call of `levels` returns it.
    */
   async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
     if (this.#known && monotonicMs() - this.#known.at < MOST_AGE_MS) return this.#known.levels
-    // An open status page calls `levels` every two seconds, which is too often to list a failing
-    // store.
+    // An open status page calls `levels` every two seconds. A store that fails must not get
+    // requests so often.
     if (this.#failed && (this.#listing || monotonicMs() - this.#failed.at < RETRY_MS)) throw this.#failed.error
     this.#listing ??= this.#list()
     const listing = this.#listing

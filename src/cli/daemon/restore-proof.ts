@@ -46,7 +46,7 @@ export interface RestoreProof {
 }
 
 const SCRATCH = 'proof.db'
-/** Number of bytes that one read of the restored file returns. */
+/** Number of bytes that are read from the restored file at once. */
 const RUN_BYTES = 1024 * 1024
 /**
  * Free disk space that must remain after the restore, as a fraction of the size of the restored
@@ -56,9 +56,10 @@ const MARGIN = 0.1
 
 /**
  * Restores the replica of a database to a scratch file, checks the restored database, and deletes
- * the scratch file. Throws the errors of a restore. Throws DISK_FULL before the restore if the
- * scratch file would not fit. Throws INTEGRITY_CHECK_FAILED if the restored database is damaged, or
- * differs from `image`. Throws LTX_GAP if the newest state cannot be restored.
+ * the scratch file. Throws the errors of a restore. If the disk has too little space for the
+ * scratch file, throws DISK_FULL before the restore. Throws INTEGRITY_CHECK_FAILED if the restored
+ * database is damaged, or differs from `image`. Throws LTX_GAP if the newest state cannot be
+ * restored.
  */
 export async function proveRestore(database: DatabaseConfig, options: RestoreProofOptions): Promise<RestoreProof> {
   const { replicaTxid, size, image, signal } = options
@@ -72,8 +73,8 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
       const output = path.join(folder, SCRATCH)
       const restored = await restoreTo(client, output, image?.txid, signal)
       const { txid, bytes, durationMs, integrity } = restored
-      // If `image` is set, the proof restores the TXID of `image`. The next proof covers newer
-      // commits.
+      // If `image` is set, the proof restores only up to the TXID of `image`. The next proof
+      // restores the later commits.
       if (txid < (image?.txid ?? replicaTxid)) throw tooOld(client.url, txid, replicaTxid)
       if (integrity?.outcome === 'damaged') throw damaged(client.url, integrity)
       const compared = image?.txid === txid
@@ -88,9 +89,9 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
 }
 
 /**
- * Restores the TXID `txid`. If compaction or retention has removed the TXID, restores the newest
- * state. If the newest state was restored instead, the caller does not compare the restored state
- * with the primary.
+ * Restores the database at TXID `txid`. If compaction or retention has made this TXID unavailable,
+ * restores the newest state. The caller must then not compare the restored database with the
+ * primary.
  */
 async function restoreTo(client: ReplicaClient, output: string, txid: number | undefined, signal: AbortSignal) {
   const options = { output, parallelism: 2, signal }
@@ -152,7 +153,7 @@ function scratchFolder(database: DatabaseConfig, directory: string | undefined):
   return path.join(directory, `litestream-proof-${name}`)
 }
 
-/** Removes the scratch folder with all files that the restore and SQLite created in it. */
+/** Removes the scratch folder and all files in this folder. */
 async function removeScratch(folder: string): Promise<void> {
   const isOwn = (name: string) => name.startsWith(SCRATCH) || name.startsWith(`.${SCRATCH}`)
   const files = await filesBelow(folder, isOwn, 0)

@@ -25,13 +25,13 @@ const MIN_CHECK_MS = 100
  * wait while the primary computes the checksums of its pages.
  */
 const MAX_COMPARED = 2 ** 30
-/** Time limit in milliseconds for the upload of the TXID to compare. */
+/** Time limit in milliseconds for the upload of the TXID at which the database is compared. */
 const UPLOAD_MS = 60_000
 
 /**
  * Proves on a schedule that each database can be restored. A proof restores the replica to a
  * scratch file and checks the restored database. The proofs of several databases run one after
- * another, which bounds the use of disk, memory and processor.
+ * another, to limit the use of disk, memory and processor.
  */
 export class RestoreProofs {
   readonly #daemon: Daemon
@@ -39,8 +39,8 @@ export class RestoreProofs {
   readonly #timer: Timer
   readonly #stop = new AbortController()
   /**
-   * For each database, the time from `monotonicMs()` of the most recent proof or failed attempt.
-   * The first proof of a new database starts after one interval.
+   * For each database, the time of the latest successful or failed proof, from `monotonicMs()`. The
+   * first proof of a new database starts after one interval.
    */
   readonly #triedAt = new Map<string, number>()
   #running: Promise<void> | undefined

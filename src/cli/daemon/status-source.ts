@@ -13,8 +13,8 @@ import type { DaemonMetrics } from './daemon-metrics.js'
 import type { ManagedDatabase } from './managed-database.js'
 
 /**
- * Maximum number of files that the status page shows per level. Older files are not shown on the
- * status page.
+ * Maximum number of files that the status page shows per level. If a level has more files, the page
+ * shows the newest ones.
  */
 const MAX_FILES = 500
 
@@ -102,8 +102,8 @@ function levelStatus(files: readonly LtxFileInfo[], level: number, detailed: boo
 type Restorable = NonNullable<DatabaseStatus['restorable']>
 
 /**
- * Caches the result per listing, because planning a restore reads a whole listing, and a listing is
- * used for a minute.
+ * Caches the result of `judge` for each listing, because a restore plan needs the whole listing and
+ * each listing is used for a minute.
  */
 const restorable = new WeakMap<Levels, Restorable | 'nothing'>()
 
@@ -111,7 +111,7 @@ function restorableOf(levels: Levels, { replicaTxid = 0, lastSyncAt = 0 }: Datab
   const listed = restorable.get(levels) ?? judge(levels) ?? 'nothing'
   restorable.set(levels, listed)
   if (listed === 'nothing') return undefined
-  // The listing may be a minute old, but the primary knows the newest TXID that it has uploaded.
+  // The listing may be a minute old. The primary knows the newest TXID that it has uploaded.
   const isOlder = replicaTxid > listed.to.txid && lastSyncAt > listed.to.timestamp
   return isOlder ? { ...listed, to: { txid: replicaTxid, timestamp: lastSyncAt } } : listed
 }

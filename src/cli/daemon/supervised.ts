@@ -10,7 +10,7 @@ export interface Running {
 /** Starts a part. The part must call `onFailed` once if it stops working after its start. */
 export type StartPart = (onFailed: (error: unknown) => void) => Promise<Running>
 
-/** First and longest interval between two attempts to start a part, in milliseconds. */
+/** First and longest time until the start of a part is tried again, in milliseconds. */
 const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 60_000
 
@@ -34,7 +34,7 @@ export class Supervised {
     this.#start = start
   }
 
-  /** Resolves after the first attempt to start the part, also if that attempt failed. */
+  /** Resolves when the part was started or could not be started. */
   async start(): Promise<void> {
     this.#starting = this.#attempt()
     await this.#starting

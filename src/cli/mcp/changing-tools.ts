@@ -94,8 +94,8 @@ export const resetTool: Tool = {
 }
 
 /**
- * Returns the state folder that the configuration file `config` sets for the database. Returns
- * undefined, which means the default state folder, if the call has no `config`.
+ * Returns the state folder that the configuration file in `config` sets for the database. If the
+ * call has no `config`, returns undefined, which means the default state folder.
  */
 async function metaPathOf(args: ToolArguments, { daemon }: ToolCall): Promise<string | undefined> {
   return args.config === undefined ? undefined : (await databasesOf(args, daemon)).find(args.path as string).metaPath

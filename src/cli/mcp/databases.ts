@@ -10,7 +10,7 @@ import type { Daemon } from '../daemon/daemon.js'
 import { findDatabase, refuseNoUrl, type Target, targetOfDatabase, targetOfUrl } from '../target.js'
 import type { ToolArguments } from './tool.js'
 
-/** Maximum size in bytes of a configuration file that an MCP client names. */
+/** Maximum size in bytes of a configuration file whose path comes from an MCP client. */
 const MOST_CONFIG = 4 * 2 ** 20
 
 /** The databases of a tool call and their configuration. */
@@ -27,8 +27,8 @@ export interface CallDatabases {
 }
 
 /**
- * Returns the databases of the configuration file that the argument `config` names. Without
- * `config`, returns the databases of the process.
+ * Returns the databases of the configuration file at the path in `config`. Without `config`,
+ * returns the databases of the process.
  */
 export async function databasesOf({ config }: ToolArguments, daemon: Daemon): Promise<CallDatabases> {
   if (config === undefined) {
@@ -48,7 +48,7 @@ export async function databasesOf({ config }: ToolArguments, daemon: Daemon): Pr
 }
 
 /**
- * Reads only a regular file, because reading a device or a pipe could block the process, which also
+ * Reads only regular files. A read of a device or a pipe could block the process, which also
  * replicates databases.
  */
 async function readConfig(file: string): Promise<Buffer> {

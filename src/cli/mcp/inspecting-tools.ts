@@ -136,8 +136,8 @@ async function inParallel<T, R>(items: readonly T[], signal: AbortSignal, work: 
 }
 
 /**
- * Returns the files of a replica, or the error of the listing, so that one failing replica does not
- * hide the other databases.
+ * Returns the files of a replica, or the error of the listing. Other databases are therefore shown
+ * even if one replica cannot be listed.
  */
 async function listOrReason(
   database: DatabaseConfig,
@@ -162,8 +162,8 @@ async function listFiles(target: Target, signal: AbortSignal, most = MOST_FILES)
     { abandon: true },
   )
   const total = levels.reduce((sum, files) => sum + files.length, 0)
-  // Each level may keep an equal share of the remaining number of files. Levels with few files come
-  // first, so that levels with many files can keep more than an equal share.
+  // Each level gets an equal share of the remaining number of files. Levels with few files come
+  // first, and levels with many files get the numbers that these levels do not need.
   let room = most
   const kept = levels
     .map((files, level) => ({ files, level }))

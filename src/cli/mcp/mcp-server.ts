@@ -26,9 +26,9 @@ interface Refusal {
 
 /**
  * The MCP server of a process, with the streamable HTTP transport on every path. Like the status
- * page, the MCP server accepts only requests whose `Host` and `Origin` headers name this server.
- * Unless the configured address names another host, the MCP server accepts only requests from this
- * machine.
+ * page, the MCP server accepts only requests whose `Host` and `Origin` headers contain the address
+ * of this server. If the configured address does not contain another host, the MCP server accepts
+ * only requests from this machine.
  */
 export class McpServer {
   readonly #library: McpLibrary
@@ -126,8 +126,8 @@ export class McpServer {
   }
 
   /**
-   * Passes a request without a session ID to a new session. Only the request `initialize` keeps the
-   * new session open.
+   * Passes a request without a session ID to a new session. The session stays open only after the
+   * request `initialize`.
    */
   async #begin(request: IncomingMessage, response: ServerResponse, body: unknown): Promise<Refusal | undefined> {
     if (this.#sessions.size >= MAX_SESSIONS) {

@@ -69,8 +69,8 @@ function failure({ message, hint, code }: LitestreamError): CallResult {
 }
 
 /**
- * Escapes control characters and masks secrets, because file names in the text can come from any
- * source.
+ * Escapes control characters and masks secrets, because another program may have chosen the file
+ * names in the text.
  */
 function shown(text: string): string {
   return printable(withoutSecrets(text))

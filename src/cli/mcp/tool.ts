@@ -20,7 +20,7 @@ export interface ToolCall {
    * ends.
    */
   readonly signal: AbortSignal
-  /** Reports progress to the client, at most once per second, if the client asked for progress. */
+  /** If the client asked for progress, reports progress to the client, at most once per second. */
   progress(done: number, total: number): void
 }
 

@@ -13,8 +13,8 @@ import { parseReplicaUrl, secretUrl } from '../../storage/url.js'
 import type { Secret } from '../../util/secret.js'
 
 /**
- * The hint for a replica below a URL prefix that cannot be restored to the path that its name
- * implies.
+ * The hint for a replica below a URL prefix if the replica cannot be restored to the path that its
+ * name implies.
  */
 const RESTORE_ALONE = 'Restore this replica alone, to a path of your choice: `litestream-ts restore -o FILE URL`.'
 
@@ -38,10 +38,10 @@ export interface FoundReplicas {
 }
 
 /**
- * Finds the replicas of a configuration. The result contains the replicas of the configured
- * databases, of the databases that exist in the directory entries, and of the databases that the
- * stores of the directory entries list. A store that cannot be listed is a fault of the directory
- * entry.
+ * Finds the replicas of a configuration. These are the replicas of three kinds of databases:
+ * databases in the configuration, databases that exist in the directories of directory entries, and
+ * databases that the stores of directory entries list. A store that cannot be listed is a fault of
+ * its directory entry.
  */
 export async function replicasOfConfig(config: Config, signal: AbortSignal): Promise<FoundReplicas> {
   const { databases, faults: scanFaults } = findDatabases(config)
@@ -106,10 +106,9 @@ export async function replicasOfPrefix(text: string, folder: string, signal: Abo
 }
 
 /**
- * Removes each replica whose output file is also the output file of another replica, or is below
- * the output file of another replica. Adds a fault for each removed replica. Without the removal,
- * the restore of one replica would skip or (with `force`) overwrite the output of the other
- * replica.
+ * Removes each replica whose output file is at or below the output file of another replica. Adds a
+ * fault for each removed replica. Otherwise, one restore would skip its replica because of the
+ * other restore's output, or (with `force`) overwrite this output.
  */
 function withoutCollisions({ tasks, faults }: FoundReplicas): FoundReplicas {
   const byOutput = new Map<string, RestoreTask[]>()
@@ -145,8 +144,8 @@ function collision(task: RestoreTask, other: RestoreTask): LitestreamError {
 }
 
 /**
- * Returns the database name for a replica that is at the URL itself. Throws INVALID_ARGUMENT if the
- * last part of the URL cannot be a file name.
+ * Returns the database name for a replica at exactly this URL. Throws INVALID_ARGUMENT if the last
+ * part of the URL cannot be a file name.
  */
 function lastName(url: string): string {
   const location = parseReplicaUrl(url)
@@ -202,9 +201,7 @@ function refused(relative: string, fault: string): LitestreamError {
   )
 }
 
-/**
- * Throws if a symbolic link below `root` would lead the restore of a listed name to another folder.
- */
+/** Throws if a symbolic link below `root` would cause a restore to write outside `root`. */
 async function refuseLinkedFolder(root: string, output: string): Promise<void> {
   const names = path.relative(root, path.dirname(output)).split(path.sep).filter(Boolean)
   for (let i = 1; i <= names.length; i++) {

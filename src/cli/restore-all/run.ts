@@ -52,7 +52,7 @@ async function find(argument: string | undefined, flags: RestoreAllFlags, signal
     : replicasOfPrefix(argument, flags.o!, signal)
 }
 
-/** Throws INVALID_ARGUMENT or INVALID_URL if the argument and the flags do not fit together. */
+/** Throws INVALID_ARGUMENT or INVALID_URL if the argument and the flags contradict each other. */
 function checkFlags(argument: string | undefined, flags: RestoreAllFlags): void {
   const wrong = (message: string, hint: string) => new LitestreamError('INVALID_ARGUMENT', message, { hint })
   if (flags.txid !== undefined)
