@@ -180,8 +180,8 @@ export class FollowerFile {
   }
 
   /**
-   * Reads a whole LTX file once before it is applied, so that no damaged LTX file is applied in
-   * part.
+   * Reads a whole LTX file once before the file is applied, so that no damaged LTX file is applied
+   * in part.
    */
   async #survey(bytes: () => AsyncIterable<Uint8Array>, label: string) {
     const ltx = await decodeLtx(bytes(), label)

@@ -36,8 +36,8 @@ export interface DatabaseFault {
   readonly code: ErrorCode
   readonly hint: string | undefined
   /**
-   * Time at which the fault began, in milliseconds since the epoch, for display only. `ageMs` is
-   * measured independently of the wall clock.
+   * Time at which the fault began, in milliseconds since the epoch. The time serves for display
+   * only. `ageMs` is measured independently of the wall clock.
    */
   readonly since: number
   readonly ageMs: number
@@ -174,7 +174,7 @@ export interface SnapshotStatus {
   readonly last: { readonly txid: number; readonly at: number; readonly bytes: number } | undefined
   /**
    * Time at which the next snapshot is due, or undefined if no snapshot is due. The primary writes
-   * the snapshot only if the database has new commits.
+   * the due snapshot only if the database has new commits.
    */
   readonly nextAt: number | undefined
 }

@@ -42,8 +42,8 @@ export interface Condition {
   readonly error?: DatabaseFault | undefined
   /**
    * Milliseconds since the primary last knew that the replica had every commit. The value is
-   * undefined if the database is not being replicated. The primary resets `behindMs` at each check
-   * of the WAL, even without new commits.
+   * undefined if the database is not being replicated. At each check of the WAL, the primary sets
+   * `behindMs` back to 0, even without new commits.
    */
   readonly behindMs?: number | undefined
   /** A sentence that describes a divergence that no user has acknowledged. */

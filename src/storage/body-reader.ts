@@ -74,9 +74,10 @@ export interface BodyOptions {
  *
  * - The function yields exactly the requested bytes, in order, or throws. The function throws
  *   STORAGE_FAILED if a response has another range than requested, or more bytes than announced.
- * - readBody() always ends. The function throws TIMEOUT after `idleTimeout` without a byte, or
- *   after `budget` plus 1 s of waiting per KiB. The function throws the error of the final request
- *   after `policy.attempts` consecutive requests that brought less than 4 KiB each.
+ * - readBody() always ends. The function throws TIMEOUT if no byte arrives during `idleTimeout`, or
+ *   if all waits together take longer than `budget` plus 1 s per KiB. The function throws the error
+ *   of the final request after `policy.attempts` consecutive requests that brought less than 4 KiB
+ *   each.
  * - readBody() holds only one chunk in memory.
  *
  * The function calls `open` without an argument for the first request. For each further request,
@@ -238,7 +239,7 @@ class BodyReading {
 
 /**
  * Concatenates all chunks. Uses the memory `into` if the chunks fit into this memory. `expected`
- * returns the total size in bytes, and is called only after the first chunk.
+ * returns the total size in bytes. gather() calls `expected` only after the first chunk.
  */
 export async function gather(
   chunks: AsyncIterable<Uint8Array>,

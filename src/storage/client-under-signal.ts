@@ -4,8 +4,8 @@ import { wrapClient } from './wrap-client.js'
 
 /**
  * Returns a client whose requests all end when the signal `life` aborts. The owner of a replica
- * uses such a client to limit the duration of its shutdown. If `life` ends a request, the request
- * throws the client's error for an aborted signal.
+ * uses such a client to limit how long the owner's shutdown takes. If `life` ends a request, the
+ * request throws the client's error for an aborted signal.
  */
 export function clientUnderSignal(client: ReplicaClient, life: AbortSignal): ReplicaClient {
   return wrapClient(client, {

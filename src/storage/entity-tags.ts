@@ -36,8 +36,8 @@ export class EntityTags {
   }
 
   /**
-   * Whether `found` is the listed file. If only the entity tags differ, the method lists the file
-   * again, to learn whether this store's tags can be compared.
+   * Whether `found` is the listed file. If the two files differ only in their entity tags, the
+   * method lists the file again, to learn whether this store's tags can be compared.
    */
   async isSame(file: LtxFileRef, found: FoundFile, signal: AbortSignal | undefined): Promise<boolean> {
     if (!isListed(file) || isSameFile(file, found)) return true

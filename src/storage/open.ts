@@ -150,9 +150,9 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
 }
 
 /**
- * Checks a replica as far as that is possible without a connection. Throws the errors of
- * `openReplicaClient` for invalid URLs, invalid settings and unreadable files. Returns the
- * guarantees of the store as far as they are known.
+ * Checks a replica without connecting to its store. The connection may reveal further errors.
+ * Throws the errors of `openReplicaClient` for invalid URLs, invalid settings and unreadable files.
+ * Returns the guarantees of the store as far as they are known.
  */
 export async function checkReplicaClient(
   url: string,

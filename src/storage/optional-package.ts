@@ -46,7 +46,10 @@ export function loadOptionalPackage<Exports>({ name, module, neededFor, install 
   }
 }
 
-/** Whether the package itself is missing, as opposed to one of its dependencies or modules. */
+/**
+ * Whether the package itself is missing. The result is false if only a dependency or a module of
+ * the package is missing.
+ */
 function isMissing(error: unknown, name: string): boolean {
   const { code, message } = error as NodeJS.ErrnoException
   return code === 'MODULE_NOT_FOUND' && /'([^']+)'/.exec(message.split('\n', 1)[0]!)?.[1]?.startsWith(name) === true

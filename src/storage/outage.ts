@@ -40,7 +40,7 @@ export class OutageWatch {
   readonly #replica: string
   readonly #listener: OutageListener
   readonly #reports = new GrowingInterval(REPEATED_AFTER_MS)
-  /** Time at which the first attempt without an answer began, by `elapsedMs()`. */
+  /** Time at which the first attempt without an answer began. The time comes from `elapsedMs()`. */
   #since: number | undefined
   #failures = 0
   #isReported = false
@@ -95,14 +95,14 @@ let listener: OutageListener = (outage) => {
 }
 
 /**
- * Reports an outage of a client that has no listener of its own. By default, the function emits a
+ * Reports an outage of a client that has no listener for outages. By default, the function emits a
  * process warning of the type LitestreamWarning. reportOutagesTo() replaces the process warning.
  */
 export const reportOutage: OutageListener = (outage) => listener(outage)
 
 /**
- * Sets the function to which this thread reports the outages of clients without a listener of their
- * own.
+ * Sets the function to which this thread reports the outages of clients that have no listener for
+ * outages.
  */
 export function reportOutagesTo(program: OutageListener): void {
   listener = program

@@ -12,9 +12,9 @@ export interface LtxFileInfo {
   /** Size in bytes. */
   readonly size: number
   /**
-   * Time of the file in milliseconds since the epoch. `list` returns the time that the store
-   * reports without another request (mtime, LastModified). `stat` returns the timestamp of the LTX
-   * header if the object's metadata contains it.
+   * Time of the file in milliseconds since the epoch. `list` returns the time that a listing
+   * contains (mtime, LastModified). `stat` returns the timestamp of the LTX header if the object's
+   * metadata contains it.
    */
   readonly createdAt: number
   /**
@@ -89,7 +89,7 @@ export interface WriteOptions extends RequestOptions {
 
 /** The counters that `stats()` returns for one kind of request, since the client was created. */
 export interface OperationStats {
-  /** Number of requests, without retries. */
+  /** Number of requests. A retry does not count as a request. */
   requests: number
   /** Number of requests that failed. */
   errors: number
@@ -154,14 +154,14 @@ export interface ReplicaClient {
   list(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /**
    * Lists the files of a level and of all higher levels in (level, min, max) order. The listing
-   * needs as many requests as the listing of one level. `fromTxid` applies to the first level only.
-   * `listUpwards` is absent if the store must list each level separately.
+   * needs as many requests as the listing of one level. `fromTxid` applies to the first of these
+   * levels only. `listUpwards` is absent if the store must list each level separately.
    */
   listUpwards?(level: number, options?: ListOptions): AsyncIterable<LtxFileInfo>
   /**
    * Reads a byte range into memory. The range must lie inside the file. Throws NOT_FOUND if `file`
-   * comes from a listing and the file in the store has another size or version, because the replica
-   * was reset.
+   * comes from a listing and the file in the store has another size or version. The replica was
+   * then reset.
    */
   read(file: LtxFileRef, range: ByteRange, options?: ReadOptions): Promise<ReadResult>
   /**
@@ -187,9 +187,9 @@ export interface ReplicaClient {
    */
   watch?(onChange: () => void, options?: RequestOptions): Promise<void>
   /**
-   * Lists the replicas at and below the URL, by their paths relative to the URL ("" for the URL
-   * itself). The paths are the store's names. The client neither decodes nor checks these names.
-   * `replicas` is absent if the store cannot list replicas.
+   * Lists the replicas at and below the URL. A replica is given by its path relative to the URL (""
+   * for the URL itself). The paths are the store's names. The client neither decodes nor checks
+   * these names. `replicas` is absent if the store cannot list replicas.
    */
   replicas?(options?: RequestOptions): AsyncIterable<string>
   /**
@@ -197,7 +197,10 @@ export interface ReplicaClient {
    * every condition.
    */
   readonly guarantees?: AskedGuarantees | undefined
-  /** Whether the client only creates objects, and never replaces or deletes one (write-once.ts). */
+  /**
+   * Whether the client only creates objects, and never replaces or deletes an object
+   * (write-once.ts).
+   */
   readonly writeOnce?: boolean | undefined
   /**
    * Access to the files of Litestream 0.3. `legacy` is absent if Litestream 0.3 did not support

@@ -15,7 +15,7 @@ import type { RequestPolicy } from './request-policy.js'
  */
 const PASSING: readonly ErrorCode[] = ['THROTTLED', 'UNAVAILABLE', 'TIMEOUT']
 
-/** Whether the same request may succeed later, given the error with which it failed. */
+/** Whether the same request may succeed later, although it has failed with this error. */
 export function isPassing(error: unknown): boolean {
   return error instanceof LitestreamError && PASSING.includes(error.code)
 }

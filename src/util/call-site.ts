@@ -1,6 +1,9 @@
 import { fileURLToPath } from 'node:url'
 
-/** A line of the code that is running. If the code is bundled, the line is a line of the bundle. */
+/**
+ * A line of the code that is currently running. If the code is bundled, the line is a line of the
+ * bundle.
+ */
 export interface CallSite {
   /** Name of the function, or "" at the top level of a module. */
   readonly function: string

@@ -352,7 +352,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   /**
    * Closes this Replica. The replica stays open in the worker until its connections are closed. If
    * no connection is open, `close` resolves when the requests of the replica have ended and the
-   * local copy is durable. A signal or `timeout` ends only the wait of `close`.
+   * local copy is durable. A signal or `timeout` ends only the caller's wait for `close`.
    */
   async close(waiting: WaitOptions = {}): Promise<void> {
     this.#closing ??= this.#close()
@@ -482,7 +482,9 @@ export function warnOfDamage(error: LitestreamError): void {
   process.emitWarning(`${error.message}. ${error.hint}`, { code: error.code, type: 'LitestreamWarning' })
 }
 
-/** `signal` and `timeout` end only the opening of the replica, not the replica. */
+/**
+ * `signal` and `timeout` can end the opening of the replica. They do not affect an open replica.
+ */
 export interface OpenReplicaOptions extends ReplicaOptions, WaitOptions {
   /**
    * The SQLite driver that reads the replica. The option `driver` is the driver's class (`Database`

@@ -269,9 +269,7 @@ export class ReplicaSession {
     }
   }
 
-  /**
-   * `client` is the replica client without the disk cache, because the disk cache can only read.
-   */
+  /** `client` is the replica client without the disk cache. The disk cache supports only reads. */
   async #startWriter(
     writing: typeof import('./write/writing.js'),
     options: ResolvedWriteOptions,

@@ -32,7 +32,7 @@ export function sessionLog(env: NodeJS.ProcessEnv): Logger {
 
 /**
  * Returns a function that appends a line to the log. A full disk must not fail the reads of the
- * program. A failed append to the log only causes a warning, and further failures cause no warning
+ * program. A failed append to the log only causes a warning. Further failures cause no warning
  * until an append succeeds.
  */
 function reporting(append: (line: string) => void): (line: string) => void {

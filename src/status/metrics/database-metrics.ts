@@ -406,7 +406,8 @@ export class DatabaseMetrics {
       else if (createdAt >= Date.now() - l0Retention) counts.too_recent++
       else counts.eligible++
     }
-    // Litestream labels only this gauge with the file name of the database instead of its path.
+    // For this gauge only, Litestream uses the file name of the database as the label instead of
+    // the path.
     for (const [status, count] of Object.entries(counts))
       this.#l0Retention.set({ db: path.basename(db), status }, count)
   }

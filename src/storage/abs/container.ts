@@ -15,7 +15,7 @@ export interface OpenedContainer {
    * The URL `abs://CONTAINER` without the account, because messages mask the part before an "@".
    */
   readonly url: string
-  /** Address of the service without credentials, for messages. */
+  /** Address of the service for messages. The address contains no credentials. */
   readonly endpoint: string
 }
 
@@ -107,7 +107,9 @@ function schemeFor(endpoint: string): 'http' | 'https' {
   return local.test(host) ? 'http' : 'https'
 }
 
-/** Parses a shared access signature as the Azure portal shows it, with or without a leading "?". */
+/**
+ * Parses a shared access signature as the Azure portal shows it. The signature may begin with "?".
+ */
 function signature(sas: string, invalid: Invalid): string {
   const text = sas.trim().replace(/^\?/, '')
   rememberSecret(text)

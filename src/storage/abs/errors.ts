@@ -52,7 +52,7 @@ const RIGHTS =
  */
 const SIGNED: ReadonlySet<string | undefined> = new Set(['AuthenticationFailed', 'InvalidAuthenticationInfo'])
 
-/** The hint for the user, by Azure's error code. */
+/** The hints for the user. The key of a hint is Azure's error code. */
 const HINTS: Readonly<Record<string, string>> = {
   AuthenticationFailed:
     'Check that the key or SAS token belongs to the account and has not expired, and check the clock of this machine.',
@@ -126,7 +126,10 @@ export function isBlockListError(error: LitestreamError): boolean {
   return error.cause instanceof Error && error.cause.name === 'InvalidBlockList'
 }
 
-/** Returns Azure's error code. A response to a HEAD request has the error code only in a header. */
+/**
+ * Returns Azure's error code. A response to a HEAD request contains the error code in a header,
+ * because the response has no body.
+ */
 function serviceCode({ code, details, response, statusCode }: RestError): string | undefined {
   return (
     code ??
@@ -186,7 +189,7 @@ function hintByStatus(status: number | undefined): string | undefined {
 }
 
 /**
- * Copies only name, message and stack of the library's error, because the error contains the whole
+ * Copies only name, message and stack of the library's error. The error itself contains the whole
  * request with its headers.
  */
 function shortened({ message, name, stack }: RestError, code: string | undefined): Error {

@@ -1,7 +1,7 @@
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of a replica in Azure Blob Storage, apart from container and path. The names of the
+ * Settings of a replica in Azure Blob Storage, except the container and the path. The names of the
  * settings are those of the configuration file in camel case.
  */
 export interface AbsSettings {

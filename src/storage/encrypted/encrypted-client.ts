@@ -183,8 +183,8 @@ class EncryptedFiles {
   #openOne(file: LtxFileRef, key: Uint8Array, chunk: number, last: boolean, sealed: Uint8Array): Uint8Array {
     const plain = openChunk(key, chunk, last, sealed)
     if (plain) return plain
-    // The key in memory belongs to one content of the file, and another primary may have replaced
-    // the file.
+    // The key in memory belongs to one content of the file. Another primary may have replaced the
+    // file meanwhile, so the key may be wrong.
     this.#keys.delete(keyName(file))
     const at = PREAMBLE + chunk * SEALED_CHUNK
     throw corrupt(`encrypted chunk ${chunk} is damaged or belongs to another file`, this.#label(file), at)
@@ -269,8 +269,8 @@ class EncryptedFiles {
 
   #remember(file: LtxFileRef, key: Promise<Uint8Array>): Promise<Uint8Array> {
     const name = keyName(file)
-    // Another primary can replace a file without a version at any time, and the new file has
-    // another key.
+    // Another primary can replace a file without a version at any time. The key of the new file
+    // differs from the key of the old file.
     if ((file as Partial<LtxFileInfo>).version === undefined) return key
     this.#keys.set(name, key)
     key.catch(() => {

@@ -7,7 +7,7 @@ import { type AgeLibrary, loadAge } from './library.js'
 const INTRO = 'age-encryption.org/v1\n'
 /**
  * Size in bytes of a header that this package writes. A padding stanza makes all headers equally
- * long. The size in a listing therefore determines the size of the content.
+ * long. The size in a listing therefore shows the size of the content.
  */
 const HEADER = 1024
 /**

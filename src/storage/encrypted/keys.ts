@@ -9,9 +9,15 @@ import { type EncryptionSettings, listOf, VARIABLES } from './settings.js'
 
 /** The keys in the encryption settings and in the files that these settings name. */
 export interface EncryptionKeys {
-  /** Recipients such as `age1…`. Without recipients, files can only be read. */
+  /**
+   * Recipients such as `age1…`. Without recipients, the client can read files but cannot write
+   * files.
+   */
   readonly recipients: readonly string[]
-  /** Identities such as `AGE-SECRET-KEY-1…`. Without identities, files can only be written. */
+  /**
+   * Identities such as `AGE-SECRET-KEY-1…`. Without identities, the client can write files but
+   * cannot read files.
+   */
   readonly identities: readonly string[]
 }
 

@@ -37,7 +37,10 @@ export function encryptionFromEnvironment(env: NodeJS.ProcessEnv = process.env):
   return { recipients, identities, passphrase: env[VARIABLES.passphrase] }
 }
 
-/** Returns the entries of a list, or of a string separated by commas, without empty entries. */
+/**
+ * Returns the entries of a list, or of a string in which commas separate the entries. Drops empty
+ * entries.
+ */
 export function listOf(value: string | readonly string[] | undefined): string[] {
   const parts = typeof value === 'string' ? value.split(',') : (value ?? [])
   return parts.map((part) => part.trim()).filter((part) => part !== '')

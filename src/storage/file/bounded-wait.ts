@@ -29,8 +29,8 @@ export interface BoundedWait {
 
 /**
  * Waits for `work`. Rejects with TIMEOUT if the file system does not answer in time, and with
- * ABORTED after a signal aborts. The work continues after the rejection, with memory and files of
- * its own.
+ * ABORTED after a signal aborts. The work continues after the rejection. The work must use memory
+ * and files of its own.
  */
 export function boundedWait<T>(work: Promise<T>, options: BoundedWait): Promise<T> {
   const { what, file, signal, closing, unlimited = false } = options

@@ -91,7 +91,8 @@ class DirectoryWatch {
       else if (name === null || this.#wanted(name)) this.#notify()
       return
     }
-    // In an ancestor such as /tmp, only an event of the next directory on the path matters.
+    // In an ancestor such as /tmp, the watch ignores all events except those of the next directory
+    // on the path.
     const [next] = path.relative(this.#watched, this.#directory).split(path.sep)
     if (isOwn || name === next) this.#again(watcher)
   }

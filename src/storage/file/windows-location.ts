@@ -2,9 +2,9 @@ import path from 'node:path'
 
 /**
  * Returns the directory that the text after `file://` means on Windows. Accepts `/C:/x`, `C:/x`,
- * `//server/share/x` and `server/share/x`, with "/" or "\". Returns undefined for a path without a
- * drive or a server, because such a path depends on the current drive. Also returns undefined for
- * the root of a drive or of a share.
+ * `//server/share/x` and `server/share/x`, with "/" or "\". Returns undefined for a path that has
+ * neither a drive nor a server, because such a path depends on the current drive. Also returns
+ * undefined for the root of a drive or of a share.
  */
 export function windowsDirectory(written: string): string | undefined {
   const text = written.replaceAll('/', '\\')

@@ -59,8 +59,8 @@ const RIGHTS =
   'Give the account storage.objects.create, get, list and delete on the bucket: the role "Storage Object User" has these permissions.'
 
 /**
- * The hint for the user, by the reason in the response. The reasons are those of the JSON API's
- * "HTTP status and error codes".
+ * The hints for the user. The key of a hint is the reason in the response. The reasons are those of
+ * the JSON API's "HTTP status and error codes".
  */
 const HINTS: Readonly<Record<string, string>> = {
   authError: CREDENTIALS,
@@ -152,7 +152,7 @@ function credentialsCode(cause: unknown): ErrorCode {
 }
 
 /**
- * Copies only name, message and stack of the library's error, because the error contains the whole
+ * Copies only name, message and stack of the library's error. The error itself contains the whole
  * request with its headers.
  */
 function shortened({ name, message, stack }: Error): Error {

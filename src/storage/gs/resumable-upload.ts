@@ -71,8 +71,8 @@ export class GsResumableUpload {
   }
 
   /**
-   * Sends one piece, which begins at the offset `start`. `total` is the size of the object, and is
-   * set only with the final piece.
+   * Sends one piece, which begins at the offset `start`. `total` is the size of the object. The
+   * caller sets `total` with the final piece only.
    */
   async #send(piece: Uint8Array, start: number, total: number | undefined): Promise<void> {
     const end = start + piece.byteLength

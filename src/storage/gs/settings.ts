@@ -1,7 +1,7 @@
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of a replica in Google Cloud Storage, apart from bucket and path. The credentials of
+ * Settings of a replica in Google Cloud Storage, except the bucket and the path. The credentials of
  * Cloud Storage come from the environment.
  */
 export interface GsSettings {

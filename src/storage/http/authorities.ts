@@ -7,7 +7,10 @@ import { expandHome } from '../../util/home.js'
 /** The certificate authorities of a file, together with those of Node.js. */
 export interface Authorities {
   readonly context: SecureContext
-  /** The setting and the file for messages, such as `ca-file /path` or `AWS_CA_BUNDLE=/path`. */
+  /**
+   * The setting and the file as text for messages, such as `ca-file /path` or
+   * `AWS_CA_BUNDLE=/path`.
+   */
   readonly shown: string
 }
 
@@ -20,7 +23,7 @@ const VARIABLES = ['AWS_CA_BUNDLE', 'SSL_CERT_FILE'] as const
 /**
  * Reads the certificate authorities from the PEM file that `ca-file`, AWS_CA_BUNDLE or
  * SSL_CERT_FILE names, in this order of precedence. Returns undefined if neither the setting nor
- * one of the variables is set. Throws CONFIG_INVALID for a file that cannot be read or contains no
+ * any of the variables is set. Throws CONFIG_INVALID for a file that cannot be read or contains no
  * certificate.
  */
 export async function authorities(caFile: string | undefined): Promise<Authorities | undefined> {
@@ -60,8 +63,8 @@ async function certificatesOf(file: string, setting: string): Promise<string[]> 
   const found = text.match(/-----BEGIN (TRUSTED )?CERTIFICATE-----[\s\S]+?-----END \1?CERTIFICATE-----/g) ?? []
   if (found.length === 0) throw invalid('contains no certificate')
   try {
-    // Checks only the first certificate, because the bundle of an operating system has more than a
-    // hundred.
+    // Checks only the first certificate of the file, because the bundle of an operating system has
+    // more than a hundred certificates.
     new X509Certificate(found[0]!.replaceAll('TRUSTED ', ''))
   } catch (cause) {
     throw invalid(`contains a damaged certificate: ${(cause as Error).message}`, cause)

@@ -6,7 +6,10 @@ export class ProxyFault extends Error {
   override readonly name = 'ProxyFault'
   /** The system's error code, or PROXY_REFUSED if the proxy refused the connection. */
   readonly code: string
-  /** Status of the proxy's response to CONNECT, or undefined without a response. */
+  /**
+   * Status of the proxy's response to CONNECT. The status is undefined if the proxy has not
+   * responded.
+   */
   readonly status: number | undefined
   readonly hint: string
 

@@ -11,7 +11,7 @@ export interface ProxyServer {
   readonly url: URL
   /** The environment variable that names the proxy. */
   readonly variable: string
-  /** The proxy for messages, such as `http://host:port (HTTPS_PROXY)`. */
+  /** The proxy as text for messages, such as `http://host:port (HTTPS_PROXY)`. */
   readonly shown: string
 }
 

@@ -35,9 +35,9 @@ export class ChunkIndexes {
   readonly #session: NatsSession
   readonly #known = new LRUCache<string, ChunkIndex>({
     maxSize: REMEMBERED,
-    // If an object has more chunks than the limit of the cache, the positions of its chunks count
-    // as the whole cache. Without caching, each read of such an object would request all positions
-    // again.
+    // If an object has more chunks than the cache may hold, the positions of the object's chunks
+    // count as the whole limit. Without caching, each read of such an object would request all
+    // positions again.
     sizeCalculation: (index) => Math.min(REMEMBERED, Math.max(1, index.sequences.length)),
   })
 

@@ -19,14 +19,17 @@ export interface StreamMessage {
    */
   readonly storedAt: number
   readonly data: Uint8Array
-  /** Size of the message body in bytes, set even if the consumer delivers only headers. */
+  /**
+   * Size of the message body in bytes. The size is set even if the consumer delivers headers
+   * without bodies.
+   */
   readonly size: number
 }
 
 /**
- * The messages that a consumer delivers. `latest-of-each` means the latest message of each subject,
- * and `new` means only later messages. `sequence` means all messages from the sequence `sequence`
- * on.
+ * The messages that a consumer delivers. `latest-of-each` means the latest message of each subject.
+ * `new` means the messages that are stored after the consumer was created. `sequence` means all
+ * messages from the sequence `sequence` on.
  */
 export type ConsumerStart = 'latest-of-each' | 'new' | { readonly sequence: number }
 

@@ -2,7 +2,7 @@ import { type ErrorCode, LitestreamError } from '../../errors.js'
 import { errors, JetStreamApiError } from './library.js'
 
 /**
- * JetStream's error codes that this package maps to a code of its own. The NATS server's
+ * JetStream's error codes that this package maps to one of its own error codes. The NATS server's
  * `errors.json` lists these codes.
  */
 const JETSTREAM: Readonly<Record<number, ErrorCode>> = {

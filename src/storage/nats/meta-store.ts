@@ -63,13 +63,13 @@ export class MetaStore {
   readonly #entries = new Map<string, Entry>()
   /**
    * The time at which the server stored each deletion marker of this replica, in milliseconds since
-   * the epoch, by the marker's sequence in the stream.
+   * the epoch. The key of a time is the marker's sequence in the stream.
    */
   readonly #notes = new Map<number, number>()
   #synced: Synced | undefined
   /**
-   * Names of objects that are deleted as far as the cache knows, and whose deletion marker may
-   * still be in the stream.
+   * Names of objects that are deleted according to the cache. The deletion markers of these objects
+   * may still be in the stream.
    */
   readonly #gone = new Set<string>()
   #running: Promise<void> | undefined
@@ -226,8 +226,8 @@ export class MetaStore {
   }
 
   /**
-   * Removes the cached objects whose message is not among `messages`, because the message was
-   * removed without a deletion marker. Objects that are newer than `lastSeq` stay.
+   * Removes the cached objects whose message is not among `messages`. The messages of these objects
+   * were removed without a deletion marker. Objects that are newer than `lastSeq` stay.
    */
   #forgetAllBut(messages: readonly StreamMessage[], lastSeq: number): void {
     const there = new Set(messages.map(({ seq }) => seq))

@@ -47,14 +47,15 @@ export class ReadingEnd {
   }
 
   get isReached(): boolean {
-    // After two heartbeats without a message in between, the server sends no more messages.
+    // If two heartbeats follow each other without a message between them, the server sends no more
+    // messages.
     return this.#reached || this.#idle >= 2 || this.#nothingLeft
   }
 
   /**
-   * Whether the server has delivered every message that existed at the beginning, according to its
-   * own counts. Returns false if another client replaced a message before its delivery, because the
-   * new message may be after `upTo`.
+   * Whether the server has delivered every message that existed at the beginning, according to the
+   * server's counts. Returns false if another client replaced a message before its delivery,
+   * because the new message may be after `upTo`.
    */
   get isComplete(): boolean {
     return this.#nothingLeft || this.#old === this.#expected

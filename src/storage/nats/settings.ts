@@ -2,15 +2,15 @@ import type { Duration } from '../../util/duration.js'
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of a NATS replica, apart from server, bucket and prefix. The names of the settings are
- * those of the configuration file in camel case.
+ * Settings of a NATS replica, except the server, the bucket and the prefix. The names of the
+ * settings are those of the configuration file in camel case.
  */
 export interface NatsSettings {
   /** Name of the user, for authentication with a password. */
   readonly username?: string
   /** Password of the user. */
   readonly password?: string | Secret
-  /** Token, for authentication without a user. */
+  /** Token for authentication. A token needs no user. */
   readonly token?: string | Secret
   /** JWT of a user, which requires `seed`. */
   readonly jwt?: string | Secret
@@ -40,7 +40,7 @@ export interface NatsSettings {
   readonly createBucket?: boolean
   /**
    * Set by `openReplicaClient` for a write-once replica. In a write-once replica, the client
-   * deletes nothing, not even the chunks of a failed upload.
+   * deletes nothing. Even the chunks of a failed upload stay.
    */
   readonly writeOnce?: boolean
 }

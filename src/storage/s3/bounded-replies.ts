@@ -51,9 +51,9 @@ export class UnexpectedReply extends Error {
 
 /**
  * Limits what the SDK reads into memory and parses. The content of an object stays a stream. The
- * body reader limits this stream. boundReplies() reads any other response into memory, up to a
- * limit and until the request's signal aborts. Throws UnexpectedReply for an HTML page, and for a
- * document with a DTD, for which the SDK's parser needs quadratic time.
+ * body reader limits this stream. boundReplies() reads any other response into memory. The read
+ * ends at a limit, or when the request's signal aborts. Throws UnexpectedReply for an HTML page,
+ * and for a document with a DTD, for which the SDK's parser needs quadratic time.
  */
 export function boundReplies<H extends object>(handler: H): H {
   const inner = handler as unknown as Handler

@@ -18,8 +18,8 @@ const WRITE_ONCE_PROBE = 'write-once-probe'
 const NO_TAG = '"00000000000000000000000000000000"'
 
 /**
- * The results of this thread's probes, by endpoint and bucket. A process with a thousand databases
- * in one bucket therefore sends one probe.
+ * The results of this thread's probes. The key of a result consists of endpoint and bucket. A
+ * process with a thousand databases in one bucket therefore sends one probe.
  */
 const found = new Map<string, WriteGuarantees>()
 const probing = new Map<string, Promise<WriteGuarantees>>()

@@ -36,7 +36,7 @@ export interface Attempted {
   readonly doing: string
   /** The object of the request, such as `s3://bucket/key`. */
   readonly target: string
-  /** Address of the server without credentials, for messages. */
+  /** Address of the server for messages. The address contains no credentials. */
   readonly endpoint: string
   /** The proxy and the certificate authorities that the request used. */
   readonly connections: Pick<Connections, 'proxy' | 'authorities'>
@@ -148,7 +148,8 @@ export function isNoBucket(error: LitestreamError): boolean {
 function serviceName(error: SdkError): string {
   const { name, Code, $metadata } = error
   const code = networkCode(error)
-  // The SDK gives a reset connection the name TimeoutError, so the system's code is used.
+  // The SDK gives the error of a reset connection the name TimeoutError, so this code uses the
+  // system's error code.
   if ($metadata?.httpStatusCode === undefined && code !== undefined) return code
   const known = Code ?? name
   if (!NAMELESS.has(known)) return known!.slice(0, MAX_CODE)
@@ -188,7 +189,7 @@ function codeOf(error: SdkError, name: string, status: number | undefined): Erro
 }
 
 /**
- * Copies only name, message and stack of the SDK's error, because the error contains the whole
+ * Copies only name, message and stack of the SDK's error. The error itself contains the whole
  * response and request. Some stores repeat the signed text and the key ID in the response, and a
  * request header may contain an encryption key.
  */

@@ -54,7 +54,7 @@ function endpointOf(region: string, internal: string): string {
 /**
  * Fills in the settings that OSS needs. The settings are the region, the endpoint of the S3
  * interface, the bucket in the host name, and the keys. The keys come from OSS_ACCESS_KEY_ID,
- * OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN. Throws ACCESS_DENIED without keys.
+ * OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN. Throws ACCESS_DENIED if no source has keys.
  */
 export function ossSettings(settings: S3Settings, display: string): S3Settings {
   const region = settings.region ?? regionOfEndpoint(settings.endpoint) ?? DEFAULT_REGION
@@ -81,8 +81,8 @@ function regionOfEndpoint(endpoint: S3Settings['endpoint']): string | undefined 
 }
 
 /**
- * Returns the keys of the environment, but only if the settings have no key, because keys of two
- * sources do not belong together.
+ * Returns the keys of the environment. Returns no keys if the settings have a key, because keys of
+ * two sources do not belong together.
  */
 function keysOfEnvironment({ accessKeyId, secretAccessKey }: S3Settings): S3Settings {
   const { OSS_ACCESS_KEY_ID: id, OSS_ACCESS_KEY_SECRET: secret, OSS_SESSION_TOKEN: token } = process.env

@@ -3,8 +3,8 @@ import type { ConditionalWritesMode } from './settings.js'
 /** The region of a service, and the settings in which the service differs from AWS. */
 export interface Preset {
   /**
-   * Pattern of the endpoint's host without the bucket. The group `region` is the region for
-   * signatures.
+   * Pattern of the endpoint's host. The host does not include the bucket. The group `region` is the
+   * region for signatures.
    */
   readonly host: RegExp
   /** The region of the service, for a host that does not contain a region. */
@@ -16,7 +16,7 @@ export interface Preset {
   readonly unsignableHeaders?: readonly string[]
   /**
    * Mode of conditional writes. The mode is set only if the service's documentation promises
-   * If-None-Match and If-Match on PUT. The client probes a service without this mode.
+   * If-None-Match and If-Match on PUT. If the mode is not set, the client probes the service.
    */
   readonly conditionalWrites?: ConditionalWritesMode
 }

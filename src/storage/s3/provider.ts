@@ -27,8 +27,8 @@ export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'regio
   /** URL of the endpoint including the scheme. Undefined for AWS. */
   readonly endpoint: string | undefined
   /**
-   * The region. The region is undefined for AWS without a configured region. The client then asks
-   * AWS for the region of the bucket.
+   * The region. The region is undefined for AWS if the settings contain no region. The client then
+   * asks AWS for the region of the bucket.
    */
   readonly region: string | undefined
   readonly forcePathStyle: boolean

@@ -58,7 +58,7 @@ export class S3Requests {
     return `${this.settings.dialect}://${this.bucket}/${key}`
   }
 
-  /** Address of the server without credentials, for messages. */
+  /** Address of the server for messages. The address contains no credentials. */
   get endpoint(): string {
     const { endpoint, region } = this.settings
     const { proxy } = this.#connections

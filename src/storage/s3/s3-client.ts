@@ -141,8 +141,8 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   async *replicas({ signal }: RequestOptions = {}): AsyncIterable<string> {
-    // The keys of a replica at the root of a bucket begin with "./" or "/", but its folders are
-    // listed without this prefix.
+    // The keys of a replica at the root of a bucket begin with "./" or "/". The folders of such a
+    // replica are listed without this prefix.
     const atRoot = this.#path === '.' || this.#path === ''
     const base = atRoot ? '' : `${this.#path}/`
     const foldersOf = async (prefix: string) =>

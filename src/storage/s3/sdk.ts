@@ -53,7 +53,8 @@ function hostOf({ endpoint, region, forcePathStyle }: ResolvedS3Settings, bucket
 }
 
 /**
- * The SDK clients of this thread that several replicas with the same settings share, by settings.
+ * The SDK clients of this thread that several replicas share. The key of a client consists of the
+ * settings, because only replicas with the same settings share a client.
  */
 const shared = new Map<string, { readonly client: S3Client; readonly agent: unknown }>()
 
@@ -172,8 +173,8 @@ const REFUSED: ReadonlySet<unknown> = new Set([
 
 /**
  * If the store has refused the credentials, makes the next request read the credentials from their
- * sources again. The SDK would keep credentials without an expiry time as long as the client
- * exists, but a user may have replaced the keys in a file.
+ * sources again. The SDK would keep credentials that have no expiry time as long as the client
+ * exists. A user may have replaced the keys in a file meanwhile.
  */
 export function renewIfRefused(error: unknown, client: S3Client, settings: ResolvedS3Settings): void {
   if (!REFUSED.has((error as Error | undefined)?.name)) return

@@ -17,8 +17,8 @@ export type ConditionalWritesMode = 'auto' | 'always' | 'never'
 export const CONDITIONAL_WRITES = ['auto', 'always', 'never'] as const satisfies readonly ConditionalWritesMode[]
 
 /**
- * Settings of an S3 replica, apart from bucket and path. The names of the settings are those of the
- * configuration file in camel case.
+ * Settings of an S3 replica, except the bucket and the path. The names of the settings are those of
+ * the configuration file in camel case.
  */
 export interface S3Settings {
   /** URL of an S3 service other than AWS. */
@@ -74,7 +74,7 @@ export interface S3Settings {
   readonly sseKmsKeyId?: string
   /**
    * Set by `openReplicaClient` for a write-once replica. In a write-once replica, the client
-   * overwrites and deletes nothing, not even with a probe.
+   * overwrites and deletes nothing. A probe of such a replica also overwrites and deletes nothing.
    */
   readonly writeOnce?: boolean
   /** Whether the client relies on conditional writes, by default `auto`. */

@@ -312,8 +312,8 @@ async function refuseOverwritten(
 
 /**
  * Throws if the name is taken. Some stores ignore If-None-Match when an upload is completed. With
- * this check, another writer can win only in the short time between the check and the completion of
- * the upload.
+ * this check, another writer can win only if it writes between the check and the completion of the
+ * upload.
  */
 async function refuseTaken(requests: S3Requests, subject: Subject, key: string): Promise<void> {
   if ((await headOf(requests, subject, key)) === undefined) return

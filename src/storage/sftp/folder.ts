@@ -71,8 +71,8 @@ export async function makeDirectories(files: RemoteFiles, directory: string): Pr
 }
 
 /**
- * Returns the directory of a path. For a name without a slash, the result is ".", which always
- * exists.
+ * Returns the directory of a path. For a name without a slash, the result is ".". This directory
+ * always exists.
  */
 export function parentOf(path: string): string {
   const slash = path.lastIndexOf('/')

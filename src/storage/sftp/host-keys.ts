@@ -65,8 +65,8 @@ function keyOf(algorithm: string | undefined, base64: string | undefined, revoke
   if (algorithm === undefined || base64 === undefined || !ALGORITHM.test(algorithm)) return undefined
   if (!/^[A-Za-z0-9+/]{16,}={0,2}$/.test(base64)) return undefined
   const bytes = Buffer.from(base64, 'base64')
-  // The binary key begins with the name of its algorithm, preceded by the length of the name in
-  // four bytes.
+  // The binary key begins with the name of its algorithm. Four bytes before the name contain the
+  // length of the name.
   if (bytes.length < 4 || bytes.subarray(4, 4 + bytes.readUInt32BE(0)).toString('latin1') !== algorithm)
     return undefined
   return { algorithm, matches: (key) => key.length === bytes.length && timingSafeEqual(key, bytes), revoked }
@@ -131,8 +131,8 @@ function isFor(hosts: string, name: string): boolean {
 }
 
 /**
- * Whether `name` matches a pattern, in which `*` and `?` have the same meaning as in a shell. The
- * function backtracks only to the latest star.
+ * Whether `name` matches a pattern, in which `*` and `?` have the same meaning as in a shell. On a
+ * mismatch, the function continues at the latest star, not at an earlier star.
  */
 function fits(pattern: string, name: string): boolean {
   let p = 0

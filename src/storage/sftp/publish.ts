@@ -88,7 +88,7 @@ async function claimOnce(files: RemoteFiles, temporary: string, target: string, 
     await files.posixRename(temporary, target)
     return true
   } catch (error) {
-    // The empty file is the claim of this writer, so the file must not stay without content.
+    // The empty file is the claim of this writer. A file without content must not stay.
     await files.remove(target)
     if (isUnsupported(error)) return false
     throw error

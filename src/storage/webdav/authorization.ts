@@ -23,9 +23,9 @@ interface DigestChallenge {
 }
 
 /**
- * Answers the challenges of a server. The class uses Digest (RFC 7616, MD5 and SHA-2, with and
- * without `qop=auth`) if the server offers it, otherwise Basic (RFC 7617). The class sends no
- * credentials before the server asks for them.
+ * Answers the challenges of a server. If the server offers Digest, the class uses Digest (RFC 7616,
+ * MD5 and SHA-2, with and without `qop=auth`). Otherwise the class uses Basic (RFC 7617). The class
+ * sends no credentials before the server asks for them.
  */
 export class Authorization {
   readonly #username: string | undefined

@@ -77,7 +77,7 @@ function classify(status: number, location: string | undefined): readonly [Error
   return ['STORAGE_FAILED', NO_STORE]
 }
 
-/** Returns only the origin of a URL, because its query may contain a token. */
+/** Returns only the origin of a URL, because the query of a URL may contain a token. */
 function originOf(location: string): string {
   if (!URL.canParse(location)) return 'another place'
   const { protocol, host, pathname } = new URL(location)

@@ -88,7 +88,8 @@ const EMPTY_HEADER: LtxHeader = {
 const INDEXES_AT_ONCE = 128
 /**
  * Maximum bytes of file contents that are kept because they were read together with the page
- * indexes. After PIECE_BYTES of file contents, only the page indexes of further files are kept.
+ * indexes. After PIECE_BYTES of file contents, the chain keeps only the page indexes of further
+ * files.
  */
 const PIECE_BYTES = 32 * 1024 * 1024
 

@@ -53,8 +53,8 @@ const IDLE_GROWTH = 1.5
  */
 const DAMAGE_INTERVAL_MS = 10_000
 /**
- * Poll interval in milliseconds if the store has a watch. A watch reports new files, and polls only
- * find files whose notification was lost.
+ * Poll interval in milliseconds if the store has a watch. A watch reports new files. Polls only
+ * find the files that the watch has failed to report.
  */
 const WATCHED_INTERVAL_MS = 5000
 /**
@@ -293,7 +293,7 @@ export class Poller {
 
   /**
    * Recognizes the newest known file in a listing. A file that this process wrote is recognized by
-   * its name and size, because its time and version are known only after the first listing.
+   * its name and size. The file's time and version are known only after the first listing.
    */
   #isAnchor(file: LtxFileInfo, anchor: LtxFileInfo): boolean {
     if (sameFile(file, anchor)) return true
@@ -489,8 +489,7 @@ type WithoutStart<T> = T extends unknown ? Omit<T, 'startedAt'> : never
 /**
  * Returns the newest listed file that belongs to the known state. As long as a file of the known
  * state exists, the replica was not reset. Files that only a time-travelling connection has read do
- * not count, because a time-travelling connection may have read files of a reset replica before the
- * next poll.
+ * not count, because such a connection may have read files of a reset replica before the next poll.
  */
 function knownFile(files: FilesByLevel, { txid, map, anchor }: ChainState, chain: Chain): LtxFileInfo | undefined {
   const ordinals = new Set<number>()

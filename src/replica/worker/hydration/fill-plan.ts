@@ -120,8 +120,8 @@ export interface FillSource {
   readonly files: () => FileTable
   readonly signal: AbortSignal
   /**
-   * Whether the checksum of the whole file was verified before, so that only the missing pages of
-   * the file are read.
+   * Whether the checksum of the whole file was verified before. Only the missing pages of such a
+   * file are read.
    */
   readonly isVerified: (file: LtxFileInfo) => boolean
 }

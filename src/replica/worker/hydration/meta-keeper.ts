@@ -96,7 +96,7 @@ export class CopyMeta {
 
   /**
    * Writes a meta file without pages. A meta file without pages only marks the file beside it as a
-   * local copy, which this package may replace.
+   * local copy. This package may replace a local copy.
    */
   async #claimNothing(): Promise<void> {
     if (inodeOf(this.#path) !== this.#inode) return

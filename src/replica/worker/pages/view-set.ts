@@ -180,7 +180,7 @@ export class ViewSet {
 
   /**
    * Adopts a view of an earlier worker. Native code still has that view. The page table of that
-   * view contains only pages of that view.
+   * view refers only to pages of that view.
    */
   adopt(id: number, state: ChainState, store: PageStore): ReplicaView {
     const view = { id: 0, state, store, incarnation: this.#incarnation }

@@ -68,8 +68,8 @@ export class FilePages {
 
   /**
    * Stores pages that the worker read together with the page indexes, so these pages cost no
-   * request. From a large file, only new pages and the changed pages that were resident in the view
-   * `before` are stored. From a file with few pages, all pages are stored.
+   * request. If the file is large, only two kinds of pages are stored: new pages, and changed pages
+   * that were resident in the view `before`. From a file with few pages, all pages are stored.
    */
   store(view: ReplicaView, files: readonly FileIndex[], before: ReplicaView): void {
     for (const file of files) {

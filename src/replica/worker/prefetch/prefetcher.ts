@@ -102,7 +102,10 @@ interface Run {
    * than the prefetch.
    */
   pending: ReadonlySet<number>
-  /** Whether the pages of the run are adjacent in a b-tree, and not only by their page numbers. */
+  /**
+   * Whether the pages of the run are adjacent in a b-tree. If the value is false, only the page
+   * numbers are adjacent.
+   */
   readonly tree: boolean
 }
 

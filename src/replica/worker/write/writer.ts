@@ -180,8 +180,8 @@ export class ReplicaWriter {
     if (!right || right.held) return
     // For a commit to the store, the poll may run while the lease is being taken. If another writer
     // writes a file during the poll, the store refuses one commit. A local commit is acknowledged
-    // before the store decides, so a writer of local commits polls only after it has taken the
-    // lease.
+    // before the store decides. A writer of local commits therefore polls after it has taken the
+    // lease, not at the same time.
     const isEarly = this.#local === undefined
     await settleAll([right.ensure(), isEarly && this.#parts.refresh()])
     reached('lease taken')
@@ -190,8 +190,8 @@ export class ReplicaWriter {
 
   /**
    * Refuses to write if the store would let two writers create a file with the same name. Local
-   * commits do not wait for the result of the check of the store, and are refused only when the
-   * result is known.
+   * commits do not wait for the check of the store. If the check finds that the store would allow
+   * this, later local commits are refused.
    */
   async #requireCreateOnly(): Promise<void> {
     const { client } = this.#parts
