@@ -54,7 +54,7 @@ const roomOf = (file: string, depth: number) => {
   return parts.length > depth + 1 ? parts[depth] : undefined
 }
 
-test('no folder of src/ imports from a folder that depends on it', () => {
+test('no folder of src/ imports from a folder after it in the order of the folders', () => {
   const wrong: string[] = []
   for (const [from, to] of imports()) {
     const [a, b] = [roomOf(from, 0), roomOf(to, 0)]
@@ -87,7 +87,7 @@ test('no two sibling folders of src/ import each other', () => {
   assert.deepEqual(mutual.sort(), ['fs > native', 'native > fs'])
 })
 
-test('no modules of src/ import each other in a circle', () => {
+test('the imports between the modules of src/ have no cycle', () => {
   const graph = new Map<string, string[]>()
   for (const [from, to] of imports('values')) graph.set(from, [...(graph.get(from) ?? []), to])
   const done = new Set<string>()

@@ -57,7 +57,7 @@ test('the folder for the other decoding of an escape in a file URL is also consi
   assert.equal(locationOf('file:///C:/a b').alternatives, undefined)
 })
 
-test('every directory of Windows has a file URL that parses to the same directory', () => {
+test('the file URL of any directory of Windows parses to this directory', () => {
   for (const folder of [
     'C:\\a b\\c',
     'C:\\a#b',
@@ -86,7 +86,7 @@ test('a configured path is expanded with its drive on Windows', () => {
   assert.equal(expandHome('~\\app.db', 'linux'), '~\\app.db')
 })
 
-test('two paths that differ in case or in the form of accents are one file on Windows and macOS', () => {
+test('two paths that differ only in case or in the form of accents are one file on Windows and macOS', () => {
   const [a, b] = ['/Data/Ä.db', '/data/a\u0308.db']
   assert.equal(comparablePath(a, 'darwin'), comparablePath(b, 'darwin'))
   assert.equal(comparablePath('C:\\Data', 'win32'), comparablePath('c:\\DATA', 'win32'))

@@ -25,7 +25,7 @@ function fixture(t: TestContext) {
   return { dir, file, db, url: `file://${dir}/replica` }
 }
 
-test('close() of a primary ends with TIMEOUT although the store never responds', GUARD, async (t) => {
+test('if the store never responds, close() of a primary ends with TIMEOUT', GUARD, async (t) => {
   const { file } = fixture(t)
   const { url, storage, requests } = await startSilentStore(t)
   const replication = await replicate(file, url, { storage, shutdownSyncTimeout: 100, monitorInterval: 20 })
@@ -117,7 +117,7 @@ test('an option outside its range is refused, and the error names the option', a
 })
 
 test(
-  'if a worker thread of a primary ends, the primary reports it and starts another, and replication continues',
+  'if a worker thread of a primary ends, the primary reports the fault, starts another worker and continues to replicate',
   GUARD,
   async (t) => {
     const { dir, file, db, url } = fixture(t)

@@ -31,7 +31,7 @@ interface Reader {
 for (let run = 0; run < RUNS; run++) {
   const random = new Random(SEED + run)
   const pageSize = random.pick([512, 1024, 4096, 4096, 8192])
-  test(`seed ${random.seed}, pages of ${pageSize} bytes: every query result through the VFS equals the primary's`, async (t) => {
+  test(`seed ${random.seed}, pages of ${pageSize} bytes: every query result through the VFS equals the primary’s result`, async (t) => {
     const source = await makeSource(t, { pageSize, autoVacuum: random.pick(['none', 'full', 'incremental']) })
     await compare(t, source, random)
   })

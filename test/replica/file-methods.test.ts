@@ -53,7 +53,7 @@ test('SHARED is the highest lock of a read-only connection, and only unlock lowe
   assert.equal(value(db, "SELECT count(*) FROM t WHERE v = 'new'"), 500)
 })
 
-test('the database header in a view says rollback journal, and its change counter represents the TXID', async (t) => {
+test('the database header of a view has the journal mode rollback and a change counter that represents the TXID', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, url] = [path.join(directory, 'app.db'), pathToFileURL(path.join(directory, 'replica')).href]
   const app = new Database(file)
@@ -98,7 +98,7 @@ test('bytes that the primary reserves at the end of its pages are kept in the re
   assert.equal(integrity(db), 'ok')
 })
 
-test('the database size that SQLite reads is the page count of the view, without a request to the worker', async (t) => {
+test('the database size that SQLite reads is the page count of the view, and needs no request to the worker', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)

@@ -43,7 +43,7 @@ test('a URI without replica_url uses LITESTREAM_REPLICA_URL', async (t) => {
   assert.equal(value(db, 'SELECT count(*) FROM t'), 2000)
 })
 
-test('the second run of a query reads the replica without a call of JavaScript', async (t) => {
+test('the second run of a query on a replica does not call JavaScript', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)

@@ -207,7 +207,7 @@ test('better-sqlite3 refuses a URI that is too long for an older connection, wit
   assert.deepEqual(files, [])
 })
 
-test('a name that is not a replica URI stays the name of a file on an older connection', async (t) => {
+test('on an older connection, a name that is not a replica URI still names a file', async (t) => {
   const { printed, files } = await run(
     t,
     DRIVERS[0],

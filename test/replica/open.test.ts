@@ -68,7 +68,7 @@ test('openReplica refuses invalid options', async (t) => {
   await assert.rejects(openReplica(url, { concurrency: -1 }), { code: 'INVALID_ARGUMENT', message: /concurrency/ })
 })
 
-test('a truncated LTX file is LTX_CORRUPT with file and offset, and a later opening with a good file works', async (t) => {
+test('a truncated LTX file is reported as LTX_CORRUPT with file and offset, and the replica opens after the file is replaced by a good one', async (t) => {
   const { url, files, history } = await makeSource(t)
   const info = await history.commit(rows(3000))
   const name = path.join(files, 'ltx', '0', formatFileName(1, 1))
@@ -86,7 +86,7 @@ test('a truncated LTX file is LTX_CORRUPT with file and offset, and a later open
   assert.equal(value(db, 'SELECT count(*) FROM t'), 3000)
 })
 
-test('a damaged page fails only the read that needs the page, with the reason', async (t) => {
+test('if a page is damaged, only reads that need this page fail, and the error has the reason', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await damageFrame(source, await history.commit(rows(3000)), 100)

@@ -39,7 +39,7 @@ test('process.exit() during operations of a replica ends the process with its st
   assert.deepEqual([await child.ended, child.errors()], [7, ''])
 })
 
-test('a plain connection that is never closed, with the replica from the environment, does not keep the process alive', async (t) => {
+test('a plain connection to the replica from the environment does not keep the process alive, even if the connection is never closed', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const child = runScript(

@@ -37,7 +37,7 @@ test('after a reset to a replica that has another schema with the same cookie, S
   assert.equal(integrity(db), 'ok')
 })
 
-test('a database that replaced another database under the same TXIDs is read correctly, now and by time travel', async (t) => {
+test('a database that replaced another database under the same TXIDs is read correctly, live and by time travel', async (t) => {
   const { history, client, directory, replica, db, read } = await readerOfOne(t)
   // The primary finds that another file has replaced its database and continues with a snapshot of
   // it.

@@ -42,7 +42,7 @@ test('a transaction keeps its size and its pages while the database shrinks and 
   assert.equal(integrity(held), 'ok')
 })
 
-test('a connection travels in time beside a local copy, and reads the local copy again afterwards', async (t) => {
+test('a connection travels in time while a local copy exists, and reads the local copy again afterwards', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   for (let n = 2; n <= 4; n++) await history.commit(`UPDATE t SET n = ${n}`)
@@ -85,7 +85,7 @@ test('a travel time in words is relative to the current time', async (t) => {
   assert.throws(() => value(db, "SELECT litestream_set_time('1 hour ago')"), { message: /no matching backup files/ })
 })
 
-test('the worker does not write a complete local copy again', async (t) => {
+test('the worker does not rewrite a local copy that is complete', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')

@@ -87,7 +87,7 @@ test('a reader does not read a partly written file until the file is complete', 
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 3000)
 })
 
-test('an impossible page index is refused without being read, and the next opening works', async (t) => {
+test('an impossible page index fails the opening of a replica, and the next opening with a good file works', async (t) => {
   const { url, files, history } = await makeSource(t)
   await history.commit(SEED)
   const name = path.join(files, 'ltx', '0', formatFileName(1, 1))
@@ -158,7 +158,7 @@ test('a reader that was away for longer than the retention continues from the re
   assert.deepEqual('rows' in all ? all.rows : all, history.db.prepare('SELECT * FROM t').raw().all())
 })
 
-test('the lag grows while listings fail, and the reader continues afterwards', async (t) => {
+test('the lag grows while listings fail, and the reader reads new commits when listings succeed again', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -192,7 +192,7 @@ test('a reader sends LISTs one at a time, and not more often than the poll inter
   assert.ok(polls <= 1 + (performance.now() - from) / 180, `${polls} polls`)
 })
 
-test('concurrent requests are bounded, and no request is left after the replica is closed', async (t) => {
+test('the number of concurrent requests is bounded, and no request is left after the replica is closed', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   for (let n = 0; n < 40; n++) await history.commit(`UPDATE t SET n = 1 WHERE id BETWEEN ${n * 70} AND ${n * 70 + 5}`)
@@ -211,7 +211,7 @@ test('concurrent requests are bounded, and no request is left after the replica 
   assert.deepEqual(proxy.counts().kinds, { LIST: 10 })
 })
 
-test('close() of a replica does not wait for a listing that is never answered', {
+test('close() of a replica does not wait for a listing that gets no response', {
   timeout: 60_000,
 }, async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)

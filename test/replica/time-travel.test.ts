@@ -102,7 +102,7 @@ test('an invalid travel target, or travel inside a transaction, is refused with 
   assert.throws(() => db.exec('DELETE FROM t'), { message: 'attempt to write a readonly database' })
 })
 
-test('at() serves any number of connections at one earlier TXID, also beside a local copy', async (t) => {
+test('at() serves any number of connections at one earlier TXID, even if the replica has a local copy', async (t) => {
   const { url, history, directory } = await tenStates(t)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db` })
   await replica.whenHydrated()

@@ -64,7 +64,7 @@ test('a new database that root restores belongs to the owner of the folder, as n
   for (let made = output; made !== out; made = path.dirname(made)) assert.equal(statSync(made).uid, NOBODY, made)
 })
 
-test('only users who can read all files of a file replica can read a new database made from it', async (t) => {
+test('a new database restored from a file replica is readable only for users who can read all files of the replica', async (t) => {
   const { client, history, output, dir } = await fixture(t)
   await history.commit('INSERT INTO t VALUES (1)')
   const level0 = path.join(dir, 'replica/ltx/0')
@@ -182,7 +182,7 @@ test('of two restores to one output, the second restore is refused, or waits wit
   await again.release()
 })
 
-test('a restore does not replace a database that another connection has open, and the database loses nothing', async (t) => {
+test('a restore does not replace a database that another connection has open, and no data of the database is lost', async (t) => {
   const { client, output, hash } = await fixture(t)
   const db = new Database(output)
   db.pragma('journal_mode = wal')
@@ -218,7 +218,7 @@ test('a transaction on a database with a rollback journal prevents a restore ove
   assert.equal(hashFile(output), hash)
 })
 
-test('a follower prevents other writers of its output', async (t) => {
+test('a follower prevents other programs from writing to its output', async (t) => {
   const { client, history, output, out } = await fixture(t)
   chownSync(out, NOBODY, NOBODY)
   const stop = new AbortController()

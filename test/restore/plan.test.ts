@@ -53,7 +53,7 @@ for (const [title, files, target, plan] of cases) {
     assert.deepEqual(names(selectPlan(levels(...files), target)), plan))
 }
 
-test('the restore plan for a replica with a gap before its newest TXID is an error that names both ends of the gap', () => {
+test('if a replica has a gap before its newest TXID, the error of the restore plan names both ends of the gap', () => {
   assert.throws(() => selectPlan(levels('0:1', '0:2', '0:5')), {
     code: 'LTX_GAP',
     message: /TXID 0000000000000002 can be restored, but the next file of level 0 starts at TXID 0000000000000005/,

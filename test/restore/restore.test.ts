@@ -62,7 +62,7 @@ for (const pageSize of [512, 4096, 65536]) {
   })
 }
 
-test('a restore also reads a superseded file completely, because only its frames show pages that its index omits', async (t) => {
+test('a restore reads a superseded file completely, because only the frames of the file show pages that the page index omits', async (t) => {
   const { client, history, output, file } = await fixture(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
   await history.commit(
@@ -92,7 +92,7 @@ test('a dry run of a restore plans and writes nothing, and the progress of a res
   assert.deepEqual(seen.at(-1), { phase: 'check', check: 'quick' })
 })
 
-test('a restore refuses an existing database, a directory and stale sidecars, and force replaces the database and the sidecars', async (t) => {
+test('a restore refuses an existing database, a directory and stale sidecars, but with force replaces the database and the sidecars', async (t) => {
   const { client, history, output } = await fixture(t)
   await history.commit(STEPS[0]!)
   mkdirSync(output, { recursive: true })
@@ -114,7 +114,7 @@ test('a restore refuses an existing database, a directory and stale sidecars, an
   }
 })
 
-test('a restore of an empty replica, a missing TXID and a time before the first file are errors', async (t) => {
+test('a restore fails for an empty replica, a missing TXID and a time before the first file', async (t) => {
   const { client, history, output } = await fixture(t)
   await assert.rejects(restore(client, { output }), { code: 'REPLICA_EMPTY' })
   assert.equal((await restore(client, { output, ifReplicaExists: true })).status, 'no-replica')
@@ -124,7 +124,7 @@ test('a restore of an empty replica, a missing TXID and a time before the first 
   await assert.rejects(restore(client, { output, txid: 1, timestamp: 1 }), { code: 'INVALID_ARGUMENT' })
 })
 
-test('a restore reports a gap, damage, truncation and another page size by name, and leaves no file', async (t) => {
+test('the error of a restore names a gap, damage, a truncated file or another page size, and the restore leaves no file', async (t) => {
   const { client, history, output, file, dir } = await fixture(t)
   for (const sql of STEPS) await history.commit(sql)
   const victim = file(0, 2)
@@ -191,7 +191,7 @@ test("damage in the primary's own data is a warning of a restore, or with an exp
   db.close()
 })
 
-test('files that are deleted during a restore are replaced by their successors', async (t) => {
+test('if files are deleted during a restore, the restore reads the files that replaced them', async (t) => {
   const { client, history, output, file } = await fixture(t)
   for (const sql of STEPS) await history.commit(sql)
   // What compaction and retention do, at the worst moment: after the plan, before the first read.
@@ -288,7 +288,7 @@ for (const pageSize of [512, 4096, 65536]) {
   })
 }
 
-test('a restore reads a segment that is damaged in transit again, and reports damage in the store with its page', async (t) => {
+test('a restore requests a segment again if it was damaged in transit, and reports damage in the store with the page', async (t) => {
   const { client, history, output, file } = await fixture(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
   await history.commit(

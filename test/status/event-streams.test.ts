@@ -44,7 +44,7 @@ function linesOf(response: IncomingMessage): { readonly event: string; readonly 
   return lines
 }
 
-test('each client of /events receives the events that its filter accepts, after a heartbeat, without secrets', async (t) => {
+test('each client of /events receives a heartbeat and then the events that its filter accepts, without secrets', async (t) => {
   const { streams, follow } = await served(t)
   const all = linesOf(await follow())
   const one = linesOf(await follow('?path=/a.db'))

@@ -73,7 +73,7 @@ const fault = (message: string) => ({
   retried: true,
 })
 
-test('the status page runs only its own code and style, which its policy names by their hashes', async (t) => {
+test('the status page runs only its own code and style, and its policy lists only the hashes of this code and style', async (t) => {
   const { address } = await serve(t, [])
   const response = await fetch(address)
   const html = await response.text()
@@ -89,7 +89,7 @@ test('the status page runs only its own code and style, which its policy names b
   assert.match(json.headers.get('content-security-policy')!, /^default-src 'none'/)
 })
 
-test('the status page in a browser shows failing databases first, their hints, and no markup from the server', async (t) => {
+test('in a browser, the status page shows failing databases first, with their hints, and no markup from the server', async (t) => {
   const databases = Array.from({ length: 200 }, (_, i) => database(`/data/tenant-${String(i).padStart(3, '0')}/app.db`))
   databases.push(
     database('/data/z-failing.db', { error: fault(`putting failed: ${HOSTILE}`) }),

@@ -75,7 +75,7 @@ test('when a process ends, a temporary fault counts as a failure, because no ret
   assert.ok(finalVerdict(condition({ error: fault({ operation: 'compaction' }) })).ok)
 })
 
-test('the verdict of a process is failing before behind, behind before degraded, and degraded before ok', () => {
+test('the verdict of a process is the worst verdict of its parts, in the order failing, behind, degraded, ok', () => {
   const lagging = condition({ lagMs: 1e9 })
   const failing = condition({ state: 'fenced' })
   const skipped = part({ part: 'file', replication: true })

@@ -12,7 +12,7 @@ test('an optional package that is installed is loaded', () => {
   assert.equal(typeof Storage, 'function')
 })
 
-test('an optional package that is not installed is an error with the store and the command that installs it', () => {
+test('the error for an optional package that is not installed names the store and has the install command', () => {
   const load = () =>
     loadOptionalPackage({
       name: '@litestream-ts/not-there',
@@ -27,7 +27,7 @@ test('an optional package that is not installed is an error with the store and t
   })
 })
 
-test('an optional package that cannot be loaded is an error with the reason', () => {
+test('the error for an optional package that cannot be loaded has the reason', () => {
   // A path stands for a package whose own code fails: this one cannot be parsed.
   const load = () =>
     loadOptionalPackage({ name: 'typescript/bin/../README.md', neededFor: 'a replica on x://', install: 'typescript' })

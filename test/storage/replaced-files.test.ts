@@ -28,7 +28,7 @@ const SETTINGS = { endpoint: 'http://127.0.0.1:1', accessKeyId: 'a', secretAcces
 const replaced = (error: unknown) => isLitestreamError(error, 'NOT_FOUND') && error.message.includes('was replaced')
 
 for (const [store, url] of Object.entries(STORES)) {
-  test(`${store}: a file that has replaced a listed file, with the same size, is not read as the listed file`, async (t) => {
+  test(`${store}: if a file replaces a listed file of the same size, the new file is not read as the listed file`, async (t) => {
     const client = await openReplicaClient(await url(t))
     const disk = await CachedReplicaClient.open(client, { directory: temporaryDirectory(t), limit: 1e6 })
     t.after(() => disk.close())

@@ -37,7 +37,7 @@ test('the path of a file URL is absolute, as in Litestream', () => {
   }
 })
 
-test('every directory has a file URL that parses to the same directory', () => {
+test('the file URL of any directory parses to this directory', () => {
   for (const name of ['a b', 'a?b', 'a#b', '%3F', '%23', '%253f', '%25253F?', 'ü%20', 'a&b=c', '%']) {
     assert.equal((parseReplicaUrl(fileUrl(`/d/${name}/e`)) as FileLocation).path, `/d/${name}/e`, name)
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Pending } from '../../src/util/pending.js'
 
-test('the first result or error settles a pending promise, and later ones have no effect', async () => {
+test('the first result or error settles a pending promise, and later results and errors have no effect', async () => {
   const resolved = new Pending<number>()
   resolved.resolve(1)
   resolved.reject(new Error('late'))
@@ -42,7 +42,7 @@ test('an abort rejects a pending promise, also if the signal aborted before, and
   assert.equal(calls, 0)
 })
 
-test('a pending promise follows the result of other work, and a second error of it is handled', async () => {
+test('a pending promise settles with the result of other work, and a second error of this work is handled', async () => {
   const pending = new Pending<string>()
   pending.follow(Promise.resolve('done'))
   assert.equal(await pending.promise, 'done')

@@ -8,7 +8,7 @@ import { until } from '../support/until.js'
 
 const source = path.resolve(import.meta.dirname, '../../../src')
 
-test('a timer with a delay above 2^31-1 ms does not fire immediately, as Node’s own timers do', async () => {
+test('unlike Node’s own timers, a timer with a delay above 2^31-1 ms does not fire immediately', async () => {
   const fired: string[] = []
   const timers = [2 ** 31, 2 ** 32 + 5, 2 ** 53, Number.POSITIVE_INFINITY].map((ms) =>
     startTimer(ms, () => fired.push(String(ms))),

@@ -77,7 +77,7 @@ test('a damaged byte anywhere in a frame ends the scan before the transaction of
   }
 })
 
-test('a WAL scan stops at the first commit at which it has read enough, and the next scan resumes there', (t) => {
+test('a WAL scan stops at the first commit after the requested amount, and the next scan resumes at this commit', (t) => {
   const { file, commits } = realWal(t)
   const { wal, header, span } = scan(t, file)!
   for (const bytes of [1, 3 * (PAGE + 24), 10_000]) {

@@ -46,7 +46,7 @@ export function listings(backend: Backend): void {
     }
   })
 
-  test(`${backend.name}: replicas with a common path prefix do not see each other's files`, async (t) => {
+  test(`${backend.name}: if two replicas have a common path prefix, neither replica lists the files of the other`, async (t) => {
     const open = await clientsAt(t, backend)
     for (const [i, path] of ['app', 'app.db', 'app/ltx', 'app/nested'].entries()) {
       await (await open(path)).write(file(i + 1), testBytes(1), { timestamp: 1 })

@@ -145,7 +145,7 @@ async function untilDeleted(app: Database.Database, { replicator, deleted }: Run
 }
 
 for (const [store, makeUrl] of Object.entries(STORES)) {
-  test(`${store}: an empty database in place of a lost database does not delete the files from which the lost database can be restored`, async (t) => {
+  test(`${store}: if an empty database takes the place of a lost database, the files that can restore the lost database are kept`, async (t) => {
     const lost = await lostDatabase(t, makeUrl)
     const app = open(lost.file)
     cleanUp(t, () => app.close())
@@ -185,7 +185,7 @@ for (const [store, makeUrl] of Object.entries(STORES)) {
   })
 }
 
-test('a restored database continues its replica, without a state folder and after new commits', async (t) => {
+test('a restored database continues its replica, both without a state folder and after new commits', async (t) => {
   const lost = await lostDatabase(t)
   const client = await openReplicaClient(lost.url)
   cleanUp(t, () => client.close())
@@ -292,7 +292,7 @@ test('a replica of Litestream does not name its database, so the primary compare
   }
 })
 
-test('on-divergence: refuse uploads nothing until the divergence is acknowledged', async (t) => {
+test('with on-divergence: refuse, the primary uploads nothing until the divergence is acknowledged', async (t) => {
   const lost = await lostDatabase(t)
   const app = open(lost.file)
   cleanUp(t, () => app.close())
@@ -313,7 +313,7 @@ test('on-divergence: refuse uploads nothing until the divergence is acknowledged
   await assertReplicaEquals(lost.url, lost.file)
 })
 
-test('on-divergence: restore replaces the database by the newest state of the replica, and keeps the old database beside it', async (t) => {
+test('with on-divergence: restore, the newest state of the replica replaces the database, and the old database is kept beside the new one', async (t) => {
   const lost = await lostDatabase(t)
   const app = open(lost.file)
   app.exec(`${SCHEMA}; INSERT INTO t (v) VALUES ('of the new database')`)
@@ -331,7 +331,7 @@ test('on-divergence: restore replaces the database by the newest state of the re
   assert.equal(copy.prepare('SELECT v FROM t').pluck().get(), 'of the new database')
 })
 
-test('a damaged or forged divergence record is an error with the next step, and causes no wrong deletion', async (t) => {
+test('a damaged or forged divergence record is an error with the next step, and does not cause a wrong deletion', async (t) => {
   const lost = await lostDatabase(t)
   const client = await openReplicaClient(lost.url)
   cleanUp(t, () => client.close())
@@ -371,7 +371,7 @@ test('a damaged or forged divergence record is an error with the next step, and 
   assert.ok((await enforceL0Retention(client, old)).length > 0)
 })
 
-test('the divergence record of a database that is created again at every start stays small and keeps the largest state', async (t) => {
+test('if a database is created again at every start, the divergence record stays small and keeps the largest state', async (t) => {
   const lost = await lostDatabase(t)
   const client = await openReplicaClient(lost.url)
   cleanUp(t, () => client.close())

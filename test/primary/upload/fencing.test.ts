@@ -114,7 +114,7 @@ test('a primary does not mistake a lost response for another primary', async (t)
   await assertReplicaEquals(url, one.file)
 })
 
-test('a lease keeps the second primary waiting, and passes to the second primary when the first ends', async (t) => {
+test('a lease keeps the second primary waiting, and passes to the second primary when the first primary ends', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const one = database(t, path.join(dir, 'one.db'))

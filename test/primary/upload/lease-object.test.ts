@@ -29,7 +29,7 @@ async function fixture(t: TestContext) {
   return { time, machine, object, client }
 }
 
-test('the owner of a lease writes lock.json again if it is removed', async (t) => {
+test('if lock.json is removed, the owner of the lease writes lock.json again', async (t) => {
   const { machine, object } = await fixture(t)
   const { lease } = machine()
   await lease.acquire()
@@ -40,7 +40,7 @@ test('the owner of a lease writes lock.json again if it is removed', async (t) =
   assert.equal((await machine().lease.acquire())?.owner, lease.owner)
 })
 
-test('the owner of a lease writes lock.json again if it is damaged', async (t) => {
+test('if lock.json is damaged, the owner of the lease writes lock.json again', async (t) => {
   const { machine, client } = await fixture(t)
   const { lease } = machine()
   await lease.acquire()
@@ -74,7 +74,7 @@ test('a primary does not mistake a lost response to a lease request for another 
   assert.equal(await lease.renew(), undefined)
 })
 
-test('after the lease of a primary has expired, a removed lock.json counts as another primary’s', async (t) => {
+test('if lock.json is removed after a primary’s lease has expired, this primary treats the lease as lost to another primary', async (t) => {
   const { machine, object, time } = await fixture(t)
   const { lease } = machine()
   await lease.acquire()
@@ -83,7 +83,7 @@ test('after the lease of a primary has expired, a removed lock.json counts as an
   await assert.rejects(lease.renew(), { code: 'REPLICA_FENCED' })
 })
 
-test('a step of the owner’s wall clock does not make the owner lose the lease', async (t) => {
+test('if the owner’s wall clock steps, the owner keeps the lease', async (t) => {
   const { machine, time } = await fixture(t)
   const { lease, wall } = machine()
   await lease.acquire()
@@ -124,7 +124,7 @@ test('a waiting primary whose clock steps back takes over a dead owner’s lease
   assert.equal(await lease.acquire(), undefined)
 })
 
-test('a lease that expires a year ahead is taken over after ten TTLs without a change', async (t) => {
+test('if a lease expires a year ahead and does not change for ten TTLs, another primary takes over the lease', async (t) => {
   const { machine, time } = await fixture(t)
   const { lease: owner, wall } = machine()
   wall.offset += 365 * 24 * HOUR

@@ -99,7 +99,7 @@ test('a full disk is reported and does not affect the application, and replicati
   await assertReplicaEquals(url, file)
 })
 
-test('if the database is deleted during replication, the replica keeps the last commit, and a new database follows by a snapshot', async (t) => {
+test('if the database is deleted during replication, the replica keeps the last commit, and a new database is replicated with a snapshot', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const app = new App(t, path.join(dir, 'app.db'))
@@ -130,7 +130,7 @@ test('if the database is deleted during replication, the replica keeps the last 
   assert.deepEqual(snapshots(primary), ['first sync', 'the database file has another identity'])
 })
 
-test('if the database is replaced by a rename during replication, a snapshot of the new database follows', async (t) => {
+test('if a rename replaces the database during replication, the primary uploads a snapshot of the new database', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const app = new App(t, path.join(dir, 'app.db'))

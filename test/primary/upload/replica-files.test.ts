@@ -116,7 +116,7 @@ test('if the replica is emptied right before the primary ends, the last sync upl
   await assertReplicaEquals(url, file)
 })
 
-test('if a level or a file is removed, the primary uploads a snapshot if restores need the file, and otherwise logs a notice', async (t) => {
+test('if a level or a file is removed, the primary uploads a snapshot if restores need the removed file, and otherwise logs a notice', async (t) => {
   const { level, newest, files, primary, between, restorable, follows, rejoined } = await fixture(t)
   await until('there is a snapshot', () => primary.of('compaction').some((event) => event.level === 9))
   // The one that leads on from the snapshot.
@@ -192,7 +192,7 @@ test('if a damaged file has the name of the next upload, the primary skips the T
   assert.equal(await primary.stop(), 0)
 })
 
-test('if a file of a higher TXID appears, the primary first reports an error and then uploads a snapshot after this TXID', async (t) => {
+test('if a file of a higher TXID appears, the primary first reports an error and then uploads a snapshot with a later TXID', async (t) => {
   const { level, newest, primary, between, follows, rejoined, codes, restorable } = await fixture(t)
   between(() => putFile(path.join(level(0), formatFileName(100, 100)), readFileSync(newest(0))))
   await until('it is an error', () => codes('replica').includes('REPLICA_RESET'))
@@ -202,7 +202,7 @@ test('if a file of a higher TXID appears, the primary first reports an error and
   assert.equal(await primary.stop(), 0)
 })
 
-test('while another replica temporarily replaces the replica, the primary reports an error and writes nothing to it', async (t) => {
+test('while another replica temporarily replaces the replica, the primary reports an error and writes nothing to the other replica', async (t) => {
   const other = await fixture(t)
   for (let i = 0; i < 5; i++) await other.follows()
   assert.equal(await other.primary.stop(), 0)
@@ -325,7 +325,7 @@ test('if a file that compaction needs is damaged, the primary uploads a snapshot
   assert.ok(follows)
 })
 
-test('a restore to an earlier TXID still works if no file of this restore was lost', async (t) => {
+test('a restore to an earlier TXID works if no file that this restore needs was lost', async (t) => {
   const { dir, url, newest, primary, between, restorable } = await fixture(t)
   between(() => truncateSync(newest(0), 0))
   await restorable()

@@ -61,14 +61,14 @@ test('if the replica is unchanged after a restart, replication continues without
   assert.equal(inode('replica/ltx/0'), inode('.app.db-litestream/ltx/0'))
 })
 
-test('if the replica is behind and the missing files are still staged, the primary uploads these files', async (t) => {
+test('if the replica is behind and the missing files are still staged, the primary uploads the staged files', async (t) => {
   const { txid, rejoined, snapshots, faults } = await restarted(t, ({ level0 }) => {
     for (const name of files(level0).slice(1)) rmSync(path.join(level0, name))
   })
   assert.deepEqual([txid, rejoined, snapshots, faults], [4, [], [undefined], []])
 })
 
-test('if the replica is behind and the staged files are gone, a snapshot follows the newest TXID of the replica', async (t) => {
+test('if the replica is behind and the staged files are gone, the primary writes a snapshot with a later TXID than the replica', async (t) => {
   const { txid, rejoined, faults } = await restarted(t, ({ level0, meta }) => {
     for (const name of files(level0).slice(1)) rmSync(path.join(level0, name))
     for (const name of files(path.join(meta, 'ltx', '0')).slice(1)) rmSync(path.join(meta, 'ltx', '0', name))
@@ -76,7 +76,7 @@ test('if the replica is behind and the staged files are gone, a snapshot follows
   assert.deepEqual([txid, rejoined, faults], [2, ['staged files are missing'], []])
 })
 
-test('if the replica is empty, the primary uploads complete staged files again, and otherwise a snapshot', async (t) => {
+test('if the replica is empty, the primary uploads the staged files again if none is missing, and otherwise a snapshot', async (t) => {
   await t.test(
     'if the replica is empty and every staged file exists, the primary uploads the staged files again',
     async (t) => {
@@ -93,7 +93,7 @@ test('if the replica is empty, the primary uploads complete staged files again, 
   })
 })
 
-test('if the replica is ahead of a restored database, a snapshot follows the newest TXID of the replica', async (t) => {
+test('if the replica is ahead of a restored database, the primary writes a snapshot with a later TXID than the replica', async (t) => {
   const { txid, rejoined, faults } = await restarted(t, ({ meta, level0 }) => {
     rmSync(meta, { recursive: true })
     mkdirSync(meta)
@@ -102,7 +102,7 @@ test('if the replica is ahead of a restored database, a snapshot follows the new
   assert.deepEqual([txid, rejoined, faults], [4, ['the files in the replica were written before the state file'], []])
 })
 
-test('if the replica has another history, a snapshot follows the newest TXID of the replica', async (t) => {
+test('if the replica has another history, the primary writes a snapshot with a later TXID than the replica', async (t) => {
   const other = await restarted(t, () => {})
   const { txid, rejoined, faults } = await restarted(t, ({ dir }) => {
     rmSync(path.join(dir, 'replica'), { recursive: true })

@@ -69,7 +69,7 @@ test('the uploader does not upload a file before the state of its sync is saved'
   assert.equal(await assertReplicaEquals(url, file), 1)
 })
 
-test('if the replica turns out to be ahead of staged commits, the upload is complete only when the replica has them', async (t) => {
+test('if the replica turns out to be ahead of staged commits, the upload is complete only when the replica has the staged commits', async (t) => {
   const { file, url, open, level0, write } = await fixture(t)
   await writtenBefore(t, url)
   const { primary, uploader } = await open()

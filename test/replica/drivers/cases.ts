@@ -35,7 +35,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
   ]
 
   for (const { pageSize, url, file } of fixture.databases) {
-    test(`pages of ${pageSize} bytes: every query result through the VFS equals that of the database file`, async () => {
+    test(`pages of ${pageSize} bytes: every query result through the VFS equals the result on the database file`, async () => {
       await using replica = await openReplica(url, { openTimeout: 1000 })
       const local = open(file, true)
       const remote = open(replica.uri, true)
@@ -195,7 +195,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('the statistics are the same through the handle, the SQL function and the PRAGMA', async () => {
+  test('the handle, the SQL function and the PRAGMA return equal statistics', async () => {
     await using replica = await openReplica(url, { cacheSize: '3MiB' })
     const remote = open(replica.uri, true)
     assert.deepEqual(remote.rows('SELECT count(*) FROM a'), [[fixture.rows]])
@@ -240,7 +240,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     assert.throws(() => open('file:app.db?vfs=litestream&replica_id=4711', true), /the replica of this URI is closed/)
   })
 
-  test('the error of the driver names the wrong URI parameter, for a replica opened to read and to write', () => {
+  test('the driver’s error names the wrong URI parameter, whether the replica is opened to read or to write', () => {
     for (const [parameters, message] of [
       ['cache_sise=1', /unknown replica parameter "cache_sise"\. Did you mean cache_size\?/],
       ['write_enabled=maybe', /write_enabled: "maybe" is not/],
@@ -257,7 +257,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     assert.throws(() => open(`file:app.db?replica_url=${encodeURIComponent(url)}`), /has no vfs=litestream/)
   })
 
-  test('a replica does not affect ordinary databases beside it, also in WAL mode', async () => {
+  test('an open replica does not affect ordinary databases of the same process, even in WAL mode', async () => {
     const plain = path.join(fixture.directory, `plain-${process.pid}.db`)
     const before = open(plain)
     before.exec('PRAGMA journal_mode=wal; CREATE TABLE x (y); INSERT INTO x VALUES (1)')
@@ -285,7 +285,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     for (const each of [remote, after, before]) each.close()
   })
 
-  test('an attached replica answers PRAGMAs by its schema name, travels in time, and can be detached', async () => {
+  test('an attached replica answers PRAGMAs by its schema name, can travel in time and can be detached', async () => {
     await using live = await openReplica(fixture.live)
     await using still = await openReplica(url)
     const local = open(':memory:')
@@ -307,7 +307,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     local.close()
   })
 
-  test('a connection creates a replica, changes it and rolls back, and connections that were open before read its commits', async () => {
+  test('a connection creates a replica, changes it and rolls back, and older connections read the new commits', async () => {
     const written = pathToFileURL(path.join(fixture.directory, `written-${process.pid}`)).href
     await using replica = await openReplica(written, { write: true })
     const [writer, reader] = [open(replica.uri), open(replica.uri)]
@@ -326,7 +326,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     for (const each of [writer, reader]) each.close()
   })
 
-  test('32 connections can be closed in any order, before and after their handle', async () => {
+  test('32 connections can be closed in any order, before or after the handle is closed', async () => {
     const replica = await openReplica(url, { cacheSize: '5MiB' })
     const all = Array.from({ length: 32 }, () => open(replica.uri, true))
     for (const each of all) assert.deepEqual(each.rows('SELECT count(*) FROM a'), [[fixture.rows]])

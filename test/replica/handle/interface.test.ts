@@ -79,7 +79,7 @@ test("a replica handle's properties and events are correct, and close() releases
   await closed.close()
 })
 
-test('a signal ends the waits of openReplica(), refresh() and at() for the store', async (t) => {
+test('a signal ends openReplica(), refresh() and at() while they wait for the store', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { pollInterval: '1h' })
@@ -105,7 +105,7 @@ test('a signal ends the waits of openReplica(), refresh() and at() for the store
   await until('it is asked again', async () => (await replica.refresh().catch(() => 0)) === 1)
 })
 
-test('getLoadablePath() is sufficient for programs that load the extension by its path', async (t) => {
+test('a program can load the extension by the path that getLoadablePath() returns', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   assert.equal(path.basename(getLoadablePath()), 'litestream.node')
@@ -140,7 +140,7 @@ test('the parameters of the official VFS have the same meaning in the VFS of lit
   assert.equal(buffered?.bufferPath, '/b')
 })
 
-test('a handle and a plain URI with equal parameters share one replica, even if a parameter of one comes from the environment', async (t) => {
+test('a handle and a plain URI with equal parameters share one replica, even if a parameter comes from the environment', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   process.env.LITESTREAM_CACHE_SIZE = '7MiB'

@@ -41,7 +41,7 @@ test('a signal ends the wait of one opening, and another opening of the same rep
   assert.equal(value(connect(t, (await goesOn).uri), 'SELECT count(*) FROM t'), 1)
 })
 
-test('an opening that is cancelled while another replica is being closed does not start later', async (t) => {
+test('if an opening is cancelled while another replica is being closed, the opening does not start later', async (t) => {
   const first = await makeSource(t)
   const second = await makeSource(t)
   for (const { history } of [first, second]) await history.commit(TABLE)

@@ -48,7 +48,7 @@ test('LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH give a local co
   assert.equal(existsSync(copy), true)
 })
 
-test('a local copy without a path is a temporary file, which is removed when the replica closes, or after a kill of the process', async (t) => {
+test('a local copy without a path is a temporary file, which is removed when the replica is closed or the process is killed', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const temporary = path.join(directory, 'tmp')

@@ -23,7 +23,7 @@ test('prefetch(sql) fetches the pages of a query, so that the query does not cal
   assert.equal(after.readers, before.readers + 1)
 })
 
-test('prefetch(sql) does not block the event loop, on which the proxy of the store runs', async (t) => {
+test('prefetch(sql) does not block the event loop, so that a store proxy on this event loop can respond', async (t) => {
   const { url, history, proxy } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { pollInterval: 3_600_000 })
@@ -32,7 +32,7 @@ test('prefetch(sql) does not block the event loop, on which the proxy of the sto
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(length(v)) FROM t'), 5000 * 400)
 })
 
-test('prefetch() refuses SQL that is not a query, and ends with its signal', async (t) => {
+test('prefetch() refuses SQL that is not a query, and ends when its signal is aborted', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)

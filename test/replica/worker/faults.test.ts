@@ -20,7 +20,7 @@ async function fixture(t: TestContext) {
   return source
 }
 
-test('while a store denies requests, lag grows, the stale event is emitted and reads fail after max_stale, and reads resume later', async (t) => {
+test('while a store denies requests, lag grows, the stale event is emitted, and reads fail after max_stale until the store accepts requests', async (t) => {
   const { history, proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { maxStale: 3000 })
   const events: string[] = []
@@ -45,7 +45,7 @@ test('while a store denies requests, lag grows, the stale event is emitted and r
   assert.equal(await db.value('SELECT sum(n) FROM t'), 3000)
 })
 
-test('a store that does not respond makes a replica stale, as a store that denies requests does', async (t) => {
+test('a store that does not respond makes a replica stale, like a store that denies requests', async (t) => {
   const { proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { maxStale: 3000 })
   const db = await ReaderThread.open(t, replica.uri)
@@ -96,7 +96,7 @@ test('a page that does not arrive within read_timeout is a PAGE_TIMEOUT error', 
   assert.match(failed.why, /^PAGE_TIMEOUT: page \d+ did not arrive in time/)
 })
 
-test('a damaged response, or a response of the wrong length, is requested again, and the file counts as good', async (t) => {
+test('a damaged response, or a response of the wrong length, is requested again, and the file is not reported as damaged', async (t) => {
   const { proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url)
   const pages = (request: { kind: string }) => request.kind === 'GET'

@@ -62,7 +62,7 @@ test('after the worker is killed, a transaction reads resident pages, and all op
   assert.equal(value(held, 'SELECT sum(n) FROM t'), 9000)
 })
 
-test('a transaction that reads from a local copy keeps its view after the worker is killed during the filling of the copy', async (t) => {
+test('a transaction that reads from a local copy keeps its view if the worker is killed while the local copy is filled', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db`, cacheSize: 64 * 4096 })

@@ -127,7 +127,7 @@ test('LZ4 frames are decoded alone and in sequence, and damaged LZ4 frames are r
   }
 })
 
-test('a 0.3 snapshot and its WAL of several indexes are restored to the end and to any time', async (t) => {
+test('a 0.3 snapshot and the WAL files of several indexes are restored to the end or to any time', async (t) => {
   const { client, writer, output } = await fixture(t)
   writer.commit()
   writer.checkpoint()
@@ -242,7 +242,7 @@ function forgedWal(database: Uint8Array, pages: number): Buffer {
   return wal
 }
 
-test('verify and restore refuse a 0.3 WAL that commits missing pages, and an empty snapshot', async (t) => {
+test('verify and restore refuse an empty 0.3 snapshot, and a 0.3 WAL with a commit whose pages are missing', async (t) => {
   const { client, writer, output } = await fixture(t)
   writer.snapshot()
   const segment = writer.commit()
@@ -269,7 +269,7 @@ test('verify and restore refuse a 0.3 WAL that commits missing pages, and an emp
   await assert.rejects(restore(client, { output }), { code: 'LTX_CORRUPT', message: /is not a valid SQLite database/ })
 })
 
-test('if a URL has 0.3 and LTX backups, restore uses the format with the newest data, or the format that covers the timestamp', async (t) => {
+test('if a URL has backups of 0.3 and LTX, restore uses the format with the newest data, or the format that covers the timestamp', async (t) => {
   const { dir, client, writer, output } = await fixture(t)
   writer.snapshot()
   writer.commit()

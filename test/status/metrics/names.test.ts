@@ -70,7 +70,7 @@ test("the metrics have Litestream's names and labels, and additional metrics", a
   await stop()
 })
 
-test('/healthz answers with a failure while a replica is behind its database', async (t) => {
+test('/healthz returns a failure while a replica is behind its database', async (t) => {
   const { dir, db, daemon, http, stop } = await startDaemon(t, 'shutdown-sync-timeout: 0s')
   const health = async (query = '') => {
     const response = await fetch(`${http}/healthz${query}`)

@@ -64,7 +64,7 @@ test('the disk cache reads a missing range with one request, rounded to blocks',
   await client.close()
 })
 
-test('the disk cache fetches a damaged block again, and fetches a read that must be fresh', async (t) => {
+test('the disk cache fetches a block again if the block is damaged, and for a read that must be fresh', async (t) => {
   const { body, file, cache, open } = await setUp(t, 100_000)
   const first = await open()
   await first.read(file, { offset: 0 })
@@ -84,7 +84,7 @@ test('the disk cache fetches a damaged block again, and fetches a read that must
   await client.close()
 })
 
-test('the disk cache does not use a cached file of the same name from another history', async (t) => {
+test('the disk cache does not use a cached file from another history, although the file has the same name', async (t) => {
   const { store, file, open } = await setUp(t, 50_000)
   const client = await open()
   await client.read(file, { offset: 0 })

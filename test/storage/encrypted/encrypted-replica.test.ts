@@ -58,7 +58,7 @@ const fileOf = (folder: string, { level, minTxid, maxTxid }: LtxFileInfo) =>
 
 const failsToDecrypt = (error: unknown) => isLitestreamError(error, 'DECRYPTION_FAILED')
 
-test('an encrypted replica is restored, verified and read page by page, and the program age decrypts each of its files', async (t) => {
+test('an encrypted replica can be restored, verified and read page by page, and the age program can decrypt every file', async (t) => {
   const key = ageKey(t)
   const { folder, url, client, history } = await makeEncrypted(t, { identities: key.file })
   const { faults, restorable } = await verifyReplica(client)
@@ -105,7 +105,7 @@ test('a ranged read detects a damaged byte inside an encrypted page', async (t) 
   await assert.rejects(client.read(cut!, { suffix: 10 }), damaged)
 })
 
-test('a restore and a compaction avoid a damaged encrypted file, as they avoid a damaged unencrypted file', async (t) => {
+test('a restore and a compaction avoid a damaged encrypted file in the same way as a damaged unencrypted file', async (t) => {
   const key = ageKey(t)
   const { folder, client, history } = await makeEncrypted(t, { identities: key.file })
   const damage = (file: LtxFileInfo) => {
@@ -150,7 +150,7 @@ test('a wrong identity, a missing identity and an unencrypted file are errors th
   await assert.rejects(verifyReplica(asEncrypted), isPlain)
 })
 
-test('after a change of keys, new files use the new key, old files need the old identity, and several recipients can read a file', async (t) => {
+test('after a change of keys, new files use the new key, old files need the old identity, and a file can have several recipients', async (t) => {
   const [old, next] = [ageKey(t), ageKey(t)]
   const { url, history, client } = await makeEncrypted(t, { identities: old.identity })
   const rotated = await open(t, url, {

@@ -44,7 +44,7 @@ test('the mtime of a file is exactly its timestamp in nanoseconds, for any milli
   }
 })
 
-test('a file URL whose other decoding names an existing replica is reported, and no second replica is created', async (t) => {
+test('if a file URL names an existing replica only when it is decoded in another way, an error says so, and no second replica is created', async (t) => {
   const directory = temporaryDirectory(t)
   const [decoded, written] = [path.join(directory, 'a b'), path.join(directory, 'a%20b')]
   mkdirSync(path.join(decoded, 'ltx'), { recursive: true })
@@ -95,7 +95,7 @@ test('a writer that dies leaves no visible file, and the next writer removes its
   assert.ok(!existsSync(abandoned))
 })
 
-test('a file in place of a replica directory, and an unreadable directory, are errors and not an empty replica', async (t) => {
+test('a file in place of a replica directory is an error, as is an unreadable directory, and neither counts as an empty replica', async (t) => {
   const root = temporaryDirectory(t)
   writeFileSync(path.join(root, 'file'), '')
   await assert.rejects(openReplicaClient(`file://${root}/file`), (error) => isLitestreamError(error, 'STORAGE_FAILED'))
@@ -194,7 +194,7 @@ test('exactly one of several simultaneous changes of one object succeeds', async
   await clients[1]!.putObject('lock.json', body, null)
 })
 
-test('a folder replica that the user may not read is ACCESS_DENIED', async (t) => {
+test('the error for a folder replica that the user may not read is ACCESS_DENIED', async (t) => {
   const root = path.join(temporaryDirectory(t), 'private')
   mkdirSync(root, { mode: 0o000 })
   const asRoot = process.geteuid!() === 0

@@ -19,7 +19,7 @@ async function openFolder(t: TestContext) {
   return { root, client }
 }
 
-test('a lease is renewed, released and taken after a foreign file with the number 9999999999 appears', async (t) => {
+test('a lease can be renewed, released and taken after a foreign file with the number 9999999999 appears', async (t) => {
   const { root, client } = await openFolder(t)
   const lease = new Lease(client, { ttl: 60_000 })
   assert.equal(await lease.acquire(), undefined)

@@ -150,7 +150,7 @@ test('a missing or invalid credentials file is ACCESS_DENIED, and the error name
   assert.deepEqual(kinds(store), [])
 })
 
-test('a small object is changed only by a caller that sends its current generation', async (t) => {
+test('a small object is changed only by a caller that sends the object’s current generation', async (t) => {
   const { store, client } = await strict(t)
   const bytes = (text: string) => new TextEncoder().encode(text)
   const lost = (error: unknown) => isLitestreamError(error, 'PRECONDITION_FAILED')
@@ -203,7 +203,7 @@ test('a client recognizes its own write whose response was lost, and does not ta
   }
 })
 
-test('an interrupted piece of an upload continues at the offset that the store reports', async (t) => {
+test('an interrupted part of an upload continues at the offset that the store reports', async (t) => {
   const { store, client } = await strict(t)
   const bytes = testBytes(20 * MiB)
   let pieces = 0

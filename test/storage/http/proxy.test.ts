@@ -8,7 +8,7 @@ const PROXY = 'http://proxy:3128'
 const proxied = (url: string, exempt: string, env: NodeJS.ProcessEnv = { HTTP_PROXY: PROXY, HTTPS_PROXY: PROXY }) =>
   proxyFor(new URL(url), { ...env, NO_PROXY: exempt }) !== undefined
 
-test('the environment variable of the URL scheme names the proxy, and its lower-case name takes precedence', () => {
+test('the environment variable of the URL scheme names the proxy, and the lower-case variable takes precedence', () => {
   const shown = (url: string, env: NodeJS.ProcessEnv) => proxyFor(new URL(url), env)?.shown
   assert.equal(shown('https://store', { HTTPS_PROXY: PROXY }), 'http://proxy:3128 (HTTPS_PROXY)')
   assert.equal(shown('http://store', { HTTPS_PROXY: PROXY }), undefined)

@@ -34,7 +34,7 @@ function bytes(size: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, i) => (i * 31 + (i >>> 8)) & 0xff)
 }
 
-test('the official NATS client reads the objects of litestream-ts, and litestream-ts reads the objects of the official client', async (t) => {
+test('litestream-ts and the official NATS client can each read the objects that the other wrote', async (t) => {
   const bucket = `test-${randomUUID()}`
   const client = await open(t, natsUrl('', bucket))
   const { store } = await official(t, bucket)
@@ -104,7 +104,7 @@ test('the NATS server and bucket come from the URL or the settings, in every com
   })
 })
 
-test('a ranged read fetches only the chunks that cover it, also of files written concurrently', async (t) => {
+test('a ranged read fetches only the chunks of its range, even for files that were written concurrently', async (t) => {
   const url = natsUrl()
   const writers = await Promise.all([open(t, url), open(t, url), open(t, url)])
   const body = bytes(10 * 131_072)

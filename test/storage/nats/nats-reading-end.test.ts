@@ -34,7 +34,7 @@ test('omitted or replaced messages make a NATS read incomplete, and the read doe
   assert.deepEqual(reading(3, [3, 0], [4, 0], [9, 0]), COMPLETE)
 })
 
-test('two heartbeats without a message between them end a NATS read, incompletely if messages are outstanding', () => {
+test('two heartbeats in a row end a NATS read, and the read is incomplete if messages are outstanding', () => {
   assert.equal(reading(4, [3, 3], { sent: 1 }).reached, false)
   assert.equal(reading(4, [3, 3], { sent: 1 }, { sent: 2 }).reached, false)
   assert.equal(reading(4, [3, 3], { sent: 1 }, [4, 2], { sent: 2 }).reached, false)

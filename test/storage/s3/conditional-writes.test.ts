@@ -145,7 +145,7 @@ test('conditional-writes: always and never force the behaviour without a probe',
   assert.match(weakFencing(never)!, /conditional-writes: never/)
 })
 
-test('a store that enforces conditions is probed once by 4 requests, and a refusal for another reason proves nothing', async (t) => {
+test('a store that enforces conditions is probed once with four requests, and a refusal for another reason does not count as enforcement', async (t) => {
   const { client, proxy } = await faultyS3(t)
   proxy.reset()
   await client.write(file(1), randomBytes(100), { timestamp: 1, createOnly: true })
@@ -169,7 +169,7 @@ test('a store that enforces conditions is probed once by 4 requests, and a refus
   assert.equal(weakFencing(shut), undefined)
 })
 
-test('a store without DeleteObjects gets only single deletes after the first deletion', async (t) => {
+test('if a store has no DeleteObjects, the client sends only single deletes after its first deletion', async (t) => {
   for (const [status, code] of [
     [400, 'InvalidArgument'],
     [501, 'NotImplemented'],

@@ -64,7 +64,7 @@ test('keys come from the settings, the URL, AWS variables or Litestream variable
   assert.equal(inUrl.headers['x-amz-security-token'], 'url+token')
 })
 
-test('the region comes from the settings, the bucket, the endpoint, and only then from the environment', async () => {
+test('the region comes from the settings, then the bucket, then the endpoint, and last from the environment', async () => {
   const keys = { accessKeyId: 'K', secretAccessKey: 'x' }
   Object.assign(process.env, { AWS_REGION: 'eu-west-3', AWS_DEFAULT_REGION: 'eu-west-2' })
   for (const [endpoint, region] of [
@@ -202,7 +202,7 @@ test('the client uses credentials of a web identity, a container, a program and 
   }
 })
 
-test('the client uses keys that were replaced in the shared file after a refusal, without a new client', async (t) => {
+test('after a refusal, an existing client uses the new keys in the shared file', async (t) => {
   const bucket = await s3Bucket(t)
   const { endpoint, accessKeyId, secretAccessKey } = s3Server()
   const shared = path.join(temporaryDirectory(t), 'credentials')
@@ -245,7 +245,7 @@ test('without credentials the error lists the sources of credentials, and `anony
   assert.equal((await listed({}, `${URL_}&anonymous=true`)).headers.authorization, undefined)
 })
 
-test('the region of an AWS bucket is requested once, by the first request, whatever the answer', async () => {
+test('the region of an AWS bucket is requested only by the first request, even if the response has no region', async () => {
   const answers: [CapturedReply, string][] = [
     [{ statusCode: 200, headers: { 'x-amz-bucket-region': 'eu-north-1' } }, 'eu-north-1'],
     [{ statusCode: 301, headers: { 'x-amz-bucket-region': 'eu-north-1' } }, 'eu-north-1'],
@@ -284,7 +284,7 @@ test('the region of an AWS bucket is requested once, by the first request, whate
   }
 })
 
-test('if the store is unavailable when the region is requested, the next request asks again, and no region is guessed', async () => {
+test('if the store is unavailable when the region is requested, the next request asks for the region again, and no region is guessed', async () => {
   let away = 2
   const { client, sent } = await capturedClient(
     's3://bucket/p',

@@ -67,7 +67,7 @@ test('an endless response body is refused once it is longer than announced, and 
   for (const bytes of await Promise.all(sent)) assert.ok(bytes < 64 * 2 ** 20, `${bytes} bytes were taken`)
 })
 
-test('a response with another byte range than requested is refused', async (t) => {
+test('a response with a byte range that was not requested is refused', async (t) => {
   const wrong = [
     `0-1999/${SIZE}`, // another offset
     `1000-3999/${SIZE}`, // longer than asked
@@ -87,7 +87,7 @@ test('a response with another byte range than requested is refused', async (t) =
   }
 })
 
-test('a store that answers a range request with the whole object is read up to the last requested byte', async (t) => {
+test('if a store responds to a range request with the whole object, the client reads up to the last requested byte', async (t) => {
   const { client } = await hostile(t, (response) => {
     response.writeHead(200, { ...objectHeaders(object), 'content-length': SIZE }).end(object.body)
   })
@@ -111,7 +111,7 @@ test('a whole object of unknown length is refused, because its end looks like a 
   await assert.rejects(client.read(file, { offset: 0 }), code('UNAVAILABLE'))
 })
 
-test('a download whose responses bring one byte or none fails after the number of attempts of the policy', async (t) => {
+test('a download whose responses have one byte or no byte fails after the number of attempts that the policy allows', async (t) => {
   for (const bytes of [0, 1]) {
     const { client, count } = await hostile(t, (response, request) => {
       const [first, last] = asked(request)
@@ -135,7 +135,7 @@ test('a well-formed response that is truncated is continued, and ends if no more
   assert.equal(count(), 2)
 })
 
-test('the responses of an object that changes its size between two responses are not joined', async (t) => {
+test('if the size of an object changes between two responses, the responses are not joined', async (t) => {
   const { client } = await hostile(t, (response, request, count) => {
     const [first, last] = asked(request)
     const size = SIZE + (count > 1 ? 1 : 0)
@@ -182,7 +182,7 @@ test('a response body that stops, arrives very slowly, or never ends its chunks 
   assert.ok(object.body.subarray(0, 1000).equals(data), 'all bytes came, and the end of the chunks is not waited for')
 })
 
-test('a small object beside the LTX files is limited in size, too', async (t) => {
+test('the size of a small object beside the LTX files is limited, too', async (t) => {
   const store = await loopbackS3(t)
   const client = await s3ClientAt(store.url(), {})
   cleanUp(t, () => client.close())

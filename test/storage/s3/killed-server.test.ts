@@ -46,7 +46,7 @@ async function restartGateway(): Promise<void> {
 
 const partsSeen = () => proxy.seen().filter(({ url }) => url.includes('partNumber=')).length
 
-test('a download and a PUT during which the server is killed continue where they stopped', async () => {
+test('if the server is killed during a download and a PUT, both continue at the interrupted position', async () => {
   const client = await s3ClientAt(await place('bodies'), { attempts: 1000, budget: 120_000 })
   const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid })
   const body = randomBytes(40 * MiB)

@@ -147,7 +147,7 @@ test('a body is sent to a custom endpoint unchanged, with its length and signatu
   }
 })
 
-test('a batch delete has the MD5 of its body, in the given order, for any keys', async () => {
+test('the batch delete has the MD5 of its body and lists the keys in the given order, for any keys', async () => {
   const files = [file(9), file(3), file(5, 7, 1)]
   for (const path of ['p', 'Größe/日本 &<"', '😀']) {
     const { client, sent } = await capturedClient(`s3://bucket/${encodeURIComponent(path)}?endpoint=https://host`, KEYS)
@@ -209,7 +209,7 @@ test('Google gets no Accept-Encoding header, neither signed nor unsigned', async
   }
 })
 
-test('with sign-accept-encoding: false, no Accept-Encoding is sent, because a proxy could change it after the signing', async () => {
+test('with sign-accept-encoding: false, the client sends no Accept-Encoding, because a proxy could change this header after the signing', async () => {
   const { client, sent } = await capturedClient('s3://bucket/p?endpoint=https://host&sign-accept-encoding=false', KEYS)
   await client.read(file(1), { offset: 0, length: 9 }).catch(() => undefined)
   assert.ok(!Object.keys(sent[0]!.headers).some((name) => name.toLowerCase() === 'accept-encoding'))

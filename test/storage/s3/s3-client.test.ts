@@ -102,7 +102,7 @@ test('exactly one of several writers that create one name succeeds', async (t) =
   await client.close()
 })
 
-test('a file above the part size is uploaded in parts, also from a stream, and a failed upload leaves neither an object nor parts', async (t) => {
+test('a file above the part size is uploaded in parts, even from a stream, and a failed upload leaves neither an object nor parts', async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(s3Url(bucket))
   const body = randomBytes(12 * 2 ** 20 + 1234)

@@ -37,7 +37,7 @@ function database(t: TestContext): string {
   return file
 }
 
-test('the output of any command at level trace contains no secret, in success and in failure', async (t) => {
+test('the output of any command at log level trace contains no secret, whether the command succeeds or fails', async (t) => {
   const bucket = await s3Bucket(t)
   const file = database(t)
   const url = s3Url(bucket)

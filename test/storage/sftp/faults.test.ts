@@ -42,7 +42,7 @@ test('a database is replicated to an SFTP server, read through the VFS and resto
   await roundTrip(t, wholeSftpUrl(server, newFolder()))
 })
 
-test('a write and a read during which the SFTP server is killed continue when the server is back', async (t) => {
+test('if the SFTP server is killed during a write and a read, both continue when the server is back', async (t) => {
   const own = await startSshd()
   cleanUp(t, own.stop)
   const { client: writer, level } = await client(t, own)
@@ -212,7 +212,7 @@ test('the files of a replica of Litestream 0.3 are listed and read', async (t) =
   await checkLegacyObjects(reader, folder)
 })
 
-test('a full disk of the server is DISK_FULL, and no part of the file is left', async (t) => {
+test('a full disk of the server is reported as DISK_FULL, and no part of the file is left', async (t) => {
   const folder = newFolder()
   if (smallFileSystem(t, folder, '1m') === undefined) return notRun(t, 'a small disk', 'mount is not permitted')
   const { client: writer, level } = await client(t, server, folder)

@@ -37,7 +37,7 @@ test('a pinned host key, as a key or as a fingerprint, is accepted', async () =>
   assert.equal(await connects({ hostKey: fingerprint(Buffer.from(base64, 'base64')) }), true)
 })
 
-test('another host key is refused before the login, and the error shows the key that was found', async () => {
+test('another host key is refused before the login, and the error shows the host key of the server', async () => {
   const before = server.log()
   const error = await connects({ hostKey: OTHER })
   assert.ok(isLitestreamError(error, 'ACCESS_DENIED'))

@@ -122,7 +122,7 @@ test('the SFTP client does not visit names that lead out of a directory', async 
   assert.deepEqual(visited, ['/replica', '/replica/new\nline'])
 })
 
-test('short reads are joined, and a file that is shorter than its size is an error that takes little memory', async (t) => {
+test('short reads are joined, and a file that ends before its size is an error and takes little memory', async (t) => {
   const bytes = Buffer.from(testBytes(FILE.size))
   const short = await serve(t, { read: (offset, length) => bytes.subarray(offset, offset + Math.min(length, 700)) })
   const { data } = await short.client.read(file(1), { offset: 10, length: 50_000 })

@@ -140,7 +140,7 @@ test('an invalid, hostile or truncated WebDAV listing is an error', async (t) =>
   assert.match((await failure(collect(client.list(0)))).message, /no valid time/)
 })
 
-test('a write during which the WebDAV server is killed continues when the server is back, and leaves no other file', async (t) => {
+test('if the WebDAV server is killed during a write, the write continues when the server is back, and leaves no other file', async (t) => {
   const own = await startApache()
   cleanUp(t, own.stop)
   const client = await opened(t, webdavUrl(own, 'app'))
@@ -156,7 +156,7 @@ test('a write during which the WebDAV server is killed continues when the server
   assert.equal(sha256(readFileSync(path.join(level, names[1]!))), sha256(bytes))
 })
 
-test('after interrupted connections an upload is sent again, a body is continued, and the outcome of a lost response is checked', async (t) => {
+test('after interrupted connections an upload is sent again, a download is continued, and a lost response is resolved by a check', async (t) => {
   const proxy = await startFaultProxy({ target: server.origin })
   cleanUp(t, proxy.close)
   const folder = newFolder()

@@ -55,7 +55,7 @@ for (const [what, level, minTxid, kind] of [
   })
 }
 
-test('a reader that opens a replica with a damaged file reads other files, and logs a warning', async (t) => {
+test('a reader that opens a replica with a damaged file reads other files instead, and logs a warning', async (t) => {
   const states = makeThreeStates(t)
   const { first, second, third, changed, commit, counts } = states
   const folder = path.join(temporaryDirectory(t), 'replica')
@@ -75,7 +75,7 @@ test('a reader that opens a replica with a damaged file reads other files, and l
   )
 })
 
-test('an impossible commit in the header of a file does not delay other replicas of the process', async (t) => {
+test('an impossible database size in a file header does not delay other replicas of the process', async (t) => {
   const states = makeThreeStates(t)
   const { first, second, commit, counts } = states
   const beside = await readerAt(t, states)

@@ -71,7 +71,7 @@ test('a stale listing is reported as stale, and not as a reset, a rollback or a 
   assert.equal(outcome.state.txid, 4)
 })
 
-test('a replica that was reset behind a compacted file and has reached later TXIDs is not taken for a continuation', async (t) => {
+test('a reset is detected although a compacted file from before the reset remains and the new TXIDs are later', async (t) => {
   const source = await makeSource(t)
   for (let n = 1; n <= 3; n++) await source.history.commit(`CREATE TABLE t${n} (x)`)
   const compacted = await compactRange(source, 1, 1, 3)
@@ -83,7 +83,7 @@ test('a replica that was reset behind a compacted file and has reached later TXI
   assert.ok(outcome.kind === 'rebuilt' && outcome.reason === 'reset', JSON.stringify(outcome.kind))
 })
 
-test('a replica that is reset while its levels are listed is not taken for a continuation', async (t) => {
+test('a reset during the listing of the levels is detected', async (t) => {
   const source = await makeSource(t)
   for (let n = 1; n <= 3; n++) await source.history.commit(`CREATE TABLE t${n} (x)`)
   const snapshot = await source.history.snapshot()

@@ -80,7 +80,7 @@ test('a gap stays reported when the file after the gap is compacted before the n
   assert.equal((await poll()).kind, 'gap')
 })
 
-test('a reader detects a reset to fewer TXIDs behind a compacted file', async (t) => {
+test('a reader that has read a compacted file detects a reset to fewer TXIDs', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   const compacted = await compactAway(source, 1, 3)
@@ -91,7 +91,7 @@ test('a reader detects a reset to fewer TXIDs behind a compacted file', async (t
   assert.ok(outcome.kind === 'rebuilt' && outcome.reason === 'reset', outcome.kind)
 })
 
-test('a connection that travels to a TXID of a reset replica does not get the old state of that TXID', async (t) => {
+test('a connection that travels to a TXID of a reset replica does not read the state of this TXID before the reset', async (t) => {
   // A store without a watch: no poll is triggered.
   const source = await makeSource(t, { url: s3Url(await s3Bucket(t)) })
   const { url, history, client } = source

@@ -13,7 +13,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
     INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
 
-test('a replica that is closed after any request of an opening and a filling leaks nothing, and the local copy is continued later', async (t) => {
+test('if a replica is closed after any request of an opening and a filling, nothing leaks, and the local copy is continued later', async (t) => {
   const source = await makeProxiedSource(t)
   const { url, history, directory, proxy } = source
   await history.commit(SEED)
@@ -57,7 +57,7 @@ test('a replica that is closed after any request of an opening and a filling lea
   assert.ok(readFileSync(copy).subarray(0, history.bytes.length).equals(history.bytes))
 })
 
-test('a local copy that is removed while in use is created again, with the commits made in between', async (t) => {
+test('a local copy that is removed while in use is created again, and contains the commits made in between', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')

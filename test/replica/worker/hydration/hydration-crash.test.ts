@@ -106,7 +106,7 @@ process.on('worker', (started) => {
   worker = started
 })
 
-test('a worker that takes over a local copy keeps the pages beyond the end of a shrunken database that a transaction reads', async (t) => {
+test('if a worker takes over a local copy after a shrink, a transaction can still read the pages beyond the new end', async (t) => {
   const { url, history, directory } = await makeSource(t, { autoVacuum: 'full' })
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db`, cacheSize: 64 * 4096 })

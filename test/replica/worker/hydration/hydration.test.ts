@@ -55,7 +55,7 @@ test('a local copy is filled during reads, and then serves every page', async (t
   assert.equal(statSync(copy).mode & 0o777, 0o600)
 })
 
-test('B5, B6: transactions keep their view while the local copy is filled and updated, and commits during the filling are not lost', async (t) => {
+test('transactions keep their view while the local copy is filled and updated, and commits during the filling are not lost', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -122,7 +122,7 @@ test('a local copy of another replica, or with a broken meta file, is filled fro
   assertCopy(source, copy)
 })
 
-test('a removed local copy whose meta file remained is filled from the beginning', async (t) => {
+test('if a local copy is removed and its meta file remains, the local copy is filled from the beginning', async (t) => {
   const { source, copy } = await completeCopy(t)
   const { url } = source
   await until('the meta file stands', () => existsSync(`${copy}.meta`))
@@ -133,7 +133,7 @@ test('a removed local copy whose meta file remained is filled from the beginning
   assertCopy(source, copy)
 })
 
-test('of two replicas, or two processes, with one path for the local copy, the second is refused', async (t) => {
+test('if two replicas or two processes use one path for the local copy, the second one is refused', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
@@ -180,7 +180,7 @@ test('if a process is killed at any moment of hydration, the next run completes 
   assert.deepEqual(contentHashes(replica.uri), contentHashes(path.join(directory, 'primary.db')))
 })
 
-test('after a reset and after a change of the page size, the local copy follows the replica', async (t) => {
+test('after a reset or a change of the page size, the local copy has the pages of the new database', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory, client } = source
   await history.commit(SEED)
@@ -211,7 +211,7 @@ test('after a reset and after a change of the page size, the local copy follows 
   assert.equal(value(reader, 'SELECT count(v) FROM t'), 3000)
 })
 
-test('files that retention removes during the filling of a local copy are replaced by their successors', async (t) => {
+test('if retention removes files while a local copy is filled, the filling reads the files that replaced them', async (t) => {
   const { url, history, directory, client } = await makeSource(t)
   await history.commit(SEED)
   await history.snapshot()

@@ -14,7 +14,7 @@ test('pages that are adjacent in a file are read with one request, whatever the 
   )
 })
 
-test('one request also reads a gap of up to 64 KiB, but a larger gap, or another file, needs another request', () => {
+test('one request reads across a gap of up to 64 KiB, and a larger gap or another file needs another request', () => {
   assert.equal(planFetch([page(1, 1, 0), page(2, 1, 1000 + MAX_GAP)]).length, 1)
   assert.equal(planFetch([page(1, 1, 0), page(2, 1, 1001 + MAX_GAP)]).length, 2)
   assert.equal(planFetch([page(1, 1, 0), page(2, 2, 1000)]).length, 2)

@@ -72,7 +72,7 @@ function range(from: number, to: number) {
 }
 
 for (const mode of ['incremental', 'full'] as const) {
-  test(`B3, B4: a database that shrinks by auto_vacuum=${mode} and grows again is read correctly, live and freshly opened`, async (t) => {
+  test(`a database that shrinks by auto_vacuum=${mode} and grows again is read correctly, live and freshly opened`, async (t) => {
     const { url, history } = await makeSource(t, { autoVacuum: mode })
     await history.commit(SEED)
     const replica = await openTestReplica(t, url)

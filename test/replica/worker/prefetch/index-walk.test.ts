@@ -43,7 +43,7 @@ async function firstExecution(replica: Replica, history: History, sql: string, k
   return { wanted: after.pagesWanted - before.pagesWanted, ahead: after.pagesAhead - before.pagesAhead }
 }
 
-test('the rows to which an index leads are fetched together', async (t) => {
+test('the rows that an index search finds are fetched together', async (t) => {
   const { history, url } = await published(t, SETUP)
   const sql = 'SELECT id, k, pad FROM t WHERE k = ? ORDER BY k'
   for (const key of [3, 'key 4', Buffer.alloc(6)]) {

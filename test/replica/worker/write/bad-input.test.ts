@@ -45,7 +45,7 @@ const local = (bufferPath?: string): ReplicaWriteOptions => ({
   ...(bufferPath === undefined ? {} : { bufferPath }),
 })
 
-test('without the right to write to the store, COMMIT fails with SQLITE_PERM and ACCESS_DENIED, and is rolled back', async (t) => {
+test('without the right to write to the store, COMMIT fails with SQLITE_PERM and ACCESS_DENIED, and the transaction is rolled back', async (t) => {
   const { db, files } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const folder = path.join(files, 'ltx/0')
@@ -77,7 +77,7 @@ test('if a store has no create-only PUT, a transaction is refused before it writ
   assert.equal(replica.txid, 0)
 })
 
-test('a buffer does not continue a replica that went back to an earlier TXID', async (t) => {
+test('if a replica went back to an earlier TXID, a buffer does not continue the replica', async (t) => {
   const { directory, files, url } = emptyReplicaUrl(t)
   await withTable(t, url)
   const buffer = path.join(directory, 'app.buffer')
@@ -156,7 +156,7 @@ test('if the disk of temporary files is full, a transaction gets SQLITE_FULL, an
   assert.equal(countOf(await restoredDatabase(t, url)), 1)
 })
 
-test('a transaction that exceeds the largest size of a database gets SQLITE_FULL, and is rolled back', async (t) => {
+test('a transaction that exceeds the largest size of a database gets SQLITE_FULL and is rolled back', async (t) => {
   const { db, replica } = await makeWritten(t)
   db.exec('CREATE TABLE t (x); PRAGMA max_page_count = 10')
   assert.equal(
@@ -188,7 +188,7 @@ test('an encrypted replica cannot be opened for writing without its key, and get
   assert.equal(names().length, 2)
 })
 
-test('S3: while the store is unavailable, local commits continue up to 64 MiB, and then get SQLITE_BUSY until it returns', async (t) => {
+test('S3: while the store is unavailable, local commits continue up to 64 MiB, and then get SQLITE_BUSY until the store returns', async (t) => {
   const bucket = await s3Place(t)
   const direct = s3Url(bucket)
   await withTable(t, direct)

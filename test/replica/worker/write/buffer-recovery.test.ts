@@ -128,7 +128,7 @@ test('the next process takes over local commits that follow a commit of another 
   assert.deepEqual(await place.recovered(), [1, 2])
 })
 
-test('a buffer does not continue a replica that was reset and has the same TXID again', async (t) => {
+test('if a replica was reset and has the same TXID again, a buffer does not continue the replica', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x)', 'CREATE TABLE u (y)')
   await place.kill('INSERT INTO t VALUES (1)')
@@ -179,7 +179,7 @@ test('if the buffer is removed or replaced during use, the next commit writes a 
   assert.deepEqual(await place.recovered(), [1, 2, 3])
 })
 
-test('if another writer commits during a local commit, the view never mixes the two commits', async (t) => {
+test('if another writer commits during a local commit, no view mixes the two commits', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x INTEGER PRIMARY KEY)')
   const other = await openForWriting(t, place.url, { cacheSize: '5MiB', pollInterval: '10m' })

@@ -73,7 +73,7 @@ test('the sync interval uploads local commits without a call of the application'
   assert.equal(rowsOf(await restoredDatabase(t, url)), '1')
 })
 
-test('PRAGMA synchronous = FULL waits for the store, after earlier local commits', async (t) => {
+test('with PRAGMA synchronous = FULL, a commit waits until the store has the commit and all earlier local commits', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer))
   db.exec('INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)')
@@ -150,7 +150,7 @@ test('if a process is killed after an upload and before its buffer records the u
   assert.equal(rowsOf(await restoredDatabase(t, url)), '0,1,2,100')
 })
 
-test('a buffer that does not continue the replica is refused with the name of the buffer, and stays unchanged', async (t) => {
+test('if a buffer does not continue the replica, the error names the buffer, and the buffer stays unchanged', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 3)
   const { db } = await openForWriting(t, url)
@@ -166,7 +166,7 @@ test('a buffer that does not continue the replica is refused with the name of th
   assert.deepEqual(readFileSync(buffer), content)
 })
 
-test('a damaged buffer is refused with the offset of the damage', async (t) => {
+test('the error for a damaged buffer has the offset of the damage', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 3)
   const content = readFileSync(buffer)
@@ -180,7 +180,7 @@ test('a damaged buffer is refused with the offset of the damage', async (t) => {
   await assert.rejects(openReplica(url, local(buffer)), { code: 'BUFFER_DAMAGED' })
 })
 
-test('a buffer that is truncated at any byte gives the commits before this byte', async (t) => {
+test('a buffer that is truncated at any byte gives the commits that end before this byte', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 5)
   const content = readFileSync(buffer)
@@ -202,7 +202,7 @@ test('only one process at a time can have a buffer open', async (t) => {
   })
 })
 
-test('if another writer commits during local commits, they stay readable and in the buffer, and further writes are refused', async (t) => {
+test('if another writer commits during local commits, the local commits stay readable and buffered, and further writes are refused', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer))
   db.exec('INSERT INTO t VALUES (1)')

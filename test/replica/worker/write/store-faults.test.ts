@@ -95,7 +95,7 @@ for (const [what, fault] of AMBIGUOUS) {
   })
 }
 
-test('S3: if the answer is lost and the store then refuses to say whose file exists, the commit is not reported as refused', async (t) => {
+test('S3: if the response is lost and the store then refuses to say whose file exists, the commit is not reported as refused', async (t) => {
   const { open, proxy, url } = await onS3(t)
   const { db } = await open()
   db.exec('CREATE TABLE t (x)')

@@ -23,7 +23,7 @@ async function fiveFiles(t: TestContext) {
 
 const NAME_3 = '0000000000000003-0000000000000003.ltx'
 
-test('a commit is withdrawn if its file name was free only because a file of another writer was compacted and deleted', async (t) => {
+test('if a commit could use its file name only because a file of another writer was compacted and deleted, the commit is withdrawn', async (t) => {
   const { client, l0, names, url } = await fiveFiles(t)
   await compactRange({ client }, 1, 1, 5)
   const stale = await l0(3)
@@ -36,7 +36,7 @@ test('a commit is withdrawn if its file name was free only because a file of ano
   assert.equal(restored.prepare('SELECT count(*) FROM t').pluck().get(), 4)
 })
 
-test('a commit whose answer was lost stays if other writers have committed on top of it', async (t) => {
+test('a commit whose response was lost stays if other writers committed after it', async (t) => {
   const { client, l0, names, url } = await fiveFiles(t)
   await refuseSuperseded(client, await l0(3), signal)
   await refuseSuperseded(client, await l0(5), signal)
@@ -45,7 +45,7 @@ test('a commit whose answer was lost stays if other writers have committed on to
   assert.equal(restored.prepare('SELECT count(*) FROM t').pluck().get(), 4)
 })
 
-test('a commit to a replica that was reset during the commit is withdrawn', async (t) => {
+test('if a replica is reset during a commit, the commit is withdrawn', async (t) => {
   const { client, l0, names } = await fiveFiles(t)
   const own = await l0(5)
   await client.delete([await l0(3), await l0(4)])

@@ -144,7 +144,7 @@ for (const [what, fault, committed] of STEPS) {
   })
 }
 
-test('if the worker is terminated at any moment of a commit, every answer is definite, and no acknowledged commit is lost', async (t) => {
+test('if the worker is terminated at any moment of a commit, every reported outcome is definite, and no acknowledged commit is lost', async (t) => {
   const { url } = emptyReplicaUrl(t)
   const writer = new KilledWriter(t, url)
   for (let x = 1; x <= 12; x++) {

@@ -174,7 +174,7 @@ test('exclusive locking mode and a change of the page size are refused with the 
   assert.equal(rowsOf(db), '1,2')
 })
 
-test('a transaction over a replica and an attached file commits to both if the file can be rolled back after a crash', async (t) => {
+test('a transaction that changes a replica and an attached file commits to both if the file can be rolled back after a crash', async (t) => {
   const { replica, db, directory } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const file = path.join(directory, 'local.db')
@@ -208,7 +208,7 @@ test('a transaction over a replica and an attached file commits to both if the f
   )
 })
 
-test('a transaction over two replicas that loses a race on one replica changes neither replica, and the connection then reads the winner’s commit', async (t) => {
+test('if a transaction on two replicas loses a race on one replica, neither replica changes, and the connection then reads the winner’s commit', async (t) => {
   const first = await makeWritten(t)
   const second = await makeWritten(t)
   const other = await openForWriting(t, second.url, { cacheSize: '3MiB' })
@@ -241,7 +241,7 @@ test('a transaction over two replicas that loses a race on one replica changes n
   }
 })
 
-test('in every journal mode, and for a savepoint, a transaction that loses a race leaves nothing in the connection', async (t) => {
+test('in every journal mode, and for a savepoint, a transaction that loses a race leaves no change in the connection', async (t) => {
   const { db, url } = await makeWritten(t)
   const other = await openForWriting(t, url, { cacheSize: '3MiB' })
   db.exec('CREATE TABLE t (x)')
