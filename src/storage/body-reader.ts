@@ -73,10 +73,11 @@ export interface BodyOptions {
  * stores read bodies with this function. readBody() has three guarantees.
  *
  * - The function yields exactly the requested bytes, in order, or throws. The function throws
- *   STORAGE_FAILED if a response has another range than requested, or more bytes than announced.
+ *   STORAGE_FAILED if a response contains another range than the requested range, or more bytes
+ *   than announced.
  * - readBody() always ends. The function throws TIMEOUT if no byte arrives during `idleTimeout`, or
  *   if all waits together take longer than `budget` plus 1 s per KiB. The function throws the error
- *   of the final request after `policy.attempts` consecutive requests that brought less than 4 KiB
+ *   of the final request after `policy.attempts` consecutive requests that returned less than 4 KiB
  *   each.
  * - readBody() holds only one chunk in memory.
  *
@@ -106,7 +107,7 @@ export async function* readBody(
       await read.end()
     }
     options.counters.retry(options.operation)
-    // Waits before the next request if the previous request brought less than PROGRESS bytes.
+    // Waits before the next request if the previous request returned less than PROGRESS bytes.
     if (idle > 0) await pause(jitteredDelay(idle + 1, 50, 1000), options.signal, options.closing)
   }
 }
@@ -223,7 +224,9 @@ class BodyReading {
     }
   }
 
-  /** Waits for the end of a complete response, so that its connection can be reused. */
+  /**
+   * Reads the response to its end if all bytes have arrived, so that the connection can be reused.
+   */
   async #finish(): Promise<void> {
     if (this.#place < this.#placeEnd) return
     const more = await this.#body!.within(END_TIMEOUT).catch(() => undefined)

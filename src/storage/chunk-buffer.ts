@@ -1,6 +1,6 @@
 /**
- * A buffer that copies the bytes of pushed chunks, and returns them in pieces of a requested size.
- * The owner of a chunk may reuse it immediately after `push`.
+ * A buffer that copies the bytes of pushed chunks, and returns the bytes in pieces of a requested
+ * size. The owner of a chunk may reuse the memory of the chunk immediately after `push`.
  */
 export class ChunkBuffer {
   #bytes: Uint8Array = new Uint8Array(0)

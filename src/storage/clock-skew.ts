@@ -6,7 +6,10 @@ import { formatDuration } from '../util/duration.js'
  */
 const ACCEPTED_MS = 4 * 60_000
 
-/** The report that the clock of this machine is wrong, for the error of a refused request. */
+/**
+ * A report that the clock of this machine is wrong. The report is added to the error of a refused
+ * request.
+ */
 export interface ClockSkew {
   /** Text about the clocks that is appended to the error message. */
   readonly text: string

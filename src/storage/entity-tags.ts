@@ -16,8 +16,8 @@ type ListAgain = (file: LtxFileRef, signal: AbortSignal | undefined) => Promise<
 export class EntityTags {
   readonly #listAgain: ListAgain
   /**
-   * Whether listings and responses of the store show the same tag for a file. S3 shows the same
-   * tag. For stores other than S3, the class assumes equal tags until a listing proves the
+   * Whether the store's listings and the store's responses show the same tag for a file. S3 shows
+   * the same tag. For stores other than S3, the class assumes equal tags until a listing proves the
    * opposite.
    */
   #agree = true

@@ -11,7 +11,10 @@ import { unconfirmed } from './unconfirmed.js'
 /** The response to a GET from a store that supports HTTP ranges. */
 export interface ObjectReply extends RangedReply {
   readonly body: Readable
-  /** The generation or the entity tag of the object, or undefined if the response has neither. */
+  /**
+   * The generation or the entity tag of the object. Undefined if the response contains neither of
+   * them.
+   */
   readonly version: string | undefined
   /**
    * Last modification of the object in milliseconds since the epoch. The field is absent if the
@@ -61,7 +64,7 @@ export interface DownloadOptions extends Pick<BodyOptions, 'policy' | 'signal' |
   readonly check: FoundCheck | undefined
   /**
    * Sends one GET. `version` is the version in the first response. If the store can check the
-   * version, the request must fail for an object with another version.
+   * version, a request for an object with another version must fail.
    */
   get(asked: ByteRange, version: string | undefined): Promise<ObjectReply>
 }
@@ -126,7 +129,7 @@ async function request(options: DownloadOptions, asked: ByteRange, found: FoundO
     reply.body.on('error', () => undefined)
     return reply
   } catch (error) {
-    // Only a GET that continues a download has the condition that the object must not have changed.
+    // Only a GET that continues a download requires that the object has not changed.
     if (found !== undefined && isLitestreamError(error, 'PRECONDITION_FAILED')) throw changed(options)
     throw error
   }

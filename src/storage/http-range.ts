@@ -42,7 +42,7 @@ export function placeOf(
   what: string,
 ): Place | undefined {
   if (contentRange === undefined) {
-    // The store has ignored the range and sent the whole object, which HTTP allows.
+    // The store has ignored the range and sent the whole object. HTTP allows this.
     if (!isSize(contentLength)) return undefined
     return { start: 0, end: contentLength, fileSize: contentLength }
   }

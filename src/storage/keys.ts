@@ -5,8 +5,8 @@ import { formatTxid } from '../ltx/txid.js'
 import type { LtxFileRef } from './replica-client.js'
 
 /**
- * Returns `ltx/<level>`, the folder of a level in file and NATS replicas, relative to the folder or
- * prefix of the replica.
+ * Returns `ltx/<level>`, the folder of a level in file and NATS replicas. The folder is relative to
+ * the folder or prefix of the replica.
  */
 export function levelDirectory(level: number): string {
   return `ltx/${level}`

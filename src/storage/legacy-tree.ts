@@ -16,8 +16,8 @@ export interface FolderEntry {
 /**
  * Lists the files of Litestream 0.3 in a store with real folders. The files of Litestream 0.3 have
  * names of the form `generations/<16 hex digits>/{snapshots,wal}/<file>`. Yields only names that
- * begin with `prefix`. Reads only folders that can contain such names. `entries` lists a folder by
- * its path relative to the replica, and yields nothing for a missing folder.
+ * begin with `prefix`. Reads only folders that can contain such names. `entries` lists a folder,
+ * whose path is relative to the replica. `entries` yields nothing for a missing folder.
  */
 export async function* legacyTree(
   prefix: string,

@@ -40,9 +40,9 @@ const NOT_HTTP = 'Check scheme (http or https), host and port of the endpoint: t
 const CERTIFICATE = /CERT|SELF_SIGNED|ALT_?NAME|UNABLE_TO_|CRL_|INVALID_CA|HOSTNAME_MISMATCH/
 
 /**
- * Returns the error code and the hint if `error` comes from the network or TLS, otherwise
- * undefined. `authorityHint` tells the user how to configure the authority that signed the server's
- * certificate.
+ * Returns the error code and the hint if `error` comes from the network or TLS. Returns undefined
+ * for any other error. `authorityHint` tells the user how to configure the authority that signed
+ * the server's certificate.
  */
 export function networkFailure(error: unknown, authorityHint: string): NetworkFailure | undefined {
   const proxy = proxyFault(error)

@@ -10,7 +10,10 @@ const MAX_READS = 100
  */
 const MAX_VERSION = Number.MAX_SAFE_INTEGER
 
-/** A folder of a file system in which only one of several writers of a new name succeeds. */
+/**
+ * A folder of a file system. If several writers create a file of the same new name, only one of
+ * them succeeds.
+ */
 export interface NumberedFolder {
   /** Returns the path of a name, for messages. */
   label(name: string): string
@@ -20,28 +23,28 @@ export interface NumberedFolder {
    */
   names(wanted: (name: string) => boolean): Promise<string[]>
   /**
-   * Whether the entry is a file. Returns false for a directory or a link, which no writer creates.
-   * Returns true for a removed file, because a newer version then exists.
+   * Whether the entry is a file. Returns false for a directory or a link. No writer creates a
+   * directory or a link. Returns true for a removed file, because a newer version then exists.
    */
   isFile(name: string): Promise<boolean>
   /** Returns the content of a file, or undefined if the file was removed. */
   read(name: string): Promise<Uint8Array | undefined>
   /**
-   * Creates the file with its complete content atomically, and the folder if it is missing. Returns
-   * false if the name is taken.
+   * Creates the file with its complete content atomically. If the folder is missing, also creates
+   * the folder. Returns false if the name is taken.
    */
   create(name: string, data: Uint8Array): Promise<boolean>
   remove(name: string): Promise<void>
 }
 
 /**
- * Small objects with compare-and-set, stored as plain files. Version n of `lock.json` is the file
- * `lock.json.<n>`. A writer creates the file `lock.json.<n>` with link(2). If several writers
- * create the file for the same n, link(2) succeeds for only one of them. The highest version of an
- * object is the current version. An empty file means that the object is deleted. The empty file
- * also reserves its number. A writer removes older versions after creating a newer one. The scheme
- * works on local file systems, on NFS and over SFTP, for all processes and hosts. A crash between
- * any two steps leaves a valid state.
+ * Small objects with compare-and-set. The objects are stored as plain files. Version n of
+ * `lock.json` is the file `lock.json.<n>`. A writer creates the file `lock.json.<n>` with link(2).
+ * If several writers create the file for the same n, link(2) succeeds for only one of them. The
+ * highest version of an object is the current version. An empty file means that the object is
+ * deleted. The empty file also reserves its number. A writer removes older versions after creating
+ * a newer one. The scheme works on local file systems, on NFS and over SFTP, for all processes and
+ * hosts. A crash between any two steps leaves a valid state.
  */
 export class NumberedObjects {
   readonly #folder: NumberedFolder
@@ -86,7 +89,7 @@ export class NumberedObjects {
     if (version > MAX_VERSION) throw this.#noNumber(name, version - 1)
     if (!(await this.#folder.create(fileName(name, version), data))) throw this.#lost(name)
     // During this write, other writers may have created a newer version and removed the file with
-    // this number, so that the version of this writer is outdated.
+    // this number. The version of this writer is then outdated.
     const after = await this.#versions(name)
     if (after.at(-1) !== version) {
       await this.#folder.remove(fileName(name, version))

@@ -4,14 +4,14 @@ import type { LtxFileInfo, LtxFileRef } from './replica-client.js'
 /** Size and version of a file as the store reports them now. */
 export type FoundFile = Pick<LtxFileInfo, 'size' | 'version'>
 
-/** Whether `file` comes from a listing, and therefore has size and time. */
+/** Whether `file` comes from a listing. Such a file has a size and a time. */
 export function isListed(file: LtxFileRef): file is LtxFileInfo {
   return 'size' in file && 'createdAt' in file
 }
 
 /**
- * Whether `found` can be the listed file. The two files must have the same size, and the same
- * version if both have a version.
+ * Whether `found` can be the listed file. The two files must have the same size. If both files have
+ * a version, the versions must be equal too.
  */
 export function isSameFile(file: LtxFileRef, found: FoundFile): boolean {
   if (!isListed(file)) return true

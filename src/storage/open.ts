@@ -38,8 +38,8 @@ export interface StoreOptions {
    */
   readonly encryption?: EncryptionSettings | false | undefined
   /**
-   * Whether the client only creates objects, for stores that refuse to overwrite and to delete
-   * (docs/write-once.md). Default: false.
+   * Whether the client only creates objects. This option is for stores that refuse to overwrite and
+   * to delete (docs/write-once.md). Default: false.
    */
   readonly writeOnce?: boolean | undefined
 }
@@ -152,7 +152,7 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
 /**
  * Checks a replica without connecting to its store. The connection may reveal further errors.
  * Throws the errors of `openReplicaClient` for invalid URLs, invalid settings and unreadable files.
- * Returns the guarantees of the store as far as they are known.
+ * Returns the known guarantees of the store.
  */
 export async function checkReplicaClient(
   url: string,

@@ -39,7 +39,7 @@ export class OperationCounters {
     stats.requests += 1
     try {
       const result = await request()
-      // A GET may have received only the head of the response. For a GET, the store counts as
+      // A GET may have received only the head of its response. For a GET, the store counts as
       // answering only when the body arrives.
       if (operation !== 'GET') this.outages.answered()
       return result

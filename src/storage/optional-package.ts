@@ -13,7 +13,7 @@ export interface OptionalPackage {
    * main module of the package.
    */
   readonly module?: string
-  /** The feature that needs the package, for messages, such as "a replica on gs://". */
+  /** The feature that needs the package, as a phrase for messages, such as "a replica on gs://". */
   readonly neededFor: string
   /** Arguments of `npm install` for versions that work, such as "@google-cloud/storage@7". */
   readonly install: string
@@ -23,8 +23,8 @@ export interface OptionalPackage {
  * Loads an optional package and returns its exports. Node.js resolves the package as if this module
  * imported the package. Node.js therefore searches beside this package, or beside a bundle that
  * contains this module. `localRequire` also loads ES modules, and prevents bundlers from including
- * the package. Throws PACKAGE_MISSING, with the command that installs the package, if the package
- * is missing or cannot be loaded.
+ * the package. Throws PACKAGE_MISSING if the package is missing or cannot be loaded. The error
+ * contains the command that installs the package.
  */
 export function loadOptionalPackage<Exports>({ name, module, neededFor, install }: OptionalPackage): Exports {
   try {

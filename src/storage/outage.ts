@@ -20,21 +20,21 @@ export interface StoreOutage {
 export type OutageListener = (outage: StoreOutage) => void
 
 /**
- * Milliseconds without an answer after which the client reports an outage. Shorter interruptions
- * are normal.
+ * If the store answers no request for this many milliseconds, the client reports an outage. Shorter
+ * interruptions are normal.
  */
 const REPORTED_AFTER_MS = 1000
 /**
  * Milliseconds until the client reports an outage again. Each interval between two reports is twice
- * the previous interval, up to an hour.
+ * the previous interval. The longest interval is an hour.
  */
 const REPEATED_AFTER_MS = 10_000
 
 /**
- * Watches the attempts of one client and reports outages of its store. The first report comes
- * before the first attempt that begins more than a second after the first unanswered attempt began.
- * Further reports follow at growing intervals. The final report follows when the store answers
- * again.
+ * Watches the attempts of one client and reports outages of its store. If an attempt begins more
+ * than a second after the first unanswered attempt began, the first report comes before this
+ * attempt. Further reports follow at growing intervals. The final report follows when the store
+ * answers again.
  */
 export class OutageWatch {
   readonly #replica: string
@@ -64,7 +64,7 @@ export class OutageWatch {
     this.#listener({ replica: this.#replica, error, failures: this.#failures, durationMs, retryMs })
   }
 
-  /** Records that the store has answered a request, even with a refusal. */
+  /** Records that the store has answered a request. A refusal is an answer too. */
   answered(): void {
     if (this.#since === undefined) return
     const ended = { replica: this.#replica, failures: this.#failures, durationMs: elapsedMs() - this.#since }

@@ -4,8 +4,8 @@ import { elapsedMs } from '../util/elapsed.js'
 import { startTimer, type Timer } from '../util/timers.js'
 
 /**
- * Number of consecutive empty chunks after which the reader yields to the event loop, so that the
- * timer can end a body that sends no bytes.
+ * After this many consecutive empty chunks, the reader yields to the event loop. The timer can then
+ * end a body that sends no bytes.
  */
 const EMPTY_CHUNKS = 100
 
@@ -28,7 +28,7 @@ export interface PacedSource {
 export interface PacedBodyOptions {
   /** Words for messages, such as "reading s3://…". */
   readonly what: string
-  /** Milliseconds without a byte after which reading the body fails. */
+  /** Reading the body fails if no byte arrives for this many milliseconds. */
   readonly idleTimeout: number
   readonly allowance: Allowance
   readonly signal: AbortSignal | undefined
@@ -39,11 +39,12 @@ export interface PacedBodyOptions {
 }
 
 /**
- * Reads the chunks of one body, each of at least one byte, and waits no longer than the policy
- * allows. Throws TIMEOUT if no byte arrives in `idleTimeout`, or if the body takes longer than its
- * allowance. Throws ABORTED if the signal aborts. Only the time spent waiting for chunks counts,
- * not the time that the consumer takes. All chunks share one timer and one callback on the signal.
- * A caller must not call `next` again before the previous call has settled.
+ * Reads the chunks of one body and waits no longer than the policy allows. Each chunk has at least
+ * one byte. Throws TIMEOUT if no byte arrives in `idleTimeout`, or if the body takes longer than
+ * its allowance. Throws ABORTED if the signal aborts. Only the time that the reader waits for
+ * chunks counts. The time that the consumer takes does not count. All chunks share one timer and
+ * one callback on the signal. A caller must not call `next` again before the previous call has
+ * settled.
  */
 export class PacedBody {
   readonly #body: PacedSource
@@ -53,8 +54,8 @@ export class PacedBody {
   #patience: number
   #timer: Timer | undefined
   /**
-   * Time at which the current wait for a chunk began, by `elapsedMs()`. The time is undefined while
-   * the reader does not wait.
+   * Time at which the current wait for a chunk began. The time comes from `elapsedMs()`. The time
+   * is undefined while the reader does not wait.
    */
   #waitingSince: number | undefined
   #reject: ((error: unknown) => void) | undefined

@@ -18,8 +18,8 @@ export interface LtxFileInfo {
    */
   readonly createdAt: number
   /**
-   * The store's version of the object (entity tag, NUID or exact mtime), from `list` and `stat`.
-   * The version is undefined if the store has none.
+   * The store's version of the object (entity tag, NUID or exact mtime). `list` and `stat` set this
+   * field. The version is undefined if the store has none.
    */
   readonly version?: string | undefined
   /**
@@ -38,7 +38,10 @@ export interface RequestOptions {
 }
 
 export interface ReadOptions extends RequestOptions {
-  /** Whether the read bypasses all caches, because an earlier read returned damaged bytes. */
+  /**
+   * Whether the read bypasses all caches. A read must bypass them if an earlier read returned
+   * damaged bytes.
+   */
   readonly fresh?: boolean
   /**
    * A buffer for the result. A client may ignore the buffer. The client uses the buffer only if it
@@ -76,8 +79,8 @@ export interface WriteOptions extends RequestOptions {
    */
   readonly timestamp: number
   /**
-   * Path of a durable local file that has the same content and never changes. A store in the same
-   * file system may link this file instead of copying it.
+   * Path of a durable local file. The local file has the same content as `body` and never changes.
+   * A store in the same file system may link this file instead of copying it.
    */
   readonly localFile?: string
   /**
@@ -87,7 +90,10 @@ export interface WriteOptions extends RequestOptions {
   readonly createOnly?: boolean
 }
 
-/** The counters that `stats()` returns for one kind of request, since the client was created. */
+/**
+ * The counters of one kind of request, as `stats()` returns them. The counters begin with the
+ * creation of the client.
+ */
 export interface OperationStats {
   /** Number of requests. A retry does not count as a request. */
   requests: number
@@ -120,7 +126,7 @@ export interface LegacyObject {
   readonly name: string
   /** Size in bytes. */
   readonly size: number
-  /** Time of the object in milliseconds since the epoch, as the store reports it. */
+  /** Time of the object as the store reports it, in milliseconds since the epoch. */
   readonly createdAt: number
   /** Permission bits, if the store has them. */
   readonly mode?: number
@@ -145,7 +151,7 @@ export interface LegacyObjects {
 export interface ReplicaClient {
   /** The kind of store. */
   readonly type: 'file' | 's3' | 'nats' | 'sftp' | 'webdav' | 'gs' | 'abs' | 'oss'
-  /** The URL from which the client was created, without credentials. */
+  /** The URL from which the client was created. The URL contains no credentials. */
   readonly url: string
   /**
    * Lists the files of one level in ascending (min, max) order. The client requests pages on
@@ -182,8 +188,8 @@ export interface ReplicaClient {
    * Calls `onChange` soon after a file may have been added to level 0. The promise resolves when
    * the watch is active. The watch ends when the signal aborts or the client closes. After an
    * interruption the client renews the watch and calls `onChange`, because changes may have been
-   * missed in the meantime. `watch` is absent if the store cannot report changes, so that callers
-   * must poll.
+   * missed in the meantime. `watch` is absent if the store cannot report changes. Callers must then
+   * poll.
    */
   watch?(onChange: () => void, options?: RequestOptions): Promise<void>
   /**
@@ -218,9 +224,15 @@ export interface ReplicaClient {
    * although `ifTag` is null. Returns the new tag.
    */
   putObject(name: string, data: Uint8Array, ifTag: string | null, options?: RequestOptions): Promise<string>
-  /** Deletes a small object if its tag is still `ifTag`, otherwise throws PRECONDITION_FAILED. */
+  /**
+   * Deletes a small object if its tag is still `ifTag`. Throws PRECONDITION_FAILED if the tag
+   * differs.
+   */
   deleteObject(name: string, ifTag: string, options?: RequestOptions): Promise<void>
-  /** Returns the counters of each kind of request since the client was created. */
+  /**
+   * Returns the counters of each kind of request. The counters begin with the creation of the
+   * client.
+   */
   stats(): Readonly<Record<Operation, OperationStats>>
   /**
    * Closes the connections and aborts requests in flight. `signal` and `timeout` limit only how

@@ -5,14 +5,14 @@ import { redactUrl } from './shown-url.js'
 
 /** Maximum number of replicas below a prefix. */
 const MAX_REPLICAS = 10_000
-/** Linux's limits for a file name and for a path, in bytes. */
+/** Linux's maximum length of a file name and of a path, in bytes. */
 const MAX_NAME = 255
 const MAX_PATH = 4000
 
 /**
  * Yields the paths of the replicas at and below `url`, relative to `url`. The caller must check the
- * paths, which are names of the store. Throws INVALID_ARGUMENT if the store cannot list replicas,
- * and errors of the store.
+ * paths, because the store determines them. Throws INVALID_ARGUMENT if the store cannot list
+ * replicas, and errors of the store.
  */
 export async function* eachReplicaBelow(url: string, options: OpenReplicaClientOptions = {}): AsyncGenerator<string> {
   // Listing folders needs no encryption keys.
@@ -49,9 +49,9 @@ export async function replicasBelow(url: string, options: OpenReplicaClientOptio
 }
 
 /**
- * Returns the reason for which a text is not a relative path with "/" as separator, as the end of a
- * sentence. Returns undefined for a relative path. Absolute paths and paths that lead out of the
- * folder are not relative paths.
+ * Returns the reason why a text is not a relative path with "/" as separator, or undefined for such
+ * a path. The reason is a phrase for the end of a sentence. Returns undefined for a relative path.
+ * Absolute paths and paths that lead out of the folder are not relative paths.
  */
 export function relativePathFault(relative: string): string | undefined {
   if (relative.includes('\0') || relative.includes('\ufffd')) return 'has a character that no file name can have'
@@ -64,10 +64,10 @@ export function relativePathFault(relative: string): string | undefined {
 }
 
 /**
- * Returns the reason for which a path that a store reported cannot be the path of a database below
- * a folder. The reason is a phrase for the end of a sentence. Returns undefined for a valid path.
- * Paths that lead out of the folder, and names of files that SQLite or this package reads beside a
- * database, are invalid.
+ * Returns the reason why a path that a store reported cannot be the path of a database below a
+ * folder. The reason is a phrase for the end of a sentence. Returns undefined for a valid path. Two
+ * kinds of paths are invalid: paths that lead out of the folder, and names of files that SQLite or
+ * this package reads beside a database.
  */
 export function nameFault(relative: string): string | undefined {
   const fault = relativePathFault(relative)

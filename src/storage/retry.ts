@@ -59,22 +59,23 @@ export interface RetryOptions {
   readonly counters: OperationCounters
   /**
    * The kind of request whose retries are counted. The kind is undefined for a connection attempt,
-   * which is not counted.
+   * because connection attempts are not counted.
    */
   readonly operation: Operation | undefined
   /**
-   * Returns the time of the operation's latest progress, by `elapsedMs()`. The budget of the policy
-   * counts from this time. By default, the budget counts from the call of retrying().
+   * Returns the time of the operation's latest progress. The time comes from `elapsedMs()`. The
+   * budget of the policy counts from this time. By default, the budget counts from the call of
+   * retrying().
    */
   readonly lastProgress?: () => number
 }
 
 /**
- * Runs `attempt` until an attempt succeeds or fails permanently, or until the attempts or the
- * budget of the policy are used up. Throws the error of the final attempt if no attempt has
- * succeeded. `attempt` receives the number of previous attempts, and must throw LitestreamErrors.
- * mayHaveSucceeded() says for the thrown error whether the request may have succeeded. Reports a
- * store that does not answer (outage.ts).
+ * Repeats `attempt` until one of three conditions holds: an attempt succeeds, an attempt fails
+ * permanently, or the attempts or the budget of the policy are used up. Throws the error of the
+ * final attempt if no attempt has succeeded. `attempt` receives the number of previous attempts,
+ * and must throw LitestreamErrors. mayHaveSucceeded() says for the thrown error whether the request
+ * may have succeeded. Reports a store that does not answer (outage.ts).
  */
 export async function retrying<T>(attempt: (before: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { policy, what, signal, closing, operation, counters } = options

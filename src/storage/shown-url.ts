@@ -2,7 +2,7 @@ import { hasOddColon, MASK, maskUserinfo } from '../util/redact.js'
 
 /**
  * The canonical names of the URL parameters whose values messages may show. The value of any other
- * parameter may be secret, even if its name is only misspelled.
+ * parameter may be secret, because even a secret parameter may have a misspelled name.
  */
 const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
   ...['endpoint', 'region', 'anonymous', 'forcepathstyle', 'skipverify', 'signpayload', 'requirecontentmd5'],
@@ -29,8 +29,8 @@ export const canonicalParameter = (name: string): string => name.replace(/[-_]/g
 interface Analysis {
   readonly shown: string
   /**
-   * The secret parts of the URL, both as written and percent-decoded. The secret parts are user and
-   * password, together and separately, and the values of parameters.
+   * The secret parts of the URL, both as written and percent-decoded. The secret parts are the user
+   * and the password, both together and separately, and the values of parameters.
    */
   readonly secrets: readonly string[]
   /**
@@ -123,16 +123,17 @@ function maskDoubtful(url: string, { shown, secrets, doubtful }: Analysis): Anal
 }
 
 /**
- * Returns `url` for messages before it is known to be valid. Replaces by `***` the user, the
- * password, the values of parameters, and everything that may belong to a password that was not
- * percent-encoded. Accepts any text.
+ * Returns `url` for messages. The URL may be invalid. Replaces by `***` the user, the password, the
+ * values of parameters, and everything that may belong to a password that was not percent-encoded.
+ * Accepts any text.
  */
 export function redactUrl(url: string): string {
   return maskDoubtful(url, analyse(url)).shown
 }
 
 /**
- * Whether some part of `url` may belong to a password, so that messages must not quote any part.
+ * Whether some part of `url` may belong to a password. Messages must then not quote any part of the
+ * URL.
  */
 export function isDoubtfulUrl(url: string): boolean {
   return analyse(url).doubtful
@@ -147,8 +148,8 @@ export function secretsOfUrl(url: string, invalid = false): readonly string[] {
 }
 
 /**
- * Returns a valid `url` for messages, without user, password and the values of parameters that may
- * be secret.
+ * Returns a valid `url` for messages. The result has no user, no password and no parameter values
+ * that may be secret.
  */
 export function shownUrl(url: string): string {
   return analyse(url).shown

@@ -2,9 +2,9 @@ import PQueue from 'p-queue'
 
 /**
  * Limits how much work of one kind runs at the same time for all replicas in one store. Without
- * this limit, thousands of databases whose work is due at the same moment would need as many
- * connections, and much memory. Each store has its own limit, so a store that does not answer
- * delays only its own replicas.
+ * this limit, thousands of databases whose work is due at the same moment would need thousands of
+ * connections and much memory. Each store has its own limit, so a store that does not answer delays
+ * only its own replicas.
  */
 export class StoreTurns {
   readonly #most: number
@@ -15,8 +15,7 @@ export class StoreTurns {
   }
 
   /**
-   * Runs `work` for the replica at `url` as soon as the limit of the replica's store allows a
-   * further work.
+   * Runs `work` for the replica at `url` as soon as the limit of the replica's store allows this.
    */
   run<T>(url: string, work: () => Promise<T>): Promise<T> {
     const store = storeOf(url)

@@ -20,7 +20,7 @@ export interface UrlParts {
   readonly userinfo: string | undefined
   /** The path as written in the URL. */
   readonly rawPath: string
-  /** The percent-decoded path, which is not normalised. */
+  /** The percent-decoded path. The path is not normalised. */
   readonly path: string
   readonly params: UrlParams
 }

@@ -15,8 +15,8 @@ import { parseWebdavUrl, type WebdavLocation } from './webdav/location.js'
 export type { FileLocation }
 
 /**
- * The location of a replica, parsed from its URL. Each part of the location is validated, decoded,
- * and in a field of its own.
+ * The location of a replica, parsed from its URL. Each part of the location is validated and
+ * decoded. Each part has a field of its own.
  */
 export type ReplicaLocation =
   | FileLocation
@@ -28,7 +28,7 @@ export type ReplicaLocation =
   | GsLocation
   | AbsLocation
 
-/** The schemes that `parseReplicaUrl` accepts, for messages. */
+/** The schemes that `parseReplicaUrl` accepts, as text for messages. */
 const SCHEMES = ['file', 's3', 'nats', 'sftp', 'webdav', 'webdavs', 'gs', 'abs', 'oss'] as const
 
 const EXAMPLES = 'file:///var/backups/app.db, s3://bucket/app.db or nats://host:4222/bucket/app.db'
@@ -164,7 +164,7 @@ export function secretUrl(url: string): Secret {
     parseReplicaUrl(url)
     return new Secret(url, shownUrl(url), secretsOfUrl(url))
   } catch {
-    // The URL is parsed again when it is opened, and the error is reported then.
+    // This code ignores the error, because the URL is parsed again when the replica is opened.
     return new Secret(url, redactUrl(url), secretsOfUrl(url, true))
   }
 }

@@ -7,25 +7,23 @@ export interface StoreFolder {
   /** Whether the folder itself contains the files of a replica. */
   readonly isReplica: boolean
   /**
-   * Names of the subfolders that do not belong to the replica in this folder, as the store reports
-   * them.
+   * Names of the subfolders, except those that belong to the replica in this folder. The names are
+   * those that the store reports.
    */
   readonly folders: readonly string[]
 }
 
 /** Number of folders that a walk lists in parallel. */
 const CONCURRENCY = 16
-/**
- * Limits of one walk, because a store may have any number of unrelated folders below the prefix.
- */
+/** Limits of one walk. The store may have any number of unrelated folders below the prefix. */
 const MAX_FOLDERS = 100_000
 const MAX_DEPTH = 64
 
 /**
- * Yields the replicas at and below a prefix, by their paths relative to the prefix, breadth first.
- * "" is the prefix itself. `list` reads one folder. The function does not check the paths, although
- * a store may report names such as "..". Throws STORAGE_FAILED if the store has more than 100,000
- * folders below the prefix, or more than 64 nested folders.
+ * Yields the replicas at and below a prefix, breadth first. A replica is given by its path relative
+ * to the prefix. "" is the prefix itself. `list` reads one folder. The function does not check the
+ * paths, although a store may report names such as "..". Throws STORAGE_FAILED if the store has
+ * more than 100,000 folders below the prefix, or more than 64 nested folders.
  */
 export async function* walkReplicas(
   list: (relative: string) => Promise<StoreFolder>,

@@ -4,7 +4,7 @@ import type { Operation, ReplicaClient, RequestOptions } from './replica-client.
 export interface ClientHooks {
   /**
    * Runs around an operation with one result. `bytes` returns the size of the result for the
-   * counters, or 0 if the result does not count.
+   * counters. `bytes` returns 0 if the counters do not include the result.
    */
   request<O extends RequestOptions, T>(
     operation: Operation,

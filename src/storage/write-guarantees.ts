@@ -11,13 +11,13 @@ export interface WriteGuarantees {
    */
   readonly compareAndSet: boolean
   /**
-   * Why the store lacks at least one guarantee, such as `the store ignores If-None-Match`. The
-   * reason is undefined if the store has both guarantees.
+   * Why the store lacks at least one guarantee. An example is `the store ignores If-None-Match`.
+   * The reason is undefined if the store has both guarantees.
    */
   readonly reason: string | undefined
 }
 
-/** The guarantees of a client's store, as far as the client knows them. */
+/** The guarantees of a client's store, if the client knows them. */
 export interface AskedGuarantees {
   /**
    * The guarantees, or undefined while the client has neither made a conditional write nor called
@@ -65,9 +65,9 @@ export async function requireGuarantees(
 }
 
 /**
- * Why a second primary could overwrite the files of `client` before the client detects the second
- * primary. The reason is undefined if a second primary cannot do this, or if the client does not
- * know yet.
+ * Why a second primary could overwrite files of `client` before the client detects the second
+ * primary. The reason is undefined if a second primary cannot overwrite files, or if the client
+ * does not know the guarantees yet.
  */
 export function weakFencing(client: Pick<ReplicaClient, 'guarantees'>): string | undefined {
   const known = client.guarantees?.known

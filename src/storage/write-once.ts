@@ -94,7 +94,7 @@ async function createOnly(
 
 /**
  * Counts the bytes of a body. If the client has not read the whole body, the class reads the
- * remaining bytes to count them.
+ * remaining bytes to count these bytes.
  */
 class Counted {
   readonly #chunks: AsyncIterator<Uint8Array> | Iterator<Uint8Array>

@@ -41,7 +41,9 @@ const UPLOAD_NAME = 'litestreamupload'
  */
 const EMPTY_RANGE = /^bytes \d+-\d+\/(\d+)$/
 
-/** The metadata and the conditions of a new blob. */
+/**
+ * Fields of the request that creates a blob. They are the metadata of the blob and the conditions.
+ */
 export interface BlobAttributes {
   readonly metadata?: Record<string, string>
   readonly blobHTTPHeaders: { readonly blobContentType: string }
@@ -81,7 +83,8 @@ export class AbsStore implements ObjectStore {
   ): Promise<ObjectPage> {
     const pages = this.#container.listBlobsFlat({ prefix, includeMetadata: true, abortSignal })
     const { value: page } = await pages.byPage(this.#place(token)).next()
-    // A response that is not a listing does not prove that the container has no blobs.
+    // A response that is not a listing does not prove that the container has no blobs, so this code
+    // throws.
     if (!Array.isArray(page?.segment?.blobItems)) throw unconfirmed('the listing', 'the reply is not a listing')
     const objects = (page as Page).segment.blobItems.map(({ name, properties, metadata }) => ({
       key: name,
@@ -193,7 +196,7 @@ export class AbsStore implements ObjectStore {
   }
 }
 
-/** The fields of a page of the Azure library that this store reads. */
+/** The fields that this store reads of a page that the Azure library returns. */
 interface Page {
   readonly continuationToken?: string
   readonly segment: {

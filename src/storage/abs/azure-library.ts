@@ -47,8 +47,8 @@ export interface AzureReply {
 }
 
 /**
- * Loads Azure's HTTP library. Azure's HTTP library is a dependency of the Blob Storage library, so
- * Node.js resolves it from the folder of that library.
+ * Loads Azure's HTTP library. Azure's HTTP library is a dependency of the Blob Storage library.
+ * Node.js therefore resolves the HTTP library from the folder of the Blob Storage library.
  */
 export function loadAzureHttp(): AzureHttp {
   loadBlobLibrary()

@@ -24,8 +24,8 @@ interface BlockUploadOptions {
 
 /**
  * Writes a blob in blocks. The blocks are invisible until the upload commits the list of blocks.
- * The service removes blocks of an abandoned upload after a week, or when another upload commits a
- * blob of the same name. Returns the size of the blob in bytes.
+ * The service removes the blocks of an abandoned upload in two cases: after a week, and when
+ * another upload commits a blob of the same name. Returns the size of the blob in bytes.
  */
 export async function putBlocks(
   requests: Requests,
@@ -85,8 +85,8 @@ export async function putBlocks(
 }
 
 /**
- * Returns the error to throw after a failed commit. If another upload has committed a blob of this
- * name, the service has discarded the blocks of this upload. The function then returns
+ * Returns the error to throw if the commit has failed. If another upload has committed a blob of
+ * this name, the service has discarded the blocks of this upload. The function then returns
  * PRECONDITION_FAILED, because the name is taken.
  */
 async function whereTaken(

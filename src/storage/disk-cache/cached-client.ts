@@ -145,7 +145,8 @@ export class CachedReplicaClient extends ForwardingClient {
       const segment = await this.#segment(file, block)
       return segment.has(block % SEGMENT_BLOCKS) && (await segment.read(block % SEGMENT_BLOCKS, target))
     } catch {
-      // An unreadable cached block counts as missing, because the store has the block too.
+      // An unreadable cached block counts as missing, because the client can read the block from
+      // the store.
       this.counts.failures++
       return false
     }
@@ -178,7 +179,7 @@ export class CachedReplicaClient extends ForwardingClient {
     let segment = this.#segments.get(name)
     if (!segment) {
       segment = openSegment(this.#options.directory, name)
-      // If opening a segment fails, the next read of a block tries again.
+      // If a segment cannot be opened, the next read of a block tries to open the segment again.
       segment.catch(() => this.#segments.delete(name))
       this.#segments.set(name, segment)
     }
@@ -187,7 +188,8 @@ export class CachedReplicaClient extends ForwardingClient {
 
   /**
    * Closes each segment whose files another program or an eviction has removed. An open file of a
-   * removed segment would keep its disk space, and no process could find new blocks in this file.
+   * removed segment would keep its disk space, and no other process could find new blocks in this
+   * file.
    */
   async #letGoOfRemoved(): Promise<void> {
     for (const [name, opening] of [...this.#segments]) {
@@ -209,8 +211,8 @@ export class CachedReplicaClient extends ForwardingClient {
 }
 
 /**
- * Creates the cache directory. Only the owner of the cache directory can read it, because it
- * contains pages of the database.
+ * Creates the cache directory. Only the owner of the cache directory can read the directory,
+ * because the directory contains pages of the database.
  */
 async function makeFolder(directory: string): Promise<void> {
   await makeDirectory(directory, undefined, 0o700)

@@ -19,8 +19,8 @@ interface Entry {
 }
 
 /**
- * Deletes the least recently used segments of a directory if it holds more than `limit` bytes.
- * Returns the size in bytes of the remaining segments.
+ * Deletes the least recently used segments of a directory if the directory holds more than `limit`
+ * bytes. Returns the size in bytes of the remaining segments.
  */
 export async function makeRoom(directory: string, limit: number): Promise<number> {
   const entries: Entry[] = []

@@ -11,9 +11,9 @@ const SUM_SIZE = 8
 
 /**
  * A part of one LTX file in the disk cache. A segment has a sparse file with blocks at their
- * offsets, and a file with one checksum per block. A block is present if its checksum exists and is
- * right. A write that a crash interrupted, or that another process has not finished, therefore
- * counts as a missing block. LTX files never change, so all processes write the same bytes.
+ * offsets, and a file with one checksum per block. A block is present if its checksum exists and
+ * matches the block. A block that a crash or another process has left incomplete therefore counts
+ * as missing. LTX files never change, so all processes write the same bytes.
  */
 export class Segment {
   readonly #blocks: FileHandle

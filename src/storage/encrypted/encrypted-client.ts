@@ -130,7 +130,7 @@ class EncryptedFiles {
     if (start === end) return { data: new Uint8Array(0), offset: start, fileSize: known }
     const chunks = { first: Math.floor(start / CHUNK), last: Math.floor((end - 1) / CHUNK) }
     // A read of the first chunk also reads the header. Any other read needs one additional small
-    // request per file for the header.
+    // request for the header, once per file.
     const fromStart = chunks.first === 0 && !this.#keys.has(keyName(file))
     const [key, sealed] = await Promise.all([
       fromStart ? undefined : this.#key(file, request),
@@ -230,8 +230,8 @@ class EncryptedFiles {
 
   /**
    * Runs `act`. Runs `act`. If `act` fails because the file's size differs from the size in the
-   * listing, the error explains the difference. A file with another size than listed may be
-   * unencrypted, or may have been cut short.
+   * listing, the error explains the difference. A file whose size differs from the listed size may
+   * be unencrypted, or may have been cut short.
    */
   async #explaining<T>(file: LtxFileRef, request: RequestOptions, act: () => Promise<T>): Promise<T> {
     try {

@@ -4,9 +4,9 @@ import { Pending } from '../../util/pending.js'
 import { startTimer } from '../../util/timers.js'
 
 /**
- * Timeout in milliseconds for file operations that move little data. A network file system with an
- * unreachable server answers no call, and no program can cancel such a call. A local disk under
- * load may need seconds.
+ * Timeout in milliseconds for file operations that move little data. If the server of a network
+ * file system is unreachable, a call for this file system does not return. No program can cancel
+ * such a call. A local disk under load may need seconds.
  */
 const TIMEOUT = 60_000
 
@@ -23,7 +23,10 @@ export interface BoundedWait {
   readonly signal: AbortSignal | undefined
   /** Aborts when the client is closed. The reason of the abort is a LitestreamError. */
   readonly closing: AbortSignal
-  /** Whether the wait has no time limit, for example while the body of a write arrives. */
+  /**
+   * Whether the wait has no time limit. A wait needs no limit while the body of a write arrives,
+   * for example.
+   */
   readonly unlimited?: boolean
 }
 

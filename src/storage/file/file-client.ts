@@ -217,8 +217,8 @@ export class FileReplicaClient implements ReplicaClient {
     return this.#run('PUT', 'writing', name, signal, async () => {
       const ownership = await this.#ownership.get()
       const directory = path.dirname(name)
-      // If the link fails because another program has removed the directory, the copy creates the
-      // directory again.
+      // If the link fails because another program has removed the directory, the copy that follows
+      // creates the directory again.
       if (!this.#swept.has(directory)) await this.#ready(directory, ownership)
       let size = localFile !== undefined && createOnly && (await linkDurably(localFile, name, timestamp, ownership))
       if (size === false) {

@@ -53,7 +53,10 @@ export function parseFileUrl(parts: UrlParts, platform: NodeJS.Platform): FileLo
     : { type: 'file', path: directory, alternatives: [...new Set(alternatives)] }
 }
 
-/** Returns undefined if the path cannot be that of a directory, or is the root. */
+/**
+ * Returns undefined in two cases: the path cannot be the path of a directory, or the path is the
+ * root.
+ */
 function directoryOf(authority: string, rawPath: string, platform: NodeJS.Platform): string | undefined {
   const written = unescapeDelimiters(`${authority}${rawPath}`)
   if (written.includes('\0')) return undefined
@@ -64,15 +67,15 @@ function directoryOf(authority: string, rawPath: string, platform: NodeJS.Platfo
   return directory === '/' ? undefined : directory
 }
 
-/** Returns the URL of `directory`, which is an absolute path. */
+/** Returns the URL of `directory`. `directory` is an absolute path. */
 export function fileUrl(directory: string, platform: NodeJS.Platform = process.platform): string {
   return `file://${escapeDelimiters(platform === 'win32' ? windowsUrlPath(directory) : directory)}`
 }
 
 /** Escapes "?" and "#" in a path for a `file:` URL. */
 export function escapeDelimiters(text: string): string {
-  // If the path itself contains "%3F" or "%23", this function inserts "25" after the "%", and the
-  // parser removes it again.
+  // If the path itself contains "%3F" or "%23", this function inserts "25" after the "%". The
+  // parser removes the "25" again.
   return text
     .replaceAll(/%((?:25)*(?:3F|23))/gi, '%25$1')
     .replaceAll('?', '%3F')

@@ -34,7 +34,7 @@ class DirectoryWatch {
   readonly #onChange: () => void
   readonly #timer: Timer
   #watcher: FSWatcher | undefined
-  /** The watched path, which is the directory or its nearest existing ancestor. */
+  /** The watched path. It is the directory, or the nearest existing ancestor of the directory. */
   #watched = ''
   /** Identity of the watched directory, or undefined while the directory does not exist. */
   #identity: string | undefined

@@ -143,7 +143,7 @@ function hintByStatus(status: number): string | undefined {
 
 /**
  * Returns the code for a failed request to the token server. A fault of the token server may be
- * temporary, and a refusal is permanent.
+ * temporary. A refusal by the token server is permanent.
  */
 function credentialsCode(cause: unknown): ErrorCode {
   const status = (cause as TokenError).response?.status

@@ -40,8 +40,8 @@ export interface GoogleLibrary {
 /** Loads Google's client library for Cloud Storage. Throws PACKAGE_MISSING. */
 export function loadGoogleLibrary(): GoogleLibrary {
   const { Storage: Class } = loadOptionalPackage<{ Storage: typeof Storage }>(PACKAGE)
-  // gaxios is a dependency of Google's library, so Node.js resolves it from the folder of that
-  // library.
+  // gaxios is a dependency of Google's library. Node.js therefore resolves gaxios from the folder
+  // of Google's library.
   const requireOfLibrary = createRequire(localRequire.resolve(PACKAGE.name))
   const { Gaxios } = requireOfLibrary('gaxios') as { readonly Gaxios: new () => HttpClient }
   return { Storage: Class, http: new Gaxios() }

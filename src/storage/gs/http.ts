@@ -43,8 +43,8 @@ export class GsHttp {
   constructor({ Storage, http }: GoogleLibrary, authorised: boolean) {
     this.#http = http
     if (!authorised) return
-    // A project name is set, because Google's library would otherwise ask another Google service
-    // for it. Requests about objects do not need the project.
+    // The client sets a project name, because Google's library would otherwise request the name
+    // from another Google service. Requests about objects do not need the project.
     const { authClient } = new Storage({ projectId: 'unused', retryOptions: { autoRetry: false } })
     this.#headers = async (url) => {
       try {

@@ -22,8 +22,8 @@ interface ResumableOptions {
 /**
  * A resumable upload to Google Cloud Storage. The client sends the pieces in order to an upload
  * session. The object becomes visible with the final piece. After a temporary fault, the client
- * asks the session how many bytes it has, and sends the missing bytes of the piece. Source: the
- * section "Resumable uploads" in the documentation of Cloud Storage.
+ * asks the session how many bytes the session has. The client then sends the missing bytes of the
+ * piece. Source: the section "Resumable uploads" in the documentation of Cloud Storage.
  */
 export class GsResumableUpload {
   readonly #http: GsHttp
@@ -71,7 +71,7 @@ export class GsResumableUpload {
   }
 
   /**
-   * Sends one piece, which begins at the offset `start`. `total` is the size of the object. The
+   * Sends one piece. The piece begins at the offset `start`. `total` is the size of the object. The
    * caller sets `total` with the final piece only.
    */
   async #send(piece: Uint8Array, start: number, total: number | undefined): Promise<void> {
@@ -109,7 +109,7 @@ export class GsResumableUpload {
     }
   }
 
-  /** Asks the upload session how many bytes it has. */
+  /** Asks the upload session how many bytes the session has. */
   async #resume(start: number, end: number, total: number | undefined, signal: AbortSignal): Promise<void> {
     this.#take(await this.#put(`bytes */${total ?? '*'}`, undefined, signal), end, total)
     if (!this.#done && this.#stored < start) {

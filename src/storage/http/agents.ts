@@ -26,7 +26,7 @@ export interface AgentSettings {
 
 /** The agent, proxy and certificate authorities for requests to one host. */
 export interface Connections {
-  /** An http or https agent, according to the protocol of the target. */
+  /** An http or https agent, depending on the protocol of the target. */
   readonly agent: HttpAgent | HttpsAgent
   readonly proxy: ProxyServer | undefined
   /**
@@ -37,9 +37,9 @@ export interface Connections {
 }
 
 /**
- * Creates an agent for requests to `target` that supports proxies (proxyFor), files of certificate
- * authorities (authorities) and `skipVerify`. Throws CONFIG_INVALID for invalid variables and
- * files.
+ * Creates an agent for requests to `target`. The agent supports proxies (proxyFor), files of
+ * certificate authorities (authorities) and `skipVerify`. Throws CONFIG_INVALID for invalid
+ * variables and files.
  */
 export async function connectionsTo(target: URL, settings: ConnectionSettings = {}): Promise<Connections> {
   const { caFile, skipVerify = false, maxSockets = Number.POSITIVE_INFINITY } = settings

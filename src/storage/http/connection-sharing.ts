@@ -1,7 +1,7 @@
 let isSharing = false
 
 /**
- * Makes all clients that this thread opens from now on share their connections. A process with
+ * After this call, all clients that this thread opens share their connections. A process with
  * thousands of databases then needs one connection per running request instead of one or more per
  * database. Most requests then find an open connection that they can reuse.
  */

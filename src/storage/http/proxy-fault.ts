@@ -4,7 +4,7 @@ import type { ProxyServer } from './proxy.js'
 /** The error for a proxy that is unreachable, or that refuses a connection. */
 export class ProxyFault extends Error {
   override readonly name = 'ProxyFault'
-  /** The system's error code, or PROXY_REFUSED if the proxy refused the connection. */
+  /** The system's error code. If the proxy refused the connection, the code is PROXY_REFUSED. */
   readonly code: string
   /**
    * Status of the proxy's response to CONNECT. The status is undefined if the proxy has not

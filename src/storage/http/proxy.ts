@@ -21,7 +21,7 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:':
  * Returns the proxy for requests to `target`, according to HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
  * The lower-case names of these variables take precedence. Returns undefined for a direct
  * connection. NO_PROXY follows the rules of curl and Go, with one difference from Go. Requests to
- * this machine use the proxy too, unless NO_PROXY lists this machine. Throws CONFIG_INVALID for an
+ * this machine also use the proxy, unless NO_PROXY lists this machine. Throws CONFIG_INVALID for an
  * invalid proxy.
  */
 export function proxyFor(target: URL, env: NodeJS.ProcessEnv = process.env): ProxyServer | undefined {
@@ -69,7 +69,7 @@ function isExempt(target: URL, exempt: string): boolean {
 
 /**
  * Whether one entry of NO_PROXY names the host. An entry is `*`, an address, a network
- * (`10.0.0.0/8`), or a domain, which includes its subdomains. An address or a domain may have
+ * (`10.0.0.0/8`) or a domain. A domain includes its subdomains. An address or a domain may have
  * `:port`.
  */
 function names(entry: string, host: string, port: number | undefined): boolean {

@@ -13,9 +13,9 @@ export interface AnsweredStatus {
 }
 
 /**
- * Sends a GET of `url` and returns the status of the response, without reading the body. Supports
- * proxies and files of certificate authorities, and follows redirections. Throws UNAVAILABLE, or
- * ACCESS_DENIED if the certificate is refused or the proxy refuses the connection.
+ * Sends a GET of `url` and returns the status of the response. The body of the response is not
+ * read. Supports proxies and files of certificate authorities, and follows redirections. Throws
+ * UNAVAILABLE, or ACCESS_DENIED if the certificate is refused or the proxy refuses the connection.
  */
 export async function statusOf(url: URL, signal: AbortSignal): Promise<AnsweredStatus> {
   let target = url

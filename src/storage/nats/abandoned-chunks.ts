@@ -5,8 +5,8 @@ import type { NatsSession } from './session.js'
 import { infoWithSubjects } from './stream-subjects.js'
 
 /**
- * Milliseconds without a new chunk after which the writer of an incomplete object is assumed to be
- * dead.
+ * If no new chunk arrives for this many milliseconds, the writer of an incomplete object is assumed
+ * to be dead.
  */
 export const ABANDONED_AFTER = 60 * 60_000
 

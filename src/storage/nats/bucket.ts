@@ -31,7 +31,7 @@ export async function openBucket(
     try {
       return (await session.jsm.streams.info(session.stream)).config
     } catch (error) {
-      // The bucket does not exist, so another stream has the subjects of the bucket.
+      // The bucket does not exist. Another stream therefore has the subjects of the bucket.
       throw lost !== undefined && isNoBucket(error) ? lost : error
     }
   })

@@ -7,7 +7,10 @@ import { reveal } from '../../util/secret.js'
 import { credsAuthenticator, jwtAuthenticator, nkeyAuthenticator, nkeys } from './library.js'
 import type { NatsSettings } from './settings.js'
 
-/** Default timeout and default wait before a reconnection, as in Litestream, in milliseconds. */
+/**
+ * Default timeout and default wait before a reconnection, in milliseconds. Both have the same
+ * values as in Litestream.
+ */
 const DEFAULT_TIMEOUT = 10_000
 const DEFAULT_RECONNECT_WAIT = 2_000
 

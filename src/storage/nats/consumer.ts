@@ -101,7 +101,7 @@ export function consumerConfig(
 /**
  * Reads all messages that currently match the filter. The read counts as one request. Throws
  * UNAVAILABLE if the delivery has a gap or stops, so that the whole request is retried. Throws
- * TIMEOUT if the delivery is slower than 1 KiB/s after the budget of the policy.
+ * TIMEOUT if the budget of the policy has passed and the delivery was slower than 1 KiB/s.
  */
 export function readMessages(
   session: NatsSession,

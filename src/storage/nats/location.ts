@@ -10,8 +10,8 @@ export interface NatsLocation {
   /** Name of the bucket. The field is undefined if the settings contain the name instead. */
   readonly bucket: string | undefined
   /**
-   * Prefix before `ltx/…` in object names, without slashes at its ends. The prefix may be "", as in
-   * Litestream.
+   * Prefix of object names, before `ltx/…`. The prefix has no slash at either end. The prefix may
+   * be "", as in Litestream.
    */
   readonly prefix: string
   readonly settings: NatsSettings
@@ -19,7 +19,7 @@ export interface NatsLocation {
 
 const DEFAULT_SERVER = '127.0.0.1:4222'
 
-/** Checks the name of a bucket, from which NATS derives the name of a stream. */
+/** Checks the name of a bucket. NATS derives the name of a stream from this name. */
 export function checkNatsBucket(bucket: string, where: string, quote: UrlParts['quote'] = JSON.stringify): void {
   if (/^[a-zA-Z0-9_-]{1,240}$/.test(bucket)) return
   throw new LitestreamError(

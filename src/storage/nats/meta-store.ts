@@ -13,13 +13,13 @@ import { infoWithSubjects, leavesOut } from './stream-subjects.js'
 /**
  * Milliseconds after which a listing requests the metadata of all objects again. Before that time,
  * a listing requests only the changes after the previous listing. The changes include all writes
- * and deletions by clients, but not messages that an operator purged from the stream.
+ * and deletions by clients. Messages that an operator purged from the stream are not included.
  */
 const WHOLE_EVERY = 10 * 60_000
 
 /**
- * The value of WHOLE_EVERY for a server that leaves messages out of deliveries. Such a server may
- * also leave out an object that a client writes again after its deletion.
+ * The value of WHOLE_EVERY for a server that leaves messages out of deliveries. If a client deletes
+ * an object and writes it again, such a server may also leave this object out.
  */
 const WHOLE_EVERY_LEAVING_OUT = 30_000
 
@@ -48,7 +48,7 @@ interface Synced {
    */
   readonly created: string
   readonly lastSeq: number
-  /** Time of the last complete read, by `elapsedMs()`. */
+  /** Time of the last complete read. The time comes from `elapsedMs()`. */
   readonly wholeAt: number
 }
 
@@ -58,7 +58,7 @@ interface Synced {
  */
 export class MetaStore {
   readonly #session: NatsSession
-  /** Prefix of the object names, which is empty or ends with a slash. */
+  /** Prefix of the object names. The prefix is empty or ends with a slash. */
   readonly #prefix: string
   readonly #entries = new Map<string, Entry>()
   /**
@@ -123,7 +123,9 @@ export class MetaStore {
     return { seq: message.seq, meta: metaOf(name, message.data) }
   }
 
-  /** Returns the names of all existing objects including the prefix, in no particular order. */
+  /**
+   * Returns the names of all existing objects in no particular order. The names include the prefix.
+   */
   async names(signal: AbortSignal | undefined): Promise<readonly string[]> {
     await raced(this.#refresh(), `listing ${this.#session.label()}`, signal)
     return [...this.#entries.keys()]

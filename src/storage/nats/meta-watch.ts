@@ -9,8 +9,8 @@ import { isPresent, type ObjectMeta, parseMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
 /**
- * Milliseconds without a heartbeat after which the client assumes that the server has deleted the
- * consumer.
+ * If no heartbeat arrives for this many milliseconds, the client assumes that the server has
+ * deleted the consumer.
  */
 const SILENCE = 3 * HEARTBEAT
 
@@ -75,8 +75,8 @@ export async function watchMetas(
         if (!ended) onChange()
       },
       () => {
-        // If the server is unreachable or refuses the consumer, the requests of the caller report
-        // this error.
+        // If the server is unreachable or refuses the consumer, the watch ignores the error,
+        // because the requests of the caller report it.
         renewing = false
         lastSign = elapsedMs() - SILENCE + RENEW_WAIT
       },
@@ -88,7 +88,7 @@ export async function watchMetas(
     if (elapsedMs() - lastSign > SILENCE) renew()
   })
   // The timer of the watch does not keep the process alive. The connection of the session keeps the
-  // process alive until it is closed.
+  // process alive until the session is closed.
   watchdog.unref()
   const forgets: (() => void)[] = []
   const end = () => {

@@ -49,7 +49,7 @@ export class NatsReplicaClient implements ReplicaClient {
   readonly #metas: MetaStore
   readonly #reader: ObjectReader
   readonly #writer: ObjectWriter
-  /** Time of the next removal of abandoned chunks, by `elapsedMs()`. */
+  /** Time of the next removal of abandoned chunks. The time comes from `elapsedMs()`. */
   #nextSweep = 0
 
   private constructor(url: string, session: NatsSession, prefix: string, keepsChunks: boolean) {
@@ -217,7 +217,7 @@ function bucketAndSettings(
   return { bucket, settings: merged(location.settings, given) }
 }
 
-/** If the caller gives any credentials, they replace all credentials of the URL. */
+/** If the caller gives any credentials, the client ignores all credentials of the URL. */
 function merged(url: NatsSettings, given: NatsSettings): NatsSettings {
   const identity = ['username', 'password', 'token', 'jwt', 'seed', 'creds', 'nkey'] as const
   return mergedSettings(url, given, Object.fromEntries(identity.map((key) => [key, identity])))

@@ -20,8 +20,8 @@ export interface ObjectMeta {
   readonly headers?: Readonly<Record<string, readonly string[]>>
   readonly options?: { readonly max_chunk_size?: number; readonly link?: unknown }
   /**
-   * The reason for which the object cannot be read, such as "a size of -1". The field `fault` is
-   * not stored in the message.
+   * The reason why the object cannot be read, such as "a size of -1". The field `fault` is not
+   * stored in the message.
    */
   readonly fault?: string | undefined
 }
@@ -47,7 +47,8 @@ const NUID = /^[A-Za-z0-9_-]+$/
 /**
  * Parses the metadata of an object. Returns undefined if the message has another form. Metadata
  * with impossible values gets a `fault`, and zeros instead of the impossible values. An object with
- * a `fault` is listed and can be deleted, but `checkMeta` throws before it is read.
+ * a `fault` is listed and can be deleted. A read of such an object fails, because `checkMeta`
+ * throws.
  */
 export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
   let value: unknown

@@ -26,8 +26,8 @@ const ONE_BY_ONE = 16
 const WINDOW = 4 * 1024 * 1024
 
 /**
- * Size in bytes of the pieces that a stream yields. The size equals the chunk size of other NATS
- * clients.
+ * Size in bytes of the pieces that a stream yields. The size equals the chunk size that other NATS
+ * clients use.
  */
 const PIECE = 128 * 1024
 
@@ -82,7 +82,7 @@ export class ObjectReader {
   }
 
   /**
-   * Reads a whole object without using a cache. Returns the content with the version, or undefined
+   * Reads a whole object without using a cache. Returns the content and the version, or undefined
    * if the object does not exist.
    */
   async readWhole(name: string, signal: AbortSignal | undefined): Promise<TaggedObject | undefined> {

@@ -39,7 +39,8 @@ export class ObjectWriter {
   readonly #metas: MetaStore
   readonly #indexes: ChunkIndexes
   /**
-   * Whether the chunks of a failed upload stay, because the user may have no permission to delete.
+   * Whether the chunks of a failed upload stay. They must stay if the user may have no permission
+   * to delete.
    */
   readonly #keepsChunks: boolean
 
@@ -102,7 +103,8 @@ export class ObjectWriter {
       if (replaced !== undefined) await this.#discard(name, replaced.meta.nuid)
       return stored
     } catch (error) {
-      // If the writer does not know whether the object became visible, its chunks must stay.
+      // If the writer does not know whether the object became visible, the chunks of the object
+      // must stay.
       const refused = isLitestreamError(error, 'PRECONDITION_FAILED') || error instanceof WritersCollide
       const invisible = chunksOnly || refused
       if (invisible && sequences.length > 0) await this.#discard(name, id)
@@ -146,8 +148,8 @@ export class ObjectWriter {
 
   /**
    * Publishes a chunk and returns its sequence. Each chunk names the sequence of the previous
-   * chunk. The server therefore keeps their order, and stores a chunk only once even if its
-   * acknowledgement was lost.
+   * chunk. The server therefore keeps the order of the chunks. The server stores a chunk only once,
+   * even if the acknowledgement of the chunk was lost.
    */
   #publishChunk(request: Request, subject: string, chunk: Uint8Array, previous: number): Promise<number> {
     const { js, jsm, stream } = this.#session
@@ -250,8 +252,8 @@ export class ObjectWriter {
   }
 
   /**
-   * Removes unreferenced chunks, with a short timeout. If removing the chunks fails, the write
-   * still succeeds, and a later sweep removes the chunks.
+   * Removes unreferenced chunks. The requests have a short timeout. If removing the chunks fails,
+   * the write still succeeds, and a later sweep removes the chunks.
    */
   async #discard(name: string, id: string): Promise<void> {
     if (this.#keepsChunks) return

@@ -3,8 +3,8 @@ import { orAborted } from '../../util/or-aborted.js'
 
 /**
  * Waits for `promise`, but rejects as soon as a signal aborts. Rejects with ABORTED if `signal`
- * aborts, or with the reason of the first aborted signal of `others`. The NATS request continues,
- * because NATS cannot cancel a request.
+ * aborts. If a signal of `others` aborts first, rejects with the reason of that signal. The NATS
+ * request continues, because NATS cannot cancel a request.
  */
 export function raced<T>(
   promise: Promise<T>,

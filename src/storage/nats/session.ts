@@ -38,9 +38,9 @@ export interface Request {
 
 /**
  * The connection to a NATS server. All requests of a client share the connection. A request waits
- * for the connection and retries after temporary faults. The session counts and times each request
- * and converts errors to LitestreamErrors. If the signal of a request aborts, the session ends the
- * request.
+ * for the connection. After a temporary fault, the session retries the request. The session counts
+ * and times each request and converts errors to LitestreamErrors. If the signal of a request
+ * aborts, the session ends the request.
  */
 export class NatsSession {
   readonly connection: NatsConnection
@@ -178,7 +178,7 @@ export class NatsSession {
     await this.connection.close()
   }
 
-  /** Waits until a lost connection is restored, at most for the timeout of a request. */
+  /** Waits until a lost connection is restored. The wait takes at most the timeout of a request. */
   async #connected(what: string, signal: AbortSignal | undefined): Promise<void> {
     if (this.#closed.signal.aborted) throw this.#closed.signal.reason
     if (this.#back === undefined) return

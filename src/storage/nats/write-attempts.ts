@@ -2,8 +2,8 @@ import { LitestreamError } from '../../errors.js'
 import { elapsedMs } from '../../util/elapsed.js'
 
 /**
- * Maximum number of attempts at one conditional write. Each failed attempt means that a write of
- * another client succeeded.
+ * Maximum number of attempts at one conditional write. Each failed attempt means that another
+ * client has written the object.
  */
 const MAX_ATTEMPTS = 100
 
@@ -25,7 +25,7 @@ export class WriteAttempts {
 
   /**
    * The writer must call `next` before each attempt. Throws WritersCollide after MAX_ATTEMPTS
-   * attempts or MAX_TIME.
+   * attempts, and when MAX_TIME has passed.
    */
   next(): void {
     const seconds = Math.round((elapsedMs() - this.#began) / 1000)
@@ -37,8 +37,8 @@ export class WriteAttempts {
 }
 
 /**
- * The error of a write that did not take place, because other clients changed the object during all
- * attempts.
+ * The error of a write that did not take place. Other clients changed the object during each
+ * attempt.
  */
 export class WritersCollide extends LitestreamError {
   constructor(what: string, file: string, attempts: number, seconds: number) {

@@ -3,8 +3,8 @@ import type { ObjectStore, StoredObject } from './object-store.js'
 import type { Requests, Subject } from './requests.js'
 
 /**
- * Lists the objects whose keys begin with `prefix` and sort at or after `from`, with the guarantees
- * of `pagedListing`.
+ * Lists the objects whose keys begin with `prefix` and sort at or after `from`. The listing has the
+ * guarantees of `pagedListing`.
  */
 export async function* listObjects(
   store: ObjectStore,

@@ -42,8 +42,8 @@ export interface ObjectClientOptions {
   readonly onOutage?: OutageListener | undefined
   readonly policy?: Partial<RequestPolicy>
   /**
-   * Number of objects per page of a listing. Without `pageSize`, the store decides how many objects
-   * a page has.
+   * Number of objects per page of a listing. If `pageSize` is undefined, the store decides how many
+   * objects a page has.
    */
   readonly pageSize?: number
 }
@@ -51,20 +51,20 @@ export interface ObjectClientOptions {
 /** Number of objects that the client deletes in parallel, with one request each. */
 const DELETE_CONCURRENCY = 16
 
-/** Pattern of the key of an LTX file, without the part up to `ltx/`. */
+/** Pattern of the key of an LTX file. The pattern omits the part of the key up to `ltx/`. */
 const FILE_KEY = /^([0-9])\/([^/]*)$/
 
 /**
  * A client of a replica in an object store. Objects are named `<path>/ltx/<level>/<min>-<max>.ltx`.
- * The class contains all code that is independent of the kind of store, and an ObjectStore makes
- * the requests.
+ * The class contains all code that is independent of the kind of store. An ObjectStore makes the
+ * requests.
  */
 export class ObjectReplicaClient implements ReplicaClient {
   readonly type: ObjectStore['type']
   readonly url: string
   readonly legacy: LegacyObjects
   readonly #store: ObjectStore
-  /** Prefix of the replica's keys, which is empty or ends with a slash. */
+  /** Prefix of the replica's keys. The prefix is empty or ends with a slash. */
   readonly #prefix: string
   readonly #counters: OperationCounters
   readonly #requests: Requests

@@ -57,9 +57,9 @@ export interface Pieces {
 }
 
 /**
- * A store of objects with conditional writes, accessed with the store's client library. Each method
- * except `putPieces` sends one request. The request ends when `signal` aborts. Methods may throw
- * any error. `toError` converts such an error to a LitestreamError.
+ * A store of objects with conditional writes. The implementations use the store's client library.
+ * Each method except `putPieces` sends one request. The request ends when `signal` aborts. Methods
+ * may throw any error. `toError` converts such an error to a LitestreamError.
  */
 export interface ObjectStore {
   readonly type: 'gs' | 'abs'
@@ -87,7 +87,9 @@ export interface ObjectStore {
     place: { readonly from?: string | undefined; readonly token?: string | undefined },
     signal: AbortSignal,
   ): Promise<ObjectPage>
-  /** Returns one page of the folders directly below `prefix`, which is empty or ends with "/". */
+  /**
+   * Returns one page of the folders directly below `prefix`. The prefix is empty or ends with "/".
+   */
   listFolders(prefix: string, token: string | undefined, signal: AbortSignal): Promise<FolderPage>
   /** Reads a range of an object. Fails if the object has another version than `version`. */
   get(key: string, range: ByteRange, version: string | undefined, signal: AbortSignal): Promise<ObjectReply>

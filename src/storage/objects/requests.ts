@@ -31,7 +31,7 @@ const MS_PER_BYTE = 1000 / 2 ** 20
 
 /**
  * Sends the requests of one client. Counts and times each request, limits the wait for the first
- * byte, retries, and converts errors to LitestreamErrors.
+ * byte, retries a failed request, and converts errors to LitestreamErrors.
  */
 export class Requests {
   readonly policy: RequestPolicy
@@ -70,7 +70,7 @@ export class Requests {
     return this.counters.track(operation, async () => {
       const limit = deadline(firstByte, signal, this.#closing.signal)
       try {
-        // Some waits in a library ignore the signal, for example the wait for credentials from
+        // Some waits in a library ignore the signal. An example is the wait for credentials from
         // another server.
         return await orAborted(send(limit.signal), limit.signal)
       } catch (error) {

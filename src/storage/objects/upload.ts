@@ -16,9 +16,9 @@ interface IdentifiedUpload extends UploadOptions {
 }
 
 /**
- * Writes an object in one request if it has at most the store's piece size, otherwise in pieces.
- * Memory holds the pieces that are being sent, and one more piece. Returns the size of the object
- * in bytes.
+ * Writes an object in one request if the object has at most the store's piece size. Writes a larger
+ * object in pieces. Memory holds the pieces that are being sent, and one more piece. Returns the
+ * size of the object in bytes.
  */
 export async function upload(
   store: ObjectStore,

@@ -37,8 +37,8 @@ export class UnexpectedReply extends Error {
   /** HTTP status of the response. */
   readonly status: number
   /**
-   * Whether a retry may get another response, because the response was truncated, or came from a
-   * gateway whose store is down.
+   * Whether a retry may get another response. This is the case if the response was truncated, or
+   * came from a gateway whose store is down.
    */
   readonly passing: boolean
 
@@ -50,10 +50,11 @@ export class UnexpectedReply extends Error {
 }
 
 /**
- * Limits what the SDK reads into memory and parses. The content of an object stays a stream. The
- * body reader limits this stream. boundReplies() reads any other response into memory. The read
- * ends at a limit, or when the request's signal aborts. Throws UnexpectedReply for an HTML page,
- * and for a document with a DTD, for which the SDK's parser needs quadratic time.
+ * Limits the size of the responses that the SDK reads into memory and parses. The content of an
+ * object stays a stream. The body reader limits this stream. boundReplies() reads any other
+ * response into memory. The read ends at a limit, or when the request's signal aborts. Throws
+ * UnexpectedReply for an HTML page and for a document with a DTD. The SDK's parser would need
+ * quadratic time for such documents.
  */
 export function boundReplies<H extends object>(handler: H): H {
   const inner = handler as unknown as Handler

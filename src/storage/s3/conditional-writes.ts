@@ -101,7 +101,8 @@ export class ConditionalWrites implements AskedGuarantees {
       if (first === 'unsupported') await this.#put(key, {})
       const replacing = this.#replaceByWrongTag(key)
       const again = first === 'created' ? this.#create(key) : first
-      // Waits for both requests, because the object must not be deleted before they have ended.
+      // Waits for both requests, because the object must not be deleted before both requests have
+      // ended.
       const [second, refuses] = await settleAll([again, replacing])
       const reasons = [this.#lack(second), refuses].filter((one) => one !== undefined)
       const reason = reasons.length === 0 ? undefined : `the store ${reasons.join(' and ')}`
@@ -137,8 +138,8 @@ export class ConditionalWrites implements AskedGuarantees {
   }
 
   /**
-   * Creates an object conditionally. May return `refused` for an object that did not exist, because
-   * the client repeats a request whose response is lost.
+   * Creates an object conditionally. May return `refused` for an object that did not exist before,
+   * because the client repeats a request whose response was lost.
    */
   async #create(key: string): Promise<Creation> {
     try {

@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../../errors.js'
 
 /**
- * Maps the store's error codes to those of this package. The sources of the codes are the list of
- * error responses of the S3 API, and that of RADOS Gateway.
+ * Maps the store's error codes to those of this package. The sources of the codes are two lists of
+ * error responses: the list of the S3 API, and the list of RADOS Gateway.
  */
 export const CODES: Readonly<Record<string, ErrorCode>> = {
   NoSuchKey: 'NOT_FOUND',

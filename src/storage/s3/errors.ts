@@ -29,7 +29,8 @@ interface SdkError {
 type Target = Pick<Attempted, 'doing' | 'target'>
 
 /**
- * The verb and the object of a failed request, with the endpoint and the connections that it used.
+ * The verb and the object of a failed request, and the endpoint and the connections that the
+ * request used.
  */
 export interface Attempted {
   /** A verb such as "reading" or "writing". */

@@ -5,8 +5,8 @@ import { factsOf, listObjects } from './list.js'
 import type { S3Requests, Subject } from './requests.js'
 
 /**
- * The files of Litestream 0.3 in an S3 bucket, whose keys begin with `<path>/generations/`.
- * Litestream 0.3 normalised the path, unlike Litestream 0.5.
+ * The files of Litestream 0.3 in an S3 bucket. The keys of these files begin with
+ * `<path>/generations/`. Litestream 0.3 normalised the path, unlike Litestream 0.5.
  */
 export class S3LegacyObjects implements LegacyObjects {
   readonly #requests: S3Requests

@@ -6,13 +6,14 @@ import { nextToken } from './list.js'
 import type { S3Requests, Subject } from './requests.js'
 
 /**
- * Pattern of the folders of a replica, which are its levels and the generations of Litestream 0.3.
+ * Pattern of the folders of a replica. These folders are the levels and the generations of
+ * Litestream 0.3.
  */
 const OF_REPLICA = /^(?:000[0-9]|generations)$/
 
 /**
- * Returns the names of the folders directly below the keys that begin with `prefix`, with the
- * guarantees of `pagedFolders`.
+ * Returns the names of the folders directly below the keys that begin with `prefix`. The listing
+ * has the guarantees of `pagedFolders`.
  */
 export function listFolders(requests: S3Requests, subject: Subject, prefix: string): Promise<string[]> {
   const what = `${subject.doing} ${subject.target}`

@@ -44,7 +44,10 @@ function splitArn(rest: string, { display, quote }: UrlParts): { bucket: string;
   return { bucket: match[1]!, path: keyPath(match[2] ?? '') }
 }
 
-/** Patterns of hosts that contain bucket and service, with the endpoint settings for each. */
+/**
+ * Patterns of hosts that contain bucket and service. Each pattern has the settings for its
+ * endpoint.
+ */
 const SERVICE_HOSTS: readonly { pattern: RegExp; settings: (match: RegExpExecArray) => S3Settings }[] = [
   {
     pattern: /^(?<bucket>.+)\.s3[.-](?<region>[a-z0-9-]+)\.amazonaws\.com$/,

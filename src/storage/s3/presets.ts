@@ -1,10 +1,10 @@
 import type { ConditionalWritesMode } from './settings.js'
 
-/** The region of a service, and the settings in which the service differs from AWS. */
+/** The region of a service, and the settings that the service needs in contrast to AWS. */
 export interface Preset {
   /**
    * Pattern of the endpoint's host. The host does not include the bucket. The group `region` is the
-   * region for signatures.
+   * region that the signature contains.
    */
   readonly host: RegExp
   /** The region of the service, for a host that does not contain a region. */
@@ -62,8 +62,8 @@ const PRESETS: readonly Preset[] = [
 ]
 
 /**
- * Returns the preset for an endpoint's host, with the region that the host contains. Returns
- * undefined for an unknown host.
+ * Returns the preset for an endpoint's host. The preset has the region that the host contains.
+ * Returns undefined for an unknown host.
  */
 export function presetOf(
   hostname: string,

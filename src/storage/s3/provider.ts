@@ -9,16 +9,16 @@ import { presetOf } from './presets.js'
 import type { ConditionalWritesMode, S3Dialect, S3Settings } from './settings.js'
 
 /**
- * The region for a store whose region is unknown. In the region us-east-1, AWS also reports the
- * region of any other bucket.
+ * The region that the client uses if the region of a store is unknown. In the region us-east-1, AWS
+ * also reports the region of any other bucket.
  */
 export const DEFAULT_REGION = 'us-east-1'
 
 /** Minimum size in bytes of every part except the final one. Every store refuses smaller parts. */
 const MIN_PART_SIZE = 5 * 2 ** 20
 /**
- * The value 5 MB, which configurations of Litestream use as the minimum part size. The client uses
- * MIN_PART_SIZE instead of 5 MB.
+ * The value 5 MB. Configurations of Litestream use this value as the minimum part size. The client
+ * uses MIN_PART_SIZE instead of 5 MB.
  */
 const SMALLEST_WRITTEN = 5_000_000
 
@@ -61,7 +61,8 @@ function endpointUrl(endpoint: string, display: string): URL {
     const guess = new URL(withScheme ? endpoint : `https://${endpoint}`)
     const url = !withScheme && LOCAL.test(guess.hostname) ? new URL(`http://${endpoint}`) : guess
     // Removes user and password from the endpoint, because errors of the SDK would contain them.
-    // User and password in an endpoint have no effect, because the signature uses the same header.
+    // User and password in an endpoint would have no effect, because the client sends the signature
+    // in the header that would contain them.
     url.username = ''
     url.password = ''
     return url

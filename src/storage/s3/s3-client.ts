@@ -165,8 +165,8 @@ export class S3ReplicaClient implements ReplicaClient {
     const files = async function* () {
       for await (const object of objects) {
         const file = parseS3Key(path, object.Key)
-        // The store returns keys in ascending order, so no LTX file follows after a key beyond the
-        // levels.
+        // The store returns keys in ascending order. After a key that sorts after all levels, the
+        // listing has no LTX file.
         if (file === 'beyond') return
         if (!file || file.level < level || (file.level === level && file.minTxid < fromTxid)) continue
         yield { ...file, ...factsOf(object) }

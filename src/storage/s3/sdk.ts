@@ -95,7 +95,7 @@ function revealed(this: Record<string, unknown>, name: string, value: unknown): 
 
 /**
  * Creates the SDK's client for these settings. The SDK makes one attempt per call. This package
- * makes the retries (retry.ts), because a retry must also cover reading the body.
+ * makes the retries (retry.ts), because a request must also be retried if its body is interrupted.
  */
 function makeSdkClient(
   settings: ResolvedS3Settings,
@@ -119,8 +119,8 @@ function makeSdkClient(
       httpAgent: agent as HttpAgent,
       httpsAgent: agent as HttpsAgent,
     },
-    // A proxy may answer the request header Expect itself, or not at all, so the client does not
-    // send this header.
+    // A proxy may answer the request header Expect itself, or may not answer it at all. The client
+    // therefore does not send this header.
     ...(proxy && { expectContinueHeader: false }),
     ...(custom && { endpoint: settings.endpoint! }),
     ...(bucket.startsWith('arn:') && { useArnRegion: true }),
@@ -161,7 +161,7 @@ function quietly<T>(make: () => T): T {
  */
 const READ_FILES_AGAIN: object = { ignoreCache: true }
 
-/** Error codes with which a store refuses credentials, because they are invalid or have expired. */
+/** Error codes with which a store refuses invalid or expired credentials. */
 const REFUSED: ReadonlySet<unknown> = new Set([
   'ExpiredToken',
   'InvalidAccessKeyId',

@@ -68,7 +68,7 @@ export interface S3Settings {
   readonly sseCustomerKey?: string | Secret
   /** Path of a file that contains `sseCustomerKey`. */
   readonly sseCustomerKeyPath?: string
-  /** The MD5 of `sseCustomerKey` in base64, with which the client verifies the key. */
+  /** The MD5 of `sseCustomerKey` in base64. The client verifies the key with this MD5. */
   readonly sseCustomerKeyMd5?: string
   /** ID of the KMS key with which the store encrypts new objects. */
   readonly sseKmsKeyId?: string

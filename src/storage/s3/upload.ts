@@ -54,8 +54,8 @@ function attributes({ settings, bucket, customerKey }: S3Requests, key: string, 
 const CHUNK_SIZE = 1024 * 1024
 
 /**
- * Writes an object with one PUT if it is smaller than the part size, otherwise in parts. Returns
- * the size of the object in bytes.
+ * Writes an object with one PUT if the object is smaller than the part size. Writes a larger object
+ * in parts. Returns the size of the object in bytes.
  */
 export async function upload(
   requests: S3Requests,
@@ -134,7 +134,7 @@ interface Written {
   readonly options: IdentifiedUpload
 }
 
-/** The field of a response that confirms that the store has the bytes. */
+/** The field of a response that shows that the store has the bytes. */
 interface Tagged {
   readonly ETag?: string | undefined
 }
@@ -290,8 +290,8 @@ async function isCreateOnlySure({ signal }: Subject, { createOnly, guarantees }:
 }
 
 /**
- * Throws if another writer has overwritten the object after the upload. refuseOverwritten() is for
- * stores that do not enforce If-None-Match.
+ * Throws if another writer has overwritten the object after the upload. Call refuseOverwritten()
+ * for stores that do not enforce If-None-Match.
  */
 async function refuseOverwritten(
   requests: S3Requests,

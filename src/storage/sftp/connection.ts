@@ -29,7 +29,7 @@ export interface ConnectionOptions {
    * Time limit in milliseconds for connecting, authentication and the start of the SFTP subsystem.
    */
   readonly timeout: number
-  /** URL of the replica without a user, for messages. */
+  /** URL of the replica for messages. The URL contains no user. */
   readonly url: string
 }
 

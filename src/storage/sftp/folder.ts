@@ -9,9 +9,9 @@ import type { RemoteEntry, RemoteFiles } from './remote-files.js'
 const MAX_ENTRIES = 4_000_000
 
 /**
- * Returns the entries of a directory that `wanted` accepts, in no particular order, or an empty
- * list if the directory does not exist. The number of entries and the time for the listing are
- * limited.
+ * Returns the entries of a directory that `wanted` accepts, in no particular order. Returns an
+ * empty list if the directory does not exist. The number of entries and the time for the listing
+ * are limited.
  */
 export async function entriesOf(
   files: RemoteFiles,
@@ -79,7 +79,7 @@ export function parentOf(path: string): string {
   return slash < 0 ? '.' : slash === 0 ? '/' : path.slice(0, slash)
 }
 
-/** Removes temporary files of a directory whose writers died more than an hour ago. */
+/** Removes temporary files of a directory if their writers died more than an hour ago. */
 export async function sweep(files: RemoteFiles, directory: string, label: string): Promise<void> {
   const abandoned = await entriesOf(files, directory, ({ name, isFile }) => isFile && isAbandoned(name), label)
   for (const { name } of abandoned) await files.remove(`${directory}/${name}`)

@@ -6,8 +6,8 @@ import { fsError, isErrno } from '../../fs/fs-error.js'
 import { readRegular } from '../../fs/open-regular.js'
 
 /**
- * A host key in the settings or in a known_hosts file. The client accepts a host key unless it is
- * revoked.
+ * A host key in the settings or in a known_hosts file. The client accepts a host key unless the key
+ * is revoked.
  */
 interface KnownKey {
   /**
@@ -21,7 +21,7 @@ interface KnownKey {
 /** The accepted and revoked keys of a server. */
 export interface HostKeys {
   readonly keys: readonly KnownKey[]
-  /** The setting or the files that contain the keys, for messages. */
+  /** The setting that contains the keys, or the files that contain the keys, for messages. */
   readonly source: string
 }
 
@@ -131,8 +131,8 @@ function isFor(hosts: string, name: string): boolean {
 }
 
 /**
- * Whether `name` matches a pattern, in which `*` and `?` have the same meaning as in a shell. On a
- * mismatch, the function continues at the latest star, not at an earlier star.
+ * Whether `name` matches a pattern. In the pattern, `*` and `?` have the same meaning as in a
+ * shell. On a mismatch, the function continues at the latest star, not at an earlier star.
  */
 function fits(pattern: string, name: string): boolean {
   let p = 0
@@ -155,8 +155,8 @@ function fits(pattern: string, name: string): boolean {
 }
 
 /**
- * Returns why the client must refuse a server's key, or undefined if it accepts the key. `where` is
- * host and port, for messages.
+ * Returns the reason why the client must refuse a server's key, or undefined if the client accepts
+ * the key. `where` is host and port, for messages.
  */
 export function checkHostKey({ keys, source }: HostKeys, key: Buffer, where: string): Refusal {
   const found = `${algorithmOf(key)} ${fingerprint(key)}`

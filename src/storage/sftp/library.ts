@@ -4,7 +4,7 @@ import { loadOptionalPackage } from '../optional-package.js'
 export type Ssh2 = typeof ssh2
 
 /**
- * Loads the package ssh2, which an application installs only if it uses SFTP. Throws
+ * Loads the package ssh2. An application installs this package only if it uses SFTP. Throws
  * PACKAGE_MISSING.
  */
 export function loadSsh2(): Ssh2 {

@@ -7,7 +7,10 @@ export interface SftpLocation {
   readonly type: 'sftp'
   readonly host: string
   readonly port: number
-  /** Path of the replica, absolute or relative to the login directory, without a trailing slash. */
+  /**
+   * Path of the replica, absolute or relative to the login directory. The path has no slash at its
+   * end.
+   */
   readonly path: string
   readonly settings: SftpSettings
 }

@@ -53,7 +53,7 @@ export async function nameOnce(
 
 /**
  * Whether the server supports posix-rename@openssh.com. The client must know this before it creates
- * a claim, because other writers would take an abandoned claim for a finished file.
+ * a claim. Otherwise other writers would take an abandoned claim for a finished file.
  */
 async function hasPosixRename(files: RemoteFiles, temporary: string): Promise<boolean> {
   try {
@@ -65,7 +65,7 @@ async function hasPosixRename(files: RemoteFiles, temporary: string): Promise<bo
   }
 }
 
-/** Returns false if the server, or its file system, has no hard links. */
+/** Returns false if the server or the server's file system has no hard links. */
 async function linkOnce(files: RemoteFiles, temporary: string, target: string, label: string): Promise<boolean> {
   try {
     await files.hardLink(temporary, target)

@@ -33,8 +33,8 @@ export interface ReadPlace {
 }
 
 /**
- * Yields the bytes of an open file from `start` to `end`, in order. Requests up to WINDOW blocks
- * before the consumer asks for them.
+ * Yields the bytes of an open file from `start` to `end` in order. Requests up to WINDOW blocks in
+ * advance.
  */
 export async function* chunksOf(
   files: RemoteFiles,
@@ -48,8 +48,8 @@ export async function* chunksOf(
       while (next < end && reads.length < WINDOW) {
         const length = Math.min(BLOCK, end - next)
         const reading = readBlock(files, handle, next, length, name)
-        // If a read fails while the generator awaits an earlier read, the generator throws the
-        // error later, in order.
+        // If a later read fails while the generator awaits an earlier read, the generator throws
+        // the error of the later read after the earlier bytes.
         reading.catch(() => undefined)
         reads.push(reading)
         next += length
@@ -61,7 +61,10 @@ export async function* chunksOf(
   }
 }
 
-/** Reads a whole block, with several requests if the server returns fewer bytes than requested. */
+/**
+ * Reads a whole block. If the server returns fewer bytes than requested, sends further requests for
+ * the missing bytes.
+ */
 async function readBlock(
   files: RemoteFiles,
   handle: Handle,

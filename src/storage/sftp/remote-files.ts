@@ -110,7 +110,9 @@ export class RemoteFiles {
     }
   }
 
-  /** Reads into a buffer and returns the number of bytes, which is 0 at the end of the file. */
+  /**
+   * Reads into a buffer and returns the number of bytes. The number is 0 at the end of the file.
+   */
   async read(handle: Handle, into: Buffer, position: number): Promise<number> {
     const reading = this.connection.call<number>((sftp, done) =>
       sftp.read(handle, into, 0, into.length, position, (error, count) => done(error, count)),
@@ -243,7 +245,7 @@ export class RemoteFiles {
 
 /**
  * Converts an entry of a directory. A server may omit attributes. If the type is missing, the
- * function reads it from the entry's text for users, which has the format of `ls -l`.
+ * function reads the type from the entry's text for users. This text has the format of `ls -l`.
  */
 function entryOf({ filename: name, longname, attrs }: FileEntryWithStats): RemoteEntry {
   const stats = attrs as Stats

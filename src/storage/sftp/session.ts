@@ -123,8 +123,8 @@ export class SftpSession {
   }
 
   /**
-   * Does the same as `retried` without counting requests, for a part of an operation that the
-   * caller counts as a whole.
+   * Does the same as `retried`, but does not count requests. Such an operation is a part of an
+   * operation that the caller counts as a whole.
    */
   attempts<T>(subject: Subject, act: (files: RemoteFiles) => Promise<T>): Promise<T> {
     return this.#retrying(subject, () => this.typed(subject, () => this.#run(subject, act)))
@@ -176,8 +176,8 @@ export class SftpSession {
   }
 
   /**
-   * Waits for `work`, a request on `connection`, until the idle timeout of the policy passes or a
-   * signal aborts.
+   * Waits for `work`, a request on `connection`. The wait ends when the idle timeout of the policy
+   * has passed or a signal aborts.
    */
   #bounded<T>(
     connection: SftpConnection,

@@ -2,8 +2,8 @@ import type { Duration } from '../../util/duration.js'
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of an SFTP replica, apart from host and path. The names of the settings are those of the
- * configuration file in camel case.
+ * Settings of an SFTP replica, except the host and the path. The names of the settings are those of
+ * the configuration file in camel case.
  */
 export interface SftpSettings {
   /** Name of the user. */

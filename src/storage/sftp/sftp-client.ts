@@ -172,7 +172,7 @@ export class SftpReplicaClient implements ReplicaClient {
 
   /**
    * Opens a file and runs `act`. Throws if the file is not a regular file. If `file` comes from a
-   * listing, also throws if the opened file is not the listed file.
+   * listing, also throws if the opened file differs from the listed file.
    */
   async #opened<T>(
     files: RemoteFiles,
@@ -311,8 +311,8 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Determines the guarantees of the server. The method creates a file, gives it a unique name, and
-   * removes it.
+   * Determines the guarantees of the server. The method creates a file, gives this file a unique
+   * name, and removes the file.
    */
   async #askGuarantees({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
     const subject = this.#subject('PUT', 'probing', this.#root, signal)
@@ -493,8 +493,8 @@ export class SftpReplicaClient implements ReplicaClient {
 }
 
 /**
- * Whether a file is a claim. An LTX file is never empty, so an empty file is a name that a writer
- * has claimed, or a file of another program.
+ * Whether a file is a claim. An LTX file is never empty. An empty file is therefore a name that a
+ * writer has claimed, or a file of another program.
  */
 function isClaim({ size }: { readonly size: number }): boolean {
   return size === 0

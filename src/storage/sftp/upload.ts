@@ -33,9 +33,9 @@ export interface UploadOptions {
 
 /**
  * Writes a body to the new file `path`. The path is a temporary name. Makes the file durable if the
- * server supports fsync@openssh.com. Keeps each block until the server has answered. After a lost
- * connection, the upload opens the file again and repeats the unanswered blocks. Returns the size
- * of the file in bytes. Throws LitestreamErrors, or errors of the body.
+ * server supports fsync@openssh.com. Keeps each block in memory until the server has answered.
+ * After a lost connection, the upload opens the file again and repeats the unanswered blocks.
+ * Returns the size of the file in bytes. Throws LitestreamErrors, or errors of the body.
  */
 export async function uploadTo(
   session: SftpSession,
@@ -161,8 +161,8 @@ class Upload {
   }
 
   /**
-   * Converts an error. OpenSSH reports all failures with the same status, so the function asks for
-   * the free space to detect a full disk.
+   * Converts an error. OpenSSH reports all failures with the same status. To detect a full disk,
+   * the function therefore asks for the free space.
    */
   async #explained(thrown: unknown): Promise<LitestreamError> {
     const { doing, path } = this.#subject
@@ -193,7 +193,7 @@ async function unlessUnsupported(request: Promise<void>): Promise<void> {
 
 /**
  * Divides the body into blocks, each in new memory. Each block has BLOCK bytes, except that the
- * final one may be shorter.
+ * final block may be shorter.
  */
 async function* blocksOf(body: Uint8Array | AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   let block = Buffer.allocUnsafe(BLOCK)

@@ -104,7 +104,7 @@ export class Authorization {
   }
 }
 
-/** Quotes text for a header, without its control characters. */
+/** Quotes text for a header. Omits the control characters of the text. */
 function quoted(text: string): string {
   const bytes = Buffer.from(text.replace(/\p{Cc}/gu, ''))
   return `"${bytes.toString('latin1').replace(/["\\]/g, '\\$&')}"`

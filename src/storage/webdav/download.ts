@@ -6,7 +6,8 @@ import { unconfirmed } from '../unconfirmed.js'
 import type { Reply, Subject, WebdavRequests } from './requests.js'
 
 /**
- * Downloads a range of a file. The version of the file is its entity tag, if the server sends one.
+ * Downloads a range of a file. The version of the file is its entity tag. The version is undefined
+ * if the server sends no entity tag.
  */
 export function download(requests: WebdavRequests, subject: Subject, range: ByteRange, check?: FoundCheck): Download {
   const { policy, closing, counters } = requests

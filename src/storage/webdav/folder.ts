@@ -25,8 +25,8 @@ export interface FolderResource extends DavResource {
 }
 
 /**
- * Returns the entries of a folder that `wanted` accepts, in no particular order, or undefined if
- * the folder does not exist. Only the accepted entries are kept in memory.
+ * Returns the entries of a folder that `wanted` accepts, in no particular order. Returns undefined
+ * if the folder does not exist. Only the accepted entries are kept in memory.
  */
 export function entriesOf(
   requests: WebdavRequests,

@@ -6,9 +6,10 @@ import { makeFolders } from './folder.js'
 import type { Subject, WebdavRequests } from './requests.js'
 
 /**
- * Name of the folder beside the levels that the client locks. The client locks a folder instead of
- * a file. MKCOL creates a folder atomically, and no request replaces a folder. Apache identifies
- * the lock of a file by its inode, and a PUT that began before the lock replaces the inode.
+ * Name of the folder that the client locks. The folder is beside the levels. The client locks a
+ * folder instead of a file. MKCOL creates a folder atomically, and no request replaces a folder.
+ * Apache identifies the lock of a file by the file's inode. A PUT that began before the lock
+ * replaces the inode.
  */
 const MUTEX = 'writer.lock'
 
@@ -16,7 +17,8 @@ const MUTEX = 'writer.lock'
 const LOCK_SECONDS = 20
 
 /**
- * Milliseconds after the request for a lock in which the client may begin a change under this lock.
+ * A client may begin a change under a lock until this many milliseconds after it requested the
+ * lock.
  */
 const TRUSTED_FOR = 10_000
 
@@ -58,7 +60,10 @@ export class WebdavLocks {
   #state: 'unknown' | 'announced' | 'proved' | 'none' = 'unknown'
   #reason: string | undefined
 
-  /** `root` is the decoded path of the replica, which must exist before the first lock. */
+  /**
+   * `root` is the decoded path of the replica. The folder at this path must exist before the first
+   * lock.
+   */
   constructor(requests: WebdavRequests, root: string) {
     this.#requests = requests
     this.#path = `${root}/${MUTEX}/`
@@ -77,7 +82,7 @@ export class WebdavLocks {
 
   /**
    * Why the server has no working locks. The reason is undefined if the server has locks, or if the
-   * client does not know yet.
+   * client has not yet tested the locks.
    */
   get reason(): string | undefined {
     return this.#reason

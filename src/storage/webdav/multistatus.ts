@@ -1,6 +1,6 @@
 /** A file or a folder, as a multistatus response to PROPFIND describes it. */
 export interface DavResource {
-  /** Path or URL of the resource as the server sends it, percent-encoded. */
+  /** Percent-encoded path or URL of the resource, as the server sends it. */
   readonly href: string
   readonly isCollection: boolean
   /** Size in bytes, or NaN if the server does not report it. */
@@ -13,7 +13,7 @@ export interface DavResource {
 /** The error for a response that is not a valid multistatus. */
 export class MultistatusFault extends Error {
   override readonly name = 'MultistatusFault'
-  /** Whether the response is truncated, so that a retry may get a complete response. */
+  /** Whether the response is truncated. A retry may then get a complete response. */
   readonly cut: boolean
 
   constructor(message: string, cut = false) {
@@ -108,7 +108,7 @@ function tokenEnd(text: string, at: number): number | undefined {
     if ('<!--'.startsWith(begin) || '<![CDATA['.startsWith(begin)) return undefined
     throw new MultistatusFault('the reply has a document type')
   }
-  // The value of an attribute may contain a ">", which does not end the tag.
+  // The value of an attribute may contain a ">". Such a ">" does not end the tag.
   let quote: string | undefined
   for (let i = at + 1; i < text.length; i++) {
     const each = text[i]!
@@ -154,7 +154,7 @@ function withoutEntities(text: string): string {
 }
 
 interface Element {
-  /** The tag as written, which the closing tag must repeat. */
+  /** The tag as written. The closing tag must repeat this text. */
   readonly tag: string
   /**
    * The local names of the open elements below the root, separated by slashes. The name of an

@@ -29,8 +29,8 @@ const SMALL_REPLY = 64 * 1024
 const MAX_CHALLENGES = 2
 
 /**
- * Timeout in milliseconds for the response to a PUT request, because a server may sync the change
- * to its disk before it responds. Litestream uses the same timeout for all requests.
+ * Timeout in milliseconds for the response to a PUT request. A server may sync the change to its
+ * disk before the server responds. Litestream uses the same timeout for all requests.
  */
 const CHANGE_TIMEOUT = 30_000
 
@@ -226,7 +226,7 @@ export class WebdavRequests {
     pending.onAbort(this.closing, () => fail(this.closing.reason))
     sent.once('response', (reply: IncomingMessage) => {
       // Node.js would end the process for an error event without a listener, and the body may emit
-      // an error before it is read.
+      // an error before a consumer reads the body.
       reply.on('error', () => undefined)
       const abandon = () => void (sent.writableFinished || sent.destroy())
       pending.resolve({ status: reply.statusCode ?? 0, headers: reply.headers, body: reply, abandon })

@@ -1,6 +1,6 @@
 import type { Secret } from '../../util/secret.js'
 
-/** Settings of a WebDAV replica, apart from its URL. */
+/** Settings of a WebDAV replica, except the URL. */
 export interface WebdavSettings {
   /** Name of the user. */
   readonly username?: string

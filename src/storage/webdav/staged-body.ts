@@ -27,8 +27,8 @@ export interface StagedBody {
 /**
  * Makes a body whose length is known, because WebDAV needs the length in advance. Many servers
  * refuse a chunked body, or store an empty file. If `localFile` is set, this file has the same
- * content, and the client sends it instead of `body`. Throws errors of the body, and DISK_FULL if a
- * large body does not fit on the disk.
+ * content, and the client sends it instead of `body`. Throws errors of the body. Throws DISK_FULL
+ * if a large body does not fit on the disk.
  */
 export async function stageBody(
   body: Uint8Array | AsyncIterable<Uint8Array>,
@@ -50,7 +50,8 @@ export async function stageBody(
         file = await StagedFile.create()
         for (const part of parts.splice(0)) await file.append(part)
       }
-      // Copies the chunk, because its owner may reuse the chunk when the next one is requested.
+      // Copies the chunk, because the owner of the chunk may reuse it when the next chunk is
+      // requested.
       if (file === undefined) parts.push(Uint8Array.from(chunk))
       else await file.append(chunk)
     }

@@ -70,8 +70,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   readonly url: string
   readonly legacy: LegacyObjects
   /**
-   * WebDAV guarantees neither create-only writes nor compare-and-set. With the lock, it is rare but
-   * not impossible that two writers of one name both succeed.
+   * WebDAV guarantees neither create-only writes nor compare-and-set. Even with the lock, two
+   * writers of one name both succeed in rare cases.
    */
   readonly guarantees: AskedGuarantees
   readonly #root: string
@@ -82,7 +82,9 @@ export class WebdavReplicaClient implements ReplicaClient {
   readonly #ready = new Set<string>()
   /** Whether the client sends the destination of MOVE as a path instead of a URL. */
   #pathOnly = false
-  /** Time at which the server last proved that it speaks WebDAV, by `elapsedMs()`. */
+  /**
+   * Time at which the server last proved that it speaks WebDAV. The time comes from `elapsedMs()`.
+   */
   #confirmedAt = Number.NEGATIVE_INFINITY
 
   private constructor(location: WebdavLocation, requests: WebdavRequests) {
@@ -287,8 +289,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Uploads a file under a temporary name first, so that an incomplete file never has the name of
-   * an LTX file on any server.
+   * Uploads a file under a temporary name first. On any server, an incomplete file therefore never
+   * has the name of an LTX file.
    */
   async #publish(subject: Subject, staged: StagedBody, timestamp: number, createOnly: boolean): Promise<void> {
     const { path, signal } = subject
@@ -449,8 +451,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Writes a small object, under the lock if the server has locks. Without a lock, another writer
-   * may write between the check and the write.
+   * Writes a small object. If the server has locks, the client writes the object under the lock.
+   * Without a lock, another writer may write between the check and the write.
    */
   async putObject(
     name: string,
