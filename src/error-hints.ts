@@ -1,8 +1,8 @@
 import type { ErrorCode } from './errors.js'
 
 /**
- * The hint for each error code. An error that is thrown with a more specific hint does not use the
- * hint of its code.
+ * The hint for each error code. If an error is thrown with its own hint, the hint of its code is
+ * not used.
  */
 export const HINTS: Readonly<Record<ErrorCode, string>> = {
   LTX_CORRUPT:

@@ -11,7 +11,7 @@ export type ErrorCode =
   | 'LTX_CORRUPT'
   /** The TXIDs of a replica's files have a gap or an overlap. */
   | 'LTX_GAP'
-  /** The files of the replica cannot restore the requested TXID or time. */
+  /** The requested TXID or time cannot be restored from the files of the replica. */
   | 'TXID_NOT_AVAILABLE'
   /** LTX files with different page sizes cannot be merged or applied to one database. */
   | 'PAGE_SIZE_MISMATCH'
@@ -22,11 +22,11 @@ export type ErrorCode =
   | 'NOT_FOUND'
   /** The store or the operating system refused access. */
   | 'ACCESS_DENIED'
-  /** An object exists already, or has another version than the write expected. */
+  /** An object exists already, or its version is not the version that the write expected. */
   | 'PRECONDITION_FAILED'
-  /** The store rejects requests because their rate is too high, also after retries. */
+  /** The store refuses requests because their rate is too high. Retries did not help. */
   | 'THROTTLED'
-  /** The server of the store does not accept connections or is not ready, also after retries. */
+  /** The server of the store does not accept connections or is not ready. Retries did not help. */
   | 'UNAVAILABLE'
   /** An operation or a server exceeded its time limit. */
   | 'TIMEOUT'
@@ -51,7 +51,7 @@ export type ErrorCode =
   | 'WAL_CORRUPT'
   /** Another primary writes to the same replica. */
   | 'REPLICA_FENCED'
-  /** The database does not continue the newest state of its replica. */
+  /** The database diverged from its replica: it does not continue the replica's newest state. */
   | 'REPLICA_DIVERGED'
   // writing through the VFS
   /** The replica or the connection was not opened for writing. */
@@ -67,7 +67,7 @@ export type ErrorCode =
   // readers
   /** The replica contains no files. */
   | 'REPLICA_EMPTY'
-  /** The replica was reset, so the TXIDs of the replica are lower than before. */
+  /** The replica was deleted and written from the beginning, or was replaced by another replica. */
   | 'REPLICA_RESET'
   /** No poll has succeeded for longer than `maxStale`. */
   | 'REPLICA_STALE'
@@ -79,16 +79,18 @@ export type ErrorCode =
   | 'PAGE_UNAVAILABLE'
   /** The replica worker has ended unexpectedly. */
   | 'WORKER_EXITED'
-  /** Code on the replica worker's own thread read a page, and such a read would wait forever. */
+  /**
+   * Code on the thread of the replica worker tried to read a page. This read would wait forever.
+   */
   | 'WORKER_THREAD_READ'
   /** The local copy was changed, belongs to another replica, or is used by another process. */
   | 'HYDRATION_CONFLICT'
   // restore and the rest
   /** The output file of a restore already exists. */
   | 'OUTPUT_EXISTS'
-  /** Another process restores to the output file, or has opened it. */
+  /** Another process restores to the output file, or has the output file open. */
   | 'OUTPUT_BUSY'
-  /** The integrity check found faults in a restored database. */
+  /** The integrity check has found faults in a restored database. */
   | 'INTEGRITY_CHECK_FAILED'
   /** The configuration, or a parameter of a URI, is invalid. */
   | 'CONFIG_INVALID'
@@ -106,7 +108,7 @@ export type ErrorCode =
   | 'PACKAGE_MISSING'
 
 export interface ErrorDetails {
-  /** The user's next step, as one sentence. The default is the hint for the error code. */
+  /** What the user should do next, as one sentence. The default is the hint for the error code. */
   readonly hint?: string
   /** The error that caused the LitestreamError. */
   readonly cause?: unknown
@@ -132,15 +134,15 @@ function bounded(message: string): string {
 }
 
 /**
- * The error class of this package. `code` identifies the error, and `hint` tells the user's next
- * step. Known secrets, and text that looks like a secret, are masked in all fields of the error and
- * in its cause.
+ * The error class of this package. `code` identifies the error, and `hint` says what the user
+ * should do next. All fields of the error and its cause are masked: they contain neither known
+ * secrets nor text that looks like a secret.
  */
 export class LitestreamError extends Error {
   override readonly name = 'LitestreamError'
   /** Identifies the error. */
   readonly code: ErrorCode
-  /** The user's next step, as one sentence. */
+  /** What the user should do next, as one sentence. */
   readonly hint: string
   /** The file, key or URL that caused the error, without credentials. */
   readonly file?: string
@@ -190,7 +192,7 @@ function safeCause(cause: unknown): unknown {
 }
 
 /**
- * Returns whether `error` is a LitestreamError. With `codes`, also checks that the error has one of
+ * Returns whether `error` is a LitestreamError. If codes are given, the error must also have one of
  * these codes.
  *
  * @example

@@ -14,13 +14,13 @@ import type { WaitOptions } from './util/wait.js'
 /** Options that every operation on a replica accepts. */
 export interface OperationOptions extends WaitOptions {
   /**
-   * Settings of the store, which are used only if the replica is given as a URL. See
+   * Settings of the store. They are used only if the replica is given as a URL. See
    * `openReplicaClient`.
    */
   readonly storage?: StoreOptions
   /**
-   * Called when the store stops or resumes responding, but only if the replica is given as a URL.
-   * See `openReplicaClient`.
+   * Called when the store stops responding, and when it responds again. Used only if the replica is
+   * given as a URL. See `openReplicaClient`.
    */
   readonly onOutage?: OutageListener
 }
@@ -105,7 +105,7 @@ const CHECKS: { readonly [Name in Operation]: check.OptionChecks<Options[Name]> 
   verifyLtx: operation,
 }
 
-/** The options of each operation that have no default. */
+/** For each operation, the options that have no default. */
 const REQUIRED: { readonly [Name in Operation]?: readonly (keyof Options[Name])[] } = {
   restore: ['output'],
   hydrateFile: ['output'],

@@ -60,11 +60,11 @@ async function onReplica<Options extends OperationOptions, T>(
 }
 
 /**
- * Restores a database from a replica. Restores the newest state, or the state at a TXID or a time.
+ * Restores a database from a replica to its newest state, or to its state at a TXID or a time.
  * Writes the database to a temporary file with a random name beside the output, and checks the
  * database. Renames the temporary file to the output when the database is complete and on disk.
- * After a failure, removes the temporary file, unless an explicit `integrityCheck` has found
- * faults. A replaced database passes on its owner and mode to the new database.
+ * After a failure, removes the temporary file. If a check that `integrityCheck` requests has found
+ * faults, keeps the file. If the output exists, the restored database gets its owner and mode.
  *
  * @throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT,
  * PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, INVALID_ARGUMENT, ABORTED, TIMEOUT, and errors of the
@@ -101,12 +101,11 @@ export function hydrateFile(
 }
 
 /**
- * Restores a database, and then applies new files of the replica until `signal` aborts. The promise
- * of `follow` resolves after the abort. Any SQLite program may read the database at any time, and
- * sees only whole transactions. No program may write to the database. The file `<output>-txid`
- * contains the TXID of the database. If the database and the file `<output>-txid` exist, `follow`
- * continues from the TXID in the file. The database and the file `<output>-txid` may also come from
- * Litestream's own follower.
+ * Restores a database, and then applies new files of the replica until `signal` is aborted. The
+ * promise then resolves. Other programs may read the database at any time, and see only whole
+ * transactions. They must not write to the database. The file `<output>-txid` contains the TXID of
+ * the database. If the database and the file `<output>-txid` exist, `follow` continues from the
+ * TXID in the file. Litestream's own follower may have written both files.
  *
  * @throws The errors of `restore`, OUTPUT_EXISTS for a database without the -txid file,
  * REPLICA_RESET if the replica was reset, and HYDRATION_CONFLICT if another program wrote to the
@@ -128,8 +127,8 @@ export async function follow(
 /**
  * Lists a replica and returns the files of a restore, in the order in which a restore applies them.
  *
- * @throws REPLICA_EMPTY if the replica has no files, TXID_NOT_AVAILABLE if no files lead to the
- * target, and LTX_GAP if the files do not lead to the newest state.
+ * @throws REPLICA_EMPTY if the replica has no files, TXID_NOT_AVAILABLE if the files do not reach
+ *   the target, and LTX_GAP if the files do not reach the newest state.
  *
  * @example
  * const files = await planRestore('s3://bucket/app.db')
@@ -144,11 +143,11 @@ export function planRestore(
 }
 
 /**
- * Uploads all commits of the database at `path` to the replica at `url` once. After the upload,
- * closes the database and the replica. Runs on the calling thread.
+ * Uploads all commits of the database at `path` to the replica at `url`, and then closes the
+ * database and the replica. Runs on the calling thread.
  *
- * @throws NOT_FOUND if the database does not exist, INVALID_ARGUMENT, TIMEOUT, and the error that
- * prevented the upload of the last commit.
+ * @throws NOT_FOUND if the database does not exist, INVALID_ARGUMENT, TIMEOUT, and any error that
+ *   prevents an upload.
  *
  * @example
  * const { replicaTxid } = await replicateOnce('app.db', 's3://bucket/app.db')
@@ -199,7 +198,7 @@ export function createSnapshot(
 }
 
 /**
- * Deletes L0 files that are older than `l0Retention`, if level 1 or a snapshot contains their
+ * Deletes L0 files that are older than `l0Retention` if level 1 or a snapshot contains their
  * transactions. Keeps the newest L0 file. Returns the deleted files.
  *
  * @throws LTX_CORRUPT if the divergence record is damaged, and errors of the store.
@@ -217,8 +216,8 @@ export function enforceL0Retention(
 }
 
 /**
- * Deletes snapshots that are older than `retention`, except the newest snapshot. Also deletes the
- * files of levels 1 to 8 that only a deleted snapshot needs. Returns the deleted files.
+ * Deletes snapshots that are older than `retention`, except the newest snapshot. Also deletes files
+ * of levels 1 to 8 that are older than a deleted snapshot. Returns the deleted files.
  *
  * @throws LTX_CORRUPT if the divergence record is damaged, and errors of the store.
  *
@@ -236,8 +235,8 @@ export function enforceSnapshotRetention(
 
 /**
  * Verifies a replica without writing a database. Reads and checks every file of the replica
- * completely. Checks that the files of each level are contiguous, and that the undamaged files lead
- * to the newest state. Returns faults of the replica instead of throwing them.
+ * completely. Checks that the files of each level are contiguous, and that the newest state can be
+ * restored from undamaged files. Returns faults of the replica instead of throwing them.
  *
  * @throws Errors of the store.
  *
@@ -282,10 +281,10 @@ export async function mirror(
 }
 
 /**
- * Keeps a copy of a replica in another store up to date until `signal` aborts. The promise of
- * `followMirror` resolves after the abort. If a pass fails, calls `onError` and repeats the pass.
+ * Keeps a copy of a replica in another store up to date until `signal` is aborted. The promise then
+ * resolves. If a pass fails, calls `onError` and repeats the pass.
  *
- * @throws Errors that a repetition cannot fix, and errors of opening the stores.
+ * @throws REPLICA_FENCED, REPLICA_RESET, and errors of opening the stores.
  *
  * @example
  * const signal = AbortSignal.timeout(500)
@@ -330,7 +329,7 @@ export function inspectLtx(
 }
 
 /**
- * Reads one LTX file of a replica and checks its whole content.
+ * Reads one LTX file of a replica and checks all its content.
  *
  * @throws LTX_CORRUPT for the first fault, NOT_FOUND, and errors of the store.
  *

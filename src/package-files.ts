@@ -19,7 +19,7 @@ const { createRequire } = process.getBuiltinModule('node:module')
 /** The `require` function that loads optional packages and the addon. */
 export const localRequire: NodeJS.Require = createRequire(path.join(here, 'index.js'))
 
-/** Describes in hints how an application excludes this package from its bundle. */
+/** The part of a hint that says how an application excludes this package from its bundle. */
 export const KEEP_OUTSIDE =
   `keep ${NAME} outside of the bundle (esbuild --external:${NAME}, webpack externals, Rollup external, Vite ssr.external, ` +
   'Next.js serverExternalPackages) and install it beside the bundle'

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { LitestreamError } from './errors.js'
 import { findPackage, here, KEEP_OUTSIDE } from './package-files.js'
 
-/** The modules that run on threads of their own. */
+/** The modules that run on their own threads. */
 export type ThreadModule =
   | 'primary/worker.js'
   | 'replica/handle/prefetch-thread.js'
@@ -12,9 +12,9 @@ export type ThreadModule =
   | 'integrity/worker.js'
 
 /**
- * Returns the files whose paths are computed at run time. Tools that trace an application's files
- * copy only files whose names are literals in a URL. Examples of such tools are `@vercel/nft`, and
- * Next.js with webpack or Turbopack. scripts/bundle.mjs writes the names into this function, which
+ * Returns the files whose paths are computed at run time. Some tools (`@vercel/nft`, and Next.js
+ * with webpack or Turbopack) trace the files of an application. They find only files whose names
+ * are literals in a URL. scripts/bundle.mjs writes these literals into this function. The function
  * is never called.
  */
 function tracedFiles(): URL[] {
@@ -25,9 +25,9 @@ threadUrl.tracedFiles = tracedFiles
 
 /**
  * Returns the URL of a thread's module. If the module has a CommonJS version, returns that version,
- * because a thread loads CommonJS faster. The function searches the folder of this file, which
- * scripts/bundle.mjs keeps at the root of the compiled tree, and then the installed package. An
- * application's bundler moves this file without the module of a thread. Throws NATIVE_MISSING.
+ * because a thread loads CommonJS faster. Searches first the folder of this file, which is the root
+ * of the compiled tree. If an application's bundler has moved this file without the modules,
+ * searches the installed package. Throws NATIVE_MISSING.
  */
 export function threadUrl(module: ThreadModule): URL {
   const names = [module.replace(/\.js$/, '.cjs'), module]

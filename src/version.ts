@@ -3,8 +3,8 @@ import path from 'node:path'
 import { packageRoot } from './package-files.js'
 
 /**
- * scripts/bundle.mjs defines this constant, because the bundle of an application has no
- * package.json of this package beside it.
+ * scripts/bundle.mjs defines this constant, because the bundle of an application does not contain
+ * the package.json of this package.
  */
 declare const LITESTREAM_TS_VERSION: string | undefined
 

@@ -36,8 +36,8 @@ async function faultOf(check: () => Promise<void>): Promise<LitestreamError | un
 }
 
 /**
- * Returns each replica URL once. Databases of one directory share their settings, so a fault of the
- * settings would otherwise be reported once per database.
+ * Returns each replica once. Databases of one directory have the same settings, so a fault of the
+ * settings would otherwise be reported for each database.
  */
 function distinctReplicas(replicas: readonly ReplicaConfig[]): ReplicaConfig[] {
   return [...new Map(replicas.map((replica) => [replica.url.reveal(), replica] as const)).values()]
@@ -48,8 +48,8 @@ async function checkReplica(replica: ReplicaConfig): Promise<void> {
 }
 
 /**
- * Throws if the store is known to lack the conditional writes that a lease needs. Errors in
- * checking the replica client are ignored, because checkReplica reports the same errors.
+ * Throws if the store is known to lack the conditional writes that a lease needs. Ignores other
+ * errors of the replica client, because checkReplica reports these errors.
  */
 async function checkLease({ path: database, replica }: DatabaseConfig): Promise<void> {
   const known = await checkReplicaClient(replica.url.reveal(), clientOptions(replica)).catch(() => undefined)

@@ -31,7 +31,7 @@ export function databaseInDirectory(directory: DirectoryConfig, file: string): D
   }
 }
 
-/** Returns whether `name` is the name of a state folder. A state folder contains no databases. */
+/** Returns whether `name` is the name of a state folder. Scans skip state folders. */
 export function isMetaDirectory(name: string): boolean {
   return name.endsWith('-litestream')
 }
@@ -84,8 +84,8 @@ export function scanDirectory(directory: DirectoryConfig): DirectoryScan {
     try {
       look()
     } catch (error) {
-      // If a file was deleted during the scan, the ENOENT error is not a fault. For a name that is
-      // not UTF-8, ENOENT is a fault, because Node.js cannot access a file with such a name.
+      // If a file was deleted during the scan, the ENOENT error is not a fault. If the name is not
+      // UTF-8, ENOENT is a fault, because Node.js cannot access the file.
       if (isErrno(error, 'ENOENT') && path !== directory.dir && !path.includes(NOT_UTF8)) return
       faults.push({ path, error: fsError(error, 'reading', path) })
     }
@@ -107,8 +107,8 @@ export function scanDirectory(directory: DirectoryConfig): DirectoryScan {
 }
 
 /**
- * Returns all databases of a configuration, from database entries and from directory scans. Also
- * returns the faults of the scans.
+ * Returns the databases of all database entries and directory scans of a configuration, and the
+ * faults of the scans.
  */
 export function findDatabases(config: Config): {
   readonly databases: DatabaseConfig[]

@@ -62,8 +62,8 @@ function uncommented(line: string): string {
 
 /**
  * Returns the text of docs/examples/litestream.yml. The example file contains every key with its
- * meaning and default. All keys of the example file are commented out, except the keys that one
- * database needs.
+ * meaning and default. All keys are commented out, except the keys that are needed to replicate one
+ * database.
  */
 export function exampleConfig(): string {
   const schema = describedSchema().properties!

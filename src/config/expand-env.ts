@@ -22,8 +22,8 @@ const ORDINARY_LENGTH = 8
 
 /**
  * Replaces `$NAME` and `${NAME}` by environment variables, as Go's os.Expand does. An unset
- * variable becomes an empty text. `$PID` becomes the process ID. A `$` without a name stays
- * unchanged.
+ * variable is replaced by an empty text, and `$PID` is replaced by the process ID. A `$` without a
+ * name stays unchanged.
  */
 export function expandEnv(text: string, env: NodeJS.ProcessEnv = process.env): Expanded {
   const unset = new Map<string, number>()

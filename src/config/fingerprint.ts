@@ -1,9 +1,8 @@
 import { Secret } from '../util/secret.js'
 
 /**
- * Returns a text that is equal for equal values, including secrets, and different for different
- * values. The fingerprint contains the secrets in clear text. Callers must only compare
- * fingerprints, and must not log or store a fingerprint.
+ * Returns a text that is equal for equal values and different for different values. The text
+ * contains secrets in clear text, so callers must not log or store it.
  */
 export function fingerprint(value: unknown): string {
   if (value instanceof Secret) return `secret ${JSON.stringify(value.reveal())}`

@@ -17,8 +17,8 @@ export interface JsonSchema {
 }
 
 /**
- * For each kind of value, the YAML forms that an editor should accept. The parser of this package
- * reads every scalar as text.
+ * For each kind of value, the YAML types that an editor should accept. This package itself reads
+ * every scalar as text.
  */
 const WRITTEN: Readonly<Record<string, object>> = {
   text: { type: ['string', 'number'] },
@@ -33,8 +33,8 @@ const WRITTEN: Readonly<Record<string, object>> = {
 }
 
 /**
- * If `own` is true, the schema contains the additional fields of this package. If `own` is false,
- * the schema is for editors.
+ * If `own` is true, the schema contains the fields that only this package understands. If `own` is
+ * false, the schema is for editors.
  */
 function schemaOf(shape: Shape<unknown>, own: boolean): JsonSchema {
   const { parts, kind, description, defaultText, secret, unused } = shape

@@ -4,8 +4,8 @@ import type { ReplicaFile } from './replica-settings.js'
 import type { ConfigFile, DatabaseFile } from './schema.js'
 
 /**
- * The snapshot settings that a Litestream 0.3 file has in each replica, combined into one setting
- * of the process.
+ * The snapshot settings of a configuration file for Litestream 0.3. Such a file has these settings
+ * in each replica, and they are combined for the process here.
  */
 export interface LegacySnapshot {
   interval?: number
@@ -14,8 +14,8 @@ export interface LegacySnapshot {
 
 /**
  * Combines settings that Litestream 0.3 has per replica and Litestream 0.5 has per process. If the
- * replicas differ, returns the shortest interval and the longest retention, which are the safest
- * values.
+ * replicas have different settings, returns the shortest interval and the longest retention,
+ * because these values are the safest.
  */
 export function legacySnapshot(values: ConfigFile): LegacySnapshot {
   const result: LegacySnapshot = {}
@@ -34,7 +34,7 @@ function allReplicas(database: DatabaseFile): ReplicaFile[] {
 
 /**
  * Returns one warning for each setting in a form of Litestream 0.3. Each warning contains the lines
- * that replace the setting.
+ * with which the user can replace the setting.
  */
 export function legacyWarnings(config: ParsedConfig): string[] {
   const warnings: string[] = []

@@ -19,7 +19,7 @@ export interface LoadConfigOptions {
 }
 
 /**
- * Returns the path of the configuration file, and the name of the setting that the path comes from.
+ * Returns the path of the configuration file, and the name of the setting that contains this path.
  */
 export function configPath(path?: string): { readonly path: string; readonly from: string } {
   if (path) return { path: expandPath(path), from: '-config' }
@@ -36,8 +36,7 @@ export function configFromText(text: string, file: string, options: LoadConfigOp
     return { ...config, warnings: [...unset, ...config.warnings] }
   } catch (error) {
     if (unset.length === 0 || !isLitestreamError(error)) throw error
-    // The hint mentions unset variables, because an unset variable probably caused the missing
-    // value.
+    // The hint lists the unset variables, because an unset variable probably caused the error.
     const { code, message, hint, file: about } = error
     throw new LitestreamError(code, message, { hint: `${hint} Note: ${unset.join('; ')}.`, file: about })
   }
@@ -74,8 +73,8 @@ const OPEN_FILE = /^\/(?:dev|proc\/self)\/fd\/\d+$|^\/dev\/stdin$/
 const NAME_A_FILE = 'Name a regular file, or pipe the configuration into the command with `-config -`.'
 
 /**
- * Reads the text of a configuration file. Refuses a named pipe, because reading it would block the
- * process, also during a reload, until another process writes to the pipe.
+ * Reads the text of a configuration file. Refuses a named pipe, because a read would block the
+ * process until another process writes to the pipe. During a reload, replication would then stop.
  */
 function readText(path: string): string {
   if (OPEN_FILE.test(path)) return readFileSync(path, 'utf8')

@@ -62,7 +62,10 @@ const ABS_KEYS = ['account-name', 'account-key', 'sas-token', 'endpoint'] as con
 
 const WEBDAV_KEYS = ['webdav-username', 'webdav-password', 'skip-verify', 'ca-file'] as const
 
-/** For each replica type, the keys that have an effect for the type, but not for all types. */
+/**
+ * For each replica type, the keys that have an effect for this type but have no effect for some
+ * other type.
+ */
 export const STORE_KEYS: Readonly<Record<ReplicaConfig['type'], readonly (keyof ReplicaSettings)[]>> = {
   file: [],
   s3: S3_KEYS,

@@ -6,12 +6,15 @@ import { reveal } from '../util/secret.js'
 import type { Config, DatabaseConfig, DirectoryConfig, MirrorConfig, ReplicaConfig } from './types.js'
 
 /**
- * The paths and replicas that the databases of one process use. The paths and replicas of two
- * databases must not overlap.
+ * The paths and replicas to which the databases of one process write. Those of two databases must
+ * not overlap.
  */
 export class ClaimedPlaces {
   readonly #paths = new PathClaims()
-  /** For each location in a store, the path of the database that is replicated to the location. */
+  /**
+   * The key is a location in a store. The value is the path of the database that is replicated to
+   * this location.
+   */
   readonly #replicas = new Map<string, string>()
   readonly #file: string | undefined
 
@@ -30,7 +33,8 @@ export class ClaimedPlaces {
 
   /**
    * Registers the paths and replicas to which a replicated database writes. If a path or a replica
-   * of the database overlaps with a registered one, throws CONFIG_INVALID and registers nothing.
+   * of the database overlaps with a registered path or replica, throws CONFIG_INVALID and registers
+   * nothing.
    */
   add(database: DatabaseConfig): void {
     const { path, metaPath, replica, mirrors } = database
@@ -57,8 +61,8 @@ export class ClaimedPlaces {
   }
 
   /**
-   * Only the folder of `meta-dir` and the folder of the replica URL are compared, because each
-   * database of a directory entry gets a separate folder below both.
+   * Only the folder in `meta-dir` and the folder of the replica URL are compared. Each database of
+   * a directory entry gets its own folder below both folders.
    */
   #checkDirectory({ dir, metaDir, metaPath, replica }: DirectoryConfig): void {
     const location = parseReplicaUrl(replica.url.reveal())

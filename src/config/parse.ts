@@ -60,8 +60,8 @@ function invalid(place: string, message: string, hint?: string): LitestreamError
 }
 
 /**
- * Wrong key names from other programs and documents, each with the correct key. The spelling of a
- * wrong name differs too much from the correct key for a suggestion by similarity.
+ * Wrong key names that users know from other programs and documents, each with the correct key.
+ * These names are not similar enough to the correct keys for a suggestion by similarity.
  */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   'access-key-secret': 'secret-access-key',
@@ -79,8 +79,8 @@ function unknownKey(places: Places, path: readonly PropertyKey[], key: string): 
 }
 
 /**
- * Removes keys at the top of the file that begin with `x-`. Keys that begin with `x-` hold YAML
- * anchors, as in files of other programs, and the YAML parser has already resolved the aliases.
+ * Removes the keys at the top of the file whose names begin with `x-`. As in the files of other
+ * programs, these keys hold YAML anchors. The YAML parser has already resolved the aliases.
  */
 function withoutExtensions(values: unknown): unknown {
   if (typeof values !== 'object' || values === null || Array.isArray(values)) return values

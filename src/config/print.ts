@@ -45,8 +45,8 @@ function validation({ validationInterval, restoreProof }: Config): object {
 }
 
 /**
- * Returns the effective configuration in the form of the file, with every default and with secrets
- * masked.
+ * Returns the effective configuration with the keys of the configuration file. Contains every
+ * default, and masks secrets.
  */
 export function effectiveConfig(config: Config): object {
   const { snapshot, socket, heartbeat } = config

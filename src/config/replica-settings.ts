@@ -8,8 +8,8 @@ import { anything, type Read, section, texts } from './shape.js'
 const unused = { unused: true }
 
 /**
- * Replica keys that are also allowed at the top level of the file. A key at the top level is the
- * default for every replica.
+ * Replica keys that are also allowed at the top of the file. The value at the top of the file is
+ * the default for every replica.
  */
 export const inheritedReplicaKeys = {
   'sync-interval': duration(

@@ -78,8 +78,8 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
     )
   }
   if (replica.url !== undefined) {
-    // Litestream's example configuration has a NATS URL without a path, and the bucket in the key
-    // `bucket`.
+    // In Litestream's example configuration, the NATS URL has no path, and the key `bucket`
+    // contains the bucket.
     const url = replica.url.reveal()
     const bare = type === 'nats' && /^nats:\/\/[^/]*\/?$/i.test(url)
     for (const key of PARTS_OF_URL[type]!) {

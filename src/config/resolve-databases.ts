@@ -23,8 +23,8 @@ function inherit(root: ConfigFile, replica: ReplicaFile): ReplicaFile {
 
 function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: FailAt): ReplicaConfig {
   if (own.age !== undefined) throw ageError(fail, [...path, 'age'])
-  // `bucket` and `host` at the top of the file are defaults for replicas without a URL. `bucket`
-  // and `host` at the top of the file must not contradict the URL of a replica.
+  // At the top of the file, `bucket` and `host` are defaults only for replicas without a URL. For a
+  // replica with a URL, they would contradict the URL.
   const merged = inherit(root, own)
   const whereabouts =
     own.url === undefined ? merged : { ...merged, bucket: own.bucket, host: own.host, 'webdav-url': own['webdav-url'] }
@@ -56,8 +56,8 @@ function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: Fa
 }
 
 /**
- * Returns the name of the replica section in error messages. The name of the replica section is
- * `replica`, also if the file has a `replicas` list, as in Litestream.
+ * Returns the name of the replica section in error messages. The name is `replica` even if the file
+ * has a `replicas` list, as in Litestream.
  */
 function formatPath(path: Path): string {
   return `dbs[${String(path[1])}].replica`

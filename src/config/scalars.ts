@@ -18,8 +18,8 @@ interface KeyOptions extends Range {
 }
 
 /**
- * Quotes a value for a message. Shortens the value to 60 characters, because it may be the text of
- * a whole file.
+ * Quotes a value for a message. Shortens the value to 60 characters, because the value may be the
+ * text of a whole file.
  */
 function quoted(value: string): string {
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
@@ -47,7 +47,7 @@ export function text(description: string, defaultText?: string, options: KeyOpti
 
 /**
  * Creates the shape of a text that is never printed. The text becomes a Secret when the file is
- * read. An empty text counts as absent, as in Go.
+ * read. An empty text counts as absent, as in Litestream.
  */
 export function secretText(description: string): Shape<Secret | undefined> {
   const read = (value: string) => (value === '' ? undefined : new Secret(value))
@@ -55,8 +55,8 @@ export function secretText(description: string): Shape<Secret | undefined> {
 }
 
 /**
- * Creates the shape of a text with a secret part. `conceal` returns the Secret that messages show.
- * An empty text counts as absent, as in Go.
+ * Creates the shape of a text with a secret part. `conceal` returns a Secret that contains the form
+ * for messages. An empty text counts as absent, as in Litestream.
  */
 export function concealedText(description: string, conceal: (text: string) => Secret): Shape<Secret | undefined> {
   const read = (value: string) => (value === '' ? undefined : conceal(value))
@@ -108,15 +108,15 @@ export function integer(description: string, defaultValue?: number, options: Key
 }
 
 /**
- * A bare integer below FEWEST_NANOSECONDS is refused as a duration, because its unit is probably
- * missing.
+ * An integer without a unit is a number of nanoseconds. An integer below FEWEST_NANOSECONDS is
+ * refused, because the user probably forgot the unit.
  */
 const FEWEST_NANOSECONDS = 1_000_000
 
 /**
- * Creates the shape of a duration, which is converted to milliseconds. A bare integer is a number
- * of nanoseconds, as in Go. A small bare integer such as `24` is refused, because its unit is
- * probably missing.
+ * Creates the shape of a duration, which is converted to milliseconds. An integer without a unit is
+ * a number of nanoseconds, as in Litestream. A small integer such as `24` is refused, because the
+ * user probably forgot the unit.
  */
 export function duration(description: string, defaultMs?: number, options: KeyOptions = {}) {
   const { min, max, ...meta } = options

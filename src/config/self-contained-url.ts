@@ -84,7 +84,7 @@ function accountOf(url: Secret, settings: ReplicaSettings): string | undefined {
 }
 
 /**
- * Returns one URL that contains everything that a reader of the replica needs, including
+ * Returns a URL that contains all settings that a reader of the replica needs, including
  * credentials. Throws INVALID_ARGUMENT for settings that cannot be part of a URL.
  */
 export function selfContainedUrl(replica: ReplicaConfig): Secret {

@@ -10,14 +10,14 @@ export interface Description {
   readonly defaultText?: string
   /** Whether the value is never printed. */
   readonly secret?: boolean
-  /** Whether the key is accepted for compatibility only, and has no effect. */
+  /** Whether the key has no effect and is accepted only for compatibility. */
   readonly unused?: boolean
 }
 
 /**
  * The kinds of values in a configuration file. The parser reads YAML scalars as text, so that a
  * password such as `0123` stays unchanged. Each kind converts the text, and accepts YAML 1.1
- * spellings as Go's parser does.
+ * spellings as Litestream does.
  */
 export type ScalarKind = 'text' | 'boolean' | 'integer' | 'duration' | 'size' | 'permissions'
 
@@ -37,12 +37,12 @@ export type Parts =
   | { readonly type: 'list'; readonly items: Shape<unknown>; readonly most?: number }
 
 /**
- * The required form of a value in the configuration file. Undefined, the value of an absent key, is
- * always accepted.
+ * The required form of a value in the configuration file. An absent key has the value undefined,
+ * which every shape accepts.
  */
 export interface Shape<T> extends Description {
   readonly parts: Parts
-  /** Checks a value and converts it to the form that the program uses. Throws ShapeFault. */
+  /** Checks `value` and converts `value` to the form that the program uses. Throws ShapeFault. */
   read(value: unknown, at: KeyPath): T
 }
 
@@ -52,9 +52,9 @@ export type Read<S> = S extends Shape<infer T> ? T : never
 /** The error for the first invalid value of the file. */
 export class ShapeFault extends Error {
   readonly at: KeyPath
-  /** The name of the unknown key in the section at `at`, or undefined for any other fault. */
+  /** The name of the unknown key in the section at `at`. Undefined for all other faults. */
   readonly unknownKey: string | undefined
-  /** How to correct the fault, or undefined if no correction is known. */
+  /** The hint that says how to correct the fault, or undefined if no correction is known. */
   readonly hint: string | undefined
 
   constructor(message: string, at: KeyPath, more: { readonly unknownKey?: string; readonly hint?: string } = {}) {
@@ -97,8 +97,8 @@ export interface SectionOptions extends Description {
 }
 
 /**
- * Creates the shape of a section with optional keys. An unknown key is a fault, which is reported
- * only if all values are valid.
+ * Creates the shape of a section with optional keys. An unknown key is a fault, but an invalid
+ * value is reported first.
  */
 export function section<const F extends Fields>(
   fields: F,
@@ -151,8 +151,8 @@ export function list<T>(items: Shape<T>, options: ListOptions = {}): Shape<NonNu
 const LIST_HINT = 'Begin each entry on a line of its own with "- ".'
 
 /**
- * Returns a hint for a text in the place of a section. A text in the place of a section is often
- * the URL or the path that belongs into the section.
+ * Returns a hint if the value of a section is a text. The text is often the URL or the path that
+ * must be the value of a key in this section.
  */
 function sectionHint(value: unknown, keys: readonly string[]): { readonly hint?: string } {
   if (Array.isArray(value)) return { hint: 'Remove the "- ": this key takes one section, not a list.' }

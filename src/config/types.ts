@@ -44,7 +44,7 @@ export interface DatabaseSettings {
   readonly minCheckpointPageCount: number
   /** If `truncatePageN` is negative, the primary never truncates the WAL. */
   readonly truncatePageN: number
-  /** If `maxSyncWalBytes` is 0, the size of a sync is not limited. */
+  /** If `maxSyncWalBytes` is 0, the size of an L0 file is not limited. */
   readonly maxSyncWalBytes: number
   readonly restoreIfDbNotExists: boolean
   /** Whether the primary writes only while it holds the lease of the replica. */
@@ -53,7 +53,7 @@ export interface DatabaseSettings {
   readonly mirrors: readonly MirrorConfig[]
   /** Whether a missing database file counts as healthy. */
   readonly allowMissing: boolean
-  /** What the primary does if the database does not continue the newest state of its replica. */
+  /** What the primary does if the database diverged from its replica. */
   readonly onDivergence: OnDivergence
 }
 
@@ -61,8 +61,8 @@ export interface DatabaseConfig extends DatabaseSettings {
   /** Absolute path of the database file. */
   readonly path: string
   /**
-   * Absolute path of the state folder. If `metaPath` is undefined, the state folder is beside the
-   * database.
+   * Absolute path of the state folder. If `metaPath` is undefined, the state folder is in the
+   * folder of the database.
    */
   readonly metaPath?: string
   readonly replica: ReplicaConfig
@@ -125,6 +125,6 @@ export interface Config {
   readonly logging: LoggingConfig
   readonly databases: readonly DatabaseConfig[]
   readonly directories: readonly DirectoryConfig[]
-  /** Warnings about settings in the form of Litestream 0.3, and about keys without effect. */
+  /** Warnings about settings of Litestream 0.3 and about keys that have no effect. */
   readonly warnings: readonly string[]
 }

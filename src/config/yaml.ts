@@ -4,8 +4,8 @@ import { yamlHint, yamlMessage } from './yaml-messages.js'
 
 /**
  * Maximum number of references to one anchor. A reference inside a nested alias counts several
- * times. The limit allows thousands of databases with shared settings, and prevents a file in which
- * a few nested aliases represent billions of values.
+ * times. The maximum is enough for thousands of databases with shared settings. A file in which a
+ * few nested aliases expand to billions of values is refused.
  */
 const MAX_ALIAS_COUNT = 10_000
 
@@ -52,9 +52,9 @@ export function parseYaml(text: string, file: string): YamlFile {
 }
 
 /**
- * Returns whether a warning is about an unknown tag. YAML's own tags such as `!!str` have no
- * effect, because all values are read as text. Without this check, the YAML parser would ignore any
- * other tag without an error.
+ * Returns whether a warning is about an unknown tag. YAML's own tags such as `!!str` are allowed
+ * but have no effect, because all values are read as text. The YAML parser itself would ignore
+ * every other tag without an error.
  */
 function isUnknownTag(warning: YAMLError, text: string): boolean {
   return warning.code === 'TAG_RESOLVE_FAILED' && !text.startsWith('!!', warning.pos[0])

@@ -12,16 +12,16 @@ const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 const openOf = promisify(openCallback)
 
 /**
- * The running sync of each directory. `next` is the sync that starts after the running sync and
- * serves all calls that arrive during the running sync.
+ * The running sync of each directory. `next` is the sync that starts when the running sync has
+ * ended. All calls that arrive during the running sync wait for `next`.
  */
 const syncs = new Map<string, { readonly running: Promise<void>; next: Promise<void> | undefined }>()
 
 /**
- * Syncs a directory, so that its entries, such as a new or renamed file, survive a power cut. Does
- * nothing on Windows, where NTFS keeps directory entries consistent with its journal and no call
- * for syncing a directory exists. Calls during a running sync share the next sync of the directory,
- * because thousands of databases may have their folders in one directory.
+ * Syncs a directory, so that new and renamed files survive a power cut. Does nothing on Windows,
+ * because Windows has no call that syncs a directory, and NTFS writes directory entries to its
+ * journal. Calls during a running sync share the next sync of the directory, because thousands of
+ * databases may have their folders in one directory.
  */
 export function syncDirectory(directory: string): Promise<void> {
   const current = syncs.get(directory)
@@ -51,16 +51,16 @@ async function syncNow(directory: string): Promise<void> {
     // immediately.
     if (!isErrno(error, 'EINVAL', 'ENOTSUP', 'EBADF')) throw error
   } finally {
-    // Closing a directory never waits for the disk, because the process has written nothing through
-    // the descriptor.
+    // The process has written nothing through this descriptor, so `closeSync` does not wait for the
+    // disk.
     closeSync(fd)
   }
 }
 
 /**
- * Creates a directory and its missing parents, which then survive a power cut. New directories get
- * the owner of `ownership`. Without `ownership`, a directory that root creates gets the owner of
- * the parent directory. The umask reduces `mode`. Returns whether the directory is new.
+ * Creates a directory and its missing parents. All of them survive a power cut. New directories get
+ * the owner of `ownership`. Without `ownership`, a new directory of root gets the owner of its
+ * parent directory. The umask reduces `mode`. Returns whether the directory is new.
  */
 export async function makeDirectory(directory: string, ownership?: Ownership, mode = 0o777): Promise<boolean> {
   const absolute = path.resolve(directory)
@@ -101,8 +101,8 @@ export async function makeOwnDirectory(directory: string, ownership: Ownership):
 
 /**
  * Creates a directory and its missing parents. Returns the topmost directory that was created. Does
- * not use the `recursive` option of `mkdir`, which hangs on file systems such as autofs and /proc,
- * because they refuse a new directory with ENOENT although its parent exists.
+ * not use the `recursive` option of `mkdir`. Some file systems, such as autofs and /proc, refuse a
+ * new directory with ENOENT although its parent exists. With the option, Node.js would then hang.
  */
 async function createAll(directory: string, mode: number): Promise<string | undefined> {
   try {
@@ -115,7 +115,7 @@ async function createAll(directory: string, mode: number): Promise<string | unde
     try {
       await mkdir(directory, { mode })
     } catch (again) {
-      // Another process may have created the directory meanwhile.
+      // Another process may have created the directory in the meantime.
       await existing(directory, again)
       return first
     }
@@ -128,13 +128,13 @@ async function existing(directory: string, error: unknown): Promise<undefined> {
   const stats = await stat(directory).catch(() => undefined)
   if (stats?.isDirectory()) return
   if (!isErrno(error, 'EEXIST')) throw error
-  // A file or a dangling symbolic link has the name of the directory.
+  // At this path is a file or a dangling symbolic link.
   throw Object.assign(new Error(`ENOTDIR: ${directory} is not a directory`, { cause: error }), { code: 'ENOTDIR' })
 }
 
 /**
- * Passes a handle of the directory to `act`. With a path instead of a handle, another user could
- * replace the directory and make root change the owner of another file.
+ * Passes a handle of the directory to `act`. If `act` used the path, another user could replace the
+ * directory, and root would change the owner of another file.
  */
 async function withDirectory(directory: string, act: (handle: FileHandle) => Promise<void>): Promise<void> {
   const handle = await open(directory, DIRECTORY)

@@ -17,20 +17,20 @@ export interface DurableWriteOptions {
   /** Whether the write fails with EEXIST if the file exists. */
   readonly createOnly?: boolean
   /**
-   * Owner and mode of the written file. By default, a replaced file keeps its owner and mode, and a
-   * new file gets those of the process.
+   * Owner and mode of the written file. By default, the new content gets the owner and mode of the
+   * replaced file. If no file is replaced, the owner and mode are the defaults of the process.
    */
   readonly ownership?: Ownership
   readonly signal?: AbortSignal
 }
 
 /**
- * Writes `file` atomically. At any moment, also after a power cut, `file` refers to either the
- * complete new content or the complete previous content. Writes a temporary file, syncs the
- * temporary file, renames it to `file`, and syncs the directory. With `createOnly`, creates a hard
- * link instead of renaming the temporary file. Creating the link fails with EEXIST if the name
- * exists. The directory must exist. If `file` is a symbolic link, replaces the target of the link
- * (see resolveTarget). Returns the size in bytes.
+ * Writes `file` atomically. At any moment and after a power cut, `file` has either the complete new
+ * content or the complete previous content. Writes a temporary file, syncs the temporary file,
+ * renames it to `file`, and syncs the directory. With `createOnly`, creates a hard link instead of
+ * renaming the temporary file, because link(2) fails with EEXIST if the name exists. The directory
+ * must exist. If `file` is a symbolic link, replaces the target of the link (see resolveTarget).
+ * Returns the size in bytes.
  */
 export async function writeDurably(
   file: string,
@@ -84,9 +84,8 @@ async function nameOnce(temporary: string, file: string): Promise<void> {
     await link(temporary, file)
   } catch (error) {
     if (!isErrno(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error
-    // Some file systems (FAT, some FUSE) have no hard links, so the code checks for the name and
-    // then renames. On a file system without hard links, two simultaneous writers do not detect
-    // each other.
+    // Some file systems (FAT, some FUSE) have no hard links. On such a file system, the name is
+    // checked before the rename, and two simultaneous writers do not detect each other.
     if (await exists(file))
       throw Object.assign(new Error(`EEXIST: ${file} exists`, { cause: error }), { code: 'EEXIST' })
     await replaceFile(temporary, file)

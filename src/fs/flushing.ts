@@ -39,8 +39,8 @@ export class Flushing {
   }
 
   /**
-   * Waits for the running flush, and throws the error of any flush. The operating system reports a
-   * write error only once, so a later fsync would not report it again.
+   * Waits for the running flush. Throws if any flush failed, because the operating system reports a
+   * write error only once and a later fsync could succeed.
    */
   async end(): Promise<void> {
     await this.settled()

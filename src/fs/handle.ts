@@ -25,17 +25,17 @@ export function datasyncDescriptor(fd: number): Promise<void> {
 }
 
 /**
- * Resolves when the data of the file, and the metadata that is needed to read the data, are on
- * disk.
+ * Resolves when the data of the file is on disk, together with the metadata that is needed to read
+ * the data.
  */
 export function datasyncHandle(handle: FileHandle): Promise<void> {
   return fdatasyncOf(handle.fd)
 }
 
 /**
- * Half a microsecond, in milliseconds. Node.js passes a time as seconds in a double, and libuv
- * truncates the time to whole microseconds. Without the half microsecond, 0.470 s often becomes
- * 0.469999 s, which Litestream reads as 469 ms.
+ * Half a microsecond, in milliseconds, which is added to each time. Node.js passes a time as
+ * seconds in a double, and libuv truncates this number to whole microseconds. Otherwise, 0.470 s
+ * often becomes 0.469999 s, and Litestream reads 469 ms.
  */
 const HALF_MICROSECOND = 0.0005
 

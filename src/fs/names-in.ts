@@ -2,20 +2,20 @@ import { opendir, readdir, stat } from 'node:fs/promises'
 import { throwIfAborted } from '../util/abort.js'
 import { isErrno } from './fs-error.js'
 
-/** Number of directory entries that one system call reads. */
+/** Number of directory entries that are read with one call. */
 const BATCH = 1024
 
 /**
- * Maximum size in bytes of a directory that is read with one call. A directory of SMALL_DIRECTORY
- * bytes has at most some thousand entries. Reading entries one after another takes four times the
- * processor time, because each step uses a thread of libuv's pool.
+ * Maximum size in bytes of a directory that is read with one call. A directory of this size has at
+ * most a few thousand entries. To read the entries in batches takes four times the processor time,
+ * because each batch uses a thread of libuv's pool.
  */
 const SMALL_DIRECTORY = 128 * 1024
 
 /**
  * Returns the names in `directory` for which `wanted` returns true, in no particular order. Returns
- * an empty list if `directory` does not exist. If the directory is large, keeps only the returned
- * names in memory. Throws errors of the operating system unchanged.
+ * an empty list if `directory` does not exist. Of a large directory, only the returned names are
+ * kept in memory. Throws errors of the operating system unchanged.
  */
 export async function namesIn(
   directory: string,

@@ -9,8 +9,8 @@ import { applyOwnership, applyOwnershipSync, giveToOwnerOf, type Ownership } fro
 const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDWR } = constants
 
 /**
- * Opens an existing file for reading and writing. Fails if `file` is a symbolic link, so the caller
- * must call resolveTarget first.
+ * Opens an existing file for reading and writing. Fails if `file` is a symbolic link. The caller
+ * must therefore call resolveTarget first.
  */
 export async function openForUpdate(file: string): Promise<FileHandle> {
   return (await openRegular(file, O_RDWR | O_NOFOLLOW)).handle

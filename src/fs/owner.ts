@@ -14,8 +14,8 @@ export interface Ownership {
 const PERMISSIONS = 0o777
 const ALL_BITS = 0o7777
 /**
- * Minimum modes of a new file and a new folder, because an owner needs access even if the mode of
- * the existing file temporarily denies access.
+ * The owner of a new file or folder always gets these permissions, even if the mode of the existing
+ * file temporarily denies access.
  */
 const OWNER_FILE = 0o600
 const OWNER_FOLDER = 0o700
@@ -23,8 +23,8 @@ const SET_GROUP_ID = 0o2000
 
 /**
  * Returns the ownership for new files and folders that belong to `file`. New files get the owner
- * and mode of `file`. New folders get the owner of `file`, and a mode derived from the folder of
- * `file`. Returns undefined if `file` does not exist.
+ * and mode of `file`. New folders get the owner of `file`. Their mode is calculated from the modes
+ * of `file` and its folder. Returns undefined if `file` does not exist.
  */
 export async function ownershipLike(file: string): Promise<Ownership | undefined> {
   try {
@@ -70,10 +70,10 @@ export function newFileMode(sources: Iterable<{ readonly mode?: number | undefin
 }
 
 /**
- * Returns the mode of a new folder for files with mode `file`. The folder gets the mode
- * `directory`, but users who cannot read the files have no access to the folder, and users who
- * cannot write to the files cannot write to the folder. For example, the folder for a database in
- * /tmp is not writable for every user.
+ * Returns the mode of a new folder for files with mode `file`. The mode is `directory` without some
+ * permissions: users who cannot read the files get no access to the folder, and users who cannot
+ * write to the files cannot write to the folder. For example, not every user can write to the state
+ * folder of a database in /tmp.
  */
 function folderMode(directory: number, file: number): number {
   let allowed = 0o700 | SET_GROUP_ID
@@ -120,14 +120,13 @@ export function applyOwnershipSync(fd: number, ownership: Ownership, kind: 'file
 
 function modeFor({ fileMode, directoryMode }: Ownership, kind: 'file' | 'directory', hasGroup: boolean): number {
   const mode = kind === 'file' ? fileMode : directoryMode
-  // If the file has another group than intended, the group gets only the permission bits that all
-  // users have.
+  // If the group could not be set, the current group gets only the permissions that all users have.
   return hasGroup ? mode : mode & ~((~mode & 7) << 3)
 }
 
 /**
- * Gives a file that root has created in a folder of another user to the owner of the folder. Does
- * nothing if the process is not root.
+ * If the process is root, changes the owner of a new file to the owner of its folder. Does nothing
+ * if the process is not root.
  */
 export async function giveToOwnerOf(directory: string, handle: FileHandle): Promise<void> {
   if (process.geteuid?.() !== 0) return

@@ -3,7 +3,7 @@ import { realPathOf } from './real-path.js'
 
 /** A path to which one part of a process writes. */
 export interface Claim {
-  /** The configured path, before PathClaims resolves symbolic links. */
+  /** The configured path, in which symbolic links are not resolved. */
   readonly path: string
   /**
    * True if the claim is for a folder with all its contents, and false if the claim is for one
@@ -15,15 +15,18 @@ export interface Claim {
 }
 
 /**
- * Returns a form of a path that is equal for all names of one file. Windows and macOS ignore letter
- * case, and macOS ignores how accents are encoded. On a volume that distinguishes letter case or
- * accents, two different files may have the same form and count as an overlap.
+ * Returns a form of a path that is equal for all spellings of the path. Windows and macOS ignore
+ * letter case, and macOS ignores how accents are encoded. A volume can be configured to distinguish
+ * them. Two files on this volume may then be reported as an overlap although their paths differ.
  */
 export function comparablePath(real: string, platform: NodeJS.Platform = process.platform): string {
   return platform === 'win32' || platform === 'darwin' ? real.normalize('NFC').toLowerCase() : real
 }
 
-/** Two claims for the same path, or a claim for a path inside a claimed folder. */
+/**
+ * Two claims that overlap: either both are for the same path, or one is for a path inside the
+ * other's folder.
+ */
 export interface Overlap {
   readonly claim: Claim
   readonly other: Claim
@@ -43,8 +46,8 @@ function* foldersOf(real: string): Generator<string> {
 
 /**
  * The paths to which the parts of a process write. Two parts must not write to overlapping paths,
- * because each part could overwrite or delete files of the other part. The duration of each
- * operation depends on the number of folders in a path, and not on the number of claims.
+ * because each part could overwrite or delete files of the other part. The time of each operation
+ * depends on the number of folders in a path, but not on the number of claims.
  */
 export class PathClaims {
   readonly #held = new Map<string, Held>()

@@ -5,8 +5,8 @@ import { namesIn } from './names-in.js'
 import { removeFile } from './remove.js'
 
 /**
- * Returns the regular files below `directory` for whose names `isOwn` returns true. Searches
- * `depth` levels of subdirectories, and does not follow symbolic links.
+ * Returns the regular files below `directory` that have a name for which `isOwn` returns true.
+ * Searches `depth` levels of subdirectories, and does not follow symbolic links.
  */
 export async function filesBelow(
   directory: string,

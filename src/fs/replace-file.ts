@@ -2,14 +2,13 @@ import { rename } from 'node:fs/promises'
 import { pause } from '../util/pause.js'
 import { isErrno } from './fs-error.js'
 
-/** Time to wait until no other process has opened the file that is replaced, in milliseconds. */
+/** Maximum time in milliseconds for which a rename on Windows is retried. */
 const PATIENCE_MS = 5000
 const FIRST_PAUSE_MS = 10
 
 /**
- * Renames a file with rename(2). On Windows, rename fails while another process, such as a virus
- * scanner or a reader, has opened one of the two files. On Windows, the rename is retried for up to
- * 5 s.
+ * Renames a file with rename(2). On Windows, a rename fails while another process, such as a virus
+ * scanner or a reader, has one of the two files open. The rename is therefore retried on Windows.
  */
 export async function replaceFile(from: string, to: string): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS

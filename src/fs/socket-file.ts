@@ -4,7 +4,7 @@ import { kindOf } from './kind.js'
 
 /**
  * Sets the mode of a Unix socket, and returns the inode of the socket. Only trusted users may have
- * write access to the folder of the socket.
+ * write access to the folder of the socket, because another user could replace the socket file.
  */
 export function setSocketMode(path: string, mode: number): number {
   const stats = lstatSync(path)

@@ -18,16 +18,13 @@ const RETRY = 100
 
 const { EAGAIN, EWOULDBLOCK, ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL } = os.constants.errno
 /**
- * Errors of a file system without locks. On a file system without locks, writers of the same target
- * only differ in the names of their temporary files.
+ * Errors of a file system without locks. On such a file system, writers of one target do not
+ * exclude each other, but each writer has its own temporary file.
  */
 const NO_LOCKS: readonly number[] = [ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL]
 
 export interface TargetLockOptions {
-  /**
-   * The participle that the error message uses for the target, as in "is being restored". Default:
-   * 'restored'.
-   */
+  /** The participle in the error message, as in "is being restored". Default: 'restored'. */
   readonly use?: 'restored' | 'written'
   /**
    * Whether `acquire` waits until the other process releases the lock. If `wait` is false, a held
@@ -45,11 +42,11 @@ export function lockPathOf(target: string): string {
 }
 
 /**
- * An exclusive lock of a target file, based on flock(2) for a lock file beside the target. The lock
- * excludes other writers in this process and in other processes. On a network file system with
- * locks, the lock also excludes writers on other hosts. The kernel releases the lock when the
- * process ends. The next process that locks the target removes a lock file that a killed process
- * left.
+ * An exclusive lock of a target file. It is an flock(2) lock of a lock file in the folder of the
+ * target. The lock excludes other writers in this process and in other processes. On a network file
+ * system with locks, the lock also excludes writers on other hosts. The kernel releases the lock
+ * when the process ends. If a process was killed, its lock file remains, and the next process that
+ * locks the target removes the file.
  */
 export class TargetLock {
   readonly #path: string

@@ -5,11 +5,14 @@ import { native } from '../native/addon.js'
 import { isErrno } from './fs-error.js'
 import { namesIn } from './names-in.js'
 
-/** The file in a temporary folder that the process of the folder has locked. */
+/**
+ * The name of the lock file in a temporary folder. The process that created the folder holds the
+ * lock.
+ */
 const LOCK = 'lock'
 /**
- * Age in milliseconds at which a temporary folder without a lock file counts as the folder of a
- * killed process.
+ * If a temporary folder without a lock file is older than this, its process was killed. In
+ * milliseconds.
  */
 const ABANDONED_AFTER = 3_600_000
 
@@ -34,7 +37,7 @@ export class TemporaryFolder {
     await sweep(tmpdir(), prefix)
     const folder = await mkdtemp(path.join(tmpdir(), prefix))
     const lock = await open(path.join(folder, LOCK), 'wx', 0o600)
-    // On a file system without locks, tryLockFile fails, and other processes do not remove the
+    // On a file system without locks, tryLockFile fails. Other processes then do not remove the
     // folder.
     native.tryLockFile(lock.fd)
     return new TemporaryFolder(folder, lock)
@@ -46,10 +49,7 @@ export class TemporaryFolder {
   }
 }
 
-/**
- * Removes temporary folders that processes left when they ended. Does not remove folders of other
- * users.
- */
+/** Removes the temporary folders of this user whose processes have ended. */
 async function sweep(directory: string, prefix: string): Promise<void> {
   for (const name of await namesIn(directory, (one) => one.startsWith(prefix))) {
     const folder = path.join(directory, name)

@@ -19,9 +19,7 @@ const SUFFIX_LENGTH = '.0123456789abcdef.tmp'.length
  */
 const NAME_BYTES = 255 - '-journal'.length
 
-/**
- * Age in milliseconds at which a temporary file counts as a leftover of a process that has ended.
- */
+/** If a temporary file is older than this, its process has ended. In milliseconds. */
 const ABANDONED_AFTER = 3_600_000
 
 /** A temporary file. The creator of a temporary file renames it to the final name or removes it. */
@@ -31,8 +29,8 @@ export interface Temporary {
 }
 
 /**
- * Creates a temporary file with a random name beside `target`. The umask reduces `mode`. By
- * default, only the user of the process can read the file.
+ * Creates a temporary file with a random name in the folder of `target`. The umask reduces `mode`.
+ * By default, only the user of the process can read the file.
  */
 export async function createTemporary(target: string, mode = 0o600): Promise<Temporary> {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0)
@@ -46,7 +44,7 @@ export async function createTemporary(target: string, mode = 0o600): Promise<Tem
   }
 }
 
-/** Returns a random path beside `target`. */
+/** Returns a random path in the folder of `target`. */
 export function temporaryPath(target: string): string {
   const began = Math.floor(Date.now() / 1000)
   // The global `crypto` is used, because loading node:crypto would take time in every reader, and
@@ -68,8 +66,8 @@ export function stem(target: string): string {
 }
 
 /**
- * Removes temporary files of `target` that writers left. The caller must hold the lock of the
- * target, because the temporary file of a running writer has the same form of name.
+ * Removes the temporary files of `target`. The caller must hold the lock of the target, because the
+ * name of a file does not show whether its writer is still running.
  */
 export async function sweepTemporary(target: string): Promise<void> {
   const directory = path.dirname(target)
@@ -79,18 +77,15 @@ export async function sweepTemporary(target: string): Promise<void> {
 }
 
 /**
- * Returns a random path beside `target`, for a file that could not replace `target` and is kept for
- * inspection.
+ * Returns a random path in the folder of `target`. The path is for a file that could not replace
+ * `target` and is kept for inspection.
  */
 export function keptPath(target: string): string {
   const random = Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString('hex')
   return path.join(path.dirname(target), `${stem(target)}.refused-${random}`)
 }
 
-/**
- * Removes the kept files that could not replace `target`. The caller must hold the lock of the
- * target.
- */
+/** Removes the files at paths of `keptPath`. The caller must hold the lock of the target. */
 export async function removeKept(target: string): Promise<void> {
   const directory = path.dirname(target)
   const prefix = stem(target)

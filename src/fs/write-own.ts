@@ -21,9 +21,9 @@ export interface OwnWriteOptions {
 
 /**
  * Does the same as `writeDurably`, for a file of this program on the disk of the database. Writes a
- * short file with synchronous calls, because passing a call to a thread of libuv takes ten times
- * the processor time of the call. Only the two calls that wait for the disk are asynchronous. The
- * bytes of a piece may be overwritten when the next piece is requested. Returns the size in bytes.
+ * short file with synchronous calls, because a call on a thread of libuv takes ten times the
+ * processor time. Only the two calls that wait for the disk are asynchronous. Each piece must be
+ * valid until the next piece is requested. Returns the size in bytes.
  */
 export async function writeOwnDurably(
   file: string,

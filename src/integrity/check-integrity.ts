@@ -5,7 +5,7 @@ import { onAbort, throwIfAborted } from '../util/abort.js'
 import { startInterval, type Timer } from '../util/timers.js'
 import type { IntegrityReport } from './report.js'
 
-/** Interval in milliseconds between interrupts of a worker thread whose check was aborted. */
+/** Interval in milliseconds between the interrupts that end an aborted check. */
 const INTERRUPT_MS = 50
 
 /** The input of the worker thread. */
@@ -13,8 +13,8 @@ export interface IntegrityRequest {
   readonly path: string
   readonly check: 'quick' | 'full'
   /**
-   * Whether other connections, also connections of this process, may use the database. If `live` is
-   * true, only SQLite may open the database file.
+   * Whether connections of this process or of other processes may use the database during the
+   * check. If `live` is true, only SQLite may open the database file.
    */
   readonly live: boolean
   /**
@@ -25,8 +25,8 @@ export interface IntegrityRequest {
 }
 
 /**
- * Messages of the worker thread. The first message contains the number for interrupting the check,
- * and the second message contains the result or an error.
+ * Messages of the worker thread. The first message contains the number with which the check can be
+ * interrupted. The second message contains the result or an error.
  */
 export type IntegrityMessage =
   | { readonly interrupter: number }
@@ -40,9 +40,9 @@ export interface CheckOptions {
 
 /**
  * Checks a database with SQLite. Runs in a worker thread, because the check reads the whole
- * database in one synchronous call. If SQLite reports a fault and the database is not live, also
- * checks the b-trees without SQLite. Aborting `signal` interrupts the check. Throws ABORTED, and
- * errors of reading the file.
+ * database in one synchronous call. If SQLite reports a fault and no other connection uses the
+ * database, also checks the b-trees without SQLite. Aborting `signal` interrupts the check. Throws
+ * ABORTED, and errors of reading the file.
  */
 export async function checkIntegrity(
   path: string,
@@ -76,8 +76,8 @@ export async function checkIntegrity(
   }
   const forget = onAbort(signal, end)
   try {
-    // The worker thread must end without terminate(), because better-sqlite3 aborts the process if
-    // terminate() interrupts the thread while better-sqlite3 throws an error.
+    // The worker thread must end without terminate(). If terminate() interrupted the thread while
+    // better-sqlite3 throws an error, better-sqlite3 would abort the process.
     await exited
   } finally {
     forget()

@@ -42,7 +42,7 @@ function describeReport({ check, outcome, messages }: IntegrityReport, file: str
   }
 }
 
-/** Returns the warning for a database that is restored although the check reported faults. */
+/** Returns the warning for a database that was restored although the check reported faults. */
 export function warningOf(report: IntegrityReport, file: string): string {
   const advice = {
     ok: '',

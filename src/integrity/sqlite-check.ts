@@ -28,9 +28,10 @@ export interface SqliteFindings {
 }
 
 /**
- * Runs PRAGMA quick_check or PRAGMA integrity_check. A missing collation, function, tokenizer or
- * module that one table needs ends the whole PRAGMA, so the function then checks every table
- * separately. First calls `onInterrupter` with a number for `interruptSource()`.
+ * Runs PRAGMA quick_check or PRAGMA integrity_check. If one table needs a missing collation,
+ * function, tokenizer or module, the whole PRAGMA fails. Every table is then checked separately.
+ * First calls `onInterrupter` with the number with which `interruptSource()` can interrupt the
+ * check.
  */
 export function sqliteCheck(
   path: string,
@@ -92,7 +93,7 @@ function checkTables(
   try {
     names = db.rows("SELECT name FROM sqlite_schema WHERE type = 'table'").map(({ name }) => String(name))
   } catch {
-    // The schema cannot be read, and `failure` has the same cause.
+    // The schema cannot be read. `failure` describes the cause.
     add(result.incomplete, failure)
     return
   }

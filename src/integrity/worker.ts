@@ -16,9 +16,9 @@ function check({ path, check, live, stop }: IntegrityRequest): IntegrityReport {
   )
   // SQLite's check includes the b-trees, so no further check is needed.
   if (structure.length + findings.length + incomplete.length === 0) return { check, outcome: 'ok', messages: [] }
-  // checkStructure opens and closes the database file. POSIX releases all locks of a process on a
-  // file when the process closes any descriptor of the file, so the file of a live database must
-  // not be opened.
+  // checkStructure opens and closes the database file. When a process closes any descriptor of a
+  // file, POSIX releases all locks of the process on this file. The file of a live database must
+  // therefore not be opened.
   const ours = live ? [] : checkStructure(path, isStopped)
   const damage = [...ours, ...structure]
   const outcome: IntegrityOutcome = damage.length > 0 ? 'damaged' : findings.length > 0 ? 'findings' : 'incomplete'

@@ -7,8 +7,8 @@ import { differs, isSameFile, type MirrorPair } from './copy-file.js'
 
 /**
  * Throws REPLICA_FENCED if a primary writes to the destination or has written to the destination.
- * After a fail-over, a primary may use the destination as its replica, and the mirror must not add
- * files to that replica.
+ * After a fail-over, the destination may be a primary's replica. The mirror must not add files to
+ * this replica.
  */
 export async function refuseWriter(
   { source, destination }: MirrorPair,
@@ -26,9 +26,9 @@ export async function refuseWriter(
 }
 
 /**
- * Throws REPLICA_RESET if the destination is not a copy of the source. The destination is not a
- * copy if a file with the same name differs, if the destination has higher TXIDs than the source,
- * or if the two replicas have no file in common. An empty destination is allowed.
+ * Throws REPLICA_RESET if the destination is not a copy of the source. There are three cases: files
+ * with one name differ, the destination has higher TXIDs than the source, or the two replicas have
+ * no file in common. An empty destination is allowed.
  */
 export async function checkHistory(
   pair: MirrorPair,

@@ -8,7 +8,7 @@ import type { Throttle } from './throttle.js'
 
 export interface CopyOptions {
   readonly throttle: Throttle
-  /** Called for each chunk that was read from the source, with the number of its bytes. */
+  /** Called with the size in bytes of each chunk that was read from the source. */
   readonly onBytes: (bytes: number) => void
   readonly signal?: AbortSignal | undefined
 }
@@ -20,8 +20,8 @@ export interface MirrorPair {
 }
 
 /**
- * Copies one file and verifies its whole content during the copy. The destination gets either the
- * complete file or no file. If the destination already has a file with the same name, compares the
+ * Copies one file and verifies all its content during the copy. The destination stores the file
+ * completely or not at all. If the destination already has a file with the same name, compares the
  * checksums of both files. Throws LTX_CORRUPT if the file is damaged in the source, and NOT_FOUND
  * if it was deleted in the source. Throws REPLICA_RESET if the destination has a different file
  * with the same name. Throws errors of the stores.
@@ -45,15 +45,16 @@ export async function copyFile(
     if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
     if (!(await isSameFile({ source, destination }, file, signal))) throw differs({ source, destination }, file)
   } finally {
-    // The source is still open if the destination rejected the file name before it read the body.
+    // If the destination has refused the upload before it read the body, the source is still open.
     await body.return()
     await ltx.cancel()
   }
 }
 
 /**
- * Yields the chunks of a file unchanged, and appends a copy of each chunk to `pulled`. The copy is
- * needed because the owner of a chunk may overwrite the chunk after the next chunk was requested.
+ * Yields the chunks of a file unchanged, and appends a copy of each chunk to `pulled`. `pulled`
+ * gets copies, because the owner of a chunk may overwrite the chunk after the next chunk was
+ * requested.
  */
 async function* keepPulled(
   chunks: AsyncIterable<Uint8Array>,
@@ -66,8 +67,8 @@ async function* keepPulled(
 }
 
 /**
- * Yields the chunks of a file while the file is decoded. The iteration ends without an error only
- * if the whole file is valid.
+ * Yields the chunks of a file and decodes the file at the same time. The iteration ends without an
+ * error only if the whole file is valid.
  */
 async function* checkedBody(
   ltx: LtxDecoding,
@@ -89,8 +90,8 @@ async function* handOver(
 }
 
 /**
- * Returns whether the file with this name has the same content in both replicas. Needs four small
- * requests. Returns false if a file is damaged.
+ * Returns whether both replicas have the same content in the file with this name. Sends four small
+ * requests. Returns false if one of the files is damaged.
  */
 export async function isSameFile(
   { source, destination }: MirrorPair,
@@ -98,7 +99,7 @@ export async function isSameFile(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   // The size and the version of the file are omitted, because the two stores may report different
-  // values.
+  // ones.
   const file = { level, minTxid, maxTxid }
   const request = signal ? { signal } : {}
   const [ours, theirs] = await Promise.all([

@@ -19,9 +19,10 @@ const RETRY_MS = [1000, 60_000] as const
  * Brings `destination` up to date with `source` once. Copies every LTX file that the destination
  * lacks, verifies each file during the copy, and deletes files according to the retention of the
  * destination. The two replicas may be in different kinds of stores. The destination can be
- * restored at any moment. The next run continues an interrupted mirror. Throws REPLICA_EMPTY if the
- * source is empty. Throws REPLICA_FENCED if a primary writes to the destination. Throws
- * REPLICA_RESET if the destination is not a copy of the source. Throws errors of the stores.
+ * restored at any moment. After an interruption, the next call copies the remaining files. Throws
+ * REPLICA_EMPTY if the source is empty. Throws REPLICA_FENCED if a primary writes to the
+ * destination. Throws REPLICA_RESET if the destination is not a copy of the source. Throws errors
+ * of the stores.
  */
 export async function mirror(
   source: ReplicaClient,
@@ -33,9 +34,9 @@ export async function mirror(
 }
 
 /**
- * Runs mirror passes until `signal` aborts, and then resolves. If a pass fails, calls `onError` and
- * repeats the pass. Rejects with REPLICA_FENCED and REPLICA_RESET, because another pass would fail
- * in the same way.
+ * Runs mirror passes until `signal` is aborted, and then resolves. If a pass fails, calls `onError`
+ * and repeats the pass. Rejects if a pass fails with REPLICA_FENCED or REPLICA_RESET, because the
+ * next pass would fail with the same error.
  */
 export async function followMirror(
   source: ReplicaClient,
@@ -68,8 +69,8 @@ export async function followMirror(
 }
 
 /**
- * Waits for new files in the source. The wait for new files ends when the store reports a new file,
- * or after a given time.
+ * Waits for new files in the source. A wait ends when the store reports a new file, or after a
+ * given time.
  */
 class Changes {
   readonly #signal: AbortSignal | undefined
@@ -77,7 +78,7 @@ class Changes {
 
   constructor(source: ReplicaClient, signal: AbortSignal | undefined) {
     this.#signal = signal
-    // If the store cannot report new files, only the given time ends the wait.
+    // If the store cannot report new files, every wait lasts for the given time.
     source.watch?.(() => this.#changed.abort(), signal ? { signal } : {}).catch(() => undefined)
   }
 

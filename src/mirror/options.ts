@@ -16,8 +16,8 @@ export interface MirrorOptions {
   /** Maximum number of bytes copied per second. Default: no limit. */
   readonly bytesPerSecond?: ByteSize | undefined
   /**
-   * Number of files that are copied in parallel. Files that lead to a newer state are copied one
-   * after another. Default 4.
+   * Number of files that are copied in parallel. Files that advance the destination to a newer
+   * state are copied one after another. Default 4.
    */
   readonly parallelism?: number | undefined
   /**
@@ -63,10 +63,7 @@ export interface MirrorResult {
   readonly copied: readonly LtxFileInfo[]
   /** The files that were deleted in the destination. */
   readonly deleted: readonly LtxFileInfo[]
-  /**
-   * The damaged files of the source. Other files of the source lead to the newest state without the
-   * damaged files.
-   */
+  /** The damaged files of the source. The newest state can be restored without these files. */
   readonly damaged: readonly DamagedFile[]
   /** Number of bytes that were read from the source. */
   readonly bytes: number
@@ -75,7 +72,7 @@ export interface MirrorResult {
   /** The newest TXID of the source at the time of its listing. */
   readonly sourceTxid: number
   /**
-   * Creation time of the newest state in the destination, or the epoch if the destination has no
+   * Creation time of the newest file in the destination, or the epoch if the destination has no
    * files.
    */
   readonly timestamp: Date

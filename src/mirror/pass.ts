@@ -13,25 +13,21 @@ import { endedFiles, newestRestorable, restorableTxid } from './retention.js'
 import type { Throttle } from './throttle.js'
 
 const PARALLELISM = 4
-/**
- * Maximum number of new listings of the source that are made because a file was deleted before it
- * was copied.
- */
+/** Maximum number of new listings of the source after a file was deleted before it was copied. */
 const MAX_RELISTS = 5
 
 /**
- * Damaged files of the source, by the texts of `fileContent`. The mirror copies a new file with the
- * name of a damaged file, because the `fileContent` text of the new file differs.
+ * Damaged files of the source, by the texts of `fileContent`. If a new file replaces a damaged file
+ * under its name, the mirror copies the new file, because its `fileContent` text differs.
  */
 export type DamagedFiles = Map<string, DamagedFile>
 
 /**
  * Copies the files that the destination lacks, and then deletes files according to the retention of
  * the destination. At any moment, the destination can be restored to a state that is not older than
- * before. The pass first copies the files that lead to the newest state, one after another. After
- * the files that lead to the newest state, the pass copies all other files, which make earlier
- * states restorable. Throws REPLICA_EMPTY, REPLICA_FENCED, REPLICA_RESET, LTX_GAP and errors of the
- * stores.
+ * before. The pass first copies the files of a restore to the newest state, one after another. It
+ * then copies all other files, so that the destination can also be restored to earlier states.
+ * Throws REPLICA_EMPTY, REPLICA_FENCED, REPLICA_RESET, LTX_GAP and errors of the stores.
  */
 export class MirrorPass {
   readonly #pair: MirrorPair
@@ -59,7 +55,7 @@ export class MirrorPass {
       try {
         return await this.#once()
       } catch (error) {
-        // Compaction deleted a listed file. The next listing of the source contains the files that
+        // Compaction deleted a listed file. The next listing of the source contains the file that
         // replaced the deleted file.
         if (!isLitestreamError(error, 'NOT_FOUND') || relists === MAX_RELISTS) throw error
       }
@@ -70,8 +66,8 @@ export class MirrorPass {
     const { destination } = this.#pair
     const { retention, signal } = this.#options
     await refuseWriter(this.#pair, signal)
-    // The destination is listed before the source, so that every file of the destination was
-    // written before the listing of the source.
+    // The destination is listed before the source. Every file of the destination is therefore older
+    // than the listing of the source.
     const before = await this.#list('destination')
     const source = await this.#list('source')
     if (newestTxid(source) === 0) throw this.#emptySource()
@@ -99,7 +95,8 @@ export class MirrorPass {
   }
 
   /**
-   * Copies the files that lead to the newest state, in the order in which a restore applies them.
+   * Copies the files of a restore to the newest state, in the order in which a restore applies the
+   * files.
    */
   async #copyNewest(source: FilesByLevel, copies: LtxFileInfo[][]): Promise<void> {
     for (;;) {

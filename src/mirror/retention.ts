@@ -6,10 +6,9 @@ import { missingIn } from './check-destination.js'
 import type { MirrorPair } from './copy-file.js'
 
 /**
- * Returns the files that the retention of the destination deletes. The source has deleted every
- * returned file, and a restore of the newest state needs none of the returned files. For
- * `retention`, see MirrorOptions. `retention` has no effect on L0 files, which are deleted as soon
- * as the source has deleted them.
+ * Returns the files that must be deleted in the destination. The source has deleted these files,
+ * and a restore of the newest state does not need them. For `retention`, see MirrorOptions. L0
+ * files are deleted as soon as the source has deleted them, regardless of `retention`.
  */
 export async function endedFiles(
   { destination }: MirrorPair,
@@ -34,17 +33,16 @@ function leadsAsFar(copies: FilesByLevel, gone: ReadonlySet<LtxFileInfo>): boole
 }
 
 /**
- * Returns the last file of a restore to the newest state. Returns undefined if the files do not
- * lead to any state. The plan has a time as the target, because selectPlan throws for a gap only
- * without a target.
+ * Returns the last file of a restore to the newest state. Returns undefined if no state can be
+ * restored. The target of the plan is a time, because selectPlan then does not throw at a gap.
  */
 export function newestRestorable(levels: FilesByLevel): LtxFileInfo | undefined {
   return selectPlan(levels, { timestamp: Number.MAX_VALUE }).at(-1)
 }
 
 /**
- * Returns the newest TXID that the files of a listing can restore, or 0 if the files can restore no
- * state.
+ * Returns the newest TXID that can be restored from the files of a listing, or 0 if no state can be
+ * restored.
  */
 export function restorableTxid(levels: FilesByLevel): number {
   return newestRestorable(levels)?.maxTxid ?? 0

@@ -15,7 +15,7 @@ export class Throttle {
     this.#bytesPerMs = bytesPerSecond === undefined ? Number.POSITIVE_INFINITY : bytesPerSecond / 1000
   }
 
-  /** Resolves when the rate limit allows `bytes` more bytes, or when `signal` aborts. */
+  /** Resolves when the rate limit allows `bytes` more bytes, or when `signal` is aborted. */
   async pass(bytes: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.#bytesPerMs === Number.POSITIVE_INFINITY) return
     const now = monotonicMs()

@@ -17,8 +17,8 @@ import type { SourceDatabaseNative } from './source-database.js'
 import type { WalScanNative } from './wal-scan.js'
 
 /**
- * All exports of the addon. The other files of this folder define the types of each part, with
- * units and guarantees. Every function throws a TypeError or a RangeError for a wrong argument
+ * All exports of the addon. The other files of this folder define the types, with units and
+ * guarantees. Every function throws a TypeError or a RangeError for a wrong argument
  * (native/napi/arguments.h).
  */
 export interface Native
@@ -38,7 +38,8 @@ export interface Native
     ReplicaWriteNative {}
 
 /**
- * The environment variable with the path of the addon, for applications that move the addon file.
+ * The environment variable that contains the path of the addon. Applications that move the addon
+ * file set this variable.
  */
 const VARIABLE = 'LITESTREAM_ADDON'
 
@@ -53,10 +54,10 @@ export function preferAddon(file: string): void {
 }
 
 /**
- * Yields the paths at which the addon is searched, in order. The path that `preferAddon` sets comes
- * first. The path in the environment variable comes next, and excludes all other paths. Without a
- * path in the environment variable, the addon compiled on this machine comes before the prebuilt
- * addon. A path is computed only if the addon could not be loaded from the earlier paths.
+ * Yields the paths at which the addon is searched, in order. The first path is the argument of
+ * `preferAddon`. If the environment variable is set, its path is the last path. Otherwise, the next
+ * paths are those of the addon that was compiled on this machine and of the prebuilt addon. A path
+ * is computed only if the addon could not be loaded from the earlier paths.
  */
 function* candidates(): Generator<string> {
   if (preferred !== undefined) yield preferred
@@ -131,8 +132,8 @@ export function addonPath(): string {
 }
 
 /**
- * The exports of the addon. The first use of an export loads the addon, and throws NATIVE_MISSING
- * if loading fails. Commands that use no export of the addon work without the addon.
+ * The exports of the addon. The first use of an export loads the addon. If the addon cannot be
+ * loaded, this use throws NATIVE_MISSING. Commands that use no export work without the addon.
  */
 export const native: Native = Object.create(
   new Proxy(

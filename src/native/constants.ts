@@ -7,24 +7,23 @@ type Numbers<Names extends string> = Readonly<Record<Names, number>>
  */
 export interface NativeConstants {
   /**
-   * Kinds of requests to the replica worker. `ahead` means that a reader reached a page marked by
-   * `setTrigger`, and no thread waits for the response. `begin` means that a connection requests
-   * the RESERVED lock. `flush` asks the replica worker to upload every commit of this process.
+   * Kinds of requests to the replica worker. `ahead` says that a reader has read a page that
+   * `setTrigger` marked; no thread waits for a response. `begin` asks for the RESERVED lock of a
+   * connection. `flush` asks the replica worker to upload every commit of this process.
    */
   readonly request: Numbers<'open' | 'page' | 'travel' | 'close' | 'call' | 'ahead' | 'begin' | 'commit' | 'flush'>
   /** States of a replica. */
   readonly state: Numbers<'opening' | 'live' | 'stale' | 'orphaned' | 'closed'>
-  /** The place that must contain a commit before the commit is acknowledged. */
+  /** Where a commit must be stored before the connection's COMMIT succeeds. */
   readonly durability: Numbers<'default' | 'store' | 'local'>
   /** Return values of FrameMerger.step. */
   readonly merge: Numbers<'done' | 'outputFull' | 'needInput' | 'fault' | 'incomplete'>
   /** Messages for the faults of a merge, by fault number. */
   readonly mergeFaults: Readonly<Record<number, string>>
   /**
-   * Return values of decodeFrames. `more` means that all frames so far were valid, and that the
-   * input ended inside a frame or the output is full. `end` means that the next bytes are the 6
-   * zero bytes at the end of the page block, which were not consumed. Any return value other than
-   * `more` and `end` is a fault.
+   * Return values of decodeFrames. `more`: all decoded frames were valid, and either the input
+   * ended inside a frame or the output is full. `end`: the next bytes are the 6 zero bytes at the
+   * end of the page block; these bytes were not consumed. Every other return value is a fault.
    */
   readonly decode: Numbers<'more' | 'end'>
   /** Messages for the faults of a frame, by the return value of decodeFrames. */
@@ -73,8 +72,8 @@ export interface NativeConstants {
   /** Number of elements per frame in the `frames` argument of `fillSlots`. */
   readonly frameFields: number
   /**
-   * The number that is added to the number of the prefetch kind if a reader waits for the
-   * prefetched page.
+   * If a reader waits for a prefetched page, this number is added to the number of the prefetch
+   * kind.
    */
   readonly joined: number
   /**

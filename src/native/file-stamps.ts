@@ -1,7 +1,7 @@
 declare const stampsBrand: unique symbol
 /**
- * The remembered metadata of watched database files in the addon. The remembered metadata must be
- * used on the thread that created it.
+ * The addon's list of watched database files with their metadata. It must be used only on the
+ * thread that created it.
  */
 export type NativeFileStamps = { readonly [stampsBrand]: true }
 
@@ -21,8 +21,9 @@ export interface FileStampsNative {
    */
   hasFileStampsChanged(stamps: NativeFileStamps, number: number): boolean
   /**
-   * Returns the numbers whose database file or WAL was changed, created, replaced or removed since
-   * `addFileStamps`. Calls stat(2) twice for each number.
+   * Returns the numbers of the databases that have changed: the database file or the WAL was
+   * changed, created, replaced or removed since `addFileStamps`. Calls stat(2) twice for each
+   * number.
    */
   changedFileStamps(stamps: NativeFileStamps): number[]
 }

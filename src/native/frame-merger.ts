@@ -5,22 +5,21 @@
 export interface FrameMerger {
   /**
    * Merges until the merger needs more input or more output space. `bytes` contains the unread
-   * bytes of each input. Stores the numbers of the step in `result`. The first four numbers in
-   * `result` are the number of bytes written to `out`, the input that the status is about, the
-   * fault, and the missing page. The next three numbers in `result` are the input, the offset and
-   * the size of a run, which is a range of an input's bytes that follows the written bytes in the
-   * output. The remaining numbers in `result` are the numbers of bytes consumed from each input.
-   * Returns one of `constants.merge`.
+   * bytes of each input. Returns one of `constants.merge`, and stores numbers in `result`. The
+   * first four are: the number of bytes written to `out`, the input to which the return value
+   * refers, the fault, and the missing page. The next three are the input, the offset and the size
+   * of a run. A run is a range of an input's bytes that must follow the written bytes in the
+   * output. The remaining numbers are the numbers of bytes that were consumed from each input.
    */
   step(bytes: readonly Uint8Array[], out: Uint8Array, result: Float64Array): number
   /**
-   * Returns the CRC and the offset after the last frame of an input, the CRC and the size of its
-   * expected page index, and its next page.
+   * Returns numbers of an input: the CRC and the offset after its last frame, the CRC and the size
+   * of its expected page index, and its next page.
    */
   input(i: number): MergedInput
   /**
-   * Returns the CRC after the last frame of the output, and the page index of the output without
-   * the final 0.
+   * Returns the CRC after the last frame of the output. Also returns the page index of the output,
+   * but without the final 0.
    */
   output(): { readonly crc: bigint; readonly frames: number; readonly index: Uint8Array }
 }

@@ -3,8 +3,8 @@
  */
 export interface LtxCodecNative {
   /**
-   * Continues a CRC-64/GO-ISO over `data`. The CRC of no bytes is 0n. With `portable`, uses no
-   * special processor instructions, for tests.
+   * Continues a CRC-64/GO-ISO over `data`. The CRC of no bytes is 0n. With `portable` (for tests),
+   * uses no special processor instructions.
    */
   crc64(crc: bigint, data: Uint8Array, portable?: boolean): bigint
 
@@ -43,8 +43,8 @@ export interface LtxCodecNative {
   ): Promise<number>
 
   /**
-   * Decodes whole frames from `input`. Stops at the end of `input`, when `pgnos` is full, at the
-   * end marker, and at a damaged frame. Updates the CRC in `state[0]` as encodeFrames does. With
+   * Decodes whole frames from `input`. Stops at the end of `input`, at the end marker, at a damaged
+   * frame, and when `pgnos` is full. Updates the CRC in `state[0]` as encodeFrames does. With
    * `sumPages`, also updates the xor of the page checksums in `state[1]`. Stores the number of
    * decoded frames and the number of consumed bytes in `result`. Returns one of `constants.decode`,
    * or a fault.

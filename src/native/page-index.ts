@@ -1,6 +1,6 @@
 /**
- * Functions of the addon that decode page indexes. `state` is the state array of PageIndexReader. A
- * fault is stored in `state`, and the function returns the entries before the fault.
+ * Functions of the addon that decode page indexes. `state` is the state array of PageIndexReader.
+ * At a fault, a function stores the fault in `state` and returns the entries before the fault.
  */
 export interface PageIndexNative {
   /** Decodes the entries that end in `bytes` to page numbers, offsets and frame sizes. */
@@ -12,8 +12,8 @@ export interface PageIndexNative {
   /**
    * Decodes entries and adds them to the chunks of a page map. `own` returns the memory of a chunk
    * by its index. Returns the page number, offset and size of each frame inside one of the byte
-   * ranges in `pieces`. `pieces` contains the begin and the end of each byte range. With `collect`,
-   * also returns all page numbers.
+   * ranges in `pieces`. `pieces` contains the first offset and the end offset of each byte range.
+   * With `collect`, also returns all page numbers.
    */
   mapPageIndex(
     state: Float64Array,

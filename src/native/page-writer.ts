@@ -9,14 +9,14 @@ export interface PageWriterNative {
   /**
    * Decodes consecutive page frames, and writes the pages whose entry in `wanted` is not 0. The
    * caller passes the page numbers and frame sizes from the page index. `pages` needs room for at
-   * least two pages. Stores two numbers in `result`, which are the CRC of the frames in the form of
-   * the file checksum and the number of bytes that the CRC covers.
+   * least two pages. Stores two numbers in `result`: the CRC of the frames, as the file checksum
+   * uses it, and the number of bytes that the CRC covers.
    *
-   * `ranges` contains the offset and the size of two ranges of the database file. After writing the
-   * pages, the function tells the kernel to start writing the first range to disk. After writing
-   * the pages, the function also waits until the second range, from an earlier call, is on disk,
-   * and removes that range from the page cache. A range of size 0 is ignored. `ranges` has an
-   * effect only on Linux.
+   * `ranges` contains the offset and the size of two ranges of the database file. After it has
+   * written the pages, the function asks the kernel to start to write the first range to disk. It
+   * then waits until the second range, which an earlier call wrote, is on disk, and removes this
+   * range from the kernel's page cache. A range of size 0 is ignored. `ranges` has an effect only
+   * on Linux.
    *
    * Resolves with 0, with an errno, or with -1 if the frames are damaged or do not match the page
    * index. Until the promise resolves, the file must stay open and the caller must not change the

@@ -15,7 +15,8 @@ export const PREBUILT: readonly string[] = [
 ]
 
 /**
- * Size in bytes of the header of a 64-bit ELF file, and of an entry in its program header table.
+ * Size in bytes of two structures in a 64-bit ELF file: the file header, and an entry of the
+ * program header table.
  */
 const ELF_HEADER = 64
 const ELF_ENTRY = 56
@@ -23,7 +24,8 @@ const ELF_ENTRY = 56
 const PT_INTERP = 3
 
 /**
- * Returns whether this process uses the musl C library, according to the loader in its executable.
+ * Returns whether this process uses the musl C library. The path of the loader in the executable
+ * shows this.
  */
 function isMusl(): boolean {
   const file = openRegularSync(process.execPath)

@@ -2,21 +2,21 @@
  * The kinds of prefetch (`readAhead` in the options). Native code numbers the kinds of prefetch by
  * their position in this list, starting at 1 (native/replica/replica.h).
  *
- * - `scan` prefetches the next pages of a b-tree, or the pages with the next numbers, after
- *   adjacent pages were read.
- * - `leaves` prefetches the other leaf pages below an interior page after several of them were
- *   read. If the interior page has few leaf pages, `leaves` prefetches them immediately.
- * - `rows` prefetches the table pages to which an index leaf refers, and the pages of tables that a
- *   query joins with these rows by rowid.
- * - `interior` prefetches the interior pages of every b-tree after a connection was opened.
- * - `changes` prefetches the resident pages that changed at a new TXID.
+ * - After adjacent pages were read, `scan` prefetches the next pages of the b-tree or the pages
+ *   with the next numbers.
+ * - After several leaf pages of an interior page were read, `leaves` prefetches its other leaf
+ *   pages. If an interior page has few leaf pages, `leaves` prefetches them immediately.
+ * - `rows` prefetches the table pages to which an index leaf refers. If a query joins these rows
+ *   with another table by rowid, `rows` also prefetches the pages of the other table.
+ * - After a connection was opened, `interior` prefetches the interior pages of every b-tree.
+ * - At a new TXID, `changes` prefetches the new versions of the changed pages that were resident.
  */
 export const READ_AHEAD_KINDS = ['scan', 'leaves', 'rows', 'interior', 'changes'] as const
 export type ReadAheadKind = (typeof READ_AHEAD_KINDS)[number]
 
 /**
- * Numbers of pages that one kind of prefetch has fetched. A page that is resident and was not read
- * yet counts neither as used nor as wasted.
+ * Numbers of pages that one kind of prefetch has fetched. A resident page that was not read yet is
+ * counted neither in `used` nor in `wasted`.
  */
 export interface ReadAheadCounts {
   /** Number of pages that were fetched before a connection read them. */

@@ -30,13 +30,13 @@ export interface TakenCommit {
 /** Functions of the addon for commits, which only the replica worker may call. */
 export interface ReplicaWriteNative {
   /**
-   * Sets whether connections may write. `timeout` is the time in milliseconds that a connection
-   * waits for the RESERVED lock, and for a commit.
+   * Sets whether connections may write. `timeout` is the maximum time in milliseconds for which a
+   * connection waits for the RESERVED lock, and for a commit.
    */
   setWritable(replica: number, writable: boolean, timeout: number): void
   /**
-   * Returns the transaction of the connection that sent a request of the kind `commit`. Returns
-   * undefined if the connection no longer waits.
+   * `request` is a request of the kind `commit`. Returns the transaction of the connection that
+   * sent the request. Returns undefined if the connection no longer waits.
    */
   takeCommit(request: number): TakenCommit | undefined
   /**
@@ -44,9 +44,7 @@ export interface ReplicaWriteNative {
    * page cannot be read.
    */
   readCommit(pages: NativeCommitPages, from: number, count: number, out: Uint8Array): boolean
-  /**
-   * Completes a request of the kind `commit`. After the completion, the connection reads `view`.
-   */
+  /** Completes a request of the kind `commit`. The connection then reads `view`. */
   completeCommit(request: number, view: number): void
 }
 
@@ -116,8 +114,8 @@ export interface ReplicaHandleNative {
    */
   acquireReplica(key: string): number
   /**
-   * Removes a reference. Returns true if no reference is left. If no reference is left, the replica
-   * worker closes the replica.
+   * Removes a reference. Returns true if no reference is left. The replica worker then closes the
+   * replica.
    */
   releaseReplica(id: number): boolean
   replicaInfo(id: number): NativeReplicaInfo | undefined
@@ -155,15 +153,15 @@ export interface ReplicaWorkerNative {
   completeRequest(id: number): void
   failRequest(id: number, code: string, message: string): void
   /**
-   * Completes a request of the kind `travel`. After the completion, the connection reads a view of
-   * its own.
+   * Completes a request of the kind `travel`. The connection then reads `view`, which no other
+   * connection reads.
    */
   completeTravel(id: number, view: number): void
   allReplicas(): { id: number; key: string; orphaned: boolean }[]
   setState(replica: number, state: number, code: string, message: string): void
   /**
-   * Records a successful poll, which makes the replica live and clears its error. `contact` is the
-   * time from `monotonicMs()` at which the poll began.
+   * Records a successful poll. The replica is then live and has no error. `contact` is the time
+   * from `monotonicMs()` at which the poll began.
    */
   setLive(replica: number, contact: number): void
   /**
@@ -173,8 +171,9 @@ export interface ReplicaWorkerNative {
    */
   setLimits(replica: number, readTimeout: number, maxStale: number | undefined): void
   /**
-   * Returns a number that no view of the replica has had. The replica worker needs a new number
-   * when TXIDs or schema cookies no longer have the same meaning. The first number is 0.
+   * Returns a value of the incarnation counter that no view of the replica has had. The replica
+   * worker needs a new value if a TXID or a schema cookie may now have another meaning. The first
+   * value is 0.
    */
   nextIncarnation(replica: number): number
   /** Sets the progress of the hydration (0 to 1) and the path of the hydration file. */
@@ -190,8 +189,8 @@ export interface ReplicaWorkerNative {
   /** Frees retired views that no reader uses. Returns the IDs of the remaining views. */
   collectViews(replica: number): Uint32Array
   /**
-   * Returns the fields of a view, which an earlier replica worker may have created. Returns
-   * undefined if the view was freed.
+   * Returns the fields of a view, or undefined if the view was freed. An earlier replica worker may
+   * have created the view.
    */
   viewFacts(
     replica: number,
@@ -200,13 +199,14 @@ export interface ReplicaWorkerNative {
   createCache(pageSize: number, slots: number): NativePageCache
   /**
    * Decodes frames to slots of the page cache, and adds the pages to the view. A `view` of 0 means
-   * no view. `frames` contains five numbers per frame, which are the offset in `source`, the size,
-   * the page number, the slot and the prefetch kind. The prefetch kind is 0 for a page that was not
+   * no view. `frames` contains five numbers per frame: the offset in `source`, the size, the page
+   * number, the slot and the prefetch kind. The prefetch kind is 0 for a page that was not
    * prefetched. If a reader waits for the page, `constants.joined` is added to the prefetch kind.
    *
-   * Returns the number of valid frames. If the number is lower than the number of frames, the next
-   * frame is damaged. For each valid frame, replaces the offset in `frames` by the b-tree page type
-   * (2 or 5 for an interior page, 10 or 13 for a leaf page, 0 for any other page).
+   * Returns the number of valid frames. If this number is lower than the number of frames in
+   * `frames`, the next frame is damaged. For each valid frame, replaces the offset in `frames` by
+   * the b-tree page type (2 or 5 for an interior page, 10 or 13 for a leaf page, 0 for any other
+   * page).
    */
   fillSlots(replica: number, view: number, cache: NativePageCache, source: Uint8Array, frames: Uint32Array): number
   /**
@@ -218,9 +218,9 @@ export interface ReplicaWorkerNative {
   /** Makes the next read of the slot send one request of the kind `ahead`. */
   setTrigger(cache: NativePageCache, slot: number): void
   /**
-   * Returns the entries of the index leaf page in a slot, in key order. Each entry has two numbers,
-   * which are the rowid and a fingerprint of the first column. The rowid is NaN if it is on an
-   * overflow page.
+   * Returns the entries of the index leaf page in a slot, in key order. Each entry has two numbers:
+   * the rowid, and a fingerprint of the first column. The rowid is NaN if it is on an overflow
+   * page.
    */
   indexEntries(cache: NativePageCache, slot: number, pgno: number): Float64Array
   /**
@@ -229,8 +229,8 @@ export interface ReplicaWorkerNative {
    */
   rowIntegers(cache: NativePageCache, slot: number, pgno: number, rowid: number): Float64Array
   /**
-   * Returns the child page that leads to a rowid, from the table interior page in a slot. Returns 0
-   * for any other page type.
+   * The slot holds a table interior page. Returns the child page whose subtree contains `rowid`.
+   * Returns 0 for every other page type.
    */
   tableChild(cache: NativePageCache, slot: number, pgno: number, rowid: number): number
   /**
@@ -245,8 +245,8 @@ export interface ReplicaWorkerNative {
   btreeChildren(cache: NativePageCache, slot: number, pgno: number, commit: number): Uint32Array
   /**
    * Opens or creates a hydration file. Returns an errno if the file cannot be opened, is not a
-   * regular file, or is locked by another replica. With `fresh`, creates an empty file named
-   * `temporary`, which later replaces the old file.
+   * regular file, or is locked by another replica. With `fresh`, creates an empty file at the path
+   * in `temporary`. This file later replaces the old file.
    */
   openHydrated(
     replica: number,
@@ -256,7 +256,8 @@ export interface ReplicaWorkerNative {
     fresh: boolean,
   ): NativeHydratedFile | number
   /**
-   * Closes the handle of a hydration file. Views that read from the file keep the file itself open.
+   * Closes the handle of a hydration file. The file itself stays open as long as a view reads from
+   * it.
    */
   closeHydrated(file: NativeHydratedFile): void
   /**
@@ -264,20 +265,20 @@ export interface ReplicaWorkerNative {
    * workers.
    */
   sharingViews(replica: number, file: NativeHydratedFile): number
-  /** Returns the largest commit of the views that may read from the file, in pages. */
+  /** Of the views that may read from the file, returns the largest database size in pages. */
   sharedPages(replica: number, file: NativeHydratedFile): number
   /**
-   * Returns false after another program has changed the file. After the first false, all later
-   * calls return false, and readers no longer use the file.
+   * Returns false if another program has changed the file. All later calls then also return false,
+   * and readers no longer use the file.
    */
   hydratedIntact(file: NativeHydratedFile): boolean
   /** Sets the size of the hydration file to `pages` pages. Returns 0 or an errno. */
   resizeHydrated(file: NativeHydratedFile, pages: number): number
   /**
    * Decodes frames on another thread, and writes some of their pages to the file. `frames` contains
-   * four numbers per frame, which are the offset, the size, the page number, and 1 to write the
-   * page. Resolves with an errno, the index of a damaged frame or -1, the CRC of all frames in the
-   * form of the file checksum, and the number of bytes that the CRC covers.
+   * four numbers per frame: the offset, the size, the page number, and 1 if the page must be
+   * written or 0 if not. Resolves with an errno, the index of a damaged frame or -1, the CRC of all
+   * frames as the file checksum uses it, and the number of bytes that the CRC covers.
    */
   writeHydrated(
     file: NativeHydratedFile,
@@ -285,8 +286,8 @@ export interface ReplicaWorkerNative {
     frames: Uint32Array,
   ): Promise<[errno: number, damaged: number, crc: bigint, length: number]>
   syncHydrated(file: NativeHydratedFile): Promise<number>
-  /** Marks pages as not readable from the hydration file in the view. */
+  /** In the view, marks pages that must not be read from the hydration file. */
   unmarkHydrated(replica: number, view: number, pgnos: Uint32Array): void
-  /** Marks pages as readable from the hydration file in the view. */
+  /** In the view, marks pages that can be read from the hydration file. */
   markHydrated(replica: number, view: number, pgnos: Uint32Array): void
 }

@@ -1,7 +1,7 @@
 declare const sourceBrand: unique symbol
 /**
  * The addon's handle of a driver's connection. The handle must be used on the thread of the
- * connection. The handle has no effect after the connection is closed.
+ * connection. After the connection was closed, the functions do nothing.
  */
 export type NativeSource = { readonly [sourceBrand]: true }
 
@@ -11,7 +11,7 @@ export type NativeSource = { readonly [sourceBrand]: true }
  */
 export interface SourceDatabaseNative {
   /**
-   * Makes the next connection on this thread that loads the addon as an extension a source
+   * The next connection on this thread that loads the addon as an extension becomes a source
    * connection.
    */
   expectSource(): void
@@ -30,9 +30,9 @@ export interface SourceDatabaseNative {
   sourceWalIndex(source: NativeSource, out: Uint8Array): boolean
   /**
    * Returns the process ID of another process that holds a lock on the byte at `offset` of the open
-   * file `fd`. Returns -1 if that process is not visible to this process, for example because it
-   * runs in another container. Returns 0 if no other process holds a lock. Does not change any
-   * lock.
+   * file `fd`. Returns -1 if another process holds a lock but is not visible to this process, for
+   * example because it runs in another container. Returns 0 if no other process holds a lock. Does
+   * not change any lock.
    */
   lockHolder(fd: number, offset: number): number
   /**
@@ -42,8 +42,8 @@ export interface SourceDatabaseNative {
    */
   nearestDescriptor(inode: bigint, near: number): number
   /**
-   * Reads bytes of the database file to `out`, without the WAL. Bytes beyond the end of the file
-   * are zeros. Returns an SQLite result code.
+   * Fills `out` with bytes of the database file. Changes in the WAL are not applied. Bytes beyond
+   * the end of the file are zeros. Returns an SQLite result code.
    */
   sourceRead(source: NativeSource, offset: number, out: Uint8Array): number
   /**
@@ -53,19 +53,19 @@ export interface SourceDatabaseNative {
   sourceCheckpoint(source: NativeSource): Promise<number>
   /**
    * Takes SQLite's exclusive lock on the database file. Returns an SQLite result code. The result
-   * code is SQLITE_BUSY if another connection of this or another process holds a lock. The
-   * connection must not read the database before sourceUnlock().
+   * code is SQLITE_BUSY if another connection, of this process or of another process, holds a lock.
+   * The connection must not read the database before sourceUnlock().
    */
   sourceLock(source: NativeSource): number
   sourceUnlock(source: NativeSource): void
   /**
-   * Returns a number with which any thread can interrupt the connection. The number for
-   * interrupting a connection is valid until the connection is closed.
+   * Returns a number with which any thread can interrupt the connection. The number is valid until
+   * the connection is closed.
    */
   sourceInterrupter(source: NativeSource): number
   /**
-   * Interrupts the running statements of a connection, which then fail with SQLITE_INTERRUPT. Has
-   * no effect if the connection is closed or idle. Any thread may call interruptSource.
+   * Interrupts the running statements of a connection. These statements fail with SQLITE_INTERRUPT.
+   * Has no effect if the connection is closed or idle. Any thread may call interruptSource.
    */
   interruptSource(interrupter: number): void
 }

@@ -8,9 +8,10 @@ export interface WalScanNative {
 
   /**
    * Checks consecutive WAL frames. Stops at a frame with other salts, and at a frame whose checksum
-   * does not continue `sum`. Stores the page number and the commit size of each valid frame, for at
-   * most `pgnos.length` frames. The commit size is 0 for a frame that does not end a transaction.
-   * Updates `sum`. Returns the number of valid frames.
+   * does not continue `sum`. Checks at most `pgnos.length` frames. Stores two numbers of each valid
+   * frame: the page number, and the database size in pages after the transaction. The second number
+   * is 0 for a frame that does not end a transaction. Updates `sum`. Returns the number of valid
+   * frames.
    */
   scanFrames(
     frames: Uint8Array,
@@ -24,7 +25,7 @@ export interface WalScanNative {
   ): number
 
   /**
-   * Finds the last frame of each page among the first `count` frames. Ignores the lock page and
+   * Finds the last frame of each page among the first `count` frames. Ignores the lock page, and
    * pages with numbers above `commit`. Stores the page numbers in ascending order in `outPgnos`,
    * and the index of each frame in `outFrames`. Returns the number of pages.
    */

@@ -1,18 +1,18 @@
-/** The b-tree page types of SQLite, which are the values of the first byte of the page header. */
+/** The b-tree page types of SQLite: the first byte of the page header. */
 export const INDEX_INTERIOR = 0x02
 export const TABLE_INTERIOR = 0x05
 export const INDEX_LEAF = 0x0a
 export const TABLE_LEAF = 0x0d
 
 export interface Varint {
-  /** The exact value of the integer, which is a bigint above 2^49. */
+  /** The exact value of the integer. Values above 2^49 are bigints. */
   readonly value: number | bigint
   readonly end: number
 }
 
 /**
- * Reads a variable-length integer of 1 to 9 bytes, most significant bits first. Returns undefined
- * if the integer extends beyond `limit`.
+ * Reads SQLite's variable-length integer of 1 to 9 bytes, which begins with the most significant
+ * bits. Returns undefined if the integer extends beyond `limit`.
  */
 export function readVarint(page: Buffer, at: number, limit: number): Varint | undefined {
   let value = 0

@@ -6,11 +6,12 @@ import { schemaRoots } from './schema-roots.js'
 import { TreeWalk } from './walk-tree.js'
 
 /**
- * Checks the structure of a database. Needs no collations, functions and modules of the
- * application. Checks that every page belongs to exactly one b-tree, overflow chain, freelist or
- * pointer map, and that every b-tree is well formed (see TreeWalk). Does not check the order of
- * index entries, which depends on collations. During the check, no program may write to the file.
- * Returns at most ten faults as text. Returns the faults found so far if `isStopped` returns true.
+ * Checks the structure of a database. The check does not need the application's collations,
+ * functions and modules. Checks that every page belongs to exactly one b-tree, overflow chain,
+ * freelist or pointer map, and that every b-tree is well formed (see TreeWalk). Does not check the
+ * order of index entries, because this order depends on collations. No program may write to the
+ * file during the check. Returns at most ten faults as text. If `isStopped` returns true, ends the
+ * check and returns the faults that were found.
  */
 export function checkStructure(path: string, isStopped: () => boolean = () => false): string[] {
   const pages = DatabasePages.open(path)

@@ -11,7 +11,7 @@ export class DatabasePages {
   /** Page size in bytes. */
   readonly pageSize: number
   /**
-   * Page size in bytes without the bytes that are reserved at the end of each page for SQLite
+   * Page size in bytes, minus the bytes at the end of each page that are reserved for SQLite
    * extensions.
    */
   readonly usable: number

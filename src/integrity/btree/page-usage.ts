@@ -2,8 +2,8 @@
 const MAX_MESSAGES = 10
 
 /**
- * Ends a check when enough faults were found, or when the caller has stopped the check. The check
- * itself catches EndOfCheck.
+ * Thrown to end a check when enough faults were found, or when the caller has stopped the check.
+ * The check itself catches EndOfCheck.
  */
 export class EndOfCheck extends Error {}
 
@@ -21,7 +21,7 @@ export class PageUsage {
     this.#used = new Uint8Array((count >> 3) + 1)
   }
 
-  /** Records a fault. Throws EndOfCheck if MAX_MESSAGES faults are recorded. */
+  /** Records a fault. Throws EndOfCheck when MAX_MESSAGES faults were recorded. */
   fault(message: string): void {
     this.messages.push(message)
     if (this.messages.length >= MAX_MESSAGES) throw new EndOfCheck()

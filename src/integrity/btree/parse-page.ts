@@ -7,13 +7,13 @@ export interface BtreePage {
   readonly bytes: Buffer
   readonly isLeaf: boolean
   readonly cells: readonly Cell[]
-  /** Root page of the rightmost subtree. 0 on a leaf page. */
+  /** Root page of the rightmost subtree, or 0 if the page is a leaf. */
   readonly rightChild: number
 }
 
 /**
- * Returns the kind of b-tree that has pages of type `type`. Returns undefined if `type` is not a
- * b-tree page type.
+ * Returns the kind of b-tree to which a page of type `type` belongs. Returns undefined if `type` is
+ * not a b-tree page type.
  */
 export function kindOfType(type: number): TreeKind | undefined {
   if (type === TABLE_INTERIOR || type === TABLE_LEAF) return 'table'

@@ -65,8 +65,8 @@ export interface Column {
 }
 
 /**
- * Returns the first `count` values of a record. The record may be truncated after the first `count`
- * values. Returns undefined if `record` does not contain the first `count` values completely.
+ * Returns the first `count` values of a record. The rest of the record may be missing. Returns
+ * undefined if `record` does not contain all bytes of the first `count` values.
  */
 export function firstColumns(record: Buffer, count: number): readonly Column[] | undefined {
   const header = readVarint(record, 0, record.length)
@@ -93,10 +93,7 @@ function serialSize(serial: number): number {
   return [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0][serial]!
 }
 
-/**
- * Converts a value to a non-negative integer of at most 2^53. Returns 0 for any value that is not a
- * non-negative integer.
- */
+/** Returns the value as an integer from 0 to 2^53. Returns 0 for every other value. */
 export function asInteger({ serial, bytes }: Column): number {
   if (serial === 9) return 1
   if (serial === 6) {
