@@ -1,6 +1,6 @@
-// The clock for ages and deadlines that JavaScript and native code compare with each other.
-// MonotonicNs never goes back when the wall clock is set, and also counts the time during which the
-// machine sleeps (CLOCK_MONOTONIC of Linux does not count that time).
+// The clock with which JavaScript and native code measure ages and deadlines. MonotonicNs never
+// goes back when the wall clock is set. It also counts the time during which the machine sleeps,
+// which CLOCK_MONOTONIC of Linux does not count.
 #pragma once
 #include <cstdint>
 
@@ -12,7 +12,7 @@
 
 namespace litestream {
 
-// Returns the nanoseconds since an arbitrary moment, which is the same on every thread.
+// Returns the nanoseconds since an arbitrary moment. All threads have the same moment.
 inline int64_t MonotonicNs() {
 #ifdef _WIN32
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();

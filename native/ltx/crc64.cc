@@ -1,6 +1,6 @@
 // CRC-64/GO-ISO has the reflected polynomial 0xD800000000000000 (x^64 + x^4 + x^3 + x + 1), and its
-// initial value and final xor have all bits set. Crc64 uses carry-less multiplication on an x86
-// processor that supports it, and processes 10 GB/s and more. On any other processor, Crc64 uses
+// initial value and final xor have all bits set. On an x86 processor that supports carry-less
+// multiplication, Crc64 uses it and processes at least 10 GB/s. On any other processor, Crc64 uses
 // tables and processes 16 bytes per step.
 #include <cstring>
 
@@ -44,8 +44,8 @@ inline uint64_t LoadLe64(const uint8_t* p) {
 #endif
 }
 
-// UpdateByTables and UpdateByClmul work on the inverted CRC register, between the initial and the
-// final inversion in Crc64.
+// UpdateByTables and UpdateByClmul read and return the inverted CRC. Crc64 inverts the CRC before
+// and after the call.
 uint64_t UpdateByTables(uint64_t crc, const uint8_t* p, size_t size) {
   const auto& t = kTables.t;
   for (; size >= 16; p += 16, size -= 16) {
@@ -68,9 +68,9 @@ constexpr uint64_t PowerOfX(int n) {
   for (; n > 0; n--) v = (v >> 1) ^ ((v & 1) ? kPolynomial : 0);
   return v;
 }
-// Moving a 128-bit register `distance` bits ahead multiplies its older half by x^(64+distance) and
-// its newer half by x^distance. The exponents of the constants are one less than these exponents,
-// because the product of two reflected 64-bit numbers is shifted by one bit.
+// Moving a 128-bit register ahead by `distance` bits multiplies its older half by x^(64+distance)
+// and its newer half by x^distance. The exponent of each constant is one less, because the product
+// of two reflected 64-bit numbers is shifted by one bit.
 constexpr uint64_t kFold64Low = PowerOfX(64 + 512 - 1), kFold64High = PowerOfX(512 - 1);
 constexpr uint64_t kFold16Low = PowerOfX(64 + 128 - 1), kFold16High = PowerOfX(128 - 1);
 
@@ -94,14 +94,14 @@ __attribute__((target("pclmul,sse4.1"))) uint64_t UpdateByClmul(uint64_t crc, co
   a = Fold(Fold(Fold(a, by16, b), by16, c), by16, d);
   for (; size >= 16; p += 16, size -= 16) a = Fold(a, by16, load(p));
   // The 16 bytes of `a` have the same CRC remainder as all bytes that Fold has merged into `a`.
-  // UpdateByTables computes this CRC remainder of `a`.
+  // UpdateByTables computes the CRC remainder from the 16 bytes.
   uint8_t rest[16];
   _mm_storeu_si128(reinterpret_cast<__m128i*>(rest), a);
   return UpdateByTables(UpdateByTables(0, rest, 16), p, size);
 }
 
 // Returns whether the processor has carry-less multiplication. Executes the cpuid instruction,
-// because __builtin_cpu_supports() needs a runtime library that not every toolchain has.
+// because __builtin_cpu_supports() needs a runtime library that some toolchains lack.
 bool HasClmul() {
   unsigned eax, ebx, ecx, edx;
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_PCLMUL) != 0 && (ecx & bit_SSE4_1) != 0;
@@ -145,7 +145,7 @@ uint64_t ShiftBy(uint64_t bytes) {
 
 }  // namespace
 
-// The initial and final inversions of the CRCs `a` and `b` cancel out in the xor.
+// The xor of the CRCs `a` and `b` cancels their initial and final inversions.
 uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length) { return Multiply(ShiftBy(b_length), a) ^ b; }
 
 // Multiplication modulo the CRC polynomial is linear in each bit of `a`, so the product of a byte

@@ -1,10 +1,10 @@
-// Decodes many consecutive page frames of a file's page block.
+// Decodes a batch of consecutive page frames from the page block of an LTX file.
 #pragma once
 #include "ltx/ltx_codec.h"
 
 namespace litestream {
 
-// Output buffers for `capacity` pages, their page numbers and their frame sizes.
+// The output buffers have room for `capacity` pages, their page numbers and their frame sizes.
 struct FrameBatch {
   size_t capacity;
   uint8_t* pages;
@@ -22,9 +22,9 @@ struct BatchResult {
   FrameError fault = FrameError::kNone;
 };
 
-// Decodes frames until the batch is full, the input ends inside a frame, or the decoder reaches the
-// end marker or a bad frame. Continues the file checksum `crc`. Xors the page checksums into `sum`
-// unless `sum` is null.
+// Decodes frames until the batch is full, the input ends inside a frame, the end marker follows, or
+// a frame is damaged. Updates the file checksum `crc` with the decoded frames. If `sum` is not
+// null, xors the page checksums into `sum`.
 BatchResult DecodeFrameBatch(const uint8_t* src, size_t size, uint32_t page_size, const FrameBatch& batch, uint64_t* crc,
                              uint64_t* sum);
 

@@ -1,5 +1,5 @@
-// The k-way merge of a compaction reads page frames of several LTX files, keeps the newest file's
-// frame of each page, and copies payloads unchanged.
+// The k-way merge of a compaction reads page frames of several LTX files, keeps each page's frame
+// from the newest file, and copies payloads unchanged.
 #pragma once
 #include <vector>
 
@@ -46,27 +46,27 @@ struct MergeBytes {
   size_t used;
 };
 
-// A run of frames that are adjacent in one input. The caller of Step writes the run after the bytes
-// in Step's output buffer, straight from the memory of the input.
+// A run of frames that are adjacent in one input. After the bytes in Step's output buffer, the
+// caller writes the run directly from the memory of the input.
 struct MergeRun {
   size_t input = 0;
   const uint8_t* data = nullptr;
   size_t size = 0;
 };
 
-// One thread at a time may use a FrameMerger. A FrameMerger keeps one page and the output's page
-// index (about 9 bytes per page) in memory.
+// Only one thread at a time may use a FrameMerger. A FrameMerger keeps one page and the output's
+// page index in memory. The page index takes about 9 bytes per page.
 class FrameMerger {
  public:
-  // `inputs` are in ascending order of their TXIDs. `commit` is the commit of the newest input.
-  // `offset` is the position of the output's first frame. The caller must check `page_size` and
-  // every commit before the call (ltx/limits.h).
+  // `inputs` are in ascending order of their TXIDs. `commit` is the database size in pages from the
+  // header of the newest input. `offset` is the file offset of the output's first frame. Before the
+  // call, the caller must check `page_size` and the database size of every input (ltx/limits.h).
   FrameMerger(uint32_t page_size, uint32_t commit, bool snapshot, uint64_t crc, uint64_t offset,
               std::vector<MergeInput> inputs);
 
-  // `bytes` has one element per input. The caller passes the unused bytes of an input again in the
-  // next call, before the next bytes of that input. If the size of *run is not 0, the caller writes
-  // the bytes of *run to the output file after the bytes in `out`.
+  // `bytes` has one element per input. In the next call, the caller first passes the unused bytes
+  // of the previous call again, and then the next bytes of the input. If the size of *run is not 0,
+  // the caller writes the bytes of *run to the output file after the bytes in `out`.
   MergeStatus Step(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written, MergeRun* run);
 
   size_t input_count() const { return inputs_.size(); }
@@ -76,32 +76,32 @@ class FrameMerger {
   uint32_t missing() const { return missing_; }
   uint64_t crc() const { return crc_; }
   uint32_t frames() const { return frames_; }
-  // Returns the entries of the output's page index, without the final 0 and the length of the
-  // index.
+  // Returns the entries of the output's page index. The final 0 and the length of the index are not
+  // included.
   const std::vector<uint8_t>& index() const { return index_; }
 
  private:
-  // Reads the header of the next frame of input i. Returns false, and sets status_ to kNeedInput or
-  // kFault, if input i needs more bytes or the frame is damaged.
+  // Reads the header of the next frame of input i. If input i needs more bytes or the frame is
+  // damaged, sets status_ to kNeedInput or kFault and returns false.
   bool Peek(size_t i, const MergeBytes& bytes);
-  // Returns whether `bytes` has all bytes of the next frame of input i.
+  // Returns whether `bytes` contains the whole next frame of input i.
   bool Whole(size_t i, const MergeBytes& bytes);
-  // Continues the file checksum `crc` over `frame`, whose decoded page is in page_. If the frame
-  // has a size field, `own` must be the CRC of that frame alone.
+  // Updates the file checksum `crc` with `frame`. The decoded page of the frame is in page_. If the
+  // frame has a size field, `own` must be the CRC of the bytes of this frame.
   uint64_t Sum(uint64_t crc, const uint8_t* frame, uint64_t own) const;
   MergeStatus StepFrames(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written);
   void Emit(uint32_t pgno, size_t input, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out, size_t* written);
-  // Copies the current run to the output if the run has less than kShortRun bytes. Returns false,
-  // without copying, for a run of kShortRun bytes or more.
+  // If the current run has less than kShortRun bytes, copies the run to the output. Otherwise
+  // returns false and does not copy the run.
   bool EndShortRun(uint8_t* out, size_t* written);
   static void SumIndex(MergeInput& in);
-  // Returns whether `pgno` can be the next page of a snapshot. If `pgno` cannot be the next page,
-  // sets status_ to kIncomplete.
+  // Returns whether `pgno` can be the next page number in a snapshot. Otherwise sets status_
+  // to kIncomplete.
   bool Follows(uint32_t pgno);
   MergeStatus Fail(size_t i, MergeFault fault);
 
-  // Runs below 64 KiB are copied to the output, because a separate write of a short run costs more
-  // than the copy.
+  // A run below 64 KiB is copied to the output, because a separate write of this run would cost
+  // more than the copy.
   static constexpr size_t kShortRun = 64 * 1024;
 
   MergeRun run_;
@@ -117,8 +117,8 @@ class FrameMerger {
   std::vector<MergeInput> inputs_;
   std::vector<uint8_t> page_;
   FrameEncoder encoder_;
-  // Appends the CRC of a copied frame to the checksums of the input and of the output, so that the
-  // merger computes the CRC of a frame only once.
+  // Adds the CRC of a copied frame to the checksums of the input and the output, so that the merger
+  // computes each frame's CRC only once.
   const Crc64Append append_;
   size_t at_ = 0;
   MergeFault fault_ = MergeFault::kNone;

@@ -1,8 +1,8 @@
 #include "ltx/ltx_codec.h"
 
 // LZ4_STATIC_LINKING_ONLY makes lz4.h declare LZ4_compress_fast_extState_fastReset.
-// LZ4_compress_fast_extState_fastReset does not clear the 16 KiB LZ4 state before each page below 4
-// KiB. For a larger page, every LZ4 function clears the state.
+// For a page below 4 KiB, LZ4_compress_fast_extState_fastReset does not clear the 16 KiB of LZ4
+// state first. For a page of 4 KiB or more, every LZ4 function clears the state.
 #define LZ4_STATIC_LINKING_ONLY
 #include <lz4.h>
 

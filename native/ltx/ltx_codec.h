@@ -1,5 +1,5 @@
 // Encodes and decodes LTX page frames, and computes CRC-64/GO-ISO. The functions of this header use
-// no N-API, keep no state, and may be called on any thread.
+// no N-API and keep no state. Any thread may call them.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -8,7 +8,7 @@ namespace litestream {
 
 constexpr size_t kPageHeaderSize = 6;     // page number (4) and flags (2)
 constexpr size_t kFrameHeaderSize = 10;   // page header and payload size (4)
-// flag of a page header whose frame has a payload size and an LZ4 block as payload
+// flag of a page header: the frame has a size field, and the payload is an LZ4 block
 constexpr uint16_t kFrameHasSize = 0x1;
 
 inline uint32_t ReadU32(const uint8_t* p) {
@@ -18,17 +18,17 @@ inline void WriteU32(uint8_t* p, uint32_t v) {
   p[0] = uint8_t(v >> 24); p[1] = uint8_t(v >> 16); p[2] = uint8_t(v >> 8); p[3] = uint8_t(v);
 }
 
-// Returns the CRC-64/GO-ISO of all bytes before `data` and of `data`. `crc` is the finished CRC of
-// the bytes before `data`, or 0 without such bytes. Crc64(Crc64(0, a), b) is therefore equal to
-// Crc64(0, ab).
+// Returns the CRC-64/GO-ISO of a message that ends with `data`. `crc` is the CRC of the message
+// before `data`, or 0 if the message begins with `data`. Therefore Crc64(Crc64(0, a), b) is equal
+// to Crc64(0, ab).
 uint64_t Crc64(uint64_t crc, const void* data, size_t size);
 
-// Computes the same CRC as Crc64 without carry-less multiplication. Crc64Portable is exported so
-// that a test can compare it with Crc64 on every machine.
+// Computes the same CRC as Crc64, but never uses carry-less multiplication. Crc64Portable is
+// exported so that a test can compare it with Crc64 on every machine.
 uint64_t Crc64Portable(uint64_t crc, const void* data, size_t size);
 
-// Returns the CRC of a page number and the page. The database checksum is the xor of the page
-// checksums of all pages, with bit 63 set.
+// Returns the checksum of a page: the CRC of the page number and the page's bytes. The database
+// checksum is the xor of the page checksums of all pages, with bit 63 set.
 uint64_t PageChecksum(uint32_t pgno, const uint8_t* page, uint32_t page_size);
 
 enum class FrameError : int {
@@ -39,22 +39,22 @@ enum class FrameError : int {
 };
 
 // Decodes the frame at `src` into the page at `dst` (`page_size` bytes). If `exact` is true, the
-// frame must be exactly `size` bytes long. The payload may be an LZ4 block or, in a frame without a
-// size field, an LZ4 frame. Sets *pgno to the page number and *used to the size of the frame in
-// bytes.
+// frame must have exactly `size` bytes. The payload of a frame with a size field is an LZ4 block.
+// The payload of any other frame is an LZ4 frame. Sets *pgno to the page number and *used to the
+// number of bytes in the frame.
 FrameError DecodeFrame(const uint8_t* src, size_t size, bool exact, uint32_t page_size, uint8_t* dst, uint32_t* pgno,
                        size_t* used);
 
-// Returns the largest size in bytes of a frame that FrameEncoder::Encode can write.
+// Returns the size in bytes of the largest frame that FrameEncoder::Encode can write.
 size_t MaxFrameSize(uint32_t page_size);
 
-// Compresses pages into frames. One thread at a time may use a FrameEncoder. A FrameEncoder takes
-// 16 KiB of memory.
+// Compresses pages into frames. Only one thread at a time may use a FrameEncoder. A FrameEncoder
+// takes 16 KiB of memory.
 class FrameEncoder {
  public:
   FrameEncoder();
-  // Writes one frame to `dst`, which must have room for MaxFrameSize(page_size) bytes, and returns
-  // the size of the frame in bytes.
+  // Writes one frame to `dst` and returns the number of bytes written. `dst` must have room for
+  // MaxFrameSize(page_size) bytes.
   size_t Encode(uint32_t pgno, const uint8_t* page, uint32_t page_size, uint8_t* dst);
 
  private:
@@ -65,9 +65,9 @@ class FrameEncoder {
 // strings, and `b_length` is the length of the second string in bytes.
 uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length);
 
-// Combines CRCs like CombineCrc64 for second strings of one fixed length. A call needs eight table
-// look-ups instead of a loop over the bits of the length. A Crc64Append is immutable and takes 16
-// KiB of memory.
+// Combines CRCs like CombineCrc64, but the second string always has the same length. A call needs
+// eight table look-ups instead of a loop over the bits of the length. A Crc64Append is immutable
+// and takes 16 KiB of memory.
 class Crc64Append {
  public:
   explicit Crc64Append(uint64_t b_length);
@@ -83,8 +83,8 @@ inline bool IsEndMarker(const uint8_t* header) { return ReadU32(header) == 0 && 
 // Returns the number of bytes before the payload of a frame.
 size_t FramePrefix(const uint8_t* frame);
 
-// Continues the file checksum `crc` over one frame. A file checksum covers the stored bytes before
-// the payload of each frame and the decoded page.
+// Updates the file checksum `crc` with one frame. For each frame, a file checksum covers the stored
+// bytes before the payload, and then the decoded page.
 uint64_t FrameCrc(uint64_t crc, const uint8_t* frame, const uint8_t* page, uint32_t page_size);
 
 }  // namespace litestream

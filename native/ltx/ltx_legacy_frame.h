@@ -5,9 +5,9 @@
 
 namespace litestream {
 
-// Decodes the LZ4 frame at `src` into exactly `page_size` bytes at `dst` and sets *used to the
-// length of the LZ4 frame in bytes. Skips the optional checksums of the LZ4 frame, because the LTX
-// file's checksum covers the page.
+// Decodes the LZ4 frame at `src` into exactly `page_size` bytes at `dst`. Sets *used to the number
+// of bytes in the LZ4 frame. Does not verify the optional checksums of the LZ4 frame, because the
+// checksum of the LTX file covers the page.
 FrameError DecodeLz4Frame(const uint8_t* src, size_t size, uint32_t page_size, uint8_t* dst, size_t* used);
 
 }  // namespace litestream

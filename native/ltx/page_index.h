@@ -1,11 +1,11 @@
 // Decodes the page index of an LTX file. The page index is a list of entries in ascending order of
-// page numbers. Each entry has three uvarints, which are the page number, the offset of the frame
-// and the size of the frame in bytes. A zero byte ends the list. The caller may pass the index in
-// pieces of any size and keeps an IndexState between the pieces.
+// page numbers. Each entry has three uvarints: the page number, the file offset of the frame and
+// the frame's size in bytes. A zero byte ends the list. The caller may pass the index in pieces of
+// any size, and keeps an IndexState from one piece to the next.
 //
 // The decoder checks each entry without reading the frames. The frames of an LTX file are
-// contiguous from the file header to the end of the page block, so a lost, added or changed entry
-// causes a gap or an overlap of frames.
+// contiguous from the file header to the end of the page block. A lost, added or changed entry
+// therefore causes a gap or an overlap.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -32,8 +32,8 @@ enum class IndexFault : uint32_t {
   kFrameTooLarge,  // the frame is larger than the page map can represent
 };
 
-// The limits of a page index, which follow from the header of the LTX file and from the earlier LTX
-// files of the replica.
+// The limits of a page index. They follow from the LTX file's header and from the earlier LTX files
+// of the replica.
 struct IndexRules {
   // `page_size` must be a power of two from 512 to 65,536.
   IndexRules(uint32_t page_size, uint32_t commit, uint32_t complete_from)
@@ -42,20 +42,20 @@ struct IndexRules {
         lock_pgno(LockPgno(page_size)),
         max_frame_size(MaxFrameSize(page_size) + kOlderFormBytes) {}
 
-  // A frame without a size field can be up to 64 bytes larger than MaxFrameSize, because of the
-  // headers and checksums of its LZ4 frame.
+  // A frame without a size field can have up to 64 bytes more than MaxFrameSize, because its LZ4
+  // frame has headers and checksums.
   static constexpr uint64_t kOlderFormBytes = 64;
 
   uint32_t commit;  // pages of the database
   // The file must contain every page from page complete_from + 1 to page `commit`. `complete_from`
   // is 0 in a file that holds the whole database. In a file that holds only changed pages,
-  // `complete_from` is the largest size in pages that the database had before this file.
+  // `complete_from` is the largest database size in pages before this file.
   uint32_t complete_from;
   uint32_t lock_pgno;
   uint64_t max_frame_size;
 
-  // Returns the number of the next page after `pgno` that an LTX file can contain, without the lock
-  // page.
+  // Returns the next page number after `pgno` that an LTX file can contain. An LTX file never
+  // contains the lock page.
   uint64_t NextPage(uint64_t pgno) const { return pgno + (pgno + 1 == lock_pgno ? 2 : 1); }
 };
 
@@ -75,11 +75,12 @@ struct IndexState {
   uint64_t count = 0;        // entries read
   bool ended = false;
 
-  // Returns the file offset of the end marker, which follows the page block and precedes the index.
+  // Returns the file offset of the end marker. The end marker is between the page block and the
+  // index.
   uint64_t block_end() const { return file_offset < kPageHeaderSize ? 0 : file_offset - kPageHeaderSize; }
 };
 
-// A number of an index has at most 8 bytes with 7 bits each, because no file offset needs more
+// A uvarint of an index has at most 8 bytes with 7 bits each, because no file offset needs more
 // bits.
 constexpr uint32_t kMaxShift = 49;
 constexpr uint64_t kMaxIndexNumber = (uint64_t(1) << (kMaxShift + 7)) - 1;
@@ -104,8 +105,8 @@ inline IndexFault CheckFrame(const IndexState& state, uint64_t size) {
   return state.offset == state.end ? IndexFault::kNone : IndexFault::kNotContiguous;
 }
 
-// Makes the checks that need the whole page index. The caller must have passed all bytes of the
-// index to ReadIndex.
+// Makes the checks that are possible only after the whole page index was read. Before this call,
+// the caller must pass all bytes of the index to ReadIndex.
 inline IndexFault EndIndex(IndexState& state) {
   const IndexRules& rules = state.rules;
   if (!state.ended) return IndexFault::kEndsBefore;
@@ -121,8 +122,8 @@ inline IndexFault EndIndex(IndexState& state) {
   return IndexFault::kNone;
 }
 
-// Calls frame(pgno, offset, size) for each entry that ends in `bytes`. If the callback returns
-// false, ReadIndex returns kFrameTooLarge.
+// Calls frame(pgno, offset, size) for each entry whose last byte is in `bytes`. If the callback
+// returns false, the result of ReadIndex is kFrameTooLarge.
 template <typename Frame>
 IndexFault ReadIndex(IndexState& state, const uint8_t* bytes, size_t length, Frame&& frame) {
   for (size_t i = 0; i < length; i++) {

@@ -1,12 +1,13 @@
-// Every function of the addon reads its arguments, and the properties of objects among the
-// arguments, through the class Arguments. Arguments checks every number before the number becomes a
-// size, an index or a loop bound, and refuses a typed array that is shorter than the function reads
-// or writes. test/native/arguments.test.ts fails if a C++ file uses N-API's own conversions, which
-// wrap, truncate and accept NaN.
+// Every function of the addon uses the class Arguments to read its arguments and the properties of
+// object arguments. Arguments checks a number before the addon uses it as a size, an index or a
+// loop bound. It refuses a typed array with fewer elements than the function reads or writes.
+// test/native/arguments.test.ts fails if a C++ file calls N-API's own conversions. These
+// conversions wrap, truncate and accept NaN.
 //
-// Arguments replaces a wrong value by a harmless value (the lower bound, an empty array), and the
-// call throws a TypeError or RangeError that names function, argument and value. Each function
-// reads all of its arguments first, and returns immediately if ok() is false.
+// Arguments replaces a wrong value by a harmless value, such as the lower bound or an empty array.
+// The call then throws a TypeError or RangeError that names function, argument and value. Each
+// function first reads all of its arguments. If ok() is then false, the function returns
+// immediately.
 #pragma once
 #include <napi.h>
 
@@ -28,8 +29,8 @@ struct Span {
   T* end() const { return data + size; }
 };
 
-// The native object behind a handle (a Napi::External) that the addon gave to JavaScript. The
-// address of `kTag` identifies the C++ type of the object.
+// The native object behind a handle. The addon has passed the handle (a Napi::External) to
+// JavaScript. The address of `kTag` identifies the C++ type of the object.
 template <typename T>
 struct Handle {
   static inline char kTag = 0;
@@ -53,13 +54,13 @@ class Arguments {
   // Returns undefined for a missing argument.
   Napi::Value operator[](size_t i) const { return info_[i]; }
   [[nodiscard]] bool ok() const { return fault_.empty(); }
-  // Checks a rule that relates several arguments. The call throws a RangeError if `holds` is false.
+  // Checks a rule about several arguments. If `holds` is false, the call throws a RangeError.
   void Require(bool holds, const char* rule);
 
   uint32_t U32(Napi::Value value, const char* name, uint32_t min = 0, uint32_t max = UINT32_MAX);
   uint64_t U53(Napi::Value value, const char* name);  // an offset or a size: 0 to 2^53 - 1
   int64_t I53(Napi::Value value, const char* name);   // a time: -(2^53 - 1) to 2^53 - 1
-  // Returns a duration, or a value of the monotonic clock, from 0 to 2^53 - 1 ms. Truncates a
+  // Returns a duration or a time of the monotonic clock, from 0 to 2^53 - 1 ms. Truncates a
   // fraction.
   int64_t Milliseconds(Napi::Value value, const char* name);
   double Between(Napi::Value value, const char* name, double min, double max);
@@ -83,8 +84,8 @@ class Arguments {
   // Returns the bytes of an ArrayBuffer, which must have at least `min` bytes.
   Span<uint8_t> Buffer(Napi::Value value, const char* name, size_t min);
 
-  // Returns the native object of a handle. Returns null, and records a TypeError, for a closed
-  // handle and for a value that is not a handle of type T.
+  // Returns the native object of a handle. For a closed handle, and for a value that is not a
+  // handle of type T, records a TypeError and returns null.
   template <typename T>
   std::shared_ptr<T> Open(Napi::Value value, const char* name) {
     Handle<T>* handle = HandleOf<T>(value, name);
@@ -100,11 +101,10 @@ class Arguments {
   template <typename T>
   Span<T> Typed(Napi::Value value, const char* name, size_t min, napi_typedarray_type type, const char* kind);
   double Number(Napi::Value value, const char* name);
-  // Returns a whole number from min to max. For a value that is not such a number, records a fault
-  // and returns min.
+  // Returns a whole number from min to max. For any other value, records a fault and returns min.
   double Whole(Napi::Value value, const char* name, double min, double max);
   void* External(Napi::Value value, const char* name, const void* tag);
-  // Records a fault. The destructor throws only the first recorded fault.
+  // Records a fault. The destructor throws the first recorded fault and ignores the others.
   void Fail(bool range, const char* name, const std::string& expected, Napi::Value value);
 
   const Napi::CallbackInfo& info_;

@@ -1,5 +1,5 @@
-// Each Export function adds the functions and classes of one file to the exports of the addon.
-// src/native/addon.ts has the TypeScript types of all exports.
+// Each Export function adds the functions and classes of one source file to the exports of the
+// addon. src/native/addon.ts has the TypeScript types of all exports.
 #pragma once
 #include <napi.h>
 

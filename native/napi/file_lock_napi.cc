@@ -7,8 +7,8 @@ namespace litestream {
 namespace {
 
 // tryLockFile(fd) takes the exclusive lock of a file and returns 0 or an error number. The error
-// number is EAGAIN while another descriptor, of this or another process, has the lock. The
-// operating system releases the lock when the descriptor is closed or the process ends.
+// number is EAGAIN if another descriptor, in this or another process, holds the lock. The operating
+// system releases the lock when the descriptor is closed or the process ends.
 Napi::Value TryLockFile(const Napi::CallbackInfo& info) {
   Arguments args(info, "tryLockFile");
   const int fd = args.Descriptor(args[0]);

@@ -1,6 +1,6 @@
-// Detects changes of database files that the primary has closed. The primary compares up to 10,000
-// files once a second. One call from JavaScript per file would make the comparison three times as
-// expensive.
+// Detects changes of database files while the primary has the files closed. The primary compares up
+// to 10,000 files once a second. If JavaScript made one call per file, the comparison would take
+// three times as long.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,7 +26,7 @@ struct Watched {
   }
 };
 
-// One thread uses a FileStamps object.
+// Only one thread uses a FileStamps object.
 struct FileStamps {
   std::unordered_map<uint32_t, Watched> watched;
   uint32_t last = 0;
@@ -62,8 +62,8 @@ Napi::Value RemoveFileStamps(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// hasFileStampsChanged(stamps, number) returns whether the database file or the -wal of an entry
-// has changed after addFileStamps(). Returns true if `stamps` has no entry with this number.
+// hasFileStampsChanged(stamps, number) returns whether the database file or the -wal of this entry
+// has changed since addFileStamps(). If `stamps` has no entry with this number, the result is true.
 Napi::Value HasFileStampsChanged(const Napi::CallbackInfo& info) {
   Arguments args(info, "hasFileStampsChanged");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");
@@ -74,7 +74,7 @@ Napi::Value HasFileStampsChanged(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), found == stamps->watched.end() || found->second.HasChanged(wal));
 }
 
-// changedFileStamps(stamps) returns the numbers of the entries whose files have changed after
+// changedFileStamps(stamps) returns the numbers of all entries whose files have changed since
 // addFileStamps().
 Napi::Value ChangedFileStamps(const Napi::CallbackInfo& info) {
   Arguments args(info, "changedFileStamps");

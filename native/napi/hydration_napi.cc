@@ -1,6 +1,6 @@
 // The functions with which the replica worker fills a local copy. HydrateJob::Run runs on the
-// background thread and SyncWork on the thread pool. Every other function of this file runs on the
-// worker thread.
+// background thread, and SyncWork runs on the thread pool. Every other function of this file runs
+// on the worker thread.
 #include "ltx/limits.h"
 #include "ltx/ltx_codec.h"
 #include "napi/deferred.h"
@@ -13,7 +13,7 @@ namespace litestream {
 namespace {
 
 // openHydrated(replica, path, temporary, pageSize, fresh) returns a handle of the hydration file,
-// or an errno.
+// or an error number.
 Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "openHydrated");
   const uint32_t replica = args.U32(args[0], "replica");
@@ -28,8 +28,8 @@ Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
   return FileHandle::New(info.Env(), std::move(file));
 }
 
-// closeHydrated(file) drops the handle's reference to the hydration file before the garbage
-// collector would, because another replica may want to open the same file next.
+// closeHydrated(file) drops the handle's reference to the hydration file. JavaScript does not wait
+// for the garbage collector, because another replica may open the same file next.
 Napi::Value CloseHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "closeHydrated");
   FileHandle* handle = args.HandleOf<HydratedFile>(args[0], "file");
@@ -46,7 +46,7 @@ Napi::Value SharingViews(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), replica ? double(replica->Sharing(handle->object.get())) : 0);
 }
 
-// sharedPages(replica, file) returns the largest commit of the views that may read from the
+// sharedPages(replica, file) returns the size in pages of the largest view that may read from the
 // hydration file.
 Napi::Value SharedPages(const Napi::CallbackInfo& info) {
   Arguments args(info, "sharedPages");
@@ -56,7 +56,7 @@ Napi::Value SharedPages(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), replica ? double(replica->SharedPages(handle->object.get())) : 0);
 }
 
-// resizeHydrated(file, pages) returns 0 or an errno.
+// resizeHydrated(file, pages) returns 0 or an error number.
 Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "resizeHydrated");
   const auto file = args.Open<HydratedFile>(args[0], "file");
@@ -65,7 +65,7 @@ Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), file->Resize(pages));
 }
 
-// hydratedIntact(file) returns false after another program has changed the hydration file.
+// hydratedIntact(file) returns false if another program has changed the hydration file.
 Napi::Value HydratedIntact(const Napi::CallbackInfo& info) {
   Arguments args(info, "hydratedIntact");
   const auto file = args.Open<HydratedFile>(args[0], "file");
@@ -74,7 +74,7 @@ Napi::Value HydratedIntact(const Napi::CallbackInfo& info) {
 }
 
 // Decodes frames and writes their pages into the hydration file. The promise of the job resolves to
-// [errno, index of a damaged frame or -1, CRC, number of bytes that the CRC covers].
+// [error number, index of a damaged frame or -1, CRC, number of bytes that the CRC covers].
 class HydrateJob : public BackgroundJob {
  public:
   HydrateJob(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Value source_value, Span<uint8_t> source,
@@ -133,7 +133,7 @@ class HydrateJob : public BackgroundJob {
     deferred_.Resolve(result);
   }
 
-  // Settles the job with an errno because the background thread could not be started.
+  // Settles the job with an error number if the background thread could not be started.
   void Refuse(Napi::Env env, int error_number) {
     errno_ = error_number;
     Settle(env);
@@ -147,7 +147,8 @@ class HydrateJob : public BackgroundJob {
   const std::vector<uint32_t> frames_;  // no page number is 0: DecodeFrame rejects such a frame
   int errno_ = 0;
   double damaged_ = -1;
-  // CRC of the frames in the form of a file checksum, and number of bytes that the CRC covers
+  // The CRC of the frames, computed like a file checksum, and the number of bytes that the CRC
+  // covers.
   uint64_t crc_ = 0, crc_length_ = 0;
 };
 
@@ -181,7 +182,7 @@ class SyncWork : public Napi::AsyncWorker {
   int errno_ = 0;
 };
 
-// syncHydrated(file) returns a promise of 0 or an errno.
+// syncHydrated(file) returns a promise that resolves to 0 or an error number.
 Napi::Value SyncHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "syncHydrated");
   const auto file = args.Open<HydratedFile>(args[0], "file");
@@ -193,7 +194,7 @@ Napi::Value SyncHydrated(const Napi::CallbackInfo& info) {
 }
 
 // unmarkHydrated(replica, view, pgnos) removes pages of the hydration file from a view. The replica
-// worker calls unmarkHydrated if the LTX file of these pages is damaged.
+// worker calls unmarkHydrated after it has found damage in the LTX file of these pages.
 Napi::Value UnmarkHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "unmarkHydrated");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -207,7 +208,7 @@ Napi::Value UnmarkHydrated(const Napi::CallbackInfo& info) {
 }
 
 // markHydrated(replica, view, pgnos) adds pages of the hydration file to a view. markHydrated
-// ignores page numbers beyond the size of the view.
+// ignores page numbers above the number of pages in the view.
 Napi::Value MarkHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "markHydrated");
   const auto replica = ReplicaArgument(args, args[0]);

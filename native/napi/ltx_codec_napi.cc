@@ -25,15 +25,15 @@ Napi::Value Crc64Call(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), update(crc, data.data, data.size));
 }
 
-// The buffers of a call that encodes pages. `out` and `sizes` have room for the frames of all
-// pages.
+// The buffers that a call to encode pages reads and writes. `out` and `sizes` have room for the
+// frames of all pages.
 struct EncodeBatch {
   uint32_t page_size;
   Span<uint32_t> pgnos;
   Span<uint8_t> pages, out;
   Span<uint32_t> sizes;
 
-  // Continues the file checksum `crc` and returns the number of bytes written.
+  // Updates the file checksum `crc` and returns the number of bytes written.
   size_t Run(uint64_t* crc) const {
     FrameEncoder encoder;
     uint8_t* dst = out.data;
@@ -73,8 +73,8 @@ Napi::Value EncodeFrames(const Napi::CallbackInfo& info) {
 // Encodes pages on the thread pool and resolves a promise with the number of bytes written.
 class EncodeWork : public Napi::AsyncWorker {
  public:
-  // `arrays` has the typed arrays to which `batch` and `crc` point, and protects them from the
-  // garbage collector.
+  // `batch` and `crc` point into the typed arrays of `arrays`. The references keep the garbage
+  // collector from freeing the arrays.
   EncodeWork(Napi::Env env, const EncodeBatch& batch, Span<uint64_t> crc, Napi::Array arrays)
       : Napi::AsyncWorker(env), deferred_(env), batch_(batch), crc_(crc), keep_arrays_(Napi::Persistent(arrays)) {}
   Napi::Value promise() const { return deferred_.promise(); }

@@ -1,5 +1,5 @@
-// Exports the LZ4 block decoder and the hash xxHash32 to the JavaScript that reads and writes LZ4
-// frames.
+// Exports the LZ4 block decoder and the hash xxHash32. The JavaScript code for LZ4 frames calls
+// them.
 #include "ltx/linked_block.h"
 #include "napi/arguments.h"
 #include "napi/exports.h"
@@ -10,8 +10,8 @@
 namespace litestream {
 namespace {
 
-// lz4Block(src, out, offset) decodes an LZ4 block to out[offset...]. The LZ4 block may refer to the
-// bytes of `out` before `offset`. lz4Block returns the number of decoded bytes, or -1 for a damaged
+// lz4Block(src, out, offset) decodes an LZ4 block to out[offset...]. The LZ4 block may refer to
+// bytes before out[offset]. lz4Block returns the number of decoded bytes, or -1 for a damaged
 // block.
 Napi::Value Lz4Block(const Napi::CallbackInfo& info) {
   Arguments args(info, "lz4Block");
@@ -24,7 +24,7 @@ Napi::Value Lz4Block(const Napi::CallbackInfo& info) {
 }
 
 // xxh32(state, undefined) initializes the hash state. xxh32(state, data) adds `data` to the hash
-// state. Each call of xxh32 returns the digest of all data that was added so far.
+// state. xxh32 returns the digest of all data that was added up to this call.
 Napi::Value Xxh32(const Napi::CallbackInfo& info) {
   Arguments args(info, "xxh32");
   const Span<uint8_t> bytes = args.Bytes(args[0], "state", sizeof(XXH32_state_t));
@@ -33,7 +33,7 @@ Napi::Value Xxh32(const Napi::CallbackInfo& info) {
   args.Require(reinterpret_cast<uintptr_t>(bytes.data) % alignof(XXH32_state_t) == 0, "state is not aligned");
   if (!args.ok()) return {};
   auto* state = reinterpret_cast<XXH32_state_t*>(bytes.data);
-  // XXH32_update copies input to offset `memsize` of a buffer of 16 bytes, so `memsize` is checked.
+  // XXH32_update copies input to offset `memsize` of a 16-byte buffer, so xxh32 checks `memsize`.
   args.Require(begin || state->memsize < sizeof state->mem32, "state was not begun");
   if (!args.ok()) return {};
   if (begin) XXH32_reset(state, 0);

@@ -1,4 +1,4 @@
-// Decodes a page index for TypeScript, into arrays or directly into the chunks of a page map
+// Decodes a page index for TypeScript. The results are arrays, or chunks of a page map
 // (src/replica/worker/chain/page-map.ts).
 #include <algorithm>
 #include <cmath>
@@ -13,8 +13,8 @@
 namespace litestream {
 namespace {
 
-// Reads an IndexState from the state array. Checks every number of the array, because JavaScript
-// can write any number into the array.
+// Reads an IndexState from the state array. JavaScript can write any number into the array, so
+// every number is checked.
 IndexState Load(Arguments& args, const Span<double>& slots) {
   const auto whole = [&](IndexSlot slot, double min, double max) {
     const double number = slots.size < kSlots ? NAN : slots[slot];
@@ -65,9 +65,9 @@ Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
   if (!args.ok()) return {};
   std::vector<uint32_t> pgnos, sizes;
   std::vector<double> offsets;
-  // Only the last byte of a uvarint is below 0x80, and an entry has three uvarints, so the number
-  // of entries is a third of the number of bytes below 0x80. Vectors without a reserved size would
-  // need three times the memory for a large index.
+  // An entry has three uvarints, and only the last byte of a uvarint is below 0x80. The number of
+  // entries is therefore a third of the number of bytes below 0x80. For a large index, vectors
+  // without a reserved size would need three times the memory.
   const size_t numbers = size_t(std::count_if(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte < 0x80; }));
   pgnos.reserve(numbers / 3);
   offsets.reserve(numbers / 3);
@@ -98,11 +98,11 @@ class ChunkWriter {
  public:
   ChunkWriter(Arguments& args, uint32_t file, const Napi::Function& own) : args_(args), file_(file), own_(own) {}
 
-  // Returns false if the callback threw or returned no chunk, or if the worker was terminated
-  // during the callback.
+  // Returns false in three cases: the callback threw, the callback returned no chunk, or the worker
+  // was terminated during the callback.
   bool Put(uint32_t pgno, uint64_t offset, uint32_t size) {
     const uint32_t chunk = (pgno - 1) / kChunkPages, i = (pgno - 1) % kChunkPages;
-    // Pages arrive in ascending order, so Put requests each chunk only once.
+    // Pages arrive in ascending order, so Put requests each chunk once.
     if (!words_ || chunk != chunk_) {
       const Napi::HandleScope scope(own_.Env());
       const Napi::Value buffer = own_.Call({Napi::Number::New(own_.Env(), chunk)});
@@ -128,9 +128,9 @@ class ChunkWriter {
 
 // mapPageIndex(state, bytes, file, own, pieces, collect) returns [frames, pgnos].
 //   own(chunk) is called for a chunk of the page map and returns the chunk's writable ArrayBuffer.
-//   `pieces` has begin and end of each byte range of the LTX file that is in memory.
-//   `frames` has page number, offset and size of each frame within a range of `pieces`.
-//   `pgnos` has every page number of the index if `collect` is true, otherwise none.
+// `pieces` has the begin and the end of each byte range of the LTX file that is in memory.
+// `frames` has the page number, offset and size of each frame that lies within a range of `pieces`.
+// If `collect` is true, `pgnos` has every page number of the index. Otherwise `pgnos` is empty.
 Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Arguments args(info, "mapPageIndex");

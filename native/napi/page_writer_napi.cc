@@ -1,5 +1,5 @@
-// A restore writes pages into a database file on the thread pool through writePages and
-// writeFrames.
+// Exports writePages and writeFrames, with which a restore writes pages into a database file on the
+// thread pool.
 #include <algorithm>
 #include <vector>
 
@@ -19,8 +19,8 @@ struct Run {
   size_t count;
 };
 
-// Writes runs of pages and resolves a promise with 0 or an errno. The caller must not close the
-// file or change the buffer before the promise settles.
+// Writes runs of pages and resolves a promise with 0 or an error number. Until the promise settles,
+// the caller must not close the file or change the buffer.
 class WriteWork : public Napi::AsyncWorker {
  public:
   WriteWork(Napi::Env env, int fd, uint32_t page_size, Napi::Value pages_value, const uint8_t* pages, std::vector<Run> runs)
@@ -54,8 +54,8 @@ class WriteWork : public Napi::AsyncWorker {
   int errno_ = 0;
 };
 
-// writePages(fd, pageSize, pgnos, pages, wanted) writes pages that are adjacent in the buffer and
-// in the file in one write.
+// writePages(fd, pageSize, pgnos, pages, wanted) uses one write for a run of pages that are
+// adjacent both in the buffer and in the file.
 Napi::Value WritePages(const Napi::CallbackInfo& info) {
   Arguments args(info, "writePages");
   const int fd = args.Descriptor(args[0]);
@@ -88,11 +88,11 @@ struct FileRange {
 };
 
 // Decodes consecutive frames of an LTX file, computes their checksum, writes the wanted pages into
-// the database file and starts to flush the pages to disk. One thread does all of these steps,
-// while the pages are in the processor's cache.
+// the database file and starts to flush the pages to disk. One thread does all of these steps, so
+// that the pages are still in the processor's cache.
 class FrameWork : public Napi::AsyncWorker {
  public:
-  // The status if the frames differ from the page index. The value -1 is not an errno.
+  // The status for frames that differ from the page index. The value -1 is not an errno.
   static constexpr int kOtherFrames = -1;
 
   struct Input {
@@ -102,8 +102,8 @@ class FrameWork : public Napi::AsyncWorker {
     Span<uint64_t> result;
   };
 
-  // `arrays` has the typed arrays to which `input` points, and protects them from the garbage
-  // collector.
+  // `input` points into the typed arrays of `arrays`. The references keep the garbage collector
+  // from freeing the arrays.
   FrameWork(Napi::Env env, int fd, uint32_t page_size, const Input& input, FileRange flush, FileRange drop,
             Napi::Array arrays)
       : Napi::AsyncWorker(env),
@@ -141,8 +141,8 @@ class FrameWork : public Napi::AsyncWorker {
         const int error = WriteRun();
         if (error != 0) return error;
       }
-      // An unwanted page is decoded only for its checksum, into the last page of the buffer, which
-      // no run uses.
+      // An unwanted page is decoded only because the checksum covers it. The page goes to the last
+      // page of the buffer, which no run uses.
       uint8_t* page = in_.pages.data + (wanted ? count_ : room_) * page_size_;
       uint32_t pgno = 0;
       size_t used = 0;
@@ -175,7 +175,7 @@ class FrameWork : public Napi::AsyncWorker {
   const size_t room_;  // pages of a run
   const FileRange flush_, drop_;
   Napi::Reference<Napi::Array> keep_arrays_;
-  // The run of adjacent pages that is being decoded has `count_` pages and begins at page `first_`.
+  // The current run of adjacent decoded pages begins at page `first_` and has `count_` pages.
   uint32_t first_ = 0;
   size_t count_ = 0;
   uint64_t crc_ = 0, length_ = 0;

@@ -20,10 +20,10 @@ Napi::Value CreateCache(const Napi::CallbackInfo& info) {
   return CacheHandle::New(info.Env(), std::make_shared<PageCache>(page_size, slots));
 }
 
-// fillSlots(replica, view, cache, source, frames) decodes every frame into its slot and adds the
-// page to the view. `frames` has five numbers per frame (offset, size, pgno, slot, ahead).
-// fillSlots replaces the offset by the page's b-tree type. `ahead` is 0 for a page without
-// prefetch. For a prefetched page, `ahead` is the kind of prefetch, plus kJoined if a reader
+// fillSlots(replica, view, cache, source, frames) decodes each frame into the frame's slot and adds
+// the page to the view. `frames` has five numbers per frame (offset, size, pgno, slot, ahead).
+// fillSlots replaces each offset by the b-tree type of the page. `ahead` is 0 for a page that was
+// not prefetched. For a prefetched page, `ahead` is the kind of prefetch, plus kJoined if a reader
 // already waits for the page. fillSlots returns the number of decoded frames. If the returned
 // number is less than the number of frames, the next frame is damaged.
 Napi::Value FillSlots(const Napi::CallbackInfo& info) {
@@ -66,8 +66,8 @@ Napi::Value FillSlots(const Napi::CallbackInfo& info) {
 }
 
 // answerPage(request, replica, view, pgno, cache, slot) adds a resident page to the view of the
-// waiting reader and wakes the reader. The caller must know that the page has the same content in
-// the view of the waiting reader.
+// waiting reader, and then wakes the reader. The caller must know that the page has the same
+// content in the view of the waiting reader.
 Napi::Value AnswerPage(const Napi::CallbackInfo& info) {
   Arguments args(info, "answerPage");
   const uint32_t request = args.U32(args[0], "request");
@@ -86,7 +86,7 @@ Napi::Value AnswerPage(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// touched(cache, slot) returns whether a reader has read the slot after the previous call of
+// touched(cache, slot) returns whether a reader has read the slot since the previous call of
 // touched().
 Napi::Value Touched(const Napi::CallbackInfo& info) {
   Arguments args(info, "touched");
@@ -96,8 +96,8 @@ Napi::Value Touched(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), cache->TestAndClearTouched(slot));
 }
 
-// setTrigger(cache, slot) marks a slot. The next read of the slot sends one RequestKind::kAhead to
-// the worker and does not wait for an answer.
+// setTrigger(cache, slot) marks a slot. The next read of a marked slot sends one
+// RequestKind::kAhead to the worker. The read does not wait for a response.
 Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
   Arguments args(info, "setTrigger");
   const auto cache = args.Open<PageCache>(args[0], "cache");
@@ -106,8 +106,8 @@ Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// Reads the arguments cache, slot and pgno of a function that calls btree.h with the page in the
-// slot.
+// Reads the arguments cache, slot and pgno of a function that passes the page in the slot to
+// btree.h.
 struct PageArguments {
   PageArguments(const Napi::CallbackInfo& info, const char* function)
       : args(info, function),
@@ -139,7 +139,7 @@ Napi::Value Roots(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Uint32Array>(info.Env(), SchemaRoots(page.data(), page.page_size(), page.pgno, commit));
 }
 
-// Returns [rowid, fingerprint of the first column] for each entry of the index leaf in a slot.
+// Returns [rowid, fingerprint of the first column] for each entry of an index leaf in a slot.
 Napi::Value Entries(const Napi::CallbackInfo& info) {
   PageArguments page(info, "indexEntries");
   if (!page.args.ok()) return {};
@@ -151,8 +151,8 @@ Napi::Value Entries(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Float64Array>(info.Env(), values);
 }
 
-// Returns the integer columns of a row on the table leaf in a slot, and NaN for every other column
-// of the row.
+// Returns the integer columns of a row on the table leaf in a slot. Every other column of the row
+// is NaN.
 Napi::Value IntegersOfRow(const Napi::CallbackInfo& info) {
   PageArguments page(info, "rowIntegers");
   const double rowid = page.args.AnyDouble(page.args[3], "rowid");
@@ -160,7 +160,8 @@ Napi::Value IntegersOfRow(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Float64Array>(info.Env(), RowIntegers(page.data(), page.page_size(), page.pgno, rowid));
 }
 
-// Returns the child page that leads to a rowid, for the table interior page in a slot.
+// Returns the child page to which a search for a rowid descends from the table interior page in a
+// slot.
 Napi::Value ChildOfTable(const Napi::CallbackInfo& info) {
   PageArguments page(info, "tableChild");
   const double rowid = page.args.AnyDouble(page.args[3], "rowid");

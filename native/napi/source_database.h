@@ -1,5 +1,6 @@
-// The addon's access to the primary's own connections (see source_database_napi.cc). SourceExpected
-// and InitSource run on the thread of the connection, while SQLite loads the extension.
+// Gives the addon access to the primary's own connections (see source_database_napi.cc).
+// SourceExpected and InitSource run on the thread of the connection, while SQLite loads the
+// extension.
 #pragma once
 #include <sqlite3ext.h>
 

@@ -1,14 +1,14 @@
 // The primary reads bytes of the database file and of the wal-index, which SQL cannot read. The
-// addon reads the database file and the wal-index through SQLite's own file handles. A process that
-// opens and closes the database or its -shm with other handles drops every POSIX lock that SQLite
-// holds on these files (https://www.sqlite.org/howtocorrupt.html, "close() on a separate
-// descriptor").
+// addon reads the database file and the wal-index through SQLite's own file handles, because POSIX
+// locks belong to the process. If a process closes any other handle of the database or its -shm,
+// the process loses every POSIX lock that SQLite holds on this file
+// (https://www.sqlite.org/howtocorrupt.html, "close() on a separate descriptor").
 //
-// The addon receives a connection in three steps on one thread. JavaScript calls expectSource(),
-// the driver loads this addon as an extension (sqlite_extension.cc), and JavaScript calls
-// takeSource(). A separate extension entry point would be simpler, but node:sqlite cannot select an
-// entry point. Every Source has its own SQLite routine table, because a process can contain more
-// than one copy of SQLite.
+// The addon receives a connection in three steps. All three steps run on one thread. JavaScript
+// calls expectSource(), the driver loads this addon as an extension (sqlite_extension.cc), and
+// JavaScript calls takeSource(). A separate extension entry point would be simpler, but node:sqlite
+// does not let the caller select an entry point. Each Source has the routine table of its own copy
+// of SQLite, because a process can contain several copies.
 #ifndef _WIN32
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -32,8 +32,9 @@ namespace {
 constexpr int kNear = 4096;            // descriptors on each side of a given one that are searched
 constexpr int kShmRegionSize = 32768;  // size of the regions in which SQLite maps the wal-index
 
-// A connection of the primary. Only the connection's thread uses a Source, except in Interrupt and
-// while a checkpoint runs on the thread pool. `db` is null after the connection was closed.
+// A connection of the primary. Only the connection's thread uses a Source. The exceptions are
+// Interrupt, and a checkpoint that runs on the thread pool. `db` is null after the connection was
+// closed.
 struct Source {
   const sqlite3_api_routines* api;
   sqlite3* db;
@@ -41,8 +42,8 @@ struct Source {
 };
 using SourceRef = std::shared_ptr<Source>;
 
-// guards the map that Interruptible() returns, the counter for the keys of this map, and `db` of
-// every Source in the map during an interrupt
+// Guards three things: the map that Interruptible() returns, the counter for the map's keys, and
+// during an interrupt `db` of every Source in the map.
 std::mutex g_interruptible_mutex;
 std::map<uint32_t, SourceRef>& Interruptible() {
   static auto* sources = new std::map<uint32_t, SourceRef>();
@@ -50,8 +51,8 @@ std::map<uint32_t, SourceRef>& Interruptible() {
 }
 uint32_t g_last_interrupter = 0;
 
-// `expected` and `loaded` pass state between expectSource(), the loading of the extension and
-// takeSource(). Each thread has its own `expected` and `loaded`.
+// `expected` and `loaded` pass state from expectSource() to the loading of the extension, and from
+// the loading to takeSource(). Each thread has its own `expected` and `loaded`.
 thread_local bool expected = false;
 thread_local SourceRef loaded;
 
@@ -61,8 +62,8 @@ sqlite3_file* MainFile(const Source& source) {
   return file != nullptr && file->pMethods != nullptr ? file : nullptr;
 }
 
-// SQLite calls Closed when the connection closes. SQLite would also call Closed if another function
-// replaced litestream_source(), but no code does so.
+// SQLite calls Closed when it closes the connection. SQLite would also call Closed if another
+// function replaced litestream_source(). No code replaces it.
 void Closed(void* data) {
   auto* source = static_cast<SourceRef*>(data);
   {
@@ -78,12 +79,13 @@ void Closed(void* data) {
 
 void Nothing(sqlite3_context*, int, sqlite3_value**) {}
 
-// expectSource() makes the next connection that loads the extension on this thread available to
-// takeSource().
+// After expectSource(), takeSource() can return the next connection that loads the extension on
+// this thread.
 void ExpectSource(const Napi::CallbackInfo&) { expected = true; }
 
-// takeSource() returns the connection that has loaded the extension on this thread after
-// expectSource(). Returns undefined if no connection has loaded the extension on this thread.
+// takeSource() returns the connection that has loaded the extension on this thread since
+// expectSource(). If no connection has loaded the extension on this thread, the result is
+// undefined.
 Napi::Value TakeSource(const Napi::CallbackInfo& info) {
   expected = false;
   if (!loaded) return info.Env().Undefined();
@@ -92,7 +94,7 @@ Napi::Value TakeSource(const Napi::CallbackInfo& info) {
 
 // sourceWalIndex(source, out) copies the start of the wal-index into `out`. Returns false while the
 // connection has no wal-index. A writer in another process can change the wal-index during the
-// copy, so the caller must compare the two header copies of the wal-index.
+// copy. The caller must therefore compare the two header copies of the wal-index.
 Napi::Value WalIndex(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceWalIndex");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -111,9 +113,10 @@ Napi::Value WalIndex(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), true);
 }
 
-// lockHolder(fd, offset) returns the pid of another process that holds a lock on the byte at
-// `offset` of an open file. Returns -1 if that process has no pid in this container, and 0 if no
-// other process holds a lock on the byte. lockHolder only queries the kernel and changes no lock.
+// lockHolder(fd, offset) returns the process ID of another process that holds a lock on the byte at
+// `offset` of an open file. If this process has no ID in the current container, the result is -1.
+// If no other process holds a lock on the byte, the result is 0. lockHolder asks the kernel for the
+// lock, and changes no lock.
 Napi::Value LockHolder(const Napi::CallbackInfo& info) {
   Arguments args(info, "lockHolder");
   const int fd = args.Descriptor(args[0]);
@@ -134,8 +137,9 @@ Napi::Value LockHolder(const Napi::CallbackInfo& info) {
 #endif
 }
 
-// nearestDescriptor(inode, near) returns an open descriptor of the file with this inode number.
-// Tries the descriptors from `near` outwards. Returns -1 if no tried descriptor has this inode.
+// nearestDescriptor(inode, near) searches the descriptors from `near` outwards for an open file
+// with this inode number. Returns the first such descriptor. If no tested descriptor has this inode
+// number, the result is -1.
 Napi::Value NearestDescriptor(const Napi::CallbackInfo& info) {
   Arguments args(info, "nearestDescriptor");
   const uint64_t inode = args.U64(args[0], "inode");
@@ -195,9 +199,9 @@ class CheckpointWork : public Napi::AsyncWorker {
 };
 
 // sourceCheckpoint(source) runs a passive checkpoint on the thread pool, because a checkpoint waits
-// for the disk twice. Returns a promise that resolves to an SQLite result code. The caller must not
-// use or close the connection before the promise settles, because SQLite allows only one thread at
-// a time to use a connection.
+// twice for the disk. Returns a promise that resolves to an SQLite result code. Until the promise
+// settles, the caller must not use or close the connection, because SQLite does not let two threads
+// use one connection at the same time.
 Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceCheckpoint");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -211,7 +215,7 @@ Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
 }
 
 // sourceLock(source) takes SQLite's exclusive lock of the database file. Returns an SQLite result
-// code. sourceLock fails while another connection, of this or another process, holds a lock of the
+// code. sourceLock fails if another connection, in this or another process, holds a lock of the
 // file. In WAL mode every open connection holds a lock of the file.
 Napi::Value Lock(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceLock");
@@ -272,16 +276,16 @@ Napi::Value Autocommit(const Napi::CallbackInfo& info) {
 
 bool SourceExpected() { return expected; }
 
-// InitSource also makes SQLite keep the -wal file when the connection closes. After a restart, the
-// primary reads the -wal file to prove that it has missed no frame.
+// InitSource also configures the connection so that SQLite keeps the -wal file when the connection
+// closes. After a restart, the primary reads the -wal file to prove that it has missed no frame.
 int InitSource(sqlite3* db, const sqlite3_api_routines* api) {
   int on = 1;
   int rc = api->file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
   if (rc == SQLITE_OK) rc = api->db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   if (rc != SQLITE_OK) return rc;
   loaded = std::make_shared<Source>(Source{api, db, false});
-  // No SQL calls litestream_source(). The function is registered only for its destructor, which
-  // SQLite calls when the connection closes.
+  // No SQL statement calls litestream_source(). The function is registered because SQLite calls its
+  // destructor when the connection closes.
   return api->create_function_v2(db, "litestream_source", 0, SQLITE_UTF8, new SourceRef(loaded), Nothing, nullptr, nullptr,
                                  Closed);
 }

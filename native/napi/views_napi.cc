@@ -43,8 +43,8 @@ Napi::Value PublishView(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// retireView(replica, view) marks a view as retired. collectViews() frees a retired view when no
-// reader pins it.
+// retireView(replica, view) marks a view as retired. collectViews() frees a retired view once no
+// reader pins this view.
 Napi::Value RetireView(const Napi::CallbackInfo& info) {
   Arguments args(info, "retireView");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -53,7 +53,7 @@ Napi::Value RetireView(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// collectViews(replica) frees the retired views that no reader pins, and returns the ids of the
+// collectViews(replica) frees the retired views that no reader pins. Returns the ids of the
 // remaining views.
 Napi::Value CollectViews(const Napi::CallbackInfo& info) {
   Arguments args(info, "collectViews");
@@ -63,8 +63,8 @@ Napi::Value CollectViews(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Uint32Array>(info.Env(), left);
 }
 
-// Returns the metadata of a view that an earlier worker created and that a reader still pins, or
-// undefined if the view is gone.
+// Returns the metadata of a view that an earlier worker created, if a reader still pins the view.
+// Otherwise returns undefined.
 Napi::Value GetViewFacts(const Napi::CallbackInfo& info) {
   Arguments args(info, "viewFacts");
   const auto replica = ReplicaArgument(args, args[0]);

@@ -39,7 +39,7 @@ Napi::Value ScanFrames(const Napi::CallbackInfo& info) {
 }
 
 // newestFrames(pgnos, count, commit, lockPgno, outPgnos, outFrames) finds the last frame of each
-// page up to page `commit`, in ascending order of page numbers.
+// page up to page `commit`. The results are in ascending order of page numbers.
 Napi::Value NewestFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "newestFrames");
   const uint32_t count = args.U32(args[1], "count");
@@ -53,8 +53,8 @@ Napi::Value NewestFrames(const Napi::CallbackInfo& info) {
                            NewestWalFrames(pgnos.data, count, commit, lock_pgno, out_pgnos.data, out_frames.data));
 }
 
-// readPieces(fd, offsets, size, out) reads a piece of `size` bytes at each offset and stores the
-// pieces one after another in `out`. Returns the number of whole pieces before the end of the file,
+// readPieces(fd, offsets, size, out) reads `size` bytes at each offset and stores the pieces one
+// after another in `out`. Returns the number of whole pieces that end before the end of the file,
 // or a negative error number.
 Napi::Value ReadPieces(const Napi::CallbackInfo& info) {
   Arguments args(info, "readPieces");

@@ -1,4 +1,4 @@
-// The functions with which the replica worker takes requests from the bridge and sets the state of
+// The functions with which the replica worker takes requests from the bridge and sets the fields of
 // its replicas. Only the worker thread calls the functions of worker_napi.cc. src/native/replica.ts
 // has the TypeScript types of the exports of worker_napi.cc, views_napi.cc, pages_napi.cc and
 // hydration_napi.cc.
@@ -39,7 +39,7 @@ Napi::Value TakeRequests(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// completeRequest(id) answers a request with success.
+// completeRequest(id) completes a request with success.
 Napi::Value CompleteRequest(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeRequest");
   const uint32_t id = args.U32(args[0], "id");
@@ -47,7 +47,7 @@ Napi::Value CompleteRequest(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// failRequest(id, code, message) answers a request with an error.
+// failRequest(id, code, message) completes a request with an error.
 Napi::Value FailRequest(const Napi::CallbackInfo& info) {
   Arguments args(info, "failRequest");
   const uint32_t id = args.U32(args[0], "id");
@@ -57,7 +57,7 @@ Napi::Value FailRequest(const Napi::CallbackInfo& info) {
 }
 
 // completeTravel(id, view) moves the requesting connection to a view for time travel. The view for
-// time travel belongs to one connection, and exists until the connection leaves the view.
+// time travel belongs to one connection. It exists until the connection leaves the view.
 Napi::Value CompleteTravel(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeTravel");
   const uint32_t id = args.U32(args[0], "id"), view = args.U32(args[1], "view");
@@ -91,8 +91,8 @@ Napi::Value SetState(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// setLive(replica, contact) marks the replica as live, without an error, after a successful poll
-// that began at the monotonic time `contact`.
+// setLive(replica, contact) marks the replica as live and without an error. `contact` is the
+// monotonic time at which the last successful poll began.
 Napi::Value SetLive(const Napi::CallbackInfo& info) {
   Arguments args(info, "setLive");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -104,7 +104,8 @@ Napi::Value SetLive(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// setLimits(replica, readTimeout, maxStale) sets two limits of a replica in milliseconds.
+// setLimits(replica, readTimeout, maxStale) sets the read timeout and the maximum staleness of a
+// replica, both in milliseconds.
 Napi::Value SetLimits(const Napi::CallbackInfo& info) {
   Arguments args(info, "setLimits");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -117,9 +118,8 @@ Napi::Value SetLimits(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// nextIncarnation(replica) returns the incarnation of a replica and then increments the
-// incarnation, so that the SQLite change counters of later views differ from the change counters of
-// all earlier views.
+// nextIncarnation(replica) returns the incarnation counter of a replica and then increments it. The
+// SQLite change counters of later views therefore differ from those of all earlier views.
 Napi::Value NextIncarnation(const Napi::CallbackInfo& info) {
   Arguments args(info, "nextIncarnation");
   const auto replica = ReplicaArgument(args, args[0]);

@@ -1,4 +1,4 @@
-// Helpers that read arguments and create results, for the files whose functions the replica worker
+// Helpers that read arguments and create results for the functions that only the replica worker
 // calls.
 #pragma once
 #include <napi.h>
@@ -15,27 +15,27 @@ namespace litestream {
 using CacheHandle = Handle<PageCache>;
 using FileHandle = Handle<HydratedFile>;
 
-// Returns the replica with the id `value`, or null if the replica was closed.
+// Returns the replica with the id `value`. If the replica was closed, returns null.
 inline std::shared_ptr<Replica> ReplicaArgument(Arguments& args, const Napi::Value& value) {
   return Registry::Get().Find(args.U32(value, "replica"));
 }
-// Returns the view of the replica with the id `value`, or null if the replica was closed or the
-// view was freed.
+// Returns the replica's view with the id `value`. If the replica was closed or the view was freed,
+// returns null.
 inline View* ViewArgument(Arguments& args, const std::shared_ptr<Replica>& replica, const Napi::Value& value) {
   const uint32_t id = args.U32(value, "view");
   return replica ? replica->FindView(id) : nullptr;
 }
-// Returns the slot number `value`. Records a fault if the slot has no page.
+// Returns the slot number `value`. If the slot has no page, records a fault.
 inline uint32_t SlotArgument(Arguments& args, const std::shared_ptr<PageCache>& cache, const Napi::Value& value) {
   const uint32_t slot = args.U32(value, "slot");
   args.Require(cache != nullptr && cache->Filled(slot), "there is no page in this slot");
   return slot;
 }
 
-// Returns false if N-API returned an empty value. If a worker thread is terminated during a call,
-// N-API refuses every operation that could run JavaScript (properties, typed arrays) and returns
-// empty values. Node.js ignores the result of a call during the termination, but the call must not
-// write through an empty value.
+// If N-API returned an empty value, returns false. If a worker thread is terminated during a call,
+// N-API returns an empty value for every operation that could run JavaScript (properties, typed
+// arrays). Node.js ignores the result of this call, but the call must not write through an empty
+// value.
 inline bool Made(const Napi::Value& value) { return !value.IsEmpty(); }
 
 // Copies the values into a new typed array.

@@ -1,6 +1,6 @@
-// The functions with which the replica worker reads a commit from the connection that waits for the
-// result of the commit. Only the worker thread calls the functions of write_napi.cc.
-// src/native/replica.ts has the TypeScript types.
+// The functions with which the replica worker reads a commit. The connection of the commit waits
+// for the result. Only the worker thread calls the functions of write_napi.cc.
+// The TypeScript types are in src/native/replica.ts.
 #include "ltx/limits.h"
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
@@ -9,8 +9,8 @@ namespace litestream {
 
 namespace {
 
-// setWritable(replica, writable, commitTimeout) sets whether connections may write, and the commit
-// timeout in milliseconds.
+// setWritable(replica, writable, commitTimeout) sets the commit timeout in milliseconds, and
+// whether connections may write.
 Napi::Value SetWritable(const Napi::CallbackInfo& info) {
   Arguments args(info, "setWritable");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -22,12 +22,12 @@ Napi::Value SetWritable(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// A handle keeps the pages of a commit in memory as long as JavaScript refers to the handle, even
-// after the connection has stopped waiting for the commit.
+// As long as JavaScript refers to a handle, the pages of its commit stay in memory, even if the
+// connection no longer waits for the commit.
 using PagesHandle = Handle<const CommitSource>;
 
-// takeCommit(id) returns { pages, pageSize, commit, durability, pgnos }. Returns undefined if the
-// request `id` is not pending or is not a commit.
+// takeCommit(id) returns { pages, pageSize, commit, durability, pgnos }. If the request `id` is not
+// pending or is not a commit, returns undefined.
 Napi::Value TakeCommit(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Arguments args(info, "takeCommit");
@@ -47,7 +47,7 @@ Napi::Value TakeCommit(const Napi::CallbackInfo& info) {
 }
 
 // readCommit(pages, from, count, out) copies `count` pages of a commit into `out`, beginning at
-// index `from` of the commit's page list. Returns false if a page cannot be read.
+// index `from` of the commit's page list. If a page cannot be read, returns false.
 Napi::Value ReadCommit(const Napi::CallbackInfo& info) {
   Arguments args(info, "readCommit");
   const auto pages = args.Open<const CommitSource>(args[0], "pages");
@@ -61,7 +61,7 @@ Napi::Value ReadCommit(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), read);
 }
 
-// completeCommit(id, view) answers a commit request with success and moves the connection to the
+// completeCommit(id, view) completes a commit request with success and moves the connection to the
 // view after the commit.
 Napi::Value CompleteCommit(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeCommit");

@@ -54,7 +54,7 @@ int TryLock(File file) {
 
 namespace {
 
-// Creates an empty file with the owner and mode of `old`, locks the new file, and renames it over
+// Creates an empty file with the owner and mode of `old`, locks the empty file, and renames it to
 // `path`. `old` is the open file at `path`.
 int Replace(const std::string& path, const std::string& temporary, File old, File* out) {
   struct stat like;
@@ -62,7 +62,7 @@ int Replace(const std::string& path, const std::string& temporary, File old, Fil
   const int fd = open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return errno;
   // Only root may change the owner of a file. If fchown fails, the new file keeps the mode 0600, so
-  // that no other user gets access.
+  // that no other user can read or write it.
   if (fchown(fd, like.st_uid, like.st_gid) == 0) fchmod(fd, like.st_mode & 0777);
   int error = TryLock(fd);
   if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
@@ -78,12 +78,12 @@ int Replace(const std::string& path, const std::string& temporary, File old, Fil
 }  // namespace
 
 int OpenLocked(const std::string& path, const std::string& temporary, bool fresh, bool owned, File* out) {
-  // OpenLocked locks the existing file before it may replace the file. After the lock, OpenLocked
-  // looks up `path` again, because another process may have replaced the file between open and
-  // flock.
+  // OpenLocked first locks the existing file. Only then may it replace the file. After it has the
+  // lock, OpenLocked looks up `path` again, because another process may have replaced the file
+  // between the calls of open and flock.
   for (int attempt = 0; attempt < 8; attempt++) {
-    // O_NONBLOCK keeps open() of a FIFO from waiting. The S_ISREG check after open() refuses the
-    // FIFO.
+    // With O_NONBLOCK, open() does not wait if the file is a FIFO. After open(), the S_ISREG check
+    // refuses the FIFO.
     int fd = open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (fd < 0) return errno;
     struct stat opened, named;
@@ -112,8 +112,8 @@ void Close(File file) { close(file); }
 
 namespace {
 
-// Returns whether the file system is local. On a network file system the modification time can
-// change some time after the write.
+// Returns whether the file system is local. On a network file system, the modification time can
+// change later than the write.
 bool IsLocal(File file) {
 #ifdef __linux__
   struct statfs system;
@@ -164,8 +164,8 @@ int Extend(File file, uint64_t size) {
 
 int Sync(File file) {
 #ifdef F_FULLFSYNC
-  // F_FULLFSYNC also flushes the drive's cache on macOS, which fsync() does not do. Some network
-  // file systems support only fsync().
+  // On macOS, F_FULLFSYNC also flushes the drive's cache. fsync() does not flush this cache. Some
+  // network file systems support fsync() but not F_FULLFSYNC.
   if (fcntl(file, F_FULLFSYNC) == 0) return 0;
 #endif
   return fsync(file) == 0 ? 0 : errno;
@@ -174,8 +174,8 @@ int Sync(File file) {
 #ifdef __linux__
 namespace {
 
-// The kernel reports a failed write of a descriptor only once. SyncRange therefore returns the
-// error, because a later fsync() would succeed.
+// If a write fails after write() has returned, the kernel reports the failure only once per
+// descriptor. SyncRange therefore returns the error, because a later fsync() would succeed.
 int SyncRange(File file, uint64_t position, uint64_t size, unsigned flags) {
   if (sync_file_range(file, off_t(position), off_t(size), flags) == 0) return 0;
   // If the kernel or a sandbox does not support sync_file_range(), the caller's later fsync()
@@ -192,7 +192,7 @@ int StartFlush(File file, uint64_t position, uint64_t size) {
 int DropFlushed(File file, uint64_t position, uint64_t size) {
   const int error = SyncRange(file, position, size,
                               SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-  // POSIX_FADV_DONTNEED is only advice, so pages that the kernel cannot drop stay in its cache.
+  // POSIX_FADV_DONTNEED is only advice. The kernel keeps the pages that it cannot drop.
   if (error == 0) posix_fadvise(file, off_t(position), off_t(size), POSIX_FADV_DONTNEED);
   return error;
 }

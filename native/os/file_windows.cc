@@ -13,8 +13,8 @@ namespace litestream {
 namespace os {
 namespace {
 
-// Returns a libuv function that the program exports. The program that exports libuv is node.exe or
-// a program that embeds Node.js.
+// Returns the address of a libuv function that the program exports. The program is node.exe or
+// another program that embeds Node.js.
 template <typename Function>
 Function OfProgram(const char* name) {
   return reinterpret_cast<Function>(reinterpret_cast<void*>(GetProcAddress(GetModuleHandleW(nullptr), name)));
@@ -43,8 +43,8 @@ OVERLAPPED At(uint64_t position) {
   return at;
 }
 
-// Locks a byte far beyond every database, because a Windows lock prevents other handles from
-// reading the locked bytes.
+// Locks a byte at an offset that no database reaches, because on Windows a lock prevents other
+// handles from reading the locked bytes.
 constexpr uint64_t kLockedByte = uint64_t(1) << 62;
 
 int Lock(File file) {
@@ -54,13 +54,13 @@ int Lock(File file) {
 }
 
 HANDLE Open(const std::wstring& path, DWORD disposition) {
-  // A file stays open while it is replaced, which requires FILE_SHARE_DELETE.
+  // A file can be replaced while it is open only if it was opened with FILE_SHARE_DELETE.
   return CreateFileW(path.c_str(), GENERIC_READ | GENERIC_WRITE | DELETE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
                      nullptr, disposition, FILE_ATTRIBUTE_NORMAL, nullptr);
 }
 
-// The layout of FILE_RENAME_INFO and its flags in Windows 10 1607, because older Windows headers
-// lack the flags.
+// The layout of FILE_RENAME_INFO and its flags in Windows 10 1607. Older Windows headers lack the
+// flags.
 struct RenameInfo {
   DWORD flags;
   HANDLE directory;
@@ -72,8 +72,8 @@ constexpr DWORD kReplaceIfExists = 1, kPosixSemantics = 2;
 
 constexpr int kNoPosixRename = -1;
 
-// A rename with POSIX semantics can replace an open file. RenameOver returns kNoPosixRename on a
-// file system without POSIX semantics (FAT, many network shares).
+// A rename with POSIX semantics can replace an open file. If the file system has no POSIX semantics
+// (FAT, many network shares), RenameOver returns kNoPosixRename.
 int RenameOver(HANDLE file, const std::wstring& path) {
   const size_t bytes = path.size() * sizeof(WCHAR);
   std::vector<uint64_t> memory((sizeof(RenameInfo) + bytes) / sizeof(uint64_t) + 1);
@@ -93,7 +93,7 @@ int RenameOver(HANDLE file, const std::wstring& path) {
   }
 }
 
-// Truncates a file to 0 bytes. Empty fails while another program maps the file.
+// Truncates a file to 0 bytes. Empty fails if another program has mapped the file.
 int Empty(HANDLE file) {
   FILE_END_OF_FILE_INFO end{};
   return SetFileInformationByHandle(file, FileEndOfFileInfo, &end, sizeof end) ? 0 : LastErrorNumber();
@@ -116,7 +116,7 @@ int Replace(const std::wstring& path, const std::wstring& temporary, File* out) 
 }  // namespace
 
 File FileOfDescriptor(int descriptor) {
-  // Node.js's descriptors are numbers of the program's C library, and the addon has another C
+  // A descriptor of Node.js is a number in the program's C library, but the addon has its own C
   // library. libuv therefore converts the descriptor to a HANDLE.
   static const auto handle_of = OfProgram<HANDLE (*)(int)>("uv_get_osfhandle");
   return handle_of == nullptr ? INVALID_HANDLE_VALUE : handle_of(descriptor);
@@ -210,7 +210,8 @@ FileStamp StampOf(const char* path) {
           nanoseconds(data.ftCreationTime)};
 }
 
-// On Windows a map cannot extend beyond the file, so every extension of the file needs another map.
+// On Windows a map cannot extend beyond the end of the file, so each extension of the file needs
+// another map.
 int MapFile(File file, size_t size, Map* out) {
   const HANDLE mapping = CreateFileMappingW(file, nullptr, PAGE_READONLY, DWORD(uint64_t(size) >> 32), DWORD(size), nullptr);
   if (mapping == nullptr) return LastErrorNumber();

@@ -1,5 +1,5 @@
-// Guards reads of a mapped file against truncation by another program. A read beyond the end of the
-// truncated file causes SIGBUS, which would end the process.
+// Protects reads of a mapped file in case another program truncates the file. If a program reads a
+// map beyond the end of the truncated file, SIGBUS ends the program.
 #pragma once
 #include <atomic>
 
@@ -8,11 +8,11 @@
 namespace litestream {
 namespace os {
 
-// Until ReleaseMap, a read of the map beyond the end of the file gives zeros and sets `hurt`.
-// `hurt` must exist until ReleaseMap. The reader must check `hurt` after each read. The map must
-// not overlap another guarded map. Any thread may call GuardMap.
+// Between GuardMap and ReleaseMap, such a read returns zeros and sets `hurt`. `hurt` must exist
+// until ReleaseMap has returned. The reader must check `hurt` after each read. The map must not
+// overlap another guarded map. Any thread may call GuardMap.
 void GuardMap(const Map& map, std::atomic<bool>* hurt);
-// The caller must call ReleaseMap before it unmaps the map.
+// The caller must call ReleaseMap before the map is unmapped.
 void ReleaseMap(const Map& map);
 
 }  // namespace os

@@ -13,8 +13,8 @@ namespace os {
 
 namespace {
 
-// The list of guards only grows and is never freed, so that the signal handler can walk the list at
-// any moment. An unused guard has a null `begin`.
+// The list of guards only grows, and no guard is freed, so that the signal handler can walk the
+// list at any moment. An unused guard has a null `begin`.
 struct Guard {
   std::atomic<const uint8_t*> begin{nullptr};
   std::atomic<size_t> size{0};
@@ -29,18 +29,18 @@ uintptr_t g_page_size;
 void PassOn(int signal, siginfo_t* info, void* context) {
   if (g_previous.sa_flags & SA_SIGINFO) return g_previous.sa_sigaction(signal, info, context);
   if (g_previous.sa_handler != SIG_DFL && g_previous.sa_handler != SIG_IGN) return g_previous.sa_handler(signal);
-  // Restores the default handler of SIGBUS. The faulting instruction runs again after the return,
-  // and the default handler ends the process.
+  // Installs the default handler of SIGBUS. When the signal handler returns, the faulting
+  // instruction runs again, and the default handler ends the process.
   struct sigaction standard = {};
   standard.sa_handler = SIG_DFL;
   sigaction(signal, &standard, nullptr);
-  // If another program sent the SIGBUS, no instruction causes SIGBUS again after the return, so
-  // PassOn raises the signal itself.
+  // If another program sent the SIGBUS, no instruction faults again, so PassOn raises the signal
+  // itself.
   if (info->si_code <= 0) raise(signal);
 }
 
 // OnBusError calls only functions that are safe in a signal handler. POSIX does not list mmap as
-// safe, but mmap is a plain system call on every supported system.
+// safe in a signal handler, but mmap is a plain system call on every supported system.
 void OnBusError(int signal, siginfo_t* info, void* context) {
   const auto* at = static_cast<const uint8_t*>(info->si_addr);
   for (Guard* guard = g_guards.load(std::memory_order_acquire); guard != nullptr; guard = guard->next) {

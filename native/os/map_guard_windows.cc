@@ -4,7 +4,7 @@
 namespace litestream {
 namespace os {
 
-// Windows does not let a program truncate a mapped file, so a map needs no guard.
+// On Windows no program can truncate a mapped file, so a map needs no guard.
 void GuardMap(const Map&, std::atomic<bool>*) {}
 void ReleaseMap(const Map&) {}
 

@@ -11,8 +11,7 @@ namespace litestream {
 
 namespace {
 
-// All methods except Main run on the thread of the JavaScript environment. `mutex_` guards the
-// jobs.
+// All methods except Main run on the environment's own thread. `mutex_` guards the jobs.
 class BackgroundThread {
  public:
   static BackgroundThread* Start(Napi::Env env, int* error_number) {
@@ -33,7 +32,7 @@ class BackgroundThread {
   }
 
   void Add(Napi::Env env, std::unique_ptr<BackgroundJob> job) {
-    // The event loop stays alive while a job is pending.
+    // While a job is pending, the event loop stays alive.
     if (unsettled_++ == 0) done_wake_.Ref(env);
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -43,8 +42,8 @@ class BackgroundThread {
   }
 
  private:
-  // Settles the finished jobs on the event loop. N-API calls OnDone without an environment when the
-  // environment shuts down. During the shutdown, the destructor of BackgroundThread frees the jobs.
+  // Settles the finished jobs on the event loop. When the environment shuts down, N-API calls
+  // OnDone without an environment. The destructor of BackgroundThread then frees the jobs.
   static void OnDone(Napi::Env env, Napi::Function, BackgroundThread* self, void*) {
     if (env == nullptr) return;
     std::vector<std::unique_ptr<BackgroundJob>> done;
@@ -100,7 +99,7 @@ int RunInBackground(Napi::Env env, std::unique_ptr<BackgroundJob>& job) {
     t_background = BackgroundThread::Start(env, &error);
     if (t_background == nullptr) return error;
     // Node.js runs cleanup hooks in reverse order of their registration. The background thread
-    // therefore ends before the cleanup of the thread-safe function, and cannot call the function
+    // therefore ends before the thread-safe function is cleaned up, and cannot call this function
     // afterwards.
     env.AddCleanupHook([] {
       delete t_background;

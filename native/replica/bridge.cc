@@ -7,15 +7,15 @@
 
 namespace litestream {
 
-// Interval at which a wait checks for sqlite3_interrupt().
+// The interval at which a waiting requester checks for sqlite3_interrupt().
 constexpr int kInterruptMs = 50;
-// A wait lasts at most ten years. std::chrono::steady_clock counts nanoseconds in 64 bits, and the
+// A wait lasts at most ten years. std::chrono::steady_clock counts nanoseconds in 64 bits, so the
 // deadline of a longer wait could overflow.
 constexpr int64_t kMaxWaitMs = int64_t(3650) * 24 * 3600 * 1000;
-// Maximum time between a worker's announcement (Expect) and its Attach.
+// The maximum time between the announcement of a worker (Expect) and the worker's call of Attach.
 constexpr int kStartMs = 15000;
 
-// The bridge and the registry exist as long as the process, because connections may be closed after
+// The bridge and the registry exist until the process ends, because connections may be closed after
 // every JavaScript environment has ended.
 Bridge& Bridge::Get() {
   static Bridge* bridge = new Bridge();
@@ -52,8 +52,8 @@ Outcome Bridge::Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms,
   while (!request->done) {
     auto now = std::chrono::steady_clock::now();
     if (now >= deadline || (interrupted && interrupted())) {
-      // The worker may answer the request after the requester has stopped waiting. The erased entry
-      // keeps the worker from writing to the requester's memory.
+      // The worker may complete the request after the requester has stopped waiting. The request is
+      // erased, so that the worker does not write to the requester's memory.
       pending_.erase(request->id);
       return request->outcome = now >= deadline ? Outcome::kTimeout : Outcome::kInterrupted;
     }
@@ -76,7 +76,7 @@ bool Bridge::alive() {
 uint32_t Bridge::Expect() {
   std::lock_guard<std::mutex> lock(mutex_);
   auto now = std::chrono::steady_clock::now();
-  // The thread that called Expect may have ended before its worker attached.
+  // The thread that called Expect may have ended before the announced worker attaches.
   bool given_up = expected_ != 0 && now - expected_since_ > std::chrono::milliseconds(kStartMs);
   if (alive_ || (expected_ != 0 && !given_up)) return 0;
   expected_ = next_ticket_++;

@@ -1,10 +1,11 @@
 // Passes requests from the threads that run SQLite to the JavaScript of the worker thread, and
-// passes the answers back.
+// passes the results back.
 //
 // A thread queues a Request, wakes the worker through a thread-safe function and sleeps on the
-// request. The worker takes the queue, works, and completes each request by its id. Every request
-// completes with an answer, at its deadline, or immediately when the worker exits. Ask rejects a
-// request from the worker's own thread immediately, because the thread would wait for itself.
+// request. The worker takes the queued requests, works on them, and completes each request by its
+// id. A request ends in one of three ways: the worker completes it, its deadline passes, or the
+// worker exits. Ask immediately rejects a request from the worker's own thread, because this thread
+// would wait for itself.
 //
 // `mutex_` guards every member of the bridge. Attach, Take, the Complete functions and Detach are
 // called only on the worker thread.
@@ -40,9 +41,8 @@ enum class Outcome : int {
   kInterrupted = 5,   // interrupted through sqlite3_interrupt()
 };
 
-// The place in which a commit must be stored before it is acknowledged. kDefault uses the replica's
-// setting, kStore requires the store, and kLocal requires the local write buffer if the replica has
-// one.
+// Where a commit must be stored before SQLite reports success. kDefault selects the replica's
+// setting, and kStore the store. kLocal selects the local write buffer, if the replica has one.
 enum class Durability : uint8_t { kDefault = 0, kStore = 1, kLocal = 2 };
 
 struct Request {
@@ -61,36 +61,35 @@ struct Request {
   std::shared_ptr<const CommitSource> pages;
   Durability durability = Durability::kDefault;  // kCommit: when the commit counts as done
 
-  // The bridge's mutex guards the fields of the answer.
+  // The bridge's mutex guards the fields that the worker sets.
   uint32_t id = 0;
   bool done = false;
   Outcome outcome = Outcome::kOk;
   std::string code, message;
-  // The view after the commit of a kCommit request, pinned for the requester's Reader.
+  // The view after the commit of a kCommit request. The view is pinned for the requester's Reader.
   View* committed = nullptr;
   std::condition_variable wake;
 };
 
 class Bridge {
  public:
-  // Returns the bridge, of which the process has only one.
+  // Returns the only bridge of the process.
   static Bridge& Get();
 
-  // --- any thread ---
-  //
-  // Queues a request and waits for its answer, at most `timeout_ms` milliseconds. Ask calls
-  // `interrupted`, if given, every kInterruptMs. If `interrupted` returns true, the wait ends.
+  // --- any thread --- Queues a request and waits at most `timeout_ms` milliseconds for its
+  // completion. If the caller passed `interrupted`, Ask calls it every kInterruptMs. If
+  // `interrupted` returns true, the wait ends.
   Outcome Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms, const std::function<bool()>& interrupted = nullptr);
-  // Queues a request without waiting for an answer. Drops the request if no worker exists and no
-  // worker is being started.
+  // Queues a request and returns immediately. If no worker exists or is being started, the request
+  // is dropped.
   void Tell(const std::shared_ptr<Request>& request);
   bool alive();
-  // Announces a worker thread that is being started. Requests wait for an announced worker instead
-  // of failing. Returns a ticket for the worker, or 0 if the process already has a running or
-  // announced worker. The announcement expires after kStartMs.
+  // Announces a worker thread that is being started. While a worker is announced, requests wait for
+  // it and do not fail. Returns a ticket for the worker. If the process already has a running or
+  // announced worker, returns 0. After kStartMs without Attach, the announcement expires.
   uint32_t Expect();
-  // Withdraws the announcement of a worker that will not attach. Drops the requests that are queued
-  // for the worker and increments the epoch.
+  // Withdraws the announcement of a worker, because the worker will not attach. Drops the requests
+  // that are queued for the worker and increments the epoch.
   void Unexpect(uint32_t ticket);
   // Returns the epoch, which is the number of workers that have exited or did not attach.
   uint32_t epoch();
@@ -101,18 +100,18 @@ class Bridge {
   std::vector<std::shared_ptr<Request>> Take();
   void Complete(uint32_t id, Outcome outcome, const std::string& code, const std::string& message);
   // Moves the requesting connection to a view for time travel, then completes the request.
-  // CompleteTravel has no effect if the connection has stopped waiting or the id is not a travel
-  // request. If the replica has no view with the id `view`, fails the request and returns false.
+  // If the connection has stopped waiting, or the id is not a travel request, CompleteTravel has no
+  // effect. If the replica has no view with the id `view`, fails the request and returns false.
   bool CompleteTravel(uint32_t id, uint32_t view);
-  // Pins `view`, the view after the commit, for the requesting connection in place of the
-  // connection's previous view, then completes the request. CompleteCommit has no effect if the
-  // connection has stopped waiting or the id is not a commit request.
+  // Pins `view`, the view after the commit, for the requesting connection instead of the
+  // connection's previous view. Then completes the request. If the connection has stopped waiting,
+  // or the id is not a commit request, CompleteCommit has no effect.
   void CompleteCommit(uint32_t id, uint32_t view);
-  // Returns the request with this id, or null if the worker has not taken the request or has
-  // already completed it.
+  // Returns the request with this id. If the worker has not taken the request, or has already
+  // completed it, returns null.
   std::shared_ptr<Request> Pending(uint32_t id);
-  // Copies the requested part of a page of `size` bytes to the requester, then completes the
-  // request. If the page is too short, fails the request and returns false.
+  // A page has `size` bytes. Copies the requested part of the page to the requester, then completes
+  // the request. If the page is too short, fails the request and returns false.
   bool CompletePage(uint32_t id, const uint8_t* page, size_t size);
 
  private:
@@ -136,19 +135,19 @@ class Bridge {
   std::unordered_map<uint32_t, std::shared_ptr<Request>> pending_;
 };
 
-// The replicas of the process by key and by id.
+// Holds the replicas of the process by key and by id.
 class Registry {
  public:
   static Registry& Get();
-  // Returns the replica with this key and adds a reference to the replica. Sets *created to true if
-  // the registry had no replica with this key. If *created is true, the caller must open the
-  // replica.
+  // Returns the replica with this key, and increments the replica's reference count. Sets *created
+  // to true if the registry had no replica with this key. If *created is true, the caller must open
+  // the replica.
   std::shared_ptr<Replica> Acquire(const std::string& key, bool* created);
   std::shared_ptr<Replica> Find(uint32_t id);
-  // Returns the registered replica with this id and adds a reference to the replica.
+  // Returns the registered replica with this id, and increments the replica's reference count.
   std::shared_ptr<Replica> Reference(uint32_t id);
-  // Removes a reference. If no reference is left, removes the replica from the registry, asks the
-  // worker to close the replica, and returns true.
+  // Removes a reference. If the reference count is then 0, removes the replica from the registry,
+  // asks the worker to close the replica, and returns true.
   bool Release(const std::shared_ptr<Replica>& replica);
   std::vector<std::shared_ptr<Replica>> All();
 

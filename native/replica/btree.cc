@@ -12,9 +12,9 @@ namespace {
 uint32_t HeaderAt(uint32_t pgno) { return pgno == 1 ? 100 : 0; }
 uint32_t ReadU16(const uint8_t* p) { return (uint32_t(p[0]) << 8) | p[1]; }
 
-// Reads an SQLite varint, which has up to 9 bytes in big-endian order. Each byte of a varint has 7
-// bits of the number, except the ninth byte, which has 8 bits. Returns null if the varint does not
-// end before `end`.
+// Reads an SQLite varint. A varint has up to 9 bytes in big-endian order. Each of the first eight
+// bytes has 7 bits of the number. The ninth byte has 8 bits. If the varint does not end before
+// `end`, returns null.
 const uint8_t* ReadVarint(const uint8_t* p, const uint8_t* end, uint64_t* value) {
   uint64_t v = 0;
   for (int i = 0; i < 8; i++) {
@@ -47,7 +47,7 @@ double ReadInteger(uint64_t type, const uint8_t* p) {
 
 // Iterates over the columns of a record (fileformat2, section 2.1). The part [payload, end) of the
 // record is on the page. RecordColumns checks the sizes in the record, so that every column that
-// Next returns lies within [payload, end).
+// Next returns is within [payload, end).
 class RecordColumns {
  public:
   RecordColumns(const uint8_t* payload, const uint8_t* end) : end_(end) {
@@ -57,13 +57,12 @@ class RecordColumns {
     header_end_ = next_ = sound_ ? payload + header_size : end;
   }
 
-  // Moves to the next column of the record. Returns false after the last column, and at a column
-  // that is not completely within [payload, end).
+  // Moves to the next column of the record. Returns false after the last column, and if the column
+  // is not completely within [payload, end).
   bool Next() {
     if (!sound_ || at_ >= header_end_) return false;
     at_ = ReadVarint(at_, header_end_, &type_);
-    // Compares the column size with the number of remaining bytes, because a sum of sizes could
-    // wrap.
+    // Compares the column size with the number of remaining bytes. A sum of sizes could wrap.
     sound_ = at_ != nullptr && SerialSize(type_) <= uint64_t(end_ - next_);
     if (!sound_) return false;
     data_ = next_;
@@ -71,7 +70,8 @@ class RecordColumns {
     return true;
   }
 
-  // Returns whether [payload, end) contains all bytes of each column that Next has read so far.
+  // Returns whether the range [payload, end) contains all bytes of the columns that Next has read
+  // so far.
   bool sound() const { return sound_; }
   uint64_t type() const { return type_; }
   double Integer() const { return ReadInteger(type_, data_); }
@@ -109,8 +109,8 @@ uint8_t BtreePageType(const uint8_t* page, uint32_t page_size, uint32_t pgno) {
   uint8_t type = header[0];
   if (type != kIndexInterior && type != kTableInterior && type != kIndexLeaf && type != kTableLeaf) return 0;
   uint32_t cells = ReadU16(header + 3);
-  // A cell takes at least four bytes, plus two bytes in the cell pointer array. SQLite refuses a
-  // page with more cells, too.
+  // A cell takes at least four bytes. The cell pointer takes two more bytes. SQLite also refuses a
+  // page with more cells.
   if (cells > (page_size - 8) / 6) return 0;
   uint32_t header_size = type == kIndexInterior || type == kTableInterior ? 12 : 8;
   return HeaderAt(pgno) + header_size + cells * 2 <= page_size ? type : 0;
@@ -133,8 +133,8 @@ std::vector<uint32_t> BtreeChildren(const uint8_t* page, uint32_t page_size, uin
     if (at + 4 > page_size || !add(ReadU32(page + at))) return {};
   }
   if (!add(ReadU32(header + 8))) return {};
-  // A page whose child list repeats a page is invalid, because each page of a b-tree has one
-  // parent. The check also prevents an endless walk over pages with repeated children.
+  // Each page of a b-tree has one parent, so a page that lists a child twice is invalid. The check
+  // also prevents an endless walk.
   std::vector<uint32_t> sorted = children;
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return {};
@@ -146,8 +146,8 @@ std::vector<IndexEntry> IndexEntries(const uint8_t* page, uint32_t page_size, ui
   if (BtreePageType(page, page_size, pgno) != kIndexLeaf) return entries;
   const uint8_t* header = page + HeaderAt(pgno);
   const uint8_t* end = page + page_size;
-  // The largest payload that an index cell keeps on its page (fileformat2, 1.6). The loop skips
-  // cells with a longer payload, because such a cell ends on overflow pages.
+  // The largest payload that an index cell stores completely on its page (fileformat2, 1.6). A cell
+  // with a longer payload ends on overflow pages, so the loop skips the cell.
   const uint64_t local = (uint64_t(page_size) - 12) * 64 / 255 - 23;
   uint32_t cells = ReadU16(header + 3);
   for (uint32_t i = 0; i < cells; i++) {
@@ -194,8 +194,8 @@ std::vector<double> RowIntegers(const uint8_t* page, uint32_t page_size, uint32_
   const uint8_t* header = page + HeaderAt(pgno);
   const uint8_t* end = page + page_size;
   uint64_t size = 0;
-  // Returns the start of the record of cell i and sets *key to the cell's rowid. Returns null if
-  // the bytes are not a cell.
+  // Returns the start of the record in cell i, and sets *key to the rowid in this cell. If the
+  // bytes are not a cell, returns null.
   auto record = [&](uint32_t i, double* key) {
     uint32_t at = ReadU16(header + 8 + i * 2);
     uint64_t value = 0;
@@ -213,8 +213,8 @@ std::vector<double> RowIntegers(const uint8_t* page, uint32_t page_size, uint32_
     if (key < rowid) low = middle + 1;
     else if (key > rowid) high = middle;
     else {
-      // A longer record continues on overflow pages. The function reads only the part of such a
-      // record that is always on the leaf (fileformat2, 1.6).
+      // A longer record continues on overflow pages. Of such a record, the function reads only the
+      // part that is always on the leaf (fileformat2, 1.6).
       if (size > page_size - 35) size = (uint64_t(page_size) - 12) * 32 / 255 - 23;
       if (size > uint64_t(end - payload)) return values;
       RecordColumns columns(payload, payload + size);
@@ -237,14 +237,14 @@ std::vector<uint32_t> SchemaRoots(const uint8_t* page, uint32_t page_size, uint3
     const uint8_t* p = at < page_size ? ReadVarint(page + at, end, &ignored) : nullptr;
     const uint8_t* payload = p == nullptr ? nullptr : ReadVarint(p, end, &ignored);
     if (payload == nullptr) continue;
-    // SchemaRoots reads the columns type, name, tbl_name and rootpage. The column `sql` after these
-    // columns may continue on overflow pages.
+    // SchemaRoots reads the columns type, name, tbl_name and rootpage. The next column, `sql`, may
+    // continue on overflow pages.
     RecordColumns columns(payload, end);
     int column = 0;
     while (column < 4 && columns.Next()) column++;
     if (column < 4) continue;
     const double root = columns.Integer();
-    // The schema table has the rootpage 0 for a view or a trigger.
+    // For a view or a trigger, the schema table has the rootpage 0.
     if (root >= 2 && root <= commit) roots.push_back(uint32_t(root));
   }
   return roots;

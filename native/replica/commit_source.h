@@ -1,4 +1,4 @@
-// The pages of one commit, in the form in which the worker thread reads them.
+// The pages of one commit, as the worker thread reads them.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -11,12 +11,12 @@ class CommitSource {
   virtual ~CommitSource() = default;
   // Page size in bytes.
   virtual uint32_t page_size() const = 0;
-  // Size of the database in pages after the commit.
+  // The database size in pages after the commit.
   virtual uint32_t commit() const = 0;
   // The numbers of the pages that the commit wrote, in ascending order.
   virtual const std::vector<uint32_t>& pgnos() const = 0;
-  // Copies a written page of page_size() bytes to `to`. Returns false if the read of the
-  // connection's temporary file fails.
+  // Copies a written page of page_size() bytes to `to`. If the connection's temporary file cannot
+  // be read, returns false.
   virtual bool ReadPage(uint32_t pgno, uint8_t* to) const = 0;
 };
 

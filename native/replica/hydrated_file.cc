@@ -53,8 +53,8 @@ int HydratedFile::Resize(uint32_t pages) {
   // `bytes` is less than 2^48, so neither `bytes` nor 2 * `bytes` wraps.
   const uint64_t bytes = uint64_t(pages) * page_size_;
   Check();
-  // Resize never truncates the file, because an older view may still read the pages beyond a
-  // smaller commit.
+  // Resize never truncates the file, because an older view may still read pages beyond a smaller
+  // database size.
   int error = os::Extend(file_, bytes);
   if (error != 0) return error;
   if (bytes > map_size_) {
