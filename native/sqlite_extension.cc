@@ -1,5 +1,5 @@
-// SQLite calls sqlite3_extension_init when it loads the addon as an extension. SQLite looks up the
-// name sqlite3_extension_init first, whatever the name of the file.
+// SQLite calls sqlite3_extension_init when it loads the addon as an extension. Whatever the name of
+// the file, SQLite first looks up the name sqlite3_extension_init.
 #include "napi/source_database.h"
 #include "vfs/sqlite_copy.h"
 

@@ -31,7 +31,7 @@ struct MergeInput {
   uint64_t crc;          // CRC of the file so far, header included
   uint64_t offset;       // offset of the next frame in the file
   uint64_t index_crc = 0;   // CRC of the page index that the file must have
-  uint64_t index_size = 0;  // size of that page index so far, in bytes, without its final 0
+  uint64_t index_size = 0;  // size of the page index so far, in bytes, without the final 0
   std::vector<uint8_t> index_rest;  // entries that index_crc does not contain yet
   uint32_t last_pgno = 0;
   uint32_t pgno = 0;     // page of the next frame; 0: the frame was not read yet

@@ -35,7 +35,7 @@ enum class FrameError : int {
   kNone = 0,
   kTruncated = 1,    // the frame does not lie inside `size`
   kBadHeader = 2,    // page number 0, unknown flag bits, or an impossible payload size
-  kBadPayload = 3,   // LZ4 refuses it, or it does not decode to exactly one page
+  kBadPayload = 3,   // LZ4 refuses the payload, or the payload does not decode to exactly one page
 };
 
 // Decodes the frame at `src` into the page at `dst` (`page_size` bytes). If `exact` is true, the

@@ -22,7 +22,7 @@ enum class IndexFault : uint32_t {
   kNumberTooLarge,
   kPageOrder,      // page `value` follows page `pgno`
   kOutsideBlock,   // the frame of `pgno` is not inside the page block
-  kNotContiguous,  // the frame of `pgno` does not begin where the frame before it ends
+  kNotContiguous,  // the frame of `pgno` does not begin where the previous frame ends
   kFrameSize,      // no frame of this page size has `value` bytes
   kBeyondCommit,   // `pgno` is beyond the database
   kLockPage,       // `pgno` is the lock page, which is never stored

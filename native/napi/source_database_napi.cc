@@ -29,7 +29,7 @@
 namespace litestream {
 namespace {
 
-constexpr int kNear = 4096;            // descriptors on each side of a given one that are searched
+constexpr int kNear = 4096;            // number of descriptors searched on each side of `near`
 constexpr int kShmRegionSize = 32768;  // size of the regions in which SQLite maps the wal-index
 
 // A connection of the primary. Only the connection's thread uses a Source. The exceptions are

@@ -36,7 +36,7 @@ enum class Outcome : int {
   kOk = 0,
   kFailed = 1,        // the worker reports code and message
   kTimeout = 2,       // no answer before the deadline
-  kWorkerGone = 3,    // no worker exists, or it exited while the request waited
+  kWorkerGone = 3,    // no worker exists, or the worker exited while the request waited
   kWorkerThread = 4,  // requested on the worker's own thread
   kInterrupted = 5,   // interrupted through sqlite3_interrupt()
 };
@@ -129,7 +129,7 @@ class Bridge {
   std::chrono::steady_clock::time_point expected_since_;
   std::thread::id worker_;
   Napi::ThreadSafeFunction wake_;
-  bool woken_ = false;  // a wake-up is pending: no second one is needed
+  bool woken_ = false;  // a wake-up is pending, so no second wake-up is needed
   uint32_t next_id_ = 1;
   std::deque<std::shared_ptr<Request>> queue_;
   std::unordered_map<uint32_t, std::shared_ptr<Request>> pending_;

@@ -80,8 +80,8 @@ View* Replica::ReadLock(Reader* reader) {
   for (;;) {
     View* view = current.load(std::memory_order_seq_cst);
     reader->pinned.store(view, std::memory_order_seq_cst);
-    // If the pinned view is still the current view, the worker had not retired the view before the
-    // pin became visible.
+    // If the pinned view is still the current view, the pin became visible before the worker could
+    // retire the view.
     if (current.load(std::memory_order_seq_cst) == view) return view;
   }
 }
@@ -191,8 +191,9 @@ Replica::Counts Replica::Count() {
 View* Replica::AddView(View* base, const ViewFacts& facts, const uint32_t* changed, size_t changed_count) {
   const uint32_t commit = facts.commit;
   auto view = std::make_unique<View>(next_view_++, facts);
-  // A page table entry refers to a slot of one cache or to a page of one hydration file. A view
-  // with another cache or hydration file therefore shares no chunk with `base`.
+  // A page table entry refers to a slot of one particular cache or to a page of one particular
+  // hydration file. A view therefore shares no chunk with `base` if the two have different caches
+  // or hydration files.
   if (base != nullptr && base->cache == facts.cache && (base->hydrated == nullptr || base->hydrated == facts.hydrated)) {
     uint32_t shared = std::min(base->chunk_count, view->chunk_count);
     for (uint32_t i = 0; i < shared; i++) {
@@ -200,8 +201,8 @@ View* Replica::AddView(View* base, const ViewFacts& facts, const uint32_t* chang
       if (chunk != nullptr) chunk->refs++;
       view->chunks[i].store(chunk, std::memory_order_relaxed);
     }
-    // Returns chunk i so that the caller can change the chunk. A chunk that another view shares is
-    // cloned before the first change, so that the other view stays unchanged.
+    // Returns chunk i so that the caller can change the chunk. If another view shares the chunk,
+    // the chunk is cloned before the first change, so that the other view stays unchanged.
     auto own = [&](uint32_t i) -> Chunk* {
       Chunk* chunk = view->chunks[i].load(std::memory_order_relaxed);
       if (chunk == nullptr || chunk->refs == 1) return chunk;
@@ -217,8 +218,8 @@ View* Replica::AddView(View* base, const ViewFacts& facts, const uint32_t* chang
       Chunk* chunk = own(index);
       if (chunk != nullptr) chunk->entry[(changed[i] - 1) % kChunkPages].store(kAbsent, std::memory_order_relaxed);
     }
-    // Clears the pages beyond a smaller commit from the last chunk. If the chunk kept these pages,
-    // a later, larger view would read outdated content.
+    // Clears the entries of the last chunk for pages beyond the new, smaller database size. If
+    // these entries stayed, a later and larger view would read outdated content.
     if (commit < base->commit && view->chunk_count > 0) {
       Chunk* chunk = own(view->chunk_count - 1);
       if (chunk != nullptr) {

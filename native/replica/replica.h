@@ -1,11 +1,11 @@
-// The native state of a replica, which the readers of the process share. The state has the current
-// view, pinned views, the page cache and the list of readers.
+// The native state of a replica. All readers of the process share this state. The state has the
+// current view, pinned views, the page cache and the list of readers.
 //
-// The worker thread creates, publishes and frees views. Any thread pins the current view (ReadLock)
-// and reads pages of the pinned view without a lock. `mutex` guards the list of readers. A thread
-// takes `mutex` when it opens or closes a connection and when it requests a page that is not
-// resident. The worker takes `mutex` while it waits for readers. A read of a resident page never
-// takes `mutex`.
+// The worker thread creates, publishes and frees views. Any thread may pin the current view
+// (ReadLock), and reads pages of the pinned view without a lock. `mutex` guards the list of
+// readers. A thread takes `mutex` when it opens or closes a connection, and when it requests a page
+// that is not resident. The worker takes `mutex` while it waits for readers. A read of a resident
+// page never takes `mutex`.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -22,12 +22,12 @@ namespace litestream {
 
 constexpr uint32_t kChunkPages = 1024;
 
-// Returns the number of chunks for a database of `commit` pages. The calculation does not wrap for
-// any value of `commit`.
+// Returns the number of chunks for a database of `commit` pages. For no value of `commit` does the
+// calculation wrap.
 constexpr uint32_t ChunksOf(uint32_t commit) { return commit / kChunkPages + (commit % kChunkPages == 0 ? 0 : 1); }
 
-// A chunk has 1,024 page table entries. Views with equal entries for the 1,024 pages of a chunk
-// share the chunk. Only the worker thread uses `refs`.
+// A chunk has 1,024 page table entries. If two views have equal entries for all 1,024 pages of a
+// chunk, the views share the chunk. Only the worker thread uses `refs`.
 struct Chunk {
   std::atomic<PageEntry> entry[kChunkPages];
   uint32_t refs = 1;
@@ -35,16 +35,17 @@ struct Chunk {
   Chunk(const Chunk& other);
 };
 
-// The fields from which a view is created.
+// The values from which AddView creates a view.
 struct ViewFacts {
   uint64_t txid;
   int64_t timestamp;  // time of the newest LTX file in the view, ms since the epoch
   uint32_t commit;    // size in pages
   uint32_t counter;   // SQLite's change counter for this view
-  // added to the schema cookie, so that two different schemas never have the same cookie
+  // added to the schema cookie, so that different schemas never have the same cookie
   uint32_t cookie_shift;
   std::shared_ptr<PageCache> cache;
-  // the hydration file with the kHydrated pages of the view, or null without hydration
+  // the hydration file that contains the kHydrated pages of the view; null if the replica has no
+  // local copy
   std::shared_ptr<HydratedFile> hydrated;
 };
 
@@ -66,7 +67,7 @@ struct View {
   const std::shared_ptr<HydratedFile> hydrated;
   const uint32_t chunk_count;
   const std::unique_ptr<std::atomic<Chunk*>[]> chunks;  // null: no page of the chunk is resident
-  // The worker thread frees a retired view when no reader pins the view.
+  // The worker thread frees a retired view once no reader pins this view.
   bool retired = false;
 
   uint32_t page_size() const { return cache->page_size(); }
@@ -77,47 +78,49 @@ struct View {
     if (chunk == nullptr) return kAbsent;
     return chunk->entry[(pgno - 1) % kChunkPages].load(std::memory_order_acquire);
   }
-  // Sets the page table entry of a page. Ignores a page number beyond the size of the view. Only
-  // the worker thread calls Set.
+  // Sets the page table entry of a page. Ignores a page number above the number of pages in the
+  // view. Only the worker thread calls Set.
   void Set(uint32_t pgno, PageEntry entry);
-  // Marks a page as kHydrated. Returns false if the hydration file is too short for the page. Only
+  // Marks a page as kHydrated. If the hydration file is too short for the page, returns false. Only
   // the worker thread calls SetHydrated.
   bool SetHydrated(uint32_t pgno);
 };
 
 class Replica;
 
-// The kinds of prefetch in the order of their numbers, which begin with 1. src/native/read-ahead.ts
-// has the same order.
+// The kinds of prefetch, in the order of their numbers. The first kind has the number 1.
+// src/native/read-ahead.ts has the same order.
 constexpr const char* kAheadKinds[] = {"scan", "leaves", "rows", "interior", "changes"};
 constexpr uint8_t kAheadKindCount = sizeof(kAheadKinds) / sizeof(kAheadKinds[0]);
 
 // Counts the pages that one kind of prefetch fetched. A page that is still resident and was never
-// read counts as neither used nor wasted.
+// read is neither used nor wasted.
 struct AheadCounts {
   std::atomic<uint64_t> brought{0}, used{0}, wasted{0};
 };
 
-// A Reader is the state that one connection publishes to the worker. The connection's thread writes
-// to the Reader at every read. Each Reader has two cache lines of its own, because processors fetch
-// cache lines in pairs.
+// A Reader is the state of one connection that the worker reads. The connection's thread writes to
+// the Reader at every read. Each Reader has two cache lines that it shares with no other data,
+// because processors fetch cache lines in pairs.
 struct alignas(128) Reader {
   explicit Reader(uint32_t id) : id(id) {}
   const uint32_t id;
   std::atomic<View*> pinned{nullptr};     // the view of the open read transaction
-  // the view that all transactions of the connection read after time travel, or null
+  // the view that all transactions of the connection read after time travel; null without time
+  // travel
   std::atomic<View*> travelled{nullptr};
   std::atomic<uint32_t> copying{0};       // the slot being copied, plus 1
   std::atomic<uint64_t> hits{0};
   std::atomic<uint64_t> misses{0};
   uint32_t index_leaf = 0;  // connection's thread only: last index leaf read
-  // A page whose read must trigger more prefetch, or 0. Only the connection's thread uses
+  // A page whose next read must request more prefetch, or 0. Only the connection's thread uses
   // `triggered`.
   uint32_t triggered = 0;
 };
 
-// Gives the view of a connection. If no transaction pins the view, the PinnedView pins it until the
-// PinnedView is destroyed. The worker could free an unpinned view at any moment.
+// Gives access to the view of a connection. If no transaction has pinned the view, the PinnedView
+// pins the view until the PinnedView is destroyed. Without a pin, the worker could free the view at
+// any moment.
 class PinnedView {
  public:
   PinnedView(Replica* replica, Reader* reader, View* held);
@@ -146,30 +149,30 @@ class Replica {
   // --- any thread ---
   std::atomic<ReplicaState> state{ReplicaState::kOpening};
   std::atomic<View*> current{nullptr};
-  // value of MonotonicMs() at the start of the last successful poll, or 0 before the first
-  // successful poll
+  // value of MonotonicMs() when the last successful poll began; 0 before the first successful poll
   std::atomic<int64_t> contact{0};
   std::atomic<uint64_t> crossings{0};        // number of requests sent to the worker
   std::atomic<int64_t> read_timeout{30000};  // ms
-  // A read fails if the last successful poll began more than this number of milliseconds ago.
+  // Reads fail if more than this number of milliseconds have passed since the last successful poll
+  // began.
   std::atomic<int64_t> max_stale{INT64_MAX};
   std::atomic<int> hydration_permille{0};
   std::atomic<int64_t> commit_timeout{30000};  // ms; also the limit for taking the RESERVED lock
-  // value of MonotonicMs() at the last timeout of a request for the RESERVED lock, or 0 before the
-  // first timeout
+  // value of MonotonicMs() when a request for the RESERVED lock last timed out; 0 before the first
+  // timeout
   std::atomic<int64_t> lock_timed_out{0};
   std::atomic<bool> writable{false};  // whether connections may write
-  // the connection of this process that holds the RESERVED lock
+  // the connection that holds the RESERVED lock in this process
   std::atomic<const Reader*> writer{nullptr};
   // The first read of a prefetched page increments these counters. The counters have their own
   // cache lines, so that the increments do not slow down other reads.
   alignas(128) AheadCounts ahead[kAheadKindCount];
 
-  // Pins the current view for a read transaction and returns the view. Returns null if the replica
-  // has no current view.
+  // Pins the current view for a read transaction and returns the view. If the replica has no
+  // current view, returns null.
   View* ReadLock(Reader* reader);
   void ReadUnlock(Reader* reader);
-  // Copies the bytes [offset, offset + size) of a page and returns true if the page is resident.
+  // If the page is resident, copies the bytes [offset, offset + size) of the page and returns true.
   // ReadResident takes no lock and makes no system call.
   bool ReadResident(Reader* reader, const View* view, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size);
   void CountAhead(uint8_t kind, std::atomic<uint64_t> AheadCounts::* what) {
@@ -188,32 +191,31 @@ class Replica {
   };
   Counts Count();
 
-  // --- worker thread ---
-  //
-  // Creates a view that shares the resident pages of `base`, except the `changed` pages. A null
-  // `base` means a view without resident pages.
+  // --- worker thread --- Creates a view. The view shares the resident pages of `base`, except the
+  // `changed` pages. If `base` is null, the new view has no resident pages.
   View* AddView(View* base, const ViewFacts& facts, const uint32_t* changed, size_t changed_count);
   View* FindView(uint32_t view_id);
   void Publish(View* view);
-  // Marks `view` as retired. Collect frees a retired view when no reader pins it, unless the view
-  // is the current view.
+  // Marks `view` as retired. If the view is not the current view, Collect frees the retired view
+  // once no reader pins it.
   void Retire(View* view);
-  // Frees the retired views that no reader pins any more. Returns the ids of all remaining views,
+  // Frees the retired views that are no longer pinned. Returns the ids of all remaining views,
   // including the current view.
   std::vector<uint32_t> Collect();
-  // Waits until no reader is copying this slot.
+  // Waits until no reader is copying from this slot.
   void AwaitReaders(uint32_t slot);
   size_t view_count() const { return views_.size(); }
-  // Returns the number of views that may read from this file, including views of earlier workers.
+  // Returns the number of views that may read from this file. The number includes views of earlier
+  // workers.
   size_t Sharing(const HydratedFile* file) const;
-  // Returns the largest commit of the views that may read from this file.
+  // Returns the size in pages of the largest view that may read from this file.
   uint32_t SharedPages(const HydratedFile* file) const;
-  // The worker increments the incarnation before it creates views whose TXIDs or schema cookies may
-  // stand for other content than the same numbers in earlier views.
+  // The worker increments the incarnation counter before it creates views in which a TXID or a
+  // schema cookie may belong to other content than in earlier views.
   uint32_t incarnation = 0;
 
-  // The number of open sqlite3_files and JavaScript handles of the replica. The registry's mutex
-  // guards `refs`.
+  // The number of open sqlite3_files and open JavaScript handles of the replica. The registry's
+  // mutex guards `refs`.
   int refs = 0;
 
  private:
@@ -228,7 +230,7 @@ class Replica {
   uint32_t next_view_ = 1;
 };
 
-// The number of existing objects of each class. Only the leak test reads these counters.
+// For each class, the number of existing objects. Only the leak test reads these counters.
 struct LiveCounts {
   static std::atomic<int64_t> replicas, views, chunks, readers;
 };

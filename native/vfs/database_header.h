@@ -1,4 +1,5 @@
-// Changes the database header (the first 100 bytes of page 1) of a view for SQLite.
+// Changes the database header that SQLite reads in a view. The database header is the first 100
+// bytes of page 1.
 #pragma once
 #include <cstdint>
 
@@ -7,7 +8,7 @@
 
 namespace litestream {
 
-// The values that PatchHeader writes into the header fields
+// The values that PatchHeader writes into fields of the header
 // (https://www.sqlite.org/fileformat2.html, section 1.3).
 struct HeaderFields {
   uint32_t counter;       // the view's change counter
@@ -15,12 +16,12 @@ struct HeaderFields {
   uint32_t cookie_shift;  // added to the schema cookie
 };
 
-// Patches the bytes [offset, offset + size) of page 1, which are at `dst`. Bytes 18 and 19 say that
-// the database has a rollback journal. Bytes 24 to 27 are the view's change counter, and bytes 28
-// to 31 are the view's page count. Bytes 92 to 95 repeat the change counter, because SQLite
-// otherwise ignores the page count. SQLite keeps its parsed schema while the schema cookie (bytes
-// 40 to 43) is unchanged. PatchHeader therefore adds cookie_shift to the cookie, so that different
-// schemas have different cookies.
+// Patches the bytes [offset, offset + size) of page 1. A copy of these bytes is at `dst`. Bytes 18
+// and 19 specify that the database uses a rollback journal. Bytes 24 to 27 are the view's change
+// counter, and bytes 28 to 31 are the view's page count. Bytes 92 to 95 repeat the change counter.
+// If they did not, SQLite would ignore the page count. SQLite keeps its parsed schema as long as
+// the schema cookie (bytes 40 to 43) does not change. PatchHeader therefore adds cookie_shift to
+// the cookie, so that different schemas have different cookies.
 inline void PatchHeader(const HeaderFields& fields, uint32_t offset, uint8_t* dst, uint32_t size) {
   auto put = [&](uint32_t at, const uint8_t* bytes, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
@@ -35,8 +36,8 @@ inline void PatchHeader(const HeaderFields& fields, uint32_t offset, uint8_t* ds
   put(24, counter, 4);
   put(28, commit, 4);
   put(92, counter, 4);
-  // A read that contains a part of the cookie contains the whole cookie, because SQLite reads
-  // either bytes 24 to 39 or the whole page.
+  // SQLite reads either bytes 24 to 39 or the whole page, so each read contains the whole cookie or
+  // no part of it.
   if (fields.cookie_shift != 0 && offset <= 40 && Inside(40 - offset, 4, size)) {
     uint8_t* cookie = dst + (40 - offset);
     WriteU32(cookie, ReadU32(cookie) + fields.cookie_shift);

@@ -19,8 +19,8 @@ int Close(sqlite3_file* file) {
   return SQLITE_OK;
 }
 
-// SQLite reads the database header without a lock while it opens a database. Read makes the refused
-// file look empty.
+// While SQLite opens a database, it reads the database header without a lock. For this read, the
+// refused file looks empty.
 int Read(sqlite3_file*, void* buffer, int amount, sqlite3_int64) {
   memset(buffer, 0, size_t(amount));
   return SQLITE_IOERR_SHORT_READ;
@@ -28,9 +28,9 @@ int Read(sqlite3_file*, void* buffer, int amount, sqlite3_int64) {
 int Write(sqlite3_file*, const void*, int, sqlite3_int64) { return SQLITE_READONLY; }
 int Truncate(sqlite3_file*, sqlite3_int64) { return SQLITE_READONLY; }
 int Sync(sqlite3_file*, int) { return SQLITE_OK; }
-// SQLite calls xLock and xFileSize before it reads a page, so a refused file fails both calls to
-// make every read fail. With the URI parameter nolock or immutable, SQLite does not call xLock,
-// only xFileSize. With immutable, SQLite calls xFileSize already during the opening.
+// Before SQLite reads a page, it calls xLock and xFileSize. A refused file fails both calls, so
+// that every read fails. With the URI parameter nolock or immutable, SQLite does not call xLock,
+// only xFileSize. With immutable, SQLite calls xFileSize while it opens the database.
 int FileSize(sqlite3_file*, sqlite3_int64*) { return SQLITE_CANTOPEN; }
 int Lock(sqlite3_file*, int) { return SQLITE_CANTOPEN; }
 int Unlock(sqlite3_file*, int) { return SQLITE_OK; }
@@ -47,8 +47,8 @@ const sqlite3_io_methods kMethods = {
     DeviceCharacteristics, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
 };
 
-// SQLite calls ReportRefusal as an automatic extension while it opens a connection. ReportRefusal
-// fails, with the reason, if the main database of the connection was refused.
+// While SQLite opens a connection, it calls ReportRefusal as an automatic extension. If the main
+// database of the connection was refused, ReportRefusal fails with the reason.
 int ReportRefusal(sqlite3* db, char** message, const sqlite3_api_routines* api) {
   sqlite3_file* file = nullptr;
   if (api->file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK) return SQLITE_OK;
@@ -70,8 +70,8 @@ int RefuseOpen(const SqliteCopy* copy, const std::string& reason, sqlite3_file* 
 }
 
 bool RegisterRefusals(const sqlite3_api_routines* api) {
-  // The cast is necessary because sqlite3.h declares the parameter of auto_extension without the
-  // arguments that SQLite passes.
+  // The cast is necessary because sqlite3.h declares the parameter of auto_extension as a function
+  // without arguments.
   return api->auto_extension(reinterpret_cast<void (*)(void)>(ReportRefusal)) == SQLITE_OK;
 }
 

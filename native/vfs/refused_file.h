@@ -1,7 +1,7 @@
-// Refuses to open a main database with a reason that the SQLite driver's error contains. If xOpen
-// fails, SQLite reports only its own text ("unable to open database file"). For a refused database,
-// xOpen therefore succeeds with a file that cannot be read, and the automatic extension, which
-// SQLite calls while it opens the connection, fails with the reason.
+// Refuses to open a main database. The SQLite driver's error contains the reason. If xOpen fails,
+// SQLite reports only its own text ("unable to open database file"). For a refused database, xOpen
+// therefore returns a file that cannot be read and reports success. SQLite then calls the automatic
+// extension while it opens the connection, and the extension fails with the reason.
 #pragma once
 #include <string>
 
@@ -9,12 +9,13 @@
 
 namespace litestream {
 
-// Refuses to open a file and returns the result for xOpen. SQLite calls no automatic extension for
-// ATTACH, so the first use of a refused attached database fails with SQLITE_CANTOPEN.
+// Refuses to open a file and returns the result code for xOpen. For ATTACH, SQLite calls no
+// automatic extension. The first use of a refused attached database therefore fails with
+// SQLITE_CANTOPEN.
 int RefuseOpen(const SqliteCopy* copy, const std::string& reason, sqlite3_file* file, int flags, int* out_flags);
 
-// Registers the automatic extension. Returns false if this copy of SQLite does not support
-// automatic extensions.
+// Registers the automatic extension. If this copy of SQLite does not support automatic extensions,
+// returns false.
 bool RegisterRefusals(const sqlite3_api_routines* api);
 
 }  // namespace litestream

@@ -1,5 +1,5 @@
-// Implements the SQL functions and PRAGMAs with which a connection reads the status of its replica
-// or travels in time.
+// Implements the SQL functions and PRAGMAs that return the status of a connection's replica or make
+// the connection travel in time.
 #include <cinttypes>
 #include <cstdio>
 #include <ctime>
@@ -27,8 +27,8 @@ std::string ErrorText(const ReplicaFile* file) { return file->error->empty() ? R
 std::string TimeText(const ReplicaFile* file) {
   const int64_t ms = ViewOf(file)->timestamp;
   std::tm utc{};
-  // UtcTime fails for a year that does not fit into an int. If UtcTime fails, the result is the
-  // number of milliseconds.
+  // If the year does not fit into an int, UtcTime fails. The result is then the number of
+  // milliseconds.
   if (!os::UtcTime(std::time_t(ms / 1000), &utc)) return std::to_string(ms) + " ms";
   char text[48];
   size_t used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
@@ -88,8 +88,8 @@ int Travel(ReplicaFile* file, const std::string& target, std::string* error) {
   return outcome == Outcome::kInterrupted ? SQLITE_INTERRUPT : SQLITE_ERROR;
 }
 
-// Handles SQLite's own PRAGMAs locking_mode and synchronous before SQLite does. Returns an error
-// message if the PRAGMA is refused, otherwise null.
+// Handles SQLite's own PRAGMAs locking_mode and synchronous before SQLite handles them. If the
+// PRAGMA is refused, returns an error message. Otherwise returns null.
 static const char* OwnPragma(ReplicaFile* file, const std::string& name, std::string value) {
   for (char& c : value) c = char(tolower(c));
   if (name == "locking_mode" && value == "exclusive" && file->writable) {
@@ -104,8 +104,8 @@ static const char* OwnPragma(ReplicaFile* file, const std::string& name, std::st
   return nullptr;
 }
 
-// Switches writing off and on for a connection. Accepts the same values as Litestream's own SQLite
-// extension.
+// Switches writing off and on for a connection. Accepts the same values as the SQLite extension of
+// Litestream.
 template <typename Refuse, typename Answer>
 static int SetWriteEnabled(ReplicaFile* file, std::string value, Refuse refuse, Answer answer) {
   for (char& c : value) c = char(tolower(c));

@@ -16,13 +16,13 @@ namespace litestream {
 
 namespace {
 
-// The worker has a shorter limit of its own for opening a replica.
+// The worker's own limit for opening a replica is shorter.
 constexpr int64_t kOpenTimeoutMs = 3600 * 1000;
 
 ReplicaFile* Self(sqlite3_file* file) { return reinterpret_cast<ReplicaFile*>(file); }
 
-// Records in the connection why a read fails with `rc`. The next poll may change the state of the
-// replica before the application asks for the reason, so Fail stores the reason in the connection.
+// Stores in the connection why a read fails with `rc`. Fail stores the reason immediately, because
+// the next poll may change the replica's state before the application asks for the reason.
 int Fail(ReplicaFile* file, int rc, const std::string& code, const std::string& message) {
   *file->error = code + ": " + message;
   ReplicaOf(file).SetError(code, message);
@@ -62,8 +62,8 @@ int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset
   return SQLITE_IOERR_READ;
 }
 
-// Requests more prefetch from the worker, because the connection has read a page that was marked
-// with SetTrigger. TellAhead does not wait for an answer.
+// Requests more prefetch from the worker after the connection has read a page that SetTrigger had
+// marked. TellAhead does not wait for a response.
 void TellAhead(ReplicaFile* file, const View* view) {
   auto request = std::make_shared<Request>();
   request->kind = RequestKind::kAhead;
@@ -91,8 +91,8 @@ int Close(sqlite3_file* base) {
   return SQLITE_OK;
 }
 
-// Reads a page that the connection has written. A new page that the connection has not written yet
-// reads as zeros.
+// Reads a page that the connection has written. A new page reads as zeros until the connection has
+// written it.
 int ReadWritten(const WriteTransaction* overlay, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {
   if (overlay->Has(pgno)) return overlay->Read(pgno, offset, dst, size);
   memset(dst, 0, size);
@@ -105,7 +105,8 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
   const View* view = file->view;
   bool pinned_here = false;
   if (view == nullptr) {
-    // `view` is null because SQLite reads the database header once before its first lock.
+    // `view` is null if SQLite has not locked the file yet. SQLite reads the database header once
+    // before its first lock.
     view = replica.ReadLock(file->reader->get());
     pinned_here = true;
   }
@@ -165,16 +166,16 @@ int Lock(sqlite3_file* base, int level) {
   ReplicaFile* file = Self(base);
   if (file->lock >= level) return SQLITE_OK;
   if (level > SQLITE_LOCK_SHARED) {
-    // The locks PENDING and EXCLUSIVE succeed immediately after RESERVED. Readers keep their view,
-    // so the writer waits for no reader.
+    // After RESERVED, the locks PENDING and EXCLUSIVE succeed immediately. Each reader keeps its
+    // view, so the writer does not wait for readers.
     int rc = LockForWriting(file);
     if (rc == SQLITE_OK) file->lock = level;
     return rc;
   }
   Replica& replica = ReplicaOf(file);
   int64_t max_stale = replica.max_stale.load(std::memory_order_relaxed);
-  // The connection checks the age of the view itself, because the worker could be waiting for a
-  // poll that never ends.
+  // The connection checks the view's age itself, because the worker could be waiting for a poll
+  // that never ends.
   int64_t age = max_stale == INT64_MAX ? 0 : MonotonicMs() - replica.contact.load(std::memory_order_relaxed);
   if (age > max_stale) {
     return Fail(file, SQLITE_IOERR_LOCK, "REPLICA_STALE",
@@ -223,7 +224,7 @@ int FileControl(sqlite3_file* base, int op, void* argument) {
 int SectorSize(sqlite3_file*) { return 4096; }
 int DeviceCharacteristics(sqlite3_file*) { return SQLITE_IOCAP_POWERSAFE_OVERWRITE | SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN; }
 
-// Version 1 of sqlite3_io_methods has no shared memory (and therefore no WAL) and no xFetch.
+// Version 1 of sqlite3_io_methods has no xFetch and no shared memory, and therefore no WAL.
 const sqlite3_io_methods kMethods = {
     1,    Close, Read, Write, Truncate, Sync, FileSize, Lock, Unlock, CheckReservedLock, FileControl, SectorSize,
     DeviceCharacteristics, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
@@ -273,7 +274,7 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
   file->reader = new std::shared_ptr<Reader>(replica->AddReader());
   file->replica = new std::shared_ptr<Replica>(std::move(replica));
   file->write = new std::shared_ptr<WriteTransaction>();
-  // A connection that reads an earlier TXID must not write, because its commit would undo all later
+  // A connection that reads an earlier TXID must not write. Its commit would undo all later
   // commits.
   file->writable = (flags & SQLITE_OPEN_READWRITE) != 0 && at.empty() && ReplicaOf(file).writable.load();
   file->base.pMethods = &kMethods;

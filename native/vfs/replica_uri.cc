@@ -12,8 +12,8 @@ const char kById[] = "replica_id=";
 bool StartsWith(const char* text, const char* prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
 bool IsOurParameter(const std::string& name) {
-  // `at` is a parameter of the connection. Connections with different values of `at` use the same
-  // replica.
+  // `at` is a parameter of the connection, not of the replica. Two connections that differ only in
+  // `at` use the same replica.
   static const char* const others[] = {"vfs", "mode", "cache", "immutable", "psow", "nolock", "modeof", "at"};
   for (const char* other : others) {
     if (name == other) return false;
@@ -21,9 +21,9 @@ bool IsOurParameter(const std::string& name) {
   return !name.empty();
 }
 
-// Adds the value of the environment variable for each parameter that the URI omits.
-// src/replica/options.ts adds the same values, so that a replica handle and a plain URI of the same
-// replica have the same key.
+// If the URI omits a parameter, adds the value of the environment variable. src/replica/options.ts
+// adds the same values. A replica handle and a plain URI of one replica therefore have the same
+// key.
 void AddEnvironment(UriParameters* parameters) {
   for (const ReaderParameter& parameter : kReaderParameters) {
     if (parameters->count(parameter.name)) continue;
@@ -58,9 +58,8 @@ std::string ReplicaKey(UriParameters parameters) {
   std::string key;
   for (auto& entry : parameters) {
     if (!IsOurParameter(entry.first)) continue;
-    // A line break inside a parameter would look like the start of another parameter, because each
-    // line of the key is a parameter. src/replica/key.ts refuses a key with the parameter
-    // line_break.
+    // Each line of the key is a parameter. A line break inside a parameter would look like the
+    // start of another parameter. src/replica/key.ts refuses a key with the parameter line_break.
     if ((entry.first + entry.second).find('\n') != std::string::npos) return "line_break=in a parameter";
     if (!key.empty()) key += '\n';
     key += entry.first + '=' + entry.second;

@@ -9,17 +9,19 @@ namespace litestream {
 
 using UriParameters = std::map<std::string, std::string>;
 
-// Returns whether a plain name is literally file:...?...vfs=litestream... IsReplicaUri also returns
-// true for the journal of a replica, because SQLite appends "-journal" to the name of the database.
+// Returns whether a plain name has the literal form file:...?...vfs=litestream... For the journal
+// of a replica, IsReplicaUri also returns true, because SQLite appends "-journal" to the name of
+// the database.
 bool IsReplicaUri(const char* name);
 
-// The prefix that xFullPathname adds to the name of a replica whose URI SQLite has parsed, so that
-// the journals of the replica have other names than real files.
+// If SQLite has parsed the URI of a replica, xFullPathname adds this prefix to the name. The names
+// of the replica's journals therefore differ from the names of real files.
 constexpr char kReplicaMark[] = "litestream:";
 // Returns whether the name of a database, a journal or a super-journal belongs to a replica.
 bool IsReplicaName(const char* name);
 
-// The kinds of names that a copy of SQLite without URI support passes to xOpen for a main database.
+// For a main database, a copy of SQLite without URI support passes one of these kinds of names to
+// xOpen.
 enum class NameKind {
   kFile,        // an ordinary file
   kReplica,     // a replica's URI
@@ -28,12 +30,12 @@ enum class NameKind {
 };
 NameKind KindOfName(const char* name);
 
-// A parameter that an environment variable can set. The name of the environment variable is
-// LITESTREAM_ and the parameter's name in capitals.
+// A parameter that an environment variable can set. The environment variable is named LITESTREAM_
+// plus the parameter's name in capitals.
 struct ReaderParameter {
   const char* name;
-  // The environment variable applies only if the URI or the environment also sets the parameter
-  // `needs`. If `needs` is null, the environment variable always applies.
+  // The environment variable applies only if the parameter `needs` has a value in the URI or in the
+  // environment. If `needs` is null, the environment variable always applies.
   const char* needs;
 };
 inline constexpr ReaderParameter kReaderParameters[] = {
@@ -59,19 +61,20 @@ inline constexpr ReaderParameter kReaderParameters[] = {
     {"compaction", "write_enabled"},
 };
 
-// Parses the parameters of a URI that SQLite passed as a plain file name.
+// Parses the parameters of a URI. SQLite has passed the URI as a plain file name.
 UriParameters ParseReplicaUri(const char* uri);
 
-// Returns the key that identifies a replica in the registry. The key consists of lines of
-// name=value, sorted by name, including the values from environment variables. The key of a URI
-// with replica_id is replica_id=N.
+// Returns the key under which the registry has the replica. The key consists of lines of
+// name=value, sorted by name. It includes the values from environment variables. If the URI has the
+// parameter replica_id, the key is replica_id=N.
 std::string ReplicaKey(UriParameters parameters);
 
-// Returns the parameter `at` (the TXID or time that the connection reads), or an empty string.
+// Returns the value of the parameter `at`, which is the TXID or time that the connection reads. If
+// `at` is missing, returns an empty string.
 std::string AtParameter(const UriParameters& parameters);
 
-// Returns true and sets *id to N if the key is replica_id=N. If N is not a 32-bit number, *id is 0,
-// which is the id of no replica. Returns false for a key without replica_id.
+// If the key is replica_id=N, sets *id to N and returns true. If N is not a 32-bit number, sets *id
+// to 0. No replica has the id 0. For a key without replica_id, returns false.
 bool ReplicaIdOf(const std::string& key, uint32_t* id);
 
 }  // namespace litestream

@@ -1,7 +1,7 @@
-// A SpillFile is a temporary file of one connection. The content of a SpillFile stays in memory up
-// to a limit. Beyond the limit, the content moves to a temporary file of SQLite's. The connection's
-// thread reads and writes the SpillFile. The worker thread reads the SpillFile while the connection
-// waits for its commit.
+// A SpillFile is a temporary file of one connection. Up to a limit, the content of a SpillFile
+// stays in memory. Above the limit, the content moves to a temporary file that SQLite creates. The
+// connection's thread reads and writes the SpillFile. The worker thread reads the SpillFile while
+// the connection waits for the result of its commit.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -19,10 +19,11 @@ class SpillFile {
   SpillFile& operator=(const SpillFile&) = delete;
 
   // Write, Read and Truncate return an SQLite result code. If the temporary file fails, the result
-  // is its code, such as SQLITE_FULL. If an allocation fails, the result is SQLITE_NOMEM.
+  // is the error code of this file, such as SQLITE_FULL. If an allocation fails, the result is
+  // SQLITE_NOMEM.
   int Write(const void* from, uint32_t size, uint64_t offset);
-  // Fills `to` with zeros for bytes beyond the end of the file, and returns SQLITE_IOERR_SHORT_READ
-  // if `to` has such bytes.
+  // If the range extends beyond the end of the file, fills the rest of `to` with zeros and returns
+  // SQLITE_IOERR_SHORT_READ.
   int Read(void* to, uint32_t size, uint64_t offset) const;
   int Truncate(uint64_t size);
   uint64_t size() const { return size_; }

@@ -1,12 +1,12 @@
 // Registers the SQL functions litestream_txid(), litestream_time(), litestream_lag(),
-// litestream_set_time(x), litestream_stats() and litestream_error() on a connection. Only
-// connections that have opened a replica get these functions.
+// litestream_set_time(x), litestream_stats() and litestream_error() on a connection. Only a
+// connection that has opened a replica gets these functions.
 #include "vfs/replica_file.h"
 
 namespace litestream {
 
 ReplicaFile* FindReplicaFile(const SqliteCopy* copy, sqlite3* db) {
-  // Searches the schema main first, then the attached databases. The schema temp (number 1) is
+  // Searches the schema main first, and then the attached databases. The schema temp (number 1) is
   // never a replica.
   const char* schema = "main";
   for (int i = 0; schema != nullptr; i++) {
@@ -55,9 +55,9 @@ void SetTimeCall(Call& call, sqlite3_value** arguments) {
   call.Text(TimeText(call.file));
 }
 
-// Each copy of SQLite gets its own callback functions, selected by the number of the copy. A shared
-// callback could not find out which copy of SQLite calls it, because sqlite3_user_data is itself a
-// routine of the copy.
+// Each copy of SQLite gets its own callback functions, which the number of the copy selects. A
+// shared callback could not determine which copy of SQLite calls it. It would have to call
+// sqlite3_user_data, and this routine belongs to the copy.
 template <size_t N, void (*F)(Call&, sqlite3_value**)>
 void Callback(sqlite3_context* context, int, sqlite3_value** arguments) {
   Call call(context, SqliteCopies()[N]);

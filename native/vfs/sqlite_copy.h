@@ -1,7 +1,7 @@
 // A SqliteCopy describes one copy of the SQLite library in this process. A process may contain
 // several copies (better-sqlite3's, Node.js's own, Python's). Each copy of SQLite has its own
-// routines and its own list of VFSs, so no SQLite pointer is global. A VFS callback finds its copy
-// through pAppData.
+// routines and its own list of VFSs. A global variable therefore never stores an SQLite pointer. A
+// VFS callback finds its copy of SQLite through pAppData.
 #pragma once
 #include <sqlite3ext.h>
 
@@ -14,30 +14,30 @@ struct SqliteCopy {
   sqlite3_vfs* original;  // the VFS that was the default before ours
   sqlite3_vfs before;     // its routines and sizes before the first registration
   sqlite3_vfs by_uri;     // "litestream": for file:app.db?vfs=litestream if SQLite parses URIs
-  // the default VFS, which passes every call on but also accepts a replica's URI as a plain name
+  // the default VFS: it passes every call on, and also accepts a replica's URI as a plain name
   sqlite3_vfs by_name;
   bool reports_refusals;  // see refused_file.h
 };
 
-// Calls a routine of a copy of SQLite. The macros of sqlite3ext.h are not used, because they need
-// one global routine table.
+// Calls a routine of a copy of SQLite. Replaces the macros of sqlite3ext.h, because these macros
+// need one global routine table.
 #define LS_API(copy, routine) ((copy)->api->routine)
 
-// Returns an array of the registered copies of SQLite, in the order of their registration, with a
-// null at the end. RegisterVfs adds elements under a lock and never changes an element afterwards.
+// Returns an array of the registered copies of SQLite in the order of their registration. The array
+// ends with a null. RegisterVfs adds elements under a lock and never changes an existing element.
 constexpr size_t kMaxSqliteCopies = 4;
 const SqliteCopy* const* SqliteCopies();
 
-// Registers the VFSs by_uri and by_name with the copy of SQLite that `api` belongs to. A second
-// call for the same copy registers no VFS.
+// Registers the VFSs by_uri and by_name with the copy of SQLite to which `api` belongs. If the copy
+// already has these VFSs, registers nothing.
 int RegisterVfs(const sqlite3_api_routines* api, std::string* error);
 
-// Returns the first open ReplicaFile among the databases of a connection (main or attached), or
-// null. See replica_file.h.
+// Returns the first open ReplicaFile among a connection's databases (main or attached). If the
+// connection has no open ReplicaFile, returns null. See replica_file.h.
 struct ReplicaFile;
 ReplicaFile* FindReplicaFile(const SqliteCopy* copy, sqlite3* db);
 
-// Registers the SQL functions of sql_functions.cc on one connection.
+// Registers the SQL functions of sql_functions.cc with one connection.
 int RegisterSqlFunctions(const SqliteCopy* copy, sqlite3* db);
 
 }  // namespace litestream

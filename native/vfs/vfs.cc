@@ -1,5 +1,5 @@
-// Defines the two VFSs (by_uri and by_name) of a copy of SQLite, and four replacement routines for
-// the VFS that was the default before. For a file that is not a replica, every routine calls the
+// For each copy of SQLite, defines two VFSs (by_uri and by_name), and four routines that replace
+// routines of the previous default VFS. If a file is not a replica, every routine calls the
 // original routine of the previous default VFS with the same arguments.
 #include <algorithm>
 #include <atomic>
@@ -34,8 +34,8 @@ int DeleteBefore(const SqliteCopy* copy, const char* name, int sync_directory) {
   return copy->before.xDelete(copy->original, name, sync_directory);
 }
 
-// Sends `parameter` (name=value) to the worker. The worker emits a warning that tells the user what
-// to do (see checkRefused in src/replica/key.ts).
+// Sends `parameter` (name=value) to the worker. The worker emits a warning with the next step for
+// the user (see checkRefused in src/replica/key.ts).
 void Warn(const std::string& parameter) {
   auto request = std::make_shared<Request>();
   request->kind = RequestKind::kOpen;
@@ -45,14 +45,14 @@ void Warn(const std::string& parameter) {
 
 void WarnOfMixed() { Warn("mixed_transaction=1"); }
 
-// The reason for which xOpen refuses a database.
+// The reason why xOpen refuses a database.
 struct Reason {
   std::string parameter;  // see Warn
   std::string text;
 };
 
-// Returns a reason if the URI has the parameter immutable or nolock. With immutable or nolock
-// SQLite takes no locks, so a transaction could read pages of different views.
+// If the URI has the parameter immutable or nolock, returns a reason. With these parameters SQLite
+// takes no locks, so one transaction could read pages of different views.
 std::optional<Reason> WhyUnlocked(const UriParameters& parameters) {
   for (const char* name : {"immutable", "nolock"}) {
     auto found = parameters.find(name);
@@ -107,8 +107,8 @@ int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
 
 int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
   if (name != nullptr && StartsWith(name, kReplicaMark)) {
-    // A replica has no WAL file, and never a hot journal, because a journal exists only until its
-    // connection closes.
+    // A replica has no WAL file. It never has a hot journal either, because a journal exists only
+    // until its connection closes.
     *result = 0;
     return SQLITE_OK;
   }
@@ -116,7 +116,7 @@ int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
 }
 
 int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
-  // Closing a journal deletes the journal.
+  // When a journal is closed, it is deleted.
   if (name != nullptr && StartsWith(name, kReplicaMark)) return SQLITE_OK;
   return DeleteBefore(CopyOf(vfs), name, sync_directory);
 }
@@ -134,16 +134,16 @@ constexpr FixedReason kWithoutVfs = {"without_vfs=1", "the URI names a replica, 
 constexpr FixedReason kUriAsPath = {"uri_as_path=1", "the URI of a replica was used as a path. Pass the URI to the driver unchanged."};
 constexpr FixedReason kOldConnection = {"old_connection=1", "the connection was opened before the VFS was registered"};
 
-// Returns the reason for which a main database must not be opened as an ordinary file, or null
-// without a reason. Without the refusal, SQLite would create an empty file with the URI as its
-// name.
+// Returns the reason why a main database must not be opened as an ordinary file. If it may be
+// opened, returns null. If the URI were not refused, SQLite would create an empty file with the URI
+// as its name.
 const FixedReason* WhyNotAFile(const SqliteCopy* copy, const char* name, int flags) {
   if (name == nullptr || !(flags & SQLITE_OPEN_MAIN_DB)) return nullptr;
   const NameKind kind = KindOfName(name);
   if (kind == NameKind::kWithoutVfs) return &kWithoutVfs;
   if (kind == NameKind::kPath) return &kUriAsPath;
   if (kind == NameKind::kReplica || !(flags & SQLITE_OPEN_URI)) return nullptr;
-  // SQLite has already parsed the URI here, and the URI has no vfs parameter.
+  // SQLite has already parsed the URI at this point, and the URI has no vfs parameter.
   for (const char* key : {"replica_url", "replica_id"}) {
     const char* value = LS_API(copy, uri_parameter)(name, key);
     if (value != nullptr && *value != 0) return &kWithoutVfs;
@@ -151,7 +151,7 @@ const FixedReason* WhyNotAFile(const SqliteCopy* copy, const char* name, int fla
   return nullptr;
 }
 
-// `room` is the size in bytes of the memory that SQLite has reserved for `file`.
+// SQLite has reserved `room` bytes of memory for `file`.
 int OpenPlain(const SqliteCopy* copy, int room, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   const bool replica = IsReplicaUri(name);
   const FixedReason* reason = WhyNotAFile(copy, name, flags);
@@ -167,8 +167,8 @@ int OpenPlain(const SqliteCopy* copy, int room, const char* name, sqlite3_file* 
 
 int FullPathnamePlain(const SqliteCopy* copy, const char* name, int size, char* out) {
   const NameKind kind = KindOfName(name);
-  // xFullPathname also leaves a URI unchanged that xOpen refuses. If xFullPathname changed the URI,
-  // xOpen would get an ordinary path and could not refuse the URI.
+  // xFullPathname leaves a URI unchanged even if xOpen refuses this URI. If xFullPathname changed
+  // the URI, xOpen would get an ordinary path and could not recognize the URI.
   if (kind != NameKind::kReplica && kind != NameKind::kWithoutVfs) return FullPathnameBefore(copy, name, size, out);
   if (strlen(name) + kSuffixBytes + 1 > size_t(size)) {
     Warn("name_bytes=" + std::to_string(size_t(size) - kSuffixBytes - 1));
@@ -203,11 +203,11 @@ int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) { retur
 
 // --- the replaced routines of the previous default VFS ---
 //
-// For ATTACH without a vfs parameter, SQLite uses the VFS with which it opened the connection. A
-// connection that was opened before the registration therefore never uses by_name, and would create
-// an empty file for a replica's URI. ReplaceInPlace prevents the empty file by replacing four
+// For ATTACH without a vfs parameter, SQLite uses the VFS with which it opened the connection. If a
+// connection was opened before the registration, it therefore never uses by_name, and would create
+// an empty file for a replica's URI. ReplaceInPlace prevents the empty file. It replaces four
 // routines in SQLite's struct of the previous default VFS. ReplaceInPlace does not change szOsFile
-// and mxPathname in this struct, because SQLite's own routines have buffers of these sizes.
+// and mxPathname in this struct, because the buffers of SQLite's own routines have these sizes.
 
 const SqliteCopy* CopyOfOriginal(const sqlite3_vfs* vfs) {
   const SqliteCopy* const* copy = SqliteCopies();
@@ -228,9 +228,9 @@ int DeleteInPlace(sqlite3_vfs* vfs, const char* name, int sync_directory) {
   return DeletePlain(CopyOfOriginal(vfs), name, sync_directory);
 }
 
-// Other threads may open files while ReplaceInPlace runs. ReplaceInPlace replaces xFullPathname
-// last, because SQLite calls xFullPathname before the other three routines. A URI that the new
-// xFullPathname has left unchanged therefore always reaches the new routines.
+// While ReplaceInPlace runs, other threads may open files. ReplaceInPlace replaces xFullPathname
+// last, because SQLite calls xFullPathname before it calls the other three routines. If the new
+// xFullPathname has left a URI unchanged, the URI therefore always reaches the new routines.
 void ReplaceInPlace(sqlite3_vfs* original) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   original->xAccess = AccessInPlace;

@@ -16,10 +16,11 @@ namespace {
 constexpr uint32_t kPageSize = 16, kFormatVersions = 18, kChangeCounter = 24, kPageCount = 28, kSchemaCookie = 40, kVersionValidFor = 92,
                    kHeaderSize = 100;
 
-// A busy handler repeats a request for the RESERVED lock that timed out, with pauses of at most 100
-// ms. The busy handler counts only its own pauses, so a repeated request must not wait as long as
-// the first request. The worker continues the first request and answers a repeated request when the
-// first request is done. A request within kRepeatedMs after a timeout counts as a repeated request.
+// If a request for the RESERVED lock times out, a busy handler repeats the request, with pauses of
+// at most 100 ms. The busy handler counts only its own pauses, so a repeated request must wait for
+// less time than the first request. The worker continues the first request. When the first request
+// is done, the worker completes a repeated request. A request within kRepeatedMs after a timeout
+// counts as a repeated request.
 constexpr int64_t kRepeatedMs = 1000, kRepeatedWaitMs = 100;
 
 int64_t LockWaitMs(const Replica& replica) {
@@ -28,7 +29,7 @@ int64_t LockWaitMs(const Replica& replica) {
   return last != 0 && MonotonicMs() - last < kRepeatedMs ? std::min(timeout, kRepeatedWaitMs) : timeout;
 }
 
-// Returns the SQLite result code for an error code of the worker.
+// Returns the SQLite result code that corresponds to an error code of the worker.
 int ResultOf(const std::string& code, int otherwise) {
   if (code == "WRITE_CONFLICT" || code == "REPLICA_FENCED") return SQLITE_BUSY_SNAPSHOT;
   if (code == "LEASE_HELD") return SQLITE_BUSY;
@@ -64,13 +65,13 @@ int Mismatch(ReplicaFile* file, int rc) {
                 "the page size of a replica cannot be changed; leave PRAGMA page_size as it is before VACUUM");
 }
 
-// Undoes the changes of PatchHeader in page 1 of the overlay, so that the replica stores the page
+// Undoes the changes of PatchHeader in page 1 of the overlay, so that the replica stores page 1
 // without these changes.
 int RestoreHeader(ReplicaFile* file, const uint8_t* stored) {
   const View* view = file->view;
   WriteTransaction* overlay = file->overlay;
-  // The first commit of an empty replica writes the format versions of WAL mode (2 and 2), as in
-  // the database of a primary.
+  // The first commit of an empty replica sets both format versions to 2 (WAL mode), as in the
+  // database of a primary.
   uint8_t versions[2] = {2, 2};
   uint8_t counter[4];
   uint8_t cookie[4];
@@ -89,8 +90,8 @@ int RestoreHeader(ReplicaFile* file, const uint8_t* stored) {
   return rc;
 }
 
-// Sends the pages of the transaction to the worker and waits for the result. After a success, the
-// connection reads the view after the commit.
+// Sends the pages of the transaction to the worker and waits for the result. If the commit
+// succeeds, the connection then reads the view after the commit.
 int Commit(ReplicaFile* file) {
   Replica& replica = ReplicaOf(file);
   auto request = std::make_shared<Request>();
@@ -100,8 +101,7 @@ int Commit(ReplicaFile* file) {
   request->view = file->view->id;
   request->pages = *file->write;
   request->durability = file->durability;
-  // sqlite3_interrupt() does not end the wait for a commit, because the commit may already be in
-  // the store.
+  // The commit may already be in the store, so sqlite3_interrupt() does not end the wait.
   Outcome outcome = Bridge::Get().Ask(request, replica.commit_timeout.load(std::memory_order_relaxed));
   DropOverlay(file);
   switch (outcome) {
@@ -145,12 +145,12 @@ int LockForWriting(ReplicaFile* file) {
   int rc = SQLITE_OK;
   switch (Bridge::Get().Ask(request, LockWaitMs(replica), Interrupted(file))) {
     case Outcome::kOk:
-      // A commit on an older view would undo all later commits.
+      // A commit that is based on an older view would undo all later commits.
       if (replica.current.load(std::memory_order_seq_cst) != file->view) rc = SQLITE_BUSY_SNAPSHOT;
       break;
     case Outcome::kFailed:
-      // After a WRITE_CONFLICT the commits in the local buffer can never reach the store, so a
-      // repeated request would fail, too.
+      // After a WRITE_CONFLICT, the commits in the local buffer can never reach the store, so
+      // another request would also fail.
       rc = Refuse(file, request->code == "WRITE_CONFLICT" ? SQLITE_READONLY : ResultOf(request->code, SQLITE_IOERR_LOCK),
                   request->code, request->message);
       break;
@@ -184,19 +184,19 @@ int WritePage(ReplicaFile* file, const void* page, int size, sqlite3_int64 offse
 
 int TruncateDatabase(ReplicaFile* file, sqlite3_int64 size) {
   if (!file->reserved) return SQLITE_READONLY;
-  // After a commit SQLite truncates the file to the page count in page 1. The view after the commit
-  // already has the page count of page 1.
+  // After a commit, SQLite truncates the file to the page count in page 1. The view after the
+  // commit already has the page count of page 1.
   const View* view = file->view;
   if (file->overlay == nullptr && uint64_t(size) == uint64_t(view->commit) * view->page_size()) return SQLITE_OK;
   return Mismatch(file, Overlay(file)->Truncate(uint64_t(size)));
 }
 
-// SQLite syncs the database file during a commit, and after a rollback that has written old pages
-// back. During a commit, the change counter in page 1 is one more than the view's change counter.
-// After a rollback, the change counter in page 1 is equal to the view's, or the transaction has not
-// written page 1. In exclusive locking mode SQLite increments the counter only in the first
-// transaction, so CommitAtSync could not distinguish a commit from a rollback. CommitAtSync
-// therefore refuses exclusive locking mode.
+// SQLite syncs the database file in two cases: during a commit, and after a rollback that has
+// written old pages back. During a commit, the change counter in page 1 is one more than the view's
+// change counter. After a rollback, either the change counter in page 1 equals the view's change
+// counter, or the transaction has not written page 1. In exclusive locking mode, SQLite increments
+// the counter only in the first transaction. CommitAtSync could then not distinguish a commit from
+// a rollback. CommitAtSync therefore refuses exclusive locking mode.
 int CommitAtSync(ReplicaFile* file) {
   WriteTransaction* overlay = file->overlay;
   if (overlay == nullptr) return SQLITE_OK;
@@ -216,8 +216,9 @@ int CommitAtSync(ReplicaFile* file) {
     DropOverlay(file);
     return SQLITE_OK;
   }
-  // A VACUUM that changes the page size writes the new pages in pieces of the old size, which must
-  // be refused. The header stores the page size 65536 as 1.
+  // A VACUUM that changes the page size writes the new pages in pieces of the old size.
+  // CommitAtSync must refuse this VACUUM. In the header, the value 1 means a page size of 65536
+  // bytes.
   const uint32_t page_size = (uint32_t(header[kPageSize]) << 8) | header[kPageSize + 1];
   if ((page_size == 1 ? 65536 : page_size) != overlay->page_size()) {
     DropOverlay(file);
