@@ -27,12 +27,15 @@ export interface WorkerWarning {
  */
 export type HandleCall =
   /**
-   * Opens the replica. With `sharesConnections`, the worker from now on opens all replicas with
-   * shared connections (`shareConnections`).
+   * Opens the replica. With `sharesConnections`, the worker opens all later replicas with shared
+   * connections (`shareConnections`).
    */
   | { readonly call: string; readonly method: 'open'; readonly sharesConnections?: boolean }
   | { readonly call: string; readonly method: 'refresh' }
   | { readonly call: string; readonly method: 'stats' }
-  /** Asks the worker to answer when every commit of this process is in the store. */
+  /**
+   * Asks the worker for an answer. The worker answers when every commit of this process is in the
+   * store.
+   */
   | { readonly call: string; readonly method: 'flush' }
   | { readonly call: string; readonly method: 'resolve'; readonly target: string }

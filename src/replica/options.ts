@@ -14,17 +14,17 @@ export interface ReplicaOptions {
   /** Longest interval between two polls of the store (default 1 s). */
   readonly pollInterval?: Duration
   /**
-   * Longest poll interval while no new files arrive (default `pollInterval`). The poll interval
-   * grows to this value after ten polls without new files, and any new file resets the poll
-   * interval. The longest poll interval is limited to half of `maxStale`.
+   * Longest poll interval while no new files arrive (default `pollInterval`). After ten polls
+   * without new files, the poll interval grows to this value. Any new file sets the poll interval
+   * back. The longest poll interval is limited to half of `maxStale`.
    */
   readonly idlePollInterval?: Duration
-  /** Size of the decoded pages in memory, shared by all connections (default 64 MiB). */
+  /** Size of the decoded pages in memory. All connections share this memory (default 64 MiB). */
   readonly cacheSize?: ByteSize
   /**
-   * Path of a full local copy that is filled while the replica serves reads. The local copy is kept
-   * after the replica was closed. If `hydrate` is true, the local copy is a temporary file. This
-   * file is removed when the replica is closed.
+   * Path of a full local copy. The worker fills the local copy while the replica serves reads. The
+   * local copy stays when the replica is closed. If `hydrate` is true, the local copy is a
+   * temporary file. This file is removed when the replica is closed.
    */
   readonly hydrate?: string | true
   /**
@@ -75,9 +75,9 @@ export interface ReplicaWriteOptions {
   /** Interval between two uploads with `local` durability (default 1 s). */
   readonly syncInterval?: Duration
   /**
-   * Path of the write buffer, a file that holds commits with `local` durability until they are
-   * uploaded. Without `bufferPath`, commits with `local` durability are only in memory, and a crash
-   * loses them.
+   * Path of the write buffer. The write buffer is a file that holds commits with `local` durability
+   * until the commits are uploaded. Without `bufferPath`, commits with `local` durability are in
+   * memory only, and a crash loses these commits.
    */
   readonly bufferPath?: string
   /**
@@ -88,12 +88,13 @@ export interface ReplicaWriteOptions {
   /**
    * Whether this process compacts the replica while it holds the lease. The option `compaction` is
    * true, false, or the intervals of levels 1, 2, … (by default 30 s, 5 m and 1 h). Without a
-   * lease, `compaction` is false by default, because two processes must not compact one replica.
+   * lease, the default of `compaction` is false, because two processes must not compact one
+   * replica.
    */
   readonly compaction?: boolean | readonly Duration[]
 }
 
-/** A setting that is one option of openReplica() and one parameter of a URI. */
+/** A setting that is both an option of openReplica() and a parameter of a URI. */
 interface Setting<Option extends string, Value> {
   readonly option: Option
   readonly kind: kinds.Kind<Value>
@@ -108,7 +109,7 @@ function setting<const Option extends string, Value>(
   return { option, kind, fallback }
 }
 
-/** The settings of a reader, with the names of the URI parameters as the keys. */
+/** The settings of a reader. The keys are the names of the URI parameters. */
 export const READER_SETTINGS = {
   poll_interval: setting('pollInterval', kinds.interval(), 1000),
   idle_poll_interval: setting('idlePollInterval', kinds.interval() as kinds.Kind<number | undefined>, undefined),
@@ -138,8 +139,8 @@ export const WRITER_SETTINGS = {
 type Settings = Readonly<Record<string, Setting<string, unknown>>>
 
 /**
- * The values of all settings of a table, by option name. Durations are in milliseconds, and sizes
- * are in bytes.
+ * The values of all settings of a table. The keys are the names of the options. Durations are in
+ * milliseconds, and sizes are in bytes.
  */
 type Values<Table extends Settings> = {
   readonly [Name in keyof Table as Table[Name]['option']]: Table[Name] extends Setting<string, infer Value>
@@ -154,8 +155,8 @@ type Values<Table extends Settings> = {
 const ENCRYPTION_PARAMETERS = ['age_identities', 'age_recipients', 'age_passphrase'] as const
 
 /**
- * The names of all parameters in a URI. The environment variable of a parameter is named
- * LITESTREAM_ and the parameter name in capitals.
+ * The names of all parameters in a URI. The name of a parameter's environment variable is
+ * LITESTREAM_ followed by the parameter's name in capitals.
  */
 export const PARAMETERS = [
   'replica_url',
@@ -205,8 +206,8 @@ export interface ResolvedReplicaOptions extends Values<typeof READER_SETTINGS> {
    */
   readonly idlePollInterval: number
   /**
-   * The path of the local copy. True means that the local copy is a temporary file, and undefined
-   * means that the replica has no local copy.
+   * The path of the local copy. True means that the local copy is a temporary file. Undefined means
+   * that the replica has no local copy.
    */
   readonly hydrate: string | true | undefined
   /**
@@ -214,7 +215,7 @@ export interface ResolvedReplicaOptions extends Values<typeof READER_SETTINGS> {
    * encryption.
    */
   readonly encryption: EncryptionSettings | undefined
-  /** The settings for writing, or undefined if connections are read-only. */
+  /** The settings for writing. The field is undefined if connections are read-only. */
   readonly write: ResolvedWriteOptions | undefined
 }
 
@@ -264,7 +265,7 @@ function formatted(table: Settings, options: object): Record<string, string | un
 }
 
 /**
- * Returns the parameters, with missing parameters taken from the environment. The file
+ * Returns the parameters. Missing parameters are taken from the environment. The file
  * native/vfs/replica_uri.cc adds the same parameters to a URI that a program passes directly to a
  * driver.
  */
@@ -284,8 +285,8 @@ function variableOf(name: Parameter, set: ReplicaParameters, env: NodeJS.Process
 }
 
 /**
- * Returns the options of a key, with defaults for missing parameters. An unknown parameter is an
- * error, because a misspelled parameter would otherwise have no effect without notice. Throws
+ * Returns the options of a key. Missing parameters get their defaults. An unknown parameter is an
+ * error. Otherwise a misspelled parameter would have no effect, and no message would say so. Throws
  * CONFIG_INVALID.
  */
 export function resolveOptions(key: string): ResolvedReplicaOptions {
@@ -311,8 +312,8 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
   return {
     ...settings,
     url,
-    // If `idlePollInterval` were above half of `maxStale`, the replica would become stale between
-    // two polls.
+    // If `idlePollInterval` were greater than half of `maxStale`, the replica would become stale
+    // between two polls.
     idlePollInterval: Math.max(pollInterval, Math.min(idlePollInterval, maxStale / 2)),
     hydrate: hydrates ? (path ?? true) : undefined,
     encryption: resolveEncryption(given),
@@ -355,7 +356,7 @@ function resolveEncryption(given: ReplicaParameters): EncryptionSettings | undef
 
 /**
  * Returns the settings for writing. Each of buffer_path and sync_interval selects local durability,
- * as in the official extension, because both settings apply only to local durability.
+ * because both settings apply only to local durability. The official extension has the same rule.
  */
 function resolveWrite(given: ReplicaParameters, timeout: number, hydrates: boolean): ResolvedWriteOptions {
   const settings = valuesOf(WRITER_SETTINGS, given)

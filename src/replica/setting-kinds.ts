@@ -6,9 +6,9 @@ import * as check from '../util/check-arguments.js'
 import { parseDuration } from '../util/duration.js'
 
 /**
- * The kind of a setting. The kind defines how an option is checked, how the option is written as a
- * URI parameter, and how the parameter is parsed. Durations are in milliseconds, and sizes are in
- * bytes.
+ * The kind of a setting. The kind defines three things: how an option is checked, how it is written
+ * as a URI parameter, and how the parameter is parsed. Durations are in milliseconds, and sizes are
+ * in bytes.
  */
 export interface Kind<Value> {
   readonly check: check.Check
@@ -51,7 +51,7 @@ function positive(parse: (text: string) => number): (text: string) => number {
 
 function formatDuration(value: unknown): string | undefined {
   // The value Infinity of a duration means never. A setting that allows Infinity has no limit by
-  // default, so its URI parameter is omitted.
+  // default, so a URI omits the parameter for Infinity.
   if (value === Number.POSITIVE_INFINITY) return undefined
   return typeof value === 'number' ? `${value}ms` : String(value)
 }
@@ -101,7 +101,7 @@ export const concurrency: Kind<number> = {
   },
 }
 
-/** The enabled kinds of prefetch, given as `all`, `none`, or a list. */
+/** The enabled kinds of prefetch. The value is `all`, `none`, or a list. */
 export const readAhead: Kind<ReadonlySet<ReadAheadKind>> = {
   check: (value) => (isReadAhead(value) ? undefined : `'all', 'none' or a list of ${READ_AHEAD_KINDS.join(', ')}`),
   format: (option) => [option].flat().join(','),

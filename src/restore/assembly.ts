@@ -34,8 +34,8 @@ const KEEP_BYTES = 32 * 1024 * 1024
 const LOCAL_PARALLELISM = 4
 
 /**
- * Marks a page of the output whose content is unknown. The content of a page is unknown while the
- * page is being written, and if the page was written from a damaged LTX file.
+ * Marks a page of the output whose content is unknown. The content of a page is unknown in two
+ * cases: while the page is being written, and if the page was written from a damaged LTX file.
  */
 const UNCERTAIN = 0xffffffff
 
@@ -76,12 +76,12 @@ interface Unfinished {
 }
 
 /**
- * Writes the database that a plan describes to an output file, each page once. Every LTX file of
- * the plan is read and checked completely, even if the plan needs no page of the file. Only the
- * frames show that a page index omits a page. If `run` fails for a plan, `run` may be called again
- * with another plan for the same output. Pages that an earlier call of `run` wrote from the same
- * LTX file are kept. An Assembly needs memory for some segments of 2 MiB each, and about 30 bytes
- * of page index per page.
+ * Writes the database that a plan describes to an output file. Each page is written once. Every LTX
+ * file of the plan is read and checked completely, even if the plan needs no page of the file. Only
+ * the frames show that a page index omits a page. If `run` fails for a plan, `run` may be called
+ * again with another plan for the same output. Pages that an earlier call of `run` wrote from the
+ * same LTX file are kept. An Assembly needs memory for some segments of 2 MiB each, and about 30
+ * bytes of page index per page.
  */
 export class Assembly {
   readonly #client: ReplicaClient
@@ -90,13 +90,13 @@ export class Assembly {
   readonly #queue: PQueue
   readonly #buffers: Uint8Array[] = []
   readonly #free: SegmentBuffers[] = []
-  /** The numbers of the LTX files of all plans, beginning with 1. */
+  /** The numbers of the LTX files of all plans. The numbers begin with 1. */
   readonly #fileIds = new Map<string, number>()
   /** Numbers of the LTX files that were read completely and are undamaged. */
   readonly #verified = new Set<number>()
   /**
-   * The number of the LTX file from which each page in the output was written, by page number. The
-   * number 0 means that the page consists of zeros.
+   * For each page in the output, the number of the LTX file from which the page was written. The
+   * index is the page number. The number 0 means that the page consists of zeros.
    */
   #source = new Uint32Array(1)
   #written = 0
@@ -160,7 +160,7 @@ export class Assembly {
   }
 
   /**
-   * Calls `act` once more if the first call found a damaged LTX file, because the data may have
+   * If the first call of `act` found a damaged LTX file, calls `act` once more. The data may have
    * been damaged during the transfer.
    */
   async #twice<T>(act: () => Promise<T>): Promise<T> {
@@ -180,7 +180,7 @@ export class Assembly {
   }
 
   /**
-   * Resizes the output, keeps pages of earlier plans that are still correct, and clears pages that
+   * Resizes the output. Keeps pages of earlier plans that are still correct, and clears pages that
    * must consist of zeros.
    */
   async #prepare(output: PageFile, owners: PageOwners, layouts: readonly FileLayout[]): Promise<void> {
@@ -210,7 +210,7 @@ export class Assembly {
 
   /**
    * Determines which pages of this LTX file are missing in the output. Returns undefined if no page
-   * is missing and the LTX file was already verified.
+   * is missing and the LTX file has already been verified.
    */
   #begin({ owner }: PageOwners, layout: FileLayout, place: number): Unfinished | undefined {
     const id = this.#fileId(layout.file)
@@ -246,7 +246,7 @@ export class Assembly {
     unfinished.end()
   }
 
-  /** Applies LTX files in the given order, several segments at a time. */
+  /** Applies LTX files in the given order. Several segments are processed at a time. */
   async #applySegments(
     output: PageFile,
     owners: PageOwners,
@@ -262,9 +262,9 @@ export class Assembly {
         if (i < file.segments.length) await this.#writeSegment(output, owners, file, i, unfinished.isMissing)
         if (!file.isRead) return
         if (!file.isSound) {
-          // The data may have been damaged during the transfer, so the LTX file is read again. If
-          // the LTX file in the store is damaged, the second read throws an error with the position
-          // of the damage.
+          // The data may have been damaged during the transfer. The LTX file is therefore read
+          // again. If the LTX file in the store is damaged, the second read throws an error with
+          // the position of the damage.
           this.#written -= file.written
           await this.#write(output, owners, layout, undefined, unfinished.isMissing)
         }
@@ -300,7 +300,7 @@ export class Assembly {
     }
   }
 
-  /** Writes the pages of an LTX file that `wanted` selects, and reads the LTX file completely. */
+  /** Writes the pages of an LTX file that `wanted` selects. Reads the LTX file completely. */
   async #write(
     output: PageFile,
     owners: PageOwners,
@@ -331,8 +331,8 @@ export class Assembly {
       } finally {
         await writing
       }
-      // The plan used a page index that was read earlier and may have been damaged during the
-      // transfer.
+      // The plan used a page index that was read earlier. This page index may have been damaged
+      // during the transfer.
       if (!samePages(index, ltx.trailer!.index))
         throw corrupt('the page index of the file differs from the page index that the plan used', label, 0)
     } catch (error) {

@@ -8,8 +8,8 @@ import { native } from '../native/addon.js'
 const BATCH_SIZE = 1024 * 1024
 
 /**
- * Compares a whole database with the database checksum in its newest LTX file. Throws LTX_CORRUPT
- * if the checksums differ.
+ * Compares a whole database with the database checksum in the newest LTX file of the database.
+ * Throws LTX_CORRUPT if the checksums differ.
  */
 export async function compareDatabaseChecksum(
   database: string,

@@ -32,8 +32,8 @@ function txidFile(output: string): string {
 
 /**
  * Saves the position of a database in its -txid file. The content of the -txid file is the TXID as
- * text, in the form that Litestream uses. The modification time of the -txid file is the timestamp,
- * as in a file replica.
+ * text. Litestream uses the same form. The modification time of the -txid file is the timestamp.
+ * The files of a file replica use the same rule.
  */
 export async function savePosition(
   output: string,
@@ -45,7 +45,7 @@ export async function savePosition(
 }
 
 /**
- * Returns the position from which following continues, or undefined if the database must be
+ * Returns the position from which following continues. Returns undefined if the database must be
  * restored first. Throws OUTPUT_EXISTS for a database without a saved position.
  */
 export async function resume(output: string, force: boolean): Promise<SavedPosition | undefined> {

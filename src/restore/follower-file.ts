@@ -34,8 +34,8 @@ const LOCK_WAIT = 250
 
 /**
  * Sets the header fields of a database that is changed without SQLite. The header must say that the
- * database is in rollback-journal mode, so that readers take locks. The change counter must differ
- * for every TXID, so that readers discard their caches. The page count in the header must be valid.
+ * database is in rollback-journal mode. Readers then take locks. The change counter must differ for
+ * every TXID. Readers then discard their caches. The page count in the header must be valid.
  */
 function patchHeader(header: Buffer, txid: number, commit: number): void {
   header[WRITE_VERSION] = ROLLBACK_JOURNAL
@@ -46,15 +46,15 @@ function patchHeader(header: Buffer, txid: number, commit: number): void {
 }
 
 /**
- * A local database that follows a replica and that any program can read through SQLite at any time.
- * A FollowerFile applies a change in the same steps as a rollback-journal commit of SQLite. A
+ * A local database that follows a replica. Any program can read the database through SQLite at any
+ * time. A FollowerFile applies a change in the same steps as a rollback-journal commit of SQLite. A
  * FollowerFile takes the exclusive lock, writes the journal to disk, writes the pages, syncs the
  * database, and deletes the journal. After a crash at any point, the database has either the new
  * state or the old state. If necessary, the next connection restores the old state from the
  * journal.
  *
- * A process loses its locks on a file when it closes any descriptor of that file. Therefore, a
- * FollowerFile keeps its descriptor open, and closes the descriptor only while it holds no lock.
+ * A process loses its locks on a file when it closes any descriptor of that file. A FollowerFile
+ * therefore keeps its descriptor open. It closes the descriptor only while it holds no lock.
  */
 export class FollowerFile {
   readonly #path: string
@@ -130,11 +130,12 @@ export class FollowerFile {
   }
 
   /**
-   * Applies an LTX file, completely or not at all. `bytes` returns the content of the LTX file and
-   * is called twice. Returns false if readers kept the database locked, so that the caller must try
-   * again. Throws HYDRATION_CONFLICT if another program has changed the database. Throws
-   * PAGE_SIZE_MISMATCH, LTX_CORRUPT, and errors of the file system. LTX_CORRUPT is also thrown if
-   * the LTX file lacks pages that the database needs. If `apply` throws, the database is unchanged.
+   * Applies an LTX file. The LTX file is applied completely or not at all. `bytes` returns the
+   * content of the LTX file. `apply` calls `bytes` twice. Returns false if readers kept the
+   * database locked. The caller must then try again. Throws HYDRATION_CONFLICT if another program
+   * has changed the database. Throws PAGE_SIZE_MISMATCH, LTX_CORRUPT, and errors of the file
+   * system. LTX_CORRUPT is also thrown if the LTX file lacks pages that the database needs. If
+   * `apply` throws, the database is unchanged.
    */
   async apply(bytes: () => AsyncIterable<Uint8Array>, label: string): Promise<boolean> {
     const { header, index } = await this.#survey(bytes, label)
@@ -166,8 +167,8 @@ export class FollowerFile {
       this.#counter = after.readUInt32BE(CHANGE_COUNTER)
       this.#db.exec('COMMIT')
     } catch (error) {
-      // Closing the connection releases the lock, but keeps the journal. The next connection
-      // restores the old pages from the journal.
+      // Closing the connection releases the lock. The journal stays. The next connection restores
+      // the old pages from the journal.
       this.#db.close()
       throw error
     }
@@ -222,7 +223,7 @@ export class FollowerFile {
 
 /**
  * Whether Litestream's follower wrote the header of the database. Litestream's follower sets the
- * change counter to a random number, but does not change the version-valid-for number. In a header
+ * change counter to a random number. It does not change the version-valid-for number. In a header
  * written by SQLite, the two numbers are equal.
  */
 function isOfOtherFollower(header: Buffer): boolean {
@@ -230,10 +231,11 @@ function isOfOtherFollower(header: Buffer): boolean {
 }
 
 /**
- * Gives a database that Litestream's follower made the header that FollowerFile needs. Litestream
- * restores the database in WAL mode, and changes the database to rollback-journal mode with the
- * first change. If a crash interrupted a change of Litestream's follower, the next change completes
- * the interrupted change, because the next change contains all pages that changed after `txid`.
+ * Changes the header of a database that Litestream's follower made. FollowerFile needs the new
+ * header. Litestream restores the database in WAL mode. With the first change, Litestream's
+ * follower changes the database to rollback-journal mode. If a crash interrupted a change of
+ * Litestream's follower, the next change completes the interrupted change. The next change contains
+ * all pages that changed after `txid`.
  */
 async function adopt(file: string, db: Connection, handle: FileHandle, txid: number): Promise<void> {
   if (((await stat(`${file}-wal`).catch(ignoreMissing))?.size ?? 0) > 0) throw conflict(file)

@@ -29,8 +29,8 @@ export interface FollowOptions
    */
   readonly interval?: Duration
   /**
-   * Called at the start, and when the database has reached a new TXID. `files` is the number of LTX
-   * files that were applied to reach the new TXID.
+   * Called at the start, and each time the database has reached a new TXID. `files` is the number
+   * of LTX files that were applied to reach the new TXID.
    */
   readonly onAdvance?: (state: { readonly txid: number; readonly files: number }) => void
   /**
@@ -51,7 +51,7 @@ export interface FollowOptions
   readonly timeout?: Duration
 }
 
-/** After this many polls of level 0, one poll lists all levels. */
+/** After this many polls that list only level 0, one poll lists all levels. */
 const FULL_POLL_EVERY = 30
 const RETRY_MOST = 60_000
 /** Interval between two attempts to get a lock that readers hold, in milliseconds. */
@@ -88,8 +88,8 @@ export class Follower {
     for (let poll = 0; !signal.aborted; poll++) {
       let wait = interval
       try {
-        // The first poll lists all levels, because LTX files may have been compacted before this
-        // process started to follow.
+        // The first poll lists all levels. LTX files may have been compacted before this process
+        // started to follow.
         const all = poll % FULL_POLL_EVERY === 0 || isFailing
         const step = withDeadline(`polling ${this.#client.url}`, { signal, timeout }, (linked = signal) => {
           return this.#step(all, linked)
@@ -171,8 +171,9 @@ export class Follower {
   }
 
   /**
-   * Checks that the replica was not reset. A replica that was reset ends before the TXID of the
-   * database, or the times of its LTX files up to that TXID do not match. Throws REPLICA_RESET.
+   * Checks that the replica was not reset. A replica that was reset differs in one of two ways: it
+   * ends before the TXID of the database, or the times of its LTX files up to that TXID do not
+   * match. Throws REPLICA_RESET.
    */
   async #checkHistory(levels: FilesByLevel, signal: AbortSignal): Promise<void> {
     const { output } = this.#options
@@ -226,7 +227,10 @@ export class Follower {
     })
   }
 
-  /** Applies LTX files as one change as soon as readers release their locks. */
+  /**
+   * Applies LTX files as one change. The follower makes the change as soon as readers release their
+   * locks.
+   */
   async #advance(files: readonly LtxFileInfo[], signal: AbortSignal): Promise<void> {
     const { output, onAdvance } = this.#options
     const newest = files.at(-1)!
@@ -237,8 +241,8 @@ export class Follower {
       const { header, bytes } = await mergeLtx(files.map((file) => sourceOf(this.#client, file, { signal })))
       for await (const chunk of bytes) await handle.writeFile(chunk)
       const read = () => handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 })
-      // An error in the merged file is reported for the newest LTX file, because the other LTX
-      // files were checked while they were merged.
+      // An error in the merged file is reported for the newest LTX file. The other LTX files were
+      // checked while they were merged.
       while (!(await this.#file.apply(read, fileLabel(this.#client, newest)))) {
         throwIfAborted(signal, `applying to ${output}`)
         await pause(LOCK_RETRY, signal)

@@ -4,8 +4,9 @@ import type { PageIndex } from '../ltx/page-index.js'
 import { native } from '../native/addon.js'
 
 /**
- * Maximum bytes of a segment. One ranged read reads a segment. A segment is so large that the time
- * of a round trip is negligible, and so small that several segments fit into memory.
+ * Maximum bytes of a segment. One ranged read reads a segment. A segment is large, so that the time
+ * of a round trip is negligible. A segment is also small enough for several segments to fit into
+ * memory.
  */
 export const SEGMENT_SIZE: number = 2 * 1024 * 1024
 
@@ -13,7 +14,8 @@ export const SEGMENT_SIZE: number = 2 * 1024 * 1024
 export const SEGMENT_PAGES = 8192
 
 /**
- * Consecutive frames of an LTX file, from position `from` to position `to` - 1 in the page index.
+ * Consecutive frames of an LTX file. `from` is the first position in the page index, and `to` - 1
+ * is the last position.
  */
 export interface FrameSegment {
   readonly from: number
@@ -38,8 +40,8 @@ export function frameSegments({ count, offsets, sizes }: PageIndex): FrameSegmen
 }
 
 /**
- * The CRC of the frames of a segment, in the form from which the file checksum is combined, and the
- * number of bytes that the CRC covers.
+ * The CRC of the frames of a segment, and the number of bytes that the CRC covers. The checksum of
+ * the file can be combined from such CRCs.
  */
 export interface SegmentSum {
   readonly crc: bigint

@@ -27,11 +27,11 @@ function pageSum(nonce: number, page: Uint8Array): number {
 }
 
 /**
- * Writes a rollback journal beside a database, as SQLite would before it changes pages. The
- * database has `commit` pages, and the pages `pgnos` will be overwritten or truncated. When the
- * promise resolves, the journal is on disk. Unless the journal is deleted first, the next
- * connection restores the pages and the old size of the database. The caller must hold SQLite's
- * exclusive lock.
+ * Writes a rollback journal beside a database. SQLite would write the same journal before it
+ * changes pages. The database has `commit` pages. The pages `pgnos` will be overwritten or
+ * truncated. When the promise resolves, the journal is on disk. Unless the journal is deleted
+ * first, the next connection restores the pages and the old size of the database. The caller must
+ * hold SQLite's exclusive lock.
  */
 export async function writeHotJournal(
   database: string,

@@ -32,15 +32,15 @@ export class SegmentBuffers {
 }
 
 /**
- * Number of segments per LTX file whose pages stay in the page cache of the operating system until
- * the pages are on disk.
+ * Number of segments per LTX file whose pages stay in the operating system's page cache until the
+ * pages are on disk.
  */
 const CACHED_SEGMENTS = 16
 
 /**
- * An LTX file whose segments are decoded on the threads of libuv's pool. Several segments are
- * decoded at a time, in any order. The checksum of the LTX file is combined from the CRCs of its
- * segments at the end.
+ * An LTX file whose segments are decoded on the threads of libuv's thread pool. Several segments
+ * are decoded at a time, in any order. The checksum of the LTX file is combined from the CRCs of
+ * its segments at the end.
  */
 export class LargeFile {
   readonly layout: FileLayout
@@ -105,9 +105,9 @@ export class LargeFile {
   }
 
   /**
-   * Returns the range of the output that contains the pages of a segment. Returns an empty range if
-   * most pages in that range come from other LTX files, because a flush of the range would also
-   * write those pages.
+   * Returns the range of the output that contains the pages of a segment. If most pages in that
+   * range come from other LTX files, returns an empty range. A flush of the range would also write
+   * those pages.
    */
   #rangeOf(pgnos: Uint32Array, wanted: number): FileRange {
     const { pageSize } = this.layout.header

@@ -56,7 +56,7 @@ export async function guardOutput(output: string, force: boolean): Promise<void>
 }
 
 /**
- * Folders of a replica that may contain only the files of the replica. Litestream 0.5 uses `ltx`,
+ * Folders of a replica. They may contain only the files of the replica. Litestream 0.5 uses `ltx`,
  * and Litestream 0.3 uses `generations`.
  */
 const OWN_FOLDERS = ['ltx', 'generations']
@@ -95,7 +95,7 @@ export async function removeSidecars(database: string): Promise<void> {
 
 /** The exclusive right of one process to write an output. */
 export class OutputClaim {
-  /** The path of the output, with symbolic links resolved. */
+  /** The path of the output. Symbolic links in the path are resolved. */
   readonly path: string
   readonly #lock: TargetLock
 
@@ -105,8 +105,8 @@ export class OutputClaim {
   }
 
   /**
-   * Takes the exclusive right to write an output. Creates the folder of the output, and removes
-   * files that killed restores left. Throws OUTPUT_BUSY, OUTPUT_EXISTS.
+   * Takes the exclusive right to write an output. Creates the folder of the output. Removes files
+   * that killed restores left. Throws OUTPUT_BUSY, OUTPUT_EXISTS.
    */
   static async take(output: string, options: TargetLockOptions): Promise<OutputClaim> {
     try {

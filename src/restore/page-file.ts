@@ -28,7 +28,7 @@ export interface EncodedPages {
   readonly pgnos: Uint32Array
   readonly sizes: Uint32Array
   /**
-   * For each frame, 1 if its page is written to the database file, or 0 if the page is not written.
+   * For each frame, the value 1 if the frame's page is written to the database file, otherwise 0.
    */
   readonly wanted: Uint8Array
   /** Memory for two or more decoded pages. */
@@ -36,8 +36,8 @@ export interface EncodedPages {
 }
 
 /**
- * A database file under construction. Pages may be written in any order, each at its place in the
- * file. Pages that were not written read as zeros.
+ * A database file under construction. Pages may be written in any order. Each page is written at
+ * its place in the file. Pages that were not written read as zeros.
  */
 export class PageFile {
   readonly #handle: FileHandle
@@ -53,7 +53,7 @@ export class PageFile {
     this.#pageSize = pageSize
   }
 
-  /** Opens the database file at `path`, which must exist. */
+  /** Opens the database file at `path`. The file must exist. */
   static async open(path: string, pageSize: number): Promise<PageFile> {
     try {
       return new PageFile(await openForUpdate(path), path, pageSize)
@@ -87,11 +87,11 @@ export class PageFile {
   }
 
   /**
-   * Decodes frames of an LTX file, and writes the pages that `pages.wanted` selects. `flush` is a
-   * range of the database file that the disk is asked to write after the pages were written. `drop`
-   * is a range that was flushed earlier. This range is removed from the page cache of the operating
-   * system. Returns undefined if the frames are damaged or do not match the page index, although
-   * some pages may have been written. The caller may reuse the arrays when the promise resolves.
+   * Decodes frames of an LTX file. Writes the pages that `pages.wanted` selects. `flush` is a range
+   * of the database file that the disk is asked to write after the pages were written. `drop` is a
+   * range that was flushed earlier. This range is removed from the page cache of the operating
+   * system. Returns undefined if the frames are damaged or do not match the page index. Some pages
+   * may have been written nevertheless. The caller may reuse the arrays when the promise resolves.
    */
   async writeFrames(pages: EncodedPages, flush: FileRange, drop: FileRange): Promise<SegmentSum | undefined> {
     const { frames, pgnos, sizes, wanted, room } = pages
@@ -113,7 +113,7 @@ export class PageFile {
   }
 
   /**
-   * Starts to write the file to the disk. If this write to the disk fails, sync() fails too,
+   * Starts to write the file to the disk. If this write to the disk fails, sync() also fails,
    * because sync() waits for the write.
    */
   #flush(): void {

@@ -36,16 +36,18 @@ export interface PublishSteps<T> {
 }
 
 /**
- * Lets `build` fill a temporary file, and checks the temporary file. Renames the temporary file to
- * the output when the temporary file is complete and on disk. After a failure, no temporary file is
- * left, except a file that `check` refused. Returns the result of `build`. Throws OUTPUT_EXISTS,
- * OUTPUT_BUSY if the existing database is in use, and errors of the steps.
+ * Calls `build`, which fills a temporary file. Then checks the temporary file. Renames the
+ * temporary file to the output when the temporary file is complete and on disk. After a failure, no
+ * temporary file is left. The only exception is a file that `check` refused. Returns the result of
+ * `build`. Throws OUTPUT_EXISTS, and OUTPUT_BUSY if the existing database is in use. Also throws
+ * errors of the steps.
  */
 export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>): Promise<T> {
   const { claim, force, signal } = options
   const output = claim.path
   await guardOutput(output, force)
-  // The lock is tried before `build`, so that a database in use is detected before a long download.
+  // The lock is tried before `build`. A database in use is therefore detected before a long
+  // download.
   const release = await takeAccess(output)
   release()
   const { temporary, newMode } = await create(output)
@@ -101,8 +103,8 @@ async function own({ handle }: Temporary, output: string, newMode: number): Prom
 }
 
 /**
- * Renames a refused file to a name beside the output, and returns that name. An earlier refused
- * file with the same name is replaced.
+ * Renames a refused file to a name beside the output. Returns that name. If an earlier refused file
+ * has the same name, the earlier file is replaced.
  */
 async function keep(temporary: string, output: string): Promise<string> {
   await removeKept(output)

@@ -19,13 +19,13 @@ export interface RestoreJob {
   /** The result of a dry run. */
   readonly planned: Restored
   /**
-   * Maximum permission bits of a new database. The permission bits prevent users who could not read
-   * the files of the replica from reading the database.
+   * Maximum permission bits of a new database. Users who could not read the files of the replica
+   * therefore cannot read the database.
    */
   readonly maxMode: number
   /**
-   * Writes the database to the file at `temporary`, which exists and is empty, and verifies every
-   * checksum.
+   * Writes the database to the file at `temporary`, and verifies every checksum. The file must
+   * exist and be empty.
    */
   build(temporary: string): Promise<Restored>
 }

@@ -32,8 +32,8 @@ export interface RestoreOptions {
   /** If `ifReplicaExists` is true, the restore does nothing if the replica has no files. */
   readonly ifReplicaExists?: boolean
   /**
-   * SQLite's check of the restored database. With `quick` or `full`, faults that the check finds
-   * are an error, and the restored database is kept beside the output. By default, the restore runs
+   * SQLite's check of the restored database. With `quick` or `full`, a fault that the check finds
+   * is an error. The restored database is then kept beside the output. By default, the restore runs
    * a quick check. The faults that this check finds are warnings.
    */
   readonly integrityCheck?: IntegrityCheck
@@ -90,16 +90,20 @@ export interface RestoreResult {
    * restored.
    */
   readonly plan: readonly LtxFileInfo[]
-  /** The generation and the last WAL index, if Litestream 0.3's format was restored. */
+  /**
+   * The generation and the last WAL index. The field is set if Litestream 0.3's format was
+   * restored.
+   */
   readonly legacy?: { readonly generation: string; readonly index: number }
   /** The check that the restore ran. */
   readonly integrityCheck: IntegrityCheck
   /** The result of the check. The field is absent if the restore ran no check. */
   readonly integrity?: IntegrityReport
   /**
-   * Warnings for the user, as sentences. A warning names a damaged LTX file that the restore
-   * replaced by other LTX files, or a fault that the check found. A fault that the check found also
-   * exists in the primary's database, because all checksums of the restored database match.
+   * Warnings for the user, as sentences. A warning reports one of two things: a damaged LTX file
+   * that the restore replaced by other LTX files, or a fault that the check found. A fault that the
+   * check found also exists in the primary's database, because all checksums of the restored
+   * database match.
    */
   readonly warnings: readonly string[]
 }

@@ -14,10 +14,10 @@ import { chooseSource, type RestoreSource } from './source.js'
  * Restores a database from a replica. The result is the newest state, or the state at a TXID or
  * time. The restore writes the database beside the output under a random name, and checks the
  * database. The restore then renames the database when it is complete and on disk. After a failure
- * no file is left, except a database that an explicit `integrityCheck` refused. If the restore
- * replaces a database, the new database gets the owner and mode of the replaced database. Throws
- * OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT,
- * PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, ABORTED, and errors of the store.
+ * no file is left. The only exception is a database that an explicit `integrityCheck` refused. If
+ * the restore replaces a database, the new database gets the owner and mode of the replaced
+ * database. Throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP,
+ * LTX_CORRUPT, PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, ABORTED and errors of the store.
  *
  * @example
  * const client = await openReplicaClient('s3://bucket/app.db')
@@ -109,8 +109,8 @@ function checkOf({ integrityCheck = 'quick' }: Resolved<RestoreOptions>): Integr
 }
 
 /**
- * Runs SQLite's check of the restored database. The checksums of all files were verified, so every
- * fault that the check finds also exists in the primary's database.
+ * Runs SQLite's check of the restored database. The checksums of all files were verified. Every
+ * fault that the check finds therefore also exists in the primary's database.
  */
 async function check(temporary: string, options: Resolved<RestoreOptions>, signal: AbortSignal): Promise<Checked> {
   const integrityCheck = checkOf(options)
@@ -125,7 +125,7 @@ export type HydrateOptions = Pick<RestoreOptions, 'output' | 'force' | 'parallel
 
 /**
  * Fetches a full copy of the newest state of a replica. `hydrateFile` is a restore without SQLite's
- * check, unless `integrityCheck` requests the check.
+ * check. With `integrityCheck`, the restore includes the check.
  */
 export function hydrateFile(
   client: ReplicaClient,

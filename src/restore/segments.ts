@@ -66,7 +66,7 @@ export async function* readAhead(
   }
 }
 
-/** Divides a file of `size` bytes into segments, and yields [offset, length] for each segment. */
+/** Divides a file of `size` bytes into segments. Yields [offset, length] for each segment. */
 export function* segmentsOf(size: number): Generator<readonly [number, number]> {
   for (let at = 0; at < size; at += SEGMENT_SIZE) yield [at, Math.min(SEGMENT_SIZE, size - at)]
 }

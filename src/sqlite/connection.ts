@@ -9,11 +9,11 @@ export const DRIVER_NAMES: readonly DriverName[] = ['better-sqlite3', 'node:sqli
  * package would load. A DriverModule is plain data that can be sent to another thread.
  */
 export interface DriverModule {
-  /** Absolute path of the main file of the copy, without symbolic links. */
+  /** Absolute path of the main file of the copy. The path contains no symbolic links. */
   readonly module: string
 }
 
-/** A driver, given by its name, or a certain copy of better-sqlite3. */
+/** A driver's name, or a certain copy of better-sqlite3. */
 export type DriverChoice = DriverName | DriverModule
 
 export interface OpenOptions {
@@ -36,7 +36,7 @@ export interface Query {
    * columns.
    */
   readonly columns: readonly string[]
-  /** Returns the rows as arrays, in which integers are bigint values. */
+  /** Returns the rows as arrays. Integers in the rows are bigint values. */
   rows(): Iterable<unknown[]>
 }
 
@@ -49,7 +49,9 @@ export interface Connection {
   readonly isOpen: boolean
   exec(sql: string): void
   run(sql: string, ...parameters: Parameter[]): void
-  /** Returns the first column of the first row, or undefined if the statement returns no row. */
+  /**
+   * Returns the first column of the first row. Returns undefined if the statement returns no row.
+   */
   value(sql: string, ...parameters: Parameter[]): unknown
   rows(sql: string, ...parameters: Parameter[]): Record<string, unknown>[]
   query(sql: string): Query

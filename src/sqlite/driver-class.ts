@@ -55,8 +55,8 @@ function copiesInCache(): string[] {
 }
 
 /**
- * Returns the main file of the copy of better-sqlite3 that this package would load, or undefined if
- * better-sqlite3 is not installed.
+ * Returns the main file of the copy of better-sqlite3 that this package would load. Returns
+ * undefined if better-sqlite3 is not installed.
  */
 export function ownBetterSqlite3(): string | undefined {
   try {
@@ -76,7 +76,7 @@ export function choiceOf(module: string): DriverChoice {
 }
 
 /**
- * Returns the driver to which a class belongs, so that another thread can load the same copy of
+ * Returns the driver to which a class belongs. Another thread can then load the same copy of
  * SQLite. Throws INVALID_ARGUMENT for a class that belongs to neither better-sqlite3 nor
  * node:sqlite.
  */

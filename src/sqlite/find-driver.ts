@@ -13,7 +13,7 @@ import { type NodeSqlite, nodeSqlite } from './node-sqlite.js'
  */
 const NODE_API_10_MAJOR = 13
 
-/** A driver that the process cannot use, with the reason. */
+/** A driver that the process cannot use, and the reason. */
 interface Absent {
   readonly reason: string
 }
@@ -70,7 +70,7 @@ const FIND: Readonly<Record<DriverName, () => Driver | Absent>> = {
   'node:sqlite': findNodeSqlite,
 }
 
-/** The result of each search for a driver, by the driver's name or the module's path. */
+/** The result of each search for a driver. The key is the driver's name or the module's path. */
 const found = new Map<string, Driver | Absent>()
 
 function look(choice: DriverChoice): Driver | Absent {
@@ -89,8 +89,8 @@ export function allDrivers(): Driver[] {
 }
 
 /**
- * Returns the driver that the caller chose. Without a choice, returns better-sqlite3 if it is
- * installed and built, otherwise node:sqlite. Throws DRIVER_MISSING.
+ * Returns the driver that the caller chose. Without a choice, returns better-sqlite3 if that
+ * package is installed and built. Otherwise returns node:sqlite. Throws DRIVER_MISSING.
  */
 export function findDriver(choice?: DriverChoice): Driver {
   const names = choice === undefined ? DRIVER_NAMES : [choice]

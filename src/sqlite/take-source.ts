@@ -4,9 +4,8 @@ import type { NativeSource } from '../native/source-database.js'
 import type { Connection } from './connection.js'
 
 /**
- * Gives the addon access to a connection's file handles, in the steps described in
- * native/napi/source_database_napi.cc. When this connection closes, SQLite keeps the -wal and does
- * not checkpoint.
+ * Gives the addon access to a connection's file handles. native/napi/source_database_napi.cc
+ * describes the steps. When this connection closes, SQLite keeps the -wal and does not checkpoint.
  */
 export function takeSource(connection: Connection): NativeSource {
   native.expectSource()

@@ -36,8 +36,8 @@ export function createBoundedServer(
 }
 
 /**
- * Sends a complete response, and disconnects the client if it does not receive the response in
- * time.
+ * Sends a complete response. If the client does not receive the response in time, disconnects the
+ * client.
  */
 export function sendAnswer(
   request: IncomingMessage,
@@ -52,7 +52,7 @@ export function sendAnswer(
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-/** Returns the URL of a request, or undefined if the request has an invalid URL. */
+/** Returns the URL of a request. Returns undefined if the request has an invalid URL. */
 export function requestUrl({ url = '/' }: IncomingMessage): URL | undefined {
   const full = `http://localhost${url}`
   return url.startsWith('/') && URL.canParse(full) ? new URL(full) : undefined
@@ -78,7 +78,7 @@ export async function listen(
 }
 
 /**
- * Returns the whole body of a request as text, or undefined if the body has more than `limit`
+ * Returns the whole body of a request as text. Returns undefined if the body has more than `limit`
  * bytes. A client that is still sending could not read the response. The function therefore reads
  * and discards the bytes beyond `limit`, up to MOST_DISCARDED.
  */

@@ -17,15 +17,15 @@ export interface StatusDocument {
   readonly health: Health['status']
   readonly databases: readonly DatabaseStatus[]
   readonly replicas: readonly ReplicaStatus[]
-  /** The parts of the process that are failing, apart from databases. */
+  /** The failing parts of the process, except databases. */
   readonly parts: readonly PartFault[]
 }
 
 /**
  * The state `open` means that the primary waits for the database file to appear. `error` means that
- * the primary cannot open the replica or the database, and retries unless its error says otherwise.
- * `standby` means that another primary holds the lease. `fenced` means that another primary writes
- * to the replica.
+ * the primary cannot open the replica or the database. The primary retries unless the error says
+ * otherwise. `standby` means that another primary holds the lease. `fenced` means that another
+ * primary writes to the replica.
  */
 export type DatabaseState = 'replicating' | 'open' | 'error' | 'standby' | 'stopped' | 'fenced'
 
@@ -45,7 +45,7 @@ export interface DatabaseFault {
   readonly retried: boolean
 }
 
-/** The kinds of parts that a process has apart from databases. */
+/** The kinds of parts of a process, except databases. */
 export type PartKind =
   | 'mirror'
   | 'http'
@@ -74,7 +74,8 @@ export interface PartFault {
 }
 
 /**
- * The status of a database that this process replicates, computed without a request to the store.
+ * The status of a database that this process replicates. No request to the store is needed to
+ * compute the status.
  */
 export interface DatabaseSummary {
   readonly path: string
@@ -88,7 +89,7 @@ export interface DatabaseSummary {
   readonly lastSyncAt: number | undefined
   /** Age of the oldest commit that is not in the replica, in milliseconds. */
   readonly lagMs: number
-  /** Size of the database file in bytes, or 0 while the file does not exist. */
+  /** Size of the database file in bytes. The size is 0 while the file does not exist. */
   readonly databaseSize: number
   readonly walSize: number
   /**
@@ -123,9 +124,7 @@ export interface DatabaseSummary {
   readonly proof: ProofStatus | undefined
 }
 
-/**
- * A recent error of a database. Equal errors count as one, with their first and their last time.
- */
+/** A recent error of a database. Equal errors count as one error with a first and a last time. */
 export interface RecentError {
   readonly operation: DatabaseFault['operation']
   readonly code: ErrorCode
@@ -147,7 +146,10 @@ export interface ActivityStatus {
   readonly walBytes: number
   readonly uploads: number
   readonly uploadedBytes: number
-  /** Durations of the last 100 uploads in milliseconds, or undefined before the first upload. */
+  /**
+   * Durations of the last 100 uploads in milliseconds. The value is undefined before the first
+   * upload.
+   */
   readonly uploadMs: { readonly p50: number | undefined; readonly p95: number | undefined }
   readonly lastUpload: { readonly txid: number; readonly at: number } | undefined
 }
@@ -157,7 +159,8 @@ export interface RequestStatus {
   readonly counts: Readonly<Record<Operation, number>>
   readonly sinceMs: number
   /**
-   * The requests of 30 days at the rate of the last half hour, or undefined in the first minute.
+   * The requests of 30 days at the rate of the last half hour. The value is undefined in the first
+   * minute.
    */
   readonly month: MonthlyRequests | undefined
 }
@@ -173,8 +176,8 @@ export interface RestorableState {
 export interface SnapshotStatus {
   readonly last: { readonly txid: number; readonly at: number; readonly bytes: number } | undefined
   /**
-   * Time at which the next snapshot is due, or undefined if no snapshot is due. The primary writes
-   * the due snapshot only if the database has new commits.
+   * Time at which the next snapshot is due. The value is undefined if no snapshot is due. The
+   * primary writes the due snapshot only if the database has new commits.
    */
   readonly nextAt: number | undefined
 }
@@ -199,25 +202,25 @@ export interface MirrorStatus {
    */
   readonly txid: number | undefined
   /**
-   * How long the mirror has been behind the replica, in milliseconds, or 0 if the mirror has every
-   * file.
+   * How long the mirror has been behind the replica, in milliseconds. The value is 0 if the mirror
+   * has every file.
    */
   readonly lagMs: number
 }
 
-/** A DatabaseSummary with the levels of the replica and the recent lag. */
+/** A DatabaseSummary, the levels of the replica and the recent lag. */
 export interface DatabaseStatus extends DatabaseSummary {
   readonly ok: boolean
   /** The reason why the database is not ok. */
   readonly reason: string | undefined
-  /** The next step for the user, given `reason` or the error. */
+  /** The next step for the user. `reason` or the error requires this step. */
   readonly hint: string | undefined
   /**
    * The state of the database in one or two words, for display. The label names the fault if the
    * database has one.
    */
   readonly label: string
-  /** Samples as `[time, lag]`, or an empty list unless the request asked for details. */
+  /** Samples as `[time, lag]`. The list is empty unless the request asked for details. */
   readonly lagHistory: readonly (readonly [number, number])[]
   /**
    * Samples as `[time, lag, uploads, bytes, upload time]`. The last three values count from the
@@ -225,17 +228,20 @@ export interface DatabaseStatus extends DatabaseSummary {
    */
   readonly samples: readonly ActivitySample[]
   readonly activity: ActivityStatus
-  /** The requests to the store, or undefined while the replica is not open. */
+  /** The requests to the store. The value is undefined while the replica is not open. */
   readonly requests: RequestStatus | undefined
   /**
-   * The oldest and the newest state that can be restored. The value is undefined if no state can be
-   * restored, and while the replica cannot be listed.
+   * The oldest and the newest state that can be restored. The value is undefined in two cases: no
+   * state can be restored, or the replica cannot be listed.
    */
   readonly restorable: { readonly from: RestorableState; readonly to: RestorableState } | undefined
   /** A command line that restores the newest state of the replica to a new file. */
   readonly restoreCommand: string
   readonly snapshots: SnapshotStatus
-  /** Interval of scheduled restores in milliseconds, or undefined without scheduled restores. */
+  /**
+   * Interval of scheduled restores in milliseconds. The value is undefined without scheduled
+   * restores.
+   */
   readonly proofInterval: number | undefined
   /** Newest first. */
   readonly recentErrors: readonly RecentError[]
@@ -244,16 +250,16 @@ export interface DatabaseStatus extends DatabaseSummary {
     readonly files: number
     readonly bytes: number
     /**
-     * The lowest and the highest TXID of the level, and the times of its oldest and its newest
-     * file. All four values are 0 for an empty level.
+     * The lowest and the highest TXID of the level, and the times of the level's oldest file and
+     * newest file. All four values are 0 for an empty level.
      */
     readonly minTxid: number
     readonly maxTxid: number
     readonly oldest: number
     readonly latest: number
     /**
-     * The newest files of the level as `[min TXID, max TXID, bytes, time]`, oldest first. The list
-     * is empty unless the request asked for details.
+     * The newest files of the level as `[min TXID, max TXID, bytes, time]`. The oldest of these
+     * files comes first. The list is empty unless the request asked for details.
      */
     readonly newest: readonly (readonly [number, number, number, number])[]
   }[]
@@ -287,7 +293,7 @@ export interface ReplicaStatus {
 
 /** The source of the data that an HTTP server serves. */
 export interface StatusSource {
-  /** The streams of events, absent if the process has no events. */
+  /** The streams of events. The field is absent if the process has no events. */
   readonly events?: EventStreams
   readonly metricsType: string
   metrics(): Promise<string>
@@ -326,7 +332,7 @@ export interface Health {
   readonly parts?: readonly {
     readonly part: string
     readonly name: string
-    /** Whether all databases are replicated in spite of the part's fault. */
+    /** Whether all databases are replicated although the part has a fault. */
     readonly ok: boolean
     readonly error: string
     readonly error_since: string

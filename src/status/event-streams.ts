@@ -7,7 +7,7 @@ import { version } from '../version.js'
 export interface ProcessEvent {
   /** Name of the event, such as `sync` or `upload` (docs/metrics.md). */
   readonly event: string
-  /** Path of the database, absent if the event concerns the whole process. */
+  /** Path of the database. The field is absent if the event concerns the whole process. */
   readonly path?: string
   readonly [field: string]: unknown
 }
@@ -53,8 +53,8 @@ export class EventStreams {
   }
 
   /**
-   * Answers a request with all events that follow, until the client disconnects. The first line of
-   * the response is a heartbeat. Returns false if MAX_CLIENTS clients are connected already.
+   * Answers a request with all later events until the client disconnects. The first line of the
+   * response is a heartbeat. Returns false if MAX_CLIENTS clients are connected already.
    */
   serve(
     request: IncomingMessage,

@@ -7,8 +7,8 @@ export function isLoopback(address: string | undefined): boolean {
 }
 
 /**
- * Returns the host of a `Host` header in lower case, without port, brackets and final dot. Returns
- * undefined for a malformed header.
+ * Returns the host of a `Host` header in lower case. The result omits port, brackets and final dot.
+ * Returns undefined for a malformed header.
  */
 export function hostOf(header: string | undefined): string | undefined {
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]/@\s]+))(?::\d{1,5})?$/i.exec(header ?? '')

@@ -44,7 +44,7 @@ const text = (status: number, body: string): Answer => ({
 export class HttpServer {
   readonly #source: StatusSource
   readonly #server: Server
-  /** The host of the configured address, or "" if the address has no host. */
+  /** The host of the configured address. The host is "" if the address has no host. */
   #host = ''
 
   private constructor(source: StatusSource) {
@@ -65,7 +65,7 @@ export class HttpServer {
     return server
   }
 
-  /** The URL `http://host:port` of the server, with the port on which it listens. */
+  /** The URL `http://host:port` of the server. The port is the one on which the server listens. */
   get address(): string {
     return serverUrl(this.#server)
   }
@@ -95,7 +95,9 @@ export class HttpServer {
     sendAnswer(request, response, status, { ...SECURITY_HEADERS, ...headers, 'Content-Type': type }, body)
   }
 
-  /** Returns the answer, or undefined if the response is a stream that this method has started. */
+  /**
+   * Returns the answer. Returns undefined if the response is a stream that this method has started.
+   */
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     const url = requestUrl(request)
     if (!url) return text(400, 'Correct the path of the request.')
@@ -134,7 +136,7 @@ export class HttpServer {
 
   /**
    * A load balancer sends its own Host header. A request with a foreign Host header gets the
-   * verdict, without paths and errors.
+   * verdict. The response contains no paths and no errors.
    */
   #health(maxLag: string | null, own: boolean): Answer {
     const result = this.#source.health(maxLag)

@@ -9,7 +9,7 @@ interface Run {
 
 /**
  * Samples of a replica's lag in the last half hour, for a chart. Consecutive equal samples take the
- * memory of a single sample, because most databases of a large process are idle.
+ * memory of a single sample. Most databases of a large process are idle.
  */
 export class LagHistory {
   static readonly INTERVAL = 5000

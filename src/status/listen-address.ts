@@ -43,7 +43,10 @@ export async function listenOn(server: Server, key: AddressKey, addr: string, on
   return address.host
 }
 
-/** Returns the URL `http://host:port` of a listening server, with the port on which it listens. */
+/**
+ * Returns the URL `http://host:port` of a listening server. The port is the one on which the server
+ * listens.
+ */
 export function serverUrl(server: Server): string {
   const { address, port } = server.address() as AddressInfo
   const host =
@@ -65,8 +68,8 @@ export function foreignHost(request: IncomingMessage, key: AddressKey): string {
 }
 
 /**
- * Whether a proxy or a tunnel forwards the request from another machine. With an empty `host` the
- * server listens only on loopback, so no other machine can connect directly.
+ * Whether a proxy or a tunnel forwards the request from another machine. With an empty `host`, the
+ * server listens only on loopback addresses. No other machine can then connect directly.
  */
 export function isForwarded(request: IncomingMessage, host: string): boolean {
   return host === '' && !isLoopback(request.socket.remoteAddress)

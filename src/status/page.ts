@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { packageRoot } from '../package-files.js'
 
-/** The HTML of the status page, with its Content-Security-Policy. */
+/** The HTML of the status page, and the Content-Security-Policy of this page. */
 export interface StatusPage {
   readonly html: string
   /** The value of the header Content-Security-Policy. */
@@ -14,7 +14,7 @@ let page: StatusPage | undefined
 
 /**
  * Returns the status page as one HTML document. The document loads only /status.json from its own
- * server. The policy names the hashes of the page's code and style, so the browser accepts no other
+ * server. The policy contains the hashes of the page's code and style. The browser accepts no other
  * code or style. Throws NATIVE_MISSING if the files of the package are missing.
  */
 export function statusPage(): StatusPage {

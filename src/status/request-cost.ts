@@ -4,9 +4,9 @@ import type { Operation } from '../storage/replica-client.js'
 const MONTH_MS = 30 * 24 * 3_600_000
 
 /**
- * US dollars per request in the first region of each provider, from the list prices of 2026.
- * `write` is the price of a PUT or LIST, and `read` is the price of a GET or HEAD. Deletions are
- * free.
+ * US dollars per request in the first region of each provider. The source is the list prices of
+ * 2026. `write` is the price of a PUT or LIST, and `read` is the price of a GET or HEAD. Deletions
+ * are free.
  */
 const PRICES: Readonly<Record<string, { readonly write: number; readonly read: number; readonly name: string }>> = {
   s3: { write: 5e-6, read: 0.4e-6, name: 'AWS S3 Standard' },
@@ -27,7 +27,9 @@ export function billedRequests(stats: Readonly<Record<Operation, { readonly requ
 
 export interface MonthlyRequests {
   readonly requests: number
-  /** The cost in US dollars, or undefined for a store that does not charge for requests. */
+  /**
+   * The cost in US dollars. The value is undefined for a store that does not charge for requests.
+   */
   readonly cost: number | undefined
   /** The store whose prices were used. */
   readonly prices: string | undefined

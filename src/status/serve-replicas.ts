@@ -19,7 +19,7 @@ export interface ServeReplicasOptions extends WaitOptions {
    * on this machine can open the page.
    */
   readonly addr: string
-  /** A registry whose other metrics the server also serves. */
+  /** A registry with other metrics. The server also serves these metrics. */
   readonly registry?: MetricsRegistry
 }
 
@@ -37,7 +37,7 @@ export interface StatusServer {
 /**
  * Serves the status page, /metrics, /healthz and /status.json for replicas that a program has
  * opened. The server does not keep the process alive. Throws INVALID_ARGUMENT for an invalid
- * address, UNAVAILABLE if the server cannot listen, and TIMEOUT.
+ * address, and UNAVAILABLE if the server cannot listen. Also throws TIMEOUT.
  *
  * @example
  * const replica = await openReplica('s3://bucket/app.db')
@@ -119,8 +119,8 @@ async function serve(
     throw limit.reason
   }
   server.unref()
-  // The start of the server cannot fail any more, so the sampler that is registered next never
-  // outlives a failed start.
+  // After this point, the start of the server cannot fail. The sampler that is registered next
+  // therefore never outlives a failed start.
   const sampler = startInterval(LagHistory.INTERVAL, () => {
     for (const replica of open) histories.get(replica)!.add(Date.now(), lagOf(replica))
   })

@@ -3,15 +3,15 @@ import { formatDuration, parseDuration } from '../util/duration.js'
 import type { DatabaseFault, Health, PartFault } from './document.js'
 
 /**
- * Maximum time in milliseconds for which a replica may be behind, a database file may be missing or
- * a temporary fault may last. The default of `max-lag`.
+ * Maximum time in milliseconds for three conditions: a replica is behind, a database file is
+ * missing, or a temporary fault lasts. The default of `max-lag`.
  */
 const MAX_LAG_MS = 60_000
 
 /**
- * Maximum time in milliseconds for which compaction may fail. The value is greater than MAX_LAG_MS,
- * because failing compaction leaves more files than necessary in the replica, but does not make the
- * replica lag.
+ * Maximum time in milliseconds for which compaction may fail. The value is greater than MAX_LAG_MS.
+ * Failing compaction leaves more files than necessary in the replica, but does not make the replica
+ * lag.
  */
 const COMPACTION_GRACE_MS = 15 * 60_000
 
@@ -35,8 +35,8 @@ export interface Condition {
   /** Age of the oldest commit that is not in the replica, in milliseconds. */
   readonly lagMs: number
   /**
-   * How long the database file has been missing, in milliseconds, or undefined while the file
-   * exists.
+   * How long the database file has been missing, in milliseconds. The value is undefined while the
+   * file exists.
    */
   readonly missingMs?: number | undefined
   readonly error?: DatabaseFault | undefined
@@ -95,8 +95,8 @@ export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG
 }
 
 /**
- * Formats a duration in whole seconds, because milliseconds are meaningless in a duration of a
- * minute or more.
+ * Formats a duration in whole seconds. Milliseconds are meaningless in a duration of a minute or
+ * more.
  */
 function inSeconds(ms: number): string {
   return formatDuration(Math.round(ms / 1000) * 1000)
@@ -115,8 +115,8 @@ export function stateLabel({ state, missingMs, error }: Condition, { ok, kind }:
 }
 
 /**
- * How long a fault may last before it makes the verdict negative, in milliseconds. A negative
- * result means that the fault counts immediately.
+ * How long a fault may last in milliseconds before the verdict becomes negative. A negative result
+ * means that the fault counts immediately.
  */
 export function graceOf({ code, operation }: DatabaseFault, maxLagMs: number): number {
   if (!PASSING.includes(code)) return -1
@@ -125,8 +125,9 @@ export function graceOf({ code, operation }: DatabaseFault, maxLagMs: number): n
 
 /**
  * The verdict when a process ends, after the final sync. A temporary fault counts immediately,
- * because no retry follows. Only for faults of compaction, the rules of databaseVerdict() apply. A
- * database whose file never existed is ok, because the primary had nothing to replicate.
+ * because no retry follows. Faults of compaction are an exception, to which the rules of
+ * databaseVerdict() apply. A database whose file never existed is ok, because the primary had
+ * nothing to replicate.
  */
 export function finalVerdict(condition: Condition): Verdict {
   const { error } = condition

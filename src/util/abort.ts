@@ -20,16 +20,16 @@ interface Callbacks {
 const callbacksOf = new WeakMap<AbortSignal, Callbacks>()
 
 /**
- * Calls `callback` when `signal` aborts, or immediately if `signal` has aborted already. Returns a
- * function that removes the callback. The caller must call the returned function as soon as the
- * callback is no longer needed. A long-lived signal keeps the callback in memory. The callback must
- * not throw.
+ * Calls `callback` when `signal` aborts. If `signal` has aborted already, calls `callback`
+ * immediately. Returns a function that removes the callback. The caller must call the returned
+ * function as soon as the callback is no longer needed. A long-lived signal keeps the callback in
+ * memory. The callback must not throw.
  *
  * All code uses this function instead of `addEventListener` and `AbortSignal.any`. A signal has
- * only one listener for all callbacks, and adding or removing a callback takes constant time.
+ * only one listener for all callbacks. Adding or removing a callback takes constant time.
  * `addEventListener` searches all listeners of a signal. For many requests on one signal, these
- * searches take quadratic time. `AbortSignal.any` leaks memory in a long-lived signal at each call,
- * on Node.js 20.
+ * searches take quadratic time. On Node.js 20, each call of `AbortSignal.any` leaks memory in a
+ * long-lived signal.
  */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined) return () => {}
@@ -38,7 +38,8 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
     return () => {}
   }
   const { set, listener } = callbacksOf.get(signal) ?? listenTo(signal)
-  // Each call gets a function object of its own, because a caller may add the same function twice.
+  // Each call gets a function object of its own. A caller may therefore add the same function
+  // twice.
   const entry = () => callback()
   set.add(entry)
   return () => {

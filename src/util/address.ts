@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 
 /**
- * Splits an address of the form `host:port`, whose host may be empty or in brackets. Returns
+ * Splits an address of the form `host:port`. The host may be empty or in brackets. Returns
  * undefined for an address without a port.
  */
 export function splitAddress(addr: string): { readonly host: string; readonly port: number } | undefined {

@@ -10,8 +10,8 @@ const TOLERANCE_MS = 10_000
  * A clock for computing the ages of files before they are deleted. AgeClock follows the wall clock,
  * but a forward step of the wall clock counts only after the step has lasted for `adoptAfterMs`. If
  * a user sets the wall clock a day ahead and back again, no file becomes old. If `adoptAfterMs`
- * equals the retention, a file is deleted only after the retention has passed on one clock without
- * a step.
+ * equals the retention, a file is deleted only after one clock has run without a step for the whole
+ * retention.
  */
 export class AgeClock {
   readonly #clock: Clock

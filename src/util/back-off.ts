@@ -1,13 +1,14 @@
 /**
- * Returns the milliseconds before the next attempt, given the number of consecutive failures. The
- * delay is `first` after one failure, doubles with each further failure, and is at most `most`.
+ * Returns the milliseconds before the next attempt. The argument is the number of consecutive
+ * failures. The delay is `first` after one failure and doubles with each further failure. The delay
+ * is at most `most`.
  */
 export function retryDelay(failures: number, first: number, most: number): number {
   return Math.min(most, first * 2 ** Math.min(30, Math.max(0, failures - 1)))
 }
 
 /**
- * Returns a random part of `retryDelay` (full jitter), so that clients that fail together do not
+ * Returns a random part of `retryDelay` (full jitter). Clients that fail together therefore do not
  * retry together.
  */
 export function jitteredDelay(failures: number, first: number, most: number): number {

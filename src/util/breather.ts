@@ -8,7 +8,7 @@ const SLICE_MS = 8
 
 /**
  * Lets a long computation yield to the event loop. The computation awaits `rest()` between its
- * parts, and `rest()` lets the event loop run every few milliseconds. The replica worker serves all
+ * parts. `rest()` lets the event loop run every few milliseconds. The replica worker serves all
  * replicas of a process. A computation for one replica must not delay another replica.
  */
 export class Breather {

@@ -1,7 +1,7 @@
 /**
- * Checks that a JSON value has the form that the code relies on. This package has written the JSON,
- * possibly in another version of this package. The result of the check contains only the known
- * keys. Throws TypeError with the name of the wrong key.
+ * Checks that a JSON value has the form that the code relies on. The JSON comes from this package,
+ * but possibly from another version of this package. The result of the check contains only the
+ * known keys. Throws TypeError with the name of the wrong key.
  */
 export type JsonShape<T> = (value: unknown, key?: string) => T
 
@@ -90,7 +90,7 @@ export const record =
   }
 
 /**
- * Parses JSON text and checks it with `shape`. Returns undefined if the text is not JSON, or has
+ * Parses JSON text and checks it with `shape`. Returns undefined if the text is not JSON or has
  * another form.
  */
 export function tryReadJson<T>(shape: JsonShape<T>, json: string): T | undefined {

@@ -73,8 +73,8 @@ const COLOURS: { readonly [Level in Severity]: number } = {
 }
 
 /**
- * Lines with time, level and message, such as `[12:34:56.789] INFO`, each followed by one line per
- * field.
+ * Lines with time, level and message, such as `[12:34:56.789] INFO`. Each line is followed by one
+ * line per field.
  */
 const PRETTY_LINES: Format = {
   escaped: true,
@@ -107,7 +107,7 @@ function quote(value: unknown): string {
 }
 
 /**
- * Returns the fields of a log line with all secrets masked, and with control characters escaped if
+ * Returns the fields of a log line. All secrets are masked. Control characters are escaped if
  * `escaped` is true.
  */
 function safeFields(fields: LogFields, escaped: boolean): LogFields {
@@ -165,7 +165,7 @@ export function createLogger(options: {
   readonly type: LogType
   /** Whether the logger writes to stderr (the default) or to stdout. */
   readonly stderr?: boolean
-  /** Whether each line names the source line that logged it, as Go's slog does. */
+  /** Whether each line names the source line that logged it. Go's slog has the same option. */
   readonly source?: boolean
   /** A function that writes a line, instead of stderr or stdout. */
   readonly write?: (line: string) => void

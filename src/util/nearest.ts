@@ -19,8 +19,8 @@ function distance(a: string, b: string): number {
 }
 
 /**
- * Returns the candidate that is most similar to `word`, or undefined if no candidate is similar
- * enough for a suggestion.
+ * Returns the candidate that is most similar to `word`. Returns undefined if no candidate is
+ * similar enough for a suggestion.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const plain = (s: string) => s.toLowerCase().replaceAll('_', '-')

@@ -2,8 +2,8 @@ import { Pending } from './pending.js'
 
 /**
  * Settles with the promise, but rejects as soon as one of the signals aborts. After an abort,
- * rejects with `toError(signal)`, by default the reason of the signal. The work of the promise
- * continues.
+ * rejects with `toError(signal)`. By default, this is the reason of the signal. The work of the
+ * promise continues.
  */
 export function orAborted<T>(
   promise: Promise<T>,

@@ -35,8 +35,8 @@ export class Pending<T> {
   }
 
   /**
-   * Calls `cleanUp` when the promise settles, or immediately if the promise has settled already.
-   * `cleanUp` must not throw.
+   * Calls `cleanUp` when the promise settles. If the promise has settled already, calls `cleanUp`
+   * immediately. `cleanUp` must not throw.
    */
   onSettled(cleanUp: () => void): void {
     if (this.#settled) cleanUp()
@@ -44,8 +44,8 @@ export class Pending<T> {
   }
 
   /**
-   * Calls `callback` when `signal` aborts, or immediately if `signal` has aborted already. Does not
-   * call `callback` after the promise has settled.
+   * Calls `callback` when `signal` aborts. If `signal` has aborted already, calls `callback`
+   * immediately. Does not call `callback` after the promise has settled.
    */
   onAbort(signal: AbortSignal | undefined, callback: () => void): void {
     if (!this.#settled) this.onSettled(onAbort(signal, callback))

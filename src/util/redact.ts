@@ -2,8 +2,8 @@
 export const MASK = '***'
 
 /**
- * Minimum length of a secret that is masked. Shorter values are often ordinary words, so masking
- * them would make messages unreadable and protect nothing.
+ * Minimum length of a secret that is masked. Shorter values are often ordinary words. Masking these
+ * words would make messages unreadable and protect nothing.
  */
 const SHORTEST = 4
 /**
@@ -34,7 +34,7 @@ export function rememberSecret(value: string): void {
 
 /**
  * Returns the spellings of a secret. The spellings are the secret itself, its percent-encoded forms
- * in URI components, forms and the URL class, and its forms in JSON and base64.
+ * (in URI components, in HTML forms and by the URL class), its JSON form and its base64 form.
  */
 function spellings(value: string): string[] {
   const form = new URLSearchParams([['', value]]).toString().slice(1)
@@ -79,7 +79,7 @@ const SECRET_NAME = new RegExp(
 )
 
 /**
- * Patterns for named values. The first group of a `name` pattern is the name, which begins at a
+ * Patterns for named values. The first group of a `name` pattern is the name. The name begins at a
  * word boundary. The value follows the name in the text.
  */
 const NAMED: readonly { readonly name: RegExp; readonly value: RegExp }[] = [
@@ -112,9 +112,9 @@ const URL_BEGIN = /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]{1,40}:\/)/i
 const MOST_CHARACTERS = 16_384
 
 /**
- * Masks everything in `text` that is, or looks like, a secret. Secrets are the values of all Secret
- * objects of this thread, user names and passwords of URLs, secret parameters, and tokens. Callers
- * use the function for text from other sources, such as the message of an SDK's error.
+ * Masks everything in `text` that is a secret or looks like a secret. Secrets are the values of all
+ * Secret objects of this thread, user names and passwords of URLs, secret parameters, and tokens.
+ * Callers use the function for text from other sources, such as the message of an SDK's error.
  */
 export function withoutSecrets(text: string): string {
   const left = text.length - MOST_CHARACTERS
@@ -157,7 +157,7 @@ function maskUserinfos(word: string): string {
 
 /**
  * Masks the user name and password of the URL at the beginning of `text`. A password may contain an
- * unescaped "/", "?", "#" or "@". If the host has a user name, or a colon that no port follows, the
+ * unescaped "/", "?", "#" or "@". If the host has a user name or a colon that no port follows, the
  * function therefore masks everything up to the last "@".
  */
 export function maskUserinfo(text: string): string {

@@ -1,6 +1,7 @@
 /**
- * Waits until every promise has settled, and returns the results. Throws the error of the first
- * promise in the list that failed. (`Promise.all` would not wait for the other promises.)
+ * Waits until every promise has settled, and returns the results. If promises failed, throws the
+ * error of the first failed promise in the list. (`Promise.all` would not wait for the other
+ * promises.)
  */
 export async function settleAll<const T extends readonly unknown[]>(
   work: T,

@@ -23,7 +23,7 @@ export function oneLine(text: string): string {
   return text.replace(CONTROL, escaped)
 }
 
-/** Does the same as oneLine() for text of several lines, and keeps line feeds. */
+/** Does the same as oneLine() for text of several lines. Keeps line feeds. */
 export function printable(text: string): string {
   return text.replace(CONTROL, (char) => (char === '\n' ? char : escaped(char)))
 }

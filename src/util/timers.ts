@@ -46,7 +46,10 @@ async function run(work: () => unknown, onError: ErrorHandler): Promise<void> {
   }
 }
 
-/** A timer whose delay may exceed the limit of Node.js, and whose work cannot end the process. */
+/**
+ * A timer whose delay may exceed the limit of Node.js. An error of the timer's work cannot end the
+ * process.
+ */
 export class Timer {
   #timeout: NodeJS.Timeout | undefined
   #stopped = false
@@ -85,7 +88,7 @@ export class Timer {
   }
 }
 
-/** Runs `work` once after `ms` milliseconds, which may be any number. */
+/** Runs `work` once after `ms` milliseconds. `ms` may be any number. */
 export function startTimer(ms: number, work: () => unknown, onError?: ErrorHandler): Timer {
   return new Timer(ms, guarded(work, onError))
 }

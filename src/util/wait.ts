@@ -26,10 +26,10 @@ function readTimeout(timeout: unknown): number | undefined {
 }
 
 /**
- * Runs `work` with a signal that aborts when the caller's signal aborts or at the deadline. At the
- * deadline, the promise rejects with TIMEOUT, and the message contains `what`. With `abandon`, the
- * promise rejects immediately, even if the work ignores the signal. Without `abandon`, the promise
- * rejects when the work has ended, so that the work can clean up.
+ * Runs `work` with a signal. The signal aborts when the caller's signal aborts, and at the
+ * deadline. At the deadline, the promise rejects with TIMEOUT. The message contains `what`. With
+ * `abandon`, the promise rejects immediately, even if the work ignores the signal. Without
+ * `abandon`, the promise rejects when the work has ended. The work can then clean up first.
  */
 export async function withDeadline<T>(
   what: string,

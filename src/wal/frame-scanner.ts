@@ -8,9 +8,14 @@ import type { WalPosition } from './wal-position.js'
 /** A contiguous sequence of committed frames in one generation of the WAL. */
 export interface FrameSpan {
   readonly start: WalPosition
-  /** Position after the last commit in the span, or `start` if the scan found no commit. */
+  /**
+   * Position after the last commit in the span. If the scan found no commit, the position is
+   * `start`.
+   */
   readonly end: WalPosition
-  /** Size of the database in pages after the last frame, or 0 if the span has no frames. */
+  /**
+   * Size of the database in pages after the last frame. The size is 0 if the span has no frames.
+   */
   readonly commit: number
   /** Page number of each frame. The array has `end.frames - start.frames` elements. */
   readonly pgnos: Uint32Array
@@ -44,9 +49,10 @@ function bufferOf(size: number): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Reads committed frames from `start` on, and verifies salts and checksum of every frame. The span
- * ends before an uncommitted frame, a frame of an older generation, or a damaged frame. The scan
- * needs 8 bytes of memory per frame and the buffer of the thread.
+ * Reads committed frames from `start` on. Verifies the salts and the checksum of every frame. The
+ * span ends before one of three kinds of frame: an uncommitted frame, a frame of an older
+ * generation, or a damaged frame. The scan needs 8 bytes of memory per frame and the buffer of the
+ * thread.
  */
 export function scanWal(wal: WalFile, header: WalHeader, start: WalPosition, limits: ScanLimits): FrameSpan {
   const { pageSize, bigEndian } = header
@@ -94,7 +100,7 @@ function impossibleCommit(file: string, offset: number, commit: number): Litestr
   })
 }
 
-/** The newest frame of each page in a span, in ascending order of page numbers. */
+/** The newest frame of each page in a span. The frames are in ascending order of page numbers. */
 export interface NewestPages {
   readonly pgnos: Uint32Array
   /** Numbers of the frames in the file, counted from 0. */

@@ -42,8 +42,8 @@ export class WalFile {
   }
 
   /**
-   * Returns the header of the WAL, or undefined if the header is missing or has a wrong checksum.
-   * Throws WAL_CORRUPT.
+   * Returns the header of the WAL. Returns undefined if the header is missing or has a wrong
+   * checksum. Throws WAL_CORRUPT.
    */
   header(): WalHeader | undefined {
     const bytes = new Uint8Array(WAL_HEADER_SIZE)
@@ -52,8 +52,8 @@ export class WalFile {
   }
 
   /**
-   * Returns the header of frame `ordinal`, counted from 0, without verifying it. Returns undefined
-   * beyond the end of the file.
+   * Returns the header of frame `ordinal`, counted from 0. The header is not verified. Returns
+   * undefined beyond the end of the file.
    */
   frameHeader(ordinal: number, pageSize: number): FrameHeader | undefined {
     const bytes = new Uint8Array(FRAME_HEADER_SIZE)

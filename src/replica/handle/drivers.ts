@@ -10,7 +10,7 @@ import {
 import { allDrivers, findDriver } from '../../sqlite/find-driver.js'
 import { load } from './loadable.js'
 
-/** The class of a driver's connections, or an open connection of the driver. */
+/** The class of a driver's connections, or an open connection. */
 export type ReplicaDriver = DriverClass | ExtensionLoader
 
 /**
@@ -20,10 +20,10 @@ export type ReplicaDriver = DriverClass | ExtensionLoader
 const registered = new Set<string>()
 
 /**
- * Registers the VFS with every driver of this process. The drivers are better-sqlite3, other copies
- * of better-sqlite3 that the program has loaded, and node:sqlite if this version of Node.js has it.
- * A copy of SQLite that cannot load extensions does not affect the other copies. Throws
- * NATIVE_MISSING if no copy of SQLite can load the extension.
+ * Registers the VFS with every driver of this process. The function registers the VFS with
+ * better-sqlite3, with other copies of better-sqlite3 that the program has loaded, and with
+ * node:sqlite if this version of Node.js has it. A copy of SQLite that cannot load extensions does
+ * not affect the other copies. Throws NATIVE_MISSING if no copy of SQLite can load the extension.
  */
 export function registerDrivers(): void {
   const drivers = [
@@ -49,7 +49,7 @@ export function registerDrivers(): void {
 }
 
 /**
- * Registers the VFS with the copy of SQLite behind a driver that the program names. Throws
+ * Registers the VFS with the copy of SQLite that belongs to the given driver. Throws
  * INVALID_ARGUMENT for a value that is not a driver, and NATIVE_MISSING if the driver's copy of
  * SQLite cannot load extensions.
  */
@@ -85,7 +85,7 @@ async function loadInto(connection: ExtensionLoader): Promise<void> {
   } else await connection.loadExtension(addonPath())
 }
 
-/** Opens a replica's URI for reading with an available driver. Throws DRIVER_MISSING. */
+/** Opens a replica's URI for reading. Uses any available driver. Throws DRIVER_MISSING. */
 export function openConnection(uri: string): Connection {
   registerDrivers()
   return findDriver().open(uri, { readonly: true })

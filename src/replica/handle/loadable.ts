@@ -19,8 +19,8 @@ export function getLoadablePath(): string {
 
 /**
  * Registers the `litestream` VFS with the connection's copy of SQLite until the process ends, and
- * starts the replica worker. The program may pass any connection, even a connection to `:memory:`.
- * `load` changes no database.
+ * starts the replica worker. The program may pass any connection. A connection to `:memory:` is
+ * sufficient. `load` changes no database.
  *
  * @example
  * load(new Database(':memory:'))

@@ -43,11 +43,14 @@ export interface ReplicaStats {
   readonly commit: number
   /** Fraction of the pages that are in the local copy, 0 to 1. */
   readonly hydration: number
-  /** Numbers of prefetched pages by kind of prefetch and outcome. */
+  /** Numbers of prefetched pages, for each kind of prefetch and each outcome. */
   readonly readAhead: ReadAheadStats
 }
 
-/** Counters of the replica worker for requests to the store, prefetched pages, views and writes. */
+/**
+ * Counters of the replica worker for four subjects: requests to the store, prefetched pages, views
+ * and writes.
+ */
 export interface WorkerStats {
   readonly fetch: {
     readonly requests: number
@@ -107,7 +110,7 @@ export type ReplicaTarget =
    */
   | { readonly timestamp: Date | string }
 
-/** An earlier state of a replica, at which connections can be opened. */
+/** An earlier state of a replica. Connections can be opened at this state. */
 export interface ReplicaMoment {
   /** TXID of this state of the replica. */
   readonly txid: number
@@ -196,9 +199,10 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.#hydrates = hydrates
     this.url = String(secretUrl(url))
     // The URI contains no credentials, because drivers print the name of a database. Native code
-    // keeps the credentials in the key of the replica. A driver that reads no URIs, or whose SQLite
-    // has no `litestream` VFS, takes the URI for a path. The folder in this path does not exist, so
-    // a driver that takes the URI for a path fails instead of creating an empty file.
+    // keeps the credentials in the key of the replica. A driver that reads no URIs takes the URI
+    // for a path. A driver whose SQLite has no `litestream` VFS does the same. The folder in this
+    // path does not exist, so a driver that takes the URI for a path fails instead of creating an
+    // empty file.
     this.uri = `file:litestream-replica/${encodeURIComponent(nameOf(this.url))}?vfs=litestream&replica_id=${id}`
     this.#stop = onSessionEvent(id, (event) => this.#onEvent(event))
   }
@@ -214,7 +218,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * The code and the message of the latest error of this replica, or an empty string if no error
+   * The code and the message of the latest error of this replica. The text is empty if no error
    * occurred.
    *
    * @internal
@@ -224,15 +228,15 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Milliseconds since the last successful poll began, or Infinity before the first poll. Reads are
-   * behind the primary by at most `lagMs`.
+   * Milliseconds since the last successful poll began. The value is Infinity before the first poll.
+   * Reads are behind the primary by at most `lagMs`.
    */
   get lagMs(): number {
     const { contact } = this.#info()
     return contact === 0 ? Number.POSITIVE_INFINITY : Math.max(0, monotonicMs() - contact)
   }
 
-  /** Returns the counters of the connections of this process, without waiting for the worker. */
+  /** Returns the counters of the connections of this process. Does not wait for the worker. */
   stats(): ReplicaStats {
     const info = this.#info()
     return {
@@ -254,8 +258,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Resolves with the counters of the replica worker for requests, prefetched pages, views and
-   * writes.
+   * Resolves with the counters of the replica worker for four subjects: requests, prefetched pages,
+   * views and writes.
    */
   async workerStats(waiting: WaitOptions = {}): Promise<WorkerStats> {
     this.#info()
@@ -263,9 +267,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Resolves when the local copy is complete, or immediately if the replica has no local copy.
-   * Rejects with REPLICA_CLOSED if the replica is closed first, and with the signal's reason if the
-   * signal aborts.
+   * Resolves when the local copy is complete. Resolves immediately if the replica has no local
+   * copy. Rejects with REPLICA_CLOSED if the replica is closed first, and with the signal's reason
+   * if the signal aborts.
    */
   async whenHydrated(waiting: WaitOptions = {}): Promise<void> {
     this.#hydrated ??= this.#awaitHydration()
@@ -274,11 +278,11 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Resolves with an earlier state of the replica. The target of `at` is `{ txid }`, or `{
-   * timestamp }` for the last state before that time (a Date, an RFC 3339 string, "5 minutes ago").
-   * A program may pass the resulting `uri` to a driver any number of times. Connections to this
-   * `uri` stay at the earlier state, and connections to the `uri` of the Replica continue with new
-   * states.
+   * Resolves with an earlier state of the replica. The target of `at` is `{ txid }` or `{ timestamp
+   * }`. `{ timestamp }` means the last state before that time (a Date, an RFC 3339 string, "5
+   * minutes ago"). A program may pass the resulting `uri` to a driver any number of times.
+   * Connections to this `uri` stay at the earlier state. Connections to the `uri` of the Replica
+   * continue with new states.
    *
    * Throws TXID_NOT_AVAILABLE if retention has removed the necessary files, INVALID_ARGUMENT for an
    * invalid time, and the signal's reason if the signal aborts.
@@ -307,8 +311,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
   /**
    * Runs a query on a separate thread to prefetch the pages of the query. When the program then
-   * runs the same query, its pages are in memory and the query does not block the event loop.
-   * `prefetch` discards the rows of the query.
+   * runs the same query, the query's pages are in memory and the query does not block the event
+   * loop. `prefetch` discards the rows of the query.
    *
    * Throws INVALID_ARGUMENT for SQL that is not a query, and the signal's reason if the signal
    * aborts.
@@ -369,7 +373,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.#workerClosed = ended
     if (native.releaseReplica(this.#id)) {
       // The timer also keeps the process alive until the worker has closed the replica. If the
-      // worker has exited, the replica is already closed.
+      // worker has exited, the replica is closed already.
       const timer = startInterval(WORKER_CHECK_MS, () => {
         if (!native.workerAlive()) ended()
       })
@@ -473,7 +477,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 
 /**
  * Emits a process warning for an error about damage, because a user must repair the damage. Handles
- * the errors that the program does not listen to, for example during opening.
+ * errors for which the program has no listener. While the replica is being opened, the program has
+ * none.
  *
  * @internal
  */
@@ -497,7 +502,7 @@ export interface OpenReplicaOptions extends ReplicaOptions, WaitOptions {
 }
 
 /**
- * Returns undefined if `value` is valid for the option `driver`, and otherwise a text with the
+ * Returns undefined if `value` is valid for the option `driver`. Otherwise returns a text with the
  * valid values.
  */
 export function isDriver(value: unknown): string | undefined {
@@ -528,7 +533,7 @@ function targetText(target: unknown): string {
   return timestamp as string
 }
 
-/** Returns the last part of the path of a URL that has no credentials. */
+/** Returns the last part of the path of a URL. The URL must contain no credentials. */
 function nameOf(shown: string): string {
   const path = shown.replace(/[?#].*$/s, '').replace(/\/+$/, '')
   return path.replace(/^.*[/@]/s, '') || 'replica'
@@ -536,7 +541,7 @@ function nameOf(shown: string): string {
 
 /**
  * Opens a replica. When the promise resolves, any driver can read the newest state of the replica.
- * `openReplica` downloads only the page indexes of the LTX files.
+ * `openReplica` downloads the page indexes of the LTX files, but no pages.
  *
  * Throws REPLICA_EMPTY if the URL has no files after `openTimeout`, INVALID_URL, ACCESS_DENIED,
  * LTX_GAP, LTX_CORRUPT, HYDRATION_CONFLICT.
@@ -568,15 +573,16 @@ export async function openHandle(
   signal?.throwIfAborted()
   const key = formatKey(withEnvironment(toParameters(url, rest), process.env))
   const { hydrate } = resolveOptions(key)
-  // The worker is started first, so that it starts in parallel with the loading of the drivers.
+  // This code starts the worker first, so that the worker starts while the drivers are being
+  // loaded.
   ensureWorker()
   if (driver === undefined) registerDrivers()
   else await registerDriver(driver)
   const id = native.acquireReplica(key)
   const replica = new Replica(id, key, url, hydrate !== undefined)
   try {
-    // Closing this Replica does not end the wait for the worker, because the worker opens the
-    // replica also for other handles.
+    // If this Replica is closed, the wait for the worker continues, because the worker also opens
+    // the replica for other handles.
     const open = () => callWorker(id, key, call)
     const opened = await withDeadline(`opening ${replica.url}`, { signal, timeout }, open, { abandon: true })
     if ((opened as { readonly hydrated: boolean }).hydrated) replica.noteHydrated()

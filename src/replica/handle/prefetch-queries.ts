@@ -4,9 +4,9 @@ import { threadUrl } from '../../thread-url.js'
 import { onAbort } from '../../util/abort.js'
 
 export interface PrefetchOptions {
-  /** Values for the parameters of the query, as an array, or as an object for named parameters. */
+  /** Values for the parameters of the query. Pass an array, or an object for named parameters. */
   readonly parameters?: readonly unknown[] | Readonly<Record<string, unknown>>
-  /** Aborting the signal ends the query and rejects the promise. */
+  /** If the signal aborts, the query ends and the promise rejects. */
   readonly signal?: AbortSignal
 }
 
@@ -17,7 +17,9 @@ export interface PrefetchTask {
   readonly parameters: PrefetchOptions['parameters']
 }
 
-/** Runs a query on a separate thread with its own connection, and discards its rows. */
+/**
+ * Runs a query on a separate thread, which has its own connection. Discards the rows of the query.
+ */
 export async function prefetch(uri: string, sql: string, { parameters, signal }: PrefetchOptions): Promise<void> {
   signal?.throwIfAborted()
   const workerData: PrefetchTask = { uri, sql, parameters }

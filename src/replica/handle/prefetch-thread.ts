@@ -1,4 +1,4 @@
-// The thread of one Replica.prefetch call, which opens a connection, runs the query and exits.
+// The thread of one Replica.prefetch call. The thread opens a connection, runs the query and exits.
 import { parentPort, workerData } from 'node:worker_threads'
 import { isLitestreamError, LitestreamError, serializeError } from '../../errors.js'
 import { openConnection } from './drivers.js'

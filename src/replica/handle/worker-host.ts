@@ -37,7 +37,7 @@ const callPrefix = `${process.pid}-${Math.random().toString(36).slice(2)}`
  */
 export function ensureWorker(): void {
   const ticket = native.expectWorker()
-  // The worker is spawned first, so that its start and this thread run in parallel.
+  // This code spawns the worker first, so that the worker starts while this thread continues.
   if (ticket !== 0) spawn(ticket)
   connect()
 }

@@ -3,10 +3,10 @@ import type { ReplicaPoolOptions } from './pool-options.js'
 import type { ReplicaPool } from './replica-pool.js'
 
 /**
- * Creates a pool of the read replicas below one URL prefix, for programs with many databases. The
- * pool opens a replica when the program acquires the replica. Before that, the pool sends no
- * request for the replica. All replicas of a process share one worker thread. All replicas in one
- * store share the connections to this store.
+ * Creates a pool of the read replicas below one URL prefix. A pool is for programs with many
+ * databases. The pool opens a replica when the program acquires the replica. Before that, the pool
+ * sends no request for the replica. All replicas of a process share one worker thread. All replicas
+ * in one store share the connections to this store.
  *
  * @throws INVALID_URL, INVALID_ARGUMENT.
  *

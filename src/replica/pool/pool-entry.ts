@@ -2,9 +2,9 @@ import { LitestreamError } from '../../errors.js'
 import type { Replica } from '../handle/open-replica.js'
 
 /**
- * One replica of a pool, from the first call of acquire() until the pool closes the replica.
- * `queued` waits for a place in the pool. `given-up` means that no caller waits for the entry any
- * more, or that the opening failed.
+ * One replica of a pool. The entry exists from the first call of acquire() until the pool closes
+ * the replica. `queued` waits for a place in the pool. `given-up` means that no caller waits for
+ * the entry any more, or that the opening failed.
  */
 export type EntryState = 'queued' | 'opening' | 'open' | 'closing' | 'given-up'
 

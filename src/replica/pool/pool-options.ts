@@ -12,7 +12,9 @@ type EachReplicaOptions = Omit<
   'hydrate' | 'write' | 'cacheSize' | 'concurrency' | 'openTimeout' | 'signal' | 'timeout'
 >
 
-/** Options of openReplicas(). All other options are those of openReplica(), for each replica. */
+/**
+ * Options of openReplicas(). All other options are the options of openReplica() for each replica.
+ */
 export interface ReplicaPoolOptions extends EachReplicaOptions {
   /** Maximum number of replicas that are open at the same time (default 100). */
   readonly maxOpen?: number
@@ -22,21 +24,24 @@ export interface ReplicaPoolOptions extends EachReplicaOptions {
    */
   readonly idleTimeout?: Duration
   /**
-   * How long acquire() waits for a place in the pool and for the opening, if the call has no
-   * `timeout` (default 30 s).
+   * How long acquire() waits for a place in the pool and for the opening (default 30 s). The
+   * `timeout` of a call takes precedence.
    */
   readonly acquireTimeout?: Duration
   /**
-   * Size of the decoded pages in memory, for the whole pool (default 4 MiB for each of `maxOpen`).
-   * Each replica gets the size divided by `maxOpen`, but at least 64 pages.
+   * Size of the decoded pages of the whole pool in memory (default 4 MiB for each of `maxOpen`
+   * replicas). Each replica gets the size divided by `maxOpen`, but at least 64 pages.
    */
   readonly cacheSize?: ByteSize
   /**
-   * Maximum number of concurrent requests for pages, for the whole pool (default 4 for each of
-   * `maxOpen`). Each replica gets the number divided by `maxOpen`.
+   * Maximum number of concurrent requests for pages by the whole pool (default 4 for each of
+   * `maxOpen` replicas). Each replica gets the number divided by `maxOpen`.
    */
   readonly concurrency?: number
-  /** How long the opening waits for the first file of an empty replica (default 0). */
+  /**
+   * How long the pool waits for the first file of an empty replica when it opens the replica
+   * (default 0).
+   */
   readonly openTimeout?: Duration
 }
 
@@ -73,8 +78,8 @@ const CHECKS: check.OptionChecks<ReplicaPoolOptions> = {
 }
 
 /**
- * Checks the options of a pool, and divides its budgets by `maxOpen`. Throws INVALID_ARGUMENT, also
- * for a budget that is too small for `maxOpen` replicas.
+ * Checks the options of a pool, and divides its budgets by `maxOpen`. Throws INVALID_ARGUMENT for
+ * an invalid option, and for a budget that is too small for `maxOpen` replicas.
  */
 export function resolvePoolOptions(options: ReplicaPoolOptions): ResolvedPoolOptions {
   check.checkOptions(options, CHECKS, 'openReplicas')

@@ -80,8 +80,8 @@ export class PooledReplica {
   }
 
   /**
-   * Ends this use. Close the connections of this use first, because the pool does not close a
-   * replica with open connections. Further calls have no effect.
+   * Ends this use. Close the connections of this use before you call `release`. The pool does not
+   * close a replica with open connections. Further calls have no effect.
    */
   release(): void {
     if (this.#isReleased) return

@@ -48,13 +48,14 @@ interface ReplicaPoolEvents {
   /** Emitted when the pool has opened a replica. */
   open: [{ name: string }]
   /**
-   * Emitted when the pool has closed a replica. `reason` is `idle` after `idleTimeout`, `evicted`
-   * if another replica needed the place, and `closed` if the pool was closed.
+   * Emitted when the pool has closed a replica. `reason` has one of three values: `idle` after
+   * `idleTimeout`, `evicted` if another replica needed the place, and `closed` if the pool was
+   * closed.
    */
   close: [{ name: string; reason: PoolCloseReason }]
   /**
-   * Emitted after a temporary fault of a replica, with the name of the replica. Errors of acquire()
-   * are thrown and not emitted.
+   * Emitted with the name of the replica after a temporary fault of this replica. Errors of
+   * acquire() are thrown and not emitted.
    */
   error: [LitestreamError, string]
   /**
@@ -90,13 +91,16 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
   readonly #options: ResolvedPoolOptions
   /** The replicas that acquire() can return, by name: queued, opening and open ones. */
   readonly #entries = new Map<string, PoolEntry>()
-  /** The open replicas without users, the most recently used one first. */
+  /** The open replicas without users. The most recently used replica comes first. */
   readonly #idle: LRUCache<string, PoolEntry>
   /** The places of the pool. A task of the queue lasts until its replica is closed. */
   readonly #places: PQueue
   /** The replicas that are about to free their places. */
   readonly #leaving = new Set<PoolEntry>()
-  /** The names of the replicas whose store does not answer, the oldest outage first. */
+  /**
+   * The names of the replicas whose store does not answer. The replica with the oldest outage comes
+   * first.
+   */
   readonly #outages = new Set<string>()
   readonly #counts = { opened: 0, failed: 0, expired: 0, evicted: 0 }
   #connectionCheck: Timer | undefined
@@ -191,8 +195,8 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
   }
 
   /**
-   * Lists the names of the replicas below the prefix, as the store reports them. Omits names that
-   * acquire() refuses. The listing costs one or two LIST requests per folder.
+   * Lists the names of the replicas below the prefix. The names are those that the store reports.
+   * Omits names that acquire() refuses. The listing costs one or two LIST requests per folder.
    *
    * @throws STORAGE_FAILED if the store has more than 100,000 folders below the prefix,
    * INVALID_ARGUMENT if the store cannot list replicas, TIMEOUT, ABORTED, and errors of the store.
@@ -210,7 +214,7 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
     }
   }
 
-  /** Returns the counters and the current state of the pool, without waiting. */
+  /** Returns the counters and the current state of the pool. Does not wait. */
   stats(): ReplicaPoolStats {
     const open = [...this.#entries.values()].filter(({ state }) => state === 'open')
     const stats = open.map(({ replica }) => replica.stats())
@@ -227,8 +231,8 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
 
   /**
    * Closes the pool. Calls of acquire() that still wait fail with REPLICA_CLOSED. `close` waits
-   * until all uses are released and all replicas are closed. At the deadline, or when the signal
-   * aborts, `close` closes the remaining replicas, and then rejects.
+   * until all uses are released and all replicas are closed. If the timeout passes or the signal
+   * aborts, `close` closes the remaining replicas and then rejects.
    *
    * @throws TIMEOUT with the names of the replicas that were in use after `timeout` (default 30 s),
    * and the signal's reason.
@@ -284,7 +288,10 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
     this.#leaving.delete(entry)
   }
 
-  /** Opens a replica. Returns undefined if the opening failed or has no callers any more. */
+  /**
+   * Opens a replica. Returns undefined if the opening failed, or if no caller waits for the replica
+   * any more.
+   */
   async #open(entry: PoolEntry): Promise<Replica | undefined> {
     const url = appendToUrl(this.#prefix.reveal(), entry.name)
     const options = { ...this.#options.each, signal: entry.givenUp }
@@ -311,7 +318,10 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
     this.emit('open', { name })
   }
 
-  /** Removes a user. A replica without users becomes idle, or is not opened any more. */
+  /**
+   * Removes a user. A replica without users becomes idle. If such a replica is not open yet, the
+   * pool does not open it.
+   */
   #release(entry: PoolEntry): void {
     entry.removeUser()
     if (entry.users > 0) return
@@ -329,15 +339,16 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
   /** Ends the wait or the opening of a replica, so that the next acquire() begins a new opening. */
   #giveUp(entry: PoolEntry, error: unknown): void {
     this.#entries.delete(entry.name)
-    // An opening keeps its place in the pool until everything that the opening has opened is
-    // closed.
+    // An opening keeps its place in the pool until the pool has closed everything that the opening
+    // has opened.
     if (entry.state === 'opening') this.#leaving.add(entry)
     entry.giveUp(error)
   }
 
   /**
-   * Closes the least recently used idle replicas until each queued replica gets a place. If the
-   * remaining idle replicas have open connections, checks again after CONNECTION_CHECK_MS.
+   * Closes the least recently used idle replicas until each queued replica gets a place. If only
+   * idle replicas with open connections remain, the pool checks them again after
+   * CONNECTION_CHECK_MS.
    */
   #makeRoom(): void {
     this.#connectionCheck?.stop()
@@ -350,7 +361,7 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
   }
 
   #onExpired(entry: PoolEntry): void {
-    // A replica with open connections gets another idleTimeout.
+    // A replica that still has open connections stays open for another idleTimeout.
     if (entry.hasConnections) this.#idle.set(entry.name, entry)
     else void this.#closeEntry(entry, 'idle')
   }
@@ -376,7 +387,7 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
   }
 
   #onError(error: LitestreamError, name: string): void {
-    // An EventEmitter throws if `error` has no listener, but a temporary fault must not end the
+    // An EventEmitter throws if `error` has no listener. A temporary fault must not end the
     // process.
     if (this.listenerCount('error') > 0) this.emit('error', error, name)
     else warnOfDamage(error)

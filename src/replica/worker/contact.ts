@@ -36,8 +36,8 @@ export class StoreContact {
   }
 
   /**
-   * Records that a poll, which began at the monotonic time `at`, has seen every file in the
-   * replica.
+   * Records that a poll has seen every file in the replica. The poll began at the monotonic time
+   * `at`.
    */
   seen(at: number): void {
     this.#seenAt = at
@@ -47,8 +47,8 @@ export class StoreContact {
   }
 
   /**
-   * Takes over the time `at` at which the last successful poll of an earlier worker began. The time
-   * `at` counts until this worker has opened the replica.
+   * Takes over the time `at`. The last successful poll of an earlier worker began at this time. The
+   * time `at` counts until this worker has opened the replica.
    */
   resume(at: number): void {
     this.#seenAt = at
@@ -56,7 +56,7 @@ export class StoreContact {
   }
 
   /**
-   * Records that a poll failed. `state` is the new state of the replica, unless the replica is
+   * Records that a poll failed. `state` is the new state of the replica. A stale replica stays
    * stale.
    */
   missed(code: ErrorCode, message: string, state = native.constants.state.live): void {

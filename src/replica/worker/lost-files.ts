@@ -8,12 +8,12 @@ import type { Poller } from './chain/poller.js'
 import { replicaWasReset, staleState, unavailable } from './chain/stale-view.js'
 import type { ReplicaView, ViewSet } from './pages/view-set.js'
 
-/** Maximum number of attempts to find other files while the replica changes during the search. */
+/** Maximum number of attempts to find other files if the replica changes during each attempt. */
 const REPLICA_ATTEMPTS = 3
 
 /**
- * Finds the pages of a view in other files when a file of the view was deleted or damaged.
- * LostFiles runs on the worker thread.
+ * If a file of a view was deleted or damaged, finds the pages of the view in other files. LostFiles
+ * runs on the worker thread.
  */
 export class LostFiles {
   readonly #chain: Chain
@@ -47,8 +47,8 @@ export class LostFiles {
   }
 
   /**
-   * Must be called after the replica was rebuilt, because running searches concern the previous
-   * state of the replica.
+   * Must be called after the replica was rebuilt, because running searches concern the replica's
+   * previous state.
    */
   clear(): void {
     this.#searches.clear()
@@ -109,7 +109,7 @@ export class LostFiles {
         await this.#repoint(view, state)
         return
       } catch (error) {
-        // If no other file replaces a damaged file, the caller gets the error about the damage.
+        // If no other file can replace a damaged file, the caller gets the error about the damage.
         if (isLitestreamError(error, 'PAGE_UNAVAILABLE') && isLitestreamError(cause, 'LTX_CORRUPT')) throw cause
         // NOT_FOUND means that a file was deleted after it had been listed and before it was read.
         if (!isLitestreamError(error, 'NOT_FOUND') || attempt >= REPLICA_ATTEMPTS) throw error

@@ -4,7 +4,7 @@ import { preferAddon } from '../../native/addon.js'
 
 /** The `workerData` that the replica worker gets at its start. */
 export interface ReplicaWorkerData {
-  /** The path of the native addon that was loaded by the thread that started the worker. */
+  /** The path of the native addon. The thread that started the worker has loaded this addon. */
   readonly addon: string
 }
 

@@ -75,7 +75,7 @@ export class ReplicaSession {
   #poller!: Poller
   #lost!: LostFiles
   #hydrator: Hydrator | undefined
-  /** A temporary folder for the local copy, or undefined if the options name a path. */
+  /** A temporary folder for the local copy. The field is undefined if the options name a path. */
   #folder: TemporaryFolder | undefined
   #writer: ReplicaWriter | undefined
   #adoption: CommitAdoption | undefined
@@ -106,12 +106,12 @@ export class ReplicaSession {
 
   /**
    * Opens the replica. Concurrent calls of `open` share one attempt. If the attempt fails, `open`
-   * throws its error, and the next call of `open` tries again.
+   * throws its error. The next call of `open` makes a new attempt.
    */
   open(): Promise<void> {
     this.#opening ??= this.#open().catch(async (error) => {
       // The next attempt creates a new replica client. An error of closing the old client is
-      // ignored, because it would hide the reason why opening failed.
+      // ignored. Such an error would hide the reason why opening failed.
       await this.#client?.close().catch(() => undefined)
       this.#client = undefined
       this.#opening = undefined
@@ -128,7 +128,7 @@ export class ReplicaSession {
     this.#contact.missed(code, message, native.constants.state.orphaned)
   }
 
-  /** Whether the replica is open, so that requests can be answered immediately. */
+  /** Whether the replica is open. The worker can then answer requests immediately. */
   get opened(): boolean {
     return this.#views.opened
   }
@@ -204,8 +204,8 @@ export class ReplicaSession {
       interval: this.#options.pollInterval,
       wholeFiles: () => this.#filePages.wholeFiles(this.#store),
       idleInterval: this.#options.idlePollInterval,
-      // The re-list interval is at most half of maxStale, so that no view becomes older than
-      // maxStale without notice.
+      // The re-list interval is at most half of maxStale. Otherwise a view could become older than
+      // maxStale unnoticed.
       relistInterval: Math.min(RELIST_INTERVAL_MS, this.#options.maxStale / 2),
       signal,
       // While some commits are only local, the state of the store is older than the current view.
@@ -447,8 +447,8 @@ export class ReplicaSession {
   }
 
   async close(): Promise<void> {
-    // The writer is closed before the requests of readers are cancelled, because closing waits for
-    // a running commit.
+    // The writer is closed before the requests of readers are cancelled. Closing the writer waits
+    // for a running commit.
     await this.#writer?.close()
     this.#abort.abort(new LitestreamError('REPLICA_CLOSED', 'the replica was closed'))
     this.#contact.stop()
@@ -540,8 +540,8 @@ export class ReplicaSession {
   }
 
   /**
-   * Frees retired views. If readers still read a retired view, checks again after COLLECT_MS,
-   * because the next poll may come much later.
+   * Frees retired views. If readers still read a retired view, checks again after COLLECT_MS. The
+   * next poll may come much later.
    */
   #collect(): void {
     this.#collecting?.stop()
@@ -554,7 +554,7 @@ export class ReplicaSession {
 
   /**
    * Makes the next state of the replica the current view. `counter` says that other states have the
-   * same TXID, so the change counter must not be derived from the TXID.
+   * same TXID. The change counter must then not be derived from the TXID.
    */
   #advance({ extension }: Extract<PollOutcome, { kind: 'advanced' }>, counter = false): void {
     const { state, files, changed, whole } = extension
@@ -585,8 +585,8 @@ export class ReplicaSession {
   /** Publishes a view that has no base and reads from the current local copy. */
   #publishAnew(state: ChainState): void {
     const view = this.#views.add(state, this.#store, this.#hydrator?.file ?? null)
-    // The pages of the local copy are added to the view later, because a local copy that was just
-    // opened has no pages.
+    // The pages of the local copy are added to the view later, because a local copy has no pages
+    // immediately after it was opened.
     void this.#hydrator?.adopt(view)
     this.#views.publish(view)
   }

@@ -1,5 +1,6 @@
-// The replica worker, a thread that exists once per process. The replica worker lists files, stores
-// the positions of pages and fetches pages. The code in worker-host.ts starts the replica worker.
+// The replica worker is a thread. Each process has one replica worker. The replica worker lists
+// files, stores the positions of pages and fetches pages. The code in worker-host.ts starts the
+// replica worker.
 import './prefer-addon.js'
 import { BroadcastChannel, parentPort } from 'node:worker_threads'
 import { LitestreamError, serializeError } from '../../errors.js'
@@ -29,7 +30,8 @@ function post(message: WorkerMessage): void {
 }
 
 /**
- * The function that logs the events of replicas, or undefined if the environment configures no log.
+ * The function that logs the events of replicas. The value is undefined if the environment
+ * configures no log.
  */
 let log: ((url: string, event: SessionEvent) => void) | undefined
 
@@ -45,8 +47,8 @@ async function openLog(): Promise<void> {
 async function openSession(replica: number, key: string): Promise<ReplicaSession> {
   let session = sessions.get(replica)
   if (!session) {
-    // The options are checked before the replica, because a URI with `immutable` has no replica and
-    // the error about `immutable` must be reported.
+    // The options are checked first. A URI with `immutable` has no replica, and the error about
+    // `immutable` must be reported.
     const options = resolveOptions(key)
     await openLog()
     // Another replica that is being closed may still use the local copy of this replica.
@@ -193,8 +195,8 @@ async function onPages(session: ReplicaSession, batch: readonly BridgeRequest[])
 
 /**
  * Opens a replica that an earlier worker left open. The readers of the replica have the last view
- * of the earlier worker and wait for a new view. `adoptOrphan` retries until opening succeeds or
- * the replica is closed, because a reader whose pages are all resident never makes a request.
+ * of the earlier worker and wait for a new view. `adoptOrphan` retries until the replica is open or
+ * closed, because a reader whose pages are all resident never makes a request.
  */
 async function adoptOrphan(id: number, key: string): Promise<void> {
   const pauses = new Doubling(ADOPT_FIRST_MS, ADOPT_MOST_MS)

@@ -8,7 +8,8 @@ const MAGIC = 0x184d2204
 const SKIPPABLE_MAGIC = 0x184d2a50
 const STORED = 0x80000000
 /**
- * Maximum distance in bytes between a position in a block and the earlier data to which it refers.
+ * Maximum distance in bytes between a position in a block and the earlier data to which the
+ * position refers.
  */
 const HISTORY = 64 * 1024
 const BLOCK_SIZES: Readonly<Record<number, number>> = {
@@ -19,9 +20,9 @@ const BLOCK_SIZES: Readonly<Record<number, number>> = {
 }
 
 /**
- * Decodes a stream of LZ4 frames, one block at a time, and verifies every checksum. The caller may
- * keep and change the yielded buffers. Throws LTX_CORRUPT with the name `file` and the offset of
- * the damage in the file.
+ * Decodes a stream of LZ4 frames one block at a time. Verifies every checksum. The caller may keep
+ * and change the yielded buffers. Throws LTX_CORRUPT with the name `file` and the offset of the
+ * damage in the file.
  */
 export async function* decodeLz4Frames(
   source: AsyncIterable<Uint8Array>,

@@ -7,7 +7,7 @@ export interface V3Snapshot extends LegacyObject {
   readonly index: number
 }
 
-/** A part of the WAL with this index, beginning at the byte offset `offset`. */
+/** A part of the WAL with this index. The part begins at the byte offset `offset`. */
 export interface V3Segment extends LegacyObject {
   readonly generation: string
   readonly index: number
@@ -48,14 +48,15 @@ export async function listV3(objects: LegacyObjects, signal?: AbortSignal): Prom
 
 export interface V3Plan {
   readonly snapshot: V3Snapshot
-  /** The segments of consecutive indexes, beginning with the index of the snapshot. */
+  /** The segments of consecutive indexes. The first index is the index of the snapshot. */
   readonly segments: readonly V3Segment[]
 }
 
 /**
- * Returns the newest snapshot of any generation that was written at or before `timestamp`, and the
- * later segments of its generation. Returns undefined if no snapshot was written at or before
- * `timestamp`. Throws LTX_GAP if an index, or the first segment of an index, is missing.
+ * Returns the newest snapshot that was written at or before `timestamp` in any generation. Also
+ * returns the later segments of the snapshot's generation. Returns undefined if no snapshot was
+ * written at or before `timestamp`. Throws LTX_GAP if an index, or the first segment of an index,
+ * is missing.
  */
 export function selectV3({ snapshots, segments }: V3Listing, timestamp = Number.POSITIVE_INFINITY): V3Plan | undefined {
   let snapshot: V3Snapshot | undefined
@@ -100,8 +101,8 @@ export function newestTime({ snapshots, segments }: V3Listing): number {
 }
 
 /**
- * Throws LTX_GAP if a segment does not begin at byte `end`, where the previous segment of the WAL
- * ended.
+ * Throws LTX_GAP if a segment does not begin at byte `end`. The previous segment of the WAL ended
+ * at this byte.
  */
 export function checkContinues({ index, offset, name }: V3Segment, end: number): void {
   if (offset === end) return

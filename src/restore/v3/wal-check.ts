@@ -10,10 +10,10 @@ import { FRAME_HEADER_SIZE, parseWalHeader, WAL_HEADER_SIZE, type WalHeader } fr
 const SLACK = 65_536
 
 /**
- * Checks the WAL of one index as SQLite does when it copies the WAL into the database. Frames are
- * valid up to the first frame with another salt or a wrong checksum. A commit must not claim more
- * pages than the database and the WAL can hold. A V3WalCheck needs memory for one frame, in
- * addition to the bytes that the caller passes.
+ * Checks the WAL of one index. The check follows the rules by which SQLite copies the WAL into the
+ * database. Frames are valid up to the first frame with another salt or a wrong checksum. A commit
+ * must not claim more pages than the database and the WAL can hold. A V3WalCheck needs memory for
+ * one frame, in addition to the bytes that the caller passes.
  */
 export class V3WalCheck {
   readonly #name: string
@@ -57,7 +57,7 @@ export class V3WalCheck {
     }
   }
 
-  /** Checks complete frames, and returns the bytes of the incomplete frame at the end of `data`. */
+  /** Checks complete frames. Returns the bytes of the incomplete frame at the end of `data`. */
   #scan(data: Uint8Array, { pageSize, bigEndian, salt1, salt2 }: WalHeader): Uint8Array {
     const frameSize = FRAME_HEADER_SIZE + pageSize
     const count = Math.floor(data.length / frameSize)
@@ -89,7 +89,7 @@ export class V3WalCheck {
    * applied the WAL. Throws LTX_CORRUPT.
    */
   end(size: number): number {
-    // SQLite would ignore this WAL without an error, so the restored database would lack the
+    // SQLite would ignore this WAL without an error. The restored database would then lack the
     // commits in the WAL.
     if (this.#ended && !this.#header) throw corrupt('the file does not begin with a WAL header', this.#name, 0)
     if (this.#commit === 0 || !this.#header) return size

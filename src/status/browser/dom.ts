@@ -21,7 +21,7 @@ const keys = new WeakMap<Node, string>()
 
 /**
  * Replaces the children of `node` if `data` has changed since the previous call. Unchanged children
- * stay, so that a refresh does not remove the user's text selection.
+ * stay. A refresh therefore does not remove the user's text selection.
  */
 export function fill(node: HTMLElement, data: unknown, make: () => readonly Child[]): void {
   const key = JSON.stringify(data) ?? ''

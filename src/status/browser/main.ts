@@ -7,14 +7,14 @@ import { Summary } from './summary.js'
 
 const REFRESH_MS = 2000
 /**
- * If the process has more than MANY databases, the page refreshes less often, because /status.json
- * then has hundreds of kilobytes.
+ * If the process has more than MANY databases, /status.json has hundreds of kilobytes. The page
+ * then refreshes less often.
  */
 const MANY = 50
 const REFRESH_MANY_MS = 5000
 /**
- * The page opens the details of all databases if there are at most FEW, and shows the search from
- * SEARCHABLE databases on.
+ * If there are at most FEW databases, the page opens the details of all databases. If there are at
+ * least SEARCHABLE databases, the page shows the search.
  */
 const FEW = 2
 const SEARCHABLE = 6
@@ -120,8 +120,8 @@ class Page {
   }
 
   /**
-   * Shows failing databases first, and sorts databases of equal severity by path. Hides databases
-   * that the search does not match.
+   * Shows failing databases first. Sorts databases of equal severity by path. Hides databases that
+   * the search does not match.
    */
   #arrange(): void {
     const words = this.#search.value.toLowerCase().split(/\s+/).filter(Boolean)

@@ -3,7 +3,7 @@ import { Chart } from './chart.js'
 import { element, figure, fill } from './dom.js'
 import { ago, bytes, count, duration, moment, txid } from './format.js'
 
-/** The row of one replica that the process reads, on the status page. */
+/** The row on the status page for one replica that the process reads. */
 export class ReplicaRow {
   readonly node: HTMLElement
   readonly #head = element('div', { class: 'line' })

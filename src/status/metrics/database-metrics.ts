@@ -222,8 +222,8 @@ export class DatabaseMetrics {
   }
 
   /**
-   * Creates every time series of a database with the value 0, so that Prometheus computes the right
-   * rate over the first event.
+   * Creates every time series of a database with the value 0. Prometheus then computes the right
+   * rate for the first event.
    */
   add(db: string): void {
     for (const metric of [
@@ -335,7 +335,7 @@ export class DatabaseMetrics {
     this.#clients.add(client)
   }
 
-  /** Removes a closed client from the metrics, and keeps its counts. */
+  /** Removes a closed client from the metrics. Keeps the counts of the client. */
   forgetClient(client: ReplicaClient): void {
     if (!this.#clients.delete(client)) return
     for (const [operation, { requests, retries }] of Object.entries(client.stats())) {
@@ -388,8 +388,8 @@ export class DatabaseMetrics {
   }
 
   /**
-   * Updates the gauges of files and bytes of each level, and of the retention state of L0 files,
-   * from a listing of the replica.
+   * Updates two kinds of gauges from a listing of the replica: files and bytes of each level, and
+   * the retention state of L0 files.
    */
   setLevels(db: string, levels: readonly (readonly LtxFileInfo[])[], l0Retention: number): void {
     for (const [level, files] of levels.entries()) {

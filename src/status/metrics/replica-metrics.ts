@@ -4,9 +4,9 @@ import { asRegistry } from './included-registry.js'
 import type { MetricsRegistry } from './registry.js'
 
 /**
- * Adds the metrics of an open replica to a prom-client registry, with the URL of the replica as a
- * label. Printing the registry updates the metrics. Returns a function that removes the metrics of
- * this replica. Several replicas may share one registry.
+ * Adds the metrics of an open replica to a prom-client registry. The URL of the replica is a label.
+ * Printing the registry updates the metrics. Returns a function that removes the metrics of this
+ * replica. Several replicas may share one registry.
  *
  * @example
  * const replica = await openReplica('s3://bucket/app.db')

@@ -25,7 +25,7 @@ import { mergePages } from './page-lists.js'
 import type { PageMap } from './page-map.js'
 import { PageMapBuilder } from './page-map-builder.js'
 
-/** The database at one TXID, as the worker read it from the files in the store. */
+/** The database at one TXID. The worker has read this state from the files in the store. */
 export interface ChainState {
   readonly txid: number
   /** Time in the header of the newest file, in milliseconds since the epoch. */
@@ -41,7 +41,7 @@ export interface ChainState {
    * replica has not been reset.
    */
   readonly anchor: LtxFileInfo
-  /** Header and checksum of the newest file, with which the next file is compared. */
+  /** Header and checksum of the newest file. The next file is compared with them. */
   readonly newest: PlannedFile
 }
 
@@ -57,7 +57,7 @@ export interface Extension {
   /** The numbers of all pages that differ from the previous state, in ascending order. */
   readonly changed: Uint32Array
   /**
-   * Whether one of the new files holds the whole database, so that every page may differ from the
+   * Whether one of the new files holds the whole database. Every page may then differ from the
    * previous state.
    */
   readonly whole: boolean
@@ -83,25 +83,25 @@ const EMPTY_HEADER: LtxHeader = {
 
 /**
  * Number of page indexes that are read in parallel. INDEXES_AT_ONCE equals the number of
- * connections of an S3 client, and limits the open files and sockets.
+ * connections of an S3 client. INDEXES_AT_ONCE limits the number of open files and sockets.
  */
 const INDEXES_AT_ONCE = 128
 /**
- * Maximum bytes of file contents that are kept because they were read together with the page
- * indexes. After PIECE_BYTES of file contents, the chain keeps only the page indexes of further
- * files.
+ * Maximum bytes of file contents that are kept in memory after they were read together with the
+ * page indexes. After PIECE_BYTES of file contents, the chain keeps only the page indexes of
+ * further files.
  */
 const PIECE_BYTES = 32 * 1024 * 1024
 
 /**
- * Makes page maps from the files of a replica. The first page map comes from a plan, and each later
+ * Makes page maps from the files of a replica. A plan determines the first page map. Each later
  * page map extends the previous page map.
  */
 export class Chain {
   readonly files: FileTable
   /**
-   * Files that this process wrote. The worker does not know the times and versions of these files
-   * from a listing.
+   * Files that this process wrote. The worker has not listed these files, so it does not know their
+   * times and versions.
    */
   readonly written = new WeakSet<LtxFileInfo>()
   readonly #client: ReplicaClient
@@ -141,8 +141,8 @@ export class Chain {
   }
 
   /**
-   * Returns the state at a target, with the files that were read for the state. Throws LTX_CORRUPT
-   * if only damaged files reach the target.
+   * Returns the state at a target, and the files that were read for this state. Throws LTX_CORRUPT
+   * if the target can be reached only with damaged files.
    */
   loadFiles(target: PlanTarget = {}): Promise<LoadedState> {
     return this.#around(
@@ -167,8 +167,8 @@ export class Chain {
   }
 
   /**
-   * Returns the state that the listed files reach without damaged files, or undefined if the listed
-   * files do not reach the target.
+   * Returns the state that the undamaged listed files reach. Returns undefined if these files do
+   * not reach the target.
    */
   async loadListed(files: FilesByLevel, target: PlanTarget): Promise<ChainState | undefined> {
     const plan = async (without: ReadonlySet<string>) => selectPlan(withoutFiles(files, without), target)
@@ -179,7 +179,8 @@ export class Chain {
 
   /**
    * Calls `use` with a plan. If `use` finds a damaged file, calls `use` once more with new
-   * responses of the store, and then with a plan without the damaged file.
+   * responses of the store. If the file is still damaged, calls `use` with a plan without this
+   * file.
    */
   #around<T>(
     plan: (without: ReadonlySet<string>) => Promise<LtxFileInfo[]>,
@@ -220,7 +221,7 @@ export class Chain {
 
   /**
    * Returns the state after a new file that this process has written. `from` reads the content of
-   * `file`. If the file has up to `whole` bytes, it is read in one request.
+   * `file`. A file of up to `whole` bytes is read in one request.
    */
   append(state: ChainState, file: LtxFileInfo, from: FileReader, whole?: number): Promise<Extension> {
     this.written.add(file)
@@ -255,7 +256,7 @@ export class Chain {
 
   /**
    * Returns the state after the files that continue or overlap `from`. `plan` chooses the new
-   * files, without damaged files. New files of up to `wholeUpTo` bytes are read whole. Throws
+   * files, and chooses no damaged file. New files of up to `wholeUpTo` bytes are read whole. Throws
    * PAGE_SIZE_MISMATCH.
    */
   extend(
@@ -325,7 +326,7 @@ export class Chain {
   }
 
   /**
-   * Returns the page numbers in a file, in ascending order, and the size of the database after the
+   * Returns the page numbers in a file in ascending order, and the database size in pages after the
    * file.
    */
   async pagesOf(file: LtxFileInfo): Promise<{ readonly changed: Uint32Array; readonly commit: number }> {
@@ -347,14 +348,17 @@ export class Chain {
     }
   }
 
-  /** Returns the files of one level, beginning with the TXID `fromTxid`. */
+  /** Returns the files of one level that begin at or after the TXID `fromTxid`. */
   async list(level: number, fromTxid: number): Promise<LtxFileInfo[]> {
     const files: LtxFileInfo[] = []
     for await (const file of this.#client.list(level, { fromTxid, signal: this.#signal })) files.push(file)
     return files
   }
 
-  /** Returns the files of level 1, beginning with `fromTxid`, and all files of higher levels. */
+  /**
+   * Returns two kinds of files: the files of level 1 that begin at or after `fromTxid`, and all
+   * files of higher levels.
+   */
   async listCompacted(fromTxid: number): Promise<LtxFileInfo[]> {
     return (await listTogether(this.#client, 1, { fromTxid, signal: this.#signal })).flat()
   }
@@ -365,8 +369,8 @@ export class Chain {
 }
 
 /**
- * Returns the state whose newest file is the last of `files`, and whose page positions are in
- * `map`.
+ * Returns a state. The newest file of the state is the last of `files`, and `map` has the page
+ * positions of the state.
  */
 function stateAfter(files: readonly FileIndex[], map: PageMap, peak: number): ChainState {
   const { header, info, label, postApplyChecksum } = files[files.length - 1]
@@ -376,9 +380,9 @@ function stateAfter(files: readonly FileIndex[], map: PageMap, peak: number): Ch
 }
 
 /**
- * Selects the files that continue from `txid`. Each step selects, of all files that continue the
- * previously selected file, the file with the highest max TXID. Selected files may overlap, because
- * the newest version of a page takes precedence.
+ * Selects the files that continue from `txid`. Each step considers all files that continue the file
+ * selected last. The step selects the file with the highest max TXID. Selected files may overlap,
+ * because the newest version of a page takes precedence.
  */
 export function selectExtension(files: FilesByLevel, txid: number): LtxFileInfo[] {
   // The planner needs a snapshot at `txid` as its start. `selectExtension` adds a placeholder for

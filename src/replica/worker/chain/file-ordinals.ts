@@ -2,9 +2,9 @@ import { fileIdentity } from '../../../levels/file-identity.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 
 /**
- * The files that page maps refer to, by ordinal. A file keeps its ordinal as long as a page map
- * refers to the file. Unreferenced files are removed, because a primary that writes a file per
- * second would otherwise fill the memory.
+ * The files that page maps refer to. The key of a file is its ordinal. A file keeps its ordinal as
+ * long as a page map refers to the file. The table removes unreferenced files. Otherwise a primary
+ * that writes a file per second would fill the memory.
  */
 export class FileTable {
   readonly #files: (LtxFileInfo | undefined)[] = []
@@ -18,7 +18,7 @@ export class FileTable {
     return this.#ordinals.size
   }
 
-  /** Returns the ordinal of a file, which is 1 or more. */
+  /** Returns the ordinal of a file. An ordinal is 1 or more. */
   ordinal(file: LtxFileInfo): number {
     const key = fileIdentity(file)
     let ordinal = this.#ordinals.get(key)

@@ -5,8 +5,8 @@ import type { Chain, LoadedState } from './chain.js'
 
 /**
  * Returns the newest state of a replica, and the monotonic time at which the listing for this state
- * began. If the replica is empty, waits up to `openTimeout` milliseconds for the first file, and
- * then throws REPLICA_EMPTY.
+ * began. If the replica is empty, waits up to `openTimeout` milliseconds for the first file. If no
+ * file appears, throws REPLICA_EMPTY.
  */
 export async function firstState(
   chain: Chain,

@@ -2,13 +2,13 @@ import { lowerBound } from '../../../util/sorted.js'
 import { PageSet } from './page-set.js'
 
 /**
- * Returns the union of lists of page numbers, in ascending order. Each list of page numbers must be
- * ascending. `most` is the largest page number of all lists.
+ * Returns the union of lists of page numbers. The union is in ascending order. Each list of page
+ * numbers must be ascending. `most` is the largest page number of all lists.
  */
 export function mergePages(lists: readonly Uint32Array[], most: number): Uint32Array {
   const count = lists.reduce((sum, { length }) => sum + length, 0)
   if (!ascend(lists) && count > most / 32) {
-    // A bitmap is faster than sorting this many page numbers.
+    // For so many page numbers, a bitmap is faster than sorting.
     const pages = new PageSet()
     for (const list of lists) for (const pgno of list) pages.add(pgno)
     return pages.toArray(most)

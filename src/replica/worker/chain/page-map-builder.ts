@@ -3,9 +3,10 @@ import { CHUNK_PAGES, Chunk, type FramePlace } from './map-chunk.js'
 import { PageMap } from './page-map.js'
 
 /**
- * Builds a page map from the previous page map and the files after it. The builder copies a chunk
- * before it changes a page of that chunk for the first time. The work of a builder is therefore
- * proportional to the size of the page indexes, plus one pass over the list of chunks.
+ * Builds a page map from the previous page map and the files that follow. The builder copies a
+ * chunk before it changes a page of that chunk for the first time. The work of a builder is
+ * therefore proportional to the size of the page indexes. In addition, the builder passes once over
+ * the list of chunks.
  */
 export class PageMapBuilder {
   #commit: number

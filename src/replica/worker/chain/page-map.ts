@@ -3,9 +3,9 @@ import { CHUNK_PAGES, type Chunk, type FramePlace, NOWHERE } from './map-chunk.j
 export type { FramePlace } from './map-chunk.js'
 
 /**
- * For each page of the database at one TXID, the file and the position of its frame. A page map is
- * immutable. The page map of a later TXID shares the unchanged chunks. PageMapBuilder creates page
- * maps.
+ * For each page of the database at one TXID, the file that holds the page, and the position of the
+ * page's frame in the file. A page map is immutable. The page map of a later TXID shares the
+ * unchanged chunks. PageMapBuilder creates page maps.
  */
 export class PageMap {
   readonly commit: number
@@ -39,7 +39,7 @@ export class PageMap {
     for (const chunk of this.#chunks) if (chunk) for (const file of chunk.ordinals()) into.add(file)
   }
 
-  /** Size of the chunks of this page map in bytes, including shared chunks. */
+  /** Size of the chunks of this page map in bytes. Shared chunks are included. */
   get byteLength(): number {
     return this.#chunks.reduce((bytes, chunk) => bytes + (chunk?.buffer.byteLength ?? 0), 0)
   }

@@ -3,11 +3,11 @@ const BLOCK_PAGES = 1024
 const BLOCK_WORDS = BLOCK_PAGES / 32
 
 /**
- * A set of page numbers, with one bit per page, in blocks. Page numbers come from a replica, so an
- * array up to the highest page number could take half a gigabyte for a few pages.
+ * A set of page numbers. The set consists of blocks with one bit per page. Page numbers come from a
+ * replica. An array up to the highest page number could take half a gigabyte for a few pages.
  */
 export class PageSet {
-  /** The blocks of the set, with `pgno / BLOCK_PAGES` as the key. */
+  /** The blocks of the set. The key of a block is `pgno / BLOCK_PAGES`. */
   readonly #blocks = new Map<number, Uint32Array>()
   #size = 0
 
@@ -78,8 +78,8 @@ export class PageSet {
   }
 
   /**
-   * Returns how many of the pages 1 to `commit`, without the lock page, are not in the set. The set
-   * must contain no page above `commit`.
+   * Returns the number of pages from 1 to `commit` that are not in the set. The lock page does not
+   * count. The set must contain no page above `commit`.
    */
   missing(commit: number, lock: number): number {
     return commit - (lock <= commit ? 1 : 0) - this.#size
@@ -101,8 +101,8 @@ export class PageSet {
   }
 
   /**
-   * Returns the set as Base64, with one bit for each number from 0 up to the last page that is not
-   * above `commit`.
+   * Returns the set as Base64. The text has one bit for each number from 0 up to the last page that
+   * is not above `commit`.
    */
   encode(commit: number): string {
     const pages = this.toArray(commit)

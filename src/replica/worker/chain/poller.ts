@@ -16,18 +16,18 @@ export type PollOutcome = { readonly startedAt: number } & (
   | { readonly kind: 'unchanged' }
   /** `advanced` means that new files continue the known state. */
   | { readonly kind: 'advanced'; readonly extension: Extension }
-  /** `moved` means that the state has the same TXID, but consists of other files than before. */
+  /** `moved` means that the state has the same TXID as before, but consists of other files. */
   | { readonly kind: 'moved'; readonly state: ChainState }
   /**
-   * `rebuilt` means that the state was loaded again from a snapshot. The state is loaded again if
-   * files between the known state and the new state are missing (a gap), or if the replica was
-   * reset.
+   * `rebuilt` means that the state was loaded again from a snapshot. The state is loaded again in
+   * two cases: files between the known state and the new state are missing (a gap), or the replica
+   * was reset.
    */
   | {
       readonly kind: 'rebuilt'
       readonly state: ChainState
       /**
-       * `replaced` means that all files of the known state were replaced by files that are not
+       * `replaced` means that all files of the known state were replaced. The new files are not
        * newer than the known state.
        */
       readonly reason: 'gap' | 'reset' | 'replaced' | 'page-size'
@@ -42,8 +42,8 @@ export type PollOutcome = { readonly startedAt: number } & (
 )
 
 /**
- * Number of polls without new files before the poll interval grows, and the factor by which the
- * interval grows.
+ * Number of polls without new files before the poll interval grows. Factor by which the interval
+ * grows.
  */
 const IDLE_POLLS = 10
 const IDLE_GROWTH = 1.5
@@ -60,8 +60,8 @@ const WATCHED_INTERVAL_MS = 5000
 /**
  * If the newest known file is a compacted file, the poll of level 0 cannot prove that the known
  * state is current. For this reason, the compacted levels are listed every RELIST_INTERVAL_MS
- * milliseconds too. By default, L0 files exist for five minutes, so no L0 file can appear and
- * disappear between two of these listings.
+ * milliseconds too. By default, an L0 file exists for at least five minutes. No L0 file can
+ * therefore appear and disappear between two of these listings.
  */
 export const RELIST_INTERVAL_MS = 25_000
 
@@ -87,10 +87,7 @@ export interface PollerOptions {
    */
   readonly relistInterval?: number
   readonly signal: AbortSignal
-  /**
-   * Returns the maximum size in bytes of new files that are read whole, together with their changed
-   * pages.
-   */
+  /** Returns the maximum size in bytes of a new file that the worker reads whole. */
   readonly wholeFiles?: () => number
   readonly state: () => ChainState
   readonly onOutcome: (outcome: PollOutcome) => void
@@ -98,7 +95,7 @@ export interface PollerOptions {
 
 /**
  * Polls the store for new files. A poll is one LIST of level 0, beginning with the newest known
- * file. If the LIST contains the newest known file, the replica was not reset and no later L0 file
+ * file. If the LIST contains the newest known file, the replica was not reset, and no later L0 file
  * was deleted. If the LIST does not contain the newest known file, the poller re-lists all levels.
  */
 export class Poller {
@@ -107,7 +104,7 @@ export class Poller {
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #watched = false
-  /** The monotonic time of the latest re-list that found no newer file in any level. */
+  /** The monotonic time of the latest re-list that found no newer file. */
   #relistedAt = monotonicMs()
   /**
    * The monotonic time of the latest call of `pollForCertain()`. A re-list that started before a
@@ -121,8 +118,8 @@ export class Poller {
   /** Number of consecutive polls without new files. */
   #idle = 0
   /**
-   * The growing poll intervals that apply while a damaged file blocks progress, because each poll
-   * then reads many files without success.
+   * The growing poll intervals for the time in which a damaged file blocks progress. Each poll then
+   * reads many files without success.
    */
   readonly #damagePauses: Doubling
   #damagePause = 0
@@ -141,7 +138,7 @@ export class Poller {
         .then(
           () => {
             this.#watched = true
-            // The watch does not report files that were written between the first view and the
+            // The watch does not report files that were written after the first view and before the
             // start of the watch.
             void this.pollNow()
           },
@@ -169,8 +166,8 @@ export class Poller {
   }
 
   /**
-   * Resolves after a new poll that sees every L0 file written before this call. Unlike a poll of
-   * `pollNow`, the poll also sees L0 files that were already compacted and deleted.
+   * Resolves after a new poll that sees every L0 file that was written before this call. Unlike a
+   * poll of `pollNow`, the poll also sees L0 files that were already compacted and deleted.
    */
   pollForCertain(): Promise<void> {
     this.#askedAt = monotonicMs()
@@ -201,8 +198,8 @@ export class Poller {
     const interval = this.#watched
       ? Math.max(this.#options.interval, WATCHED_INTERVAL_MS)
       : Math.max(this.#damagePause, pollInterval(this.#options, this.#idle))
-    // The jitter only shortens the interval. Many readers that started together spread out, and no
-    // reader waits longer than the configured interval.
+    // The jitter only shortens the interval. Many readers that started together then poll at
+    // different times. No reader waits longer than the configured interval.
     this.#timer = startTimer(interval * (0.9 + Math.random() * 0.1), () => this.pollNow())
     this.#timer.unref()
   }
@@ -234,7 +231,7 @@ export class Poller {
   /**
    * Polls until an outcome is valid for the current state. If this process commits during a poll,
    * the outcome is based on an outdated state, so the poll is repeated. After DISTURBED_POLLS
-   * attempts, the result is `unchanged`, because each commit has proved that the store had no newer
+   * attempts, the result is `unchanged`. Each commit has then proved that the store had no newer
    * file.
    */
   async #pollUndisturbed(): Promise<WithoutStart<PollOutcome>> {
@@ -270,8 +267,8 @@ export class Poller {
       if (anchor.level !== 0 && !(await chain.stands(anchor, state.timestamp))) return this.#survey(state)
       return { kind: 'advanced', extension }
     } catch (error) {
-      // The poller re-lists all levels if retention deleted a file after the listing, if a file is
-      // damaged, or if the page size changed.
+      // The poller re-lists all levels in three cases: retention deleted a file after the listing,
+      // a file is damaged, or the page size changed.
       if (isLitestreamError(error, 'NOT_FOUND', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH')) return this.#survey(state)
       throw error
     }
@@ -301,7 +298,7 @@ export class Poller {
   }
 
   /**
-   * Whether the compacted file at the end of the state still exists and no other file has a higher
+   * Whether the compacted file at the end of the state still exists, and no other file has a higher
    * TXID. A listing of L0 files alone does not prove that the state is the newest. L0 files that
    * were written after the last listing may have been compacted and deleted, and a reset replica
    * may have no L0 file above the known TXID.
@@ -335,7 +332,7 @@ export class Poller {
   }
 
   /**
-   * Re-lists every level and decides which state the replica has and whether the replica was reset.
+   * Re-lists every level. Decides which state the replica has, and whether the replica was reset.
    * If the state is uncertain, `#survey` throws, and the next poll re-lists again.
    */
   async #survey(state: ChainState): Promise<WithoutStart<PollOutcome>> {
@@ -407,7 +404,7 @@ export class Poller {
           : { kind: 'advanced', extension: await chain.extend(state, planOn) }
       // The levels are not listed at the same instant. If the replica was reset between two
       // listings, the worker may have read files of the new replica. A reset deletes all files
-      // first, so if a known file still exists after the reads, no reset happened.
+      // first. If a known file still exists after the reads, no reset happened.
       if (await chain.stands(proof)) return outcome
       throw new LitestreamError(
         'UNAVAILABLE',
@@ -419,7 +416,7 @@ export class Poller {
       )
     } catch (error) {
       if (!isLitestreamError(error, 'LTX_GAP', 'LTX_CORRUPT', 'NOT_FOUND', 'PAGE_SIZE_MISMATCH')) throw error
-      // The files that were read cannot continue the known state, but a newer snapshot may exist.
+      // The files that were read cannot continue the known state. A newer snapshot may exist.
       const loaded = await chain.load()
       if (loaded.txid <= state.txid) throw error
       const reason = loaded.pageSize === state.pageSize ? 'gap' : 'page-size'
@@ -428,8 +425,8 @@ export class Poller {
   }
 
   /**
-   * Loads the state of `state.txid` or a later TXID from another set of files. Throws `cause` if no
-   * set of files reaches `state.txid`.
+   * Loads the state at `state.txid` or at a later TXID from another set of files. Throws `cause` if
+   * no set of files reaches `state.txid`.
    */
   async #reload(state: ChainState, cause: LitestreamError): Promise<WithoutStart<PollOutcome>> {
     const loaded = await this.#options.chain.load().catch((error: unknown) => {
@@ -458,8 +455,8 @@ export class Poller {
   }
 
   /**
-   * Loads the same state from the files that are listed now. A view represents one TXID and reads
-   * its pages from the files of the loaded state, so the loaded state must not contain newer
+   * Loads the same state from the files that are listed now. A view represents one TXID, and reads
+   * its pages from the files of the loaded state. The loaded state must therefore not contain newer
    * changes.
    */
   async #fromListing(state: ChainState, files: FilesByLevel): Promise<ChainState> {

@@ -11,12 +11,12 @@ import type { PageMap } from './page-map.js'
 import { PageMapBuilder } from './page-map-builder.js'
 
 /**
- * Loads an earlier state again from the files that are listed now, without the deleted or damaged
- * file `lost`. If no set of files ends at the TXID of the earlier state, the loaded state keeps
- * every page whose content is certain. The content of a page is certain in two cases: the page's
- * own file exists, or the page did not change in the only file that spans the TXID of the state.
- * Pages without certain content have no position in the page map. Throws PAGE_UNAVAILABLE if no
- * page has certain content.
+ * Loads an earlier state again from the files that are listed now. The file `lost` was deleted or
+ * is damaged, so it is not used. If no set of files ends at the TXID of the earlier state, the
+ * loaded state keeps every page whose content is certain. The content of a page is certain in two
+ * cases: the page's own file exists, or the page did not change in the only file that spans the
+ * TXID of the state. Pages without certain content have no position in the page map. Throws
+ * PAGE_UNAVAILABLE if no page has certain content.
  */
 export async function staleState(
   chain: Chain,
@@ -34,8 +34,8 @@ export async function staleState(
 }
 
 /**
- * Returns a page map with the positions in `map` for pages whose files are listed, and the
- * positions in `before` for other pages. Returns undefined if no page has a position.
+ * Returns a page map. Pages whose files are listed have their positions in `map`, and other pages
+ * have their positions in `before`. Returns undefined if no page has a position.
  */
 async function certainPages(
   map: PageMap,
@@ -82,7 +82,7 @@ export async function exactState(
   throw replicaWasReset(state.txid)
 }
 
-/** The error for a transaction that reads a replica after a reset of that replica. */
+/** The error for a transaction that began before the replica was reset. */
 export function replicaWasReset(txid: number, cause?: LitestreamError): LitestreamError {
   return new LitestreamError(
     'REPLICA_RESET',
@@ -126,7 +126,7 @@ async function placesBefore(
 
 /**
  * Returns a function that says whether the file with an ordinal is still listed. The returned
- * function remembers its answers, because it is called for every page.
+ * function is called for every page, so it remembers its results.
  */
 function listedOrdinals(chain: Chain, files: FilesByLevel): (ordinal: number) => boolean {
   const listed = new Set(files.flat().map(fileIdentity))

@@ -15,7 +15,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 /**
  * Parses the target of a time travel. `text` is an RFC 3339 time, a time in words ("5 minutes ago",
  * "yesterday at 17:30"), "now", or a TXID (16 hexadecimal digits). A target time selects the last
- * state *before* that time, as in a restore. Throws INVALID_ARGUMENT.
+ * state *before* that time. A restore has the same rule. Throws INVALID_ARGUMENT.
  */
 export async function parseTravelTarget(text: string, now: number): Promise<PlanTarget> {
   const trimmed = text.trim()
@@ -23,7 +23,7 @@ export async function parseTravelTarget(text: string, now: number): Promise<Plan
   const ago = /^(\d+)\s+(second|minute|hour|day|week)s?\s+ago$/i.exec(trimmed)
   if (ago) return { timestamp: now - Number(ago[1]) * UNIT_MS[ago[2].toLowerCase()] }
   if (trimmed.toLowerCase() === 'now') return { timestamp: now }
-  // A time without a time zone is UTC, as all times in a replica are.
+  // A time without a time zone is in UTC. All times in a replica are in UTC.
   if (/^\d{4}-\d\d-\d\d/.test(trimmed)) return { timestamp: parseTimestamp(trimmed) }
   try {
     return { timestamp: await parseFreeTime(trimmed, now) }

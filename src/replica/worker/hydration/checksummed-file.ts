@@ -7,7 +7,7 @@ import { compareFileChecksum, readChecksums } from '../../../ltx/tail.js'
 import { native } from '../../../native/addon.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 
-/** The CRC of a byte range, from which the checksum of the file is combined. */
+/** The CRC of a byte range. The checksum of the file is combined from such CRCs. */
 export interface Piece {
   /**
    * `offset` is the beginning of the byte range in the file, and `end` is the end of the byte
@@ -27,7 +27,7 @@ export interface Piece {
  */
 export class WholeFile {
   readonly info: LtxFileInfo
-  /** The ordinal of the file, which is its number in the file table. */
+  /** The ordinal of the file in the file table. */
   readonly file: number
   /** Every frame of the file. */
   readonly frames: PageIndex

@@ -17,7 +17,7 @@ const PAGES_AT_ONCE = 4096
 const INDEXES_AT_ONCE = 16
 /**
  * Maximum bytes of one read for the local copy. A read for the local copy is smaller than a read
- * for a scan, so that a page with a waiting reader is never delayed for long.
+ * for a scan. A waiting reader is therefore never delayed for long.
  */
 export const RANGE = 4 * 1024 * 1024
 
@@ -26,7 +26,7 @@ export const RANGE = 4 * 1024 * 1024
  * because a database may have millions of pages.
  */
 export interface LackingFile {
-  /** The ordinal of the file, which is its number in the file table. */
+  /** The ordinal of the file in the file table. */
   readonly file: number
   /** The missing pages in ascending order. The frames in a file have the same order. */
   readonly pgnos: Uint32Array
@@ -34,11 +34,11 @@ export interface LackingFile {
 
 /** A file whose pages are read into the local copy. */
 export interface FillFile extends LackingFile {
-  /** The frames to read, which are either the frames of `pgnos` or all frames of the file. */
+  /** The frames to read. They are either the frames of `pgnos` or all frames of the file. */
   readonly frames: PageIndex
   /**
-   * The object that verifies the checksum of a file that is read completely, or undefined if the
-   * file was verified before.
+   * The object that verifies the checksum of a file that is read completely. The field is undefined
+   * if the file was verified before.
    */
   readonly whole: WholeFile | undefined
 }
@@ -82,8 +82,8 @@ class Lacking {
 }
 
 /**
- * Returns the pages for which `wanted` is true and which are not `present`, grouped by their file
- * in `map`. Pages that no LTX file contains are omitted.
+ * Returns the pages for which `wanted` is true and which are not `present`. The pages are grouped
+ * by their file in `map`. Pages that no LTX file contains are omitted.
  */
 export async function lackingFiles(
   map: PageMap,

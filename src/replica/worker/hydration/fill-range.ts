@@ -42,8 +42,8 @@ export async function fillRange(
 }
 
 /**
- * Returns the frames for native code, and the numbers of the pages to write. A frame consists of
- * its offset in the range, its size, its page number, and 1 if the page is written.
+ * Returns the frames for native code, and the numbers of the pages to write. A frame is described
+ * by its offset in the range, its size, its page number, and 1 if the page is written.
  */
 function framesIn({ from, first, end, offset }: FillRange): { frames: Uint32Array; written: Uint32Array } {
   const { pgnos, offsets, sizes } = from.frames

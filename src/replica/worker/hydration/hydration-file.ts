@@ -18,7 +18,7 @@ export interface Written {
   /** Index of the first damaged frame, or -1 if no frame is damaged. */
   readonly damaged: number
   /**
-   * The CRC of all frames, in the form from which the file checksum is combined. `length` is the
+   * The CRC of all frames, in a form that can be combined to the file checksum. `length` is the
    * number of bytes that the CRC covers.
    */
   readonly crc: bigint
@@ -43,9 +43,9 @@ export class CopyFile {
 
   /**
    * Creates the folder and the file of a local copy if they do not exist. Only its owner can read a
-   * new local copy. Returns the path of the local copy, with symbolic links resolved. If the file
-   * has content but no meta file, the file is not a local copy and must not be replaced, so
-   * `prepare` throws HYDRATION_CONFLICT.
+   * new local copy. Returns the path of the local copy. Symbolic links in the path are resolved. A
+   * file that has content but no meta file is not a local copy. Such a file must not be replaced,
+   * so `prepare` throws HYDRATION_CONFLICT.
    */
   static async prepare(file: string): Promise<string> {
     try {
@@ -74,7 +74,9 @@ export class CopyFile {
     })
   }
 
-  /** Returns how another program has changed the file, or undefined if the file is unchanged. */
+  /**
+   * Returns how another program has changed the file. Returns undefined if the file is unchanged.
+   */
   changed(): 'changed' | 'removed' | 'replaced' | undefined {
     if (!native.hydratedIntact(this.handle)) return 'changed'
     const found = identityOf(this.#path)
@@ -93,8 +95,8 @@ export class CopyFile {
   }
 
   /**
-   * Writes frames of `source`. Each entry of `frames` consists of the offset in `source`, the size,
-   * the page number, and 1 if the page is written.
+   * Writes frames of `source`. Each entry of `frames` has four values: the offset in `source`, the
+   * size, the page number, and 1 if the page is written.
    */
   async write(source: Uint8Array, frames: Uint32Array): Promise<Written> {
     const [errno, damaged, crc, length] = await native.writeHydrated(this.handle, source, frames)

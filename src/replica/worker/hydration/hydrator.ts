@@ -30,7 +30,7 @@ export interface HydratorOptions extends LocalCopyOptions {
   readonly planned: readonly LtxFileInfo[]
   readonly client: FileReader
   readonly signal: AbortSignal
-  /** Points a view at other LTX files when one of its LTX files is deleted or damaged. */
+  /** Points a view at other LTX files when one of the view's LTX files is deleted or damaged. */
   readonly reresolve: Reresolve
   readonly onHydrated: () => void
   /**
@@ -41,7 +41,7 @@ export interface HydratorOptions extends LocalCopyOptions {
   readonly onReopened: () => void
 }
 
-/** Fills a local copy with the current view, page by page, and keeps the local copy up to date. */
+/** Fills a local copy with the pages of the current view, and keeps the local copy up to date. */
 export class Hydrator {
   readonly #copy: LocalCopy
   readonly #options: HydratorOptions
@@ -57,7 +57,7 @@ export class Hydrator {
   readonly #verified = new Set<string>()
   /**
    * LTX files of the first plan that are not verified yet. An LTX file without needed pages must be
-   * verified too, because its page index may omit pages that the file contains.
+   * verified too, because the page index of the file may omit pages.
    */
   #unverified: readonly LtxFileInfo[]
 
@@ -77,8 +77,8 @@ export class Hydrator {
   }
 
   /**
-   * The open file of the local copy, or null if the worker could not open a new file in place of
-   * the old file. While `file` is null, no connection reads from a local copy.
+   * The open file of the local copy. The value is null if the worker could not open a new file in
+   * place of the old file. While `file` is null, no connection reads from a local copy.
    */
   get file(): NativeHydratedFile | null {
     return this.#copy.handle
@@ -140,7 +140,10 @@ export class Hydrator {
 
   async #fill(): Promise<void> {
     let retried = false
-    /** Identities of the LTX files for which other LTX files were searched (`fileIdentity`). */
+    /**
+     * Identities of the LTX files for which the worker has already searched other LTX files
+     * (`fileIdentity`).
+     */
     const replaced = new Set<string>()
     for (;;) {
       await this.#reopen()
@@ -165,8 +168,8 @@ export class Hydrator {
       }
       if (this.#closed || !isLitestreamError(failure, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT')) throw failure
       const lost = fileOfError(failure)
-      // If the lost LTX file was already replaced once but is needed again, the next attempt is
-      // made after a pause.
+      // If other LTX files have already replaced the lost LTX file but the lost file is needed
+      // again, the next attempt is made after a pause.
       if (!lost || replaced.has(fileIdentity(lost))) throw failure
       replaced.add(fileIdentity(lost))
       await this.#elsewhere(view, failure, lost)
@@ -196,7 +199,7 @@ export class Hydrator {
 
   /**
    * Reads the missing pages and writes them to the local copy. Returns the first error of the reads
-   * and writes, or undefined.
+   * and writes. Returns undefined if no error occurred.
    */
   async #fillFiles(view: ReplicaView, into: CopyFile, lacking: readonly LackingFile[]): Promise<unknown> {
     this.#reading = new Set(lacking.map(({ file }) => file))
@@ -258,7 +261,7 @@ export class Hydrator {
     if (this.#closed || into.closed) return
     const { client, files, signal } = this.#options
     const { file, whole } = range.from
-    // Buffers are reused, because the ranges of a large database would create garbage faster than
+    // Buffers are reused. Otherwise the ranges of a large database would create garbage faster than
     // the garbage collector frees it.
     const buffer = this.#buffers.pop() ?? new Uint8Array(RANGE)
     const info = files().get(file)

@@ -34,7 +34,7 @@ export interface LocalCopyOptions {
  *
  * `#present` says for each page whether the file has the page's content in the current view. Only
  * pages that are present in the file are added to views. If an older view may still read a page
- * from the file, the page is overwritten only when the current view is the only view. The meta file
+ * from the file, the page is not overwritten until the current view is the only view. The meta file
  * lists the pages that are present at one TXID. The meta file is written after the present pages
  * are durable. Before a page of the file is overwritten, the page is removed from the meta file.
  * After a crash, a page that the meta file lists is correct under two conditions: the state of the
@@ -44,7 +44,7 @@ export interface LocalCopyOptions {
 export class LocalCopy {
   #file: CopyFile | undefined
   readonly #options: LocalCopyOptions
-  /** The path of the local copy, with symbolic links resolved. */
+  /** The path of the local copy. Symbolic links in the path are resolved. */
   readonly #path: string
   #present: PageSet
   /**
@@ -66,8 +66,8 @@ export class LocalCopy {
     this.#meta = meta
     this.#file = file
     this.#present = present
-    // Views of an earlier worker may read any page of a file that was already open, even a page
-    // beyond the current size of the database.
+    // Views of an earlier worker may read any page of a file that was already open. Such a page may
+    // be beyond the current size of the database.
     this.#used = PageSet.all(native.sharedPages(options.replica, file.handle))
   }
 
@@ -94,8 +94,8 @@ export class LocalCopy {
   }
 
   /**
-   * The open file of the local copy, or undefined if the worker could not open a new file in place
-   * of the old file.
+   * The open file of the local copy. The value is undefined if the worker could not open a new file
+   * in place of the old file.
    */
   get file(): CopyFile | undefined {
     return this.#file
@@ -105,12 +105,12 @@ export class LocalCopy {
     return this.#file?.handle ?? null
   }
 
-  /** The view whose pages the local copy is filled with. */
+  /** The view with whose pages the local copy is filled. */
   get view(): ReplicaView | undefined {
     return this.#view
   }
 
-  /** TXID of the newest meta file, or 0 without a meta file. */
+  /** TXID of the newest meta file. The TXID is 0 if no meta file exists. */
   get savedTxid(): number {
     return this.#meta.txid
   }
@@ -221,8 +221,8 @@ export class LocalCopy {
   }
 
   /**
-   * Returns the pages of a view that the local copy lacks and that may be written now, grouped by
-   * LTX file.
+   * Returns the pages of a view that the local copy lacks and that may be written now. The pages
+   * are grouped by LTX file.
    */
   lacking({ state }: ReplicaView, file: CopyFile): Promise<LackingFile[]> {
     const { commit, map, pageSize } = state

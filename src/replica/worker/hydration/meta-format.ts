@@ -30,8 +30,8 @@ const shape = record({
    */
   files: listOf(text),
   /**
-   * The pages whose content in the local copy is the content at `txid`, as Base64 with one bit per
-   * page.
+   * The pages whose content in the local copy is their content at `txid`. The text is Base64 with
+   * one bit per page.
    */
   present: text,
   /**
@@ -43,7 +43,7 @@ const shape = record({
 
 /**
  * Maximum size of a meta file in bytes. A meta file of this size can hold one bit per page of
- * SQLite's largest database, in Base64.
+ * SQLite's largest database in Base64.
  */
 const MAX_SIZE = 1024 * 1024 * 1024
 
@@ -55,8 +55,8 @@ export function metaPath(file: string): string {
 }
 
 /**
- * Returns the content of a meta file, or undefined if the meta file does not exist or cannot be
- * parsed. Without a meta file, hydration begins with an empty local copy.
+ * Returns the content of a meta file. Returns undefined if the meta file does not exist or cannot
+ * be parsed. Without a meta file, hydration begins with an empty local copy.
  */
 export async function readMeta(file: string): Promise<HydrationMeta | undefined> {
   let json: string

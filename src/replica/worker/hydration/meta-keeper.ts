@@ -19,7 +19,7 @@ export class CopyMeta {
   readonly #url: string
   #pageSize: number
   #meta: HydrationMeta | undefined
-  /** The pages that the meta file on disk lists or may list. */
+  /** The pages that the meta file on disk may list. */
   #claimed: PageSet
   #savedAt = Number.NEGATIVE_INFINITY
   #work: Promise<void> = Promise.resolve()
@@ -52,7 +52,7 @@ export class CopyMeta {
     const meta = await readMeta(path)
     const stats = statSync(path, { throwIfNoEntry: false })
     const isOurs = meta !== undefined && meta.url === url && meta.pageSize === pageSize
-    // After a crash, only the meta file shows which pages were written to the local copy.
+    // After a crash, only the meta file shows which pages the local copy contains.
     const closed = meta?.closed
     const wasChanged = isOurs && closed !== undefined && closed !== stats?.mtimeMs
     // Another program may have removed or truncated the local copy and left its meta file.
@@ -65,7 +65,7 @@ export class CopyMeta {
     return this.#meta !== undefined
   }
 
-  /** TXID of the newest meta file, or 0 without a meta file. */
+  /** TXID of the newest meta file. The TXID is 0 if no meta file exists. */
   get txid(): number {
     return this.#meta?.txid ?? 0
   }
@@ -105,8 +105,8 @@ export class CopyMeta {
   }
 
   /**
-   * Returns the pages that an earlier run left in the local copy and that have the content of
-   * `state`.
+   * Returns the pages that an earlier run left in the local copy. The pages must have the content
+   * of `state`.
    */
   async presentAt(state: ChainState, files: FileTable): Promise<PageSet> {
     const present = new PageSet()
@@ -140,8 +140,8 @@ export class CopyMeta {
   }
 
   /**
-   * Saves in the meta file which pages are present, after `sync` has made the present pages
-   * durable. With `closing`, the caller writes no more pages to the local copy.
+   * Saves in the meta file which pages are present. Calls `sync` first to make these pages durable.
+   * With `closing`, the caller writes no more pages to the local copy.
    */
   save(
     state: ChainState,

@@ -11,7 +11,7 @@ import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult } from '../../../s
 const LIMIT = 16 * 1024 * 1024
 
 /**
- * Reads files from the store, and caches the files that the latest polls read whole. With this
+ * Reads files from the store. Caches the files that the latest polls have read whole. With this
  * cache, a local copy that follows a primary requests no file twice. RecentFiles runs on the worker
  * thread.
  */

@@ -31,7 +31,10 @@ interface Job {
 
 interface Flight {
   readonly waiters: Waiter[]
-  /** The kind of prefetch that requested the page, or undefined if a reader requested it. */
+  /**
+   * The kind of prefetch that requested the page. The field is undefined if a reader requested the
+   * page.
+   */
   readonly ahead: ReadAheadKind | undefined
   /** Whether the next read of this page starts more prefetch. */
   trigger: boolean
@@ -85,8 +88,8 @@ export type OnInterior = (view: ReplicaView, pgno: number, slot: number, wanted:
 export type OnRows = (view: ReplicaView, pgnos: readonly number[]) => void
 
 /**
- * Called when a file of a view is deleted or damaged. The callback points the view at other files,
- * and the fetcher then looks up the requested page again.
+ * Called when a file of a view is deleted or damaged. The callback points the view at other files.
+ * The fetcher then looks up the requested page again.
  */
 export type Reresolve = (view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined) => Promise<void>
 
@@ -106,8 +109,8 @@ export class Fetcher {
   readonly #onInterior: OnInterior
   readonly #onRows: OnRows
   readonly #urgent: PQueue
-  // Prefetch triggered by a read has a smaller connection limit of its own, so it never delays a
-  // page with a waiting reader.
+  // Prefetch triggered by a read has a smaller connection limit of its own. It therefore never
+  // delays a page with a waiting reader.
   readonly #ahead: PQueue
   // Background prefetch gets the fewest connections, so it never delays prefetch triggered by a
   // read.
@@ -169,8 +172,8 @@ export class Fetcher {
       if (page) append(soon, each.view, page)
     }
     // A trigger is set only if at least one page of the window is not resident. If every page of a
-    // window is resident, the reader continues without the worker, and a later miss starts the
-    // prefetch again. A scan of resident pages therefore sends no requests to the worker.
+    // window is resident, the reader continues without the worker. A later miss starts the prefetch
+    // again. A scan of resident pages therefore sends no requests to the worker.
     if (soon.size > 0) for (const { view, pgno, trigger } of ahead) if (trigger) setTrigger(view, pgno)
     for (const [view, pages] of wanted) {
       const more = soon.get(view) ?? []
@@ -199,8 +202,9 @@ export class Fetcher {
   }
 
   /**
-   * Answers a waiting reader if the page is resident, or adds the reader to a running fetch of the
-   * page. If the page is neither resident nor being fetched, `#await` returns the page to fetch.
+   * Answers a waiting reader if the page is resident. If the page is being fetched, adds the reader
+   * to the running fetch. If the page is neither resident nor being fetched, `#await` returns the
+   * page to fetch.
    */
   #await(waiter: Waiter): WantedPage | undefined {
     const place = waiter.view.state.map.find(waiter.pgno)
@@ -227,7 +231,9 @@ export class Fetcher {
     return { pgno: waiter.pgno, ...place }
   }
 
-  /** Returns the page to prefetch, or undefined if the page is resident or is being fetched. */
+  /**
+   * Returns the page to prefetch. Returns undefined if the page is resident or is being fetched.
+   */
   #expect({ view, pgno, trigger, kind }: AheadPage): WantedPage | undefined {
     const place = view.state.map.find(pgno)
     if (place.file === 0) return undefined
@@ -256,9 +262,7 @@ export class Fetcher {
     await Promise.all(jobs)
   }
 
-  /**
-   * Stores pages of a file that was read whole for another reason, so these pages cost no request.
-   */
+  /** Stores pages of a file that was read whole for another reason. These pages cost no request. */
   store(
     view: ReplicaView,
     bytes: Uint8Array,
@@ -363,8 +367,8 @@ export class Fetcher {
     kind?: ReadAheadKind | undefined,
   ): WantedPage | undefined {
     const { store } = view
-    // A range that is larger than the cache is stored in parts, so that no page is evicted before
-    // its readers have it.
+    // A range that is larger than the cache is stored in parts. No page is then evicted before its
+    // readers have it.
     const turn = Math.max(1, Math.floor(store.slots / 4))
     for (let first = 0; first < pages.length; first += turn) {
       const part = pages.slice(first, first + turn)
@@ -379,8 +383,8 @@ export class Fetcher {
         frames.set([page.offset - base, page.size, page.pgno, slots[i], number], i * frameFields)
       })
       const good = native.fillSlots(this.#replica, view.id, store.cache, bytes, frames)
-      // Triggers are set before readers are answered, because an awakened reader reads the resident
-      // pages faster than this loop.
+      // Triggers are set before readers are answered. Otherwise a reader could read the resident
+      // pages before this loop has set the triggers.
       part.forEach((page, i) => {
         const key = pageKey(page.file, page.pgno)
         if (i >= good) store.drop(key)

@@ -8,14 +8,15 @@ import { startTimer, type Timer } from '../../../util/timers.js'
 const REMEMBERED = 64
 const ENOUGH = 16
 /**
- * A second request costs one credit, and each read earns EARNED credits, so that only a few percent
- * of all requests are second requests.
+ * A second request costs one credit, and each read earns EARNED credits. Only a few percent of all
+ * requests are therefore second requests.
  */
 const EARNED = 0.04
 const MOST_SAVED = 4
 /**
- * A read is slow if it takes longer than SLOW times the 95th percentile of recent read times, and
- * longer than SLOW_AT_LEAST_MS. Below SLOW_AT_LEAST_MS, a second request gains nothing.
+ * A read is slow if two conditions hold: it takes longer than SLOW times the 95th percentile of
+ * recent read times, and longer than SLOW_AT_LEAST_MS. If a read takes less than SLOW_AT_LEAST_MS,
+ * a second request gains nothing.
  */
 const SLOW = 1.5
 const SLOW_AT_LEAST_MS = 5
@@ -76,8 +77,8 @@ export class HedgedReads {
   }
 
   /**
-   * Returns the milliseconds after which a read counts as slow, or undefined until enough reads
-   * were measured.
+   * Returns the number of milliseconds after which a read counts as slow. Returns undefined until
+   * enough reads were measured.
    */
   #limit(): number | undefined {
     if (this.#times.length < ENOUGH) return undefined

@@ -3,13 +3,14 @@ import { native } from '../../../native/addon.js'
 import type { NativePageCache } from '../../../native/replica.js'
 
 /**
- * Minimum number of slots of a cache, so that the pages of one fetched range fit into the cache.
+ * Minimum number of slots of a cache. With this number, the pages of one fetched range fit into the
+ * cache.
  */
 const MIN_SLOTS = 64
 
 /**
- * Returns the key of one version of one page. `file` is the ordinal of the file with this version,
- * and never 0.
+ * Returns the key of one version of one page. `file` is the ordinal of the file with this version.
+ * The ordinal is never 0.
  */
 export function pageKey(file: number, pgno: number): number {
   return file * 2 ** 32 + pgno
@@ -17,9 +18,10 @@ export function pageKey(file: number, pgno: number): number {
 
 /**
  * Maps page versions to slots of the cache, and chooses the slot to evict. The least recently used
- * page is evicted first. A read that native code served without the worker counts as a use, because
- * native code sets a touched bit that is checked before an eviction. Interior b-tree pages are
- * evicted only when they take more than half of the slots, because every look-up needs them.
+ * page is evicted first. If native code serves a read without the worker, native code sets a
+ * touched bit. The bit is checked before an eviction, so such a read counts as a use. Interior
+ * b-tree pages are evicted only when they take more than half of the slots, because every look-up
+ * needs them.
  */
 export class PageStore {
   readonly cache: NativePageCache
@@ -122,8 +124,8 @@ export class PageStore {
     const crowded = this.#interior.size > this.slots / 2 || this.#leaves.size === 0
     const lru = crowded ? this.#interior : this.#leaves
     // A page that native code read after the last check moves to the front of the list. After at
-    // most 64 moved pages, a page is evicted in any case, so that a cache of frequently read pages
-    // can still evict a page.
+    // most 64 moved pages, a page is evicted in any case. Otherwise a cache whose pages are all
+    // read frequently could not evict a page.
     for (let chances = 64; ; ) {
       const key = lru.rkeys().next().value as number
       const slot = lru.peek(key) as number

@@ -2,7 +2,10 @@ import { native } from '../../../native/addon.js'
 import { pageKey } from './page-store.js'
 import type { ReplicaView } from './view-set.js'
 
-/** Returns the slot with a view's version of a page, or undefined if the page is not resident. */
+/**
+ * Returns the slot that holds a view's version of a page. Returns undefined if the page is not
+ * resident.
+ */
 export function slotOf({ state, store }: ReplicaView, pgno: number): number | undefined {
   return store.slotOf(pageKey(state.map.fileOf(pgno), pgno))
 }

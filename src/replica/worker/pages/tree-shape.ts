@@ -11,23 +11,23 @@ export function isInterior(type: number): boolean {
 /** Number of pages whose parents are stored in one array. */
 const CHUNK_PAGES = 1024
 /**
- * Maximum depth of a b-tree. Two damaged pages can name each other as parent, so every walk through
- * the tree ends at MAX_DEPTH.
+ * Maximum depth of a b-tree. Two damaged pages can name each other as parent. Every walk through
+ * the tree therefore ends at MAX_DEPTH.
  */
 const MAX_DEPTH = 20
 
 /**
- * The known shape of the b-trees, that is the children of every fetched interior page and the
- * parent of each child. TreeShape learns from the pages of all views, and is not corrected when a
- * tree changes. A TreeShape only decides which pages are prefetched, so a wrong parent costs one
- * unneeded page. A TreeShape needs 8 bytes per page with a known parent, and up to 4 KiB for an
- * isolated page.
+ * The known shape of the b-trees. The shape consists of the children of every fetched interior
+ * page, and the parent of each child. TreeShape learns from the pages of all views. It is not
+ * corrected when a tree changes. A TreeShape only decides which pages are prefetched, so a wrong
+ * parent costs one unneeded page. A TreeShape needs 8 bytes per page with a known parent, and up to
+ * 4 KiB for an isolated page.
  */
 export class TreeShape {
   readonly #children = new Map<number, Uint32Array>()
   /**
-   * The parents of pages, with `pgno / CHUNK_PAGES` as the key. Page numbers come from a replica,
-   * so an array up to the highest page number could take gigabytes.
+   * The parents of pages. The key is `pgno / CHUNK_PAGES`. Page numbers come from a replica. An
+   * array up to the highest page number could take gigabytes.
    */
   readonly #parents = new Map<number, Uint32Array>()
 
@@ -49,7 +49,7 @@ export class TreeShape {
     }
   }
 
-  /** Returns the parent of a page, or 0 if the parent is unknown. */
+  /** Returns the parent of a page. Returns 0 if the parent is unknown. */
   parentOf(pgno: number): number {
     return this.#parents.get(Math.floor(pgno / CHUNK_PAGES))?.[pgno % CHUNK_PAGES] ?? 0
   }
@@ -65,14 +65,14 @@ export class TreeShape {
     return page
   }
 
-  /** Returns the position of a page among its siblings, or -1 if the position is unknown. */
+  /** Returns the position of a page among its siblings. Returns -1 if the position is unknown. */
   position(pgno: number): number {
     return this.childrenOf(this.parentOf(pgno))?.indexOf(pgno) ?? -1
   }
 
   /**
-   * Returns the right (1) or left (-1) neighbour of an interior page on the same level of the tree,
-   * or 0 if the neighbour is unknown.
+   * Returns the right (1) or left (-1) neighbour of an interior page on the same level of the tree.
+   * Returns 0 if the neighbour is unknown.
    */
   neighbour(pgno: number, direction: 1 | -1, depth = 0): number {
     if (depth === MAX_DEPTH) return 0

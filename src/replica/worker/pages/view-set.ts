@@ -4,14 +4,17 @@ import type { NativeHydratedFile } from '../../../native/replica.js'
 import type { ChainState } from '../chain/chain.js'
 import { type PageStore, pageKey } from './page-store.js'
 
-/** A view in the replica worker, with the ID of the native view and the positions of its pages. */
+/**
+ * A view in the replica worker. The view has the ID of the native view and the positions of the
+ * view's pages.
+ */
 export interface ReplicaView {
   readonly id: number
   state: ChainState
   readonly store: PageStore
   /**
-   * The incarnation of the replica, a number that grows with every reset. In another incarnation,
-   * the same TXID may have other contents.
+   * The incarnation counter of the replica. It grows with every reset. In another incarnation of
+   * the replica, the same TXID may have other contents.
    */
   readonly incarnation: number
 }
@@ -56,8 +59,9 @@ export class ViewSet {
   }
 
   /**
-   * Returns the view of a state, or undefined if no view of that state exists. `at` compares the
-   * timestamp too, because a reset may have happened that no poll has detected yet.
+   * Returns the view of a state. Returns undefined if no view of that state exists. `at` also
+   * compares the timestamp, because the replica may have been reset and no poll may have detected
+   * the reset yet.
    */
   at({ txid, timestamp }: Pick<ChainState, 'txid' | 'timestamp'>): ReplicaView | undefined {
     for (const view of this.#views.values()) {
@@ -84,8 +88,8 @@ export class ViewSet {
   }
 
   /**
-   * Whether a view lost its files because the replica was reset, and not because retention deleted
-   * the files.
+   * Whether a view lost its files because the replica was reset. The result is false if retention
+   * deleted the files.
    */
   wasReset({ incarnation }: ReplicaView): boolean {
     return incarnation < this.#reset
@@ -93,17 +97,17 @@ export class ViewSet {
 
   /**
    * Makes the schema cookies of later views differ from the schema cookies of earlier views. The
-   * new files of the replica may belong to another database that continues the TXIDs, so an equal
-   * schema cookie does not prove an equal schema.
+   * new files of the replica may belong to another database that continues the TXIDs. An equal
+   * schema cookie therefore does not prove an equal schema.
    */
   distrustSchema(): void {
     this.#schema = native.nextIncarnation(this.#replica)
   }
 
   /**
-   * Creates a view that continues `base`, or a view without a base. Connections do not see the view
-   * until it is published. `ownCounter` says that other states have the same TXID, so the change
-   * counter must not be derived from the TXID.
+   * Creates a view. The view continues `base` if `base` is given. Connections do not see the view
+   * until it is published. `ownCounter` says that other states have the same TXID. The change
+   * counter must then not be derived from the TXID.
    */
   add(
     state: ChainState,
@@ -119,8 +123,8 @@ export class ViewSet {
 
   /**
    * Creates a view for a connection that travels in time. The files of the view may belong to
-   * another incarnation, and another schema may have the same schema cookie. SQLite must therefore
-   * not use its cached pages and its cached schema for the view of a time travel.
+   * another incarnation of the replica, and another schema may have the same schema cookie. SQLite
+   * must therefore not use its cached pages and its cached schema for the view of a time travel.
    */
   addTravelled(state: ChainState, store: PageStore): ReplicaView {
     const own = native.nextIncarnation(this.#replica)
@@ -140,8 +144,8 @@ export class ViewSet {
       txid: state.txid,
       timestamp: state.timestamp,
       commit: state.commit,
-      // The change counter is the TXID plus a constant of the incarnation, so that a reset replica
-      // uses other change counters.
+      // The change counter is the TXID plus a constant of the incarnation. A reset replica
+      // therefore uses other change counters.
       counter: (state.txid + Math.imul(counting, 0x3243f6a9)) >>> 0,
       cookieShift: Math.imul(schema, 0x9e3779b1) >>> 0,
       cache: store.cache,

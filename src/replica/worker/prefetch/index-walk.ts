@@ -17,8 +17,8 @@ const LAST_ENTRIES = 256
  */
 const FIRST_SAME_KEY = 10
 /**
- * Up to this many index entries with the same first column are assumed to belong to one query, such
- * as `WHERE user_id = ?`.
+ * Up to this many index entries with the same first column are assumed to belong to one query. An
+ * example is `WHERE user_id = ?`.
  */
 const SAME_KEY_ENTRIES = 64
 /**
@@ -29,8 +29,8 @@ const MAX_DEPTH = 20
 
 interface Walk {
   /**
-   * The ID of the walk's view. A walk holds only the ID of the view, so that an abandoned walk does
-   * not keep the view in memory.
+   * The ID of the walk's view. A walk holds the ID of the view instead of the view, so that an
+   * abandoned walk does not keep the view in memory.
    */
   readonly view: number
   readonly leaf: number
@@ -40,12 +40,13 @@ interface Walk {
    */
   readonly entries: Float64Array
   /**
-   * The root page of the table whose rows the entries refer to, or 0 if the root page is unknown.
+   * The root page of the table to whose rows the entries refer. The value is 0 if the root page is
+   * unknown.
    */
   root: number
-  /** Index of the entry whose row was missed last, or -1 before the first missed row. */
+  /** Index of the entry whose row was missed last. The value is -1 before the first missed row. */
   position: number
-  /** The direction of the walk, or 0 if the direction is unknown. */
+  /** The direction of the walk. The value is 0 if the direction is unknown. */
   direction: 1 | -1 | 0
   /**
    * Number of entries that the next miss prefetches. `window` applies to index entries with
@@ -63,17 +64,21 @@ interface Walk {
    * table, and the value is the column that holds a rowid of the joined table.
    */
   readonly joins: Map<number, number>
-  /** The pages of rows that are being fetched, with the entries whose rows are on each page. */
+  /**
+   * The pages of rows that are being fetched. For each page, the entries whose rows are on the
+   * page.
+   */
   readonly awaited: Map<number, number[]>
 }
 
 /**
  * Prefetches for a query that scans an index and looks up the row of each entry. IndexWalk finds
- * the rows of the next entries in the index leaf and through the resident interior pages of the
- * table. If several entries have the same first column, and a query begins with the first or last
- * of these entries, the query is assumed to need the other entries. If a query begins with another
- * entry, the second missed row shows the direction of the scan. If a column of a row leads to a row
- * of another table (a join), IndexWalk also prefetches the rows that the next entries join.
+ * the next entries in the index leaf. IndexWalk finds the rows of these entries through the
+ * resident interior pages of the table. If several entries have the same first column, and a query
+ * begins with the first or last of these entries, the query is assumed to need the other entries.
+ * If a query begins with another entry, the second missed row shows the direction of the scan. If a
+ * column of a row leads to a row of another table (a join), IndexWalk also prefetches the rows that
+ * the next entries join.
  */
 export class IndexWalk {
   readonly #walks = new LRUCache<number, Walk>({ max: CONNECTIONS })
@@ -256,8 +261,8 @@ export class IndexWalk {
   }
 
   /**
-   * Returns the integers in the row of an entry, or the number of a page that must be fetched
-   * first. Returns 0 if neither the row nor the page to fetch is known.
+   * Returns the integers in the row of an entry. If a page must be fetched first, returns the
+   * number of this page. Returns 0 if neither the row nor the page to fetch is known.
    */
   #row({ root, entries }: Walk, view: ReplicaView, entry: number): Float64Array | number {
     const rowid = entries[entry * 2]!
@@ -267,9 +272,9 @@ export class IndexWalk {
   }
 
   /**
-   * Returns the leaf that contains a rowid, or the first page on the path to the leaf that is not
-   * resident. If the path to the leaf reaches `until`, returns `until`. Returns 0 if the leaf is
-   * unknown.
+   * Returns the leaf that contains a rowid. If a page on the path to the leaf is not resident,
+   * returns the first such page. If the path to the leaf reaches `until`, returns `until`. Returns
+   * 0 if the leaf is unknown.
    */
   #pageOf(view: ReplicaView, root: number, rowid: number, until = 0): number {
     if (Number.isNaN(rowid)) return 0
@@ -291,8 +296,8 @@ function alike(entries: Float64Array, position: number, other: number): boolean 
 }
 
 /**
- * Returns the number of consecutive entries with the same first column, beginning with `position`
- * and counted in `direction`.
+ * Returns the number of consecutive entries with the same first column. The count begins with
+ * `position` and continues in `direction`.
  */
 function run(entries: Float64Array, position: number, direction: 1 | -1): number {
   let count = 0
@@ -305,8 +310,8 @@ function nearest(entries: readonly number[], position: number): number {
 }
 
 /**
- * Returns the direction of a walk that begins with the first or last entry of a key, or 0 if the
- * direction is unknown. Index entries with the same first column belong to one key.
+ * Returns the direction of a walk that begins with the first or last entry of a key. Returns 0 if
+ * the direction is unknown. Index entries with the same first column belong to one key.
  */
 function directionFrom(entries: Float64Array, position: number): 1 | -1 | 0 {
   const [forward, back] = [run(entries, position, 1), run(entries, position, -1)]

@@ -10,7 +10,8 @@ import type { ReplicaView } from '../pages/view-set.js'
  */
 const SHARE = 1 / 4
 /**
- * Maximum compressed size of a table that is preloaded completely, without its root page, in bytes.
+ * Maximum compressed size in bytes of a table that is preloaded completely. The root page is not
+ * included.
  */
 const SMALL_TABLE = 64 * 1024
 /** Maximum depth of a b-tree. The limit prevents an endless loop if a page is damaged. */
@@ -19,12 +20,12 @@ const MAX_DEPTH = 20
 const SCHEMA_ROOT = 1
 
 /**
- * Fetches the interior pages of every b-tree in the background after the replica was opened, level
- * by level. After the preload, a look-up fetches only a leaf. The preload fetches small tables
- * completely. A parent page does not say whether its children are interior pages, but all its
- * children have the same kind. The preload therefore fetches the first child of a parent page
- * before the other children. If the first child is a leaf, a read of this leaf means that a scan
- * begins.
+ * Fetches the interior pages of every b-tree level by level. The preload runs in the background
+ * after the replica was opened. After the preload, a look-up fetches only a leaf. The preload
+ * fetches small tables completely. A parent page does not say whether its children are interior
+ * pages. All children of a page have the same kind. The preload therefore fetches the first child
+ * of a parent page before the other children. If the first child is a leaf, a read of this leaf
+ * means that a scan begins.
  */
 export class InteriorPreload {
   readonly #tree: TreeShape
@@ -36,7 +37,7 @@ export class InteriorPreload {
   constructor(options: {
     readonly tree: TreeShape
     readonly fetcher: Fetcher
-    /** Returns the newest view, for which the next pages are fetched. */
+    /** Returns the newest view. The preload fetches the next pages for this view. */
     readonly current: () => ReplicaView
     readonly signal: AbortSignal
   }) {
@@ -97,8 +98,8 @@ export class InteriorPreload {
   }
 
   /**
-   * Returns the levels that fit into the budget, shortest first, and subtracts their pages from the
-   * budget.
+   * Returns the levels that fit into the budget, and subtracts the pages of these levels from the
+   * budget. The shortest level comes first.
    */
   #affordable(levels: readonly number[][]): number[][] {
     return [...levels]

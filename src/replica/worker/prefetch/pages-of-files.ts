@@ -20,15 +20,15 @@ const WHOLE_HYDRATED = 8 * 1024 * 1024
 const FEW_CHANGES = 256
 
 /**
- * Stores the pages that the worker read together with page indexes when it opened the replica and
- * at a poll. FilePages runs on the worker thread.
+ * Stores the pages that the worker read together with page indexes. The worker reads such pages
+ * when it opens the replica and at a poll. FilePages runs on the worker thread.
  */
 export class FilePages {
   readonly #fetcher: Fetcher
   readonly #files: FileTable
   /**
-   * The cache that passes recently read files on to the local copy, or undefined without a local
-   * copy.
+   * The cache that passes recently read files on to the local copy. The field is undefined without
+   * a local copy.
    */
   readonly #recent: RecentFiles | undefined
 
@@ -67,9 +67,9 @@ export class FilePages {
   }
 
   /**
-   * Stores pages that the worker read together with the page indexes, so these pages cost no
-   * request. If the file is large, only two kinds of pages are stored: new pages, and changed pages
-   * that were resident in the view `before`. From a file with few pages, all pages are stored.
+   * Stores pages that the worker read together with the page indexes. These pages cost no request.
+   * If the file is large, only two kinds of pages are stored: new pages, and changed pages that
+   * were resident in the view `before`. From a file with few pages, all pages are stored.
    */
   store(view: ReplicaView, files: readonly FileIndex[], before: ReplicaView): void {
     for (const file of files) {
@@ -104,7 +104,7 @@ export class FilePages {
       if (frame.offset < offset || frame.offset + frame.size > end) continue
       if (view.state.map.fileOf(frame.pgno) !== file || isUseful?.(frame.pgno) === false) continue
       pages.push({ file, ...frame })
-      // If more pages were stored than the cache has slots, they would evict each other.
+      // If more pages were stored than the cache has slots, the pages would evict each other.
       if (pages.length === view.store.slots) break
     }
     this.#fetcher.store(view, bytes, offset, pages, isUseful && 'changes')

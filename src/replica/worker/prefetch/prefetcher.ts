@@ -33,8 +33,8 @@ const LAST_WINDOW = 32 * 1024 * 1024
  */
 const FIRST_BLIND_WINDOW = 32 * 1024
 /**
- * A missed page that is at most SLACK pages after the expected page still belongs to the run,
- * because the pages between the expected page and the missed page were resident.
+ * A missed page that is at most SLACK pages after the expected page still belongs to the run. The
+ * pages between the two were resident.
  */
 const SLACK = 8
 /**
@@ -48,15 +48,16 @@ const RUNS = 8
  */
 const DENSE_LEAVES = 8
 /**
- * All leaves of an interior page are fetched together with the first missed leaf if the page has at
- * most FEW_LEAVES leaves, within FEW_BYTES bytes of one file.
+ * All leaves of an interior page are fetched together with the first missed leaf under two
+ * conditions: the page has at most FEW_LEAVES leaves, and the leaves lie within FEW_BYTES bytes of
+ * one file.
  */
 const FEW_LEAVES = 64
 const FEW_BYTES = 128 * 1024
 /**
  * If the second missed leaf is at most CLUSTER_LEAVES leaves away from the first missed leaf, more
  * misses are likely. After two such misses, the number of prefetched leaves is CLUSTER_STEPS times
- * their distance, within a byte limit.
+ * the distance of the two missed leaves. A byte limit applies too.
  */
 const CLUSTER_LEAVES = 16
 const CLUSTER_STEPS = 4
@@ -116,9 +117,7 @@ interface Misses {
 
 interface ReaderState {
   readonly runs: Run[]
-  /**
-   * The last miss of this connection under each interior page, with the interior page as the key.
-   */
+  /** The last miss of this connection under each interior page. The key is the interior page. */
   readonly misses: Map<number, Misses>
 }
 
@@ -200,7 +199,7 @@ export class Prefetcher {
   }
 
   /**
-   * Returns the leaves to prefetch after a second miss near the first miss, if these leaves are
+   * Returns the leaves to prefetch after a second miss near the first miss. These leaves must be
    * close together in one file.
    */
   #cluster(view: ReplicaView, siblings: Uint32Array, position: number, step: number): number[] {
@@ -220,8 +219,8 @@ export class Prefetcher {
   }
 
   /**
-   * Returns all leaves under an interior page, if the page has few leaves and they are close
-   * together in one file. One request then fetches all leaves.
+   * Returns all leaves under an interior page. The interior page must have few leaves, and the
+   * leaves must be close together in one file. One request then fetches all leaves.
    */
   #few(view: ReplicaView, siblings: Uint32Array): Ahead | undefined {
     if (!this.#kinds.has('leaves') || siblings.length > FEW_LEAVES) return undefined

@@ -8,7 +8,7 @@ import type { LocalFiles } from './local-files.js'
 export interface AdoptionParts {
   readonly chain: Chain
   readonly views: ViewSet
-  /** Reads files from the store, and the files of commits that the store lacks. */
+  /** Reads files from the store. Also reads the files of commits that the store lacks. */
   readonly files: LocalFiles
   /** Makes the first state of a replica the current state. */
   readonly begin: (loaded: LoadedState) => void
@@ -22,7 +22,7 @@ export interface AdoptionParts {
 /** A commit that is not in the store yet. */
 export interface LocalCommit {
   readonly info: LtxFileInfo
-  /** The LTX file of the commit, with the TXID of the next file of the replica. */
+  /** The LTX file of the commit. The file has the TXID of the next file of the replica. */
   readonly bytes: Uint8Array
 }
 
@@ -125,7 +125,7 @@ export class CommitAdoption {
   }
 
   /**
-   * Keeps the local files of the commits that the store lacks, and the local files that a view
+   * Keeps two kinds of local files: files of commits that the store lacks, and files that a view
    * still reads from. All other local files are removed.
    */
   #retain(rest: readonly LocalCommit[]): void {

@@ -13,12 +13,12 @@ import {
 } from '../../../util/json-shape.js'
 
 /*
- * A write buffer is a file with a sequence of records. A record begins with 1 byte for its kind, 3
- * zero bytes, 4 bytes for the length of its content, and 8 bytes for a CRC-64 (GO-ISO, as in LTX)
- * of the kind, the length and the content. The content of the record follows these 16 bytes. All
- * numbers in a write buffer are big-endian. The first record of a write buffer is a HEADER. COMMIT
- * records follow the HEADER in order. An UPLOAD record precedes each attempt to write the first
- * commits to the store as one file.
+ * A write buffer is a file with a sequence of records. A record begins with 16 bytes: 1 byte for
+ * its kind, 3 zero bytes, 4 bytes for the length of its content, and 8 bytes for a CRC-64 (GO-ISO,
+ * as in LTX) of the kind, the length and the content. The content of the record follows these 16
+ * bytes. All numbers in a write buffer are big-endian. The first record of a write buffer is a
+ * HEADER. COMMIT records follow the HEADER in order. An UPLOAD record precedes each attempt to
+ * write the first commits to the store as one file.
  */
 const RECORD_HEADER = 1
 export const RECORD_COMMIT = 2
@@ -35,8 +35,8 @@ const header = record({
   /** The TXID that the first commit follows. */
   txid: whole(0),
   /**
-   * Time in the header of the newest file at `txid`, in milliseconds since the epoch. If the
-   * replica was reset, the same TXID has another time. Write buffers of early versions lack
+   * Time in the header of the newest file at `txid`, in milliseconds since the epoch. After a reset
+   * of the replica, the same TXID has another time. Write buffers of early versions lack
    * `timestamp`.
    */
   timestamp: optional(number),
@@ -98,9 +98,12 @@ function crcOf(record: Buffer): bigint {
 
 /** The readable part of a write buffer, and the first fault in the write buffer. */
 export interface BufferReading {
-  /** The records before the damage, or undefined if the header is missing. */
+  /** The records before the damage. The field is undefined if the header is missing. */
   readonly content: BufferContent | undefined
-  /** The error BUFFER_DAMAGED with the offset of the damage, or undefined. */
+  /**
+   * The error BUFFER_DAMAGED with the offset of the damage. The field is undefined if the write
+   * buffer is undamaged.
+   */
   readonly damage: LitestreamError | undefined
 }
 
@@ -116,7 +119,7 @@ export function decodeBuffer(bytes: Buffer, file: string): BufferContent | undef
 
 /**
  * Decodes a write buffer, even if it is damaged. If the write buffer is damaged, the result
- * contains the commits before the damage, without a gap.
+ * contains all commits before the damage.
  */
 export function readBuffer(bytes: Buffer, file: string): BufferReading {
   const records = new Records()
@@ -172,8 +175,8 @@ class Records {
 }
 
 /**
- * Returns the record of a write buffer at an offset. Returns undefined at the end of the write
- * buffer, and for a record that was incomplete when the process died.
+ * Returns the record of a write buffer at an offset. Returns undefined in two cases: at the end of
+ * the write buffer, and for a record that was incomplete when the process died.
  */
 function recordAt(bytes: Buffer, at: number, file: string): Buffer | undefined {
   if (at + HEAD > bytes.length) return undefined

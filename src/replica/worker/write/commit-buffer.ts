@@ -22,10 +22,10 @@ import { checkBufferSize, lockBuffer } from './kept-buffer.js'
 export type BufferBase = Omit<BufferHeader, 'format'>
 
 /**
- * The write buffer, a file that holds acknowledged commits until the store has them. Only one
- * process at a time can open a write buffer. A record is durable when the promise of `append`
- * resolves. After an error, the write buffer ends with the last durable record. Only one call of a
- * CommitBuffer may run at a time.
+ * The write buffer. It is a file that holds acknowledged commits until the store has these commits.
+ * Only one process at a time can open a write buffer. A record is durable when the promise of
+ * `append` resolves. After an error, the write buffer ends with the last durable record. Only one
+ * call of a CommitBuffer may run at a time.
  */
 export class CommitBuffer {
   readonly path: string
@@ -33,7 +33,10 @@ export class CommitBuffer {
   #handle: FileHandle
   #length: number
   #base: BufferBase | undefined
-  /** Content of the write buffer when it was opened, or undefined if it was empty. */
+  /**
+   * Content of the write buffer when it was opened. The field is undefined if the write buffer was
+   * empty.
+   */
   readonly found: BufferContent | undefined
 
   private constructor(file: string, lock: TargetLock, handle: FileHandle, found: BufferContent | undefined) {
@@ -45,8 +48,8 @@ export class CommitBuffer {
   }
 
   /**
-   * Opens a write buffer. Throws WRITE_CONFLICT if another process has the write buffer open,
-   * BUFFER_DAMAGED, DISK_FULL, ACCESS_DENIED.
+   * Opens a write buffer. Throws WRITE_CONFLICT if another process has the write buffer open. Also
+   * throws BUFFER_DAMAGED, DISK_FULL and ACCESS_DENIED.
    */
   static async open(file: string, signal: AbortSignal): Promise<CommitBuffer> {
     const lock = await lockBuffer(file, signal)
@@ -69,8 +72,8 @@ export class CommitBuffer {
   }
 
   /**
-   * Whether the write buffer still has its file name, and its commits follow this state of the
-   * replica.
+   * Whether the write buffer still has its file name and the commits in the write buffer follow
+   * this state of the replica.
    */
   async follows({ url, txid, timestamp }: BufferBase): Promise<boolean> {
     const base = this.#base
@@ -81,7 +84,8 @@ export class CommitBuffer {
 
   /**
    * Replaces the write buffer atomically. The new write buffer has `commits`, which follow `base`.
-   * `upload` describes an upload of the first commits if its outcome is unknown.
+   * `upload` describes an upload of the first commits. The field is set if the outcome of this
+   * upload is unknown.
    */
   async restart(base: BufferBase, commits: readonly Uint8Array[], upload?: BufferUpload): Promise<void> {
     const records = [encodeHeaderRecord(base), ...commits.map((one) => encodeRecord(RECORD_COMMIT, one))]
@@ -134,7 +138,7 @@ export class CommitBuffer {
   }
 
   /**
-   * Removes a record that was written incompletely, so that the next process does not take the
+   * Removes a record that was written incompletely. Otherwise the next process might take the
    * record for a commit. If the removal fails, the outcome of the commit is unknown, because the
    * next process may take the record for a commit.
    */
@@ -158,7 +162,8 @@ export class CommitBuffer {
   }
 
   /**
-   * Closes the write buffer. `empty` says that the store has every commit, so the file is removed.
+   * Closes the write buffer. `empty` says that the store has every commit. The file is then
+   * removed.
    */
   async close({ empty }: { readonly empty: boolean }): Promise<void> {
     await this.#handle.close()

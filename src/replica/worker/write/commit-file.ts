@@ -4,18 +4,18 @@ import { LtxEncoder } from '../../../ltx/encoder.js'
 import { native } from '../../../native/addon.js'
 import type { TakenCommit } from '../../../native/replica.js'
 
-/** Bytes of pages that are read from the connection and encoded in one batch. */
+/** Number of bytes of pages that are read from the connection and encoded in one batch. */
 const BATCH_BYTES = 1024 * 1024
 /**
- * If a commit has at most this many bytes of pages, its LTX file is encoded once and kept in
- * memory.
+ * If the pages of a commit have at most this many bytes, the LTX file of the commit is encoded once
+ * and kept in memory.
  */
 const MEMORY_BYTES = 64 * 1024 * 1024
 
 /**
  * Returns a random node ID for the header of an LTX file. Two writers may commit the same change to
  * the same state in the same millisecond. Without a random node ID, the LTX files of the two
- * writers would be equal, and both writers would take the file in the store for their own file.
+ * writers would be equal. Both writers would then take the file in the store for their own file.
  */
 export function newNodeId(): bigint {
   return randomBytes(8).readBigUInt64BE()
@@ -32,30 +32,33 @@ export interface CommitHeader {
   readonly timestamp: number
 }
 
-/** A commit in the form in which it is written to the store. */
+/** A commit in the form in which the commit is written to the store. */
 export interface UploadableCommit extends CommitHeader {
   /** Returns the content of the LTX file. Every call returns the same bytes. */
   body(): Uint8Array | AsyncIterable<Uint8Array>
-  /** Returns the checksum of the LTX file as 16 hexadecimal digits, and its size in bytes. */
+  /**
+   * Returns the checksum of the LTX file as 16 hexadecimal digits, and the size of the file in
+   * bytes.
+   */
   identity(): CommitIdentity
   /** The identity of another LTX file that an earlier attempt may have written for this commit. */
   readonly earlier?: CommitIdentity
 }
 
-/** The checksum of an LTX file as 16 hexadecimal digits, and its size in bytes. */
+/** The checksum of an LTX file as 16 hexadecimal digits, and the size of the file in bytes. */
 export interface CommitIdentity {
   readonly checksum: string
   readonly size: number
 }
 
 /**
- * The LTX file of one commit. `body` returns the same bytes at every call, because an upload with
- * an unknown outcome is compared with the object in the store.
+ * The LTX file of one commit. `body` returns the same bytes at every call. If the outcome of an
+ * upload is unknown, these bytes are compared with the object in the store.
  */
 export class CommitFile implements UploadableCommit {
   readonly txid: number
   readonly timestamp: number
-  /** The whole LTX file, or undefined if the commit is too large to be kept in memory. */
+  /** The whole LTX file. The field is undefined if the commit is too large to be kept in memory. */
   readonly bytes: Uint8Array | undefined
   readonly #taken: TakenCommit
   readonly #nodeId = newNodeId()
@@ -77,8 +80,8 @@ export class CommitFile implements UploadableCommit {
   }
 
   /**
-   * Returns the checksum of the LTX file as 16 hexadecimal digits, and its size in bytes. A large
-   * commit is encoded again to determine its checksum and size.
+   * Returns the checksum of the LTX file as 16 hexadecimal digits, and the size of the file in
+   * bytes. A large commit is encoded again to determine its checksum and size.
    */
   identity(): CommitIdentity {
     let tail: Uint8Array = this.bytes ?? new Uint8Array()

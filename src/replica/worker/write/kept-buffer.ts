@@ -12,7 +12,7 @@ import { type BufferContent, type BufferReading, readBuffer } from './buffer-for
  */
 const MAX_BUFFER = 1024 * 1024 * 1024
 
-/** A write buffer that a user inspects without changing it. */
+/** A write buffer that a user inspects. The inspection does not change the write buffer. */
 export interface KeptBuffer extends BufferReading {
   readonly content: BufferContent
   readonly file: string
@@ -21,8 +21,8 @@ export interface KeptBuffer extends BufferReading {
 }
 
 /**
- * Reads a write buffer, even if it is damaged. Throws NOT_FOUND, and INVALID_ARGUMENT for a file
- * that does not begin like a write buffer.
+ * Reads a write buffer, even if it is damaged. Throws NOT_FOUND if the file does not exist. Throws
+ * INVALID_ARGUMENT for a file that does not begin like a write buffer.
  */
 export async function readKeptBuffer(file: string): Promise<KeptBuffer> {
   const bytes = await readWhole(file)
@@ -55,7 +55,7 @@ async function readWhole(file: string): Promise<Buffer> {
  * process has the write buffer open.
  */
 export async function discardBuffer(file: string): Promise<KeptBuffer> {
-  // The file is read before it is locked, so that a lock file is never created beside a file that
+  // The file is read before it is locked. Otherwise a lock file could be created beside a file that
   // is not a write buffer.
   await readKeptBuffer(file)
   const lock = await lockBuffer(file, new AbortController().signal)
@@ -78,8 +78,8 @@ export function checkBufferSize(file: string, size: number): void {
 }
 
 /**
- * Locks a write buffer against other processes, even if another process uses another symbolic link
- * to the same file. Throws WRITE_CONFLICT.
+ * Locks a write buffer against other processes. The lock also holds against a process that uses
+ * another symbolic link to the same file. Throws WRITE_CONFLICT.
  */
 export async function lockBuffer(file: string, signal: AbortSignal): Promise<TargetLock> {
   try {

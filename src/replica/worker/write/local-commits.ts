@@ -17,13 +17,13 @@ import { putCommit } from './put-commit.js'
 import { reached } from './steps.js'
 
 /**
- * Limits of the local commits, in bytes of LTX files and in number of commits. If the local commits
+ * Limits of the local commits: bytes of LTX files, and number of commits. If the local commits
  * exceed a limit, a writer waits for an upload.
  */
 const MAX_BYTES = 64 * 1024 * 1024
 const MAX_COMMITS = 20_000
 /**
- * Longest retry interval after the store has refused an upload, in milliseconds. The retry interval
+ * Longest retry interval in milliseconds after the store has refused an upload. The retry interval
  * doubles up to RETRY_MOST.
  */
 const RETRY_MOST = 60_000
@@ -31,7 +31,7 @@ const RETRY_MOST = 60_000
 export interface LocalCommitsParts {
   readonly client: ReplicaClient
   readonly adoption: CommitAdoption
-  /** The write buffer, or undefined if local commits are only in memory. */
+  /** The write buffer. The field is undefined if local commits are in memory only. */
   readonly buffer: CommitBuffer | undefined
   /** Interval between two uploads, in milliseconds. */
   readonly interval: number
@@ -44,7 +44,7 @@ export interface LocalCommitsParts {
   readonly onUploaded: (event: { readonly txid: number; readonly commits: number; readonly bytes: number }) => void
   readonly onAmbiguous: () => void
   /**
-   * Called when another writer has written to the replica, so that local commits can no longer be
+   * Called when another writer has written to the replica. Local commits can then no longer be
    * uploaded.
    */
   readonly onConflict: (error: LitestreamError) => void
@@ -55,7 +55,10 @@ export interface LocalCommitsParts {
 /** The commits of a write buffer that are not in the store. */
 interface Rest {
   readonly commits: readonly Uint8Array[]
-  /** Describes an upload of the first commits if its outcome is unknown. */
+  /**
+   * Describes an upload of the first commits. The field is set if the outcome of this upload is
+   * unknown.
+   */
   readonly upload: BufferUpload | undefined
 }
 
@@ -75,7 +78,7 @@ export class LocalCommits {
   readonly #changes = new PQueue({ concurrency: 1 })
   #pending: LocalCommit[] = []
   #bytes = 0
-  /** Number of commits in `#pending` that are part of the running upload or of `#attempt`. */
+  /** Number of commits in `#pending` that belong to the running upload or to `#attempt`. */
   #taken = 0
   /**
    * The upload that the store may have received. The upload is running, or its outcome is unknown.
@@ -111,8 +114,8 @@ export class LocalCommits {
     reached('recover')
     const { commits, upload } = buffer.found ? await this.#restOf(buffer.found) : NOTHING
     // If the earlier process made a commit during an upload, the header of that commit has the TXID
-    // of the upload. A commit that was made during an upload now follows the upload, so it gets the
-    // next TXID.
+    // of the upload. A commit that was made during an upload now follows the upload. The commit
+    // therefore gets the next TXID.
     const header = { txid: base.txid + 1, timestamp: base.timestamp }
     const rest = await Promise.all(commits.map((bytes) => mergeCommits([bytes], header)))
     await buffer.restart(this.#base(), rest, upload)
@@ -124,9 +127,9 @@ export class LocalCommits {
   }
 
   /**
-   * Returns the commits of a write buffer that are not in the store, and an upload of the first of
-   * these commits. If the process died during an upload, the store may have received the request,
-   * so the upload may still succeed.
+   * Returns the commits of a write buffer that are not in the store. If an upload of the first of
+   * these commits was begun, also returns this upload. If the process died during an upload, the
+   * store may have received the request. The upload may then still succeed.
    */
   async #restOf({ header, commits, upload }: BufferContent): Promise<Rest> {
     const { client, adoption } = this.#parts
@@ -192,7 +195,7 @@ export class LocalCommits {
 
   /**
    * Writes a commit to the write buffer, and adds the commit to the current view. `encode` returns
-   * the LTX file of the commit for a TXID. `check` is called immediately before the write, and
+   * the LTX file of the commit for a TXID. `check` is called immediately before the write. `check`
    * throws if the commit is not based on the newest state.
    */
   async add(encode: (txid: number) => Uint8Array, timestamp: number, check: () => void): Promise<ReplicaView> {
@@ -200,8 +203,8 @@ export class LocalCommits {
     await this.#changes.add(async () => {
       check()
       const bytes = encode(adoption.stored.txid + 1)
-      // Until `release` is called, a poll adopts no files of other writers, because the commit was
-      // made for the current state.
+      // Until `release` is called, a poll adopts no files of other writers. The commit was made for
+      // the current state.
       const release = adoption.hold()
       try {
         await this.#align()
@@ -238,7 +241,7 @@ export class LocalCommits {
   /**
    * Makes the commits in the write buffer follow the newest state in the store. Commits to the
    * store and commits of other writers change the newest state. `#align` is also needed after the
-   * write buffer could not be written or was removed.
+   * write buffer was removed, or after a write to the write buffer failed.
    */
   async #align(): Promise<void> {
     const { buffer } = this.#parts
@@ -293,8 +296,8 @@ export class LocalCommits {
         knownAt,
         isDoubtful: () => this.#isDoubtful,
       })
-      // If an earlier version of this program uploaded the commit, the file in the store may have
-      // other bytes than the encoded commit.
+      // If an earlier version of this program uploaded the commit, the file in the store may differ
+      // from the encoded commit.
       const bytes = commit.earlier && commit.earlier.checksum !== commit.identity().checksum ? undefined : commit.body()
       await this.#changes.add(() => this.#uploaded({ info, bytes }, count))
       this.#failures = 0
@@ -304,9 +307,9 @@ export class LocalCommits {
       this.#failures++
       if (known.code === 'REPLICA_FENCED') this.#stop(known.message)
       else if (known !== this.#conflict) this.#parts.onError(known)
-      // The store has refused the upload, so the next upload may contain more commits. If an
-      // earlier process sent the same upload, the earlier request may still succeed, so the upload
-      // is repeated unchanged.
+      // The store has refused the upload. The next upload may therefore contain more commits. If an
+      // earlier process sent the same upload, the earlier request may still succeed. The upload is
+      // therefore repeated unchanged.
       if (known.code !== 'COMMIT_UNKNOWN' && !isRepeated) this.#attempt = undefined
       if (!this.#attempt) this.#taken = 0
       throw this.#conflict ?? known
@@ -315,8 +318,8 @@ export class LocalCommits {
 
   /**
    * Returns the file to upload. The description of an upload is saved in the write buffer before
-   * the upload begins. An upload with an unknown outcome is repeated with the same commits, because
-   * the store may already have the file.
+   * the upload begins. An upload with an unknown outcome is repeated with the same commits. The
+   * store may already have the file.
    */
   async #announced(): Promise<{ readonly commit: LocalUpload; readonly count: number }> {
     const repeated = this.#attempt

@@ -9,8 +9,8 @@ import { memoryReader } from './committed-file.js'
 const LOCAL = ':local:'
 
 /**
- * Reads files from the store, and the files of commits that are not in the store yet. LocalFiles
- * runs on the worker thread.
+ * Reads files from the store. Also reads the files of commits that are not in the store yet.
+ * LocalFiles runs on the worker thread.
  */
 export class LocalFiles implements FileReader {
   readonly #store: FileReader
@@ -32,7 +32,7 @@ export class LocalFiles implements FileReader {
     return size
   }
 
-  /** Adds the file of a local commit, with the TXID after `txid`. */
+  /** Adds the file of a local commit. The file has the TXID after `txid`. */
   add(txid: number, timestamp: number, bytes: Uint8Array): LtxFileInfo {
     const version = `${LOCAL}${this.#next++}`
     const info = { level: 0, minTxid: txid + 1, maxTxid: txid + 1, size: bytes.length, createdAt: timestamp, version }

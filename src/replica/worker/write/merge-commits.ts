@@ -10,10 +10,10 @@ export interface MergedHeader {
 }
 
 /**
- * Merges commits, oldest first, into one LTX file. The merged file contains the newest version of
- * each page and describes the database after the last commit. If the commits and the header are the
- * same, the merged file has the same bytes. `mergeCommits` needs memory for the pages of the
- * result.
+ * Merges commits into one LTX file. The oldest commit comes first. The merged file contains the
+ * newest version of each page and describes the database after the last commit. If the commits and
+ * the header are the same, the merged file has the same bytes. `mergeCommits` needs memory for the
+ * pages of the result.
  */
 export async function mergeCommits(
   commits: readonly Uint8Array[],
@@ -25,7 +25,7 @@ export async function mergeCommits(
   for (const bytes of commits) {
     const { header, batches } = await decodeLtx(once(bytes), 'a commit of the local buffer')
     pageSize = header.pageSize
-    // Pages above a smaller database size are discarded, and stay discarded if the database grows
+    // Pages above a smaller database size are discarded. They stay discarded if the database grows
     // again.
     if (header.commit < commit) for (const pgno of newest.keys()) if (pgno > header.commit) newest.delete(pgno)
     commit = header.commit

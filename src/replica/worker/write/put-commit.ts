@@ -13,7 +13,7 @@ import type { UploadableCommit } from './commit-file.js'
 import { reached } from './steps.js'
 
 /**
- * First and longest interval before an upload with an unknown outcome is retried, in milliseconds.
+ * First and longest interval in milliseconds before an upload with an unknown outcome is retried.
  * The retry interval doubles after each attempt.
  */
 const RETRY_FIRST = 100
@@ -43,9 +43,9 @@ export interface PutOptions {
 
 /**
  * If the last poll is at most this many milliseconds old, a commit needs no further check. A
- * primary deletes L0 files that are old enough and compacted, and other writers can then use the
- * names of these files again. If the last poll is older than KNOWN_MS, `putCommit` checks that the
- * TXID of the commit was never used before. KNOWN_MS is far below any sensible `l0-retention`.
+ * primary deletes L0 files that are old enough and compacted. Other writers can then use the names
+ * of these files again. If the last poll is older than KNOWN_MS, `putCommit` checks that the TXID
+ * of the commit was never used before. KNOWN_MS is far below any sensible `l0-retention`.
  */
 export const KNOWN_MS = 60_000
 
@@ -55,8 +55,9 @@ export const KNOWN_MS = 60_000
  * with the same bytes. Either one of the attempts creates the file, or another writer's file
  * already has the name.
  *
- * Throws REPLICA_FENCED if another writer's file has the name, COMMIT_UNKNOWN if the signal aborts
- * before the outcome is known, and the store's error if the store refused the first attempt.
+ * Throws REPLICA_FENCED if another writer's file has the name. Throws COMMIT_UNKNOWN if the signal
+ * aborts before the outcome is known. Throws the store's error if the store refused the first
+ * attempt.
  */
 export async function putCommit(
   client: ReplicaClient,
@@ -110,9 +111,10 @@ interface Refusal {
 }
 
 /**
- * Finds out whether the store has this commit although it refused an attempt. Returns the file of
- * this commit if the store has it, or undefined if the outcome is unknown. Throws REPLICA_FENCED if
- * another file has the name. Throws the error of the refusal if no attempt can have succeeded.
+ * Finds out whether the store has this commit although the store refused an attempt. Returns the
+ * file of this commit if the store has the file. Returns undefined if the outcome is unknown.
+ * Throws REPLICA_FENCED if another file has the name. Throws the error of the refusal if no attempt
+ * can have succeeded.
  */
 async function resolveRefused(
   client: ReplicaClient,
@@ -143,16 +145,16 @@ async function resolveRefused(
 }
 
 /**
- * Deletes the file of a commit if the name of the file was free although the TXID was already used.
- * The name of a used TXID is free if the replica was reset, or if another writer's file with this
- * TXID was deleted after compaction.
+ * Deletes the file of a commit. The name of the file was free, although the TXID was already used.
+ * The name of a used TXID is free in two cases: the replica was reset, or another writer's file
+ * with this TXID was deleted after compaction.
  *
  * Throws REPLICA_FENCED if no restore can reach the commit. Throws COMMIT_UNKNOWN if a compacted
- * file contains the TXID, because that file may contain this commit or another writer's commit.
- * Before REPLICA_FENCED and COMMIT_UNKNOWN, the L0 file of this commit is deleted, because the
- * replica does not need it. Later L0 files alone are no reason to delete the L0 file of this
- * commit, because their writers may have read this commit before this writer received the store's
- * response.
+ * file contains the TXID. That file may contain this commit or another writer's commit. Before
+ * throwing REPLICA_FENCED or COMMIT_UNKNOWN, deletes the L0 file of this commit, because the
+ * replica does not need the file. Later L0 files alone are no reason to delete the L0 file of this
+ * commit. The writers of the later files may have read this commit before this writer received the
+ * store's response.
  */
 export async function refuseSuperseded(client: ReplicaClient, file: LtxFileInfo, signal: AbortSignal): Promise<void> {
   const files = await listLevels(client, signal)

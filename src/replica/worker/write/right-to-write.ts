@@ -5,8 +5,9 @@ import { monotonicMs } from '../../../util/monotonic.js'
 import { reached } from './steps.js'
 
 /**
- * How long a LEASE_HELD error is cached, in milliseconds. A busy handler retries many times per
- * second, but the store receives only one request per REFUSED_MS.
+ * How long the process keeps a LEASE_HELD error before it asks the store again, in milliseconds. A
+ * busy handler retries many times per second. The store nevertheless receives only one request per
+ * REFUSED_MS.
  */
 const REFUSED_MS = 1000
 
@@ -14,8 +15,8 @@ export interface RightEvents {
   /** Called when this process has taken the lease, and after each renewal of the lease. */
   held(): void
   /**
-   * Called when this process no longer holds the lease, or does not know whether it holds the
-   * lease.
+   * Called when this process no longer holds the lease, and when this process does not know whether
+   * it holds the lease.
    */
   lapsed(): void
   /** Called when another process has taken the lease. */
@@ -35,7 +36,7 @@ export class RightToWrite {
   #keeper: LeaseKeeper | undefined
   #refused: { readonly error: LitestreamError; readonly until: number } | undefined
 
-  /** `ttl` is the time for which the lease is valid without renewal, in milliseconds. */
+  /** `ttl` is the time in milliseconds for which the lease is valid without renewal. */
   constructor(client: ReplicaClient, ttl: number, events: RightEvents) {
     this.#client = client
     this.#ttl = ttl
@@ -48,8 +49,9 @@ export class RightToWrite {
   }
 
   /**
-   * Takes the lease unless this process already holds it. Returns whether this call of `ensure` has
-   * taken the lease. Throws LEASE_HELD. The error message names the owner of the lease.
+   * Takes the lease unless this process already holds the lease. Returns whether this call of
+   * `ensure` has taken the lease. Throws LEASE_HELD. The error message names the owner of the
+   * lease.
    */
   async ensure(): Promise<boolean> {
     if (this.#keeper?.held) return false

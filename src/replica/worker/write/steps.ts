@@ -1,8 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 
 /**
- * The steps of a writer. WRITE_STEPS lists the steps of a transaction in their order, and then the
- * steps of background work.
+ * The steps of a writer. WRITE_STEPS first lists the steps of a transaction in their order. The
+ * steps of background work follow.
  */
 export const WRITE_STEPS = [
   // Steps when a connection requests the RESERVED lock. Only the first transaction reaches the step

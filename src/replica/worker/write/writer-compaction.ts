@@ -20,10 +20,10 @@ export interface WriterCompactionParts {
 }
 
 /**
- * Compacts a replica and writes its snapshots while this process may write. A writer never deletes
- * L0 files. The create-only PUT of the next L0 file decides between two writers. If L0 files were
- * deleted, both writers could create a file with the same name. WriterCompaction runs on the worker
- * thread.
+ * Compacts a replica and writes snapshots of the replica, as long as this process may write. A
+ * writer never deletes L0 files. The create-only PUT of the next L0 file decides which of two
+ * writers wins. If L0 files were deleted, both writers could create a file with the same name.
+ * WriterCompaction runs on the worker thread.
  */
 export class WriterCompaction {
   readonly #parts: WriterCompactionParts
@@ -37,8 +37,8 @@ export class WriterCompaction {
   }
 
   /**
-   * Starts compaction after the interval of level 1, so that a short-lived process compacts no
-   * file.
+   * Starts compaction only after the interval of level 1. A short-lived process therefore compacts
+   * no file.
    */
   start(): void {
     if (this.#closed || this.#timer || this.#scheduler) return

@@ -28,7 +28,7 @@ import { RightToWrite } from './right-to-write.js'
 import { reached } from './steps.js'
 import { WriterCompaction } from './writer-compaction.js'
 
-/** How long close() waits for a commit with an unknown outcome, in milliseconds. */
+/** How long close() waits in milliseconds for a commit with an unknown outcome. */
 const CLOSE_MS = 10_000
 
 /** Events that a writer sends to the handles of its replica. */
@@ -220,8 +220,8 @@ export class ReplicaWriter {
   }
 
   /**
-   * Answers a flush request when every commit of this process is in the store, or with the error
-   * that prevents the upload.
+   * Answers a flush request when every commit of this process is in the store. If an error prevents
+   * the upload, answers with this error.
    */
   async onFlush(request: BridgeRequest): Promise<void> {
     try {
@@ -280,7 +280,7 @@ export class ReplicaWriter {
   }
 
   /**
-   * Commits a transaction to the store. Local commits are uploaded first, so that the store
+   * Commits a transaction to the store. Local commits are uploaded first. The store therefore
    * receives the commits in order. `check` throws if the transaction is not based on the newest
    * state.
    */
@@ -311,7 +311,7 @@ export class ReplicaWriter {
       if (isLitestreamError(error, 'REPLICA_FENCED')) {
         this.#counts.conflicts++
         this.#report('conflict', error)
-        // The poll makes the next transaction begin with the state of the winning writer.
+        // After the poll, the next transaction begins with the state of the winning writer.
         await refresh()
       }
       throw error
@@ -320,8 +320,8 @@ export class ReplicaWriter {
 
   /**
    * Makes a commit that is in the store the newest state. Throws COMMIT_UNKNOWN if the file of the
-   * commit cannot be read back. After COMMIT_UNKNOWN, the connection does not see the commit,
-   * although the commit is not rolled back.
+   * commit cannot be read back. After COMMIT_UNKNOWN, the connection does not see the commit. The
+   * commit is nevertheless not rolled back.
    */
   async #adopt(file: CommittedFile): Promise<void> {
     const { adoption, client, refresh } = this.#parts
@@ -351,7 +351,7 @@ export class ReplicaWriter {
     failRequest(request.id, error)
   }
 
-  /** Waits for the running commit for at most CLOSE_MS, and releases the lease. */
+  /** Waits at most CLOSE_MS for the running commit, and then releases the lease. */
   async close(): Promise<void> {
     native.setWritable(this.#parts.replica, false, this.#parts.options.timeout)
     reached('close')
