@@ -13,8 +13,8 @@ export type WorkerMessage =
   | { readonly from: 'worker'; readonly call: string; readonly result?: unknown; readonly error?: SerializedError }
 
 /**
- * A warning that the worker sends to the thread that started the worker. That thread logs the
- * warning.
+ * A warning that the worker sends to the thread that started the worker. The thread that started
+ * the worker logs the warning.
  */
 export interface WorkerWarning {
   readonly code: ErrorCode

@@ -54,7 +54,8 @@ function patchHeader(header: Buffer, txid: number, commit: number): void {
  * journal.
  *
  * A process loses its locks on a file when it closes any descriptor of that file. A FollowerFile
- * therefore keeps its descriptor open. It closes the descriptor only while it holds no lock.
+ * therefore keeps its descriptor open. A FollowerFile closes the descriptor only while it holds no
+ * lock.
  */
 export class FollowerFile {
   readonly #path: string
@@ -223,8 +224,8 @@ export class FollowerFile {
 
 /**
  * Whether Litestream's follower wrote the header of the database. Litestream's follower sets the
- * change counter to a random number. It does not change the version-valid-for number. In a header
- * written by SQLite, the two numbers are equal.
+ * change counter to a random number. Litestream's follower does not change the version-valid-for
+ * number. In a header written by SQLite, the two numbers are equal.
  */
 function isOfOtherFollower(header: Buffer): boolean {
   return header.readUInt32BE(CHANGE_COUNTER) !== header.readUInt32BE(VERSION_VALID_FOR)

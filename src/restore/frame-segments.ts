@@ -4,9 +4,9 @@ import type { PageIndex } from '../ltx/page-index.js'
 import { native } from '../native/addon.js'
 
 /**
- * Maximum bytes of a segment. One ranged read reads a segment. A segment is large, so that the time
- * of a round trip is negligible. A segment is also small enough for several segments to fit into
- * memory.
+ * Maximum bytes of a segment. The restore reads a segment with one ranged read. A segment is large,
+ * so that the time of a round trip is negligible. A segment is also small enough for several
+ * segments to fit into memory.
  */
 export const SEGMENT_SIZE: number = 2 * 1024 * 1024
 

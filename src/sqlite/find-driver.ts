@@ -90,7 +90,8 @@ export function allDrivers(): Driver[] {
 
 /**
  * Returns the driver that the caller chose. Without a choice, returns better-sqlite3 if that
- * package is installed and built. Otherwise returns node:sqlite. Throws DRIVER_MISSING.
+ * package is installed and built. If better-sqlite3 is not installed or not built, returns
+ * node:sqlite. Throws DRIVER_MISSING.
  */
 export function findDriver(choice?: DriverChoice): Driver {
   const names = choice === undefined ? DRIVER_NAMES : [choice]

@@ -12,8 +12,8 @@ import { unconfirmed } from './unconfirmed.js'
 export interface ObjectReply extends RangedReply {
   readonly body: Readable
   /**
-   * The generation or the entity tag of the object. Undefined if the response contains neither of
-   * them.
+   * The generation or the entity tag of the object. The field is undefined if the response contains
+   * neither a generation nor an entity tag.
    */
   readonly version: string | undefined
   /**

@@ -73,8 +73,8 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
 }
 
 /**
- * Opens a client of the replica at `url`. The function loads the code of a store and its SDK only
- * for a URL of that store. Throws INVALID_URL for an invalid URL, and ACCESS_DENIED if the replica
+ * Opens a client of the replica at `url`. For each URL, the function loads only the code and the
+ * SDK of the URL's store. Throws INVALID_URL for an invalid URL, and ACCESS_DENIED if the replica
  * cannot be read. An empty replica is not an error.
  *
  * @example

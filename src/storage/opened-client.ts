@@ -1,5 +1,5 @@
 /**
- * Returns `client` if `check` succeeds. Otherwise closes the client and throws the error of
+ * Returns `client` if `check` succeeds. If `check` fails, closes the client and throws the error of
  * `check`.
  */
 export async function openedClient<T extends { close(): Promise<void> }>(

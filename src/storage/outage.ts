@@ -5,7 +5,7 @@ import { GrowingInterval } from '../util/growing-interval.js'
 
 /** A report that a store answers none of a client's requests, or that the store answers again. */
 export interface StoreOutage {
-  /** The URL of the replica, without credentials. */
+  /** The URL of the replica. The URL contains no credentials. */
   readonly replica: string
   /** The error of the latest attempt. This field is undefined if the store answers again. */
   readonly error?: LitestreamError

@@ -13,8 +13,8 @@ export interface CallSite {
 }
 
 /**
- * Pattern of a line of a stack trace, which is `at name (place:line:column)` or `at
- * place:line:column`.
+ * Pattern of a line of a stack trace, which is `at name (place:line:column)` or
+ * `at place:line:column`.
  */
 const FRAME = /^\s*at (?:(.*?) \()?(.*?):(\d+):\d+\)?$/m
 

@@ -12,8 +12,8 @@ export function formatBytes(bytes: number): string {
 }
 
 /**
- * Formats a number of bytes in decimal units as Litestream does, such as `512 B`, `1.5 kB` or `33
- * kB`.
+ * Formats a number of bytes in decimal units as Litestream does, such as `512 B`, `1.5 kB` or
+ * `33 kB`.
  */
 export function formatDecimalBytes(bytes: number): string {
   if (bytes < 10) return `${bytes} B`

@@ -21,9 +21,9 @@ export interface WalHeader {
   readonly pageSize: number
   /** Number of times that SQLite has restarted this WAL. */
   readonly checkpointSequence: number
-  /** First salt. It grows by one with each restart of the WAL. */
+  /** First salt. The first salt grows by one with each restart of the WAL. */
   readonly salt1: number
-  /** Second salt. It is random in each generation of the WAL. */
+  /** Second salt. The second salt is random in each generation of the WAL. */
   readonly salt2: number
   /** Checksum of the header. The checksum of the first frame continues from this checksum. */
   readonly checksum: readonly [number, number]

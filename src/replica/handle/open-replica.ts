@@ -186,7 +186,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   #closing: Promise<void> | undefined
   #workerClosed: (() => void) | undefined
 
-  /** The URL of the replica, without credentials. */
+  /** The URL of the replica. The URL contains no credentials. */
   readonly url: string
   /** The URI that a program passes to a driver as the file name of the database. */
   readonly uri: string
@@ -278,11 +278,11 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Resolves with an earlier state of the replica. The target of `at` is `{ txid }` or `{ timestamp
-   * }`. `{ timestamp }` means the last state before that time (a Date, an RFC 3339 string, "5
-   * minutes ago"). A program may pass the resulting `uri` to a driver any number of times.
-   * Connections to this `uri` stay at the earlier state. Connections to the `uri` of the Replica
-   * continue with new states.
+   * Resolves with an earlier state of the replica. The target of `at` is `{ txid }` or
+   * `{ timestamp }`. `{ timestamp }` means the last state before that time (a Date, an RFC 3339
+   * string, "5 minutes ago"). A program may pass the resulting `uri` to a driver any number of
+   * times. Connections to this `uri` stay at the earlier state. Connections to the `uri` of the
+   * Replica continue with new states.
    *
    * Throws TXID_NOT_AVAILABLE if retention has removed the necessary files, INVALID_ARGUMENT for an
    * invalid time, and the signal's reason if the signal aborts.
@@ -488,7 +488,8 @@ export function warnOfDamage(error: LitestreamError): void {
 }
 
 /**
- * `signal` and `timeout` can end the opening of the replica. They do not affect an open replica.
+ * `signal` and `timeout` can end the opening of the replica. `signal` and `timeout` do not affect
+ * an open replica.
  */
 export interface OpenReplicaOptions extends ReplicaOptions, WaitOptions {
   /**
@@ -502,8 +503,8 @@ export interface OpenReplicaOptions extends ReplicaOptions, WaitOptions {
 }
 
 /**
- * Returns undefined if `value` is valid for the option `driver`. Otherwise returns a text with the
- * valid values.
+ * Returns undefined if `value` is valid for the option `driver`. If `value` is invalid, returns a
+ * text with the valid values.
  */
 export function isDriver(value: unknown): string | undefined {
   const loads = typeof (value as Partial<ExtensionLoader> | null)?.loadExtension === 'function'

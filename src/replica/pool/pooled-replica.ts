@@ -26,7 +26,7 @@ export class PooledReplica {
     this.#release = release
   }
 
-  /** The URL of the replica, without credentials. */
+  /** The URL of the replica. The URL contains no credentials. */
   get url(): string {
     return this.#replica.url
   }

@@ -106,7 +106,7 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
   #connectionCheck: Timer | undefined
   #isClosed = false
 
-  /** The prefix of the pool, without credentials. */
+  /** The prefix of the pool. The prefix contains no credentials. */
   readonly url: string
 
   /** @internal Programs call openReplicas(). */

@@ -204,8 +204,8 @@ export class ReplicaSession {
       interval: this.#options.pollInterval,
       wholeFiles: () => this.#filePages.wholeFiles(this.#store),
       idleInterval: this.#options.idlePollInterval,
-      // The re-list interval is at most half of maxStale. Otherwise a view could become older than
-      // maxStale unnoticed.
+      // The re-list interval is at most half of maxStale. With a longer interval, a view could
+      // become older than maxStale unnoticed.
       relistInterval: Math.min(RELIST_INTERVAL_MS, this.#options.maxStale / 2),
       signal,
       // While some commits are only local, the state of the store is older than the current view.

@@ -46,9 +46,9 @@ export interface DiskCacheCounts {
 /**
  * A replica client that keeps the results of ranged reads in a disk cache between runs. LTX files
  * are immutable, so a cached block never becomes outdated. The cache identifies a file by name,
- * size, modification time and version. A file that the replica gets after a reset is therefore a
- * different file for the cache, even if both files have the same name. Several processes may share
- * one cache directory.
+ * size, modification time and version. If a replica gets a new file after a reset, the cache treats
+ * it as a different file, even if the new file has the name of an old file. Several processes may
+ * share one cache directory.
  */
 export class CachedReplicaClient extends ForwardingClient {
   readonly counts: DiskCacheCounts = { hits: 0, misses: 0, failures: 0 }
@@ -94,8 +94,8 @@ export class CachedReplicaClient extends ForwardingClient {
         this.counts.misses += to - from + 1
         const at = from * BLOCK_SIZE
         const wanted = Math.min((to + 1) * BLOCK_SIZE, fileSize) - at
-        // Each request reads into memory of its own. Otherwise several parallel requests would
-        // write to the caller's memory `into`.
+        // Each request reads into memory of its own. With shared memory, several parallel requests
+        // would write to the caller's memory `into`.
         const got = await this.inner.read(file, { offset: at, length: wanted }, { ...options, into: undefined })
         data.set(got.data, at - start)
         for (let i = from; i <= to; i++) this.#keep(file, i, block(i))

@@ -19,8 +19,8 @@ const NONCE = 16
 export const PREAMBLE = HEADER + NONCE
 
 /**
- * Sizes in bytes of a recipient stanza, `-> X25519 <43>\n<43>\n`, and of the MAC line, `---
- * <43>\n`.
+ * Sizes in bytes of a recipient stanza, `-> X25519 <43>\n<43>\n`, and of the MAC line,
+ * `--- <43>\n`.
  */
 const RECIPIENT_STANZA = 98
 const MAC_LINE = 48

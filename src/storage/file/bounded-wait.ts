@@ -24,8 +24,8 @@ export interface BoundedWait {
   /** Aborts when the client is closed. The reason of the abort is a LitestreamError. */
   readonly closing: AbortSignal
   /**
-   * Whether the wait has no time limit. A wait needs no limit while the body of a write arrives,
-   * for example.
+   * Whether the wait has no time limit. For example, a wait needs no limit while the body of a
+   * write arrives.
    */
   readonly unlimited?: boolean
 }

@@ -34,7 +34,10 @@ class DirectoryWatch {
   readonly #onChange: () => void
   readonly #timer: Timer
   #watcher: FSWatcher | undefined
-  /** The watched path. It is the directory, or the nearest existing ancestor of the directory. */
+  /**
+   * The watched path. The watched path is the directory, or the nearest existing ancestor of the
+   * directory.
+   */
   #watched = ''
   /** Identity of the watched directory, or undefined while the directory does not exist. */
   #identity: string | undefined

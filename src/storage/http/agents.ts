@@ -8,8 +8,8 @@ import { type ProxyServer, proxyFor } from './proxy.js'
 
 export interface ConnectionSettings {
   /**
-   * A PEM file with certificate authorities. The client trusts them in addition to those of
-   * Node.js.
+   * A PEM file with certificate authorities. The client trusts these authorities in addition to the
+   * authorities of Node.js.
    */
   readonly caFile?: string | undefined
   /** Whether the client accepts any TLS certificate. */

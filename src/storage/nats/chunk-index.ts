@@ -17,7 +17,7 @@ export interface ChunkIndex {
   readonly ends: Float64Array
 }
 
-/** Maximum number of chunks whose positions are cached, with 16 bytes per chunk. */
+/** Maximum number of chunks whose positions are cached. Each cached position takes 16 bytes. */
 const REMEMBERED = 4_000_000
 
 /**

@@ -8,8 +8,8 @@ import { credsAuthenticator, jwtAuthenticator, nkeyAuthenticator, nkeys } from '
 import type { NatsSettings } from './settings.js'
 
 /**
- * Default timeout and default wait before a reconnection, in milliseconds. Both have the same
- * values as in Litestream.
+ * Default timeout and default wait before a reconnection, in milliseconds. The default timeout and
+ * the default wait have the same values as in Litestream.
  */
 const DEFAULT_TIMEOUT = 10_000
 const DEFAULT_RECONNECT_WAIT = 2_000

@@ -281,8 +281,8 @@ export class ObjectReader {
       const query = seq === 0 ? { last_by_subj: subject } : { seq }
       const found =
         (this.#session.direct ? await jsm.direct.getMessage(stream, query) : null) ??
-        // A server with a copy of the stream may be behind the leader. Only the leader of the
-        // stream therefore decides that a chunk is missing.
+        // A server with a copy of the stream may be behind the leader. A chunk is therefore missing
+        // only if the leader of the stream does not have it.
         (await jsm.streams.getMessage(stream, query))
       if (found === null || (seq !== 0 && found.seq !== seq)) return undefined
       const data = found.data

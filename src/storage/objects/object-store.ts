@@ -25,7 +25,7 @@ export interface StoredObject {
   readonly uploadId?: string | undefined
 }
 
-/** One page of a listing in ascending order of keys. */
+/** One page of a listing. The keys are in ascending order. */
 export type ObjectPage = ListedPage<StoredObject>
 
 /**

@@ -29,7 +29,7 @@ const HIDDEN = /^(authorization|x-amz-security-token|.*customer-key)$/i
  * Prints requests and responses to stderr, as Litestream does. `modes` is a comma-separated list of
  * `signing`, `request`, `request-with-body`, `response`, `response-with-body`, `retries` and `all`.
  * `retries` prints all requests too, because each attempt is a request. Keys and signatures are
- * always masked, even with `signing`.
+ * always masked. The mode `signing` does not show them either.
  */
 export function showRequests(client: S3Client, modes: string): void {
   const wanted = new Set(modes.toLowerCase().split(/[\s,]+/))

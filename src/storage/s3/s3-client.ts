@@ -63,8 +63,8 @@ function urlOf({ type, bucket, path }: S3Location | OssLocation): string {
 }
 
 /**
- * A client of a replica in an S3 bucket. Objects are named `<path>/<level as 4 hex
- * digits>/<min>-<max>.ltx`.
+ * A client of a replica in an S3 bucket. Objects are named
+ * `<path>/<level as 4 hex digits>/<min>-<max>.ltx`.
  */
 export class S3ReplicaClient implements ReplicaClient {
   readonly type: 's3' | 'oss'

@@ -49,8 +49,8 @@ export interface S3Settings {
   /** Whether the client accepts any TLS certificate. */
   readonly skipVerify?: boolean
   /**
-   * A PEM file with certificate authorities. The client trusts them in addition to those of
-   * Node.js.
+   * A PEM file with certificate authorities. The client trusts these authorities in addition to the
+   * authorities of Node.js.
    */
   readonly caFile?: string
   /** Storage class of new objects. */

@@ -53,7 +53,8 @@ export async function nameOnce(
 
 /**
  * Whether the server supports posix-rename@openssh.com. The client must know this before it creates
- * a claim. Otherwise other writers would take an abandoned claim for a finished file.
+ * a claim. Without this knowledge, the client could leave a claim that other writers would take for
+ * a finished file.
  */
 async function hasPosixRename(files: RemoteFiles, temporary: string): Promise<boolean> {
   try {

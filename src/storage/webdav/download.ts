@@ -57,8 +57,8 @@ function sizeOf416({ headers }: Reply): number | undefined {
 }
 
 /**
- * Throws for a login page and for a body that a proxy has compressed. Neither of the two is the
- * content of a file.
+ * Throws for a login page and for a body that a proxy has compressed. A login page and a compressed
+ * body are not the content of a file.
  */
 function refuseForeign({ headers }: Reply, what: string, target: string): void {
   const encoding = headers['content-encoding']

@@ -70,8 +70,8 @@ export class WebdavLocks {
   }
 
   /**
-   * Reads from the header DAV of a response to OPTIONS whether the server has locks. The value `1,
-   * 2` means that the server has locks.
+   * Reads from the header DAV of a response to OPTIONS whether the server has locks. The value
+   * `1, 2` means that the server has locks.
    */
   announce(davHeader: string): void {
     if (this.#state !== 'unknown') return

@@ -7,8 +7,8 @@ export interface WebdavSettings {
   /** Password of the user. */
   readonly password?: string | Secret
   /**
-   * A PEM file with certificate authorities. The client trusts them in addition to those of
-   * Node.js.
+   * A PEM file with certificate authorities. The client trusts these authorities in addition to the
+   * authorities of Node.js.
    */
   readonly caFile?: string
   /** Whether the client accepts any TLS certificate. */

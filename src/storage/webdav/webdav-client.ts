@@ -324,7 +324,7 @@ export class WebdavReplicaClient implements ReplicaClient {
   /**
    * Gives the finished file its name. No other file may have this name. If the server has locks,
    * the client gives the name under the lock. Without a lock, another writer may take the name
-   * between the check and the MOVE, because some servers ignore the header Overwrite. F`.
+   * between the check and the MOVE, because some servers ignore the header `Overwrite`.
    */
   #nameOnce(subject: Subject, temporary: string): Promise<void> {
     return this.#requests.retried(subject, () =>

@@ -261,8 +261,8 @@ export class Hydrator {
     if (this.#closed || into.closed) return
     const { client, files, signal } = this.#options
     const { file, whole } = range.from
-    // Buffers are reused. Otherwise the ranges of a large database would create garbage faster than
-    // the garbage collector frees it.
+    // Buffers are reused. Without this reuse, the ranges of a large database would create garbage
+    // faster than the garbage collector frees it.
     const buffer = this.#buffers.pop() ?? new Uint8Array(RANGE)
     const info = files().get(file)
     const filled = await reading(info, () => fillRange(into, client, info, range, buffer, signal))

@@ -18,15 +18,15 @@ import {
 
 const shape = record({
   version: literal(1),
-  /** URL of the replica, without credentials. */
+  /** URL of the replica. The URL contains no credentials. */
   url: text,
   pageSize: where(number, isPageSize, 'a page size'),
   /** Size of the database in pages at `txid`. */
   commit: where(number, isCommit, 'a size in pages'),
   txid: whole(1),
   /**
-   * Identities of some LTX files of the replica at `txid`. They distinguish this replica from
-   * another replica with the same TXIDs.
+   * Identities of some LTX files of the replica at `txid`. These identities distinguish this
+   * replica from another replica with the same TXIDs.
    */
   files: listOf(text),
   /**

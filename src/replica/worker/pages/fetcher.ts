@@ -109,8 +109,8 @@ export class Fetcher {
   readonly #onInterior: OnInterior
   readonly #onRows: OnRows
   readonly #urgent: PQueue
-  // Prefetch triggered by a read has a smaller connection limit of its own. It therefore never
-  // delays a page with a waiting reader.
+  // Prefetch triggered by a read has a smaller connection limit of its own. Prefetch triggered by a
+  // read therefore never delays a page with a waiting reader.
   readonly #ahead: PQueue
   // Background prefetch gets the fewest connections, so it never delays prefetch triggered by a
   // read.
@@ -383,8 +383,8 @@ export class Fetcher {
         frames.set([page.offset - base, page.size, page.pgno, slots[i], number], i * frameFields)
       })
       const good = native.fillSlots(this.#replica, view.id, store.cache, bytes, frames)
-      // Triggers are set before readers are answered. Otherwise a reader could read the resident
-      // pages before this loop has set the triggers.
+      // Triggers are set before readers are answered. If triggers were set later, a reader could
+      // read the resident pages before this loop has set the triggers.
       part.forEach((page, i) => {
         const key = pageKey(page.file, page.pgno)
         if (i >= good) store.drop(key)

@@ -18,10 +18,10 @@ const MAX_DEPTH = 20
 
 /**
  * The known shape of the b-trees. The shape consists of the children of every fetched interior
- * page, and the parent of each child. TreeShape learns from the pages of all views. It is not
- * corrected when a tree changes. A TreeShape only decides which pages are prefetched, so a wrong
- * parent costs one unneeded page. A TreeShape needs 8 bytes per page with a known parent, and up to
- * 4 KiB for an isolated page.
+ * page, and the parent of each child. TreeShape learns from the pages of all views. TreeShape is
+ * not corrected when a tree changes. A TreeShape only decides which pages are prefetched, so a
+ * wrong parent costs one unneeded page. A TreeShape needs 8 bytes per page with a known parent, and
+ * up to 4 KiB for an isolated page.
  */
 export class TreeShape {
   readonly #children = new Map<number, Uint32Array>()

@@ -13,8 +13,8 @@ export interface ReplicaView {
   state: ChainState
   readonly store: PageStore
   /**
-   * The incarnation counter of the replica. It grows with every reset. In another incarnation of
-   * the replica, the same TXID may have other contents.
+   * The incarnation counter of the replica. The incarnation counter grows with every reset. In
+   * another incarnation of the replica, the same TXID may have other contents.
    */
   readonly incarnation: number
 }

@@ -243,9 +243,9 @@ export class Prefetcher {
   }
 
   /**
-   * Whether the missed page is adjacent to the page that was missed before. That page is `step`
-   * places before the missed page. The result is also true if all pages between the two missed
-   * pages are resident.
+   * Whether the missed page is adjacent to the page that was missed before. The page that was
+   * missed before is `step` places before the missed page. The result is also true if all pages
+   * between the two missed pages are resident.
    */
   #adjoins(view: ReplicaView, siblings: Uint32Array, position: number, step: number): boolean {
     if (Math.abs(step) > SLACK) return false

@@ -30,7 +30,7 @@ const MAX_RECORD = 256 * 1024 * 1024
 
 const header = record({
   format: literal('litestream-ts buffer 1'),
-  /** URL of the replica, without credentials. */
+  /** URL of the replica. The URL contains no credentials. */
   url: text,
   /** The TXID that the first commit follows. */
   txid: whole(0),

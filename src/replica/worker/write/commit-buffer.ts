@@ -22,10 +22,10 @@ import { checkBufferSize, lockBuffer } from './kept-buffer.js'
 export type BufferBase = Omit<BufferHeader, 'format'>
 
 /**
- * The write buffer. It is a file that holds acknowledged commits until the store has these commits.
- * Only one process at a time can open a write buffer. A record is durable when the promise of
- * `append` resolves. After an error, the write buffer ends with the last durable record. Only one
- * call of a CommitBuffer may run at a time.
+ * The write buffer. A write buffer is a file that holds acknowledged commits until the store has
+ * these commits. Only one process at a time can open a write buffer. A record is durable when the
+ * promise of `append` resolves. After an error, the write buffer ends with the last durable record.
+ * Only one call of a CommitBuffer may run at a time.
  */
 export class CommitBuffer {
   readonly path: string
@@ -138,9 +138,9 @@ export class CommitBuffer {
   }
 
   /**
-   * Removes a record that was written incompletely. Otherwise the next process might take the
-   * record for a commit. If the removal fails, the outcome of the commit is unknown, because the
-   * next process may take the record for a commit.
+   * Removes a record that was written incompletely. If the incomplete record stayed, the next
+   * process might take it for a commit. If the removal fails, the outcome of the commit is unknown,
+   * because the next process may take the record for a commit.
    */
   async #dropTail(cause: LitestreamError): Promise<void> {
     try {

@@ -55,8 +55,8 @@ async function readWhole(file: string): Promise<Buffer> {
  * process has the write buffer open.
  */
 export async function discardBuffer(file: string): Promise<KeptBuffer> {
-  // The file is read before it is locked. Otherwise a lock file could be created beside a file that
-  // is not a write buffer.
+  // The file is read before it is locked. If the file were locked first, a lock file could be
+  // created beside a file that is not a write buffer.
   await readKeptBuffer(file)
   const lock = await lockBuffer(file, new AbortController().signal)
   try {

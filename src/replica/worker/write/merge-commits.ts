@@ -25,8 +25,8 @@ export async function mergeCommits(
   for (const bytes of commits) {
     const { header, batches } = await decodeLtx(once(bytes), 'a commit of the local buffer')
     pageSize = header.pageSize
-    // Pages above a smaller database size are discarded. They stay discarded if the database grows
-    // again.
+    // Pages above a smaller database size are discarded. Discarded pages stay discarded if the
+    // database grows again.
     if (header.commit < commit) for (const pgno of newest.keys()) if (pgno > header.commit) newest.delete(pgno)
     commit = header.commit
     for await (const { count, pgnos, pages } of batches) {

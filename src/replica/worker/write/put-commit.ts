@@ -150,11 +150,11 @@ async function resolveRefused(
  * with this TXID was deleted after compaction.
  *
  * Throws REPLICA_FENCED if no restore can reach the commit. Throws COMMIT_UNKNOWN if a compacted
- * file contains the TXID. That file may contain this commit or another writer's commit. Before
- * throwing REPLICA_FENCED or COMMIT_UNKNOWN, deletes the L0 file of this commit, because the
- * replica does not need the file. Later L0 files alone are no reason to delete the L0 file of this
- * commit. The writers of the later files may have read this commit before this writer received the
- * store's response.
+ * file contains the TXID. A compacted file with this TXID may contain this commit or another
+ * writer's commit. Before throwing REPLICA_FENCED or COMMIT_UNKNOWN, deletes the L0 file of this
+ * commit, because the replica does not need the file. Later L0 files alone are no reason to delete
+ * the L0 file of this commit. The writers of the later files may have read this commit before this
+ * writer received the store's response.
  */
 export async function refuseSuperseded(client: ReplicaClient, file: LtxFileInfo, signal: AbortSignal): Promise<void> {
   const files = await listLevels(client, signal)
