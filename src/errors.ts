@@ -79,9 +79,7 @@ export type ErrorCode =
   | 'PAGE_UNAVAILABLE'
   /** The replica worker has ended unexpectedly. */
   | 'WORKER_EXITED'
-  /**
-   * Code on the thread of the replica worker tried to read a page. This read would wait forever.
-   */
+  /** Code on the thread of the replica worker read a page. This read would wait forever. */
   | 'WORKER_THREAD_READ'
   /** The local copy was changed, belongs to another replica, or is used by another process. */
   | 'HYDRATION_CONFLICT'
