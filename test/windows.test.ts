@@ -52,7 +52,7 @@ test('a file URL without a drive or a server, and the root of a drive or server,
   }
 })
 
-test('the folder for the other decoding of an escape in a file URL is also considered on Windows', () => {
+test('on Windows, the folder that another decoding of a file URL names is also considered', () => {
   assert.deepEqual(locationOf('file:///C:/a%20b').alternatives, ['C:\\a b'])
   assert.equal(locationOf('file:///C:/a b').alternatives, undefined)
 })

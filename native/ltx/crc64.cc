@@ -1,7 +1,7 @@
 // CRC-64/GO-ISO has the reflected polynomial 0xD800000000000000 (x^64 + x^4 + x^3 + x + 1), and its
-// initial value and final xor have all bits set. On an x86 processor that supports carry-less
-// multiplication, Crc64 uses it and processes at least 10 GB/s. On any other processor, Crc64 uses
-// tables and processes 16 bytes per step.
+// initial value and final xor have all bits set. On an x86 processor with carry-less
+// multiplication, Crc64 uses carry-less multiplication and processes at least 10 GB/s. On any other
+// processor, Crc64 uses tables and processes 16 bytes per step.
 #include <cstring>
 
 #include "ltx/ltx_codec.h"

@@ -183,8 +183,8 @@ MergeStatus FrameMerger::StepFrames(std::vector<MergeBytes>& bytes, uint8_t* out
     const bool continues =
         run_.size > 0 && run_.input == newest && run_.data + run_.size == next && (next[5] & kFrameHasSize) != 0;
     if (emits && !continues && !EndShortRun(out, written)) return status_ = MergeStatus::kOutputFull;
-    // The output must have room for one frame. If the current run is shorter than kShortRun, the
-    // output must also have room for this run, because Step copies it.
+    // The output must have room for one frame. If the current run is shorter than kShortRun, Step
+    // copies the run, and the output must also have room for the run.
     const size_t uncopied = run_.size < kShortRun ? run_.size : 0;
     if (room - *written < uncopied + MaxFrameSize(page_size_)) return status_ = MergeStatus::kOutputFull;
     for (size_t i = 0; i < inputs_.size(); i++) {

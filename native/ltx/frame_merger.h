@@ -91,12 +91,12 @@ class FrameMerger {
   uint64_t Sum(uint64_t crc, const uint8_t* frame, uint64_t own) const;
   MergeStatus StepFrames(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written);
   void Emit(uint32_t pgno, size_t input, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out, size_t* written);
-  // If the current run has less than kShortRun bytes, copies the run to the output. Otherwise
-  // returns false and does not copy the run.
+  // If the current run has less than kShortRun bytes, copies the run to the output. For a run of
+  // kShortRun bytes or more, returns false and does not copy the run.
   bool EndShortRun(uint8_t* out, size_t* written);
   static void SumIndex(MergeInput& in);
-  // Returns whether `pgno` can be the next page number in a snapshot. Otherwise sets status_
-  // to kIncomplete.
+  // Returns whether `pgno` can be the next page number in a snapshot. If `pgno` cannot be the next
+  // page number, sets status_ to kIncomplete.
   bool Follows(uint32_t pgno);
   MergeStatus Fail(size_t i, MergeFault fault);
 

@@ -1,5 +1,5 @@
-// The limits of a database, and therefore of an LTX file. The same numbers are in
-// src/ltx/format.ts.
+// The limits of a database, and therefore of an LTX file. src/ltx/format.ts defines the same
+// limits.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +12,8 @@ constexpr uint32_t kMaxPageSize = 65536;
 // Pages"). UINT32_MAX is larger than every page number, so adding 1 to a page number does not wrap.
 constexpr uint32_t kMaxCommit = 0xfffffffe;
 // The bytes that SQLite locks begin at offset 2^30 (PENDING_BYTE). SQLite never stores the page
-// that contains PENDING_BYTE. This page is the lock page, and the VFS returns zeros for it.
+// that contains PENDING_BYTE. The page that contains PENDING_BYTE is the lock page, and the VFS
+// returns zeros for the lock page.
 constexpr uint32_t kLockByte = 0x40000000;
 
 constexpr bool IsPageSize(uint32_t size) {

@@ -19,8 +19,8 @@ inline void WriteU32(uint8_t* p, uint32_t v) {
 }
 
 // Returns the CRC-64/GO-ISO of a message that ends with `data`. `crc` is the CRC of the message
-// before `data`, or 0 if the message begins with `data`. Therefore Crc64(Crc64(0, a), b) is equal
-// to Crc64(0, ab).
+// before `data`, or 0 if the message begins with `data`. Crc64(Crc64(0, a), b) is equal to Crc64(0,
+// ab).
 uint64_t Crc64(uint64_t crc, const void* data, size_t size);
 
 // Computes the same CRC as Crc64, but never uses carry-less multiplication. Crc64Portable is

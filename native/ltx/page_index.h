@@ -32,8 +32,8 @@ enum class IndexFault : uint32_t {
   kFrameTooLarge,  // the frame is larger than the page map can represent
 };
 
-// The limits of a page index. They follow from the LTX file's header and from the earlier LTX files
-// of the replica.
+// The limits of a page index. These limits follow from the LTX file's header and from the earlier
+// LTX files of the replica.
 struct IndexRules {
   // `page_size` must be a power of two from 512 to 65,536.
   IndexRules(uint32_t page_size, uint32_t commit, uint32_t complete_from)

@@ -1,8 +1,8 @@
 // Every function of the addon uses the class Arguments to read its arguments and the properties of
 // object arguments. Arguments checks a number before the addon uses it as a size, an index or a
-// loop bound. It refuses a typed array with fewer elements than the function reads or writes.
-// test/native/arguments.test.ts fails if a C++ file calls N-API's own conversions. These
-// conversions wrap, truncate and accept NaN.
+// loop bound. Arguments refuses a typed array with fewer elements than the function reads or
+// writes. test/native/arguments.test.ts fails if a C++ file calls N-API's own conversions. N-API's
+// own conversions wrap, truncate and accept NaN.
 //
 // Arguments replaces a wrong value by a harmless value, such as the lower bound or an empty array.
 // The call then throws a TypeError or RangeError that names function, argument and value. Each

@@ -42,8 +42,8 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
  private:
   static constexpr size_t kResultSlots = 7;  // before the bytes consumed of each input
 
-  // step(bytes, out, result) returns a MergeStatus. It writes 7 numbers into `result`, and then the
-  // number of consumed bytes per input.
+  // step(bytes, out, result) returns a MergeStatus. step writes 7 numbers into `result`, and then
+  // the number of consumed bytes per input.
   Napi::Value Step(const Napi::CallbackInfo& info) {
     Arguments args(info, "step");
     args.Require(merger_ != nullptr, "the merger was not made");
@@ -56,7 +56,7 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
     std::vector<MergeBytes> bytes;
     for (uint32_t i = 0; args.ok() && i < count; i++) {
       // A handle scope per input frees the handle of the input's array immediately. Without the
-      // scope, the call would hold one handle per input until it returns.
+      // scope, one call would hold a handle for every input.
       const Napi::HandleScope scope(info.Env());
       const Span<uint8_t> one = args.Bytes(list.Get(i), "bytes of an input");
       bytes.push_back({one.data, one.size, 0});

@@ -1,5 +1,5 @@
 // Exports the LZ4 block decoder and the hash xxHash32. The JavaScript code for LZ4 frames calls
-// them.
+// both functions.
 #include "ltx/linked_block.h"
 #include "napi/arguments.h"
 #include "napi/exports.h"

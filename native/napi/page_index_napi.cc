@@ -130,7 +130,8 @@ class ChunkWriter {
 //   own(chunk) is called for a chunk of the page map and returns the chunk's writable ArrayBuffer.
 // `pieces` has the begin and the end of each byte range of the LTX file that is in memory.
 // `frames` has the page number, offset and size of each frame that lies within a range of `pieces`.
-// If `collect` is true, `pgnos` has every page number of the index. Otherwise `pgnos` is empty.
+// If `collect` is true, `pgnos` has every page number of the index. If `collect` is false, `pgnos`
+// is empty.
 Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Arguments args(info, "mapPageIndex");

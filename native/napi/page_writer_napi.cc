@@ -141,8 +141,8 @@ class FrameWork : public Napi::AsyncWorker {
         const int error = WriteRun();
         if (error != 0) return error;
       }
-      // An unwanted page is decoded only because the checksum covers it. The page goes to the last
-      // page of the buffer, which no run uses.
+      // A page that the caller does not want is decoded only because the checksum covers the page.
+      // The page goes to the last page of the buffer, which no run uses.
       uint8_t* page = in_.pages.data + (wanted ? count_ : room_) * page_size_;
       uint32_t pgno = 0;
       size_t used = 0;

@@ -33,8 +33,7 @@ constexpr int kNear = 4096;            // number of descriptors searched on each
 constexpr int kShmRegionSize = 32768;  // size of the regions in which SQLite maps the wal-index
 
 // A connection of the primary. Only the connection's thread uses a Source. The exceptions are
-// Interrupt, and a checkpoint that runs on the thread pool. `db` is null after the connection was
-// closed.
+// Interrupt, and a checkpoint on the thread pool. `db` is null after the connection was closed.
 struct Source {
   const sqlite3_api_routines* api;
   sqlite3* db;
@@ -62,8 +61,8 @@ sqlite3_file* MainFile(const Source& source) {
   return file != nullptr && file->pMethods != nullptr ? file : nullptr;
 }
 
-// SQLite calls Closed when it closes the connection. SQLite would also call Closed if another
-// function replaced litestream_source(). No code replaces it.
+// SQLite calls Closed when the connection closes. SQLite would also call Closed if another function
+// replaced litestream_source(). No code replaces it.
 void Closed(void* data) {
   auto* source = static_cast<SourceRef*>(data);
   {
@@ -284,8 +283,8 @@ int InitSource(sqlite3* db, const sqlite3_api_routines* api) {
   if (rc == SQLITE_OK) rc = api->db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   if (rc != SQLITE_OK) return rc;
   loaded = std::make_shared<Source>(Source{api, db, false});
-  // No SQL statement calls litestream_source(). The function is registered because SQLite calls its
-  // destructor when the connection closes.
+  // No SQL statement calls litestream_source(). The function is registered because SQLite calls the
+  // function's destructor when the connection closes.
   return api->create_function_v2(db, "litestream_source", 0, SQLITE_UTF8, new SourceRef(loaded), Nothing, nullptr, nullptr,
                                  Closed);
 }

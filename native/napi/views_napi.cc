@@ -63,8 +63,8 @@ Napi::Value CollectViews(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Uint32Array>(info.Env(), left);
 }
 
-// Returns the metadata of a view that an earlier worker created, if a reader still pins the view.
-// Otherwise returns undefined.
+// Returns the metadata of a view that an earlier worker created and that a reader still pins.
+// If the view is gone, returns undefined.
 Napi::Value GetViewFacts(const Napi::CallbackInfo& info) {
   Arguments args(info, "viewFacts");
   const auto replica = ReplicaArgument(args, args[0]);

@@ -57,7 +57,8 @@ Napi::Value FailRequest(const Napi::CallbackInfo& info) {
 }
 
 // completeTravel(id, view) moves the requesting connection to a view for time travel. The view for
-// time travel belongs to one connection. It exists until the connection leaves the view.
+// time travel belongs to one connection. The view for time travel exists until the connection
+// leaves the view.
 Napi::Value CompleteTravel(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeTravel");
   const uint32_t id = args.U32(args[0], "id"), view = args.U32(args[1], "view");
@@ -118,8 +119,9 @@ Napi::Value SetLimits(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// nextIncarnation(replica) returns the incarnation counter of a replica and then increments it. The
-// SQLite change counters of later views therefore differ from those of all earlier views.
+// nextIncarnation(replica) returns the incarnation counter of a replica and then increments the
+// counter. The SQLite change counters of later views therefore differ from those of all earlier
+// views.
 Napi::Value NextIncarnation(const Napi::CallbackInfo& info) {
   Arguments args(info, "nextIncarnation");
   const auto replica = ReplicaArgument(args, args[0]);

@@ -22,7 +22,7 @@ Napi::Value SetWritable(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// As long as JavaScript refers to a handle, the pages of its commit stay in memory, even if the
+// The pages of a commit stay in memory as long as JavaScript refers to the handle, even if the
 // connection no longer waits for the commit.
 using PagesHandle = Handle<const CommitSource>;
 

@@ -39,13 +39,13 @@ int ReadFully(File file, uint8_t* out, size_t size, uint64_t position, size_t* g
 // another handle holds the lock, returns kLocked.
 int TryLock(File file);
 
-// Opens or creates the file at `path` and locks the file until it is closed. While the file is
-// open, every other call of OpenLocked for this file fails, both in this process and in any other.
-// If `path` is a symbolic link or is not a regular file, OpenLocked fails. If `fresh` is true, an
-// empty file replaces the file at `path`. The empty file has the owner and mode of the replaced
-// file. The replaced file's memory maps stay readable. Until the rename, the new file has the name
-// `temporary`. Before the call, no file may have this name. If `owned` is true, this process
-// already holds the lock of the replaced file.
+// Opens or creates the file at `path` and holds the file's lock until the file is closed. While the
+// file is open, every other call of OpenLocked for this file fails, both in this process and in any
+// other. If `path` is a symbolic link or is not a regular file, OpenLocked fails. If `fresh` is
+// true, an empty file replaces the file at `path`. The empty file has the owner and mode of the
+// replaced file. The replaced file's memory maps stay readable. Until the rename, the new file has
+// the name `temporary`. Before the call, no file may have this name. If `owned` is true, this
+// process already holds the lock of the replaced file.
 int OpenLocked(const std::string& path, const std::string& temporary, bool fresh, bool owned, File* out);
 void Close(File file);
 
@@ -75,8 +75,8 @@ struct FileStamp {
     return device == o.device && inode == o.inode && size == o.size && modified == o.modified && changed == o.changed;
   }
 };
-// Returns the stamp of the file at `path`. StampOf does not open the file, so it cannot cause the
-// loss of a POSIX lock. Any thread may call StampOf.
+// Returns the stamp of the file at `path`. StampOf does not open the file, so a call of StampOf
+// cannot cause the loss of a POSIX lock. Any thread may call StampOf.
 FileStamp StampOf(const char* path);
 
 // Extends the file to `size` bytes. Extend never truncates the file.
@@ -86,10 +86,10 @@ int Sync(File file);
 // Starts to write a range of the file to the disk, and does not wait for the disk. StartFlush does
 // nothing on systems other than Linux. Any thread may call StartFlush.
 int StartFlush(File file, uint64_t position, uint64_t size);
-// Waits until the range of an earlier StartFlush is on the disk. The kernel may then drop this
-// range from its page cache. Later writes can then use the memory of the dropped range. DropFlushed
-// does not make the file durable. On systems other than Linux, it does nothing. Any thread may call
-// DropFlushed.
+// Waits until the range of an earlier StartFlush is on the disk. After DropFlushed, the kernel may
+// drop this range from its page cache. Later writes can then use the memory of the dropped range.
+// DropFlushed does not make the file durable. On systems other than Linux, DropFlushed does
+// nothing. Any thread may call DropFlushed.
 int DropFlushed(File file, uint64_t position, uint64_t size);
 
 struct Map {

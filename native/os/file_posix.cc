@@ -54,15 +54,15 @@ int TryLock(File file) {
 
 namespace {
 
-// Creates an empty file with the owner and mode of `old`, locks the empty file, and renames it to
-// `path`. `old` is the open file at `path`.
+// Creates an empty file with the owner and mode of `old`, locks the empty file, and renames the
+// empty file to `path`. `old` is the open file at `path`.
 int Replace(const std::string& path, const std::string& temporary, File old, File* out) {
   struct stat like;
   if (fstat(old, &like) != 0) return errno;
   const int fd = open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return errno;
   // Only root may change the owner of a file. If fchown fails, the new file keeps the mode 0600, so
-  // that no other user can read or write it.
+  // that no other user can read or write the new file.
   if (fchown(fd, like.st_uid, like.st_gid) == 0) fchmod(fd, like.st_mode & 0777);
   int error = TryLock(fd);
   if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
@@ -78,9 +78,9 @@ int Replace(const std::string& path, const std::string& temporary, File old, Fil
 }  // namespace
 
 int OpenLocked(const std::string& path, const std::string& temporary, bool fresh, bool owned, File* out) {
-  // OpenLocked first locks the existing file. Only then may it replace the file. After it has the
-  // lock, OpenLocked looks up `path` again, because another process may have replaced the file
-  // between the calls of open and flock.
+  // OpenLocked first locks the existing file. OpenLocked may replace the existing file only after
+  // it has the lock. After it has the lock, OpenLocked looks up `path` again, because another
+  // process may have replaced the file between open and flock.
   for (int attempt = 0; attempt < 8; attempt++) {
     // With O_NONBLOCK, open() does not wait if the file is a FIFO. After open(), the S_ISREG check
     // refuses the FIFO.
@@ -192,7 +192,7 @@ int StartFlush(File file, uint64_t position, uint64_t size) {
 int DropFlushed(File file, uint64_t position, uint64_t size) {
   const int error = SyncRange(file, position, size,
                               SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-  // POSIX_FADV_DONTNEED is only advice. The kernel keeps the pages that it cannot drop.
+  // POSIX_FADV_DONTNEED is only advice. The kernel keeps pages that cannot be dropped.
   if (error == 0) posix_fadvise(file, off_t(position), off_t(size), POSIX_FADV_DONTNEED);
   return error;
 }

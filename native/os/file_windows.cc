@@ -54,7 +54,7 @@ int Lock(File file) {
 }
 
 HANDLE Open(const std::wstring& path, DWORD disposition) {
-  // A file can be replaced while it is open only if it was opened with FILE_SHARE_DELETE.
+  // An open file can be replaced only if it was opened with FILE_SHARE_DELETE.
   return CreateFileW(path.c_str(), GENERIC_READ | GENERIC_WRITE | DELETE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
                      nullptr, disposition, FILE_ATTRIBUTE_NORMAL, nullptr);
 }

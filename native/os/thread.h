@@ -1,6 +1,6 @@
 // Low-priority threads, and UTC calendar time. thread_posix.cc and thread_windows.cc implement the
-// functions of thread.h. std::thread is not used, because in a build without exceptions it cannot
-// report that the creation of a thread failed.
+// functions of thread.h. std::thread is not used, because in a build without exceptions std::thread
+// cannot report that the creation of a thread failed.
 #pragma once
 #include <ctime>
 

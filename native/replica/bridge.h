@@ -2,8 +2,8 @@
 // passes the results back.
 //
 // A thread queues a Request, wakes the worker through a thread-safe function and sleeps on the
-// request. The worker takes the queued requests, works on them, and completes each request by its
-// id. A request ends in one of three ways: the worker completes it, its deadline passes, or the
+// request. The worker takes the queued requests and completes each request by the request's id. A
+// request ends in one of three ways: the worker completes the request, the deadline passes, or the
 // worker exits. Ask immediately rejects a request from the worker's own thread, because this thread
 // would wait for itself.
 //
@@ -77,7 +77,7 @@ class Bridge {
   static Bridge& Get();
 
   // --- any thread --- Queues a request and waits at most `timeout_ms` milliseconds for its
-  // completion. If the caller passed `interrupted`, Ask calls it every kInterruptMs. If
+  // completion. If `interrupted` is set, Ask calls `interrupted` every kInterruptMs. If
   // `interrupted` returns true, the wait ends.
   Outcome Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms, const std::function<bool()>& interrupted = nullptr);
   // Queues a request and returns immediately. If no worker exists or is being started, the request
@@ -85,8 +85,9 @@ class Bridge {
   void Tell(const std::shared_ptr<Request>& request);
   bool alive();
   // Announces a worker thread that is being started. While a worker is announced, requests wait for
-  // it and do not fail. Returns a ticket for the worker. If the process already has a running or
-  // announced worker, returns 0. After kStartMs without Attach, the announcement expires.
+  // the worker and do not fail. Returns a ticket for the worker. If the process already has a
+  // running or announced worker, returns 0. After kStartMs without Attach, the announcement
+  // expires.
   uint32_t Expect();
   // Withdraws the announcement of a worker, because the worker will not attach. Drops the requests
   // that are queued for the worker and increments the epoch.
@@ -108,7 +109,7 @@ class Bridge {
   // or the id is not a commit request, CompleteCommit has no effect.
   void CompleteCommit(uint32_t id, uint32_t view);
   // Returns the request with this id. If the worker has not taken the request, or has already
-  // completed it, returns null.
+  // completed the request, returns null.
   std::shared_ptr<Request> Pending(uint32_t id);
   // A page has `size` bytes. Copies the requested part of the page to the requester, then completes
   // the request. If the page is too short, fails the request and returns false.

@@ -1,4 +1,4 @@
-// The pages of one commit, as the worker thread reads them.
+// The pages of one commit, in the form that the worker thread reads.
 #pragma once
 #include <cstdint>
 #include <vector>

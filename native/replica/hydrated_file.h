@@ -2,8 +2,8 @@
 // page. Every thread reads the file through a memory map.
 //
 // The worker overwrites a page only if no existing view needs the page's old content, so readers
-// take no lock. The file is locked while it is open. The lock prevents two processes, or two
-// replicas of one process, from filling the same file. The views of readers keep the file open
+// take no lock. The file stays locked while the file is open. The lock prevents two processes, or
+// two replicas of one process, from filling the same file. The views of readers keep the file open
 // after a worker has exited, so the next worker of the same replica uses the open file.
 #pragma once
 #include <atomic>
@@ -39,8 +39,8 @@ class HydratedFile {
   uint32_t pages() const { return pages_; }
 
   // Returns whether another program has changed the file. If hurt() returns true, a reader must not
-  // use any page of the file. This includes the page that the reader has just read. Any thread may
-  // call hurt().
+  // use any page of the file. The rule includes the page that the reader has just read. Any thread
+  // may call hurt().
   bool hurt() const { return hurt_.load(std::memory_order_acquire); }
   // Compares the file's size and modification time with their values after this process's last
   // write. If another program has changed the file, sets hurt() to true and returns false. Only the

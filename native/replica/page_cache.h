@@ -1,13 +1,13 @@
 // The resident pages of one replica. A slot holds one decoded page.
 //
 // Only the worker thread fills and reuses slots. Any thread reads slots, without a lock. Before a
-// thread copies a slot, it announces the slot in its Reader (a hazard pointer). It then checks that
-// the slot still has the generation in the page table entry. After the copy, the thread withdraws
-// the announcement. Before the worker overwrites a slot, the worker increments the slot's
-// generation. It then waits until no Reader announces the slot. The reading threads and the worker
-// use sequentially consistent operations. Therefore one of two cases applies. Either the reading
-// thread sees the new generation and treats the page as absent, or the worker sees the announcement
-// and waits for the end of the copy (well under a microsecond).
+// thread copies a slot, the thread announces the slot in its Reader (a hazard pointer). The thread
+// then checks that the slot still has the generation in the page table entry. After the copy, the
+// thread withdraws the announcement. Before the worker overwrites a slot, the worker increments the
+// slot's generation. The worker then waits until no Reader announces the slot. The reading threads
+// and the worker use sequentially consistent operations. With these operations, one of two cases
+// applies. Either the reading thread sees the new generation and treats the page as absent, or the
+// worker sees the announcement and waits for the end of the copy (well under a microsecond).
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -72,8 +72,8 @@ class PageCache {
 
   // --- worker thread --- Invalidates every page table entry that refers to this slot. `slot` must
   // be less than slots(). Before it writes to the slot, the caller must wait for readers
-  // (Replica::AwaitReaders). If the old page was prefetched and no reader has read it, returns the
-  // kind of prefetch. Otherwise returns 0.
+  // (Replica::AwaitReaders). If the old page was prefetched and no reader has read the old page,
+  // returns the kind of prefetch. Otherwise returns 0.
   uint8_t Invalidate(uint32_t slot);
   void SetAhead(uint32_t slot, uint8_t kind) { meta(slot).ahead.store(kind, std::memory_order_relaxed); }
   uint8_t* Writable(uint32_t slot) { return data(slot); }

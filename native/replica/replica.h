@@ -100,8 +100,8 @@ struct AheadCounts {
 };
 
 // A Reader is the state of one connection that the worker reads. The connection's thread writes to
-// the Reader at every read. Each Reader has two cache lines that it shares with no other data,
-// because processors fetch cache lines in pairs.
+// the Reader at every read. Each Reader has two cache lines that contain no other data, because
+// processors fetch cache lines in pairs.
 struct alignas(128) Reader {
   explicit Reader(uint32_t id) : id(id) {}
   const uint32_t id;
@@ -196,8 +196,8 @@ class Replica {
   View* AddView(View* base, const ViewFacts& facts, const uint32_t* changed, size_t changed_count);
   View* FindView(uint32_t view_id);
   void Publish(View* view);
-  // Marks `view` as retired. If the view is not the current view, Collect frees the retired view
-  // once no reader pins it.
+  // Marks `view` as retired. Collect frees a retired view once no reader pins the view, unless the
+  // view is the current view.
   void Retire(View* view);
   // Frees the retired views that are no longer pinned. Returns the ids of all remaining views,
   // including the current view.

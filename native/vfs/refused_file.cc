@@ -19,8 +19,8 @@ int Close(sqlite3_file* file) {
   return SQLITE_OK;
 }
 
-// While SQLite opens a database, it reads the database header without a lock. For this read, the
-// refused file looks empty.
+// While SQLite opens a database, it reads the database header without a lock. When SQLite reads the
+// header of a refused file, the file looks empty.
 int Read(sqlite3_file*, void* buffer, int amount, sqlite3_int64) {
   memset(buffer, 0, size_t(amount));
   return SQLITE_IOERR_SHORT_READ;

@@ -27,8 +27,8 @@ std::string ErrorText(const ReplicaFile* file) { return file->error->empty() ? R
 std::string TimeText(const ReplicaFile* file) {
   const int64_t ms = ViewOf(file)->timestamp;
   std::tm utc{};
-  // If the year does not fit into an int, UtcTime fails. The result is then the number of
-  // milliseconds.
+  // If the year does not fit into an int, UtcTime fails. If UtcTime fails, the result is the number
+  // of milliseconds.
   if (!os::UtcTime(std::time_t(ms / 1000), &utc)) return std::to_string(ms) + " ms";
   char text[48];
   size_t used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);

@@ -1,5 +1,5 @@
 // A ReplicaFile is the sqlite3_file of a replica. Only one connection uses a ReplicaFile, and only
-// on one thread at a time. This is SQLite's own rule.
+// on one thread at a time. SQLite itself requires this.
 #pragma once
 #include <functional>
 #include <memory>

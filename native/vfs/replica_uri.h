@@ -65,8 +65,8 @@ inline constexpr ReaderParameter kReaderParameters[] = {
 UriParameters ParseReplicaUri(const char* uri);
 
 // Returns the key under which the registry has the replica. The key consists of lines of
-// name=value, sorted by name. It includes the values from environment variables. If the URI has the
-// parameter replica_id, the key is replica_id=N.
+// name=value, sorted by name. The key includes the values from environment variables. If the URI
+// has the parameter replica_id, the key is replica_id=N.
 std::string ReplicaKey(UriParameters parameters);
 
 // Returns the value of the parameter `at`, which is the TXID or time that the connection reads. If

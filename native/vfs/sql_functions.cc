@@ -56,8 +56,8 @@ void SetTimeCall(Call& call, sqlite3_value** arguments) {
 }
 
 // Each copy of SQLite gets its own callback functions, which the number of the copy selects. A
-// shared callback could not determine which copy of SQLite calls it. It would have to call
-// sqlite3_user_data, and this routine belongs to the copy.
+// shared callback could not determine which copy of SQLite has called the callback. A shared
+// callback would need sqlite3_user_data for this, but sqlite3_user_data belongs to the copy.
 template <size_t N, void (*F)(Call&, sqlite3_value**)>
 void Callback(sqlite3_context* context, int, sqlite3_value** arguments) {
   Call call(context, SqliteCopies()[N]);

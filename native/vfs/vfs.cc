@@ -107,8 +107,8 @@ int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
 
 int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
   if (name != nullptr && StartsWith(name, kReplicaMark)) {
-    // A replica has no WAL file. It never has a hot journal either, because a journal exists only
-    // until its connection closes.
+    // A replica has no WAL file. A replica never has a hot journal either, because a journal exists
+    // only until its connection closes.
     *result = 0;
     return SQLITE_OK;
   }
@@ -116,7 +116,7 @@ int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
 }
 
 int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
-  // When a journal is closed, it is deleted.
+  // Closing a journal deletes the journal.
   if (name != nullptr && StartsWith(name, kReplicaMark)) return SQLITE_OK;
   return DeleteBefore(CopyOf(vfs), name, sync_directory);
 }
@@ -134,9 +134,9 @@ constexpr FixedReason kWithoutVfs = {"without_vfs=1", "the URI names a replica, 
 constexpr FixedReason kUriAsPath = {"uri_as_path=1", "the URI of a replica was used as a path. Pass the URI to the driver unchanged."};
 constexpr FixedReason kOldConnection = {"old_connection=1", "the connection was opened before the VFS was registered"};
 
-// Returns the reason why a main database must not be opened as an ordinary file. If it may be
-// opened, returns null. If the URI were not refused, SQLite would create an empty file with the URI
-// as its name.
+// Returns the reason why a main database must not be opened as an ordinary file. If the database
+// may be opened, returns null. If the URI were not refused, SQLite would create an empty file with
+// the URI as its name.
 const FixedReason* WhyNotAFile(const SqliteCopy* copy, const char* name, int flags) {
   if (name == nullptr || !(flags & SQLITE_OPEN_MAIN_DB)) return nullptr;
   const NameKind kind = KindOfName(name);
@@ -203,11 +203,12 @@ int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) { retur
 
 // --- the replaced routines of the previous default VFS ---
 //
-// For ATTACH without a vfs parameter, SQLite uses the VFS with which it opened the connection. If a
-// connection was opened before the registration, it therefore never uses by_name, and would create
-// an empty file for a replica's URI. ReplaceInPlace prevents the empty file. It replaces four
-// routines in SQLite's struct of the previous default VFS. ReplaceInPlace does not change szOsFile
-// and mxPathname in this struct, because the buffers of SQLite's own routines have these sizes.
+// For ATTACH without a vfs parameter, SQLite uses the VFS with which it opened the connection. A
+// connection that was opened before the registration therefore never uses by_name. The connection
+// would create an empty file for a replica's URI. ReplaceInPlace prevents the empty file.
+// ReplaceInPlace replaces four routines in SQLite's struct of the previous default VFS.
+// ReplaceInPlace does not change szOsFile and mxPathname in this struct, because the buffers of
+// SQLite's own routines have these sizes.
 
 const SqliteCopy* CopyOfOriginal(const sqlite3_vfs* vfs) {
   const SqliteCopy* const* copy = SqliteCopies();

@@ -40,8 +40,8 @@ class WriteTransaction final : public CommitSource {
   int Patch(uint32_t pgno, uint32_t offset, const uint8_t* from, uint32_t size);
 
   // No change of the transaction is possible after Seal. pgnos() then has the page numbers of the
-  // commit in ascending order. SQLite does not write a new page whose content does not matter. Such
-  // a page becomes zeros, as in an ordinary file that grew.
+  // commit in ascending order. SQLite does not write a new page whose content does not matter. A
+  // new page that SQLite has not written becomes zeros, as in an ordinary file that grew.
   int Seal();
   const std::vector<uint32_t>& pgnos() const override { return pgnos_; }
   bool ReadPage(uint32_t pgno, uint8_t* to) const override { return Read(pgno, 0, to, page_size_) == SQLITE_OK; }

@@ -107,7 +107,7 @@ test('two paths with a common prefix of their names do not overlap', () => {
   )
 })
 
-test('the overlap check resolves symbolic links, also in paths that do not exist yet', (t) => {
+test('the overlap check resolves symbolic links, even in paths that do not exist yet', (t) => {
   const dir = temporaryDirectory(t)
   mkdirSync(path.join(dir, 'real/sub'), { recursive: true })
   symlinkSync('real', path.join(dir, 'link'))

@@ -40,7 +40,7 @@ test('CRC-64/GO-ISO gives the published check value, and both implementations gi
   )
 })
 
-test('random page sets are equal after encoding and decoding, for any page size, batches and chunks', async () => {
+test('encoding and decoding return random page sets unchanged, for any page size, batches and chunks', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...PAGE_SIZES),
@@ -66,7 +66,7 @@ test('random page sets are equal after encoding and decoding, for any page size,
   )
 })
 
-test('pages of zeros and pages that LZ4 cannot compress are equal after encoding and decoding', async () => {
+test('encoding and decoding return pages of zeros, and pages that LZ4 cannot compress, unchanged', async () => {
   for (const pageSize of PAGE_SIZES) {
     const noise = crypto.getRandomValues(new Uint8Array(pageSize))
     const pages = new Map([

@@ -50,7 +50,7 @@ test('an application cannot leave WAL mode while the primary runs, and replicati
   assert.equal(await primary.stop(), 0)
 })
 
-test('if an application changed the journal mode while no primary ran, the next primary sets WAL mode again and reports it', async (t) => {
+test('if an application changed the journal mode while no primary ran, the next primary sets WAL mode again and reports the change', async (t) => {
   const { file, url, app, write, follows, journalMode, notices } = fixture(t, 'wal')
   const first = new PrimaryChild(t, file, url)
   await first.sync()
@@ -65,7 +65,7 @@ test('if an application changed the journal mode while no primary ran, the next 
   assert.equal(await second.stop(), 0)
 })
 
-test('if a database in rollback-journal mode replaces the database, the primary sets WAL mode and reports it', async (t) => {
+test('if a database in rollback-journal mode replaces the database, the primary sets WAL mode and reports the change', async (t) => {
   const { dir, file, url, app, notices } = fixture(t, 'wal')
   const primary = new PrimaryChild(t, file, url)
   await primary.sync()

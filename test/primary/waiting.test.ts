@@ -54,7 +54,7 @@ test('a signal or a deadline ends close() of a primary earlier', GUARD, async (t
   await assert.rejects((await open()).close({ signal: AbortSignal.abort(reason) }), reason)
 })
 
-test('a signal or a deadline ends the wait of sync(), and the handle stays usable', GUARD, async (t) => {
+test('a signal or a deadline ends sync(), and the handle stays usable', GUARD, async (t) => {
   const { file } = fixture(t)
   const { url, storage } = await startSilentStore(t)
   const replication = await replicate(file, url, { storage, shutdownSyncTimeout: 0 })

@@ -138,7 +138,7 @@ async function* grownTo(commit: number, from: number, pageSize: number, pages: U
 }
 
 for (const pageSize of [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]) {
-  test(`the lock page of a database with pages of ${pageSize} bytes reads as zeros, and its neighbours read as stored`, async (t) => {
+  test(`the lock page of a database with pages of ${pageSize} bytes reads as zeros, and the neighbouring pages read as stored`, async (t) => {
     const { url, history, client } = await makeSource(t, { pageSize })
     await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY)')
     // A second file makes the database end behind its lock page; what lies between are zeros.

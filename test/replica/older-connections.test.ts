@@ -182,7 +182,7 @@ for (const driver of DRIVERS) {
   })
 }
 
-test('better-sqlite3 refuses a URI that is too long for an older connection, with the reason, and a new connection reads it', async (t) => {
+test('if a URI is too long for an older connection, better-sqlite3 refuses the URI with the reason, and a new connection accepts the URI', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const { printed, warnings, files } = await run(

@@ -24,7 +24,7 @@ test('openReplica of a replica without files waits for open_timeout, then fails'
   })
 })
 
-test('openReplica succeeds if the first file of a replica arrives while it waits', async (t) => {
+test('openReplica succeeds if the first file of a replica arrives during the call', async (t) => {
   const { url, history } = await makeSource(t)
   const opening = openTestReplica(t, url)
   await history.commit(rows(10))
@@ -32,7 +32,7 @@ test('openReplica succeeds if the first file of a replica arrives while it waits
   assert.equal(value(db, 'SELECT count(*) FROM t'), 10)
 })
 
-test('a signal ends the wait of openReplica', async (t) => {
+test('a signal ends openReplica before the replica is open', async (t) => {
   const { url } = await makeSource(t)
   const controller = new AbortController()
   const opening = openReplica(url, { openTimeout: 600_000, signal: controller.signal })
@@ -68,7 +68,7 @@ test('openReplica refuses invalid options', async (t) => {
   await assert.rejects(openReplica(url, { concurrency: -1 }), { code: 'INVALID_ARGUMENT', message: /concurrency/ })
 })
 
-test('a truncated LTX file is reported as LTX_CORRUPT with file and offset, and the replica opens after the file is replaced by a good one', async (t) => {
+test('a truncated LTX file is reported as LTX_CORRUPT with file and offset, and the replica opens after the file is repaired', async (t) => {
   const { url, files, history } = await makeSource(t)
   const info = await history.commit(rows(3000))
   const name = path.join(files, 'ltx', '0', formatFileName(1, 1))

@@ -71,7 +71,7 @@ test('while two writers replace every row 120 times, eight readers never see a p
   assert.equal(await held.value('SELECT max(n) FROM t'), COMMITS)
 })
 
-test('during 200 updates of one row, each read returns a written value that is not older than the previous read, and the last read the last value', async (t) => {
+test('during 200 updates of one row, no read returns a value older than the previous read, and the final read returns the last value', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (0)')
   const replica = await openTestReplica(t, url, { pollInterval: 5 })
@@ -134,7 +134,7 @@ test('32 connections share one page index, one cache and one poller, and send no
   assert.equal(replica.stats().readers, 28)
 })
 
-test('threads that each open the replica by its URI share one opening and one poller', async (t) => {
+test('threads that open one replica by its URI share one opening and one poller', async (t) => {
   const { url, history, proxy } = await makeProxiedSource(t)
   await history.commit('CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)')
   proxy.latency(10)

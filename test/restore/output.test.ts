@@ -96,7 +96,7 @@ test('a restore to a symbolic link writes the target of the link, and checks the
   )
 })
 
-test('a restore refuses a FIFO, device, socket, directory or dangling link as output, whatever the options', async (t) => {
+test('a restore refuses a FIFO, device, socket, directory or dangling link as output, whatever other options are set', async (t) => {
   const { client, out } = await fixture(t)
   execFileSync('mkfifo', [path.join(out, 'fifo')])
   execFileSync('mknod', [path.join(out, 'device'), 'c', '1', '3'])

@@ -14,7 +14,7 @@ function run(script: string, ...args: string[]) {
   return spawnSync(process.execPath, [path.join(folder, script), ...args], { encoding: 'utf8' })
 }
 
-test('each script with a usage text prints it for -h and --help, and does nothing else', () => {
+test('each script with a usage text prints the text for -h and --help, and does nothing else', () => {
   assert.ok(scripts.length >= 9, scripts.join(', '))
   for (const script of scripts) {
     for (const flag of ['-h', '--help']) {

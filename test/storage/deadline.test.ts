@@ -13,7 +13,7 @@ test("a request leaves no listener in the caller's signal", () => {
   assert.equal(dependants && (signal as unknown as Record<symbol, Set<unknown>>)[dependants]?.size, undefined)
 })
 
-test('a deadline ends with its signal or after its timeout, and reports whether the timeout has passed', async () => {
+test('a deadline ends when its signal is aborted or its timeout has passed, and reports whether the timeout has passed', async () => {
   const stop = new AbortController()
   const stopped = deadline(60_000, stop.signal)
   stop.abort(new Error('enough'))

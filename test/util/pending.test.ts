@@ -25,7 +25,7 @@ test('a pending promise runs each clean-up once, and immediately if it has settl
   assert.deepEqual(calls, ['before', 'after'])
 })
 
-test('an abort rejects a pending promise, also if the signal aborted before, and no callback runs after it settled', async () => {
+test('an abort rejects a pending promise, even if the signal was aborted before, and no callback runs after it settled', async () => {
   const signal = AbortSignal.abort(new Error('before'))
   const early = new Pending<void>()
   early.onAbort(signal, () => early.reject(signal.reason))

@@ -63,7 +63,7 @@ test('a configured mirror follows the replica, and a failing mirror affects neit
   restored.close()
 })
 
-test('replicate -once also updates the mirrors, and fails if a mirror cannot be updated', async (t) => {
+test('replicate -once updates the mirrors, and fails if a mirror cannot be updated', async (t) => {
   const dir = temporaryDirectory(t)
   makeDatabase(dir).close()
   const good = configFromText(configOf(dir, `[{ url: "file://${dir}/mirror" }]`), 'litestream.yml')

@@ -67,7 +67,7 @@ test('if the -shm is removed while no application is connected, later commits ar
   assert.equal(await primary.stop(), 0)
 })
 
-test('after the -shm is replaced by an empty file, and after it is truncated, commits are replicated', async (t) => {
+test('after the -shm is replaced by an empty file, and after the -shm is truncated, commits are replicated', async (t) => {
   const { file, primary, follows } = await fixture(t)
   rmSync(`${file}-shm`)
   writeFileSync(`${file}-shm`, '')
@@ -204,7 +204,7 @@ test('after the -wal is cut in the middle, the frames before the cut and all lat
   assert.equal(await primary.stop(), 0)
 })
 
-test('a database file that is renamed over the replicated database is replicated with a snapshot', async (t) => {
+test('if another database file is renamed over the replicated database, the primary uploads a snapshot of the new file', async (t) => {
   const { file, dir, primary, follows, notice, reasons } = await fixture(t)
   const other = path.join(dir, 'new.db')
   sql(other, 'CREATE TABLE t (v BLOB)', 'INSERT INTO t VALUES (1)')

@@ -108,7 +108,7 @@ test('if the WAL restarts several times, the primary writes a snapshot', async (
   assert.equal(reason, 'the WAL was restarted more than once, or deleted and created again')
 })
 
-test('if the WAL was copied into the database file and did not restart, the primary writes a snapshot, because a replaced file would look the same', async (t) => {
+test('if the WAL was copied into the database file and did not restart, the primary writes a snapshot, because a replaced database looks equal', async (t) => {
   const reason = await resume(t, ({ write }) => write('PRAGMA wal_checkpoint(RESTART)'))
   assert.equal(reason, 'the database file was written to although the WAL was not restarted')
 })
@@ -124,7 +124,7 @@ test('after a TRUNCATE checkpoint, with or without later commits, the primary wr
   })
 })
 
-test('VACUUM is replicated as one large incremental transaction, also when the database shrinks', async (t) => {
+test('VACUUM is replicated as one large incremental transaction, even if the database shrinks', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', rows(2000), 'DELETE FROM t WHERE id % 3 > 0', 'VACUUM', rows(10)),
   )

@@ -138,7 +138,7 @@ for (const soon of [false, true]) {
   })
 }
 
-test('if an application reads a resting database and removes the -wal by closing it, no LTX file is written', async (t) => {
+test('if an application reads a resting database and its close removes the -wal, no LTX file is written', async (t) => {
   const resting = await Resting.start(t)
   resting.sql(['SELECT count(*) FROM t'], { die: false })
   assert.equal(existsSync(`${resting.file}-wal`), false)
@@ -181,7 +181,7 @@ test('the primary notices that a resting database was replaced, copied over or d
     assert.equal((await resting.woken()).length, 1)
   })
   await t.test(
-    'the primary notices a copy that is written over a resting database with the same modification time',
+    'if a copy with the same modification time is written over a resting database, the primary notices the copy',
     async (t) => {
       const resting = await Resting.start(t)
       const copy = copyOf(resting.file)

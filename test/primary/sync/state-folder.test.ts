@@ -85,7 +85,7 @@ async function fixture(t: TestContext, name = 'app.db') {
   }
 }
 
-test('if the state folder is removed, the primary creates it again, and no commit is missing after a restart', async (t) => {
+test('if the state folder is removed, the primary creates the folder again, and no commit is missing after a restart', async (t) => {
   const { file, url, meta, primary, between, follows, notices, reasons } = await fixture(t)
   between(() => rmSync(meta, { recursive: true }))
   await follows()
@@ -147,7 +147,7 @@ test('if the state folder of another database replaces the state folder, the pri
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the state folder is removed before its files were uploaded, a snapshot follows', async (t) => {
+test('if the state folder is removed before its files were uploaded, the primary uploads a snapshot', async (t) => {
   const { meta, primary, between, follows, withoutStore, reasons } = await fixture(t)
   const back = await withoutStore()
   between(() => rmSync(meta, { recursive: true }))
@@ -158,7 +158,7 @@ test('if the state folder is removed before its files were uploaded, a snapshot 
   assert.equal(await primary.stop(), 0)
 })
 
-test('if staged files are removed or truncated before their upload, a snapshot follows', async (t) => {
+test('if staged files are removed or truncated before their upload, the primary uploads a snapshot', async (t) => {
   for (const [what, damage] of [
     ['removed', rmSync],
     ['cut short', (file: string) => truncateSync(file, 150)],
@@ -176,7 +176,7 @@ test('if staged files are removed or truncated before their upload, a snapshot f
   }
 })
 
-test('if uploaded staged files are removed or damaged, compaction reads the replica instead', async (t) => {
+test('if uploaded staged files are removed or damaged, compaction reads the files of the replica', async (t) => {
   const { dir, file, url, app, staged, primary, write } = await fixture(t)
   await primary.kill()
   const compaction = {

@@ -313,7 +313,7 @@ test('with on-divergence: refuse, the primary uploads nothing until the divergen
   await assertReplicaEquals(lost.url, lost.file)
 })
 
-test('with on-divergence: restore, the newest state of the replica replaces the database, and the old database is kept beside the new one', async (t) => {
+test('with on-divergence: restore, the newest state of the replica replaces the database, and the old database is kept under another name', async (t) => {
   const lost = await lostDatabase(t)
   const app = open(lost.file)
   app.exec(`${SCHEMA}; INSERT INTO t (v) VALUES ('of the new database')`)

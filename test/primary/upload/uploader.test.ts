@@ -146,7 +146,7 @@ test('a repair that fails while the state folder cannot be read is repeated late
   )
 })
 
-test('if the staged file of a repair is lost before its upload, a snapshot is uploaded instead', async (t) => {
+test('if the staged file of a repair is lost before its upload, the primary uploads a snapshot', async (t) => {
   const { file, url, client, open, write } = await fixture(t)
   const { primary, uploader } = await open()
   await primary.sync()

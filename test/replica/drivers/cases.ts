@@ -172,7 +172,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('the PRAGMAs return one named text column, also when they set a value, and an impossible value is an error', async () => {
+  test('the PRAGMAs return one named text column, even when they set a value, and an impossible value is an error', async () => {
     await using replica = await openReplica(fixture.live)
     const remote = open(replica.uri, true)
     for (const name of ['txid', 'time', 'lag', 'stats', 'error', 'hydration_progress', 'hydration_file']) {

@@ -30,7 +30,7 @@ function watches(): number {
     .reduce((sum, count) => sum + count, 0)
 }
 
-test('a signal ends the wait of one opening, and another opening of the same replica continues', async (t) => {
+test('a signal ends one opening, and another opening of the same replica continues', async (t) => {
   const { url, history } = await makeSource(t)
   const goesOn = openTestReplica(t, url, { openTimeout: 10_000 })
   const controller = new AbortController()

@@ -153,7 +153,7 @@ test('temporary files of many connections do not collide, and no temporary file 
   assert.deepEqual(readdirSync(temporary), [])
 })
 
-test('garbage collection closes connections that the application drops without closing, also under stress', async (t) => {
+test('garbage collection closes connections that the application drops without closing, even under stress', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const lines = await printed(

@@ -53,7 +53,7 @@ test('concurrent first calls of acquire open a replica once, and all callers sha
   assert.equal(pool.stats().opened, 2)
 })
 
-test('use releases the replica when its function returns and when it throws', async (t) => {
+test('use releases the replica when the callback returns and when it throws', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix)
   assert.equal(await pool.use(names[0]!, async (replica) => countOf(replica)), 2)
@@ -85,7 +85,7 @@ test('a full pool closes the replica without users that was used least recently'
   held.release()
 })
 
-test('if all replicas of a full pool are in use, acquire waits in order until one is released', async (t) => {
+test('if all replicas of a full pool are in use, callers of acquire wait in order until a replica is released', async (t) => {
   const { prefix, names } = await makeTenants(t, 4)
   const [a, b, c, d] = names as [string, string, string, string]
   const pool = await openTestPool(t, prefix, { maxOpen: 2 })
@@ -158,7 +158,7 @@ test('an opening without callers is abandoned, and the next acquire opens the re
   assert.equal(native.openReplicas(), 1)
 })
 
-test('a replica without users is closed after idleTimeout, and one with users or connections is not', async (t) => {
+test('a replica without users is closed after idleTimeout, but a replica with users or connections stays open', async (t) => {
   const { prefix, names } = await makeTenants(t, 3)
   const [idle, held, connected] = names as [string, string, string]
   const pool = await openTestPool(t, prefix, { idleTimeout: 30 })
@@ -222,7 +222,7 @@ test('a replica whose polls fail stays open, and the pool emits its error with i
   assert.equal(await pool.use(names[0]!, (replica) => replica.txid), 1)
 })
 
-test('close waits for the users of replicas, and acquire fails after close was called', async (t) => {
+test('close waits until no caller uses a replica, and acquire fails after close', async (t) => {
   const { prefix, names } = await makeTenants(t, 3)
   const pool = await openTestPool(t, prefix, { maxOpen: 2 })
   const closed = recordClosed(pool)
@@ -266,7 +266,7 @@ test('close closes the replicas that are still in use at the deadline, and then 
   await pool.close()
 })
 
-test('await using of a pool closes it', async (t) => {
+test('await using closes a pool', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openReplicas(prefix)
   await pool.use(names[0]!, countOf)

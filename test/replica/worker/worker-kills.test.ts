@@ -40,7 +40,7 @@ test('if the worker is terminated during its start, an opening fails or succeeds
   assert.deepEqual([await child.ended, child.output()], [0, '7\n'], child.errors())
 })
 
-test('if the worker is terminated inside native code many times, the process does not crash, and all reads are right', async (t) => {
+test('if a worker is terminated inside native code many times, the process does not crash, and all reads are right', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)

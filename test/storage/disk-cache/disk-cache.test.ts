@@ -166,7 +166,7 @@ for (const [what, change] of [
   ['truncated file by file', (cache: string) => eachFile(cache, (file) => truncate(file, 100))],
   ['overwritten in place', (cache: string) => eachFile(cache, (file) => writeFile(file, Buffer.alloc(90_000, 7)))],
 ] as const) {
-  test(`a disk cache that is ${what} while it is in use costs requests, but never gives wrong bytes`, async (t) => {
+  test(`a disk cache that is ${what} during use costs requests, but never returns wrong bytes`, async (t) => {
     const { store, body, file, cache, open } = await setUp(t, 90_000)
     const other = randomBytes(90_000)
     const later = await store.write({ level: 0, minTxid: 2, maxTxid: 2 }, other, { timestamp: 2000 })

@@ -105,7 +105,7 @@ test('a ranged read detects a damaged byte inside an encrypted page', async (t) 
   await assert.rejects(client.read(cut!, { suffix: 10 }), damaged)
 })
 
-test('a restore and a compaction avoid a damaged encrypted file in the same way as a damaged unencrypted file', async (t) => {
+test('a restore and a compaction avoid a damaged encrypted file like a damaged unencrypted file', async (t) => {
   const key = ageKey(t)
   const { folder, client, history } = await makeEncrypted(t, { identities: key.file })
   const damage = (file: LtxFileInfo) => {

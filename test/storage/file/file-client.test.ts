@@ -107,7 +107,7 @@ test('a file in place of a replica directory is an error, as is an unreadable di
   await assert.rejects(collect(client.list(0)), (error) => isLitestreamError(error, 'STORAGE_FAILED'))
 })
 
-test('a watch of a folder reports new files, also before the folder exists and after the folder was removed', async (t) => {
+test('a watch of a folder reports new files, even if the folder does not exist when the watch begins', async (t) => {
   const root = path.join(temporaryDirectory(t), 'replica')
   const client = await openReplicaClient(`file://${root}`)
   let changes = 0

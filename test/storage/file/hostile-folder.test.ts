@@ -55,7 +55,7 @@ test('among thousands of foreign names, only files with the name of an LTX file 
   }
 })
 
-test('a listing of a folder with many foreign names ends with its signal', async (t) => {
+test('a listing of a folder with many foreign names ends when its signal is aborted', async (t) => {
   const { client, level } = await replica(t)
   for (let i = 0; i < 3000; i++) writeFileSync(path.join(level, `${i}.ltx`), '')
   const controller = new AbortController()

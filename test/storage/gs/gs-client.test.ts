@@ -134,7 +134,7 @@ test('the error for a refused token, and for a failing token server, says by how
   }
 })
 
-test('a missing or invalid credentials file is ACCESS_DENIED, and the error names the setting', async (t) => {
+test('if a credentials file is missing or invalid, the error is ACCESS_DENIED and names the setting', async (t) => {
   const { store } = await strict(t)
   for (const content of [undefined, 'no JSON', '{"type":"service_account"}']) {
     credentialsFor(t, store, content)

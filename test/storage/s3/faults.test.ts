@@ -44,7 +44,7 @@ test('every operation on a store that never responds ends at the first-byte dead
   assert.deepEqual(Buffer.from((await client.read(file(1), { offset: 0 })).data), body)
 })
 
-test('if another writer has created a file of the same size and time, a writer that repeats its write does not accept this file as its own', async (t) => {
+test('if another writer has created a file of equal size and time, a repeated write does not accept this file as its own', async (t) => {
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t)
   await client.write(file(1), Buffer.from('theirs'), { timestamp: 5_000, createOnly: true })

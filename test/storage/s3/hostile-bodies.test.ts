@@ -182,7 +182,7 @@ test('a response body that stops, arrives very slowly, or never ends its chunks 
   assert.ok(object.body.subarray(0, 1000).equals(data), 'all bytes came, and the end of the chunks is not waited for')
 })
 
-test('the size of a small object beside the LTX files is limited, too', async (t) => {
+test('the size of a small object beside the LTX files has a limit', async (t) => {
   const store = await loopbackS3(t)
   const client = await s3ClientAt(store.url(), {})
   cleanUp(t, () => client.close())

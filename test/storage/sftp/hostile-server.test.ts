@@ -139,7 +139,7 @@ test('short reads are joined, and a file that ends before its size is an error a
   assert.ok(process.memoryUsage().arrayBuffers - before < 64 * 2 ** 20)
 })
 
-test('a login that is refused after a lost connection is ACCESS_DENIED, and is tried again with the next operation', async (t) => {
+test('if a login is refused after a lost connection, the error is ACCESS_DENIED, and the next operation tries to log in again', async (t) => {
   const { client, state, drop } = await serve(t, {})
   state.accepts = false
   drop()

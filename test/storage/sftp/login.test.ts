@@ -78,7 +78,7 @@ test('an SSH agent signs the login of the SFTP client', async (t) => {
   assert.match(await opened({ agent: `${socket}.none` }), /^ACCESS_DENIED: /)
 })
 
-test('the SFTP client logs in with a password, also if the server requests the password by prompts', async (t) => {
+test('the SFTP client logs in with a password, even if the server requests the password by prompts', async (t) => {
   for (const method of ['password', 'keyboard-interactive'] as const) {
     const other = new ssh2.Server({ hostKeys: [readFileSync(path.join(server.directory, 'host'))] }, (client) => {
       client.on('authentication', (context) => {
@@ -105,7 +105,7 @@ test('the SFTP client logs in with a password, also if the server requests the p
   }
 })
 
-test('a folder that the user may not read or write is ACCESS_DENIED', async (t) => {
+test('the error for a folder that the user may not read or write is ACCESS_DENIED', async (t) => {
   if (process.geteuid?.() !== 0) return notRun(t, 'another user', 'only root can log in as another user')
   chmodSync(server.directory, 0o755)
   const folder = temporaryDirectory(t)

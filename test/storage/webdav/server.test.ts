@@ -69,7 +69,7 @@ for (const location of ['basic', 'digest'] as const) {
     await roundTrip(t, webdavUrl(server, newFolder(), location))
   })
 
-  test(`a wrong password is ACCESS_DENIED with a ${location} login, and the error does not contain the password`, async () => {
+  test(`with a ${location} login, the error for a wrong password is ACCESS_DENIED and does not contain the password`, async () => {
     const password = 'wrong-password-4711'
     const error = await failure(openReplicaClient(webdavUrl({ ...server, password }, newFolder(), location)))
     assert.equal(error.code, 'ACCESS_DENIED')

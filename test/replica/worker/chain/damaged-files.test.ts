@@ -140,7 +140,7 @@ test('after a frame contradicts its page index, no page is read through this pag
   })
 })
 
-test('the filling of a local copy detects a wrong page index, also for pages that no reader needs', async (t) => {
+test('the filling of a local copy detects a wrong page index, even for pages that no reader needs', async (t) => {
   const { folder, rows } = largeLie(t)
   const copy = path.join(temporaryDirectory(t), 'copy.db')
   const replica = await openTestReplica(t, pathToFileURL(folder).href, { hydrate: copy })

@@ -68,7 +68,7 @@ test('a reader follows files that were written, compacted and removed between tw
   assert.equal(outcome.extension.state.txid, 6)
 })
 
-test('a gap stays reported when the file after the gap is compacted before the next poll', async (t) => {
+test('if the file after a gap is compacted before the next poll, the gap stays reported', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   await compactAway(source, 1, 3)

@@ -227,7 +227,7 @@ test('if retention removes files while a local copy is filled, the filling reads
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 3000)
 })
 
-test('a file that was deleted before the filling of a local copy began is searched for only once', async (t) => {
+test('if a file was deleted before the filling of a local copy began, the worker searches for the file only once', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory, client } = source
   await history.commit(SEED)

@@ -53,7 +53,7 @@ test('the first of two requests for a read may still win, and the read fails onl
   assert.deepEqual(reads.counts, { hedged: 1, hedgesWon: 0 })
 })
 
-test('a request that fails early causes no second request, because the client has already retried it', async () => {
+test('a request that fails early causes no second request, because the client has already retried the request', async () => {
   const reads = await warmed()
   const store = new Store()
   const failed = reads.read(store.send, () => true)
