@@ -14,13 +14,13 @@ import type { WaitOptions } from './util/wait.js'
 /** Options that every operation on a replica accepts. */
 export interface OperationOptions extends WaitOptions {
   /**
-   * Settings of the store. They are used only if the replica is given as a URL. See
+   * Settings of the store. The settings are used only if the replica is given as a URL. See
    * `openReplicaClient`.
    */
   readonly storage?: StoreOptions
   /**
-   * Called when the store stops responding, and when it responds again. Used only if the replica is
-   * given as a URL. See `openReplicaClient`.
+   * Called when the store stops responding, and when the store responds again. `onOutage` is used
+   * only if the replica is given as a URL. See `openReplicaClient`.
    */
   readonly onOutage?: OutageListener
 }

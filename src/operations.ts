@@ -20,8 +20,8 @@ import { withDeadline } from './util/wait.js'
 // so that a program that only opens a replica does not load the code of a restore.
 
 /**
- * Runs `work` with a client of the replica. If the replica is given as a URL, opens a client first
- * and closes it afterwards.
+ * Runs `work` with a client of the replica. If the replica is given as a URL, opens a client for
+ * `work` and closes the client afterwards.
  */
 async function withClient<T>(
   replica: string | ReplicaClient,
@@ -64,7 +64,8 @@ async function onReplica<Options extends OperationOptions, T>(
  * Writes the database to a temporary file with a random name beside the output, and checks the
  * database. Renames the temporary file to the output when the database is complete and on disk.
  * After a failure, removes the temporary file. If a check that `integrityCheck` requests has found
- * faults, keeps the file. If the output exists, the restored database gets its owner and mode.
+ * faults, keeps the file. If the output file exists, the restored database gets the owner and mode
+ * of this file.
  *
  * @throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT,
  * PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, INVALID_ARGUMENT, ABORTED, TIMEOUT, and errors of the
@@ -103,9 +104,9 @@ export function hydrateFile(
 /**
  * Restores a database, and then applies new files of the replica until `signal` is aborted. The
  * promise then resolves. Other programs may read the database at any time, and see only whole
- * transactions. They must not write to the database. The file `<output>-txid` contains the TXID of
- * the database. If the database and the file `<output>-txid` exist, `follow` continues from the
- * TXID in the file. Litestream's own follower may have written both files.
+ * transactions. Other programs must not write to the database. The file `<output>-txid` contains
+ * the TXID of the database. If the database and the file `<output>-txid` exist, `follow` continues
+ * from the TXID in the file. Litestream's own follower may have written both files.
  *
  * @throws The errors of `restore`, OUTPUT_EXISTS for a database without the -txid file,
  * REPLICA_RESET if the replica was reset, and HYDRATION_CONFLICT if another program wrote to the

@@ -36,8 +36,8 @@ export async function checkStart(config: Config): Promise<StartCheck> {
 
 /**
  * Returns the error of the first configured database whose paths overlap with the paths of another
- * database. If a directory scan found the database, its overlap becomes a warning, because
- * replication skips this database.
+ * database. If a directory scan found the database, the overlap is only a warning, because
+ * replication skips such a database.
  */
 function overlapOf(config: Config, warnings: string[]): LitestreamError | undefined {
   const { databases, faults } = findDatabases(config)

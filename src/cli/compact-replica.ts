@@ -15,7 +15,7 @@ export interface CompactedReplica {
 
 /**
  * Takes the lease of the replica, runs every compaction task that is due, and releases the lease.
- * Throws REPLICA_EMPTY for an empty replica, before it takes the lease. Throws LEASE_HELD if
+ * If the replica is empty, throws REPLICA_EMPTY and does not take the lease. Throws LEASE_HELD if
  * another process holds the lease. After all tasks have run, throws the first error of a task.
  */
 export async function compactReplica(

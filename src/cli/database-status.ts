@@ -64,8 +64,8 @@ export function statusTable(all: readonly DatabaseStatusReport[]): readonly [str
 }
 
 /**
- * Returns the lines that `status` prints below its table, which are errors and unacknowledged
- * divergences.
+ * Returns the lines that `status` prints below the table. These lines describe errors and
+ * divergences that no user has acknowledged.
  */
 export function statusRemarks(all: readonly DatabaseStatusReport[]): string[] {
   return all.flatMap(({ database, error, divergence }) =>

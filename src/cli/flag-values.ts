@@ -7,8 +7,8 @@ import { FREE_TIME_HINT, parseFreeTime } from '../util/free-time.js'
 import { parseTimestamp } from '../util/timestamp.js'
 
 /**
- * The functions in this file parse the values of flags. Commander adds the name of the flag to
- * their error messages.
+ * The functions in this file parse the values of flags. Commander adds the name of the flag to the
+ * error messages of these functions.
  */
 
 /**

@@ -25,9 +25,9 @@ interface Part {
  * The first signal starts a shutdown, and the second signal ends the process immediately. `read`
  * reads the configuration again after SIGHUP or `POST /reload`.
  *
- * If the program of `exec` ran and its exit status is not 0, returns this exit status. Otherwise
- * returns 0 if every database is replicated at the end, and 1 if not. Throws CONFIG_INVALID for
- * overlapping paths, and INVALID_ARGUMENT if the program of `exec` cannot be started.
+ * If the program of `exec` ran and its exit status is not 0, returns this exit status. In all other
+ * cases, returns 0 if every database is replicated at the end, and 1 if not. Throws CONFIG_INVALID
+ * for overlapping paths, and INVALID_ARGUMENT if the program of `exec` cannot be started.
  */
 export async function runDaemon(config: Config, logger: Logger, read?: () => Config): Promise<number> {
   noOtherCode()
@@ -107,8 +107,8 @@ async function start(
   const reloader = new Reloader(daemon, read)
   daemon.reloadWith(() => reloader.reload())
   parts.push(reloader)
-  // On Windows, SIGHUP means that the console was closed, so it ends the process. Users of Windows
-  // use the command `reload`.
+  // On Windows, SIGHUP means that the console was closed, so SIGHUP ends the process. Users of
+  // Windows use the command `reload`.
   if (reloader.canReload && process.platform !== 'win32') parts.push(reloadOnHangup(daemon))
   await Promise.race([stopped, Promise.all([daemon.open(), reloader.start()])])
 }
@@ -152,9 +152,9 @@ async function listenForControl(daemon: Daemon, onFailed: (error: unknown) => vo
 }
 
 /**
- * Starts the program of `exec` after all missing databases were restored. Otherwise, the program
- * might create an empty database. Returns undefined if the process stops before all missing
- * databases were restored.
+ * Starts the program of `exec` after all missing databases were restored. If the program ran
+ * earlier, it might create an empty database. Returns undefined if the process stops before all
+ * missing databases were restored.
  */
 async function startChild(daemon: Daemon, command: string, stopped: Promise<undefined>): Promise<Child | undefined> {
   const waiting = daemon.databases.filter((database) => !database.isRestored)

@@ -121,7 +121,7 @@ export function urlHint(written: string): string {
 }
 
 /**
- * Opens the replica that the argument selects, passes it to `use`, and closes it afterwards.
+ * Opens the replica that the argument selects, calls `use`, and closes the replica afterwards.
  * `overrides` take precedence over the configuration.
  */
 export async function withReplica<T>(
@@ -135,7 +135,7 @@ export async function withReplica<T>(
 }
 
 /**
- * Opens the replica of a target, passes it to `use`, and closes it afterwards. `overrides` take
+ * Opens the replica of a target, calls `use`, and closes the replica afterwards. `overrides` take
  * precedence over the options of the target.
  */
 export async function withTarget<T>(

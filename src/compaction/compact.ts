@@ -11,7 +11,7 @@ import type { MergeSource } from './merge-input.js'
 
 export interface MergeFilesOptions {
   /**
-   * Aborts the merge or compaction. If a file is being written at this moment, it is stored
+   * Aborts the merge or compaction. A file that is being written at this moment is stored
    * completely or not at all.
    */
   readonly signal?: AbortSignal
@@ -131,9 +131,9 @@ export async function compact(client: ReplicaClient, options: CompactOptions): P
     throwIfAborted(signal, `compacting into level ${level} of ${client.url}`)
     const snapshots = reached === undefined ? await listLevel(client, SNAPSHOT_LEVEL, 0, signal) : []
     const covered = reached ?? snapshots[0]?.maxTxid ?? 0
-    // If the target level is not empty, its newest file ends at the last TXID of a file of the
-    // level below. If the target level is empty, a file of the level below may begin before the
-    // last TXID of the snapshot and end after this TXID.
+    // If the target level is not empty, the newest file of the target level ends at the last TXID
+    // of a file of the level below. If the target level is empty, a file of the level below may
+    // begin before the last TXID of the snapshot and end after this TXID.
     const source = await listLevel(client, level - 1, reached === undefined ? 0 : covered + 1, signal)
     const sound = source.filter((file) => !damaged.has(fileContent(file)))
     const inputs = contiguous(sound, covered)
@@ -191,8 +191,8 @@ function contiguous(source: readonly LtxFileInfo[], covered: number): LtxFileInf
   for (const file of source) {
     if (file.maxTxid <= reached) continue
     if (inputs.length === MAX_INPUTS || (inputs.length > 0 && file.minTxid > reached + 1)) break
-    // The later file ends at a higher TXID than the earlier file. If it does not begin at a higher
-    // TXID, it contains all transactions of the earlier file.
+    // The later file ends at a higher TXID than the earlier file. If the later file does not also
+    // begin at a higher TXID, the later file contains all transactions of the earlier file.
     if (inputs.length > 0 && file.minTxid <= inputs.at(-1)!.minTxid) inputs.pop()
     inputs.push(file)
     reached = file.maxTxid

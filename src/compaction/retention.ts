@@ -22,8 +22,7 @@ export interface L0RetentionOptions {
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
    * How long retention keeps the files from before a divergence (`retention.diverged`). If
-   * `diverged` is 0, retention deletes these files as if there were no divergence. Default: 30
-   * days.
+   * `diverged` is 0, retention treats these files like all other files. Default: 30 days.
    */
   readonly diverged?: Duration
   /** Stops the deletion. Files that were already deleted stay deleted. */
@@ -41,8 +40,7 @@ export interface SnapshotRetentionOptions {
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
    * How long retention keeps the files from before a divergence (`retention.diverged`). If
-   * `diverged` is 0, retention deletes these files as if there were no divergence. Default: 30
-   * days.
+   * `diverged` is 0, retention treats these files like all other files. Default: 30 days.
    */
   readonly diverged?: Duration
   /** Stops the deletion. Files that were already deleted stay deleted. */
@@ -52,8 +50,8 @@ export interface SnapshotRetentionOptions {
 /**
  * Deletes L0 files that are older than `l0Retention` if L1 files contain their transactions. Also
  * deletes older L0 files before the first L1 file if a snapshot contains their transactions.
- * Retention deletes the L0 files of one L1 file together, when all of them are old enough. A
- * restore to the TXID of one of these L0 files needs the earlier ones.
+ * Retention deletes the L0 files that were merged into one L1 file together, when all these L0
+ * files are old enough. A restore to the TXID of one of these L0 files needs the earlier L0 files.
  *
  * Keeps the newest L0 file. Keeps all files that a restore to the state before a recorded
  * divergence needs. Returns the deleted files. Throws LTX_CORRUPT and deletes no file if the
@@ -94,7 +92,7 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
     const group: LtxFileInfo[] = []
     for (; next < files.length && files[next]!.maxTxid <= maxTxid; next++) {
       // If a snapshot contains the transactions of a damaged L0 file, compaction skips the file.
-      // The L1 files then have a gap at its TXID.
+      // The L1 files then have a gap at the TXID of this L0 file.
       if (files[next]!.minTxid >= minTxid || inSnapshot(files[next]!)) group.push(files[next]!)
     }
     if (group.some((file) => young.has(file))) break
@@ -106,8 +104,8 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
 /**
  * Deletes snapshots that are older than `retention`, except the newest snapshot. Deletes files of
  * levels 1 to 8 that end before the newest deleted snapshot, except the newest file of each level.
- * Files between this snapshot and the next one are deleted in a later run, because a running
- * restore or a reader may still use them.
+ * Files between this snapshot and the next snapshot are deleted in a later run, because a running
+ * restore or a reader may still use these files.
  *
  * Deletes the files of levels 1 to 8 first and the snapshots last. If a run is interrupted, the
  * next run therefore finds the remaining files. Keeps all files that a restore to the state before

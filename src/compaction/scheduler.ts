@@ -57,8 +57,8 @@ export interface CompactionSchedulerOptions {
   readonly snapshot?: (signal: AbortSignal) => Promise<LtxFileInfo | undefined>
   /**
    * Called if no new TXID exists when a scheduled snapshot is due. Creates a new TXID, so that the
-   * next scheduled snapshot is written. Otherwise, a store that deletes old objects would delete
-   * the only snapshot of an idle database.
+   * next scheduled snapshot is written. Without a new snapshot, a store that deletes old objects
+   * would delete the only snapshot of an idle database.
    */
   readonly renew?: () => Promise<void>
   /**
@@ -117,8 +117,8 @@ interface Job {
  * If `client` is a KnownLevels client through which all uploads go, the scheduler sends no requests
  * to the store while the database is idle. A task without work waits until the replica changes.
  *
- * `compact`, `snapshot`, `enforceRetention` and `validate` run one task immediately and throw its
- * errors.
+ * `compact`, `snapshot`, `enforceRetention` and `validate` run one task immediately and throw the
+ * errors of this task.
  */
 export class CompactionScheduler {
   readonly #client: ReplicaClient

@@ -10,9 +10,9 @@ import { clientOptions } from './open-configured-replica.js'
 import type { Config, DatabaseConfig, ReplicaConfig } from './types.js'
 
 /**
- * Returns the errors that a start with this configuration would report before it contacts a store.
- * Checks replica URLs, settings, files that settings name, the program of `exec`, and database
- * files. Changes no files.
+ * Returns the errors that a process with this configuration would report at its start, before it
+ * sends a request to a store. Checks replica URLs, settings, files that settings name, the program
+ * of `exec`, and database files. Changes no files.
  */
 export async function configFaults(config: Config): Promise<LitestreamError[]> {
   const { databases, directories, exec } = config

@@ -13,8 +13,8 @@ export interface Expanded {
 
 /**
  * Values of environment variables are masked in messages if the variable name matches
- * SECRET_VARIABLE. If the name matches LIKELY_SECRET, the value is masked only if it has at least
- * ORDINARY_LENGTH characters.
+ * SECRET_VARIABLE. If the name matches LIKELY_SECRET, a value with less than ORDINARY_LENGTH
+ * characters is not masked.
  */
 const SECRET_VARIABLE = /secret|passw|pwd|token/i
 const LIKELY_SECRET = /key|cred|auth|jwt|seed|sas/i

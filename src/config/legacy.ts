@@ -4,8 +4,8 @@ import type { ReplicaFile } from './replica-settings.js'
 import type { ConfigFile, DatabaseFile } from './schema.js'
 
 /**
- * The snapshot settings of a configuration file for Litestream 0.3. Such a file has these settings
- * in each replica, and they are combined for the process here.
+ * The snapshot settings of a configuration file for Litestream 0.3. In such a file, each replica
+ * has snapshot settings. This object combines the settings of all replicas.
  */
 export interface LegacySnapshot {
   interval?: number

@@ -6,8 +6,8 @@ import { reveal } from '../util/secret.js'
 import type { Config, DatabaseConfig, DirectoryConfig, MirrorConfig, ReplicaConfig } from './types.js'
 
 /**
- * The paths and replicas to which the databases of one process write. Those of two databases must
- * not overlap.
+ * The paths and replicas to which the databases of one process write. The paths and replicas of two
+ * databases must not overlap.
  */
 export class ClaimedPlaces {
   readonly #paths = new PathClaims()

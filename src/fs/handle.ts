@@ -34,8 +34,8 @@ export function datasyncHandle(handle: FileHandle): Promise<void> {
 
 /**
  * Half a microsecond, in milliseconds, which is added to each time. Node.js passes a time as
- * seconds in a double, and libuv truncates this number to whole microseconds. Otherwise, 0.470 s
- * often becomes 0.469999 s, and Litestream reads 469 ms.
+ * seconds in a double, and libuv truncates this number to whole microseconds. Without the added
+ * half microsecond, 0.470 s often becomes 0.469999 s, and Litestream reads 469 ms.
  */
 const HALF_MICROSECOND = 0.0005
 

@@ -35,9 +35,9 @@ export async function openRegular(file: string, flags: number = O_RDONLY, mode =
 
 /**
  * Yields the content of a regular file in chunks of at most `chunkSize` bytes. Reads up to the size
- * that the file had when it was opened. If the file is truncated later, ends at its new end.
- * Allocates only as much memory as the rest of the file needs. A stream of Node.js would allocate
- * `chunkSize` bytes twice, even for a small file.
+ * that the file had when it was opened. If the file is truncated later, ends at the new end of the
+ * file. Allocates only as much memory as the rest of the file needs. A stream of Node.js would
+ * allocate `chunkSize` bytes twice, even for a small file.
  */
 export async function* streamRegular(file: string, chunkSize: number): AsyncGenerator<Uint8Array, void, undefined> {
   const { handle, stats } = await openRegular(file)

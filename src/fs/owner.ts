@@ -23,8 +23,8 @@ const SET_GROUP_ID = 0o2000
 
 /**
  * Returns the ownership for new files and folders that belong to `file`. New files get the owner
- * and mode of `file`. New folders get the owner of `file`. Their mode is calculated from the modes
- * of `file` and its folder. Returns undefined if `file` does not exist.
+ * and mode of `file`. New folders get the owner of `file`. The mode of a new folder is calculated
+ * from the modes of `file` and its folder. Returns undefined if `file` does not exist.
  */
 export async function ownershipLike(file: string): Promise<Ownership | undefined> {
   try {

@@ -16,16 +16,17 @@ export interface Claim {
 
 /**
  * Returns a form of a path that is equal for all spellings of the path. Windows and macOS ignore
- * letter case, and macOS ignores how accents are encoded. A volume can be configured to distinguish
- * them. Two files on this volume may then be reported as an overlap although their paths differ.
+ * letter case, and macOS ignores how accents are encoded. On a volume that distinguishes letter
+ * case or accents, the paths of two different files may have the same form. Such files are then
+ * reported as an overlap.
  */
 export function comparablePath(real: string, platform: NodeJS.Platform = process.platform): string {
   return platform === 'win32' || platform === 'darwin' ? real.normalize('NFC').toLowerCase() : real
 }
 
 /**
- * Two claims that overlap: either both are for the same path, or one is for a path inside the
- * other's folder.
+ * Two claims that overlap. Either both claims are for the same path, or the path of one claim is
+ * inside the folder of the other claim.
  */
 export interface Overlap {
   readonly claim: Claim

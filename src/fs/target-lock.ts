@@ -42,7 +42,7 @@ export function lockPathOf(target: string): string {
 }
 
 /**
- * An exclusive lock of a target file. It is an flock(2) lock of a lock file in the folder of the
+ * An exclusive lock of a target file. TargetLock uses flock(2) on a lock file in the folder of the
  * target. The lock excludes other writers in this process and in other processes. On a network file
  * system with locks, the lock also excludes writers on other hosts. The kernel releases the lock
  * when the process ends. If a process was killed, its lock file remains, and the next process that

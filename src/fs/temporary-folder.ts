@@ -10,10 +10,7 @@ import { namesIn } from './names-in.js'
  * lock.
  */
 const LOCK = 'lock'
-/**
- * If a temporary folder without a lock file is older than this, its process was killed. In
- * milliseconds.
- */
+/** Age in milliseconds. The process of an older temporary folder without a lock file was killed. */
 const ABANDONED_AFTER = 3_600_000
 
 const { EAGAIN, EWOULDBLOCK } = constants.errno

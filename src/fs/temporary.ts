@@ -19,7 +19,7 @@ const SUFFIX_LENGTH = '.0123456789abcdef.tmp'.length
  */
 const NAME_BYTES = 255 - '-journal'.length
 
-/** If a temporary file is older than this, its process has ended. In milliseconds. */
+/** Age in milliseconds. The process that created an older temporary file has ended. */
 const ABANDONED_AFTER = 3_600_000
 
 /** A temporary file. The creator of a temporary file renames it to the final name or removes it. */

@@ -18,7 +18,10 @@ const MIN_CONTENT = 16
 const LOST_WRITES = 1
 
 export interface Comparison {
-  /** The reason why the database diverged from the replica, or undefined if it did not diverge. */
+  /**
+   * The reason why the database diverged from the replica, or undefined if the database did not
+   * diverge.
+   */
   readonly reason: Exclude<Divergence['reason'], 'unreadable'> | undefined
   readonly local: StoredIdentity
   readonly replica: StoredIdentity
@@ -26,9 +29,9 @@ export interface Comparison {
 
 /**
  * Checks whether the local database diverged from its replica. If the database in the replica has a
- * lineage number, compares the identities of both databases (see database-identity.ts). Otherwise
- * compares the sizes of both databases and a sample of their pages. Throws LTX_CORRUPT and the
- * errors of both sources.
+ * lineage number, compares the identities of both databases (see database-identity.ts). Without a
+ * lineage number, compares the sizes of both databases and a sample of their pages. Throws
+ * LTX_CORRUPT and the errors of both sources.
  */
 export async function compareStates(local: PageSource, replica: PageSource): Promise<Comparison> {
   const identities = { local: await readIdentity(local), replica: await readIdentity(replica) }

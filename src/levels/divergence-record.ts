@@ -12,7 +12,7 @@ export const DIVERGENCE_NAME = 'divergence.json'
 
 /**
  * Maximum number of divergences in one record. The number is limited, because an application may
- * create its database again at every start. Each start then adds one divergence.
+ * create its database again at every start. Each start of such an application adds one divergence.
  */
 const MAX_POINTS = 32
 /**
@@ -181,9 +181,9 @@ export async function acknowledgeDivergences(client: ReplicaClient, keep: number
 }
 
 /**
- * Returns the divergence that no user has acknowledged. If there are several such divergences,
- * returns the one at which the largest database was replaced in the replica. Returns undefined if
- * all divergences are acknowledged.
+ * Returns the divergence that no user has acknowledged. Of several such divergences, returns the
+ * divergence at which the largest database was replaced in the replica. Returns undefined if all
+ * divergences are acknowledged.
  */
 export function pendingDivergence(points: readonly Divergence[]): Divergence | undefined {
   const pending = points.filter((each) => each.acknowledgedAt === undefined)
@@ -196,8 +196,8 @@ export function bytesOf({ pages, pageSize }: DivergedState): number {
 }
 
 /**
- * Returns the files that retention must not delete, because restores to the states before the
- * divergences need them. The files are keys of `heldKey`. `now` is in milliseconds since the epoch.
+ * Returns the files that restores to the states before the divergences need. Retention must not
+ * delete these files. The files are keys of `heldKey`. `now` is in milliseconds since the epoch.
  * Retention keeps the files for `keep` milliseconds after a divergence.
  */
 export function heldFiles(
@@ -250,9 +250,9 @@ function isKept({ at }: Divergence, now: number, keep: number): boolean {
 }
 
 /**
- * Returns at most MAX_POINTS divergences. If there are more, removes the divergences at which the
- * smallest databases were replaced in the replica. If these databases are equally small, removes
- * the newest divergence.
+ * Returns at most MAX_POINTS divergences. Of more than MAX_POINTS divergences, removes the
+ * divergences at which the smallest databases were replaced in the replica. If these databases are
+ * equally small, removes the newest divergence.
  */
 function bounded(points: readonly Divergence[]): Divergence[] {
   const kept = [...points]

@@ -3,7 +3,8 @@ import type { LtxFileInfo, LtxFileRef } from '../storage/replica-client.js'
 
 /**
  * Returns a text that identifies a file by level, name, size, creation time and version. The name
- * does not suffice, because another file may have the same name after a reset of the replica.
+ * does not suffice, because after a reset of the replica, another file may have the name of a
+ * deleted file.
  */
 export function fileIdentity(file: LtxFileInfo): string {
   return `${fileName(file)}/${file.size}/${file.createdAt}/${file.version ?? ''}`

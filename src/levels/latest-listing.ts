@@ -39,8 +39,8 @@ export async function listForLatest(client: ReplicaClient, signal: AbortSignal):
       return files
     }),
   )
-  // The first LIST response of such a level is also used. This response is incomplete, but its
-  // files exist.
+  // The first LIST response for a level with more files is also used. The response is incomplete,
+  // but its files exist.
   const merged = [...first]
   long.forEach((level, i) => {
     merged[level] = merge(first[level], rest[i])

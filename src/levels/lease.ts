@@ -153,8 +153,8 @@ export class Lease {
   }
 
   async #put(generation: number, ifTag: string | null): Promise<void> {
-    // `until` is calculated from a time before the request, so it is never later than the expiry
-    // time in the lease object.
+    // `until` is calculated from a time before the request, so `until` is never later than the
+    // expiry time in the lease object.
     const until = this.#clock.monotonic() + this.#ttl
     const expiresAt = new Date(this.#clock.now() + this.#ttl).toISOString()
     const content: Content = { generation, expires_at: expiresAt, owner: this.owner }

@@ -39,7 +39,7 @@ function planOf(client: ReplicaClient, files: FilesByLevel, target: PlanTarget):
  * Selects the files of a restore to the target, in the order in which a restore applies the files.
  * A page of a later file replaces the same page of an earlier file. The rule is Litestream's rule:
  * the first file is the newest snapshot that is not after the target. Each next file must continue
- * or overlap the previous file. Of several such files, the file with the highest max TXID is
+ * or overlap the previous file. If several files do, the file with the highest max TXID is
  * selected. Returns an empty plan if the files do not reach the target.
  *
  * Throws LTX_GAP if the target is the newest state and a gap precedes the newest files.

@@ -19,7 +19,8 @@ const MIN_TAIL = 32 * 1024
 const SLICE = 1024 * 1024
 /**
  * Number of bytes that are read from the beginning of a larger file. These bytes contain the
- * header. In a snapshot, they also contain the schema and the root pages of the first tables.
+ * header. In a snapshot, these bytes also contain the schema and the root pages of the first
+ * tables.
  */
 const HEAD = 64 * 1024
 
@@ -30,8 +31,8 @@ export interface FileReader {
 }
 
 /**
- * A byte range of an LTX file that was read together with the header and the page index. The range
- * contains pages, so it stays in memory.
+ * A byte range of an LTX file that was read together with the header and the page index. A byte
+ * range that contains pages stays in memory.
  */
 export interface FilePiece {
   /** Offset of the byte range in the file. */

@@ -21,7 +21,8 @@ export interface ReplicaFault {
   /** The damaged file, the file after the gap, or the second of the overlapping files. */
   readonly file: LtxFileInfo
   /**
-   * The error that describes the fault. Its message contains the level and the TXIDs of each file.
+   * The error that describes the fault. The message of this error contains the level and the TXIDs
+   * of each file.
    */
   readonly error: LitestreamError
 }
@@ -167,7 +168,7 @@ type SoundFiles = ReadonlyMap<LtxFileInfo, IndexedFile>
 
 /**
  * Reads and checks files completely. Ignores files that were deleted after the listing. If no other
- * files contain their TXIDs, the restore plan has a gap, which is reported.
+ * files contain the TXIDs of the deleted files, the restore plan has a gap. The gap is reported.
  */
 async function readFiles(
   client: ReplicaClient,

@@ -54,7 +54,7 @@ export class LtxEncoder {
     this.#lockPgno = lockPgno(this.header.pageSize)
   }
 
-  /** Number of bytes returned so far. */
+  /** Number of bytes in all buffers that were returned. */
   get size(): number {
     return this.#offset
   }

@@ -28,7 +28,7 @@ export class PageIndexBuilder {
     return at
   }
 
-  /** Returns the page index so far. The arrays are views of the builder's memory. */
+  /** Returns the page index of all added frames. The arrays are views of the builder's memory. */
   build(): PageIndex {
     return {
       count: this.#count,

@@ -53,7 +53,9 @@ export function encodePageIndex(index: PageIndex): Uint8Array {
   return bytes
 }
 
-/** Limits for the page index. They come from the header of the file and from earlier files. */
+/**
+ * Limits for the page index. The limits come from the header of the file and from earlier files.
+ */
 export interface IndexRules {
   readonly pageSize: number
   /** Size of the database in pages. */
@@ -117,7 +119,7 @@ export class PageIndexReader {
     this.#state[index.completeFrom] = rules.completeFrom
   }
 
-  /** Number of entries that were decoded so far. */
+  /** Number of entries that were already decoded. */
   get count(): number {
     return this.#state[native.constants.index.count]!
   }

@@ -22,9 +22,9 @@ export interface MirrorPair {
 /**
  * Copies one file and verifies all its content during the copy. The destination stores the file
  * completely or not at all. If the destination already has a file with the same name, compares the
- * checksums of both files. Throws LTX_CORRUPT if the file is damaged in the source, and NOT_FOUND
- * if it was deleted in the source. Throws REPLICA_RESET if the destination has a different file
- * with the same name. Throws errors of the stores.
+ * checksums of both files. Throws LTX_CORRUPT if the source's file is damaged, and NOT_FOUND if the
+ * source's file was deleted. Throws REPLICA_RESET if the destination has a different file with the
+ * same name. Throws errors of the stores.
  */
 export async function copyFile(
   { source, destination }: MirrorPair,

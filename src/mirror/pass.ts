@@ -17,16 +17,17 @@ const PARALLELISM = 4
 const MAX_RELISTS = 5
 
 /**
- * Damaged files of the source, by the texts of `fileContent`. If a new file replaces a damaged file
- * under its name, the mirror copies the new file, because its `fileContent` text differs.
+ * Damaged files of the source, by the texts of `fileContent`. If a new file gets the name of a
+ * damaged file, the mirror copies the new file, because the `fileContent` text of the new file
+ * differs.
  */
 export type DamagedFiles = Map<string, DamagedFile>
 
 /**
  * Copies the files that the destination lacks, and then deletes files according to the retention of
  * the destination. At any moment, the destination can be restored to a state that is not older than
- * before. The pass first copies the files of a restore to the newest state, one after another. It
- * then copies all other files, so that the destination can also be restored to earlier states.
+ * before. The pass first copies the files of a restore to the newest state, one after another. The
+ * pass then copies all other files, so that the destination can also be restored to earlier states.
  * Throws REPLICA_EMPTY, REPLICA_FENCED, REPLICA_RESET, LTX_GAP and errors of the stores.
  */
 export class MirrorPass {
@@ -141,8 +142,8 @@ export class MirrorPass {
   }
 
   /**
-   * Copies a file, and adds it to the end of its level in `copies`. Returns false if the file is
-   * damaged in the source.
+   * Copies a file, and adds the file to the end of its level in `copies`. Returns false if the file
+   * is damaged in the source.
    */
   async #copy(file: LtxFileInfo, copies: LtxFileInfo[][]): Promise<boolean> {
     const { signal, onProgress } = this.#options

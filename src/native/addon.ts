@@ -55,9 +55,10 @@ export function preferAddon(file: string): void {
 
 /**
  * Yields the paths at which the addon is searched, in order. The first path is the argument of
- * `preferAddon`. If the environment variable is set, its path is the last path. Otherwise, the next
- * paths are those of the addon that was compiled on this machine and of the prebuilt addon. A path
- * is computed only if the addon could not be loaded from the earlier paths.
+ * `preferAddon`. If the environment variable is set, the path in the variable is the last path. If
+ * the environment variable is not set, the next paths are those of the addon that was compiled on
+ * this machine and of the prebuilt addon. A path is computed only if the addon could not be loaded
+ * from the earlier paths.
  */
 function* candidates(): Generator<string> {
   if (preferred !== undefined) yield preferred

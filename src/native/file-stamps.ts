@@ -1,7 +1,7 @@
 declare const stampsBrand: unique symbol
 /**
- * The addon's list of watched database files with their metadata. It must be used only on the
- * thread that created it.
+ * The addon's list of watched database files with their metadata. The list must be used only on the
+ * thread that created the list.
  */
 export type NativeFileStamps = { readonly [stampsBrand]: true }
 

@@ -6,8 +6,8 @@ export interface Lz4FrameNative {
    */
   lz4Block(src: Uint8Array, out: Uint8Array, offset: number): number
   /**
-   * If `data` is undefined, initializes `state` (64 bytes). Otherwise, adds `data` to the hash.
-   * Returns the xxHash32 of all added data.
+   * If `data` is undefined, initializes `state` (64 bytes). If `data` is defined, adds `data` to
+   * the hash. Returns the xxHash32 of all added data.
    */
   xxh32(state: Uint8Array, data?: Uint8Array): number
 }

@@ -13,10 +13,10 @@ export interface PageWriterNative {
    * uses it, and the number of bytes that the CRC covers.
    *
    * `ranges` contains the offset and the size of two ranges of the database file. After it has
-   * written the pages, the function asks the kernel to start to write the first range to disk. It
-   * then waits until the second range, which an earlier call wrote, is on disk, and removes this
-   * range from the kernel's page cache. A range of size 0 is ignored. `ranges` has an effect only
-   * on Linux.
+   * written the pages, the function asks the kernel to start to write the first range to disk. An
+   * earlier call wrote the second range. The function waits until the second range is on disk, and
+   * removes this range from the kernel's page cache. A range of size 0 is ignored. `ranges` has an
+   * effect only on Linux.
    *
    * Resolves with 0, with an errno, or with -1 if the frames are damaged or do not match the page
    * index. Until the promise resolves, the file must stay open and the caller must not change the

@@ -4,8 +4,9 @@
  *
  * - After adjacent pages were read, `scan` prefetches the next pages of the b-tree or the pages
  *   with the next numbers.
- * - After several leaf pages of an interior page were read, `leaves` prefetches its other leaf
- *   pages. If an interior page has few leaf pages, `leaves` prefetches them immediately.
+ * - After several leaf pages of an interior page were read, `leaves` prefetches the other leaf
+ *   pages of this interior page. If an interior page has few leaf pages, `leaves` prefetches these
+ *   leaf pages immediately.
  * - `rows` prefetches the table pages to which an index leaf refers. If a query joins these rows
  *   with another table by rowid, `rows` also prefetches the pages of the other table.
  * - After a connection was opened, `interior` prefetches the interior pages of every b-tree.

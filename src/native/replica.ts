@@ -219,8 +219,8 @@ export interface ReplicaWorkerNative {
   setTrigger(cache: NativePageCache, slot: number): void
   /**
    * Returns the entries of the index leaf page in a slot, in key order. Each entry has two numbers:
-   * the rowid, and a fingerprint of the first column. The rowid is NaN if it is on an overflow
-   * page.
+   * the rowid, and a fingerprint of the first column. If the rowid is on an overflow page, NaN
+   * replaces the rowid.
    */
   indexEntries(cache: NativePageCache, slot: number, pgno: number): Float64Array
   /**

@@ -12,9 +12,9 @@ export type CheckpointMode = 'PASSIVE' | 'TRUNCATE'
 export interface PrimaryEvents {
   /**
    * The primary opened the database. The event is also emitted if the database file was replaced
-   * and the primary opened the new file. If the process has many databases, a database may be
-   * unchanged since an earlier process replicated it. The primary opens such a database at its
-   * first change, and may emit other events before `open`.
+   * and the primary opened the new file. If the process has many databases, the primary opens some
+   * databases later. A database that has not changed after an earlier process replicated the
+   * database is opened at its first change. Other events may be emitted before `open`.
    */
   open: { readonly db: string; readonly txid: number; readonly pageSize: number }
   /** The primary wrote an L0 file with frames of the WAL. */
@@ -86,7 +86,7 @@ export interface PrimaryEvents {
    * milliseconds.
    */
   missing: { readonly db: string; readonly missingMs: number; readonly hint: string }
-  /** The replica or the state folder is not as the primary left it. */
+  /** The primary has found an unexpected change of the replica or of the state folder. */
   rejoin: { readonly db: string; readonly txid: number; readonly reason: string }
   /**
    * The database lacks transactions that are in the replica, or differs from the replica in another

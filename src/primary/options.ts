@@ -18,7 +18,7 @@ export interface ReplicationSettings extends SyncSettings {
   readonly maxSyncLtxFiles?: number
   /**
    * Time for which `close` repeats a failing upload of the last commits. If `shutdownSyncTimeout`
-   * is 0, `close` tries to upload them only once. Default 30 s.
+   * is 0, `close` tries the upload of the last commits only once. Default 30 s.
    */
   readonly shutdownSyncTimeout?: Duration
   /** Interval between two upload attempts of `close`. Default 500 ms. */

@@ -43,7 +43,7 @@ export interface ReplicateOptions extends ReplicationSettings, WaitOptions {
  */
 export async function replicate(path: string, url: string, options: ReplicateOptions = {}): Promise<Replication> {
   // start-replication.js is imported at the first call, because a program that only reads replicas
-  // does not need it.
+  // does not need this module.
   const { startReplication } = await import('./start-replication.js')
   return startReplication(path, url, options)
 }

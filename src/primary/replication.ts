@@ -32,10 +32,10 @@ const RELEASE_MS = 5_000
 
 /**
  * A running replication. A Replication emits the events of PrimaryEvents. The event `error` is
- * emitted only if the program listens to it, because the replication continues after an error. If
- * the program does not listen to `error`, a database that is not backed up causes a process warning
- * (ProcessWarnings). A running replication does not keep the process alive. Call `close()` before
- * the process ends, so that the last commits are uploaded.
+ * emitted only if the program listens to `error`, because the replication continues after an error.
+ * If the program does not listen to `error`, a database that is not backed up causes a process
+ * warning (ProcessWarnings). A running replication does not keep the process alive. Call `close()`
+ * before the process ends, so that the last commits are uploaded.
  */
 export class Replication extends EventEmitter<EventMap> {
   readonly #data: PrimaryWorkerData

@@ -48,14 +48,14 @@ export interface ReplicatorStatus extends PrimaryStatus {
    */
   readonly ownWrites: number
   /**
-   * A divergence of the database from its replica, or undefined if there is none or a user has
-   * acknowledged the divergence. See the option `onDivergence`.
+   * A divergence of the database from its replica. Undefined if no divergence exists or a user has
+   * acknowledged every divergence. See the option `onDivergence`.
    */
   readonly divergence: Divergence | undefined
   /**
-   * Undefined if the store refuses the writes of a second primary. Otherwise the reason why the
-   * store cannot refuse these writes. A second primary is then detected only after it has written
-   * files.
+   * The reason why the store cannot refuse the writes of a second primary. With such a store, a
+   * second primary is detected only after it has written files. Undefined if the store refuses the
+   * writes of a second primary.
    */
   readonly weakFencing: string | undefined
 }

@@ -48,7 +48,7 @@ const CLOSE_GRACE_MS = 5_000
 const CHECK_INTERVAL_MS = 60_000
 /**
  * Longest interval between two checks of a write-once replica, in milliseconds. The interval is
- * long, because such a replica has many files and only rules of the store delete them.
+ * long, because a write-once replica has many files, which only rules of the store delete.
  */
 const WRITE_ONCE_CHECK_MS = 3_600_000
 
@@ -61,14 +61,14 @@ const RESTING_CHECK_MS = 10_000
 
 /**
  * Closing the files of an idle database may cause a full copy of the database later. After each
- * such copy, the primary doubles the idle time after which it closes the files. The idle time is
- * doubled at most MOST_DOUBLINGS times, to 43 minutes.
+ * full copy, the primary doubles the idle time after which the primary closes the files. The idle
+ * time is doubled at most MOST_DOUBLINGS times, to 43 minutes.
  */
 const MOST_DOUBLINGS = 8
 
 /**
  * Limits the number of replicas of one store that upload at the same time. An upload of many files
- * waits for its turn several times.
+ * waits in this queue several times.
  */
 const uploadTurns = new StoreTurns(64)
 
@@ -86,8 +86,8 @@ const AFTER_FIRST_SYNCS = { priority: -1 }
 const BEFORE_FIRST_SYNCS = { priority: 1 }
 
 /**
- * Minimum time in milliseconds between two snapshots that compaction requests because of damage.
- * Each such snapshot uploads the whole database.
+ * Minimum time in milliseconds between two snapshots that compaction requests because of damage. To
+ * upload a snapshot is to upload the whole database.
  */
 const REPAIR_PAUSE_MS = 600_000
 
@@ -249,7 +249,7 @@ export class Replicator {
   /**
    * Runs the first sync and the first upload of the database. Resolves when the replica has every
    * commit, when the first upload has failed, or after ALIGN_MS. If the process replicates many
-   * databases and this database is idle, `#firstSync` also closes its files.
+   * databases and this database is idle, `#firstSync` also closes the database's files.
    */
   async #firstSync(): Promise<void> {
     if (!this.#running) return
@@ -503,7 +503,7 @@ export class Replicator {
     }
   }
 
-  /** Opens the database on first use. Concurrent callers wait for one opening. */
+  /** Opens the database on first use. Concurrent callers wait for the same opening. */
   async #open(): Promise<PrimaryDatabase> {
     // If the replacement of the database failed, the upload has already reported the error.
     await this.#replacing?.catch(ignoredHere)
@@ -589,8 +589,8 @@ export class Replicator {
       return false
     }
     this.#replicaMonitor.reschedule()
-    // Another call may have opened the files during this step. That call has also restarted the
-    // monitor.
+    // Another call may have opened the files during this step. The call that opened the files has
+    // also restarted the monitor.
     return primary.isResting
   }
 
@@ -722,5 +722,5 @@ export class Replicator {
   }
 }
 
-/** The next upload fails with the ignored error again, and reports it. */
+/** The next upload fails with this error again and reports the error. */
 function ignoredHere(): void {}

@@ -42,10 +42,10 @@ export interface SyncSettings {
 export interface PrimaryOptions extends Required<Omit<Resolved<SyncSettings>, 'metaPath'>> {
   readonly metaPath?: string
   /**
-   * The SQLite driver of the primary's own connections. It must be the driver with which the
-   * application opens the database in this process. The default is the driver that has the database
-   * open. If no driver has the database open, the default is better-sqlite3 if that package is
-   * installed, and otherwise node:sqlite.
+   * The SQLite driver of the primary's own connections. The driver must be the driver with which
+   * the application opens the database in this process. The default is the driver that has the
+   * database open. If no driver has the database open, the default is better-sqlite3 if that
+   * package is installed, and otherwise node:sqlite.
    */
   readonly driver?: DriverChoice
 }

@@ -9,8 +9,8 @@ import { formatTime, print, printBlock, printError, printJson } from '../output.
 type Answer = Readonly<Record<string, string | number>>
 
 /**
- * Time limit in milliseconds for `-timeout 0`. It is a multiple of 1000, because Litestream's
- * control socket accepts only whole seconds.
+ * Time limit in milliseconds for `-timeout 0`. This time limit is a multiple of 1000, because
+ * Litestream's control socket accepts only whole seconds.
  */
 const LONGEST_MS = Math.floor(MAX_DELAY_MS / 1000 - 2) * 1000
 
@@ -32,8 +32,8 @@ function show({ path, replicated_txid, ...fields }: Answer, json: boolean | unde
   else printBlock(printed)
 }
 
-// The commands in this file send requests to a running process. They are idempotent: if the
-// database is already in the requested state, the command prints this state and exits with status
+// The commands in this file send requests to a running process. These commands are idempotent. If
+// the database is already in the requested state, a command prints this state and exits with status
 // 0.
 
 export function startCommand(): Command {

@@ -101,9 +101,9 @@ function distinct(columns: readonly string[]): string[] {
 }
 
 /**
- * Adds the SQL statement to an error of SQLite. If SQLite could not read a page, its own message is
- * always "disk I/O error". The returned error then contains the reason that `litestream_error()`
- * returns.
+ * Adds the SQL statement to an error of SQLite. If SQLite could not read a page, SQLite's own
+ * message is always "disk I/O error". The returned error then contains the reason that
+ * `litestream_error()` returns.
  */
 function explained(db: Connection, sql: string, error: unknown): unknown {
   const result = sqliteCode(error)

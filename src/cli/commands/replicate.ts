@@ -118,7 +118,7 @@ function isConfigFile(argument: string): boolean {
   return /\.(ya?ml|json)$/i.test(argument)
 }
 
-/** Applies the flags of the command line. They take precedence over the configuration file. */
+/** Applies the flags of the command line. The flags take precedence over the configuration file. */
 function withFlags(given: Config, flags: ReplicateFlags): Config {
   let config = given
   if (flags.exec) config = { ...config, exec: concealCommand(flags.exec) }

@@ -8,8 +8,8 @@ import { guarded } from '../../util/timers.js'
 import { signalStatus } from '../signals.js'
 
 /**
- * Time to wait for the end of a program after SIGKILL, in milliseconds. A program may survive
- * SIGKILL if it hangs in the kernel or runs as another user.
+ * Time to wait for the end of a program after SIGKILL, in milliseconds. SIGKILL may not end a
+ * program that hangs in the kernel or runs as another user.
  */
 const KILL_MS = 1000
 

@@ -16,7 +16,7 @@ type Body<Name extends keyof typeof bodies> = ReturnType<(typeof bodies)[Name]>
 type Handler = (request: { readonly body: unknown; readonly path: string | null }) => unknown
 
 /**
- * The routes of the control socket. Every handler is idempotent: if the database is already in the
+ * The routes of the control socket. Every handler is idempotent. If the database is already in the
  * requested state, the handler succeeds and returns this state. A handler throws ControlError for
  * an invalid request, and rethrows errors of the database.
  */

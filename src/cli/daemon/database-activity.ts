@@ -10,7 +10,7 @@ import { RecentErrors } from './recent-errors.js'
 const MAX_DURATIONS = 100
 /**
  * Minimum time in milliseconds for which requests are counted before the number is extrapolated to
- * a month. A process sends more requests at its start than later.
+ * a month. A process sends more requests at the start than later.
  */
 const RATE_MS = 60_000
 

@@ -42,8 +42,8 @@ export class DatabaseFaults {
   }
 
   /**
-   * Age in milliseconds of the oldest fault that may delay the upload of commits. 0 if there is no
-   * such fault.
+   * Age in milliseconds of the oldest fault that may delay the upload of commits. 0 if no fault
+   * delays the upload.
    */
   get delayMs(): number {
     const now = monotonicMs()

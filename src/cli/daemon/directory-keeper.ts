@@ -31,9 +31,9 @@ const SIDE_FILE = /-(wal|shm|journal)$/
 
 /**
  * Replicates the databases of one directory entry of the configuration. Reports a separate fault
- * for each file or folder that cannot be read, and scans the directory again later. Such a fault
- * does not affect other databases. With `watch`, the keeper adds new databases and removes deleted
- * ones.
+ * for each file or folder that cannot be read, and scans the directory again later. A fault of one
+ * file or folder does not affect other databases. With `watch`, the keeper adds new databases and
+ * removes deleted ones.
  */
 export class DirectoryKeeper {
   readonly #daemon: Daemon
@@ -70,8 +70,8 @@ export class DirectoryKeeper {
   }
 
   /**
-   * Scans the directory and starts the databases that the scan found. Resolves when each of their
-   * replicas was opened or could not be opened. Never throws.
+   * Scans the directory and starts the databases that the scan found. Resolves when the replica of
+   * each of these databases was opened or could not be opened. Never throws.
    */
   async start(): Promise<void> {
     await this.#scan()
@@ -142,8 +142,8 @@ export class DirectoryKeeper {
   }
 
   /**
-   * Adds a database. Resolves when its replica was opened or could not be opened. An error that the
-   * daemon does not retry becomes a fault of the database file.
+   * Adds a database. Resolves when the database's replica was opened or could not be opened. An
+   * error that the daemon does not retry becomes a fault of the database file.
    */
   async #add(config: DatabaseConfig, faults: Map<string, unknown>): Promise<void> {
     const { path: file } = config

@@ -14,8 +14,8 @@ export type OnChange = (folder: string, name: string | null) => void
  * each scan. A watch that cannot be created, for example because of inotify limits, is a fault. The
  * periodic scans then find the changes in this folder. After each scan, the watch is created again.
  *
- * Node.js's recursive watch is not used. It reads folders in its own event handlers, and an error
- * in such a handler would end the process.
+ * Node.js's recursive watch is not used. The recursive watch reads folders in its own event
+ * handlers, and an error in one of these handlers would end the process.
  */
 export class FolderWatches {
   readonly #part: Part

@@ -263,7 +263,7 @@ export class ManagedDatabase {
     }
   }
 
-  /** The highest known TXID of the database. Also available after `stop`. */
+  /** The highest known TXID of the database. The TXID is also available after `stop`. */
   get lastTxid(): number {
     // A replicator that has not opened the database yet returns TXID 0.
     return this.replicator?.status().txid || this.#last?.txid || 0
@@ -305,7 +305,7 @@ export class ManagedDatabase {
   }
 
   /**
-   * Waits at most OPENING_ENDS_MS for the end of an aborted opening. If the opening ends later, it
+   * Waits at most OPENING_ENDS_MS for the end of an aborted opening. An opening that ends later
    * closes the replica itself.
    */
   async #openingEnded(): Promise<void> {
@@ -490,8 +490,8 @@ export class ManagedDatabase {
 }
 
 /**
- * Returns the fault of a database that was stopped before its replica was opened. Its newest
- * commits are not in the replica.
+ * Returns the fault of a database that was stopped before its replica was opened. The database's
+ * newest commits are not in the replica.
  */
 function interrupted(path: string): DatabaseFault {
   const message = `${path}: stopped before the replica was opened`

@@ -153,8 +153,8 @@ class DatabaseMirror {
           this.#passed(result)
           resolve()
         },
-        // REPLICA_EMPTY means that the database was not uploaded yet. If the replica has lost its
-        // files, the database itself reports a fault.
+        // REPLICA_EMPTY means that the database was not uploaded yet. If the files of the replica
+        // were lost, the database reports a fault.
         onError: (error) => {
           if (!isLitestreamError(error, 'REPLICA_EMPTY')) failed(error)
         },

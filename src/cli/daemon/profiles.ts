@@ -57,7 +57,7 @@ export class Profiles {
         response.end(profile)
       }
     } catch (error) {
-      // If the client has disconnected, it cannot receive the error.
+      // A client that has disconnected cannot receive the error.
       if (!gone.signal.aborted) throw error
     } finally {
       this.#busy = false

@@ -84,8 +84,8 @@ export class Reloader {
   }
 
   /**
-   * Starts the directory entries. Resolves when the replica of each of their databases was opened
-   * or could not be opened.
+   * Starts the directory entries. Resolves when the replica of each database in these directories
+   * was opened or could not be opened.
    */
   async start(): Promise<void> {
     await Promise.all([...this.#keepers.values()].map((keeper) => keeper.start()))
@@ -97,7 +97,7 @@ export class Reloader {
   }
 
   /**
-   * Reads the configuration again and applies it. Reloads run one after another. A database with
+   * Reads and applies the configuration again. Reloads run one after another. A database with
    * changed settings is stopped with a final sync, and started with the new settings. If the
    * configuration cannot be read or is invalid, throws and changes nothing.
    */
@@ -215,7 +215,7 @@ export class Reloader {
   }
 
   /**
-   * Registers a database, and starts the database unless `isStopped`. Does not wait until its
+   * Registers a database, and starts the database unless `isStopped`. Does not wait until the
    * replica is open, because the daemon retries failed openings.
    */
   #add(config: DatabaseConfig, isStopped: boolean, errors: Map<string, LitestreamError>): void {

@@ -21,8 +21,8 @@ export interface RestoreProofSchedule {
 const MAX_CHECK_MS = 60_000
 const MIN_CHECK_MS = 100
 /**
- * Maximum size in bytes of a database that a proof compares with the primary. Syncs of the primary
- * wait while the primary computes the checksums of its pages.
+ * Maximum size in bytes of a database that a proof compares with the primary. The syncs of a
+ * database wait while its primary calculates the checksums of the pages.
  */
 const MAX_COMPARED = 2 ** 30
 /** Time limit in milliseconds for the upload of the TXID at which the database is compared. */

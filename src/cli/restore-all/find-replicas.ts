@@ -38,10 +38,10 @@ export interface FoundReplicas {
 }
 
 /**
- * Finds the replicas of a configuration. These are the replicas of three kinds of databases:
- * databases in the configuration, databases that exist in the directories of directory entries, and
- * databases that the stores of directory entries list. A store that cannot be listed is a fault of
- * its directory entry.
+ * Finds the replicas of a configuration. The result contains the replicas of three kinds of
+ * databases: databases in the configuration, databases that exist in the directories of directory
+ * entries, and databases in the listings of the stores of directory entries. A store that cannot be
+ * listed is a fault of its directory entry.
  */
 export async function replicasOfConfig(config: Config, signal: AbortSignal): Promise<FoundReplicas> {
   const { databases, faults: scanFaults } = findDatabases(config)
@@ -107,8 +107,9 @@ export async function replicasOfPrefix(text: string, folder: string, signal: Abo
 
 /**
  * Removes each replica whose output file is at or below the output file of another replica. Adds a
- * fault for each removed replica. Otherwise, one restore would skip its replica because of the
- * other restore's output, or (with `force`) overwrite this output.
+ * fault for each removed replica. If such a replica were restored, its restore would find the
+ * output of the other restore. It would then skip the replica or (with `force`) overwrite this
+ * output.
  */
 function withoutCollisions({ tasks, faults }: FoundReplicas): FoundReplicas {
   const byOutput = new Map<string, RestoreTask[]>()

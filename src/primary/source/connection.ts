@@ -9,8 +9,9 @@ import { databaseError } from './database-error.js'
 
 /**
  * One of the primary's own connections to the database. A SourceConnection never checkpoints
- * automatically and does not delete the -wal when it closes. It reads the database file and the
- * wal-index through SQLite's own handles. See docs/contributors/invariants.md for the reasons.
+ * automatically and does not delete the -wal when it closes. A SourceConnection reads the database
+ * file and the wal-index through SQLite's own handles. See docs/contributors/invariants.md for the
+ * reasons.
  */
 export class SourceConnection {
   readonly path: string

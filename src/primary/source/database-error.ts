@@ -83,7 +83,7 @@ function deniedError(file: string, place: string, doing: string, cause: unknown)
 
 /**
  * Returns DATABASE_INVALID if the path names a directory, a device, a FIFO or a socket. SQLite
- * itself would open a device and write to it.
+ * itself would open a device and write to the device.
  */
 export function specialFileError(file: string): LitestreamError | undefined {
   const stats = statSync(file, { throwIfNoEntry: false })

@@ -58,8 +58,9 @@ export class DatabaseFiles {
   readonly #shmPath: string
   readonly #shm: FileIdentity | undefined
   /**
-   * Whether connections of this process still use a removed -shm. As long as one such connection
-   * exists, SQLite uses the removed -shm for each new connection of this process too.
+   * Whether connections of this process still use a removed -shm. As long as a connection of this
+   * process uses a removed -shm, SQLite uses the removed -shm for each new connection of this
+   * process too.
    */
   readonly #sharesRemovedShm: boolean
   #look: Look | undefined
@@ -90,8 +91,8 @@ export class DatabaseFiles {
   }
 
   /**
-   * Calls stat five times. `walIndex` reads the wal-index. It is called only while the -shm is long
-   * enough to be read.
+   * Calls stat five times. `walIndex` reads the wal-index. `walIndex` is called only while the -shm
+   * is long enough to be read.
    */
   presence(walIndex: () => WalIndex | undefined): Presence {
     const file = identifyFile(this.#path)
@@ -114,9 +115,9 @@ export class DatabaseFiles {
   }
 
   /**
-   * Whether the -wal is shorter than the frames that the wal-index counts. SQLite updates the
-   * wal-index only after it has written the frames to the -wal, so this is false for a -wal that
-   * only SQLite changes.
+   * Whether the -wal is shorter than the frames that the wal-index counts. SQLite writes frames to
+   * the -wal before it updates the wal-index, so the -wal is never too short if only SQLite writes
+   * to the -wal.
    */
   #isCut({ frames }: WalIndex): boolean {
     return frames > 0 && (identifyFile(this.#walPath)?.size ?? 0) < walSize(frames, this.#pageSize)

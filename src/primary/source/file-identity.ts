@@ -60,7 +60,10 @@ export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
   return a.inode === b.inode && a.born === b.born
 }
 
-/** Whether `a` and `b` are identities of one file that was not written to in between. */
+/**
+ * Whether `a` and `b` identify the same file, and no program wrote to the file between the two
+ * calls of stat.
+ */
 export function isUnchangedFile(a: FileIdentity, b: FileIdentity): boolean {
   return isSameFile(a, b) && a.modified === b.modified && a.size === b.size
 }

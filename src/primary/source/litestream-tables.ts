@@ -23,8 +23,8 @@ export interface DatabaseIdentity {
 }
 
 /**
- * Creates the tables and the lineage number, if they are missing. Returns false if they already
- * existed and no page was written.
+ * Creates the tables and the lineage number, if they are missing. Returns false if the tables and
+ * the lineage number already existed, so that no page was written.
  */
 export function ensureTables(connection: SourceConnection): boolean {
   if (hasTables(connection) && identityOf(connection).lineage !== 0) return false

@@ -12,7 +12,7 @@ import { isShared, sharedDatabase } from './sqlite-copies.js'
 
 /**
  * Databases that must stay open (see leaveOpen). A reference in this list prevents the garbage
- * collector from closing them.
+ * collector from closing a database.
  */
 const leftOpen: SourceDatabase[] = []
 
@@ -55,8 +55,8 @@ export class SourceDatabase {
       this.#noLongerOpen()
       throw error
     }
-    // A second copy of SQLite must be found before the first write, because its locks would not
-    // prevent this write.
+    // A second copy of SQLite must be found before the first write, because the locks of the second
+    // copy do not prevent this write.
     if (isShared(this.path)) {
       this.leaveOpen()
       throw sharedDatabase(this.path)
@@ -80,9 +80,9 @@ export class SourceDatabase {
     const writer = this.#writer
     // SQLite syncs the WAL header to the disk before it writes the first frame. Without this sync,
     // frames of an earlier generation could follow the new header after a power cut. An empty WAL
-    // has no such frames, so the sync is switched off for it. With thousands of databases, these
-    // syncs would take most of the time of the primary's start. The next writer that syncs the WAL
-    // also syncs the header.
+    // has no frames of an earlier generation, so the sync of the WAL header is switched off. With
+    // thousands of databases, these syncs would take most of the time of the primary's start. The
+    // next writer that syncs the WAL also syncs the header.
     const isEmpty = statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size === 0
     if (!isEmpty) return ensureTables(writer)
     const usual = writer.sqlite.value('PRAGMA synchronous')
@@ -302,9 +302,8 @@ export class SourceDatabase {
   }
 
   /**
-   * Stops using the database but leaves its files open until the process ends. If the process
-   * closed a file, it would lose all locks on the file, including the locks of another copy of
-   * SQLite.
+   * Stops using the database but leaves its files open until the process ends. A process that
+   * closes a file loses all its locks on the file, including the locks of another copy of SQLite.
    */
   leaveOpen(): void {
     this.#leftOpen = true

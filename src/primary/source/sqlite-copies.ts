@@ -20,8 +20,8 @@ export function noOtherCode(): void {
 /**
  * Whether more than one copy of SQLite in this process has the database at `file` open in WAL mode.
  * The path must not contain symbolic links. Each copy of SQLite maps the beginning of the -shm
- * exactly once. Always returns false on systems other than Linux, because they do not report the
- * memory map.
+ * exactly once. Always returns false on systems other than Linux, because these systems do not
+ * report the memory map.
  *
  * Two copies of SQLite in one process break each other's locks. POSIX locks belong to the process,
  * so neither copy sees the locks of the other copy. When one copy closes a file, both copies lose
@@ -62,8 +62,8 @@ function hasLibrary(module: string, maps: readonly string[]): boolean {
 
 /**
  * Whether this process has mapped a removed -shm of `file` and has not mapped an existing -shm. As
- * long as the application's connections use the removed -shm, SQLite also uses it for each new
- * connection of this process. Always returns false on systems other than Linux.
+ * long as the application's connections use the removed -shm, SQLite also uses the removed -shm for
+ * each new connection of this process. Always returns false on systems other than Linux.
  */
 export function hasRemovedShm(file: string): boolean {
   if (alone) return false

@@ -4,9 +4,10 @@ import type { PrimaryOptions } from '../sync-options.js'
 
 /**
  * Decides when the primary runs a checkpoint. The thresholds are Litestream's three thresholds.
- * Litestream compares them with the size of the WAL file, but SQLite reuses this file without
- * shrinking it. The primary therefore compares them with the number of frames in the wal-index.
- * After readers have blocked a checkpoint, the primary waits until the WAL has grown further.
+ * Litestream compares the thresholds with the size of the WAL file, but SQLite reuses the WAL file
+ * and does not shrink it. The primary therefore compares the thresholds with the number of frames
+ * in the wal-index. After readers have blocked a checkpoint, the primary waits until the WAL has
+ * grown further.
  */
 export class CheckpointPolicy {
   readonly #options: PrimaryOptions

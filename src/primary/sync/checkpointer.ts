@@ -82,8 +82,8 @@ export class Checkpointer {
     let copied = { frames: 0, backfilled: 0 }
     let busy = false
     try {
-      // The first checkpoint is passive and copies most frames while writers continue. It may copy
-      // only frames that the primary has read.
+      // The first checkpoint is passive and copies most frames while writers continue. The passive
+      // checkpoint may copy only frames that the primary has read.
       sync.handOver(opened)
       source.checkpointPassive()
       await source.withWritersBlocked(async () => {
@@ -158,8 +158,8 @@ export class Checkpointer {
 
   /**
    * With TRUNCATE, waits for readers up to `busyTimeout`, as SQLite's own TRUNCATE checkpoint does.
-   * SQLite's own TRUNCATE checkpoint cannot run here, because this process holds the write lock. If
-   * another connection is running a checkpoint, both modes wait for it.
+   * SQLite's own TRUNCATE checkpoint cannot run, because this process holds the write lock. If
+   * another connection is running a checkpoint, both modes wait until that checkpoint has ended.
    */
   async #copyWal({ source }: OpenedDatabase, mode: CheckpointMode): Promise<{ frames: number; backfilled: number }> {
     const deadline = monotonicMs() + this.#parts.options.busyTimeout

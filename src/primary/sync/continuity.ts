@@ -7,8 +7,8 @@ import type { DatabaseIdentity } from '../source/litestream-tables.js'
 import type { PrimaryState } from './state-file.js'
 
 /**
- * The files that the primary finds when it opens a database. The primary compares them with its
- * saved state.
+ * The files that the primary finds when it opens a database. The primary compares these files with
+ * its saved state.
  */
 export interface Evidence {
   readonly file: FileIdentity

@@ -124,7 +124,7 @@ export class DatabaseSync {
     if (index.frames === 0 && !this.reopened) {
       // An empty WAL has no salts that identify a position, so the primary writes a frame. While a
       // program replaces the files, the primary must not write a frame, because SQLite would apply
-      // it to the new database.
+      // this frame to the new database.
       await source.bump(-1)
       index = source.pin()
     }

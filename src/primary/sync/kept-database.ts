@@ -33,7 +33,7 @@ export interface KeptDatabaseParts {
 
 /**
  * Keeps the database at a path open. Before each sync, KeptDatabase compares the opened files with
- * the files that the paths name now. If files were replaced, KeptDatabase opens the new files. Its
+ * the files that the paths name now. If files were replaced, KeptDatabase opens the new files.
  * `sync` throws as long as the new files cannot be opened.
  */
 export class KeptDatabase {
@@ -92,8 +92,8 @@ export class KeptDatabase {
   }
 
   /**
-   * Syncs the opened files. If they were replaced, also opens and syncs the new files. Returns the
-   * database that is open after the sync.
+   * Syncs the opened files. If the opened files were replaced, also opens and syncs the new files.
+   * Returns the database that is open after the sync.
    */
   async sync(): Promise<OpenedDatabase> {
     const opened = await this.#ensureOpen()
@@ -141,7 +141,7 @@ export class KeptDatabase {
 
   /**
    * Whether to open the database again to find out if this process still uses a removed -shm. Only
-   * a new connection shows this.
+   * a new connection shows whether SQLite still uses the removed -shm.
    */
   #mayReopen({ pid }: Extract<Presence, { kind: 'lost' }>): boolean {
     return pid === 0 && this.#attempts.due()
@@ -154,8 +154,8 @@ export class KeptDatabase {
     // SQLite would then apply frames of the old -wal to the new database file.
     this.#settling = presence.kind !== 'lost'
     try {
-      // The opened files exist until the last process closes them, so their last commits can still
-      // be read.
+      // The opened files exist until the last process closes the files, so the last commits in
+      // these files can still be read.
       if (presence.kind === 'deleted' || (presence.kind === 'replaced' && presence.trusted)) await sync(opened)
       if (presence.kind === 'replaced' && presence.onlyHere) opened.source.rescueWal()
     } finally {

@@ -22,8 +22,8 @@ import { Progress } from './sync-position.js'
 import { WalCursor } from './wal-cursor.js'
 
 /**
- * `image` syncs and then begins a read transaction. If a commit happens in between, it repeats both
- * steps, at most IMAGE_ATTEMPTS times.
+ * `image` syncs and then begins a read transaction. If a commit happens in between, `image` repeats
+ * both steps, at most IMAGE_ATTEMPTS times.
  */
 const IMAGE_ATTEMPTS = 10
 
@@ -53,7 +53,7 @@ export interface PrimaryStatus {
 /**
  * Makes L0 files of the commits of one database in a local folder, in order and without a gap, and
  * controls the checkpoints of the database. PrimaryDatabase does not access the replica, because
- * `Replicator` uploads the files. Concurrent calls of its methods run one after another. All calls
+ * `Replicator` uploads the files. Concurrent calls of the methods run one after another. All calls
  * must come from one thread. PrimaryDatabase blocks this thread while it encodes short runs of
  * pages.
  */
@@ -255,9 +255,9 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Whether a sync would do nothing. This is so if no file has changed since the last sync, no
-   * transaction was committed, and no checkpoint is due. `isQuiet` calls stat five times and reads
-   * shared memory. It takes a tenth of the processor time of a sync.
+   * Whether a sync would do nothing. A sync does nothing if no file has changed since the last
+   * sync, no transaction was committed, and no checkpoint is due. `isQuiet` calls stat five times
+   * and reads shared memory. `isQuiet` takes a tenth of the processor time of a sync.
    */
   get isQuiet(): boolean {
     const source = this.#kept.opened?.source
@@ -438,8 +438,8 @@ export class PrimaryDatabase {
   }
 
   /**
-   * If parts of the state folder were removed or replaced, writes them again from memory. Calls
-   * stat twice.
+   * If parts of the state folder were removed or replaced, writes these parts again from memory.
+   * Calls stat twice.
    */
   async #checkStateFolder(): Promise<void> {
     const notice = (object: string, reason: string) =>

@@ -36,8 +36,8 @@ const identity = record({ inode: text, born: text, modified: text, size: count }
 const shape = record({
   version: literal(1),
   /**
-   * The serial number of the state. It grows with each write, so the slot with the larger serial
-   * number holds the current state.
+   * The serial number of the state. The serial number grows with each write, so the slot with the
+   * larger serial number holds the current state.
    */
   serial: count,
   txid: count,
@@ -102,10 +102,10 @@ export type LoadedState =
 const SLOT_BYTES = 2048
 
 /**
- * The state file `<meta>/primary-state`. It has two slots, which are written alternately. Each slot
- * is a line with a CRC-64 and JSON. A crash during the write of one slot leaves the other slot
- * unchanged. The primary saves a state after the state's L0 file is durable and before it uploads
- * this L0 file.
+ * The state file `<meta>/primary-state`. The state file has two slots, which are written
+ * alternately. Each slot is a line with a CRC-64 and JSON. A crash during the write of one slot
+ * leaves the other slot unchanged. The primary saves a state after the state's L0 file is durable
+ * and before it uploads this L0 file.
  */
 export class StateFile {
   readonly path: string

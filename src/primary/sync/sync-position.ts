@@ -102,7 +102,7 @@ export class Progress {
     const change = this.#file.change()
     if (change === undefined || !this.#saved) return undefined
     this.#file.close()
-    // Both slots are written, so that nothing of the other program's contents is left.
+    // Both slots of the state file are written, so that both slots are valid again.
     await this.#write(this.#saved)
     await this.#write(this.#saved)
     return change

@@ -74,8 +74,9 @@ function newestFile(files: FilesByLevel): LtxFileInfo | undefined {
 }
 
 /**
- * Whether the newest file of the replica comes from this primary. A compacted file may have been
- * written by any process, but it contains this primary's last file if its timestamp is equal.
+ * Whether the newest file of the replica comes from this primary. Any process may have written a
+ * compacted file. If the timestamp of a compacted file is equal to the timestamp of this primary's
+ * last file, the compacted file contains this last file.
  */
 function isOurs(
   file: LtxFileInfo,

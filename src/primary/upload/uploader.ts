@@ -23,7 +23,8 @@ import { WriterRecord } from './writer-record.js'
 
 /**
  * Number of checks of the replica between two reads of the writer record. The writer record is read
- * seldom, because it only tells users and other processes which primary writes to the replica.
+ * seldom, because the record only tells users and other processes which primary writes to the
+ * replica.
  */
 const RECORD_EVERY = 10
 
@@ -47,8 +48,8 @@ export class Uploader {
   readonly #client: KnownLevels
   readonly #observe: PrimaryObserver
   /**
-   * The writer record of this primary. Undefined for a write-once replica, because no object in
-   * such a replica can be replaced.
+   * The writer record of this primary. Undefined for a write-once replica, because no object in a
+   * write-once replica can be replaced.
    */
   readonly #writer: WriterRecord | undefined
   #isWeakFencingNoticed = false
@@ -70,7 +71,7 @@ export class Uploader {
   #checks = 0
   /**
    * The monotonic time of the first check that found files of another primary. Undefined if the
-   * last check found no such files.
+   * last check found no files of another primary.
    */
   #foreignSince: number | undefined
   readonly #kept: KeptFiles

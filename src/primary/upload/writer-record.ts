@@ -13,8 +13,8 @@ const shape = record({
   host: text,
   pid: number,
   /**
-   * Identifies the boot of the machine and the container. Process IDs are unique within both. Empty
-   * if the operating system does not report the boot and the container.
+   * Identifies the boot of the machine and the container. Process IDs are unique within one boot of
+   * a container. Empty if the operating system does not report the boot and the container.
    */
   pidSpace: text,
   /**
