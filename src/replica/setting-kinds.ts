@@ -59,8 +59,8 @@ function formatDuration(value: unknown): string | undefined {
 const parseInterval = positive(parseDuration)
 
 /**
- * A setting that is a duration above 0. `least` is the smallest duration that the option allows, in
- * milliseconds.
+ * A setting that is a duration above 0. `least` is the smallest duration in milliseconds that the
+ * option allows.
  */
 export const interval = (least = 1): Kind<number> => ({
   check: check.duration(least),

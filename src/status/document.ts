@@ -216,8 +216,8 @@ export interface DatabaseStatus extends DatabaseSummary {
   /** The next step for the user. `reason` or the error requires this step. */
   readonly hint: string | undefined
   /**
-   * The state of the database in one or two words, for display. The label names the fault if the
-   * database has one.
+   * The state of the database in one or two words. The status page displays this text. The label
+   * names the fault if the database has one.
    */
   readonly label: string
   /** Samples as `[time, lag]`. The list is empty unless the request asked for details. */

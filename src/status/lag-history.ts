@@ -37,8 +37,8 @@ export class LagHistory {
   }
 
   /**
-   * The samples as `[time, lag]`, oldest first. Times are milliseconds since the epoch, and lags
-   * are milliseconds.
+   * The samples as `[time, lag]`. The oldest sample comes first. Times are milliseconds since the
+   * epoch, and lags are milliseconds.
    */
   get samples(): readonly (readonly [number, number])[] {
     return this.#runs.flatMap(({ from, to, count, lagMs }) =>

@@ -32,9 +32,9 @@ export function wantedOf(range: ByteRange, fileSize: number): { readonly start: 
 
 /**
  * Returns the byte range of a response. Compares the response's headers with each other and with
- * the request. Throws STORAGE_FAILED if they contradict each other. Returns undefined if the
- * response has neither a range nor a length. `what` is a phrase for messages, such as "reading
- * s3://…".
+ * the request. Throws STORAGE_FAILED if the headers contradict each other or the request. Returns
+ * undefined if the response has neither a range nor a length. `what` is a phrase for messages, such
+ * as "reading s3://…".
  */
 export function placeOf(
   { contentRange, contentLength }: RangedReply,

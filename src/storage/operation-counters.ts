@@ -4,7 +4,9 @@ import type { Operation, OperationStats } from './replica-client.js'
 
 const OPERATIONS: readonly Operation[] = ['LIST', 'GET', 'PUT', 'DELETE', 'HEAD']
 
-/** Counts the requests of a client by kind, and observes whether the store answers them. */
+/**
+ * Counts the requests of a client by kind. Also observes whether the store answers the requests.
+ */
 export class OperationCounters {
   readonly outages: OutageWatch
   readonly #stats = Object.fromEntries(

@@ -88,9 +88,9 @@ function decodePath(text: string, display: string, quote: UrlParts['quote']): st
 /**
  * Parses a replica URL, such as `file:///path`, `s3://bucket/path?endpoint=…`,
  * `nats://host:port/bucket/prefix`, `gs://bucket/path` or `abs://account@container/path`. Throws
- * INVALID_URL, and quotes the wrong part unless it may belong to a password. Decodes percent
- * escapes in the path, except for `file:` (`parseFileUrl`). All later errors and log lines of this
- * thread mask the secrets in the URL.
+ * INVALID_URL. The error quotes the wrong part of the URL, unless this part may belong to a
+ * password. Decodes percent escapes in the path, except for `file:` (`parseFileUrl`). All later
+ * errors and log lines of this thread mask the secrets in the URL.
  */
 export function parseReplicaUrl(url: string, platform: NodeJS.Platform = process.platform): ReplicaLocation {
   if (typeof url !== 'string' || url === '') {

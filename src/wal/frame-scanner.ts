@@ -103,7 +103,7 @@ function impossibleCommit(file: string, offset: number, commit: number): Litestr
 /** The newest frame of each page in a span. The frames are in ascending order of page numbers. */
 export interface NewestPages {
   readonly pgnos: Uint32Array
-  /** Numbers of the frames in the file, counted from 0. */
+  /** Numbers of the frames in the file. The first frame has the number 0. */
   readonly frames: Uint32Array
 }
 

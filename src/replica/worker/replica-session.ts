@@ -82,7 +82,7 @@ export class ReplicaSession {
   #opening: Promise<void> | undefined
   /** Number of preloads that are running. */
   #preloading = 0
-  /** The number of files in the file table at which unreferenced files are removed. */
+  /** If the file table has this many files, the worker removes unreferenced files. */
   #reclaimAt = RECLAIM_FILES
   #collecting: Timer | undefined
 

@@ -15,7 +15,7 @@ import { failRequest } from './fail-request.js'
 import { ReplicaSession, type SessionEvent } from './replica-session.js'
 
 /**
- * Intervals between attempts to open a replica that an earlier worker left open, in milliseconds.
+ * Intervals in milliseconds between attempts to open a replica that an earlier worker left open.
  */
 const ADOPT_FIRST_MS = 500
 const ADOPT_MOST_MS = 10_000

@@ -22,7 +22,7 @@ export interface DatabaseGauges {
   readonly lagMs: number
   readonly lastSyncAt: number | undefined
   readonly mirrors: readonly MirrorStatus[]
-  /** Whether the database is replicated, according to databaseVerdict() of verdict.ts. */
+  /** Whether the database is replicated. databaseVerdict() of verdict.ts decides this. */
   readonly ok: boolean
   readonly missingMs: number | undefined
   readonly divergence: string | undefined

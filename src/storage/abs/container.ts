@@ -12,7 +12,8 @@ import type { AbsSettings } from './settings.js'
 export interface OpenedContainer {
   readonly client: ContainerClient
   /**
-   * The URL `abs://CONTAINER` without the account, because messages mask the part before an "@".
+   * The URL `abs://CONTAINER`. The URL omits the account, because messages mask the part before an
+   * "@".
    */
   readonly url: string
   /** Address of the service for messages. The address contains no credentials. */

@@ -323,8 +323,8 @@ export class FileReplicaClient implements ReplicaClient {
 }
 
 /**
- * The version of a file is its exact mtime. A primary sets the mtime to the LTX timestamp, so the
- * mtimes of two primaries' files differ by at least a millisecond.
+ * The version of a file is its exact mtime. A primary sets the mtime to the LTX timestamp. The
+ * mtimes of two primaries' files therefore differ by at least a millisecond.
  */
 function infoOf({ level, minTxid, maxTxid }: LtxFileRef, { size, mtimeMs, mode }: Stats): LtxFileInfo {
   const version = String(mtimeMs)
@@ -339,8 +339,8 @@ async function openBody(file: LtxFileRef, name: string, at: number): Promise<Ope
     const { offset: start } = resolveRange({ offset: at }, found.size, name)
     const end = found.size
     const chunks = chunksOf(handle, start, end, name)
-    // A system call cannot be cancelled, so `cancel` does nothing, and `close` closes the handle
-    // after the call.
+    // A system call cannot be cancelled. `cancel` therefore does nothing, and `close` closes the
+    // handle after the call.
     return { wanted: { start, end }, start, end, chunks, cancel: () => undefined, close: () => handle.close() }
   } catch (error) {
     await handle.close()

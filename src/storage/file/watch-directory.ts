@@ -12,9 +12,10 @@ import { guarded, startInterval, type Timer } from '../../util/timers.js'
 const CHECK_MS = 2000
 
 /**
- * Calls `onChange` after a name that `wanted` accepts has appeared in `directory` or was removed.
- * Several changes in one turn of the event loop cause one call. The directory need not exist. While
- * the directory does not exist, the function watches its nearest existing ancestor.
+ * Calls `onChange` after a file whose name `wanted` accepts was created in `directory` or removed
+ * from `directory`. Several changes in one turn of the event loop cause one call. The directory
+ * need not exist. While the directory does not exist, the function watches its nearest existing
+ * ancestor.
  *
  * Throws if no directory can be watched at the start. The watch does not throw later. If another
  * program removes the directory, replaces it or makes it unreadable, the watch starts again as soon

@@ -24,8 +24,8 @@ const WHOLE_EVERY = 10 * 60_000
 const WHOLE_EVERY_LEAVING_OUT = 30_000
 
 /**
- * Milliseconds for which a deletion marker stays in the stream, so that other clients learn of the
- * deletion. NOTE_KEPT is greater than WHOLE_EVERY.
+ * Milliseconds for which a deletion marker stays in the stream. Other clients learn of the deletion
+ * from the marker. NOTE_KEPT is greater than WHOLE_EVERY.
  */
 const NOTE_KEPT = 60 * 60_000
 

@@ -87,8 +87,8 @@ export class NatsReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Checks the settings and reads the files that they name, without connecting. Throws the errors
-   * that `open` would throw for the settings and files.
+   * Checks the settings and reads the files that the settings name. Does not connect. Throws the
+   * errors that `open` would throw for the settings and files.
    */
   static async check(location: NatsLocation, given: NatsSettings & { readonly bucket?: string } = {}): Promise<void> {
     await connectionOptions(location.server, bucketAndSettings(location, given).settings)

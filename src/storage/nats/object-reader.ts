@@ -14,14 +14,15 @@ import { checkMeta, isPresent, type ObjectMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
 /**
- * Maximum number of chunks that the reader requests one by one, in parallel. For more chunks, the
- * reader uses a consumer. A consumer costs less than a request per chunk.
+ * Maximum number of chunks that the reader requests with one request per chunk. These requests run
+ * in parallel. For more chunks, the reader uses a consumer. A consumer costs less than a request
+ * per chunk.
  */
 const ONE_BY_ONE = 16
 
 /**
- * Number of bytes that a stream requests together. The stream requests the next window while its
- * consumer uses the current one.
+ * Number of bytes in one window of a stream. A stream requests the bytes of a window together. The
+ * stream requests the next window while its consumer uses the current one.
  */
 const WINDOW = 4 * 1024 * 1024
 

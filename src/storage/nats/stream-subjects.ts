@@ -19,8 +19,8 @@ export interface InfoWithSubjects extends Pick<StreamInfo, 'created' | 'state'> 
 
 /**
  * Returns the current state of the stream. The state lists the subjects that match `filter` and
- * have messages. The server has all subjects in memory, or reads a whole block to find them. The
- * subjects are therefore complete even if deliveries are not.
+ * have messages. The server has all subjects in memory, or reads a whole block to find the
+ * subjects. The subjects are therefore complete even if deliveries are not.
  */
 export async function infoWithSubjects(
   session: NatsSession,

@@ -103,7 +103,7 @@ function isHtml(contentType = ''): boolean {
   return /^(text\/html|application\/xhtml)/i.test(contentType)
 }
 
-/** Whether the text has a document type declaration, or begins like an HTML page. */
+/** Whether the text contains a document type declaration or begins like an HTML page. */
 function isForeign(body: Buffer): boolean {
   return body.includes('<!D') || body.includes('<!d') || /^\s*<html/i.test(body.subarray(0, 100).toString('latin1'))
 }

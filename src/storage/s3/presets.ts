@@ -7,7 +7,7 @@ export interface Preset {
    * region that the signature contains.
    */
   readonly host: RegExp
-  /** The region of the service, for a host that does not contain a region. */
+  /** The region of the service. The client uses this region if the host contains no region. */
   readonly region?: string
   readonly requireContentMd5?: boolean
   readonly concurrency?: number

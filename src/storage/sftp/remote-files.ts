@@ -132,7 +132,7 @@ export class RemoteFiles {
     )
   }
 
-  /** Sets the mtime of an open file, in seconds since the epoch. */
+  /** Sets the mtime of an open file. The mtime is in seconds since the epoch. */
   setTime(handle: Handle, seconds: number): Promise<void> {
     return this.#bounded(
       this.connection.call((sftp, done) => sftp.futimes(handle, seconds, seconds, done)),

@@ -97,8 +97,8 @@ async function* chunksOf(paced: PacedBody): AsyncGenerator<Uint8Array> {
 }
 
 /**
- * Returns the final name of a path, and the number of names in the path. A server behind a proxy
- * may put other names before the path that the client knows. Returns undefined for the root.
+ * Returns the last name of a path, and the number of names in the path. A server behind a proxy may
+ * put other names before the path that the client knows. Returns undefined for the root.
  */
 function placeOf(href: string): { readonly name: string; readonly depth: number } | undefined {
   const names = href

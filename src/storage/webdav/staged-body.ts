@@ -65,8 +65,8 @@ export async function stageBody(
 }
 
 /**
- * A temporary file. The file is removed while it is open, if the system allows that. A removed file
- * disappears even if the process is killed.
+ * A temporary file. The file is removed while it is still open, if the system allows such a
+ * removal. A removed file disappears even if the process is killed.
  */
 class StagedFile {
   readonly #path: string

@@ -51,7 +51,7 @@ export class Hydrator {
   #closed = false
   /** Ordinals of the files that are being read. */
   #reading = new Set<number>()
-  /** Buffers for ranges that are not in use. */
+  /** Buffers that are not in use. A buffer holds one range. */
   #buffers: Uint8Array[] = []
   /** Identities of the LTX files that were read completely and are undamaged (`fileIdentity`). */
   readonly #verified = new Set<string>()

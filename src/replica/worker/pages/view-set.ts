@@ -124,7 +124,7 @@ export class ViewSet {
   /**
    * Creates a view for a connection that travels in time. The files of the view may belong to
    * another incarnation of the replica, and another schema may have the same schema cookie. SQLite
-   * must therefore not use its cached pages and its cached schema for the view of a time travel.
+   * must therefore not use its cached pages and its cached schema for a view that travels in time.
    */
   addTravelled(state: ChainState, store: PageStore): ReplicaView {
     const own = native.nextIncarnation(this.#replica)

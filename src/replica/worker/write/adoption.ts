@@ -52,8 +52,8 @@ export class CommitAdoption {
   }
 
   /**
-   * Keeps the current view until the caller calls the returned function. Only local commits still
-   * change the current view.
+   * Keeps the current view until the caller calls the returned function. While the current view is
+   * kept, only local commits change this view.
    */
   hold(): () => void {
     this.#isHeld = true

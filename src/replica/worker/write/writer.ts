@@ -81,8 +81,8 @@ export class ReplicaWriter {
   readonly #local: LocalCommits | undefined
   readonly #compaction: WriterCompaction | undefined
   /**
-   * Settles when the running commit ends, even if the connection of that commit has stopped
-   * waiting. The field is undefined if no commit is running.
+   * Settles when the running commit ends. The connection of that commit may have stopped waiting
+   * before. The field is undefined if no commit is running.
    */
   #underWay: Promise<void> | undefined
 
