@@ -282,9 +282,7 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
     if (replica !== undefined) {
       this.#onOpened(entry, replica)
       await entry.closed
-      return
-    }
-    this.#counts.failed++
+    } else this.#counts.failed++
     this.#leaving.delete(entry)
   }
 
@@ -381,7 +379,6 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
     } catch (error) {
       this.#onError(toLitestreamError(error), name)
     }
-    this.#leaving.delete(entry)
     entry.setClosed()
     this.emit('close', { name, reason })
   }

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { isLitestreamError } from '../../../src/errors.js'
 import { formatFileName } from '../../../src/ltx/file-name.js'
@@ -10,8 +11,12 @@ import { native } from '../../../src/native/addon.js'
 import { openReplicas } from '../../../src/replica/pool/open-replicas.js'
 import type { PooledReplica } from '../../../src/replica/pool/pooled-replica.js'
 import type { PoolCloseReason, ReplicaPool } from '../../../src/replica/pool/replica-pool.js'
+import { s3Key } from '../../../src/storage/keys.js'
+import { runAll } from '../../../src/util/run-all.js'
 import { collect } from '../../support/collect.js'
+import { loopbackS3 } from '../../support/loopback-s3.js'
 import { putFile } from '../../support/put-file.js'
+import { Random } from '../../support/random.js'
 import { value } from '../../support/replica.js'
 import { makeTenants, openTestPool } from '../../support/tenants.js'
 import { until } from '../../support/until.js'
@@ -334,6 +339,69 @@ test('openReplicas refuses invalid options and URLs, and budgets that are too sm
   for (const options of [{ idleTimeout: Number.POSITIVE_INFINITY }, { maxOpen: 1000 }, { maxOpen: undefined }]) {
     await (await openReplicas(prefix, options as object)).close()
   }
+})
+
+test('random acquires, releases, aborts and deadlines never exceed the limit, and leave no place occupied', async (t) => {
+  const { prefix, names } = await makeTenants(t, 7)
+  const pool = await openTestPool(t, prefix, { maxOpen: 3, idleTimeout: 20 })
+  const random = new Random(7)
+  let most = 0
+  const one = async () => {
+    const controller = new AbortController()
+    const timeout = random.chance(0.2) ? 1 + random.integer(0, 19) : '1m'
+    const acquiring = pool.acquire(random.pick(names), { signal: controller.signal, timeout })
+    if (random.chance(0.2)) setTimeout(() => controller.abort(new Error('enough')), random.integer(0, 19))
+    try {
+      const use = await acquiring
+      most = Math.max(most, native.openReplicas())
+      assert.equal(countOf(use), 2)
+      if (random.chance(0.5)) await delay(random.integer(0, 4))
+      use.release()
+    } catch (error) {
+      assert.ok(isLitestreamError(error, 'TIMEOUT') || (error as Error).message === 'enough', String(error))
+    }
+  }
+  await runAll(
+    12,
+    Array.from({ length: 400 }, () => one),
+  )
+  assert.ok(most <= 3, `${most} replicas were open`)
+  await until('all replicas are closed', () => pool.stats().open === 0)
+  const { open, idle, waiting, opened, evicted, expired } = pool.stats()
+  assert.deepEqual({ open, idle, waiting }, { open: 0, idle: 0, waiting: 0 })
+  assert.equal(opened, evicted + expired)
+  assert.equal(native.openReplicas(), 0)
+})
+
+test('while a store does not answer, one replica of the pool warns for all, and a listener gets all names', async (t) => {
+  const s3 = await loopbackS3(t)
+  const { source } = await makeTenants(t, 0)
+  const names = ['a.db', 'b.db', 'c.db']
+  const body = readFileSync(path.join(source.files, 'ltx/0', formatFileName(1, 1)))
+  for (const name of names) s3.objects.set(s3Key(`app/${name}`, { level: 0, minTxid: 1, maxTxid: 1 }), { body })
+  const pool = await openTestPool(t, s3.url(), { pollInterval: 20 })
+  for (const name of names) assert.equal(await pool.use(name, countOf), 2)
+  const warnings: string[] = []
+  const onWarning = (warning: Error) => warnings.push(warning.message)
+  process.on('warning', onWarning)
+  t.after(() => process.off('warning', onWarning))
+  const failed: string[] = []
+  s3.behave(({ query }, response) => {
+    failed.push(query.get('prefix') ?? '')
+    response.destroy()
+    return true
+  })
+  // The sixth attempt begins more than a second after the first one, so an outage is reported.
+  const attempts = (name: string) => failed.filter((prefix) => prefix.startsWith(`app/${name}/`)).length
+  await until('every replica has an outage', () => names.every((name) => attempts(name) >= 6))
+  await until('the warning', () => warnings.length > 0)
+  const ended = new Set<string>()
+  pool.on('outage', ({ error }, name) => {
+    if (error === undefined) ended.add(name)
+  })
+  s3.behave(() => false)
+  await until('the outage of every replica has ended', () => ended.size === 3)
+  assert.equal(warnings.length, 1, warnings.join())
 })
 
 /** Number of open file descriptors of the process. */
