@@ -36,7 +36,7 @@ export async function openTestPool(
   prefix: string,
   options: ReplicaPoolOptions = {},
 ): Promise<ReplicaPool> {
-  const pool = await openReplicas(prefix, { pollInterval: 50, ...options })
+  const pool = await openReplicas(prefix, { pollInterval: 50, acquireTimeout: '5m', ...options })
   cleanUp(t, () => pool.close())
   return pool
 }
