@@ -22,7 +22,7 @@ export interface FileRange {
 
 export const NO_RANGE: FileRange = { position: 0, size: 0 }
 
-/** Consecutive frames of an LTX file, with their entries in the page index. */
+/** Consecutive frames of an LTX file, and the entries of these frames in the page index. */
 export interface EncodedPages {
   readonly frames: Uint8Array
   readonly pgnos: Uint32Array
@@ -87,8 +87,8 @@ export class PageFile {
   }
 
   /**
-   * Decodes frames of an LTX file. Writes the pages that `pages.wanted` selects. `flush` is a range
-   * of the database file that the disk is asked to write after the pages were written. `drop` is a
+   * Decodes frames of an LTX file. Writes the pages that `pages.wanted` selects. After the pages
+   * were written, the disk is asked to write the range `flush` of the database file. `drop` is a
    * range that was flushed earlier. This range is removed from the page cache of the operating
    * system. Returns undefined if the frames are damaged or do not match the page index. Some pages
    * may have been written nevertheless. The caller may reuse the arrays when the promise resolves.

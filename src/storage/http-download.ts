@@ -17,8 +17,8 @@ export interface ObjectReply extends RangedReply {
    */
   readonly version: string | undefined
   /**
-   * Last modification of the object in milliseconds since the epoch. The field is absent if the
-   * store does not report the time in a response to a GET.
+   * Time of the object's last modification, in milliseconds since the epoch. The field is absent if
+   * the store does not report the time in a response to a GET.
    */
   readonly modifiedAt?: number | undefined
 }
@@ -31,8 +31,8 @@ export interface FoundObject {
   /** The version as the store wrote it in the first response. */
   readonly version: string | undefined
   /**
-   * Last modification of the object in milliseconds since the epoch. The field is undefined if the
-   * store does not report the time in a response to a GET.
+   * Time of the object's last modification, in milliseconds since the epoch. The field is undefined
+   * if the store does not report the time in a response to a GET.
    */
   readonly modifiedAt: number | undefined
 }

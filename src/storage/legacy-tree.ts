@@ -8,7 +8,7 @@ export interface FolderEntry {
   readonly name: string
   readonly isFile: boolean
   readonly size: number
-  /** Last modification of the entry in milliseconds since the epoch. */
+  /** Time of the entry's last modification, in milliseconds since the epoch. */
   readonly createdAt: number
   readonly mode?: number
 }

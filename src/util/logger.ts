@@ -14,8 +14,8 @@ type LogMethod = (...args: [fields: LogFields, message: string] | [message: stri
 
 /**
  * Writes log lines to stderr or stdout. By default, log lines go to stderr, so that the output of a
- * command on stdout contains no log lines. A call returns after its line was written. Every line is
- * written with all secrets masked.
+ * command on stdout contains no log lines. A call returns after its line was written. In every
+ * line, all secrets are masked.
  */
 export type Logger = { readonly [Level in Severity]: LogMethod } & {
   /** Returns a logger that adds these fields to every line. */

@@ -370,7 +370,7 @@ export class ReplicaSession {
     if (children.some((child) => map.fileOf(child) === 0)) return
     this.#tree.learn(pgno, children)
     if (!wanted || children.length === 0) return
-    // A read of the first child of an interior page means that a scan begins.
+    // A read of the first child of an interior page shows that a scan begins.
     setTrigger(view, children[0])
   }
 

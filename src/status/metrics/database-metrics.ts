@@ -32,8 +32,8 @@ export interface DatabaseGauges {
 
 /**
  * The metrics of all primaries of a process. The metrics have Litestream's names and labels, so
- * that Litestream's dashboards work. Some metrics are additional to those of Litestream. Events of
- * the primaries increase the counters. A request for the metrics updates the gauges.
+ * that Litestream's dashboards work. Some metrics do not exist in Litestream. Events of the
+ * primaries increase the counters. A request for the metrics updates the gauges.
  */
 export class DatabaseMetrics {
   readonly #databaseSize: Gauge

@@ -197,7 +197,7 @@ export class AbsStore implements ObjectStore {
   }
 }
 
-/** The fields that this store reads of a page that the Azure library returns. */
+/** The fields of a page of the Azure library that this store reads. */
 interface Page {
   readonly continuationToken?: string
   readonly segment: {

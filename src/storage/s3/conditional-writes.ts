@@ -41,7 +41,10 @@ export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests
   readonly #path: string
   readonly #place: string
-  /** Running deletions of probe objects. No caller waits for these deletions except `idle`. */
+  /**
+   * Deletions of probe objects that have not ended yet. No caller waits for these deletions except
+   * `idle`.
+   */
   readonly #deletions = new Set<Promise<void>>()
 
   /** `path` is the path of the replica in the bucket. */

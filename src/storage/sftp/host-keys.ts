@@ -21,7 +21,7 @@ interface KnownKey {
 /** The accepted and revoked keys of a server. */
 export interface HostKeys {
   readonly keys: readonly KnownKey[]
-  /** The setting that contains the keys, or the files that contain the keys, for messages. */
+  /** Text for messages that names the setting or the files with the keys. */
   readonly source: string
 }
 

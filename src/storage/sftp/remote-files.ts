@@ -12,7 +12,7 @@ export const BLOCK = 31 * 1024
 /** The attributes of a file that an SFTP server reports. */
 export interface RemoteStats {
   readonly size: number
-  /** Last modification in seconds since the epoch. */
+  /** Time of the last modification, in seconds since the epoch. */
   readonly mtime: number
   readonly mode: number
   readonly isFile: boolean

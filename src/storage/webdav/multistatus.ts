@@ -5,7 +5,10 @@ export interface DavResource {
   readonly isCollection: boolean
   /** Size in bytes, or NaN if the server does not report it. */
   readonly size: number
-  /** Last modification in milliseconds since the epoch, or NaN if the server does not report it. */
+  /**
+   * Time of the last modification in milliseconds since the epoch. The time is NaN if the server
+   * does not report it.
+   */
   readonly modifiedAt: number
   readonly etag: string | undefined
 }

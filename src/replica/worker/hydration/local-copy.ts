@@ -280,7 +280,7 @@ export class LocalCopy {
     const view = this.#view
     if (!view || this.#present.missing(view.state.commit, lockPgno(view.state.pageSize)) > 0) return false
     // After the local copy is complete, the meta file is saved less often. After a crash, the
-    // worker then only fetches the pages that changed after the meta file was written.
+    // worker then fetches only the pages that changed after the meta file was written.
     const due = !this.#complete || this.#meta.age > META_INTERVAL_MS
     if (due && this.#meta.txid !== view.state.txid) await this.#saveMeta()
     if (this.#complete) return false

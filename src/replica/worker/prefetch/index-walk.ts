@@ -77,8 +77,8 @@ interface Walk {
  * resident interior pages of the table. If several entries have the same first column, and a query
  * begins with the first or last of these entries, the query is assumed to need the other entries.
  * If a query begins with another entry, the second missed row shows the direction of the scan. If a
- * column of a row leads to a row of another table (a join), IndexWalk also prefetches the rows that
- * the next entries join.
+ * column of a row holds the rowid of a row in another table (a join), IndexWalk also prefetches the
+ * rows that the next entries join.
  */
 export class IndexWalk {
   readonly #walks = new LRUCache<number, Walk>({ max: CONNECTIONS })
@@ -113,8 +113,8 @@ export class IndexWalk {
     walk.root = root
     let position = nearest(found, walk.position)
     if (walk.position < 0 && found.length > 1) {
-      // In a small table, several entries lead to the same page. A query begins with the first or
-      // last entry of its key, so only such an entry can be the position of the walk.
+      // In a small table, the rows of several entries are on the same page. A query begins with the
+      // first or last entry of its key, so only such an entry can be the position of the walk.
       const edges = found.filter((entry) => directionFrom(walk.entries, entry) !== 0)
       if (edges.length !== 1) {
         walk.rows = found
@@ -229,8 +229,8 @@ export class IndexWalk {
   }
 
   /**
-   * Returns the entry whose row has a column that leads to a page of another table. Returns -1 if
-   * none of the rows that were fetched last has such a column.
+   * Returns the entry whose row contains the rowid of a row on the page `pgno` of another table.
+   * Returns -1 if none of the rows that were fetched last has such a column.
    */
   #findJoin(walk: Walk, view: ReplicaView, root: number, pgno: number): number {
     for (const entry of walk.rows) {

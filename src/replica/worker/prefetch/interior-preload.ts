@@ -25,7 +25,7 @@ const SCHEMA_ROOT = 1
  * fetches small tables completely. A parent page does not say whether its children are interior
  * pages. All children of a page have the same kind. The preload therefore fetches the first child
  * of a parent page before the other children. If the first child is a leaf, a read of this leaf
- * means that a scan begins.
+ * shows that a scan begins.
  */
 export class InteriorPreload {
   readonly #tree: TreeShape
@@ -86,7 +86,7 @@ export class InteriorPreload {
   }
 
   /**
-   * Sets a trigger on the first leaf of a tree, because a read of that leaf means that a scan
+   * Sets a trigger on the first leaf of a tree, because a read of that leaf shows that a scan
    * begins.
    */
   #expectScan(pgno: number): void {

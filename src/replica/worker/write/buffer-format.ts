@@ -25,7 +25,7 @@ export const RECORD_COMMIT = 2
 const RECORD_UPLOAD = 3
 const HEAD = 16
 
-/** Maximum length of a record in bytes. A record with a larger length is damaged. */
+/** Maximum length of a record in bytes. A record that is longer than this maximum is damaged. */
 const MAX_RECORD = 256 * 1024 * 1024
 
 const header = record({
