@@ -37,7 +37,7 @@ std::string Shown(Napi::Value value) {
 
 Arguments::~Arguments() {
   if (fault_.empty()) return;
-  // N-API does not throw while the environment is shutting down. The missing exception is harmless,
+  // While the environment is shutting down, N-API does not throw. A missing exception is harmless,
   // because Node.js discards the result of a call during the shutdown.
   if (range_) napi_throw_range_error(info_.Env(), "ERR_OUT_OF_RANGE", fault_.c_str());
   else napi_throw_type_error(info_.Env(), "ERR_INVALID_ARG_TYPE", fault_.c_str());

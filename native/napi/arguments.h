@@ -1,6 +1,6 @@
 // Every function of the addon uses the class Arguments to read its arguments and the properties of
-// object arguments. Arguments checks a number before the addon uses it as a size, an index or a
-// loop bound. Arguments refuses a typed array with fewer elements than the function reads or
+// object arguments. Arguments checks a number before the addon uses the number as a size, an index
+// or a loop bound. Arguments refuses a typed array with fewer elements than the function reads or
 // writes. test/native/arguments.test.ts fails if a C++ file calls N-API's own conversions. N-API's
 // own conversions wrap, truncate and accept NaN.
 //

@@ -128,7 +128,8 @@ class ChunkWriter {
 
 // mapPageIndex(state, bytes, file, own, pieces, collect) returns [frames, pgnos].
 //   own(chunk) is called for a chunk of the page map and returns the chunk's writable ArrayBuffer.
-// `pieces` has the begin and the end of each byte range of the LTX file that is in memory.
+// `pieces` has the begin and the end of each byte range that is in memory. The byte ranges belong
+// to the LTX file.
 // `frames` has the page number, offset and size of each frame that lies within a range of `pieces`.
 // If `collect` is true, `pgnos` has every page number of the index. If `collect` is false, `pgnos`
 // is empty.

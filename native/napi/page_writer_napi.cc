@@ -92,7 +92,8 @@ struct FileRange {
 // that the pages are still in the processor's cache.
 class FrameWork : public Napi::AsyncWorker {
  public:
-  // The status for frames that differ from the page index. The value -1 is not an errno.
+  // The status for frames that differ from the page index. The value -1 is not an error number of
+  // the operating system.
   static constexpr int kOtherFrames = -1;
 
   struct Input {
@@ -142,7 +143,8 @@ class FrameWork : public Napi::AsyncWorker {
         if (error != 0) return error;
       }
       // A page that the caller does not want is decoded only because the checksum covers the page.
-      // The page goes to the last page of the buffer, which no run uses.
+      // An unwanted page goes to the last page of the buffer. No run uses the last page of the
+      // buffer.
       uint8_t* page = in_.pages.data + (wanted ? count_ : room_) * page_size_;
       uint32_t pgno = 0;
       size_t used = 0;

@@ -35,8 +35,8 @@ int WriteFully(File file, const uint8_t* bytes, size_t size, uint64_t position);
 // extends beyond the end of the file. Any thread may call ReadFully.
 int ReadFully(File file, uint8_t* out, size_t size, uint64_t position, size_t* got);
 
-// Takes the exclusive lock of an open file. The lock is released when the file is closed. If
-// another handle holds the lock, returns kLocked.
+// Takes the exclusive lock of an open file. Closing the file releases the lock. If another handle
+// holds the lock, returns kLocked.
 int TryLock(File file);
 
 // Opens or creates the file at `path` and holds the file's lock until the file is closed. While the
@@ -44,8 +44,8 @@ int TryLock(File file);
 // other. If `path` is a symbolic link or is not a regular file, OpenLocked fails. If `fresh` is
 // true, an empty file replaces the file at `path`. The empty file has the owner and mode of the
 // replaced file. The replaced file's memory maps stay readable. Until the rename, the new file has
-// the name `temporary`. Before the call, no file may have this name. If `owned` is true, this
-// process already holds the lock of the replaced file.
+// the name `temporary`. Before the call, no file may have the name `temporary`. If `owned` is true,
+// this process already holds the lock of the replaced file.
 int OpenLocked(const std::string& path, const std::string& temporary, bool fresh, bool owned, File* out);
 void Close(File file);
 
@@ -81,7 +81,7 @@ FileStamp StampOf(const char* path);
 
 // Extends the file to `size` bytes. Extend never truncates the file.
 int Extend(File file, uint64_t size);
-// Writes all changes of the file to the disk. Returns only when all changes are on the disk.
+// Writes all changes of the file to the disk. Returns after all changes are on the disk.
 int Sync(File file);
 // Starts to write a range of the file to the disk, and does not wait for the disk. StartFlush does
 // nothing on systems other than Linux. Any thread may call StartFlush.

@@ -78,9 +78,9 @@ int Replace(const std::string& path, const std::string& temporary, File old, Fil
 }  // namespace
 
 int OpenLocked(const std::string& path, const std::string& temporary, bool fresh, bool owned, File* out) {
-  // OpenLocked first locks the existing file. OpenLocked may replace the existing file only after
-  // it has the lock. After it has the lock, OpenLocked looks up `path` again, because another
-  // process may have replaced the file between open and flock.
+  // OpenLocked first locks the existing file. OpenLocked may replace the existing file only while
+  // it holds the lock. After flock, OpenLocked looks up `path` again, because another process may
+  // have replaced the file between open and flock.
   for (int attempt = 0; attempt < 8; attempt++) {
     // With O_NONBLOCK, open() does not wait if the file is a FIFO. After open(), the S_ISREG check
     // refuses the FIFO.

@@ -8,9 +8,9 @@
 namespace litestream {
 namespace os {
 
-// Between GuardMap and ReleaseMap, such a read returns zeros and sets `hurt`. `hurt` must exist
-// until ReleaseMap has returned. The reader must check `hurt` after each read. The map must not
-// overlap another guarded map. Any thread may call GuardMap.
+// Between GuardMap and ReleaseMap, a read beyond the end of the file returns zeros and sets `hurt`.
+// `hurt` must exist until ReleaseMap has returned. The reader must check `hurt` after each read.
+// The map must not overlap another guarded map. Any thread may call GuardMap.
 void GuardMap(const Map& map, std::atomic<bool>* hurt);
 // The caller must call ReleaseMap before the map is unmapped.
 void ReleaseMap(const Map& map);

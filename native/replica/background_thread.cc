@@ -43,7 +43,8 @@ class BackgroundThread {
 
  private:
   // Settles the finished jobs on the event loop. When the environment shuts down, N-API calls
-  // OnDone without an environment. The destructor of BackgroundThread then frees the jobs.
+  // OnDone without an environment. During the shutdown, the destructor of BackgroundThread frees
+  // the jobs.
   static void OnDone(Napi::Env env, Napi::Function, BackgroundThread* self, void*) {
     if (env == nullptr) return;
     std::vector<std::unique_ptr<BackgroundJob>> done;

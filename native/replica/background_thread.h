@@ -1,6 +1,7 @@
 // A low-priority thread for work that no reader waits for, such as filling a local copy. Work that
-// no reader waits for must not take processor time from readers. Such work must not occupy libuv's
-// few threads either, because the application's file and DNS operations need libuv's threads.
+// no reader waits for must not take processor time from readers. Work that no reader waits for must
+// not occupy libuv's few threads either, because the application's file and DNS operations need
+// libuv's threads.
 //
 // Each JavaScript environment has at most one background thread. The first job starts the thread.
 // When the environment is cleaned up, the running job is told to stop, the waiting jobs are

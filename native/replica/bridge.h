@@ -41,8 +41,9 @@ enum class Outcome : int {
   kInterrupted = 5,   // interrupted through sqlite3_interrupt()
 };
 
-// Where a commit must be stored before SQLite reports success. kDefault selects the replica's
-// setting, and kStore the store. kLocal selects the local write buffer, if the replica has one.
+// Where a commit must be stored before SQLite reports success. kDefault selects the setting of the
+// replica, and kStore selects the store. kLocal selects the local write buffer, if the replica has
+// one.
 enum class Durability : uint8_t { kDefault = 0, kStore = 1, kLocal = 2 };
 
 struct Request {
@@ -80,8 +81,8 @@ class Bridge {
   // completion. If `interrupted` is set, Ask calls `interrupted` every kInterruptMs. If
   // `interrupted` returns true, the wait ends.
   Outcome Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms, const std::function<bool()>& interrupted = nullptr);
-  // Queues a request and returns immediately. If no worker exists or is being started, the request
-  // is dropped.
+  // Queues a request and returns immediately. If no worker exists and no worker is being started,
+  // drops the request.
   void Tell(const std::shared_ptr<Request>& request);
   bool alive();
   // Announces a worker thread that is being started. While a worker is announced, requests wait for
@@ -105,8 +106,9 @@ class Bridge {
   // effect. If the replica has no view with the id `view`, fails the request and returns false.
   bool CompleteTravel(uint32_t id, uint32_t view);
   // Pins `view`, the view after the commit, for the requesting connection instead of the
-  // connection's previous view. Then completes the request. If the connection has stopped waiting,
-  // or the id is not a commit request, CompleteCommit has no effect.
+  // connection's previous view. After it has pinned the view, completes the request. If the
+  // connection has stopped waiting, or the id is not a commit request, CompleteCommit has no
+  // effect.
   void CompleteCommit(uint32_t id, uint32_t view);
   // Returns the request with this id. If the worker has not taken the request, or has already
   // completed the request, returns null.
@@ -147,7 +149,7 @@ class Registry {
   std::shared_ptr<Replica> Find(uint32_t id);
   // Returns the registered replica with this id, and increments the replica's reference count.
   std::shared_ptr<Replica> Reference(uint32_t id);
-  // Removes a reference. If the reference count is then 0, removes the replica from the registry,
+  // Removes a reference. If the reference count becomes 0, removes the replica from the registry,
   // asks the worker to close the replica, and returns true.
   bool Release(const std::shared_ptr<Replica>& replica);
   std::vector<std::shared_ptr<Replica>> All();

@@ -13,8 +13,8 @@ uint32_t HeaderAt(uint32_t pgno) { return pgno == 1 ? 100 : 0; }
 uint32_t ReadU16(const uint8_t* p) { return (uint32_t(p[0]) << 8) | p[1]; }
 
 // Reads an SQLite varint. A varint has up to 9 bytes in big-endian order. Each of the first eight
-// bytes has 7 bits of the number. The ninth byte has 8 bits. If the varint does not end before
-// `end`, returns null.
+// bytes has 7 bits of the number. The ninth byte has 8 bits of the number. If the varint does not
+// end before `end`, returns null.
 const uint8_t* ReadVarint(const uint8_t* p, const uint8_t* end, uint64_t* value) {
   uint64_t v = 0;
   for (int i = 0; i < 8; i++) {
@@ -109,8 +109,8 @@ uint8_t BtreePageType(const uint8_t* page, uint32_t page_size, uint32_t pgno) {
   uint8_t type = header[0];
   if (type != kIndexInterior && type != kTableInterior && type != kIndexLeaf && type != kTableLeaf) return 0;
   uint32_t cells = ReadU16(header + 3);
-  // A cell takes at least four bytes. The cell pointer takes two more bytes. SQLite also refuses a
-  // page with more cells.
+  // A cell takes at least four bytes. The cell pointer of a cell takes two more bytes. SQLite also
+  // refuses a page with more cells.
   if (cells > (page_size - 8) / 6) return 0;
   uint32_t header_size = type == kIndexInterior || type == kTableInterior ? 12 : 8;
   return HeaderAt(pgno) + header_size + cells * 2 <= page_size ? type : 0;
@@ -134,7 +134,7 @@ std::vector<uint32_t> BtreeChildren(const uint8_t* page, uint32_t page_size, uin
   }
   if (!add(ReadU32(header + 8))) return {};
   // Each page of a b-tree has one parent, so a page that lists a child twice is invalid. The check
-  // also prevents an endless walk.
+  // also prevents an endless walk over repeated pages.
   std::vector<uint32_t> sorted = children;
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return {};
@@ -213,8 +213,8 @@ std::vector<double> RowIntegers(const uint8_t* page, uint32_t page_size, uint32_
     if (key < rowid) low = middle + 1;
     else if (key > rowid) high = middle;
     else {
-      // A longer record continues on overflow pages. Of such a record, the function reads only the
-      // part that is always on the leaf (fileformat2, 1.6).
+      // A longer record continues on overflow pages. If a record continues on overflow pages, the
+      // function reads only the part that is always on the leaf (fileformat2, 1.6).
       if (size > page_size - 35) size = (uint64_t(page_size) - 12) * 32 / 255 - 23;
       if (size > uint64_t(end - payload)) return values;
       RecordColumns columns(payload, payload + size);

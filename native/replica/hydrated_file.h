@@ -2,7 +2,7 @@
 // page. Every thread reads the file through a memory map.
 //
 // The worker overwrites a page only if no existing view needs the page's old content, so readers
-// take no lock. The file stays locked while the file is open. The lock prevents two processes, or
+// take no lock. The file stays locked until the file is closed. The lock prevents two processes, or
 // two replicas of one process, from filling the same file. The views of readers keep the file open
 // after a worker has exited, so the next worker of the same replica uses the open file.
 #pragma once
@@ -39,8 +39,8 @@ class HydratedFile {
   uint32_t pages() const { return pages_; }
 
   // Returns whether another program has changed the file. If hurt() returns true, a reader must not
-  // use any page of the file. The rule includes the page that the reader has just read. Any thread
-  // may call hurt().
+  // use any page of the file. This rule also applies to the page that the reader has just read. Any
+  // thread may call hurt().
   bool hurt() const { return hurt_.load(std::memory_order_acquire); }
   // Compares the file's size and modification time with their values after this process's last
   // write. If another program has changed the file, sets hurt() to true and returns false. Only the
@@ -71,7 +71,8 @@ class HydratedFile {
   std::mutex state_mutex_;  // guards the members below
   os::FileState state_;     // state of the file after our last change
   bool writing_ = false;
-  // The destructor unmaps replaced maps. Until then, a reader may be copying from a replaced map.
+  // The destructor unmaps replaced maps. Before the destructor runs, a reader may still copy from a
+  // replaced map.
   std::vector<os::Map> maps_;
 };
 

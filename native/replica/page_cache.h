@@ -5,8 +5,8 @@
 // then checks that the slot still has the generation in the page table entry. After the copy, the
 // thread withdraws the announcement. Before the worker overwrites a slot, the worker increments the
 // slot's generation. The worker then waits until no Reader announces the slot. The reading threads
-// and the worker use sequentially consistent operations. With these operations, one of two cases
-// applies. Either the reading thread sees the new generation and treats the page as absent, or the
+// and the worker use sequentially consistent operations. The use of these operations leaves two
+// cases. Either the reading thread sees the new generation and treats the page as absent, or the
 // worker sees the announcement and waits for the end of the copy (well under a microsecond).
 #pragma once
 #include <atomic>

@@ -1,5 +1,5 @@
-// The native state of a replica. All readers of the process share this state. The state has the
-// current view, pinned views, the page cache and the list of readers.
+// The native state of a replica. All readers of the process share the native state. The state has
+// the current view, pinned views, the page cache and the list of readers.
 //
 // The worker thread creates, publishes and frees views. Any thread may pin the current view
 // (ReadLock), and reads pages of the pinned view without a lock. `mutex` guards the list of

@@ -14,7 +14,7 @@ struct SqliteCopy {
   sqlite3_vfs* original;  // the VFS that was the default before ours
   sqlite3_vfs before;     // its routines and sizes before the first registration
   sqlite3_vfs by_uri;     // "litestream": for file:app.db?vfs=litestream if SQLite parses URIs
-  // the default VFS: the VFS passes every call on, and also accepts a replica's URI as a plain name
+  // the default VFS; passes every call on, and also accepts a replica's URI as a plain name
   sqlite3_vfs by_name;
   bool reports_refusals;  // see refused_file.h
 };

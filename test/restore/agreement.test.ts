@@ -159,7 +159,7 @@ for (const { what, file, message, unseenByRanges } of LIES) {
   })
 }
 
-test('a file of the snapshot level that begins after TXID 1 is not a snapshot', async (t) => {
+test('if a file of the snapshot level begins after TXID 1, it is not used as a snapshot', async (t) => {
   const { first, second } = makeThreeStates(t)
   const directory = temporaryDirectory(t)
   const replica = path.join(directory, 'replica')
@@ -173,7 +173,7 @@ test('a file of the snapshot level that begins after TXID 1 is not a snapshot', 
   assert.equal(txid, 1)
 })
 
-test('verify reports a page that a level lacks as a fault of that level, even if another level has the page', async (t) => {
+test('if a level lacks a page, verify reports a fault of this level, even if another level has the page', async (t) => {
   const { first } = makeThreeStates(t)
   const replica = path.join(temporaryDirectory(t), 'replica')
   const page = first[0]![1]

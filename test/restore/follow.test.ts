@@ -240,7 +240,7 @@ test('a follower refuses a database of unknown TXID, a modified database, and a 
   await assert.rejects(following(t, client, output).done, { code: 'REPLICA_RESET' })
 })
 
-test('a follower reports a damaged file, and avoids the file while another level has its TXIDs', async (t) => {
+test('a follower reports a damaged file, and does not use the file if another level has the same TXIDs', async (t) => {
   const { dir, client, history, change, output } = await fixture(t)
   const { state, stop } = following(t, client, output)
   await until('it follows', () => state.txid === 2)
@@ -263,7 +263,7 @@ test('a follower reports a damaged file, and avoids the file while another level
   assert.ok(same(readFileSync(output), history.bytes))
 })
 
-test('a follower does not apply a file that lacks pages by which the database has grown', async (t) => {
+test('if a file lacks pages by which the database has grown, a follower does not apply the file', async (t) => {
   const { dir, client, history, output } = await fixture(t)
   const { state, stop } = following(t, client, output)
   await until('it follows', () => state.txid === history.txid)
@@ -283,7 +283,7 @@ for (const [what, isRunning] of [
   ['while it is followed', true],
   ['while no process follows', false],
 ] as const) {
-  test(`a follower does not apply files of a replica that was reset, although they have later TXIDs: ${what}`, async (t) => {
+  test(`if a replica was reset, a follower does not apply the new files, although the files have later TXIDs: ${what}`, async (t) => {
     const { dir, client, history, output } = await fixture(t)
     const { state, stop, done } = following(t, client, output)
     const reset = (ended: Promise<void>) => assert.rejects(ended, { code: 'REPLICA_RESET' })

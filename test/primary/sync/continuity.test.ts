@@ -143,7 +143,7 @@ test('if the last application connection closes and deletes the -wal, the primar
   assert.notEqual(await resume(t, ({ writeAndClose }) => writeAndClose(rows(5))), undefined)
 })
 
-test('if the -wal is deleted by hand, the primary writes a snapshot of the state that SQLite then sees', async (t) => {
+test('if the -wal is deleted by hand, the primary writes a snapshot of the database that SQLite then reads', async (t) => {
   const reason = await resume(t, ({ file, write }) => {
     write('PRAGMA wal_checkpoint(PASSIVE)')
     rmSync(`${file}-wal`)
@@ -152,7 +152,7 @@ test('if the -wal is deleted by hand, the primary writes a snapshot of the state
   assert.equal(reason, 'the WAL was removed or truncated by another process')
 })
 
-test('a database that is replaced by an older copy is replicated with a snapshot', async (t) => {
+test('if an older copy replaces the database, the primary writes a snapshot', async (t) => {
   const copyThenWrite = ({ file, dir, write, writeAndClose }: Downtime) => {
     writeAndClose('PRAGMA wal_checkpoint(TRUNCATE)')
     copyFileSync(file, path.join(dir, 'copy.db'))
@@ -190,7 +190,7 @@ test('a database that is replaced by an older copy is replicated with a snapshot
   )
 })
 
-test('a database that is deleted and created again is replicated with a snapshot', async (t) => {
+test('if the database is deleted and created again, the primary writes a snapshot', async (t) => {
   const reason = await resume(t, ({ file, write }) => {
     for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix)
     write('PRAGMA journal_mode = wal', CREATE, rows(7))

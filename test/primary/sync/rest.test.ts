@@ -138,7 +138,7 @@ for (const soon of [false, true]) {
   })
 }
 
-test('if an application reads a resting database and its close removes the -wal, no LTX file is written', async (t) => {
+test('if an application reads a resting database, and SQLite removes the -wal at the end, no LTX file is written', async (t) => {
   const resting = await Resting.start(t)
   resting.sql(['SELECT count(*) FROM t'], { die: false })
   assert.equal(existsSync(`${resting.file}-wal`), false)
@@ -175,7 +175,7 @@ test('the primary notices that a resting database was replaced, copied over or d
     db.close()
     return copy
   }
-  await t.test('the primary notices a resting database that was replaced by another file', async (t) => {
+  await t.test('if another file replaces a resting database, the primary notices the replacement', async (t) => {
     const resting = await Resting.start(t)
     renameSync(copyOf(resting.file), resting.file)
     assert.equal((await resting.woken()).length, 1)
@@ -191,13 +191,16 @@ test('the primary notices that a resting database was replaced, copied over or d
       assert.equal((await resting.woken()).length, 1)
     },
   )
-  await t.test('the primary notices a deleted resting database, and reports the database as missing', async (t) => {
-    const resting = await Resting.start(t)
-    for (const suffix of ['', '-wal', '-shm']) rmSync(resting.file + suffix, { force: true })
-    await until('the change is noticed', () => resting.ends > 0)
-    await assert.rejects(resting.primary.sync(), { code: 'NOT_FOUND' })
-    assert.equal(resting.primary.missing, true)
-  })
+  await t.test(
+    'if a resting database is deleted, the primary notices the deletion and reports the database as missing',
+    async (t) => {
+      const resting = await Resting.start(t)
+      for (const suffix of ['', '-wal', '-shm']) rmSync(resting.file + suffix, { force: true })
+      await until('the change is noticed', () => resting.ends > 0)
+      await assert.rejects(resting.primary.sync(), { code: 'NOT_FOUND' })
+      assert.equal(resting.primary.missing, true)
+    },
+  )
 })
 
 test('if an application leaves WAL mode while the database rests, the primary notices the change and sets WAL mode again', async (t) => {
@@ -232,7 +235,7 @@ test('a read transaction of the application does not prevent the database from r
   assert.deepEqual(await resting.woken(), [undefined])
 })
 
-test('a sync opens a resting database, which then no longer rests', async (t) => {
+test('a sync opens a resting database, and the database no longer rests', async (t) => {
   const resting = await Resting.start(t)
   await resting.primary.sync()
   assert.equal(resting.ends, 1)
@@ -274,7 +277,7 @@ for (const soon of [false, true]) {
     assert.ok(await later.restarted(t))
   })
 
-  test(`a primary that starts after its database rested ${how} opens the database if it has changed in between`, async (t) => {
+  test(`a primary that starts after its database rested ${how} opens the database if the database has changed in between`, async (t) => {
     const file = ({ file }: Resting) => file
     const changes: readonly (readonly [string, (resting: Resting) => void])[] = [
       ['a commit', (resting) => resting.sql([rows(1)])],
@@ -328,7 +331,7 @@ test('a primary that starts after a reboot opens every database', async (t) => {
   assert.equal(await resting.restarted(t), undefined)
 })
 
-test('a primary opens the database at its start if the database was not resting when the last process ended', async (t) => {
+test('if the database was not resting when the last process ended, the next primary opens the database at its start', async (t) => {
   const resting = await Resting.start(t)
   resting.sql([rows(1)])
   await resting.woken()

@@ -98,7 +98,7 @@ test('if the state folder is removed, the primary creates the folder again, and 
   assert.equal(await again.stop(), 0)
 })
 
-test('the primary creates the state file again if the state folder is emptied, or the file is removed or overwritten', async (t) => {
+test('if the state folder is emptied, or the state file is removed or overwritten, the primary creates the state file again', async (t) => {
   const { meta, primary, between, follows, reasons } = await fixture(t)
   const changes: (() => void)[] = [
     () => {
@@ -131,7 +131,7 @@ test('if a file replaces the state folder, the primary reports an error until th
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the state folder of another database replaces the state folder, the primary does not use its contents', async (t) => {
+test('if the state folder of another database replaces the state folder, the primary does not use the contents of the other folder', async (t) => {
   const other = await fixture(t, 'other.db')
   for (let i = 0; i < 5; i++) await other.follows()
   await other.primary.stop()
@@ -212,7 +212,7 @@ test('if uploaded staged files are removed or damaged, compaction reads the file
 /** Runs the test's body as an ordinary user if the tests run as root. */
 const unprivileged = process.getuid?.() === 0 && existsSync('/usr/bin/setpriv')
 
-test('missing permissions cause an error as long as they are missing, and new files do not copy the temporary modes', {
+test('while permissions are missing, the primary reports an error, and new files do not copy the temporary modes', {
   skip: process.getuid?.() === 0 && !unprivileged,
 }, async (t) => {
   const dir = temporaryDirectory(t)

@@ -199,7 +199,7 @@ test('a restored database continues its replica, both without a state folder and
   await assertReplicaEquals(lost.url, lost.file)
 })
 
-test('an earlier state of the database is a divergence', async (t) => {
+test('an earlier state of the database counts as a divergence', async (t) => {
   const dir = temporaryDirectory(t)
   const [file, url] = [path.join(dir, 'app.db'), `file://${dir}/replica`]
   const app = open(file)
@@ -224,7 +224,7 @@ test('an earlier state of the database is a divergence', async (t) => {
   assert.deepEqual([divergence.reason, divergence.replica.txid], ['older', olderTxid - 1])
 })
 
-test('a database that is replaced during replication is a divergence, which ends when the original database returns', async (t) => {
+test('a database that is replaced during replication counts as a divergence until the original database returns', async (t) => {
   const dir = temporaryDirectory(t)
   const [file, url] = [path.join(dir, 'app.db'), `file://${dir}/replica`]
   const app = open(file)

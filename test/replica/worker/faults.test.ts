@@ -88,7 +88,7 @@ test('if the worker is killed during a read, the read fails immediately, the pro
   assert.equal(await reader.value('SELECT count(v) FROM t'), 3000)
 })
 
-test('a page that does not arrive within read_timeout is a PAGE_TIMEOUT error', async (t) => {
+test('if a page does not arrive within read_timeout, the error is PAGE_TIMEOUT', async (t) => {
   const { proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { readTimeout: 200 })
   const failed = await (await blackholedRead(t, proxy, replica.uri)).answer

@@ -40,7 +40,7 @@ test('a caller that requests a poll waits for at most two polls, however many re
   await Promise.all([first, ...others])
 })
 
-test('a requested poll sees every file that was written before the request, even if its L0 file was already deleted', async (t) => {
+test('a requested poll sees every file that was written before the request, even if the L0 file was already deleted', async (t) => {
   // A store without a watch.
   const { history, client, url } = await makeSource(t, { url: s3Url(await s3Bucket(t)) })
   const hide = async () => {

@@ -57,7 +57,7 @@ test('if a replica is closed after any request of an opening and a filling, noth
   assert.ok(readFileSync(copy).subarray(0, history.bytes.length).equals(history.bytes))
 })
 
-test('a local copy that is removed while in use is created again, and contains the commits made in between', async (t) => {
+test('if a local copy is removed during use, it is created again with the commits made in between', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')

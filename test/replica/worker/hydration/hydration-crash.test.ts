@@ -106,7 +106,7 @@ process.on('worker', (started) => {
   worker = started
 })
 
-test('if a worker takes over a local copy after a shrink, a transaction can still read the pages beyond the new end', async (t) => {
+test('if a worker takes over a local copy after the database shrank, a transaction can still read the pages beyond the new end', async (t) => {
   const { url, history, directory } = await makeSource(t, { autoVacuum: 'full' })
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db`, cacheSize: 64 * 4096 })

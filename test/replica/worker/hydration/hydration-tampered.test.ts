@@ -84,7 +84,7 @@ test('a file that replaced a local copy is neither changed nor read', async (t) 
   assert.equal(readFileSync(copy, 'utf8'), 'precious')
 })
 
-test('a local copy that was changed while its replica was closed is filled again', async (t) => {
+test('if a local copy is changed while its replica is closed, the local copy is filled again', async (t) => {
   const { open, copy, content } = await hydrated(t)
   const first = await open()
   await first.close()

@@ -76,7 +76,7 @@ test('local commits, a flush and a compaction do not disturb one another', async
   assert.deepEqual(errors, [])
 })
 
-test('S3: a writer compacts while it commits, and close() cancels a running compaction and releases the lease', async (t) => {
+test('S3: a writer compacts and commits at the same time, and close() cancels a running compaction and releases the lease', async (t) => {
   const url = s3Url(await s3Bucket({ after: (step: unknown) => cleanUp(t, step as () => unknown) } as TestContext))
   const client = await openReplicaClient(url)
   cleanUp(t, () => client.close())
@@ -98,7 +98,7 @@ test('S3: a writer compacts while it commits, and close() cancels a running comp
   assert.deepEqual(errors, [])
 })
 
-test('a writer that loses its lease stops compacting, and the new owner continues alone', async (t) => {
+test('if a writer loses its lease, it stops compacting, and the new owner continues alone', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const { replica, db } = await openForWriting(t, url, { write: { compaction: SHORT, lease: '300ms' } })
   db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)')
@@ -190,7 +190,7 @@ test('a compaction whose lease has expired writes nothing, even before the lease
   assert.deepEqual(readdirSync(path.join(files, 'ltx')), ['0'])
 })
 
-test('a failed compaction of a writer is an error event, and commits continue', async (t) => {
+test('if a compaction of a writer fails, the writer emits an error event, and commits continue', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const write = { lease: false, compaction: SHORT } as const
   const { replica, db } = await openForWriting(t, url, { write, pollInterval: '1h' })
@@ -218,7 +218,7 @@ test('a short-lived writer, a writer without a lease and a writer with compactio
   }
 })
 
-test('compaction of a writer is on with a lease and off without a lease, and its intervals are checked', () => {
+test('compaction of a writer is on with a lease and off without a lease, and the compaction intervals are checked', () => {
   const resolve = (parameters: Record<string, string>) =>
     resolveOptions(formatKey({ replica_url: 'file:///x', write_enabled: '1', ...parameters })).write?.compaction
   const usual = [30_000, 300_000, 3_600_000]

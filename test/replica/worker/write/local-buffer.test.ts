@@ -116,7 +116,7 @@ async function killedWriter(url: string, options: ReplicaOptions, rows: number):
   return acknowledged
 }
 
-test('after a process is killed, the next process with its buffer has every acknowledged commit, and uploads the commits', async (t) => {
+test('after a process is killed, the next process that opens the buffer has every acknowledged commit, and uploads the commits', async (t) => {
   const { url, buffer } = await makeTable(t)
   const acknowledged = await killedWriter(url, local(buffer), 20)
   assert.equal(rowsOf(await restoredDatabase(t, url)), null)

@@ -60,7 +60,7 @@ test('S3: the writer that loses the race for a TXID gets SQLITE_BUSY_SNAPSHOT, s
   assert.equal(rowsOf(await restoredDatabase(t, url)), Array.from({ length: 20 }, (_, i) => i).join())
 })
 
-test('a commit costs one request, and the writer needs no request to read its commit', async (t) => {
+test('a commit costs one request, and the writer can read the commit without a request', async (t) => {
   const { open, proxy } = await onS3(t)
   const { replica, db } = await open()
   db.exec('CREATE TABLE t (x)')
@@ -128,7 +128,7 @@ test('S3: a refused commit is rolled back with the reason, and the next commit s
   assert.equal(rowsOf(db), '2')
 })
 
-test('S3: a commit without a response is reported as unknown, and the next transaction first resolves its outcome', async (t) => {
+test('S3: a commit without a response is reported as unknown, and the next transaction first resolves the outcome of this commit', async (t) => {
   const { open, proxy, url } = await onS3(t)
   const { db, replica } = await open({ readTimeout: '1s' })
   db.exec('CREATE TABLE t (x)')
@@ -178,7 +178,7 @@ test('S3: a commit that is too large for memory and cannot be read back is not r
   assert.equal(count(await restoredDatabase(t, url)), 3)
 })
 
-test('NATS: one of two writers wins each TXID', async (t) => {
+test('NATS: if two writers race for a TXID, one writer wins', async (t) => {
   const url = natsUrl()
   const first = await openForWriting(t, url, { pollInterval: '10m' })
   first.db.exec('CREATE TABLE t (x)')
