@@ -117,7 +117,7 @@ test('a level that already got a file in the current window waits for the next w
   )
 })
 
-test('the scheduler reports a gap as a fault until the gap is closed, but not a gap before a snapshot with which the primary started over', async (t) => {
+test('the scheduler reports a gap until the gap is closed, but ignores a gap after which the primary started over with a snapshot', async (t) => {
   let now = Date.UTC(2026, 0, 1)
   const settings = { levels: [], validationInterval: 1000, retentionEnabled: false }
   const { history, scheduler, log, file } = await fixture(t, settings, () => now)

@@ -77,7 +77,7 @@ function mapped(pieces: readonly Uint8Array[], at: number, rules: IndexRules, he
 
 const bytesOf = (index: PageIndex) => encodePageIndex(index).subarray(0, -8)
 
-test('a page index is equal after encoding and decoding in pieces of any size, into arrays and into a page map', () => {
+test('encoding and decoding return a page index unchanged, for pieces of any size, into arrays and into a page map', () => {
   fc.assert(
     fc.property(anIndex, fc.array(fc.nat(), { maxLength: 6 }), ({ index, at }, places) => {
       const bytes = bytesOf(index)
@@ -124,7 +124,7 @@ function refused(bytes: Uint8Array, at: number, rules: IndexRules, message: RegE
   }
 }
 
-test('the error of a damaged page index names the fault and its offset', () => {
+test('the error of a damaged page index names the fault and the offset of the fault', () => {
   const rules: IndexRules = { pageSize: PAGE_SIZE, commit: 2, completeFrom: 2 }
   const good = [...encoded([[1, 100, 50], [2, 150, 60]])] // biome-ignore format: one index
   const cases: [readonly number[], RegExp, number][] = [

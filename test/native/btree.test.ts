@@ -73,7 +73,7 @@ for (const [name, types] of Object.entries(HOSTILE)) {
   })
 }
 
-test('a b-tree page with a cell size or record header size beyond the page gives no entries', () => {
+test('a b-tree page has no entries if a cell size or a record header size extends beyond the page', () => {
   for (const size of [PAGE_SIZE, 2 ** 31, 2 ** 53]) {
     const cell = [...varint9(BigInt(size)), 7, ...varint9(BigInt(size)), 1, 1, 1]
     const table = inCache(pageWithCell(TABLE_LEAF, cell))

@@ -26,7 +26,7 @@ for (const [url, library, version] of [
   })
 }
 
-test('config check names the optional library that a database needs and the installation lacks', () => {
+test('config check names an optional library that a database needs but the installation lacks', () => {
   const config = path.join(app, 'litestream.yml')
   writeFileSync(config, `dbs:\n  - path: ${app}/app.db\n    replica:\n      url: gs://bucket/app.db\n`)
   const { status, stdout, stderr } = litestream('config', 'check', '-config', config)

@@ -80,7 +80,7 @@ test('S3: each file is uploaded once and in order, despite lost responses, error
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('S3: a primary that fails to list the replica after it wrote the writer record is not fenced by its own record', async (t) => {
+test('S3: if a primary writes the writer record and then fails to list the replica, the primary is not fenced by its own record', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t)
   write()
   const refused = proxy.fault({ type: 'status', status: 403, code: 'AccessDenied' }, { match: isList, times: 2 })

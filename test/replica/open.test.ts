@@ -15,7 +15,7 @@ const rows = (n: number) => `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${n})
     INSERT INTO t SELECT i, hex(randomblob(200)) FROM n;`
 
-test('openReplica of a replica without files waits for open_timeout, then fails', async (t) => {
+test('openReplica of a replica without files waits for open_timeout and then fails', async (t) => {
   const { url } = await makeSource(t)
   await assert.rejects(openReplica(url, { openTimeout: 100, pollInterval: 20 }), {
     code: 'REPLICA_EMPTY',

@@ -95,7 +95,7 @@ test('S3 settings come from the URL query in either spelling, and from the host 
   assert.deepEqual(settings('s3://key:se%2Fcret@bucket/p'), { accessKeyId: 'key', secretAccessKey: 'se/cret' })
 })
 
-test('nats URLs name server, bucket, prefix and user', () => {
+test('a nats URL contains the server, bucket, prefix and user', () => {
   const parse = (url: string) => {
     const location = parseReplicaUrl(url) as NatsLocation
     return { ...location, settings: given(location.settings) }

@@ -38,7 +38,7 @@ const CASES: readonly (readonly [name: keyof typeof api, args: readonly unknown[
   ['inspectLtx', [{}, {}], /replica must be/],
 ]
 
-test('a wrong argument of a public function is an INVALID_ARGUMENT error, with its name and the next step', async () => {
+test('the error for a wrong argument of a public function is INVALID_ARGUMENT and has the argument’s name and the next step', async () => {
   for (const [name, args, words] of CASES) {
     await assert.rejects(
       async () => call(name)(...args),

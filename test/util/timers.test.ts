@@ -31,7 +31,7 @@ test('a timer with a delay that is negative or not a number fires as soon as pos
   await until('all fired', () => fired.length === 4)
 })
 
-test('an error in a timer or in an event handler goes to its error handler, and an interval continues', async () => {
+test('an error in a timer or in an event handler is passed to its error handler, and an interval continues', async () => {
   const errors: unknown[] = []
   const note = (error: unknown) => errors.push((error as Error).message)
   startTimer(

@@ -53,7 +53,7 @@ async function writtenBefore(t: TestContext, url: string): Promise<void> {
   other.close()
 }
 
-test('the uploader does not upload a file before the state of its sync is saved', async (t) => {
+test('the uploader uploads a file only after the state of the file’s sync is saved', async (t) => {
   const { file, url, open, level0 } = await fixture(t)
   const { primary, uploader } = await open()
   const state = path.join(primary.meta, 'primary-state')
@@ -122,7 +122,7 @@ function withoutStaging({ staging }: PrimaryDatabase): () => void {
   }
 }
 
-test('a repair that fails while the state folder cannot be read is repeated later, and blocks no upload', async (t) => {
+test('if a repair fails while the state folder cannot be read, the repair is repeated later, and blocks no upload', async (t) => {
   const { file, url, client, open, write } = await fixture(t)
   const { primary, uploader } = await open()
   await primary.sync()

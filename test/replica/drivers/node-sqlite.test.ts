@@ -8,7 +8,7 @@ import { currentNode } from '../../support/current-node.js'
 import { makeSource } from '../../support/replica.js'
 import { makeFixture } from './fixture.js'
 
-test('the test cases of the drivers also pass on node:sqlite, under a current Node.js', async (t) => {
+test('the test cases of the drivers pass on node:sqlite under a current Node.js', async (t) => {
   const { fixture, live, remove } = await makeFixture()
   try {
     const child = fork(fileURLToPath(new URL('./node-sqlite-child.js', import.meta.url)), {

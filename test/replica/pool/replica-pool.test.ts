@@ -74,7 +74,7 @@ test('use releases the replica when the callback returns and when it throws', as
   await assert.rejects(pool.use(names[0]!, 'no function' as never), { code: 'INVALID_ARGUMENT', message: /work/ })
 })
 
-test('a full pool closes the replica without users that was used least recently', async (t) => {
+test('a full pool closes the least recently used of the replicas without users', async (t) => {
   const { prefix, names } = await makeTenants(t, 5)
   const [a, b, c, d, e] = names as [string, string, string, string, string]
   const pool = await openTestPool(t, prefix, { maxOpen: 3 })
@@ -113,7 +113,7 @@ test('if all replicas of a full pool are in use, callers of acquire wait in orde
   fourth.release()
 })
 
-test('acquire of a full pool fails at the deadline with the limit and the option, and when its signal aborts', async (t) => {
+test('acquire of a full pool fails at its deadline, with the limit and the option in the error, and when its signal is aborted', async (t) => {
   const { prefix, names } = await makeTenants(t, 3)
   const pool = await openTestPool(t, prefix, { maxOpen: 1, acquireTimeout: '30ms' })
   const held = await pool.acquire(names[0]!, { timeout: '30s' })
@@ -136,7 +136,7 @@ test('acquire of a full pool fails at the deadline with the limit and the option
   assert.equal(await pool.use(names[1]!, countOf, { timeout: '10s' }), 2)
 })
 
-test('a caller that gives up does not end the opening for other callers of the same name', async (t) => {
+test('if one caller gives up, the opening continues for the other callers of the same name', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix)
   const controller = new AbortController()
@@ -212,7 +212,7 @@ test('an opening that failed is not kept, and all callers that waited get its er
   assert.equal(await pool.use(names[0]!, countOf), 2)
 })
 
-test('a replica whose polls fail stays open, and the pool emits its error with its name', async (t) => {
+test('if the polls of a replica fail, the replica stays open, and the pool emits the error with the name of the replica', async (t) => {
   const { prefix, folder, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix, { idleTimeout: '1h' })
   const events: string[] = []
@@ -248,7 +248,7 @@ test('close waits until no caller uses a replica, and acquire fails after close'
   await pool.close()
 })
 
-test('close ends an opening, whose callers get REPLICA_CLOSED', async (t) => {
+test('close ends an opening, and the callers of the opening get REPLICA_CLOSED', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix)
   const opening = pool.acquire(names[0]!)

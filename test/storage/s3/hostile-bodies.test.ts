@@ -104,7 +104,7 @@ test('if a store responds to a range request with the whole object, the client r
   await assert.rejects(client.read(file, { offset: SIZE + 1 }), code('INVALID_ARGUMENT'))
 })
 
-test('a whole object of unknown length is refused, because its end looks like a broken connection', async (t) => {
+test('a whole object of unknown length is refused, because the end of the object would look like a broken connection', async (t) => {
   const { client } = await hostile(t, (response) => {
     response.writeHead(200, objectHeaders(object)).end(object.body)
   })

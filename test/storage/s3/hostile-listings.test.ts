@@ -91,7 +91,7 @@ test('a missing, repeated or circular continuation token ends the listing', asyn
   assert.ok(store.seen.length < 300, `${store.seen.length} requests for pages without an object`)
 })
 
-test('listing entries out of order, duplicate, outside the prefix, or without a possible size or time are refused', async (t) => {
+test('a listing entry is refused if it is out of order, duplicate, outside the prefix, or without a possible size or time', async (t) => {
   const listings: [string, ListedEntry[]][] = [
     ['out of order', [entry(2), entry(1)]],
     ['twice', [entry(1), entry(1)]],

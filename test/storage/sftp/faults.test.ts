@@ -139,7 +139,7 @@ test('files of writers that died more than an hour ago are removed, and other fi
   assert.deepEqual(left.sort(), [...kept].sort())
 })
 
-test('a request to a server that becomes silent ends at its deadline and with its signal, and the next request reconnects', async (t) => {
+test('a request to a server that becomes silent ends at its deadline or when its signal is aborted, and the next request reconnects', async (t) => {
   const proxy = await startSilentProxy(t, `127.0.0.1:${server.port}`)
   const folder = newFolder()
   const url = wholeSftpUrl({ ...server, port: Number(proxy.address.split(':')[1]) }, folder)

@@ -46,7 +46,7 @@ test('the SFTP client uses a key file, and a key file with a passphrase only if 
   assert.match(await opened({ keyPath: `${keyPath}.pub` }), /^CONFIG_INVALID: /)
 })
 
-test('an unknown SSH key and a wrong password are ACCESS_DENIED', async () => {
+test('the error for an unknown SSH key, and for a wrong password, is ACCESS_DENIED', async () => {
   const other = path.join(server.directory, 'other')
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', other])
   assert.match(await opened({ keyPath: other }), /^ACCESS_DENIED: .*authorized_keys/)

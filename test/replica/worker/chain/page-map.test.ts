@@ -100,7 +100,7 @@ test('lists of pages are merged without repeated pages, for few and for many pag
   )
 })
 
-test('a page set counts its pages, finds missing pages, and is equal after encoding and decoding', () => {
+test('a page set counts its pages and finds missing pages, and encoding and decoding return an equal page set', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 400 })), fc.integer({ min: 1, max: 400 }), (pgnos, commit) => {
       const set = new PageSet()

@@ -211,7 +211,7 @@ test('after a reset or a change of the page size, the local copy has the pages o
   assert.equal(value(reader, 'SELECT count(v) FROM t'), 3000)
 })
 
-test('if retention removes files while a local copy is filled, the filling reads the files that replaced them', async (t) => {
+test('if retention removes files while a local copy is filled, the filling reads the replacements of the removed files', async (t) => {
   const { url, history, directory, client } = await makeSource(t)
   await history.commit(SEED)
   await history.snapshot()

@@ -42,7 +42,7 @@ test('a slow read request is sent again, and the first response counts', async (
   assert.deepEqual(reads.counts, { hedged: 1, hedgesWon: 1 })
 })
 
-test('the first of two requests for a read may still win, and the read fails only if both requests fail', async () => {
+test('if a read has two requests, the first request may still win, and the read fails only if both requests fail', async () => {
   const reads = await warmed()
   const store = new Store()
   const won = reads.read(store.send, () => true)

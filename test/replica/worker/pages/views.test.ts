@@ -46,7 +46,7 @@ test('a compacted file that is older than the applied state does not move the re
   assert.equal(replica.txid, 5)
 })
 
-test('a replica that was opened before level 1 exists follows compacted files that span its TXID, also without L0 files', async (t) => {
+test('a replica that was opened before level 1 exists follows compacted files that span its TXID, even without L0 files', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)

@@ -54,7 +54,7 @@ test('a scan is recognized when a reader reads the first leaf of a tree, whether
   assert.equal(new Prefetcher(shape()).onTrigger(1, view, 1000).pages[0], 1001)
 })
 
-test('a second miss a few leaves from the first miss prefetches the following leaves, if they are close together in the file', () => {
+test('a second miss a few leaves from the first miss prefetches the following leaves, if these leaves are close together in the file', () => {
   const up = new Prefetcher(shape())
   assert.deepEqual(up.onMiss(1, view, 1020).pages, [])
   const { pages, kind } = up.onMiss(1, view, 1023)
@@ -78,7 +78,7 @@ test('many look-ups under one interior page prefetch the rest of its children', 
   assert.deepEqual(counts, [0, 0, 0, 0, 0, 0, 0, 100])
 })
 
-test('in an unknown tree, the pages with the next page numbers are prefetched until a read skips some of them', () => {
+test('in an unknown tree, the pages with the next page numbers are prefetched until a read skips some of these pages', () => {
   const prefetcher = new Prefetcher(new TreeShape())
   assert.deepEqual(prefetcher.onMiss(1, view, 500).pages, [])
   assert.equal(prefetcher.onMiss(1, view, 501).pages[0], 502)
