@@ -76,7 +76,7 @@ export async function restoreAnd(
   const onWait = () => onProgress?.({ phase: 'wait' })
   const claim = hooks.claim ?? (await OutputClaim.take(output, { wait: ifDbNotExists, onWait, signal }))
   try {
-    // Another process has restored the database. This restore has waited for that process.
+    // Another process has restored the database. This restore has waited for the other process.
     if (ifDbNotExists && (await outputExists(output))) return nothing('output-exists')
     let checked: Checked = UNCHECKED
     const restored = await publish(

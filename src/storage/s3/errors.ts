@@ -130,8 +130,8 @@ function isNotImplemented({ cause }: LitestreamError): boolean {
 
 /**
  * Whether `error` may mean that the store does not support a header or a request. An error with
- * status 501 may mean this. An error with a status 4xx may mean this if it concerns neither
- * permissions nor the object.
+ * status 501 may mean that the store does not support the header or the request. An error with a
+ * status 4xx may mean the same, unless the error concerns permissions or the object.
  */
 export function isConditionRefused(error: unknown): boolean {
   if (!(error instanceof LitestreamError)) return false

@@ -3,8 +3,8 @@ import type { LtxFileInfo } from '../../../storage/replica-client.js'
 
 /**
  * The files that page maps refer to. The key of a file is its ordinal. A file keeps its ordinal as
- * long as a page map refers to the file. The table removes unreferenced files. Without this
- * removal, a primary that writes a file per second would fill the memory.
+ * long as a page map refers to the file. The table removes unreferenced files. If the table kept
+ * unreferenced files, a primary that writes a file per second would fill the memory.
  */
 export class FileTable {
   readonly #files: (LtxFileInfo | undefined)[] = []

@@ -356,8 +356,8 @@ export class Fetcher {
   }
 
   /**
-   * Stores pages and answers their readers. Returns the first damaged page, or undefined. All pages
-   * before the damaged page are answered.
+   * Stores pages and answers their readers. Returns the first damaged page, or undefined. The
+   * readers of all pages before the damaged page get their pages.
    */
   #fill(
     view: ReplicaView,

@@ -30,7 +30,9 @@ export class PageStore {
   readonly #interior: LRUCache<number, number>
   readonly #free: number[] = []
   #unused = 0
-  /** Keys whose slots are about to be filled. An allocation must not evict one of these keys. */
+  /**
+   * Keys of pages whose slots will be filled next. An allocation must not evict one of these keys.
+   */
   #filling = new Set<number>()
 
   constructor(
