@@ -61,11 +61,11 @@ async function onReplica<Options extends OperationOptions, T>(
 
 /**
  * Restores a database from a replica to its newest state, or to its state at a TXID or a time.
- * Writes the database to a temporary file with a random name beside the output, and checks the
- * database. Renames the temporary file to the output when the database is complete and on disk.
- * After a failure, removes the temporary file. If a check that `integrityCheck` requests has found
- * faults, keeps the file. If the output file exists, the restored database gets the owner and mode
- * of this file.
+ * Writes the database to a temporary file in the folder of the output, and checks the database.
+ * Renames the temporary file to the output when the database is complete and on disk. After a
+ * failure, removes the temporary file. If a check that `integrityCheck` requests has found faults,
+ * keeps the file. If the output file exists, the restored database gets the owner and mode of this
+ * file.
  *
  * @throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT,
  * PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, INVALID_ARGUMENT, ABORTED, TIMEOUT, and errors of the

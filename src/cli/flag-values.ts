@@ -86,7 +86,7 @@ export function sizeFlag(text: string): number {
   try {
     bytes = parseByteSize(text)
   } catch {
-    // The InvalidArgumentError names the accepted forms, so the error of the parser is not needed.
+    // The InvalidArgumentError lists the accepted forms, so the error of the parser is not needed.
   }
   if (bytes <= 0) throw new InvalidArgumentError('Write a size greater than 0, such as 512KiB, 10MB or 1000000.')
   return bytes

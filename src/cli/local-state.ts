@@ -13,7 +13,10 @@ const STATE = 'primary-state'
 const LTX = 'ltx'
 
 export interface DeleteStateOptions {
-  /** Path of the state folder. The default is `.<database>-litestream` beside the database. */
+  /**
+   * Path of the state folder. The default is `.<database>-litestream` in the folder of the
+   * database.
+   */
   readonly metaPath?: string | undefined
   /** Whether to list the files without deleting them. */
   readonly dryRun?: boolean | undefined

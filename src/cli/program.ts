@@ -38,7 +38,7 @@ function listed({ name, summary }: CommandEntry): Command {
   return new Command(name).summary(summary)
 }
 
-/** Adds a parser that refuses an empty text to every flag and argument without its own parser. */
+/** For every flag and argument without its own parser, adds a parser that refuses an empty text. */
 function refuseEmptyValues(command: Command): void {
   for (const option of command.options) {
     if ((option.required || option.optional) && !option.parseArg) option.argParser(textFlag)

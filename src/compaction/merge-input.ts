@@ -8,7 +8,7 @@ import { native } from '../native/addon.js'
 import type { MergedInput } from '../native/frame-merger.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 
-/** One input file of a merge. `label` names the file in messages. */
+/** One input file of a merge. Messages contain `label` as the name of the file. */
 export interface MergeSource {
   readonly label: string
   /**

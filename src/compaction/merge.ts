@@ -22,7 +22,7 @@ import { MergeInput, type MergeSource } from './merge-input.js'
 const FIRST_OUTPUT_SIZE = 64 * 1024
 const OUTPUT_SIZE = 1024 * 1024
 
-/** Number of results of one step of the merger, besides the one result for each input. */
+/** Number of results of one step of the merger. Each step also has one result for each input. */
 const RESULT_SLOTS = 7
 
 export interface Merge {
@@ -47,9 +47,9 @@ export interface Merge {
 
 /**
  * Merges contiguous LTX files, oldest first, into one LTX file. Copies the newest frame of every
- * page without decompressing it, and omits pages above the commit of the last file. Before the
- * output ends, every input was read to its end and its checksum was verified. Needs memory for one
- * chunk per input and for the page index of the output (9 bytes per page).
+ * page and does not decompress the frame. Omits pages that are not in the database after the last
+ * file. Before the output ends, every input was read to its end and its checksum was verified.
+ * Needs memory for one chunk per input and for the page index of the output (9 bytes per page).
  *
  * Throws LTX_CORRUPT or PAGE_SIZE_MISMATCH. Throws LTX_GAP for inputs that are not contiguous.
  */

@@ -128,7 +128,7 @@ async function existing(directory: string, error: unknown): Promise<undefined> {
   const stats = await stat(directory).catch(() => undefined)
   if (stats?.isDirectory()) return
   if (!isErrno(error, 'EEXIST')) throw error
-  // At this path is a file or a dangling symbolic link.
+  // A file or a dangling symbolic link exists at this path.
   throw Object.assign(new Error(`ENOTDIR: ${directory} is not a directory`, { cause: error }), { code: 'ENOTDIR' })
 }
 

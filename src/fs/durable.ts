@@ -26,8 +26,8 @@ export interface DurableWriteOptions {
 
 /**
  * Writes `file` atomically. At any moment and after a power cut, `file` has either the complete new
- * content or the complete previous content. Writes a temporary file, syncs the temporary file,
- * renames it to `file`, and syncs the directory. With `createOnly`, creates a hard link instead of
+ * content or the complete previous content. Writes a temporary file, syncs and renames the
+ * temporary file, and syncs the directory. With `createOnly`, creates a hard link instead of
  * renaming the temporary file, because link(2) fails with EEXIST if the name exists. The directory
  * must exist. If `file` is a symbolic link, replaces the target of the link (see resolveTarget).
  * Returns the size in bytes.

@@ -7,7 +7,7 @@ const BATCH = 1024
 
 /**
  * Maximum size in bytes of a directory that is read with one call. A directory of this size has at
- * most a few thousand entries. To read the entries in batches takes four times the processor time,
+ * most a few thousand entries. Reading the entries in batches takes four times the processor time,
  * because each batch uses a thread of libuv's pool.
  */
 const SMALL_DIRECTORY = 128 * 1024

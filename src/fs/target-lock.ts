@@ -13,7 +13,7 @@ import { giveToOwnerOf } from './owner.js'
 import { removeFile } from './remove.js'
 import { stem } from './temporary.js'
 
-/** Interval between two attempts to take a lock, in milliseconds. */
+/** Time in milliseconds until TargetLock tries again to take a held lock. */
 const RETRY = 100
 
 const { EAGAIN, EWOULDBLOCK, ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL } = os.constants.errno

@@ -85,9 +85,9 @@ export interface IndexedFile extends PlannedFile {
  * Checks that the files of a plan form one whole database. Returns the files that can contain pages
  * of the database. If the page size changed within the plan, returns the files after the change.
  *
- * The time and the memory that checkPlan needs are proportional to the number of files. They do not
- * depend on the numbers in the headers. Throws LTX_CORRUPT, LTX_GAP or PAGE_SIZE_MISMATCH with the
- * name of the wrong file.
+ * The time and the memory that checkPlan needs are proportional to the number of files. The numbers
+ * in the headers affect neither the time nor the memory. Throws LTX_CORRUPT, LTX_GAP or
+ * PAGE_SIZE_MISMATCH with the name of the wrong file.
  */
 export function checkPlan<F extends IndexedFile>(plan: readonly F[], target: PlanTarget = {}): F[] {
   const check = new PlanCheck(target)

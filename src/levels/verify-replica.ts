@@ -224,7 +224,8 @@ function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[]
     let end = 0
     for (const file of files) {
       const checked = sound.get(file)
-      // After a gap or a damaged file, the size and the checksum of the previous state are unknown.
+      // After a gap or a damaged file, the size and the checksum of the database before the next
+      // file are unknown.
       if (!checked || file.minTxid > end + 1) check = undefined
       if (!checked) continue
       if (!check) check = new PlanCheck({}, checked, checked.header.commit)

@@ -61,7 +61,7 @@ export interface IndexRules {
   /** Size of the database in pages. */
   readonly commit: number
   /**
-   * The file must contain every page with a number above `completeFrom`, up to the commit. If
+   * The file must contain every page of the database with a number above `completeFrom`. If
    * `completeFrom` is 0, the file must contain the whole database.
    */
   readonly completeFrom: number
@@ -98,8 +98,8 @@ export interface MappedFrames {
  * Decodes a page index in parts of any size. A decoded page index needs at least nine bytes per
  * page, so the memory may not suffice for a whole page index. Throws LTX_CORRUPT if the page index
  * does not match the header and the page block. Page numbers must ascend and must not exceed the
- * commit. The frames must fill the page block without a gap. Pages that only this file can contain
- * must not be missing.
+ * database size in pages. The frames must fill the page block without a gap. Pages that only this
+ * file can contain must not be missing.
  */
 export class PageIndexReader {
   readonly #file: string

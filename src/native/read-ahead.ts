@@ -29,7 +29,7 @@ export interface ReadAheadCounts {
 }
 export type ReadAheadStats = Readonly<Record<ReadAheadKind, ReadAheadCounts>>
 
-/** Returns the number of a prefetch kind in native code. */
+/** Returns the number that native code uses for a kind of prefetch. */
 export function readAheadNumber(kind: ReadAheadKind): number {
   return READ_AHEAD_KINDS.indexOf(kind) + 1
 }

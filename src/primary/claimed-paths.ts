@@ -5,8 +5,8 @@ import { parseReplicaUrl } from '../storage/url.js'
 import { metaDirectory } from './sync/staging.js'
 
 /**
- * Suffixes of the files that SQLite creates beside a database. If the database path is a symbolic
- * link, SQLite creates the files beside the target of the link.
+ * Suffixes of the files that SQLite creates in the folder of a database. If the database path is a
+ * symbolic link, SQLite creates these files in the folder of the link's target.
  */
 const SIDE_FILES = ['-wal', '-shm', '-journal'] as const
 

@@ -21,7 +21,7 @@ export interface ReplicationSettings extends SyncSettings {
    * is 0, `close` tries the upload of the last commits only once. Default 30 s.
    */
   readonly shutdownSyncTimeout?: Duration
-  /** Interval between two upload attempts of `close`. Default 500 ms. */
+  /** Time until `close` repeats a failed upload. Default 500 ms. */
   readonly shutdownSyncInterval?: Duration
   /**
    * If `lease` is true, the primary waits for the lease of the replica and writes to the replica

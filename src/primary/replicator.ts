@@ -86,8 +86,8 @@ const AFTER_FIRST_SYNCS = { priority: -1 }
 const BEFORE_FIRST_SYNCS = { priority: 1 }
 
 /**
- * Minimum time in milliseconds between two snapshots that compaction requests because of damage. To
- * upload a snapshot is to upload the whole database.
+ * Minimum time in milliseconds between two snapshots that compaction requests because of damage.
+ * Each snapshot contains the whole database.
  */
 const REPAIR_PAUSE_MS = 600_000
 
@@ -610,7 +610,7 @@ export class Replicator {
 
   /**
    * Reports that the database file does not exist. The path may be a mistake in the configuration.
-   * The commits of the intended database are then not backed up, and the user must see this.
+   * The commits of the intended database are then not backed up, so the user must see the report.
    */
   #reportMissing({ hint }: LitestreamError): void {
     if (this.#options.allowMissing) return

@@ -63,10 +63,7 @@ export interface StartOptions {
   readonly throws?: (error: LitestreamError) => boolean
 }
 
-/**
- * First and longest interval between two openings of a replica that cannot be opened, in
- * milliseconds.
- */
+/** First and longest time in milliseconds until the failed opening of a replica is repeated. */
 const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 60_000
 

@@ -58,7 +58,7 @@ export class PartFaults {
     this.#publish({ event: 'recover', part: part.part, name: part.name })
   }
 
-  /** Removes the fault of a part that is no longer needed. */
+  /** Removes the fault of a part. Must be called when the process no longer needs this part. */
   forget(part: Part): void {
     this.#faults.delete(keyOf(part))
   }

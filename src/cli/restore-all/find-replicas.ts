@@ -108,8 +108,8 @@ export async function replicasOfPrefix(text: string, folder: string, signal: Abo
 /**
  * Removes each replica whose output file is at or below the output file of another replica. Adds a
  * fault for each removed replica. If such a replica were restored, its restore would find the
- * output of the other restore. It would then skip the replica or (with `force`) overwrite this
- * output.
+ * output of the other restore. The restore would then skip the replica or (with `force`) overwrite
+ * this output.
  */
 function withoutCollisions({ tasks, faults }: FoundReplicas): FoundReplicas {
   const byOutput = new Map<string, RestoreTask[]>()

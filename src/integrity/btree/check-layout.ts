@@ -2,8 +2,9 @@ import type { Cell } from './cell.js'
 
 /**
  * Checks that the cells and free blocks of a b-tree page do not overlap. Also checks that the page
- * header states the correct number of unused bytes between them. `end` is the offset of the end of
- * the cell pointer array. Returns the fault as text, or undefined for a valid layout.
+ * header states the correct number of unused bytes between cells and free blocks. `end` is the
+ * offset of the end of the cell pointer array. Returns the fault as text, or undefined for a valid
+ * layout.
  */
 export function checkPageLayout(
   page: Buffer,

@@ -50,8 +50,8 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
 /**
  * Returns ACCESS_DENIED if this user cannot write to the database, or if its file system is mounted
  * read-only. If a write permission is missing, SQLite's error says that the database is locked or
- * that a file cannot be opened. With `directory`, returns ACCESS_DENIED also if the user cannot
- * create files in the folder of the database.
+ * that a file cannot be opened. If `directory` is true, also returns ACCESS_DENIED if the user
+ * cannot create files in the folder of the database.
  */
 export function unwritableError(
   file: string,
@@ -82,8 +82,8 @@ function deniedError(file: string, place: string, doing: string, cause: unknown)
 }
 
 /**
- * Returns DATABASE_INVALID if the path names a directory, a device, a FIFO or a socket. SQLite
- * itself would open a device and write to the device.
+ * Returns DATABASE_INVALID if the file is a directory, a device, a FIFO or a socket. SQLite itself
+ * would open a device and write to the device.
  */
 export function specialFileError(file: string): LitestreamError | undefined {
   const stats = statSync(file, { throwIfNoEntry: false })

@@ -15,11 +15,10 @@ export type Presence =
   /** `deleted` means that no file exists at the path of the database any more. */
   | { readonly kind: 'deleted' }
   /**
-   * `replaced` means that the path of the database, the -wal or the -shm names another file than
-   * this process opened. `database` says whether the database file itself was replaced. `trusted`
-   * says whether a last sync may read the opened files. `onlyHere` says that the -wal was removed
-   * and no other process has the -wal open. The frames are then lost when this process closes the
-   * -wal.
+   * `replaced` means that another file has replaced the opened database file, -wal or -shm at its
+   * path. `database` says whether the database file itself was replaced. `trusted` says whether a
+   * last sync may read the opened files. `onlyHere` says that the -wal was removed and no other
+   * process has the -wal open. The frames are then lost when this process closes the -wal.
    */
   | {
       readonly kind: 'replaced'

@@ -38,7 +38,7 @@ const CLOCK_BEHIND_MS = 60_000
 export class DatabaseSync {
   readonly #parts: DatabaseSyncParts
   readonly #snapshots: Record<string, number> = {}
-  /** TXIDs of the L0 files of this object that hold the whole database. */
+  /** TXIDs of the L0 files into which this object wrote the whole database. */
   readonly #wholes = new Set<number>()
   readonly #clockBehind = new GrowingInterval()
   /**

@@ -63,8 +63,9 @@ export class KeptDatabase {
   }
 
   /**
-   * Whether the -wal or the -shm was removed while a process had it open. The primary must then not
-   * run a checkpoint, because other processes may not see the checkpoint's locks.
+   * Whether the -wal or the -shm was removed and a process still has the removed file open. The
+   * primary must then not run a checkpoint, because other processes may not see the checkpoint's
+   * locks.
    */
   get lost(): boolean {
     return this.#lost.stands
@@ -81,7 +82,7 @@ export class KeptDatabase {
   }
 
   /**
-   * Closes the files of the database and discards all state about these files. The next sync opens
+   * Closes the files of the database and discards all data about these files. The next sync opens
    * the files again.
    */
   release(): void {

@@ -11,8 +11,8 @@ import { coversGrowth, type PlannedFile, sameHeader } from './planned-file.js'
 /**
  * Plans an L0 file with the whole database, as the read transaction sees the database. `index` is
  * the wal-index at the beginning of the read transaction. Returns `moved` if the WAL was restarted
- * later. The caller must then begin another read transaction. Throws WAL_CORRUPT, and
- * DATABASE_INVALID for a truncated database file.
+ * after the read transaction began. The caller must then begin another read transaction. Throws
+ * WAL_CORRUPT, and DATABASE_INVALID for a truncated database file.
  */
 export function planWhole(opened: OpenedDatabase, index: WalIndex, reason: string | undefined): PlannedFile | 'moved' {
   const { source, wal } = opened

@@ -29,8 +29,8 @@ export function isTemporary(name: string): boolean {
 }
 
 /**
- * Returns the path of the state folder, which is `metaPath`, or by default `.<database>-litestream`
- * beside the database.
+ * Returns the path of the state folder. The path is `metaPath`, or by default
+ * `.<database>-litestream` in the folder of the database.
  */
 export function metaDirectory(database: string, metaPath?: string): string {
   return metaPath ?? path.join(path.dirname(database), `.${path.basename(database)}-litestream`)

@@ -50,7 +50,7 @@ export class Progress {
 
   /**
    * Loads the saved state of an earlier process. Returns undefined if replication can continue from
-   * the saved state. Otherwise returns the reason why replication cannot continue.
+   * the saved state. If replication cannot continue, returns the reason.
    */
   load(staging: LtxStaging): string | undefined {
     const loaded = this.#file.load()
@@ -96,7 +96,7 @@ export class Progress {
 
   /**
    * If another program changed the state file, writes the state file again and returns a
-   * description of the change. Otherwise returns undefined.
+   * description of the change. Returns undefined if no program changed the state file.
    */
   async saveAgainIfChanged(): Promise<string | undefined> {
     const change = this.#file.change()

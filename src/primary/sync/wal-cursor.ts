@@ -44,7 +44,7 @@ export class WalCursor {
   }
 
   /**
-   * Records that the primary emptied the WAL after it had read every frame. `empty` is the
+   * Records that the primary has read every frame and then emptied the WAL. `empty` is the
    * wal-index of the empty WAL.
    */
   restartAt(empty: WalIndex): void {

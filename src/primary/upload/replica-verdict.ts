@@ -48,8 +48,8 @@ export function judgeReplica(
 }
 
 /**
- * Returns undefined if a restore can reach TXID `end`. Otherwise returns the reason why a restore
- * cannot reach this TXID. Uses only the names and sizes of the files.
+ * Returns undefined if a restore can reach TXID `end`. If a restore cannot reach this TXID, returns
+ * the reason. Uses only the names and sizes of the files.
  */
 export function planFault(levels: FilesByLevel, end: number, changed: readonly LtxFileInfo[] = []): string | undefined {
   let plan: LtxFileInfo[]

@@ -151,8 +151,8 @@ export class Uploader {
   }
 
   /**
-   * Compares the state folder with the replica. Later calls do nothing. After the comparison, the
-   * next file may have to be a snapshot. `align` must not be called during a run.
+   * Compares the state folder with the replica. Later calls do nothing. The comparison may show
+   * that the next file must be a snapshot. `align` must not be called during a run.
    */
   async align(): Promise<void> {
     if (this.#txid !== undefined) return

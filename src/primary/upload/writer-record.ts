@@ -78,8 +78,8 @@ export class WriterRecord {
   }
 
   /**
-   * Returns text that names the other primary in the writer record, or undefined if the record is
-   * missing or belongs to this primary.
+   * Returns a description of the other primary in the writer record. Returns undefined if the
+   * record is missing or belongs to this primary.
    */
   async other(): Promise<string | undefined> {
     const there = await this.#client.getObject(WRITER_RECORD_NAME)
@@ -103,7 +103,7 @@ export class WriterRecord {
     return undefined
   }
 
-  /** Removes the writer record if it still belongs to this primary. */
+  /** Removes the writer record if the record still belongs to this primary. */
   async release(): Promise<void> {
     running.delete(this.#instance)
     if (this.#tag === undefined) return
