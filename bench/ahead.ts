@@ -24,7 +24,7 @@ const LOOKUPS: Query = { ...LOOKUP, name: '300 lookups' }
 
 export const ahead: Question = {
   name: 'ahead',
-  question: 'Which effect does each kind of read-ahead have?',
+  question: 'How does each kind of read-ahead change the duration of a query?',
   limit: 'Without read-ahead, every page costs a separate round trip.',
   needs: { s3: true },
   async run(bench) {

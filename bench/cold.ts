@@ -44,15 +44,15 @@ const COLUMNS: readonly Column[] = [
 ]
 
 const NOTES = [
-  'For the official VFS, the benchmark measures the scan of posts only without added latency, and the scan of users at two latencies, because the official VFS sends thousands of requests one after another. On the large database, the benchmark does not measure the scans of the official VFS.',
-  'Each execution is the first query of a new reader that has fetched the interior pages of its b-trees. The times do not include the opening of the reader and the fetch of the interior pages. litestream-ts and the official VFS run each query with the same parameters, and the benchmark compares their rows.',
+  'The official VFS sends thousands of requests one after another for a scan. For the official VFS, the benchmark therefore measures the scan of posts only without added latency, and the scan of users at only two latencies. On the large database, the benchmark does not measure the scans of the official VFS.',
+  'Each execution is the first query of a new reader that has fetched the interior pages of its b-trees. The times include neither the opening of the reader nor the fetch of the interior pages. litestream-ts and the official VFS run each query with the same parameters, and the benchmark compares their rows.',
 ]
 
 export const cold: Question = {
   name: 'cold',
   question: 'How long does a query take if none of its pages is in memory, compared with the official VFS?',
   limit:
-    'A query takes the latency multiplied by the number of pages that depend on one another, which is one round trip per level of a b-tree.',
+    'A query takes at least one round trip for each level of a b-tree, because a page of one level contains the page numbers of the next level.',
   budget: 200,
   needs: { s3: true },
   async run(bench) {

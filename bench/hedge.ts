@@ -23,7 +23,7 @@ const COLUMNS: readonly Column[] = [
 export const hedge: Question = {
   name: 'hedge',
   question: 'How long do reads take if the store sometimes responds slowly?',
-  limit: `A slow response takes ${HELD_BACK} ms, and the reader sends a second request only when the first response is late.`,
+  limit: `A slow response takes ${HELD_BACK} ms. The reader sends a second request only if the first response is late.`,
   needs: { s3: true },
   async run(bench) {
     const { stage, data } = await bench.published()

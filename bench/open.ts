@@ -69,7 +69,7 @@ export const open: Question = {
     ]
     const notes = [
       'The same process opens the second connection while the first connection is open.',
-      'The number of round trips is the length of the longest chain of requests in which the reader sent each request after the response to the previous request.',
+      'The number of round trips is the length of the longest chain of dependent requests. Two requests are dependent if the reader sent the second request after it received the first response.',
     ]
     return [
       { id: 'first-row', title: 'Open to first row', columns: COLUMNS, rows: rows!, notes, plots },

@@ -55,7 +55,7 @@ type Row = ResultTable['rows'][number]
 
 export const size: Question = {
   name: 'size',
-  question: 'How do the times of an opening and of queries grow with the size of the database?',
+  question: 'How do the durations of an opening and of queries grow with the size of the database?',
   limit: 'A b-tree with a hundred times as many pages is one level deeper, and an opening reads the whole page index.',
   budget: 120,
   needs: { s3: true },

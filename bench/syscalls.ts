@@ -46,7 +46,7 @@ export const syscalls: Question = {
       }
     }
     const notes = [
-      'The benchmark counts the system calls of the thread that runs the queries, including the system calls of JavaScript itself (garbage collection), which cause the fractions.',
+      'The benchmark counts the system calls of the thread that runs the queries, including the system calls of the JavaScript engine (garbage collection). These system calls cause the fractions.',
     ]
     return [{ id: 'calls', title: 'System calls of one execution', columns: COLUMNS, rows, notes }]
   },

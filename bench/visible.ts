@@ -23,7 +23,7 @@ const FAST: ReplicateOptions = { monitorInterval: 10, syncInterval: 10 }
 
 export const visible: Question = {
   name: 'visible',
-  question: 'How long after a commit on the primary can a reader see it?',
+  question: 'How long does it take until a reader can see a commit of the primary?',
   limit:
     'A commit waits for the sync interval of the primary and for the poll interval of the reader, which are 1 s by default. file:// and NATS notify readers of a new file immediately.',
   needs: { s3: true, nats: true },

@@ -29,7 +29,7 @@ const of = (key: string) => (row: Row) => middle(row[key])
 const megabytes = (key: string) => (row: Row) => middle(row[key]) / 1e6
 const share = (a: string, b: string) => (row: Row) => middle(row[a]) / middle(row[b])
 const NODE_MEMORY =
-  'An empty Node.js process uses two thirds of the memory of a primary of one idle database. Most memory of an empty Node.js process consists of pages of the executable, which all processes share. A primary also uses the compiler, OpenSSL, the timers and the sockets of the executable, which an empty process does not use.'
+  'An empty Node.js process uses two thirds as much memory as this primary. Most of this memory consists of pages of the executable, which all Node.js processes share. A primary also uses the compiler, OpenSSL, the timers and the sockets of the executable, which an empty process does not use.'
 const SMALL_SYNCS =
   'Once a second, a sync of the primary reads and encodes the frames and makes four small writes durable with fsync. The system calls of a sync take most of the processor time.'
 const NODE_START =
@@ -39,7 +39,7 @@ const JOINS = ['post + user', 'profile', 'who liked', 'mutual friends']
 const THREADS =
   'Two readers, their worker and the other processes of the machine share the cores. The local file in the same table shows the highest ratio that the machine allows.'
 const POINT =
-  'A point query reads only a few pages, and the rows that an index refers to are scattered over the table, so every page costs one GET. The replica worker sends the GETs in parallel, which reduces the round trips and the time, but not the number of GETs.'
+  'A point query reads only a few pages, and the rows to which an index refers are scattered over the table, so every page costs one GET. The replica worker sends the GETs in parallel, which reduces the round trips and the time, but not the number of GETs.'
 const FRESH =
   'A large part of this time is the start of a thread, which Node 20 boots without a snapshot; the table contains the start of an empty thread, measured in the same rounds. For S3, the process also loads and runs the used part of the AWS SDK for the first time: about 430 KB of JavaScript.'
 const SCAN =
@@ -49,7 +49,7 @@ const MILLION =
 const CROWDED =
   'Without latency, the store, the proxy and the hydration compete with the reader for both cores of the machine. The rows with latency, in which hydration is as fast or faster, show the cost of hydration itself for a reader.'
 const ENCODING =
-  'The processor limits the speed of a sync, because LZ4 takes most of the time, on all idle cores. The table of the sync also contains the speed of the encoding alone, on one core, and the speed of a plain write, which the disk limits.'
+  'The processor limits the speed of a sync, because LZ4 takes most of the time, although all idle cores compress in parallel. The table of the sync also contains the speed of the encoding on one core, and the speed of a plain write. The disk limits the plain write.'
 const RESTORING =
   'The processor and the disk limit the speed of a restore, because its threads read, decompress (LZ4), check and write every page. The table of the restore also contains a plain copy with an fsync.'
 const CORES = 'The application and its replication share two cores.'
