@@ -1,6 +1,6 @@
 // The clock with which JavaScript and native code measure ages and deadlines. MonotonicNs never
 // goes back when the wall clock is set. MonotonicNs also counts the time during which the machine
-// sleeps. CLOCK_MONOTONIC of Linux does not count this time.
+// sleeps. CLOCK_MONOTONIC of Linux does not count the time of sleep.
 #pragma once
 #include <cstdint>
 

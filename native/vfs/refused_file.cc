@@ -28,9 +28,10 @@ int Read(sqlite3_file*, void* buffer, int amount, sqlite3_int64) {
 int Write(sqlite3_file*, const void*, int, sqlite3_int64) { return SQLITE_READONLY; }
 int Truncate(sqlite3_file*, sqlite3_int64) { return SQLITE_READONLY; }
 int Sync(sqlite3_file*, int) { return SQLITE_OK; }
-// Before SQLite reads a page, it calls xLock and xFileSize. A refused file fails both calls, so
-// that every read fails. With the URI parameter nolock or immutable, SQLite does not call xLock,
-// only xFileSize. With immutable, SQLite calls xFileSize while it opens the database.
+// Before SQLite reads a page, it calls xLock and xFileSize. A refused file fails the calls of xLock
+// and xFileSize, so that every read fails. With the URI parameter nolock or immutable, SQLite does
+// not call xLock, only xFileSize. With immutable, SQLite calls xFileSize while it opens the
+// database.
 int FileSize(sqlite3_file*, sqlite3_int64*) { return SQLITE_CANTOPEN; }
 int Lock(sqlite3_file*, int) { return SQLITE_CANTOPEN; }
 int Unlock(sqlite3_file*, int) { return SQLITE_OK; }

@@ -22,8 +22,8 @@ bool IsOurParameter(const std::string& name) {
 }
 
 // If the URI omits a parameter, adds the value of the environment variable. src/replica/options.ts
-// adds the same values. A replica handle and a plain URI of one replica therefore have the same
-// key.
+// also adds the values of these environment variables. A replica handle and a plain URI of one
+// replica therefore have the same key.
 void AddEnvironment(UriParameters* parameters) {
   for (const ReaderParameter& parameter : kReaderParameters) {
     if (parameters->count(parameter.name)) continue;

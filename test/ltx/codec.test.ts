@@ -66,7 +66,7 @@ test('encoding and decoding return random page sets unchanged, for any page size
   )
 })
 
-test('encoding and decoding return pages of zeros, and pages that LZ4 cannot compress, unchanged', async () => {
+test('encoding and decoding return a page unchanged if the page is all zeros or LZ4 cannot compress the page', async () => {
   for (const pageSize of PAGE_SIZES) {
     const noise = crypto.getRandomValues(new Uint8Array(pageSize))
     const pages = new Map([

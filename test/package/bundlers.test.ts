@@ -114,7 +114,7 @@ interface Tracer {
   nodeFileTrace(files: string[], options: object): Promise<{ readonly fileList: ReadonlySet<string> }>
 }
 
-test('a standalone folder of the files that @vercel/nft traces, as Next.js creates it, has the addon and the worker threads', async (t) => {
+test('if @vercel/nft traces the files of a standalone folder, as Next.js does, the folder has the addon and the worker threads', async (t) => {
   const tool = ifObtainable(t, '@vercel/nft', () => fileOfTool('@vercel/nft', '1.11.5', 'out/index.js'))
   if (!tool) return
   const { nodeFileTrace } = createRequire(tool)(tool) as Tracer

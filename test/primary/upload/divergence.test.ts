@@ -331,7 +331,7 @@ test('with on-divergence: restore, the newest state of the replica replaces the 
   assert.equal(copy.prepare('SELECT v FROM t').pluck().get(), 'of the new database')
 })
 
-test('a damaged or forged divergence record is an error with the next step, and does not cause a wrong deletion', async (t) => {
+test('a damaged or forged divergence record causes an error with the next step, and no wrong deletion', async (t) => {
   const lost = await lostDatabase(t)
   const client = await openReplicaClient(lost.url)
   cleanUp(t, () => client.close())

@@ -75,7 +75,7 @@ test('new files get the owner of the database, and new folders get the owner of 
   assert.equal(statSync(path.join(root, 'ltx')).mode & 0o777, 0o750)
 })
 
-test('a writer that dies leaves no visible file, and the next writer removes its temporary files', async (t) => {
+test('a writer that dies leaves no visible file, and the next writer removes the dead writer’s temporary files', async (t) => {
   const root = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${root}`)
   async function* failing() {

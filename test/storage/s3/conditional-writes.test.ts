@@ -116,7 +116,7 @@ test('on a store without conditional writes, a lease is refused with the reason'
   }
 })
 
-test('close() waits for the deletion of the probe object, at most until its deadline', async (t) => {
+test('close() waits until the probe object is deleted, but not longer than its deadline', async (t) => {
   const store = await loopbackS3(t, ({ kind, key }) => kind === 'DELETE' && key.includes('probe-'))
   const client = await clientOf(t, store)
   await client.write(file(1), randomBytes(10), { timestamp: 1, createOnly: true })

@@ -15,7 +15,7 @@ import { temporaryDirectory } from '../../support/temporary-directory.js'
 const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid })
 const KEYS = { accessKeyId: 'K', secretAccessKey: 'S' }
 
-test('objects encrypted with a customer key are readable only with that key, whether they are small or uploaded in parts', async (t) => {
+test('objects encrypted with a customer key, both small and uploaded in parts, are readable only with that key', async (t) => {
   const bucket = await s3Bucket(t)
   const key = randomBytes(32).toString('base64')
   const keyFile = path.join(temporaryDirectory(t), 'key')
