@@ -6,8 +6,9 @@ import { namesIn } from './names-in.js'
 import { removeRegular } from './remove.js'
 
 /**
- * A temporary name ends with 8 hexadecimal digits of the creation time in seconds since the epoch,
- * and 8 random hexadecimal digits. Litestream deletes old files with temporary names of this form.
+ * A temporary name contains 16 hexadecimal digits. The first 8 digits are the creation time in
+ * seconds since the epoch, and the other 8 digits are random. Litestream deletes old files with
+ * temporary names of this form.
  */
 const TEMPORARY = /^\.([0-9a-f]{8})[0-9a-f]{8}\.tmp(?:-wal|-shm|-journal)?$/
 const KEPT = /^\.refused-[0-9a-f]{8}$/

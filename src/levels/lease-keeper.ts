@@ -36,8 +36,8 @@ export class LeaseKeeper {
   #timer: Timer | undefined
   #stopped = false
   /**
-   * Whether this primary has held the lease before. If this primary has held the lease before and
-   * another primary holds the lease now, this primary has renewed the lease too late.
+   * Whether this primary has held the lease before. If the value is true and another primary holds
+   * the lease now, this primary has renewed the lease too late.
    */
   #began = false
 

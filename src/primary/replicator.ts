@@ -143,8 +143,8 @@ export class Replicator {
 
   constructor(path: string, client: ReplicaClient, options: Partial<ReplicatorOptions>, observe: PrimaryObserver) {
     this.path = path
-    // Only this primary may write to the replica, so the replica client lists the files of the
-    // replica once and then remembers them.
+    // Only this primary may write to the replica, so the replica client lists the replica once and
+    // then remembers its files.
     this.client = new KnownLevels(clientUnderSignal(client, this.#life.signal))
     this.#options = { ...DEFAULT_REPLICATOR_OPTIONS, ...options }
     this.#observe = observe

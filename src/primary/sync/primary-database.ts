@@ -314,7 +314,7 @@ export class PrimaryDatabase {
   }
 
   /**
-   * How often the primary had to write the whole database to an L0 file because it had closed the
+   * Number of L0 files with the whole database that were needed because the primary had closed the
    * files of the idle database.
    */
   get costlyRests(): number {
