@@ -13,7 +13,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
     'Run `litestream-ts ltx -level all` on the replica to list the TXIDs and times that can be restored.',
   PAGE_SIZE_MISMATCH:
     'Write a snapshot with the new page size: `litestream-ts replicate -once -force-snapshot DB URL`.',
-  INVALID_URL: 'Correct the replica URL; docs/replicate.md lists the forms.',
+  INVALID_URL: 'Correct the replica URL; docs/storage.md lists the forms.',
   NOT_FOUND: 'Check that the file, folder or object exists, and correct the path or the URL.',
   ACCESS_DENIED: 'Check the credentials of the store, and the permissions of the file or bucket.',
   PRECONDITION_FAILED: 'Make sure that only one primary writes to the replica.',
