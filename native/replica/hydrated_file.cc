@@ -53,6 +53,9 @@ int HydratedFile::Resize(uint32_t pages) {
   // `bytes` is less than 2^48, so neither `bytes` nor 2 * `bytes` wraps.
   const uint64_t bytes = uint64_t(pages) * page_size_;
   Check();
+  // The lock covers the whole change of the file, so that a Check on another thread does not take
+  // the change for that of another program.
+  std::lock_guard<std::mutex> lock(state_mutex_);
   // Resize never truncates the file, because an older view may still read pages beyond a smaller
   // database size.
   int error = os::Extend(file_, bytes);
@@ -67,7 +70,6 @@ int HydratedFile::Resize(uint32_t pages) {
     map_.store(map.data, std::memory_order_release);
   }
   pages_ = std::max(pages_, pages);
-  std::lock_guard<std::mutex> lock(state_mutex_);
   return os::StateOf(file_, &state_);
 }
 

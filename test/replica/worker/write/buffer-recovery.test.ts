@@ -1,7 +1,7 @@
 // What a process finds that takes over a buffer: the files of the replica and the buffer as they
 // were at a moment, as a kill leaves them.
 import assert from 'node:assert/strict'
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type Database from 'better-sqlite3'
@@ -62,23 +62,46 @@ class Place {
     restore()
   }
 
-  /** Copies buffer and replica now; the returned function puts the copies in their place. */
+  /**
+   * Copies buffer and replica as a crash would leave them. The returned function puts the copies in
+   * their place.
+   */
   image(): () => void {
-    const copy = path.join(this.#directory, `image-${++this.#images}`)
-    // First the buffer: what is removed from it later is in the replica by then.
-    const hasBuffer = existsSync(this.buffer)
-    if (hasBuffer) copyFileSync(this.buffer, `${copy}.buffer`)
+    for (let attempts = 0; attempts < 1000; attempts++) {
+      const copy = path.join(this.#directory, `image-${++this.#images}`)
+      const before = this.#bufferBytes()
+      this.#copyReplica(copy)
+      // The worker writes to the buffer before each upload and after it. If the buffer has not
+      // changed, the copies are of one moment.
+      if (this.#bufferBytes()?.toString('latin1') === before?.toString('latin1')) return this.#restorer(copy, before)
+    }
+    throw new Error('the buffer changed during each copy of the replica')
+  }
+
+  #bufferBytes(): Buffer | undefined {
+    try {
+      return readFileSync(this.buffer)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  #copyReplica(copy: string): void {
     const l0 = path.join(this.#files, 'ltx/0')
     mkdirSync(path.join(copy, 'ltx/0'), { recursive: true })
     for (const name of readdirSync(l0)) {
       // Temporary files of the worker come and go.
       if (name.endsWith('.ltx')) copyFileSync(path.join(l0, name), path.join(copy, 'ltx/0', name))
     }
+  }
+
+  #restorer(copy: string, buffer: Buffer | undefined): () => void {
     return () => {
       rmSync(this.#files, { recursive: true })
       rmSync(this.buffer, { force: true })
       cpSync(copy, this.#files, { recursive: true })
-      if (hasBuffer) copyFileSync(`${copy}.buffer`, this.buffer)
+      if (buffer !== undefined) writeFileSync(this.buffer, buffer, { mode: 0o600 })
     }
   }
 
