@@ -1,5 +1,6 @@
-// Node.js loads the addon through this file. SQLite loads the same shared object as an extension
-// through sqlite_extension.cc, so the addon and the extension share memory.
+// Node.js loads the addon through this file. SQLite loads the same shared object as an SQLite
+// extension through sqlite_extension.cc. The addon and the SQLite extension share their global
+// variables.
 #include "napi/exports.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {

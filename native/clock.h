@@ -1,6 +1,6 @@
-// The clock with which JavaScript and native code measure ages and deadlines. MonotonicNs never
-// goes back when the wall clock is set. MonotonicNs also counts the time during which the machine
-// sleeps. CLOCK_MONOTONIC of Linux does not count the time of sleep.
+// JavaScript and native code measure ages and deadlines with the clock MonotonicNs. MonotonicNs
+// never goes back, even if the wall clock is set. MonotonicNs also counts the time during which the
+// machine sleeps. On Linux, CLOCK_MONOTONIC does not count this time.
 #pragma once
 #include <cstdint>
 
@@ -12,7 +12,7 @@
 
 namespace litestream {
 
-// Returns the nanoseconds since an arbitrary moment. All threads have the same moment.
+// Returns the nanoseconds since an arbitrary moment, which is the same moment for all threads.
 inline int64_t MonotonicNs() {
 #ifdef _WIN32
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();

@@ -1,5 +1,5 @@
-// SQLite calls sqlite3_extension_init when it loads the addon as an extension. Whatever the name of
-// the file, SQLite first looks up the name sqlite3_extension_init.
+// SQLite calls sqlite3_extension_init when it loads the addon as an extension. SQLite looks up this
+// function name first, whatever the name of the addon's file is.
 #include "napi/source_database.h"
 #include "vfs/sqlite_copy.h"
 

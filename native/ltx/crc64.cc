@@ -1,7 +1,7 @@
 // CRC-64/GO-ISO has the reflected polynomial 0xD800000000000000 (x^64 + x^4 + x^3 + x + 1), and its
-// initial value and final xor have all bits set. On an x86 processor with carry-less
-// multiplication, Crc64 uses carry-less multiplication and processes at least 10 GB/s. On any other
-// processor, Crc64 uses tables and processes 16 bytes per step.
+// initial value and final xor have all bits set. On an x86-64 processor with the instruction for
+// carry-less multiplication, Crc64 uses this instruction and processes at least 10 GB/s. On any
+// other processor, Crc64 uses tables and processes 16 bytes per step.
 #include <cstring>
 
 #include "ltx/ltx_codec.h"
@@ -44,8 +44,8 @@ inline uint64_t LoadLe64(const uint8_t* p) {
 #endif
 }
 
-// UpdateByTables and UpdateByClmul read and return the inverted CRC. Crc64 inverts the CRC before
-// and after the call.
+// The argument `crc` and the result of UpdateByTables and UpdateByClmul are the bitwise complement
+// of a CRC. Crc64 and Crc64Portable complement both values.
 uint64_t UpdateByTables(uint64_t crc, const uint8_t* p, size_t size) {
   const auto& t = kTables.t;
   for (; size >= 16; p += 16, size -= 16) {
@@ -68,9 +68,10 @@ constexpr uint64_t PowerOfX(int n) {
   for (; n > 0; n--) v = (v >> 1) ^ ((v & 1) ? kPolynomial : 0);
   return v;
 }
-// Moving a 128-bit register ahead by `distance` bits multiplies its older half by x^(64+distance)
-// and its newer half by x^distance. The exponent of each constant is one less, because the product
-// of two reflected 64-bit numbers is shifted by one bit.
+// Fold moves the 128-bit register `acc` ahead by n bits of the message: it multiplies the half with
+// the earlier bits by x^(64+n) and the half with the later bits by x^n. The exponents of these
+// constants are one less than 64+n and n, because the product of two reflected 64-bit numbers is
+// shifted by one bit.
 constexpr uint64_t kFold64Low = PowerOfX(64 + 512 - 1), kFold64High = PowerOfX(512 - 1);
 constexpr uint64_t kFold16Low = PowerOfX(64 + 128 - 1), kFold16High = PowerOfX(128 - 1);
 
@@ -94,14 +95,15 @@ __attribute__((target("pclmul,sse4.1"))) uint64_t UpdateByClmul(uint64_t crc, co
   a = Fold(Fold(Fold(a, by16, b), by16, c), by16, d);
   for (; size >= 16; p += 16, size -= 16) a = Fold(a, by16, load(p));
   // The 16 bytes of `a` have the same CRC remainder as all bytes that Fold has merged into `a`.
-  // UpdateByTables computes the CRC remainder from the 16 bytes.
+  // UpdateByTables computes the CRC remainder of the 16 bytes of `a`.
   uint8_t rest[16];
   _mm_storeu_si128(reinterpret_cast<__m128i*>(rest), a);
   return UpdateByTables(UpdateByTables(0, rest, 16), p, size);
 }
 
-// Returns whether the processor has carry-less multiplication. Executes the cpuid instruction,
-// because __builtin_cpu_supports() needs a runtime library that some toolchains lack.
+// Returns whether the processor has the instruction for carry-less multiplication. HasClmul
+// executes the cpuid instruction, because __builtin_cpu_supports() needs a runtime library that
+// some toolchains lack.
 bool HasClmul() {
   unsigned eax, ebx, ecx, edx;
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_PCLMUL) != 0 && (ecx & bit_SSE4_1) != 0;
@@ -122,8 +124,8 @@ uint64_t Crc64(uint64_t crc, const void* data, size_t size) {
 
 namespace {
 
-// Returns the product of two polynomials modulo the CRC polynomial, in the reflected form (bit 63
-// is x^0).
+// Returns the product of the polynomials `x` and `y` modulo the CRC polynomial, in the reflected
+// form (bit 63 is x^0).
 uint64_t Multiply(uint64_t x, uint64_t y) {
   uint64_t product = 0;
   for (uint64_t bit = 1ull << 63; bit != 0; bit >>= 1) {
@@ -133,7 +135,8 @@ uint64_t Multiply(uint64_t x, uint64_t y) {
   return product;
 }
 
-// Appending n zero bytes to a message multiplies its CRC remainder by x^(8n).
+// Returns x^(8 * bytes) modulo the CRC polynomial. If `bytes` zero bytes are appended to a message,
+// the CRC remainder of the message is multiplied by this power.
 uint64_t ShiftBy(uint64_t bytes) {
   uint64_t shift = 1ull << 63, square = 1ull << (63 - 8);
   for (; bytes != 0; bytes >>= 1) {
@@ -145,11 +148,12 @@ uint64_t ShiftBy(uint64_t bytes) {
 
 }  // namespace
 
-// The xor of the CRCs `a` and `b` cancels their initial and final inversions.
+// CombineCrc64 need not invert `a` and `b`, because the xor cancels the initial and final
+// inversions of these two CRCs.
 uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length) { return Multiply(ShiftBy(b_length), a) ^ b; }
 
-// Multiplication modulo the CRC polynomial is linear in each bit of `a`, so the product of a byte
-// is the xor of the products of the byte's bits.
+// Fills the tables for operator(). Multiplication modulo the CRC polynomial is linear, so the
+// product of a byte is the xor of the products of the byte's bits.
 Crc64Append::Crc64Append(uint64_t b_length) {
   const uint64_t shift = ShiftBy(b_length);
   for (int byte = 0; byte < 8; byte++) {

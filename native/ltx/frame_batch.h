@@ -4,7 +4,8 @@
 
 namespace litestream {
 
-// The output buffers have room for `capacity` pages, their page numbers and their frame sizes.
+// The output buffers of DecodeFrameBatch. `pages` has room for `capacity` decoded pages. `pgnos`
+// and `sizes` have room for `capacity` numbers. A frame size is the encoded size in bytes.
 struct FrameBatch {
   size_t capacity;
   uint8_t* pages;
@@ -15,16 +16,17 @@ struct FrameBatch {
 enum class BatchEnd { kMore, kEndMarker, kFault };
 
 struct BatchResult {
-  size_t count = 0;  // frames decoded
-  size_t used = 0;   // bytes consumed
+  size_t count = 0;  // number of decoded frames
+  size_t used = 0;   // encoded size in bytes of the decoded frames
   BatchEnd end = BatchEnd::kMore;
-  // the error in the frame that begins at byte `used` of the input
+  // if `end` is kFault, the error in the frame that begins at byte `used` of the input
   FrameError fault = FrameError::kNone;
 };
 
-// Decodes frames until the batch is full, the input ends inside a frame, the end marker follows, or
-// a frame is damaged. Updates the file checksum `crc` with the decoded frames. If `sum` is not
-// null, xors the page checksums into `sum`.
+// Decodes the frames in the `size` bytes at `src`. Stops in four cases: the batch is full, the
+// input ends inside a frame, the next frame is damaged, or the end marker is next. Updates the file
+// checksum *crc with each decoded frame. If `sum` is not null, xors the checksum of each decoded
+// page into *sum.
 BatchResult DecodeFrameBatch(const uint8_t* src, size_t size, uint32_t page_size, const FrameBatch& batch, uint64_t* crc,
                              uint64_t* sum);
 

@@ -22,8 +22,8 @@ size_t PutIndexEntry(uint8_t* dst, uint32_t pgno, uint64_t offset, uint64_t size
 
 constexpr size_t kMaxIndexEntry = 5 + 10 + 5;
 
-// The merger collects at least kIndexPiece bytes of the page index before it updates the CRC of the
-// index, because many short updates are slow.
+// During a call of Step, the merger collects at least kIndexPiece bytes of an input's page index
+// before it updates the CRC of this index, because many short updates are slow.
 constexpr size_t kIndexPiece = 4096;
 
 }  // namespace
@@ -81,9 +81,9 @@ bool FrameMerger::Whole(size_t i, const MergeBytes& bytes) {
   if (left < kPageHeaderSize) {
     error = FrameError::kTruncated;
   } else if (ReadU32(src) != inputs_[i].pgno) {
-    error = FrameError::kBadHeader;  // not the frame that Peek has read
+    error = FrameError::kBadHeader;  // not the frame whose header Peek has read
   } else if (uint16_t((src[4] << 8) | src[5]) != kFrameHasSize) {
-    // The size of a frame without a size field is known only after the frame is decoded.
+    // If a frame has no size field, its encoded size is known only after the frame is decoded.
     uint32_t pgno = 0;
     size_t used = 0;
     error = DecodeFrame(src, left, false, page_size_, page_.data(), &pgno, &used);
@@ -109,8 +109,7 @@ uint64_t FrameMerger::Sum(uint64_t crc, const uint8_t* frame, uint64_t own) cons
 void FrameMerger::Emit(uint32_t pgno, size_t input, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out,
                        size_t* written) {
   if ((frame[5] & kFrameHasSize) == 0) {
-    // A copied frame must have a size field, so the merger encodes a frame without a size field
-    // again.
+    // Every frame of the output must have a size field, so the merger encodes the page again.
     uint8_t* dst = out + *written;
     size = encoder_.Encode(pgno, page_.data(), page_size_, dst);
     crc_ = FrameCrc(crc_, dst, page_.data(), page_size_);
@@ -183,8 +182,9 @@ MergeStatus FrameMerger::StepFrames(std::vector<MergeBytes>& bytes, uint8_t* out
     const bool continues =
         run_.size > 0 && run_.input == newest && run_.data + run_.size == next && (next[5] & kFrameHasSize) != 0;
     if (emits && !continues && !EndShortRun(out, written)) return status_ = MergeStatus::kOutputFull;
-    // The output must have room for one frame. If the current run is shorter than kShortRun, Step
-    // copies the run, and the output must also have room for the run.
+    // The output buffer must have room for one encoded frame of the maximum size. If the current
+    // run has fewer than kShortRun bytes, Step will copy the run to the output buffer, so the
+    // buffer must also have room for the run.
     const size_t uncopied = run_.size < kShortRun ? run_.size : 0;
     if (room - *written < uncopied + MaxFrameSize(page_size_)) return status_ = MergeStatus::kOutputFull;
     for (size_t i = 0; i < inputs_.size(); i++) {

@@ -1,5 +1,5 @@
-// The limits of a database, and therefore of an LTX file. src/ltx/format.ts defines the same
-// limits.
+// The limits of an SQLite database, which are also limits of an LTX file. src/ltx/format.ts defines
+// these limits for TypeScript.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -8,12 +8,12 @@ namespace litestream {
 
 constexpr uint32_t kMinPageSize = 512;
 constexpr uint32_t kMaxPageSize = 65536;
-// The largest size of a database in pages (https://www.sqlite.org/limits.html, "Maximum Number Of
-// Pages"). UINT32_MAX is larger than every page number, so adding 1 to a page number does not wrap.
+// The largest possible database size in pages (https://www.sqlite.org/limits.html, "Maximum Number
+// Of Pages"). Every page number is less than UINT32_MAX, so a page number plus 1 does not wrap.
 constexpr uint32_t kMaxCommit = 0xfffffffe;
-// The bytes that SQLite locks begin at offset 2^30 (PENDING_BYTE). SQLite never stores the page
-// that contains PENDING_BYTE. The page that contains PENDING_BYTE is the lock page, and the VFS
-// returns zeros for the lock page.
+// The bytes that SQLite locks begin at file offset 2^30 (PENDING_BYTE). The page that contains
+// PENDING_BYTE is the lock page. SQLite never stores the lock page, and the VFS returns zeros for a
+// read of the lock page.
 constexpr uint32_t kLockByte = 0x40000000;
 
 constexpr bool IsPageSize(uint32_t size) {
@@ -21,8 +21,8 @@ constexpr bool IsPageSize(uint32_t size) {
 }
 constexpr uint32_t LockPgno(uint32_t page_size) { return kLockByte / page_size + 1; }
 
-// Returns whether the range [offset, offset + length) is within `size` bytes. Does not add offset
-// and length, because the sum could wrap.
+// Returns whether the range [offset, offset + length) lies within [0, size). Inside does not
+// compute offset + length, because this sum could wrap.
 constexpr bool Inside(uint64_t offset, uint64_t length, uint64_t size) { return offset <= size && length <= size - offset; }
 
 }  // namespace litestream

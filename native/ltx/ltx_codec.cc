@@ -1,8 +1,8 @@
 #include "ltx/ltx_codec.h"
 
-// LZ4_STATIC_LINKING_ONLY makes lz4.h declare LZ4_compress_fast_extState_fastReset.
-// For a page below 4 KiB, LZ4_compress_fast_extState_fastReset does not clear the 16 KiB of LZ4
-// state first. For a page of 4 KiB or more, every LZ4 function clears the state.
+// LZ4_STATIC_LINKING_ONLY makes lz4.h declare LZ4_compress_fast_extState_fastReset. Before it
+// compresses a page of less than 4 KiB, LZ4_compress_fast_extState_fastReset does not clear the 16
+// KiB of LZ4's hash table. For a page of 4 KiB or more, every LZ4 function clears the hash table.
 #define LZ4_STATIC_LINKING_ONLY
 #include <lz4.h>
 

@@ -18,13 +18,13 @@ inline void WriteU32(uint8_t* p, uint32_t v) {
   p[0] = uint8_t(v >> 24); p[1] = uint8_t(v >> 16); p[2] = uint8_t(v >> 8); p[3] = uint8_t(v);
 }
 
-// Returns the CRC-64/GO-ISO of a message that ends with `data`. `crc` is the CRC of the message
-// before `data`, or 0 if the message begins with `data`. Crc64(Crc64(0, a), b) is equal to Crc64(0,
-// ab).
+// Returns the CRC-64/GO-ISO of a message that ends with `data`. `crc` is the CRC of the part of the
+// message that precedes `data`, or 0 if the message begins with `data`. For two byte strings a and
+// b, Crc64(Crc64(0, a), b) is equal to Crc64(0, ab).
 uint64_t Crc64(uint64_t crc, const void* data, size_t size);
 
-// Computes the same CRC as Crc64, but never uses carry-less multiplication. Crc64Portable is
-// exported so that a test can compare it with Crc64 on every machine.
+// Computes the same CRC as Crc64, but never uses carry-less multiplication. The addon exports
+// Crc64Portable so that a test can compare the two functions on every machine.
 uint64_t Crc64Portable(uint64_t crc, const void* data, size_t size);
 
 // Returns the checksum of a page: the CRC of the page number and the page's bytes. The database
@@ -33,19 +33,20 @@ uint64_t PageChecksum(uint32_t pgno, const uint8_t* page, uint32_t page_size);
 
 enum class FrameError : int {
   kNone = 0,
-  kTruncated = 1,    // the frame does not lie inside `size`
+  kTruncated = 1,    // the frame has more than `size` bytes
   kBadHeader = 2,    // page number 0, unknown flag bits, or an impossible payload size
   kBadPayload = 3,   // LZ4 refuses the payload, or the payload does not decode to exactly one page
 };
 
-// Decodes the frame at `src` into the page at `dst` (`page_size` bytes). If `exact` is true, the
-// frame must have exactly `size` bytes. The payload of a frame with a size field is an LZ4 block.
-// The payload of any other frame is an LZ4 frame. Sets *pgno to the page number and *used to the
-// number of bytes in the frame.
+// Decodes the frame that begins at `src` into the page at `dst` (`page_size` bytes). `src` has
+// `size` bytes. If `exact` is true, the encoded frame must have exactly `size` bytes. If `exact` is
+// false, other bytes may follow the encoded frame. The payload of a frame with a size field is an
+// LZ4 block. The payload of a frame without a size field is an LZ4 frame. Sets *pgno to the page
+// number and *used to the encoded size of the frame in bytes.
 FrameError DecodeFrame(const uint8_t* src, size_t size, bool exact, uint32_t page_size, uint8_t* dst, uint32_t* pgno,
                        size_t* used);
 
-// Returns the size in bytes of the largest frame that FrameEncoder::Encode can write.
+// Returns the encoded size in bytes of the largest frame that FrameEncoder::Encode can write.
 size_t MaxFrameSize(uint32_t page_size);
 
 // Compresses pages into frames. Only one thread at a time may use a FrameEncoder. A FrameEncoder
@@ -53,20 +54,20 @@ size_t MaxFrameSize(uint32_t page_size);
 class FrameEncoder {
  public:
   FrameEncoder();
-  // Writes one frame to `dst` and returns the number of bytes written. `dst` must have room for
-  // MaxFrameSize(page_size) bytes.
+  // Encodes the page at `page` as one frame, writes the frame to `dst`, and returns the encoded
+  // size in bytes. `dst` must have room for MaxFrameSize(page_size) bytes.
   size_t Encode(uint32_t pgno, const uint8_t* page, uint32_t page_size, uint8_t* dst);
 
  private:
   alignas(16) unsigned char lz4_state_[16448];  // an LZ4_stream_t
 };
 
-// Returns the CRC of the concatenation of two byte strings. `a` and `b` are the CRCs of the two
-// strings, and `b_length` is the length of the second string in bytes.
+// Returns the CRC of the concatenation of two byte strings. `a` is the CRC of the first string, `b`
+// is the CRC of the second string, and `b_length` is the length of the second string in bytes.
 uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length);
 
-// Combines CRCs like CombineCrc64, but the second string always has the same length. A call needs
-// eight table look-ups instead of a loop over the bits of the length. A Crc64Append is immutable
+// Combines CRCs like CombineCrc64, but for one fixed length of the second string. A call needs
+// eight table look-ups instead of a loop over the bits of `b_length`. A Crc64Append is immutable
 // and takes 16 KiB of memory.
 class Crc64Append {
  public:
@@ -80,11 +81,12 @@ class Crc64Append {
 // Returns whether a page header is the end marker of the page block.
 inline bool IsEndMarker(const uint8_t* header) { return ReadU32(header) == 0 && header[4] == 0 && header[5] == 0; }
 
-// Returns the number of bytes before the payload of a frame.
+// Returns the number of bytes that precede the payload in the frame at `frame`.
 size_t FramePrefix(const uint8_t* frame);
 
-// Updates the file checksum `crc` with one frame. For each frame, a file checksum covers the stored
-// bytes before the payload, and then the decoded page.
+// Returns the file checksum `crc`, updated with the frame at `frame` and its decoded page at
+// `page`. For each frame, a file checksum covers the stored bytes that precede the payload,
+// followed by the decoded page.
 uint64_t FrameCrc(uint64_t crc, const uint8_t* frame, const uint8_t* page, uint32_t page_size);
 
 }  // namespace litestream

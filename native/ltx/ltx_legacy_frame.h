@@ -5,9 +5,10 @@
 
 namespace litestream {
 
-// Decodes the LZ4 frame at `src` into exactly `page_size` bytes at `dst`. Sets *used to the number
-// of bytes in the LZ4 frame. Does not verify the optional checksums of the LZ4 frame, because the
-// checksum of the LTX file covers the page.
+// Decodes the LZ4 frame that begins at `src` into the page at `dst`. The decoded content must have
+// exactly `page_size` bytes. `src` has `size` bytes, and other bytes may follow the LZ4 frame. Sets
+// *used to the encoded size of the LZ4 frame in bytes. DecodeLz4Frame does not verify the optional
+// checksums of the LZ4 frame, because the checksum of the LTX file covers the page.
 FrameError DecodeLz4Frame(const uint8_t* src, size_t size, uint32_t page_size, uint8_t* dst, size_t* used);
 
 }  // namespace litestream

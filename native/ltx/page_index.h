@@ -1,11 +1,11 @@
 // Decodes the page index of an LTX file. The page index is a list of entries in ascending order of
-// page numbers. Each entry has three uvarints: the page number, the file offset of the frame and
-// the frame's size in bytes. A zero byte ends the list. The caller may pass the index in pieces of
-// any size, and keeps an IndexState from one piece to the next.
+// page numbers. Each entry has three uvarints: the page number, the frame's file offset and the
+// frame's encoded size in bytes. A zero byte ends the list. The caller may pass the encoded index
+// to ReadIndex in pieces of any size. For all pieces of an index, the caller passes one IndexState.
 //
-// The decoder checks each entry without reading the frames. The frames of an LTX file are
-// contiguous from the file header to the end of the page block. A lost, added or changed entry
-// therefore causes a gap or an overlap.
+// ReadIndex checks each entry without reading the frames. The frames of an LTX file are contiguous
+// from the file header to the end of the page block. If an entry was lost, added or changed, the
+// frames in the index have a gap or an overlap.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -18,7 +18,7 @@ namespace litestream {
 
 enum class IndexFault : uint32_t {
   kNone = 0,
-  kEndsEarly,      // bytes follow the zero that ends the index
+  kEndsEarly,      // bytes follow the zero byte that ends the index
   kNumberTooLarge,
   kPageOrder,      // page `value` follows page `pgno`
   kOutsideBlock,   // the frame of `pgno` is not inside the page block
@@ -27,13 +27,13 @@ enum class IndexFault : uint32_t {
   kBeyondCommit,   // `pgno` is beyond the database
   kLockPage,       // `pgno` is the lock page, which is never stored
   kMissing,        // the index has `pgno` instead of `value`
-  kUnlisted,       // the last frame ends before the end of the page block, which is `value`
+  kUnlisted,       // the last frame ends at `value`, not at the end of the page block
   kEndsBefore,     // the index ends inside an entry
   kFrameTooLarge,  // the frame is larger than the page map can represent
 };
 
-// The limits of a page index. These limits follow from the LTX file's header and from the earlier
-// LTX files of the replica.
+// The limits for the entries of a page index. The caller derives these limits from the LTX file's
+// header and from the replica's earlier LTX files.
 struct IndexRules {
   // `page_size` must be a power of two from 512 to 65,536.
   IndexRules(uint32_t page_size, uint32_t commit, uint32_t complete_from)
@@ -42,19 +42,19 @@ struct IndexRules {
         lock_pgno(LockPgno(page_size)),
         max_frame_size(MaxFrameSize(page_size) + kOlderFormBytes) {}
 
-  // A frame without a size field can have up to 64 bytes more than MaxFrameSize, because its LZ4
-  // frame has headers and checksums.
+  // The encoded size of a frame without a size field can be up to 64 bytes more than MaxFrameSize,
+  // because the payload of this frame is an LZ4 frame with headers and checksums.
   static constexpr uint64_t kOlderFormBytes = 64;
 
-  uint32_t commit;  // pages of the database
-  // The file must contain every page from page complete_from + 1 to page `commit`. `complete_from`
-  // is 0 in a file that holds the whole database. In a file that holds only changed pages,
-  // `complete_from` is the largest database size in pages before this file.
+  uint32_t commit;  // database size in pages
+  // The LTX file must contain every page from page complete_from + 1 to page `commit`, except the
+  // lock page. If the file contains the whole database, `complete_from` is 0. If the file contains
+  // only changed pages, `complete_from` is the largest database size in pages of any earlier TXID.
   uint32_t complete_from;
   uint32_t lock_pgno;
   uint64_t max_frame_size;
 
-  // Returns the next page number after `pgno` that an LTX file can contain. An LTX file never
+  // Returns the smallest page number above `pgno` that an LTX file can contain. An LTX file never
   // contains the lock page.
   uint64_t NextPage(uint64_t pgno) const { return pgno + (pgno + 1 == lock_pgno ? 2 : 1); }
 };
@@ -63,25 +63,25 @@ struct IndexState {
   explicit IndexState(const IndexRules& rules) : rules(rules) {}
 
   IndexRules rules;
-  uint64_t file_offset = 0;  // offset of the index in the file
-  uint64_t at = 0;           // bytes read
-  uint64_t entry = 0;        // position at which the current entry began
+  uint64_t file_offset = 0;  // file offset of the index
+  uint64_t at = 0;           // number of index bytes read so far
+  uint64_t entry = 0;        // offset of the current entry in the index
   uint64_t value = 0;        // the number being decoded; after a fault, the wrong value
   uint32_t shift = 0;
-  uint32_t field = 0;        // 0: page number, 1: offset, 2: size
-  uint32_t pgno = 0;         // the last page number, 0 before the first
+  uint32_t field = 0;        // the uvarint being decoded; 0: page number, 1: offset, 2: size
+  uint32_t pgno = 0;         // the last page number read; 0: none
   uint64_t offset = 0;
-  uint64_t end = 0;          // end of the frame before; at first, of the file's header
-  uint64_t count = 0;        // entries read
+  uint64_t end = 0;          // end of the previous frame; at first, of the LTX header
+  uint64_t count = 0;        // number of entries read so far
   bool ended = false;
 
-  // Returns the file offset of the end marker. The end marker is between the page block and the
-  // index.
+  // Returns the file offset of the end marker. The end marker is between the last frame and the
+  // page index.
   uint64_t block_end() const { return file_offset < kPageHeaderSize ? 0 : file_offset - kPageHeaderSize; }
 };
 
-// A uvarint of an index has at most 8 bytes with 7 bits each, because no file offset needs more
-// bits.
+// A uvarint of a page index has at most 8 bytes. Each byte has 7 bits of the number, and no file
+// offset needs more than 56 bits.
 constexpr uint32_t kMaxShift = 49;
 constexpr uint64_t kMaxIndexNumber = (uint64_t(1) << (kMaxShift + 7)) - 1;
 
@@ -105,7 +105,7 @@ inline IndexFault CheckFrame(const IndexState& state, uint64_t size) {
   return state.offset == state.end ? IndexFault::kNone : IndexFault::kNotContiguous;
 }
 
-// Makes the checks that are possible only after the whole page index was read. Before this call,
+// Makes those checks that are possible only after the whole page index was read. Before this call,
 // the caller must pass all bytes of the index to ReadIndex.
 inline IndexFault EndIndex(IndexState& state) {
   const IndexRules& rules = state.rules;
@@ -122,8 +122,10 @@ inline IndexFault EndIndex(IndexState& state) {
   return IndexFault::kNone;
 }
 
-// Calls frame(pgno, offset, size) for each entry whose last byte is in `bytes`. If the callback
-// returns false, the result of ReadIndex is kFrameTooLarge.
+// Reads the next `length` bytes of the encoded page index. Calls frame(pgno, offset, size) for each
+// entry whose last byte is in `bytes`. `offset` is the frame's file offset, and `size` is the
+// frame's encoded size in bytes. If the callback `frame` returns false, ReadIndex returns
+// kFrameTooLarge.
 template <typename Frame>
 IndexFault ReadIndex(IndexState& state, const uint8_t* bytes, size_t length, Frame&& frame) {
   for (size_t i = 0; i < length; i++) {

@@ -14,8 +14,8 @@ std::string NumberText(double number) {
   return text;
 }
 
-// Returns the text of a value for an error message. The text of a number is the number itself. For
-// any other value, the text is the type of the value.
+// Returns the text that stands for a JavaScript value in an error message. For a number, the text
+// is the number. For any other value, the text is the name of the value's type.
 std::string Shown(Napi::Value value) {
   if (value.IsEmpty()) return "nothing";
   double number = 0;
@@ -37,8 +37,8 @@ std::string Shown(Napi::Value value) {
 
 Arguments::~Arguments() {
   if (fault_.empty()) return;
-  // While the environment is shutting down, N-API does not throw. A missing exception is harmless,
-  // because Node.js discards the result of a call during the shutdown.
+  // While the JavaScript environment is shutting down, N-API cannot throw an exception. The missing
+  // exception is harmless, because Node.js discards the result of a call during the shutdown.
   if (range_) napi_throw_range_error(info_.Env(), "ERR_OUT_OF_RANGE", fault_.c_str());
   else napi_throw_type_error(info_.Env(), "ERR_INVALID_ARG_TYPE", fault_.c_str());
 }
@@ -63,7 +63,7 @@ double Arguments::Number(Napi::Value value, const char* name) {
 
 double Arguments::Whole(Napi::Value value, const char* name, double min, double max) {
   const double number = Number(value, name);
-  // If the number is NaN, the condition is false.
+  // If `number` is NaN, the following condition is false.
   if (number >= min && number <= max && std::trunc(number) == number) return number;
   Fail(true, name, "a whole number from " + NumberText(min) + " to " + NumberText(max), value);
   return min;

@@ -1,5 +1,5 @@
-// Exports the monotonic clock to TypeScript (src/native/clock.ts). Any thread may read the
-// monotonic clock.
+// Exports the monotonic clock (clock.h) to TypeScript (src/native/clock.ts). Any thread may read
+// the monotonic clock.
 #include "clock.h"
 #include "napi/exports.h"
 

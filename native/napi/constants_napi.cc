@@ -1,5 +1,5 @@
-// Exports every constant that TypeScript shares with the addon as the object `constants`.
-// The type of `constants` is in src/native/constants.ts.
+// Exports the object `constants`, which has every native constant that TypeScript needs. The type
+// of `constants` is in src/native/constants.ts.
 #include <initializer_list>
 
 #include "ltx/frame_merger.h"
@@ -64,7 +64,7 @@ void ExportConstants(Napi::Env env, Napi::Object exports) {
                                    {"it contains the lock page", int(MergeFault::kLockPage)},
                                    {"a page beyond the end of the database", int(MergeFault::kBeyondCommit)},
                                    {"a page of a snapshot is missing", int(MergeFault::kMissing)}});
-  // For a bad frame, decodeFrames returns the FrameError plus 1.
+  // For a damaged frame, decodeFrames returns the number of the FrameError plus 1.
   all["decode"] = Numbers<int>(env, {{"more", 0}, {"end", 1}});
   all["frameFaults"] = Texts(env, {{"bad page header", int(FrameError::kBadHeader) + 1},
                                    {"the page does not decompress to one page", int(FrameError::kBadPayload) + 1}});

@@ -1,7 +1,7 @@
-// A promise that native work settles. Replaces Napi::Promise::Deferred, which is unsafe while a
-// worker thread is being terminated. During the termination, JavaScript of the thread still runs
-// for a moment. N-API then refuses to create a promise, and Napi::Promise::Deferred returns
-// uninitialized memory.
+// A promise that native work settles. Deferred replaces Napi::Promise::Deferred, which is unsafe
+// while a worker thread is being terminated. While a worker thread is being terminated, its
+// JavaScript can still call the addon. N-API then refuses to create a promise, but
+// Napi::Promise::Deferred ignores the refusal and returns uninitialized memory.
 #pragma once
 #include <napi.h>
 
@@ -15,8 +15,8 @@ class Deferred {
     promise_ = nullptr;
   }
 
-  // Returns the promise that the function passes to JavaScript. If N-API has refused to create the
-  // promise, returns an empty value. JavaScript receives this value as undefined.
+  // Returns the promise that the called function returns to JavaScript. If N-API has refused to
+  // create the promise, returns an empty value, which JavaScript receives as undefined.
   Napi::Value promise() const { return Napi::Value(env_, promise_); }
 
   void Resolve(const Napi::Value& value) {

@@ -1,4 +1,4 @@
-// Exports the advisory lock of an open file, because Node.js has no function for file locks.
+// Exports a function that locks an open file, because Node.js has no function for file locks.
 #include "napi/arguments.h"
 #include "napi/exports.h"
 #include "os/file.h"
@@ -6,9 +6,10 @@
 namespace litestream {
 namespace {
 
-// tryLockFile(fd) takes the exclusive lock of a file and returns 0 or an error number. The error
-// number is EAGAIN if another descriptor, in this or another process, holds the lock. The operating
-// system releases the lock when the descriptor is closed or the process ends.
+// tryLockFile(fd) takes the exclusive lock of the open file `fd` and returns 0 or an error number.
+// If another descriptor of this process or of another process holds the lock, the error number is
+// EAGAIN. The operating system releases the lock when the descriptor `fd` is closed or the process
+// ends.
 Napi::Value TryLockFile(const Napi::CallbackInfo& info) {
   Arguments args(info, "tryLockFile");
   const int fd = args.Descriptor(args[0]);

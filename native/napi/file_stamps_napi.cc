@@ -1,6 +1,6 @@
-// Detects changes of database files while the primary has the files closed. The primary compares up
-// to 10,000 files once a second. If JavaScript made one call per file, the comparison would take
-// three times as long.
+// Detects changes of database files that the primary does not have open. Once a second, the primary
+// checks up to 10,000 database files with one call of changedFileStamps(). With one call per file,
+// these checks would take three times as long.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,7 +18,8 @@ struct Watched {
   os::FileStamp stamp;
   os::FileStamp wal_stamp;
 
-  // `wal` is a reused buffer for the path of the -wal file.
+  // `wal` is a buffer that HasChanged overwrites with the path of the -wal file, so that a caller
+  // can reuse its memory.
   bool HasChanged(std::string& wal) const {
     if (!(os::StampOf(file.c_str()) == stamp)) return true;
     wal.assign(file).append("-wal");
@@ -26,7 +27,7 @@ struct Watched {
   }
 };
 
-// Only one thread uses a FileStamps object.
+// Each FileStamps object is used by one thread only.
 struct FileStamps {
   std::unordered_map<uint32_t, Watched> watched;
   uint32_t last = 0;
@@ -37,8 +38,8 @@ Napi::Value CreateFileStamps(const Napi::CallbackInfo& info) {
   return Handle<FileStamps>::New(info.Env(), std::make_shared<FileStamps>());
 }
 
-// addFileStamps(stamps, file) stores the inode, size and times of a database file and its -wal.
-// addFileStamps returns the number of the new entry.
+// addFileStamps(stamps, file) adds an entry for the database file at the path `file` and its -wal
+// file. The entry has the inode, size and times of both files. Returns the number of the entry.
 Napi::Value AddFileStamps(const Napi::CallbackInfo& info) {
   Arguments args(info, "addFileStamps");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");
@@ -52,7 +53,7 @@ Napi::Value AddFileStamps(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), stamps->last);
 }
 
-// removeFileStamps(stamps, number) removes the entry with this number.
+// removeFileStamps(stamps, number) removes the entry `number`.
 Napi::Value RemoveFileStamps(const Napi::CallbackInfo& info) {
   Arguments args(info, "removeFileStamps");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");
@@ -62,8 +63,9 @@ Napi::Value RemoveFileStamps(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// hasFileStampsChanged(stamps, number) returns whether the database file or the -wal of this entry
-// has changed since addFileStamps(). If `stamps` has no entry with this number, the result is true.
+// hasFileStampsChanged(stamps, number) returns whether the database file or the -wal file of the
+// entry `number` has changed since addFileStamps(). If `stamps` has no entry `number`, the result
+// is true.
 Napi::Value HasFileStampsChanged(const Napi::CallbackInfo& info) {
   Arguments args(info, "hasFileStampsChanged");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");
@@ -74,8 +76,8 @@ Napi::Value HasFileStampsChanged(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), found == stamps->watched.end() || found->second.HasChanged(wal));
 }
 
-// changedFileStamps(stamps) returns the numbers of all entries whose files have changed since
-// addFileStamps().
+// changedFileStamps(stamps) returns the number of each entry whose database file or -wal file has
+// changed since addFileStamps().
 Napi::Value ChangedFileStamps(const Napi::CallbackInfo& info) {
   Arguments args(info, "changedFileStamps");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");

@@ -40,10 +40,11 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
   }
 
  private:
-  static constexpr size_t kResultSlots = 7;  // before the bytes consumed of each input
+  static constexpr size_t kResultSlots = 7;  // numbers before the elements for the inputs
 
-  // step(bytes, out, result) returns a MergeStatus. step writes 7 numbers into `result`, and then
-  // the number of consumed bytes per input.
+  // step(bytes, out, result) calls FrameMerger::Step and returns the MergeStatus. The first 7
+  // elements of `result` become numbers about the call. They are followed by one element per input:
+  // the number of bytes that the merger has read from this input.
   Napi::Value Step(const Napi::CallbackInfo& info) {
     Arguments args(info, "step");
     args.Require(merger_ != nullptr, "the merger was not made");
@@ -55,8 +56,8 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
     args.Require(list.Length() == count, "bytes must have one array an input");
     std::vector<MergeBytes> bytes;
     for (uint32_t i = 0; args.ok() && i < count; i++) {
-      // A handle scope per input frees the handle of the input's array immediately. Without the
-      // scope, one call would hold a handle for every input.
+      // With one handle scope per input, the handle of each input's array is freed immediately.
+      // With one scope for the whole call, the call would hold a handle for every input.
       const Napi::HandleScope scope(info.Env());
       const Span<uint8_t> one = args.Bytes(list.Get(i), "bytes of an input");
       bytes.push_back({one.data, one.size, 0});
@@ -76,7 +77,8 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
     return Napi::Number::New(info.Env(), int(status));
   }
 
-  // input(i) returns { crc, offset, indexCrc, indexSize, frames } of input i.
+  // input(i) returns the fields { crc, offset, indexCrc, indexSize, frames, pgno } of the
+  // MergeInput i.
   Napi::Value Input(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     Arguments args(info, "input");
@@ -94,7 +96,7 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
     return object;
   }
 
-  // output() returns { crc, frames, index } of the output file.
+  // output() returns the values { crc, frames, index } of the output file.
   Napi::Value Output(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     Arguments args(info, "output");

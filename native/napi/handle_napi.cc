@@ -1,6 +1,6 @@
-// The functions on a replica that JavaScript may call on any thread. worker_napi.cc has the
+// The functions for replicas that JavaScript may call on any thread. worker_napi.cc has the
 // functions that only the replica worker calls. src/native/replica.ts has the TypeScript types of
-// these functions.
+// the functions of both files.
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
 
@@ -40,8 +40,8 @@ Napi::Value ReplicaInfo(const Napi::CallbackInfo& info) {
   result["readers"] = double(counts.readers);
   result["crossings"] = double(replica->crossings.load());
   result["hydration"] = replica->hydration_permille.load() / 1000.0;
-  // The worker thread can retire an unpinned view at any moment, so a temporary Reader pins the
-  // view while the function copies the view's fields.
+  // The worker thread can free an unpinned view at any moment, so a temporary Reader pins the view
+  // while replicaInfo copies the view's fields.
   auto reader = replica->AddReader();
   View* view = replica->ReadLock(reader.get());
   if (view != nullptr) {

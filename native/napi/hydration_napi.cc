@@ -12,8 +12,8 @@ namespace litestream {
 
 namespace {
 
-// openHydrated(replica, path, temporary, pageSize, fresh) returns a handle of the hydration file,
-// or an error number.
+// openHydrated(replica, path, temporary, pageSize, fresh) calls HydratedFile::Open. Returns a
+// handle of the hydration file, or an error number.
 Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "openHydrated");
   const uint32_t replica = args.U32(args[0], "replica");
@@ -28,8 +28,9 @@ Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
   return FileHandle::New(info.Env(), std::move(file));
 }
 
-// closeHydrated(file) drops the handle's reference to the hydration file. JavaScript does not wait
-// for the garbage collector, because another replica may open the same file next.
+// closeHydrated(file) drops the reference of the handle `file` to the hydration file. The worker
+// cannot wait until the garbage collector drops this reference, because another replica may open
+// the hydration file next.
 Napi::Value CloseHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "closeHydrated");
   FileHandle* handle = args.HandleOf<HydratedFile>(args[0], "file");
@@ -56,7 +57,8 @@ Napi::Value SharedPages(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), replica ? double(replica->SharedPages(handle->object.get())) : 0);
 }
 
-// resizeHydrated(file, pages) returns 0 or an error number.
+// resizeHydrated(file, pages) extends the hydration file to `pages` pages. Returns 0 or an error
+// number.
 Napi::Value ResizeHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "resizeHydrated");
   const auto file = args.Open<HydratedFile>(args[0], "file");
@@ -73,8 +75,9 @@ Napi::Value HydratedIntact(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), file->Check());
 }
 
-// Decodes frames and writes their pages into the hydration file. The promise of the job resolves to
-// [error number, index of a damaged frame or -1, CRC, number of bytes that the CRC covers].
+// Decodes frames of an LTX file and writes the wanted pages into the hydration file. The promise of
+// the job resolves to four numbers: 0 or an error number, the index of the first damaged frame or
+// -1, the CRC of the decoded frames, and the number of bytes that this CRC covers.
 class HydrateJob : public BackgroundJob {
  public:
   HydrateJob(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Value source_value, Span<uint8_t> source,
@@ -133,7 +136,7 @@ class HydrateJob : public BackgroundJob {
     deferred_.Resolve(result);
   }
 
-  // Settles the job with an error number if the background thread could not be started.
+  // Settles the promise with `error_number`, because the background thread could not be started.
   void Refuse(Napi::Env env, int error_number) {
     errno_ = error_number;
     Settle(env);
@@ -144,7 +147,7 @@ class HydrateJob : public BackgroundJob {
   std::shared_ptr<HydratedFile> file_;
   Napi::Reference<Napi::Value> keep_source_;
   const Span<uint8_t> source_;
-  const std::vector<uint32_t> frames_;  // no page number is 0: DecodeFrame rejects such a frame
+  const std::vector<uint32_t> frames_;  // see writeHydrated; DecodeFrame refuses page 0
   int errno_ = 0;
   double damaged_ = -1;
   // The CRC of the frames, computed like a file checksum, and the number of bytes that the CRC
@@ -152,7 +155,9 @@ class HydrateJob : public BackgroundJob {
   uint64_t crc_ = 0, crc_length_ = 0;
 };
 
-// writeHydrated(file, source, frames) returns the promise of a HydrateJob.
+// writeHydrated(file, source, frames) queues a HydrateJob and returns its promise. `frames` has
+// four numbers per frame: the offset in `source`, the encoded size, the page number, and 1 if the
+// page is wanted, else 0.
 Napi::Value WriteHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "writeHydrated");
   const auto file = args.Open<HydratedFile>(args[0], "file");
@@ -182,7 +187,8 @@ class SyncWork : public Napi::AsyncWorker {
   int errno_ = 0;
 };
 
-// syncHydrated(file) returns a promise that resolves to 0 or an error number.
+// syncHydrated(file) writes the hydration file to the disk on the thread pool. Returns a promise
+// that resolves to 0 or an error number.
 Napi::Value SyncHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "syncHydrated");
   const auto file = args.Open<HydratedFile>(args[0], "file");
@@ -193,8 +199,9 @@ Napi::Value SyncHydrated(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-// unmarkHydrated(replica, view, pgnos) removes pages of the hydration file from a view. The replica
-// worker calls unmarkHydrated after it has found damage in the LTX file of these pages.
+// unmarkHydrated(replica, view, pgnos) marks the kHydrated pages among `pgnos` as absent in the
+// view. The replica worker calls unmarkHydrated for the pages of an LTX file in which it has found
+// damage.
 Napi::Value UnmarkHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "unmarkHydrated");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -207,7 +214,7 @@ Napi::Value UnmarkHydrated(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// markHydrated(replica, view, pgnos) adds pages of the hydration file to a view. markHydrated
+// markHydrated(replica, view, pgnos) marks the pages `pgnos` as kHydrated in the view. markHydrated
 // ignores page numbers above the number of pages in the view.
 Napi::Value MarkHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "markHydrated");

@@ -1,5 +1,5 @@
-// Exports the LTX codec to JavaScript. One call encodes or decodes as many pages as the caller's
-// buffers hold.
+// Exports the LTX codec to JavaScript. One call encodes or decodes all pages for which the caller's
+// buffers have room.
 #include "ltx/frame_batch.h"
 #include "napi/arguments.h"
 #include "napi/deferred.h"
@@ -25,15 +25,17 @@ Napi::Value Crc64Call(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), update(crc, data.data, data.size));
 }
 
-// The buffers that a call to encode pages reads and writes. `out` and `sizes` have room for the
-// frames of all pages.
+// The arguments of a call that encodes pages. `pages` has the page content for each element of
+// `pgnos`. `out` has room for the encoded frames, and `sizes` has room for their encoded sizes in
+// bytes.
 struct EncodeBatch {
   uint32_t page_size;
   Span<uint32_t> pgnos;
   Span<uint8_t> pages, out;
   Span<uint32_t> sizes;
 
-  // Updates the file checksum `crc` and returns the number of bytes written.
+  // Encodes all pages and updates the file checksum *crc. Returns the number of bytes written to
+  // `out`.
   size_t Run(uint64_t* crc) const {
     FrameEncoder encoder;
     uint8_t* dst = out.data;
@@ -48,8 +50,8 @@ struct EncodeBatch {
   }
 };
 
-// Reads the arguments pageSize, pgnos, pages, out and sizes. `first` is the position of pageSize in
-// the argument list.
+// Reads the arguments pageSize, pgnos, pages, out and sizes. `first` is the index of the argument
+// pageSize.
 EncodeBatch EncodeArguments(Arguments& args, size_t first) {
   EncodeBatch batch{};
   batch.page_size = args.PageSize(args[first]);
@@ -60,8 +62,8 @@ EncodeBatch EncodeArguments(Arguments& args, size_t first) {
   return batch;
 }
 
-// encodeFrames(state, pageSize, pgnos, pages, out, sizes) returns the number of bytes written to
-// `out`.
+// encodeFrames(state, pageSize, pgnos, pages, out, sizes) encodes pages as frames and updates the
+// file checksum in state[0]. Returns the number of bytes written to `out`.
 Napi::Value EncodeFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "encodeFrames");
   const Span<uint64_t> state = args.U64s(args[0], "state", 1);
@@ -73,8 +75,8 @@ Napi::Value EncodeFrames(const Napi::CallbackInfo& info) {
 // Encodes pages on the thread pool and resolves a promise with the number of bytes written.
 class EncodeWork : public Napi::AsyncWorker {
  public:
-  // `batch` and `crc` point into the typed arrays of `arrays`. The references keep the garbage
-  // collector from freeing the arrays.
+  // `batch` and `crc` point into the typed arrays in `arrays`. EncodeWork holds a reference to
+  // `arrays`, so that the garbage collector does not free these typed arrays.
   EncodeWork(Napi::Env env, const EncodeBatch& batch, Span<uint64_t> crc, Napi::Array arrays)
       : Napi::AsyncWorker(env), deferred_(env), batch_(batch), crc_(crc), keep_arrays_(Napi::Persistent(arrays)) {}
   Napi::Value promise() const { return deferred_.promise(); }
@@ -91,8 +93,8 @@ class EncodeWork : public Napi::AsyncWorker {
   size_t written_ = 0;
 };
 
-// encodeFramesLater(state, pageSize, pgnos, pages, out, sizes) returns the promise of an
-// EncodeWork.
+// encodeFramesLater(state, pageSize, pgnos, pages, out, sizes) starts an EncodeWork and returns its
+// promise.
 Napi::Value EncodeFramesLater(const Napi::CallbackInfo& info) {
   Arguments args(info, "encodeFramesLater");
   const Span<uint64_t> state = args.U64s(args[0], "state", 1);
@@ -107,8 +109,11 @@ Napi::Value EncodeFramesLater(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-// decodeFrames(state, pageSize, input, pgnos, sizes, pages, sumPages, result) returns 0 if more
-// frames may follow, 1 at the end marker, and the FrameError plus 1 for a bad frame.
+// decodeFrames(state, pageSize, input, pgnos, sizes, pages, sumPages, result) decodes the frames in
+// `input`. state[0] is the file checksum, and state[1] is the xor of the page checksums. Sets
+// result[0] to the number of decoded frames and result[1] to their encoded size in bytes. Returns 0
+// if more frames may follow, 1 if the end marker is next, or the number of the FrameError plus 1 if
+// the next frame is damaged.
 Napi::Value DecodeFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "decodeFrames");
   const Span<uint64_t> state = args.U64s(args[0], "state", 2);
@@ -129,7 +134,7 @@ Napi::Value DecodeFrames(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), status);
 }
 
-// sumPages(pageSize, pgnos, pages) returns the xor of the page checksums.
+// sumPages(pageSize, pgnos, pages) returns the xor of the checksums of the pages in `pages`.
 Napi::Value SumPages(const Napi::CallbackInfo& info) {
   Arguments args(info, "sumPages");
   const uint32_t page_size = args.PageSize(args[0]);

@@ -1,5 +1,5 @@
-// Exports the LZ4 block decoder and the hash xxHash32. The JavaScript code for LZ4 frames calls
-// both functions.
+// Exports a decoder for LZ4 blocks and the hash function xxHash32. The TypeScript code that reads
+// LZ4 frames calls both functions.
 #include "ltx/linked_block.h"
 #include "napi/arguments.h"
 #include "napi/exports.h"
@@ -10,9 +10,9 @@
 namespace litestream {
 namespace {
 
-// lz4Block(src, out, offset) decodes an LZ4 block to out[offset...]. The LZ4 block may refer to
-// bytes before out[offset]. lz4Block returns the number of decoded bytes, or -1 for a damaged
-// block.
+// lz4Block(src, out, offset) decodes the LZ4 block `src` to out[offset...]. The LZ4 block may refer
+// to the bytes that precede out[offset]. lz4Block returns the number of decoded bytes, or -1 if the
+// LZ4 block is damaged.
 Napi::Value Lz4Block(const Napi::CallbackInfo& info) {
   Arguments args(info, "lz4Block");
   const Span<uint8_t> src = args.Bytes(args[0], "src");
@@ -33,7 +33,8 @@ Napi::Value Xxh32(const Napi::CallbackInfo& info) {
   args.Require(reinterpret_cast<uintptr_t>(bytes.data) % alignof(XXH32_state_t) == 0, "state is not aligned");
   if (!args.ok()) return {};
   auto* state = reinterpret_cast<XXH32_state_t*>(bytes.data);
-  // XXH32_update copies input to offset `memsize` of a 16-byte buffer, so xxh32 checks `memsize`.
+  // XXH32_update copies data to offset `memsize` of a buffer of 16 bytes. JavaScript can write any
+  // number into the hash state, so xxh32 checks `memsize`.
   args.Require(begin || state->memsize < sizeof state->mem32, "state was not begun");
   if (!args.ok()) return {};
   if (begin) XXH32_reset(state, 0);

@@ -1,5 +1,5 @@
-// Decodes a page index for TypeScript. The results are arrays, or chunks of a page map
-// (src/replica/worker/chain/page-map.ts).
+// Decodes a page index for TypeScript. decodePageIndex returns arrays. mapPageIndex writes into
+// chunks of a page map (src/replica/worker/chain/page-map.ts).
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -13,8 +13,8 @@
 namespace litestream {
 namespace {
 
-// Reads an IndexState from the state array. JavaScript can write any number into the array, so
-// every number is checked.
+// Reads an IndexState from the Float64Array `slots`. JavaScript can write any number into this
+// array, so Load checks every number.
 IndexState Load(Arguments& args, const Span<double>& slots) {
   const auto whole = [&](IndexSlot slot, double min, double max) {
     const double number = slots.size < kSlots ? NAN : slots[slot];
@@ -55,7 +55,8 @@ void Save(const IndexState& state, IndexFault fault, const Span<double>& slots) 
   slots[kEnded] = state.ended ? 1 : 0;
 }
 
-// decodePageIndex(state, bytes) returns [pgnos, offsets, sizes].
+// decodePageIndex(state, bytes) decodes the next `bytes` of a page index. Returns three arrays
+// [pgnos, offsets, sizes] with one element per entry.
 Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Arguments args(info, "decodePageIndex");
@@ -65,9 +66,9 @@ Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
   if (!args.ok()) return {};
   std::vector<uint32_t> pgnos, sizes;
   std::vector<double> offsets;
-  // An entry has three uvarints, and only the last byte of a uvarint is below 0x80. The number of
-  // entries is therefore a third of the number of bytes below 0x80. For a large index, vectors
-  // without a reserved size would need three times the memory.
+  // An index entry has three uvarints. In a uvarint, only the last byte has a value less than 0x80.
+  // The number of entries is a third of the number of bytes whose value is less than 0x80. Without
+  // reserve(), the vectors of a large index would take three times the memory.
   const size_t numbers = size_t(std::count_if(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte < 0x80; }));
   pgnos.reserve(numbers / 3);
   offsets.reserve(numbers / 3);
@@ -88,21 +89,22 @@ Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// A chunk of a page map consists of the low halves of the offsets, the high bits of the offsets
-// combined with the sizes, and the file ordinals (src/replica/worker/chain/page-map.ts).
+// A chunk of a page map has three words of 32 bits per page: the low half of the frame's file
+// offset, the high bits of this offset together with the frame's encoded size, and the ordinal of
+// the LTX file (src/replica/worker/chain/page-map.ts).
 constexpr size_t kChunkBytes = 3 * kChunkPages * sizeof(uint32_t);
 constexpr uint64_t kMaxFrameSize = (1u << kSizeBits) - 1, kMaxFrameOffset = (uint64_t(1) << (64 - kSizeBits)) - 1;
 
-// Writes the pages of one file into a page map.
+// Writes the index entries of one LTX file into a page map.
 class ChunkWriter {
  public:
   ChunkWriter(Arguments& args, uint32_t file, const Napi::Function& own) : args_(args), file_(file), own_(own) {}
 
-  // Returns false in three cases: the callback threw, the callback returned no chunk, or the worker
-  // was terminated during the callback.
+  // Returns false in three cases: the callback `own` threw an exception, `own` returned no chunk,
+  // or the worker was terminated during the call of `own`.
   bool Put(uint32_t pgno, uint64_t offset, uint32_t size) {
     const uint32_t chunk = (pgno - 1) / kChunkPages, i = (pgno - 1) % kChunkPages;
-    // Pages arrive in ascending order, so Put requests each chunk once.
+    // The calls of Put have ascending page numbers, so Put requests each chunk only once.
     if (!words_ || chunk != chunk_) {
       const Napi::HandleScope scope(own_.Env());
       const Napi::Value buffer = own_.Call({Napi::Number::New(own_.Env(), chunk)});
@@ -126,13 +128,12 @@ class ChunkWriter {
   uint32_t chunk_ = 0;
 };
 
-// mapPageIndex(state, bytes, file, own, pieces, collect) returns [frames, pgnos].
-//   own(chunk) is called for a chunk of the page map and returns the chunk's writable ArrayBuffer.
-// `pieces` has the begin and the end of each byte range that is in memory. The byte ranges belong
-// to the LTX file.
-// `frames` has the page number, offset and size of each frame that lies within a range of `pieces`.
-// If `collect` is true, `pgnos` has every page number of the index. If `collect` is false, `pgnos`
-// is empty.
+// mapPageIndex(state, bytes, file, own, pieces, collect) returns [frames, pgnos]. The callback
+// own(chunk) returns the writable ArrayBuffer of the page map's chunk with the number `chunk`.
+// `pieces` has two numbers per byte range of the LTX file that is in memory: the offsets at which
+// the range begins and ends. `frames` has three numbers for each frame that lies within one of
+// these ranges: the page number, the file offset and the encoded size. If `collect` is true,
+// `pgnos` has the page numbers of all entries in `bytes`. If `collect` is false, `pgnos` is empty.
 Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Arguments args(info, "mapPageIndex");
@@ -169,7 +170,7 @@ Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// endPageIndex(state) makes the checks that need all bytes of the page index.
+// endPageIndex(state) calls EndIndex, after all bytes of the page index were decoded.
 Napi::Value EndPageIndex(const Napi::CallbackInfo& info) {
   Arguments args(info, "endPageIndex");
   const Span<double> slots = args.Doubles(args[0], "state", kSlots);

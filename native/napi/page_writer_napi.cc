@@ -1,5 +1,5 @@
-// Exports writePages and writeFrames, with which a restore writes pages into a database file on the
-// thread pool.
+// Exports writePages and writeFrames. With these functions, a restore writes pages into a database
+// file on the thread pool.
 #include <algorithm>
 #include <vector>
 
@@ -14,13 +14,13 @@ namespace litestream {
 namespace {
 
 struct Run {
-  uint64_t position;  // offset in the file
-  size_t first;       // index of the first page in the buffer
+  uint64_t position;  // offset in the file, in bytes
+  size_t first;       // index of the run's first page in the buffer
   size_t count;
 };
 
-// Writes runs of pages and resolves a promise with 0 or an error number. Until the promise settles,
-// the caller must not close the file or change the buffer.
+// Writes runs of pages from a buffer into a file, and resolves a promise with 0 or an error number.
+// Until the promise settles, the caller must not close the file or change the buffer.
 class WriteWork : public Napi::AsyncWorker {
  public:
   WriteWork(Napi::Env env, int fd, uint32_t page_size, Napi::Value pages_value, const uint8_t* pages, std::vector<Run> runs)
@@ -54,8 +54,9 @@ class WriteWork : public Napi::AsyncWorker {
   int errno_ = 0;
 };
 
-// writePages(fd, pageSize, pgnos, pages, wanted) uses one write for a run of pages that are
-// adjacent both in the buffer and in the file.
+// writePages(fd, pageSize, pgnos, pages, wanted) writes each page whose element of `wanted` is not
+// 0, and returns the promise of a WriteWork. Pages that are adjacent both in the buffer `pages` and
+// in the file are written with one write.
 Napi::Value WritePages(const Napi::CallbackInfo& info) {
   Arguments args(info, "writePages");
   const int fd = args.Descriptor(args[0]);
@@ -87,13 +88,13 @@ struct FileRange {
   uint64_t position, size;
 };
 
-// Decodes consecutive frames of an LTX file, computes their checksum, writes the wanted pages into
-// the database file and starts to flush the pages to disk. One thread does all of these steps, so
-// that the pages are still in the processor's cache.
+// Decodes consecutive frames of an LTX file, computes the file checksum of these frames, writes the
+// wanted pages into the database file, and starts to flush the written pages to the disk. One
+// thread executes all of these steps, so that the decoded pages are still in the processor's cache.
 class FrameWork : public Napi::AsyncWorker {
  public:
-  // The status for frames that differ from the page index. The value -1 is not an error number of
-  // the operating system.
+  // The status if a frame is damaged or differs from the page index. No error number of the
+  // operating system is -1.
   static constexpr int kOtherFrames = -1;
 
   struct Input {
@@ -103,8 +104,8 @@ class FrameWork : public Napi::AsyncWorker {
     Span<uint64_t> result;
   };
 
-  // `input` points into the typed arrays of `arrays`. The references keep the garbage collector
-  // from freeing the arrays.
+  // `input` points into the typed arrays in `arrays`. FrameWork holds a reference to `arrays`, so
+  // that the garbage collector does not free these typed arrays.
   FrameWork(Napi::Env env, int fd, uint32_t page_size, const Input& input, FileRange flush, FileRange drop,
             Napi::Array arrays)
       : Napi::AsyncWorker(env),
@@ -142,9 +143,8 @@ class FrameWork : public Napi::AsyncWorker {
         const int error = WriteRun();
         if (error != 0) return error;
       }
-      // A page that the caller does not want is decoded only because the checksum covers the page.
-      // An unwanted page goes to the last page of the buffer. No run uses the last page of the
-      // buffer.
+      // An unwanted page is also decoded, because the file checksum covers this page. The last page
+      // of the buffer `pages` receives the unwanted pages. No run uses the last page of the buffer.
       uint8_t* page = in_.pages.data + (wanted ? count_ : room_) * page_size_;
       uint32_t pgno = 0;
       size_t used = 0;
@@ -174,18 +174,20 @@ class FrameWork : public Napi::AsyncWorker {
   const os::File file_;
   const uint32_t page_size_;
   const Input in_;
-  const size_t room_;  // pages of a run
+  const size_t room_;  // largest number of pages in a run
   const FileRange flush_, drop_;
   Napi::Reference<Napi::Array> keep_arrays_;
-  // The current run of adjacent decoded pages begins at page `first_` and has `count_` pages.
+  // The run of decoded pages that were not written yet: `count_` pages, beginning with page number
+  // `first_`.
   uint32_t first_ = 0;
   size_t count_ = 0;
   uint64_t crc_ = 0, length_ = 0;
   int status_ = 0;
 };
 
-// writeFrames(fd, pageSize, frames, pgnos, sizes, wanted, pages, result, ranges) returns the
-// promise of a FrameWork.
+// writeFrames(fd, pageSize, frames, pgnos, sizes, wanted, pages, result, ranges) starts a FrameWork
+// and returns its promise. `ranges` has the offset and size of the file range to flush, and of the
+// file range for os::DropFlushed.
 Napi::Value WriteFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "writeFrames");
   const int fd = args.Descriptor(args[0]);

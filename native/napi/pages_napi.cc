@@ -21,11 +21,12 @@ Napi::Value CreateCache(const Napi::CallbackInfo& info) {
 }
 
 // fillSlots(replica, view, cache, source, frames) decodes each frame into the frame's slot and adds
-// the page to the view. `frames` has five numbers per frame (offset, size, pgno, slot, ahead).
-// fillSlots replaces each offset by the b-tree type of the page. `ahead` is 0 for a page that was
-// not prefetched. For a prefetched page, `ahead` is the kind of prefetch, plus kJoined if a reader
-// already waits for the page. fillSlots returns the number of decoded frames. If the returned
-// number is less than the number of frames, the next frame is damaged.
+// the decoded page to the view. `frames` has five numbers per frame: the offset in `source`, the
+// encoded size, the page number, the slot, and `ahead`. fillSlots replaces the offset of each
+// decoded frame by the b-tree type of the page. For a page that was not prefetched, `ahead` is 0.
+// For a prefetched page, `ahead` is the kind of prefetch, plus kJoined if a reader already waits
+// for the page. Returns the number of decoded frames. If the returned number is less than the
+// number of frames, the next frame is damaged.
 Napi::Value FillSlots(const Napi::CallbackInfo& info) {
   Arguments args(info, "fillSlots");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -65,9 +66,9 @@ Napi::Value FillSlots(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(count));
 }
 
-// answerPage(request, replica, view, pgno, cache, slot) adds a resident page to the view of the
-// waiting reader, and then wakes the reader. The caller must know that the page has the same
-// content in the view of the waiting reader.
+// answerPage(request, replica, view, pgno, cache, slot) adds the page in `slot` to the view of the
+// waiting reader, copies the requested part of the page to the reader, and wakes the reader. The
+// caller must know that the slot has the content that page `pgno` has in this view.
 Napi::Value AnswerPage(const Napi::CallbackInfo& info) {
   Arguments args(info, "answerPage");
   const uint32_t request = args.U32(args[0], "request");
@@ -96,8 +97,9 @@ Napi::Value Touched(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), cache->TestAndClearTouched(slot));
 }
 
-// setTrigger(cache, slot) marks a slot. The next read of a marked slot sends one
-// RequestKind::kAhead to the worker. The read does not wait for a response.
+// setTrigger(cache, slot) marks a slot. When a connection next reads a marked slot, it sends one
+// request of the kind kAhead to the worker. The connection does not wait for a response to this
+// request.
 Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
   Arguments args(info, "setTrigger");
   const auto cache = args.Open<PageCache>(args[0], "cache");
@@ -106,8 +108,8 @@ Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// Reads the arguments cache, slot and pgno of a function that passes the page in the slot to
-// btree.h.
+// Reads the arguments cache, slot and pgno of a function that passes the page in the slot to a
+// function of btree.h.
 struct PageArguments {
   PageArguments(const Napi::CallbackInfo& info, const char* function)
       : args(info, function),

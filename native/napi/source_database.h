@@ -1,14 +1,14 @@
-// Gives the addon access to the primary's own connections (see source_database_napi.cc).
-// SourceExpected and InitSource run on the thread of the connection, while SQLite loads the
-// extension.
+// Gives the addon access to the connections that the primary itself has opened (see
+// source_database_napi.cc). While SQLite loads the extension into a connection, SourceExpected and
+// InitSource are called on the connection's thread.
 #pragma once
 #include <sqlite3ext.h>
 
 namespace litestream {
 
-// Returns whether the connection that is loading the extension belongs to a primary.
+// Returns whether the connection that is loading the extension is a connection of the primary.
 bool SourceExpected();
-// Gives the primary native access to the connection `db`. Returns an SQLite result code.
+// Prepares the connection `db` for takeSource(). Returns an SQLite result code.
 int InitSource(sqlite3* db, const sqlite3_api_routines* api);
 
 }  // namespace litestream

@@ -1,14 +1,14 @@
-// The primary reads bytes of the database file and of the wal-index, which SQL cannot read. The
-// addon reads the database file and the wal-index through SQLite's own file handles, because POSIX
-// locks belong to the process. If a process closes any other handle of the database or its -shm,
-// the process loses every POSIX lock that SQLite holds on this file
+// The primary reads bytes of the database file and of the wal-index. SQL cannot read these bytes.
+// The addon reads the database file and the wal-index through SQLite's own file handles, because
+// POSIX locks belong to the process. If a process closes any other handle of the database file or
+// of the -shm file, the process loses every POSIX lock that SQLite holds on this file
 // (https://www.sqlite.org/howtocorrupt.html, "close() on a separate descriptor").
 //
-// The addon receives a connection in three steps. All three steps run on one thread. JavaScript
-// calls expectSource(), the driver loads this addon as an extension (sqlite_extension.cc), and
-// JavaScript calls takeSource(). A separate extension entry point would be simpler, but node:sqlite
-// does not let the caller select an entry point. Each Source has the routine table of its own copy
-// of SQLite, because a process can contain several copies.
+// The addon receives a connection in three steps on one thread: JavaScript calls expectSource(),
+// the SQLite driver loads this addon as an extension (sqlite_extension.cc), and JavaScript calls
+// takeSource(). A separate extension entry point would be simpler, but node:sqlite does not let the
+// caller select an entry point. Each Source has the routine table of the copy of SQLite that opened
+// its connection, because a process can contain several copies of SQLite.
 #ifndef _WIN32
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -29,11 +29,12 @@
 namespace litestream {
 namespace {
 
-constexpr int kNear = 4096;            // number of descriptors searched on each side of `near`
-constexpr int kShmRegionSize = 32768;  // size of the regions in which SQLite maps the wal-index
+constexpr int kNear = 4096;            // the largest distance from `near` in nearestDescriptor
+constexpr int kShmRegionSize = 32768;  // SQLite maps the wal-index in regions of this many bytes
 
-// A connection of the primary. Only the connection's thread uses a Source. The exceptions are
-// Interrupt, and a checkpoint on the thread pool. `db` is null after the connection was closed.
+// A connection of the primary. Only the connection's thread uses a Source, with two exceptions: any
+// thread may call interruptSource(), and a checkpoint runs on the thread pool. After the connection
+// was closed, `db` is null.
 struct Source {
   const sqlite3_api_routines* api;
   sqlite3* db;
@@ -41,8 +42,9 @@ struct Source {
 };
 using SourceRef = std::shared_ptr<Source>;
 
-// Guards three things: the map that Interruptible() returns, the counter for the map's keys, and
-// during an interrupt `db` of every Source in the map.
+// Guards three things: the map that Interruptible() returns, the counter from which the map's keys
+// come, and, while a connection is interrupted or closed, the member `db` of each Source in the
+// map.
 std::mutex g_interruptible_mutex;
 std::map<uint32_t, SourceRef>& Interruptible() {
   static auto* sources = new std::map<uint32_t, SourceRef>();
@@ -50,8 +52,9 @@ std::map<uint32_t, SourceRef>& Interruptible() {
 }
 uint32_t g_last_interrupter = 0;
 
-// `expected` and `loaded` pass state from expectSource() to the loading of the extension, and from
-// the loading to takeSource(). Each thread has its own `expected` and `loaded`.
+// With `expected`, expectSource() tells SourceExpected() that a connection of the primary will load
+// the extension. With `loaded`, InitSource() passes the Source of this connection to takeSource().
+// Each thread has its own `expected` and `loaded`.
 thread_local bool expected = false;
 thread_local SourceRef loaded;
 
@@ -61,8 +64,9 @@ sqlite3_file* MainFile(const Source& source) {
   return file != nullptr && file->pMethods != nullptr ? file : nullptr;
 }
 
-// SQLite calls Closed when the connection closes. SQLite would also call Closed if another function
-// replaced litestream_source(). No code replaces it.
+// SQLite calls Closed when the connection closes. SQLite would also call Closed if
+// litestream_source() were replaced by another SQL function, but no code replaces
+// litestream_source().
 void Closed(void* data) {
   auto* source = static_cast<SourceRef*>(data);
   {
@@ -78,22 +82,22 @@ void Closed(void* data) {
 
 void Nothing(sqlite3_context*, int, sqlite3_value**) {}
 
-// After expectSource(), takeSource() can return the next connection that loads the extension on
-// this thread.
+// expectSource() announces that the next connection that loads the extension on this thread is a
+// connection of the primary.
 void ExpectSource(const Napi::CallbackInfo&) { expected = true; }
 
-// takeSource() returns the connection that has loaded the extension on this thread since
-// expectSource(). If no connection has loaded the extension on this thread, the result is
-// undefined.
+// takeSource() returns a handle of the connection that has loaded the extension on this thread
+// since the call of expectSource(). If no connection has loaded the extension since this call, the
+// result is undefined.
 Napi::Value TakeSource(const Napi::CallbackInfo& info) {
   expected = false;
   if (!loaded) return info.Env().Undefined();
   return Handle<Source>::New(info.Env(), std::move(loaded));
 }
 
-// sourceWalIndex(source, out) copies the start of the wal-index into `out`. Returns false while the
-// connection has no wal-index. A writer in another process can change the wal-index during the
-// copy. The caller must therefore compare the two header copies of the wal-index.
+// sourceWalIndex(source, out) copies the start of the wal-index into `out`. Returns false if the
+// connection has no wal-index. Another connection can change the wal-index during the copy. The
+// caller must therefore compare the two copies of the header that the wal-index contains.
 Napi::Value WalIndex(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceWalIndex");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -113,9 +117,9 @@ Napi::Value WalIndex(const Napi::CallbackInfo& info) {
 }
 
 // lockHolder(fd, offset) returns the process ID of another process that holds a lock on the byte at
-// `offset` of an open file. If this process has no ID in the current container, the result is -1.
-// If no other process holds a lock on the byte, the result is 0. lockHolder asks the kernel for the
-// lock, and changes no lock.
+// `offset` of the open file `fd`. If the other process has no process ID in the current container,
+// the result is -1. If no other process holds a lock on this byte, the result is 0. lockHolder does
+// not take or release a lock.
 Napi::Value LockHolder(const Napi::CallbackInfo& info) {
   Arguments args(info, "lockHolder");
   const int fd = args.Descriptor(args[0]);
@@ -136,9 +140,9 @@ Napi::Value LockHolder(const Napi::CallbackInfo& info) {
 #endif
 }
 
-// nearestDescriptor(inode, near) searches the descriptors from `near` outwards for an open file
-// with this inode number. Returns the first such descriptor. If no tested descriptor has this inode
-// number, the result is -1.
+// nearestDescriptor(inode, near) searches for an open file with the inode number `inode` among the
+// descriptors whose distance from the descriptor `near` is at most kNear. Returns the nearest
+// descriptor that has this inode number. If no descriptor has this inode number, the result is -1.
 Napi::Value NearestDescriptor(const Napi::CallbackInfo& info) {
   Arguments args(info, "nearestDescriptor");
   const uint64_t inode = args.U64(args[0], "inode");
@@ -157,8 +161,9 @@ Napi::Value NearestDescriptor(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), -1);
 }
 
-// sourceRead(source, offset, out) fills `out` from the database file. Bytes beyond the end of the
-// file become zeros. Returns an SQLite result code.
+// sourceRead(source, offset, out) fills `out` with the bytes of the database file from `offset` on.
+// If `out` extends beyond the end of the file, the rest of `out` becomes zeros. Returns an SQLite
+// result code.
 Napi::Value Read(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceRead");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -198,7 +203,7 @@ class CheckpointWork : public Napi::AsyncWorker {
 };
 
 // sourceCheckpoint(source) runs a passive checkpoint on the thread pool, because a checkpoint waits
-// twice for the disk. Returns a promise that resolves to an SQLite result code. Until the promise
+// for the disk twice. Returns a promise that resolves to an SQLite result code. Until the promise
 // settles, the caller must not use or close the connection, because SQLite does not let two threads
 // use one connection at the same time.
 Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
@@ -213,9 +218,9 @@ Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
   return promise;
 }
 
-// sourceLock(source) takes SQLite's exclusive lock of the database file. Returns an SQLite result
-// code. sourceLock fails if another connection, in this or another process, holds a lock of the
-// file. In WAL mode every open connection holds a lock of the file.
+// sourceLock(source) takes SQLite's EXCLUSIVE lock on the database file. Returns an SQLite result
+// code. sourceLock fails if another connection of this process or of another process holds a lock
+// on the database file. In WAL mode, every open connection holds a lock on the database file.
 Napi::Value Lock(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceLock");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -229,7 +234,7 @@ Napi::Value Lock(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), rc);
 }
 
-// sourceUnlock(source) releases the lock of sourceLock().
+// sourceUnlock(source) releases the lock that sourceLock() has taken.
 Napi::Value Unlock(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceUnlock");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -239,8 +244,8 @@ Napi::Value Unlock(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// sourceInterrupter(source) returns a number. Any thread can interrupt the connection by this
-// number until the connection is closed.
+// sourceInterrupter(source) returns a number that identifies the connection in a call of
+// interruptSource() on any thread.
 Napi::Value Interrupter(const Napi::CallbackInfo& info) {
   Arguments args(info, "sourceInterrupter");
   const SourceRef source = args.Open<Source>(args[0], "source");
@@ -251,8 +256,9 @@ Napi::Value Interrupter(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), number);
 }
 
-// interruptSource(interrupter) interrupts the statements that are running on the connection. Any
-// thread may call interruptSource. interruptSource has no effect after the connection was closed.
+// interruptSource(interrupter) interrupts the statements that are running on the connection with
+// the number `interrupter`. Any thread may call interruptSource. After the connection was closed,
+// interruptSource has no effect.
 Napi::Value Interrupt(const Napi::CallbackInfo& info) {
   Arguments args(info, "interruptSource");
   const uint32_t number = args.U32(args[0], "interrupter");
@@ -275,8 +281,9 @@ Napi::Value Autocommit(const Napi::CallbackInfo& info) {
 
 bool SourceExpected() { return expected; }
 
-// InitSource also configures the connection so that SQLite keeps the -wal file when the connection
-// closes. After a restart, the primary reads the -wal file to prove that it has missed no frame.
+// InitSource also configures the connection so that SQLite neither deletes nor checkpoints the -wal
+// file when the connection closes. After a restart, the primary reads the -wal file to prove that
+// no WAL frame was missed.
 int InitSource(sqlite3* db, const sqlite3_api_routines* api) {
   int on = 1;
   int rc = api->file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);

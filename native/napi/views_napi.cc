@@ -8,8 +8,8 @@ namespace litestream {
 
 namespace {
 
-// addView(replica, base, facts, changed) returns the id of the new view, or 0 if the replica was
-// closed.
+// addView(replica, base, facts, changed) creates a view with Replica::AddView. Returns the id of
+// the created view, or 0 if the replica was closed.
 Napi::Value AddView(const Napi::CallbackInfo& info) {
   Arguments args(info, "addView");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -34,7 +34,7 @@ Napi::Value AddView(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), replica->AddView(base, f, changed.data, changed.size)->id);
 }
 
-// publishView(replica, view) makes a view the current view.
+// publishView(replica, view) makes the view the current view of the replica.
 Napi::Value PublishView(const Napi::CallbackInfo& info) {
   Arguments args(info, "publishView");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -43,8 +43,8 @@ Napi::Value PublishView(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// retireView(replica, view) marks a view as retired. collectViews() frees a retired view once no
-// reader pins this view.
+// retireView(replica, view) marks a view as retired. The next call of collectViews() frees each
+// retired view that no reader pins.
 Napi::Value RetireView(const Napi::CallbackInfo& info) {
   Arguments args(info, "retireView");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -53,8 +53,8 @@ Napi::Value RetireView(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// collectViews(replica) frees the retired views that no reader pins. Returns the ids of the
-// remaining views.
+// collectViews(replica) frees each retired view that no reader pins. Returns the ids of the
+// replica's remaining views.
 Napi::Value CollectViews(const Napi::CallbackInfo& info) {
   Arguments args(info, "collectViews");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -63,8 +63,8 @@ Napi::Value CollectViews(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Uint32Array>(info.Env(), left);
 }
 
-// Returns the metadata of a view that an earlier worker created and that a reader still pins.
-// If the view is gone, returns undefined.
+// viewFacts(replica, view) returns the metadata of a view, for example of a view that an earlier
+// worker has created. If the view was freed, returns undefined.
 Napi::Value GetViewFacts(const Napi::CallbackInfo& info) {
   Arguments args(info, "viewFacts");
   const auto replica = ReplicaArgument(args, args[0]);

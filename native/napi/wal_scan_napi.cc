@@ -8,8 +8,7 @@
 namespace litestream {
 namespace {
 
-// walChecksum(bigEndian, data, sum) continues the WAL checksum `sum` (two 32-bit words) over
-// `data`.
+// walChecksum(bigEndian, data, sum) updates the WAL checksum `sum` (two 32-bit words) with `data`.
 Napi::Value WalChecksumCall(const Napi::CallbackInfo& info) {
   Arguments args(info, "walChecksum");
   const bool big_endian = args.Bool(args[0], "bigEndian");
@@ -21,7 +20,7 @@ Napi::Value WalChecksumCall(const Napi::CallbackInfo& info) {
 }
 
 // scanFrames(frames, pageSize, bigEndian, salt1, salt2, sum, pgnos, commits) returns the number of
-// consecutive valid frames at the start of `frames`.
+// consecutive valid WAL frames at the start of `frames` (see ScanWalFrames).
 Napi::Value ScanFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "scanFrames");
   const Span<uint8_t> frames = args.Bytes(args[0], "frames");
@@ -38,8 +37,8 @@ Napi::Value ScanFrames(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(valid));
 }
 
-// newestFrames(pgnos, count, commit, lockPgno, outPgnos, outFrames) finds the last frame of each
-// page up to page `commit`. The results are in ascending order of page numbers.
+// newestFrames(pgnos, count, commit, lockPgno, outPgnos, outFrames) finds the last WAL frame of
+// each page up to page `commit` (see NewestWalFrames). Returns the number of found pages.
 Napi::Value NewestFrames(const Napi::CallbackInfo& info) {
   Arguments args(info, "newestFrames");
   const uint32_t count = args.U32(args[1], "count");
@@ -53,9 +52,10 @@ Napi::Value NewestFrames(const Napi::CallbackInfo& info) {
                            NewestWalFrames(pgnos.data, count, commit, lock_pgno, out_pgnos.data, out_frames.data));
 }
 
-// readPieces(fd, offsets, size, out) reads `size` bytes at each offset and stores the pieces one
-// after another in `out`. Returns the number of whole pieces that end before the end of the file,
-// or a negative error number.
+// readPieces(fd, offsets, size, out) reads a piece of `size` bytes at each of the file offsets
+// `offsets`, and stores the pieces one after another in `out`. readPieces stops at the first piece
+// that extends beyond the end of the file. Returns the number of whole pieces, or a negative error
+// number.
 Napi::Value ReadPieces(const Napi::CallbackInfo& info) {
   Arguments args(info, "readPieces");
   const int fd = args.Descriptor(args[0]);

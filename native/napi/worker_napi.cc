@@ -1,7 +1,7 @@
 // The functions with which the replica worker takes requests from the bridge and sets the fields of
-// its replicas. Only the worker thread calls the functions of worker_napi.cc. src/native/replica.ts
-// has the TypeScript types of the exports of worker_napi.cc, views_napi.cc, pages_napi.cc and
-// hydration_napi.cc.
+// the native Replica objects. Only the worker thread calls the functions of worker_napi.cc.
+// src/native/replica.ts has the TypeScript types of the exports of worker_napi.cc, views_napi.cc,
+// pages_napi.cc and hydration_napi.cc.
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
 
@@ -39,7 +39,7 @@ Napi::Value TakeRequests(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// completeRequest(id) completes a request with success.
+// completeRequest(id) completes the request `id` successfully.
 Napi::Value CompleteRequest(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeRequest");
   const uint32_t id = args.U32(args[0], "id");
@@ -47,7 +47,8 @@ Napi::Value CompleteRequest(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// failRequest(id, code, message) completes a request with an error.
+// failRequest(id, code, message) completes the request `id` with an error code and an error
+// message.
 Napi::Value FailRequest(const Napi::CallbackInfo& info) {
   Arguments args(info, "failRequest");
   const uint32_t id = args.U32(args[0], "id");
@@ -56,9 +57,9 @@ Napi::Value FailRequest(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// completeTravel(id, view) moves the requesting connection to a view for time travel. The view for
-// time travel belongs to one connection. The view for time travel exists until the connection
-// leaves the view.
+// completeTravel(id, view) completes the travel request `id`. From then on, the connection that
+// sent the request reads `view`. The worker creates such a view for one connection, and the view
+// exists until this connection leaves it.
 Napi::Value CompleteTravel(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeTravel");
   const uint32_t id = args.U32(args[0], "id"), view = args.U32(args[1], "view");
@@ -80,7 +81,8 @@ Napi::Value AllReplicas(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// setState(replica, state, code, message) sets the ReplicaState and the error of a replica.
+// setState(replica, state, code, message) sets the ReplicaState, the error code and the error
+// message of a replica.
 Napi::Value SetState(const Napi::CallbackInfo& info) {
   Arguments args(info, "setState");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -92,8 +94,8 @@ Napi::Value SetState(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// setLive(replica, contact) marks the replica as live and without an error. `contact` is the
-// monotonic time at which the last successful poll began.
+// setLive(replica, contact) sets the replica's state to kLive and removes its error. `contact` is
+// the time in milliseconds of the monotonic clock at which the last successful poll began.
 Napi::Value SetLive(const Napi::CallbackInfo& info) {
   Arguments args(info, "setLive");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -106,7 +108,7 @@ Napi::Value SetLive(const Napi::CallbackInfo& info) {
 }
 
 // setLimits(replica, readTimeout, maxStale) sets the read timeout and the maximum staleness of a
-// replica, both in milliseconds.
+// replica, both in milliseconds. If `maxStale` is undefined, the maximum staleness does not change.
 Napi::Value SetLimits(const Napi::CallbackInfo& info) {
   Arguments args(info, "setLimits");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -119,9 +121,8 @@ Napi::Value SetLimits(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// nextIncarnation(replica) returns the incarnation counter of a replica and then increments the
-// counter. The SQLite change counters of later views therefore differ from those of all earlier
-// views.
+// nextIncarnation(replica) increments the incarnation counter of a replica and returns its previous
+// value.
 Napi::Value NextIncarnation(const Napi::CallbackInfo& info) {
   Arguments args(info, "nextIncarnation");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -129,7 +130,8 @@ Napi::Value NextIncarnation(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), replica ? replica->incarnation++ : 0);
 }
 
-// setHydration(replica, progress, path) sets the progress and the path of the local copy.
+// setHydration(replica, progress, path) stores the progress (from 0 to 1) with which the local copy
+// was filled, and the path of the local copy.
 Napi::Value SetHydration(const Napi::CallbackInfo& info) {
   Arguments args(info, "setHydration");
   const auto replica = ReplicaArgument(args, args[0]);

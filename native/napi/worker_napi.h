@@ -25,20 +25,21 @@ inline View* ViewArgument(Arguments& args, const std::shared_ptr<Replica>& repli
   const uint32_t id = args.U32(value, "view");
   return replica ? replica->FindView(id) : nullptr;
 }
-// Returns the slot number `value`. If the slot has no page, records a fault.
+// Returns the slot number `value`. If no memory is allocated for the slot, records an error in
+// `args`.
 inline uint32_t SlotArgument(Arguments& args, const std::shared_ptr<PageCache>& cache, const Napi::Value& value) {
   const uint32_t slot = args.U32(value, "slot");
   args.Require(cache != nullptr && cache->Filled(slot), "there is no page in this slot");
   return slot;
 }
 
-// If N-API returned an empty value, returns false. If a worker thread is terminated during a call,
-// N-API returns an empty value for every operation that could run JavaScript (properties, typed
-// arrays). Node.js ignores the result of this call, but the call must not write through an empty
-// value.
+// Returns false if N-API has returned an empty value. If a worker thread is terminated while it
+// executes a function of the addon, N-API returns an empty value for every operation that could run
+// JavaScript (properties, typed arrays). Node.js ignores the result of the function, but the
+// function must not write through the empty value.
 inline bool Made(const Napi::Value& value) { return !value.IsEmpty(); }
 
-// Copies the values into a new typed array.
+// Returns a new typed array that contains a copy of `values`.
 template <typename Array, typename T>
 Array ArrayOf(Napi::Env env, const std::vector<T>& values) {
   Array result = Array::New(env, values.size());

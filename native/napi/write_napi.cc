@@ -1,6 +1,6 @@
-// The functions with which the replica worker reads a commit. The connection of the commit waits
-// for the result. Only the worker thread calls the functions of write_napi.cc.
-// The TypeScript types are in src/native/replica.ts.
+// The functions with which the replica worker reads and completes a commit. Meanwhile, the
+// connection that commits waits for the result. Only the worker thread calls the functions of
+// write_napi.cc. src/native/replica.ts has the TypeScript types of these functions.
 #include "ltx/limits.h"
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
@@ -9,8 +9,8 @@ namespace litestream {
 
 namespace {
 
-// setWritable(replica, writable, commitTimeout) sets the commit timeout in milliseconds, and
-// whether connections may write.
+// setWritable(replica, writable, commitTimeout) sets whether connections may write to the replica,
+// and sets the commit timeout in milliseconds.
 Napi::Value SetWritable(const Napi::CallbackInfo& info) {
   Arguments args(info, "setWritable");
   const auto replica = ReplicaArgument(args, args[0]);
@@ -22,12 +22,13 @@ Napi::Value SetWritable(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// The pages of a commit stay in memory as long as JavaScript refers to the handle, even if the
-// connection no longer waits for the commit.
+// The pages of a commit exist as long as JavaScript refers to the handle, even if the connection no
+// longer waits for the result.
 using PagesHandle = Handle<const CommitSource>;
 
-// takeCommit(id) returns { pages, pageSize, commit, durability, pgnos }. If the request `id` is not
-// pending or is not a commit, returns undefined.
+// takeCommit(id) returns the data of the commit request `id`: { pages, pageSize, commit,
+// durability, pgnos }. `commit` is the database size in pages after the commit. If the request is
+// no longer pending or is not a commit request, returns undefined.
 Napi::Value TakeCommit(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Arguments args(info, "takeCommit");
@@ -47,7 +48,8 @@ Napi::Value TakeCommit(const Napi::CallbackInfo& info) {
 }
 
 // readCommit(pages, from, count, out) copies `count` pages of a commit into `out`, beginning at
-// index `from` of the commit's page list. If a page cannot be read, returns false.
+// index `from` of the array `pgnos` that takeCommit() has returned. If a page cannot be read,
+// returns false.
 Napi::Value ReadCommit(const Napi::CallbackInfo& info) {
   Arguments args(info, "readCommit");
   const auto pages = args.Open<const CommitSource>(args[0], "pages");
@@ -61,8 +63,8 @@ Napi::Value ReadCommit(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), read);
 }
 
-// completeCommit(id, view) completes a commit request with success and moves the connection to the
-// view after the commit.
+// completeCommit(id, view) completes the commit request `id` successfully. From then on, the
+// connection that has committed reads `view`, which is the view after the commit.
 Napi::Value CompleteCommit(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeCommit");
   const uint32_t id = args.U32(args[0], "id"), view = args.U32(args[1], "view");

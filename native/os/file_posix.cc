@@ -54,15 +54,15 @@ int TryLock(File file) {
 
 namespace {
 
-// Creates an empty file with the owner and mode of `old`, locks the empty file, and renames the
-// empty file to `path`. `old` is the open file at `path`.
+// Creates an empty file at the path `temporary`, locks the empty file, and renames it to `path`.
+// `old` is the open file at `path`. The empty file gets the owner and mode of `old`.
 int Replace(const std::string& path, const std::string& temporary, File old, File* out) {
   struct stat like;
   if (fstat(old, &like) != 0) return errno;
   const int fd = open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return errno;
-  // Only root may change the owner of a file. If fchown fails, the new file keeps the mode 0600, so
-  // that no other user can read or write the new file.
+  // fchown fails if `old` belongs to another user and this process does not run as root. The empty
+  // file then keeps the mode 0600, so that no other user can read or write the file.
   if (fchown(fd, like.st_uid, like.st_gid) == 0) fchmod(fd, like.st_mode & 0777);
   int error = TryLock(fd);
   if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
@@ -78,12 +78,11 @@ int Replace(const std::string& path, const std::string& temporary, File old, Fil
 }  // namespace
 
 int OpenLocked(const std::string& path, const std::string& temporary, bool fresh, bool owned, File* out) {
-  // OpenLocked first locks the existing file. OpenLocked may replace the existing file only while
-  // it holds the lock. After flock, OpenLocked looks up `path` again, because another process may
-  // have replaced the file between open and flock.
+  // OpenLocked first locks the existing file, and may replace this file only while it holds the
+  // lock. After flock(), OpenLocked looks up `path` again, because another process may have
+  // replaced the file between open() and flock().
   for (int attempt = 0; attempt < 8; attempt++) {
-    // With O_NONBLOCK, open() does not wait if the file is a FIFO. After open(), the S_ISREG check
-    // refuses the FIFO.
+    // With O_NONBLOCK, open() does not wait if the file is a FIFO. S_ISREG then refuses the FIFO.
     int fd = open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (fd < 0) return errno;
     struct stat opened, named;
@@ -112,8 +111,8 @@ void Close(File file) { close(file); }
 
 namespace {
 
-// Returns whether the file system is local. On a network file system, the modification time can
-// change later than the write.
+// Returns whether the file is on a local file system. On a network file system, the modification
+// time of a file can change some time after the write.
 bool IsLocal(File file) {
 #ifdef __linux__
   struct statfs system;
@@ -174,12 +173,13 @@ int Sync(File file) {
 #ifdef __linux__
 namespace {
 
-// If a write fails after write() has returned, the kernel reports the failure only once per
-// descriptor. SyncRange therefore returns the error, because a later fsync() would succeed.
+// If the kernel cannot write data to the disk after write() has returned, the kernel reports this
+// error only once per descriptor. SyncRange must return the error, because a later fsync() would
+// not report it.
 int SyncRange(File file, uint64_t position, uint64_t size, unsigned flags) {
   if (sync_file_range(file, off_t(position), off_t(size), flags) == 0) return 0;
-  // If the kernel or a sandbox does not support sync_file_range(), the caller's later fsync()
-  // writes the range.
+  // If the kernel or a sandbox does not support sync_file_range(), SyncRange does nothing. The
+  // caller's later fsync() then writes the range.
   return errno == ENOSYS || errno == EINVAL || errno == EPERM || errno == EOPNOTSUPP ? 0 : errno;
 }
 
@@ -192,7 +192,7 @@ int StartFlush(File file, uint64_t position, uint64_t size) {
 int DropFlushed(File file, uint64_t position, uint64_t size) {
   const int error = SyncRange(file, position, size,
                               SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-  // POSIX_FADV_DONTNEED is only advice. The kernel keeps pages that cannot be dropped.
+  // POSIX_FADV_DONTNEED is only advice to the kernel, so an error of posix_fadvise() is ignored.
   if (error == 0) posix_fadvise(file, off_t(position), off_t(size), POSIX_FADV_DONTNEED);
   return error;
 }

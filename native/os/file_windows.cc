@@ -13,8 +13,8 @@ namespace litestream {
 namespace os {
 namespace {
 
-// Returns the address of a libuv function that the program exports. The program is node.exe or
-// another program that embeds Node.js.
+// Returns the address of the libuv function `name`. The program that runs (node.exe, or another
+// program that embeds Node.js) exports this function.
 template <typename Function>
 Function OfProgram(const char* name) {
   return reinterpret_cast<Function>(reinterpret_cast<void*>(GetProcAddress(GetModuleHandleW(nullptr), name)));
@@ -43,8 +43,8 @@ OVERLAPPED At(uint64_t position) {
   return at;
 }
 
-// Locks a byte at an offset that no database reaches, because on Windows a lock prevents other
-// handles from reading the locked bytes.
+// The offset of the byte that Lock locks. No database reaches this offset. On Windows, a lock
+// prevents other handles from reading the locked bytes.
 constexpr uint64_t kLockedByte = uint64_t(1) << 62;
 
 int Lock(File file) {
@@ -59,8 +59,7 @@ HANDLE Open(const std::wstring& path, DWORD disposition) {
                      nullptr, disposition, FILE_ATTRIBUTE_NORMAL, nullptr);
 }
 
-// The layout of FILE_RENAME_INFO and its flags in Windows 10 1607. Older Windows headers lack the
-// flags.
+// The layout of FILE_RENAME_INFO in Windows 10 1607. Older Windows headers lack the member `flags`.
 struct RenameInfo {
   DWORD flags;
   HANDLE directory;
@@ -72,8 +71,9 @@ constexpr DWORD kReplaceIfExists = 1, kPosixSemantics = 2;
 
 constexpr int kNoPosixRename = -1;
 
-// A rename with POSIX semantics can replace an open file. If the file system has no POSIX semantics
-// (FAT, many network shares), RenameOver returns kNoPosixRename.
+// Renames the open file `file` to `path`. A rename with POSIX semantics can replace a file that is
+// open. If the file system does not support POSIX semantics (FAT, many network shares), RenameOver
+// returns kNoPosixRename.
 int RenameOver(HANDLE file, const std::wstring& path) {
   const size_t bytes = path.size() * sizeof(WCHAR);
   std::vector<uint64_t> memory((sizeof(RenameInfo) + bytes) / sizeof(uint64_t) + 1);
@@ -93,7 +93,7 @@ int RenameOver(HANDLE file, const std::wstring& path) {
   }
 }
 
-// Truncates a file to 0 bytes. Empty fails if another program has mapped the file.
+// Truncates a file to 0 bytes. If a process has mapped the file, Empty fails.
 int Empty(HANDLE file) {
   FILE_END_OF_FILE_INFO end{};
   return SetFileInformationByHandle(file, FileEndOfFileInfo, &end, sizeof end) ? 0 : LastErrorNumber();
@@ -158,8 +158,8 @@ int OpenLocked(const std::string& path, const std::string& temporary, bool fresh
     const HANDLE old = file;
     error = Replace(wide, Wide(temporary), &file);
     if (error == kNoPosixRename) {
-      // If `owned` is true, another handle of this process holds the lock, and closing that handle
-      // would release the lock.
+      // If `owned` is true, the handle `old` does not hold the lock. Another handle of this process
+      // holds the lock, and the lock would be released when that handle is closed.
       error = owned ? kNotSupported : Empty(old);
     } else {
       CloseHandle(old);
@@ -171,7 +171,7 @@ int OpenLocked(const std::string& path, const std::string& temporary, bool fresh
     return error;
   }
   DWORD unused = 0;
-  // Makes the file sparse, so that pages take no disk space before they are written.
+  // Makes the file sparse, so that a page takes no disk space before it is written.
   DeviceIoControl(file, FSCTL_SET_SPARSE, nullptr, 0, nullptr, 0, &unused, nullptr);
   *out = file;
   return 0;
@@ -210,8 +210,8 @@ FileStamp StampOf(const char* path) {
           nanoseconds(data.ftCreationTime)};
 }
 
-// On Windows a map cannot extend beyond the end of the file, so each extension of the file needs
-// another map.
+// On Windows, a map cannot extend beyond the end of the file, so the file needs another map each
+// time it is extended.
 int MapFile(File file, size_t size, Map* out) {
   const HANDLE mapping = CreateFileMappingW(file, nullptr, PAGE_READONLY, DWORD(uint64_t(size) >> 32), DWORD(size), nullptr);
   if (mapping == nullptr) return LastErrorNumber();

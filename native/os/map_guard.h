@@ -1,5 +1,5 @@
-// Protects reads of a mapped file in case another program truncates the file. If a program reads a
-// map beyond the end of the truncated file, SIGBUS ends the program.
+// Protects this process while it reads a mapped file that another program may truncate. Without a
+// guard, a read of the map beyond the end of the truncated file would end this process with SIGBUS.
 #pragma once
 #include <atomic>
 
@@ -8,9 +8,10 @@
 namespace litestream {
 namespace os {
 
-// Between GuardMap and ReleaseMap, a read beyond the end of the file returns zeros and sets `hurt`.
-// `hurt` must exist until ReleaseMap has returned. The reader must check `hurt` after each read.
-// The map must not overlap another guarded map. Any thread may call GuardMap.
+// Until ReleaseMap is called, a read of the map beyond the end of the file returns zeros and sets
+// *hurt to true. `hurt` must be valid until ReleaseMap has returned. After each read of the map,
+// the reader must check *hurt. The map must not overlap another guarded map. Any thread may call
+// GuardMap.
 void GuardMap(const Map& map, std::atomic<bool>* hurt);
 // The caller must call ReleaseMap before the map is unmapped.
 void ReleaseMap(const Map& map);

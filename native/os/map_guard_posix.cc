@@ -13,8 +13,8 @@ namespace os {
 
 namespace {
 
-// The list of guards only grows, and no guard is freed, so that the signal handler can walk the
-// list at any moment. An unused guard has a null `begin`.
+// An element of the list of guards. No element is ever removed or freed, so that the signal handler
+// can walk the list at any moment. In an unused element, `begin` is null.
 struct Guard {
   std::atomic<const uint8_t*> begin{nullptr};
   std::atomic<size_t> size{0};
@@ -29,13 +29,13 @@ uintptr_t g_page_size;
 void PassOn(int signal, siginfo_t* info, void* context) {
   if (g_previous.sa_flags & SA_SIGINFO) return g_previous.sa_sigaction(signal, info, context);
   if (g_previous.sa_handler != SIG_DFL && g_previous.sa_handler != SIG_IGN) return g_previous.sa_handler(signal);
-  // Installs the default handler of SIGBUS. When the signal handler returns, the faulting
+  // PassOn installs the default handler of SIGBUS. When OnBusError then returns, the faulting
   // instruction runs again, and the default handler ends the process.
   struct sigaction standard = {};
   standard.sa_handler = SIG_DFL;
   sigaction(signal, &standard, nullptr);
-  // If another program sent the SIGBUS, no instruction faults again, so PassOn raises the signal
-  // itself.
+  // If a process has sent the SIGBUS with kill(), no instruction will fault again, so PassOn raises
+  // the signal.
   if (info->si_code <= 0) raise(signal);
 }
 

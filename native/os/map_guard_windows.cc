@@ -4,7 +4,7 @@
 namespace litestream {
 namespace os {
 
-// On Windows no program can truncate a mapped file, so a map needs no guard.
+// On Windows, no program can truncate a mapped file, so GuardMap and ReleaseMap do nothing.
 void GuardMap(const Map&, std::atomic<bool>*) {}
 void ReleaseMap(const Map&) {}
 

@@ -1,6 +1,6 @@
-// Low-priority threads, and UTC calendar time. thread_posix.cc and thread_windows.cc implement the
-// functions of thread.h. std::thread is not used, because in a build without exceptions std::thread
-// cannot report that the creation of a thread failed.
+// Low-priority threads, and the conversion to UTC calendar time. thread_posix.cc and
+// thread_windows.cc implement the functions of thread.h. Thread replaces std::thread. In a build
+// without exceptions, std::thread cannot report that a thread could not be created.
 #pragma once
 #include <ctime>
 
@@ -9,10 +9,10 @@ namespace os {
 
 class Thread {
  public:
-  // Starts a thread. If the operating system supports thread priorities, the thread has a lower
-  // priority than the process. Returns 0 or an error number (see file.h). For each Thread object,
-  // the caller may call StartLowPriority once. Join is allowed only after StartLowPriority has
-  // succeeded.
+  // Starts a thread that calls main(argument). If the operating system supports thread priorities,
+  // the thread has a lower priority than the process. Returns 0 or an error number (see file.h).
+  // StartLowPriority may be called only once for each Thread object. Join is allowed only after
+  // StartLowPriority has succeeded.
   int StartLowPriority(void (*main)(void*), void* argument);
   void Join();
 
@@ -20,8 +20,8 @@ class Thread {
   void* handle_ = nullptr;
 };
 
-// Converts seconds since the epoch to UTC calendar time like gmtime(). Any thread may call UtcTime.
-// If the year does not fit into an int, returns false.
+// Converts `seconds` since the epoch to UTC calendar time, like gmtime(). If the year does not fit
+// into an int, returns false. Any thread may call UtcTime.
 bool UtcTime(std::time_t seconds, std::tm* utc);
 
 }  // namespace os

@@ -20,8 +20,8 @@ struct Start {
   void* argument;
 };
 
-// Lowers the priority of the calling thread, not of the process. An unprivileged process may raise
-// the nice value of its threads.
+// Lowers the priority of the calling thread. The priority of the process does not change. An
+// unprivileged process may raise the nice value of its threads.
 void LowerPriority() {
 #if defined(__linux__)
   constexpr int kNicer = 10;

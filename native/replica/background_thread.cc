@@ -11,7 +11,8 @@ namespace litestream {
 
 namespace {
 
-// All methods except Main run on the environment's own thread. `mutex_` guards the jobs.
+// All methods except Main run on the environment's own thread. `mutex_` guards `waiting_` and
+// `done_`.
 class BackgroundThread {
  public:
   static BackgroundThread* Start(Napi::Env env, int* error_number) {
@@ -32,7 +33,7 @@ class BackgroundThread {
   }
 
   void Add(Napi::Env env, std::unique_ptr<BackgroundJob> job) {
-    // While a job is pending, the event loop stays alive.
+    // While a job is waiting, running or not settled, Ref keeps the event loop alive.
     if (unsettled_++ == 0) done_wake_.Ref(env);
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -42,9 +43,8 @@ class BackgroundThread {
   }
 
  private:
-  // Settles the finished jobs on the event loop. When the environment shuts down, N-API calls
-  // OnDone without an environment. During the shutdown, the destructor of BackgroundThread frees
-  // the jobs.
+  // The event loop calls OnDone, which settles the finished jobs. When the environment shuts down,
+  // N-API calls OnDone with a null `env`. The destructor of BackgroundThread then frees the jobs.
   static void OnDone(Napi::Env env, Napi::Function, BackgroundThread* self, void*) {
     if (env == nullptr) return;
     std::vector<std::unique_ptr<BackgroundJob>> done;
@@ -99,9 +99,9 @@ int RunInBackground(Napi::Env env, std::unique_ptr<BackgroundJob>& job) {
     int error = 0;
     t_background = BackgroundThread::Start(env, &error);
     if (t_background == nullptr) return error;
-    // Node.js runs cleanup hooks in reverse order of their registration. The background thread
-    // therefore ends before the thread-safe function is cleaned up, and cannot call this function
-    // afterwards.
+    // Node.js runs cleanup hooks in reverse order of their registration. The background thread must
+    // end before N-API cleans up the thread-safe function `done_wake_`, so the hook is registered
+    // after `done_wake_` was created.
     env.AddCleanupHook([] {
       delete t_background;
       t_background = nullptr;

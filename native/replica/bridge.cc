@@ -7,12 +7,13 @@
 
 namespace litestream {
 
-// The interval at which a waiting requester checks for sqlite3_interrupt().
+// The interval at which a waiting requester checks whether sqlite3_interrupt() was called.
 constexpr int kInterruptMs = 50;
-// A wait lasts at most ten years. std::chrono::steady_clock counts nanoseconds in 64 bits, so the
-// deadline of a longer wait could overflow.
+// The maximum time for which a requester waits: ten years. std::chrono::steady_clock counts
+// nanoseconds in 64 bits, so the deadline of a longer wait could overflow.
 constexpr int64_t kMaxWaitMs = int64_t(3650) * 24 * 3600 * 1000;
-// The maximum time between the announcement of a worker (Expect) and the worker's call of Attach.
+// The maximum time between the call of Expect that announces a worker and the worker's call of
+// Attach.
 constexpr int kStartMs = 15000;
 
 // The bridge and the registry exist until the process ends, because connections may be closed after
@@ -52,8 +53,9 @@ Outcome Bridge::Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms,
   while (!request->done) {
     auto now = std::chrono::steady_clock::now();
     if (now >= deadline || (interrupted && interrupted())) {
-      // The worker may complete the request after the requester has stopped waiting. The request is
-      // erased, so that the worker does not write to the requester's memory.
+      // The worker may try to complete the request after the requester has stopped waiting. Ask
+      // removes the request from `pending_`, so that the worker does not write to the requester's
+      // memory.
       pending_.erase(request->id);
       return request->outcome = now >= deadline ? Outcome::kTimeout : Outcome::kInterrupted;
     }
@@ -76,7 +78,7 @@ bool Bridge::alive() {
 uint32_t Bridge::Expect() {
   std::lock_guard<std::mutex> lock(mutex_);
   auto now = std::chrono::steady_clock::now();
-  // The thread that called Expect may have ended before the announced worker attaches.
+  // The announced worker may never attach, because the thread that called Expect has ended.
   bool given_up = expected_ != 0 && now - expected_since_ > std::chrono::milliseconds(kStartMs);
   if (alive_ || (expected_ != 0 && !given_up)) return 0;
   expected_ = next_ticket_++;
@@ -93,7 +95,7 @@ void Bridge::Unexpect(uint32_t ticket) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (expected_ != ticket) return;
   expected_ = 0;
-  epoch_++;  // requests queued for this worker are dropped, as for a worker that had attached
+  epoch_++;  // Unexpect drops the queued requests, as Detach does
   queue_.clear();
   pending_.clear();
   attached_.notify_all();
@@ -108,7 +110,7 @@ bool Bridge::Attach(Napi::Env env, Napi::Function on_requests) {
   expected_ = 0;
   woken_ = false;
   attached_.notify_all();
-  if (!queue_.empty()) Wake();  // queued before the worker attached
+  if (!queue_.empty()) Wake();  // for the requests that were queued before Attach
   return true;
 }
 

@@ -1,11 +1,12 @@
-// Passes requests from the threads that run SQLite to the JavaScript of the worker thread, and
-// passes the results back.
+// Passes requests from the threads that use SQLite connections to the JavaScript of the worker
+// thread, and passes the results back to these threads.
 //
-// A thread queues a Request, wakes the worker through a thread-safe function and sleeps on the
-// request. The worker takes the queued requests and completes each request by the request's id. A
-// request ends in one of three ways: the worker completes the request, the deadline passes, or the
-// worker exits. Ask immediately rejects a request from the worker's own thread, because this thread
-// would wait for itself.
+// The requester (a thread that uses a connection) queues a Request, wakes the worker through a
+// thread-safe function, and sleeps until the request ends. The worker takes the queued requests,
+// and passes a request's id to the function that completes the request. A request ends in one of
+// three ways: the worker completes the request, the deadline passes, or the worker exits. If the
+// worker's own thread calls Ask, Ask immediately returns kWorkerThread, because this thread would
+// wait for itself.
 //
 // `mutex_` guards every member of the bridge. Attach, Take, the Complete functions and Detach are
 // called only on the worker thread.
@@ -34,16 +35,16 @@ enum class RequestKind : int { kOpen = 0, kPage = 1, kTravel = 2, kClose = 3, kC
 
 enum class Outcome : int {
   kOk = 0,
-  kFailed = 1,        // the worker reports code and message
-  kTimeout = 2,       // no answer before the deadline
+  kFailed = 1,        // the worker has set `code` and `message`
+  kTimeout = 2,       // the worker did not complete the request before the deadline
   kWorkerGone = 3,    // no worker exists, or the worker exited while the request waited
-  kWorkerThread = 4,  // requested on the worker's own thread
-  kInterrupted = 5,   // interrupted through sqlite3_interrupt()
+  kWorkerThread = 4,  // the worker's own thread has called Ask
+  kInterrupted = 5,   // sqlite3_interrupt() was called
 };
 
-// Where a commit must be stored before SQLite reports success. kDefault selects the setting of the
-// replica, and kStore selects the store. kLocal selects the local write buffer, if the replica has
-// one.
+// The place in which a commit must be stored before SQLite reports success: the store (kStore), the
+// local write buffer if the replica has such a buffer (kLocal), or the place that the replica's
+// options select (kDefault).
 enum class Durability : uint8_t { kDefault = 0, kStore = 1, kLocal = 2 };
 
 struct Request {
@@ -54,20 +55,22 @@ struct Request {
   uint32_t pgno = 0;
   uint32_t index_leaf = 0;  // the last index leaf that the connection read; 0 = none
   std::string text;
-  // The worker writes part of a page to these buffers while the requester sleeps.
+  // For a kPage request, the requester's buffer. While the requester sleeps, the worker copies the
+  // bytes [dst_offset, dst_offset + dst_size) of the page to `dst`.
   uint8_t* dst = nullptr;
   uint32_t dst_offset = 0, dst_size = 0;
   // The pages of a kCommit request. The shared pointer keeps the pages in memory as long as the
   // worker needs them.
   std::shared_ptr<const CommitSource> pages;
-  Durability durability = Durability::kDefault;  // kCommit: when the commit counts as done
+  Durability durability = Durability::kDefault;  // for a kCommit request
 
-  // The bridge's mutex guards the fields that the worker sets.
+  // The bridge's mutex guards the following fields.
   uint32_t id = 0;
   bool done = false;
   Outcome outcome = Outcome::kOk;
   std::string code, message;
-  // The view after the commit of a kCommit request. The view is pinned for the requester's Reader.
+  // For a completed kCommit request, the view after the commit. The requester's Reader pins this
+  // view.
   View* committed = nullptr;
   std::condition_variable wake;
 };
@@ -77,21 +80,23 @@ class Bridge {
   // Returns the only bridge of the process.
   static Bridge& Get();
 
-  // --- any thread --- Queues a request and waits at most `timeout_ms` milliseconds for its
-  // completion. If `interrupted` is set, Ask calls `interrupted` every kInterruptMs. If
-  // `interrupted` returns true, the wait ends.
+  // --- any thread ---
+  //
+  // Queues a request and waits at most `timeout_ms` milliseconds until the request ends. If
+  // `interrupted` is not null, Ask calls `interrupted` every kInterruptMs milliseconds. If
+  // `interrupted` returns true, Ask stops waiting and returns kInterrupted.
   Outcome Ask(const std::shared_ptr<Request>& request, int64_t timeout_ms, const std::function<bool()>& interrupted = nullptr);
-  // Queues a request and returns immediately. If no worker exists and no worker is being started,
-  // drops the request.
+  // Queues a request and returns immediately. If no worker is running or announced, drops the
+  // request.
   void Tell(const std::shared_ptr<Request>& request);
   bool alive();
   // Announces a worker thread that is being started. While a worker is announced, requests wait for
-  // the worker and do not fail. Returns a ticket for the worker. If the process already has a
-  // running or announced worker, returns 0. After kStartMs without Attach, the announcement
-  // expires.
+  // the worker instead of failing. Returns the ticket of the announcement. If the process already
+  // has a running or announced worker, returns 0. If the worker does not call Attach within
+  // kStartMs milliseconds, another call of Expect may replace the announcement.
   uint32_t Expect();
-  // Withdraws the announcement of a worker, because the worker will not attach. Drops the requests
-  // that are queued for the worker and increments the epoch.
+  // Withdraws the announcement with the ticket `ticket`, because the announced worker will not
+  // attach. Drops the requests that are queued for this worker and increments the epoch.
   void Unexpect(uint32_t ticket);
   // Returns the epoch, which is the number of workers that have exited or did not attach.
   uint32_t epoch();
@@ -101,20 +106,22 @@ class Bridge {
   void Detach();
   std::vector<std::shared_ptr<Request>> Take();
   void Complete(uint32_t id, Outcome outcome, const std::string& code, const std::string& message);
-  // Moves the requesting connection to a view for time travel, then completes the request.
-  // If the connection has stopped waiting, or the id is not a travel request, CompleteTravel has no
-  // effect. If the replica has no view with the id `view`, fails the request and returns false.
+  // Completes the travel request `id`: from then on, the requesting connection reads the view with
+  // the id `view`. If the connection has stopped waiting, CompleteTravel has no effect. If the
+  // request is not a travel request, or if the replica has no view with this id, fails the request
+  // and returns false.
   bool CompleteTravel(uint32_t id, uint32_t view);
-  // Pins `view`, the view after the commit, for the requesting connection instead of the
-  // connection's previous view. After it has pinned the view, completes the request. If the
-  // connection has stopped waiting, or the id is not a commit request, CompleteCommit has no
-  // effect.
+  // Completes the commit request `id`. `view` is the id of the view after the commit.
+  // CompleteCommit first pins this view for the requesting connection in place of the connection's
+  // previous view, and then completes the request. If the connection has stopped waiting, or if the
+  // request is not a commit request, CompleteCommit has no effect.
   void CompleteCommit(uint32_t id, uint32_t view);
-  // Returns the request with this id. If the worker has not taken the request, or has already
-  // completed the request, returns null.
+  // Returns the request with the id `id`. If the request was completed, or if its requester has
+  // stopped waiting, returns null.
   std::shared_ptr<Request> Pending(uint32_t id);
-  // A page has `size` bytes. Copies the requested part of the page to the requester, then completes
-  // the request. If the page is too short, fails the request and returns false.
+  // Completes the page request `id`. `page` is the decoded page and has `size` bytes. CompletePage
+  // copies the requested part of the page to the requester's buffer, and then completes the
+  // request. If the page is too short for the requested part, fails the request and returns false.
   bool CompletePage(uint32_t id, const uint8_t* page, size_t size);
 
  private:
@@ -138,19 +145,20 @@ class Bridge {
   std::unordered_map<uint32_t, std::shared_ptr<Request>> pending_;
 };
 
-// Holds the replicas of the process by key and by id.
+// Holds the Replica objects of the process, and finds them by key or by id.
 class Registry {
  public:
   static Registry& Get();
-  // Returns the replica with this key, and increments the replica's reference count. Sets *created
-  // to true if the registry had no replica with this key. If *created is true, the caller must open
-  // the replica.
+  // Returns the replica with the key `key` (see ReplicaKey), and increments the replica's reference
+  // count. If the registry has no replica with this key, adds a replica and sets *created to true.
+  // Otherwise sets *created to false.
   std::shared_ptr<Replica> Acquire(const std::string& key, bool* created);
   std::shared_ptr<Replica> Find(uint32_t id);
-  // Returns the registered replica with this id, and increments the replica's reference count.
+  // Returns the replica with the id `id`, and increments the replica's reference count. If the
+  // registry has no replica with this id, returns null.
   std::shared_ptr<Replica> Reference(uint32_t id);
-  // Removes a reference. If the reference count becomes 0, removes the replica from the registry,
-  // asks the worker to close the replica, and returns true.
+  // Decrements the reference count of `replica`. If the reference count becomes 0, removes the
+  // replica from the registry, asks the worker to close the replica, and returns true.
   bool Release(const std::shared_ptr<Replica>& replica);
   std::vector<std::shared_ptr<Replica>> All();
 

@@ -13,8 +13,8 @@ uint32_t HeaderAt(uint32_t pgno) { return pgno == 1 ? 100 : 0; }
 uint32_t ReadU16(const uint8_t* p) { return (uint32_t(p[0]) << 8) | p[1]; }
 
 // Reads an SQLite varint. A varint has up to 9 bytes in big-endian order. Each of the first eight
-// bytes has 7 bits of the number. The ninth byte has 8 bits of the number. If the varint does not
-// end before `end`, returns null.
+// bytes has 7 bits of the number, and the ninth byte has 8 bits of the number. Returns the address
+// of the first byte after the varint. If the varint does not end before `end`, returns null.
 const uint8_t* ReadVarint(const uint8_t* p, const uint8_t* end, uint64_t* value) {
   uint64_t v = 0;
   for (int i = 0; i < 8; i++) {
@@ -30,7 +30,7 @@ const uint8_t* ReadVarint(const uint8_t* p, const uint8_t* end, uint64_t* value)
   return p + 1;
 }
 
-// Returns the size in bytes of a column with this serial type.
+// Returns the size in bytes of a column value with the serial type `type`.
 uint64_t SerialSize(uint64_t type) {
   static const uint8_t kSizes[] = {0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0};
   return type < 12 ? kSizes[type] : (type - 12) / 2;
@@ -45,9 +45,9 @@ double ReadInteger(uint64_t type, const uint8_t* p) {
   return double(v);
 }
 
-// Iterates over the columns of a record (fileformat2, section 2.1). The part [payload, end) of the
-// record is on the page. RecordColumns checks the sizes in the record, so that every column that
-// Next returns is within [payload, end).
+// Iterates over the columns of a record (fileformat2, section 2.1). [payload, end) is the part of
+// the record that is on the page. RecordColumns checks the column sizes in the record, so that
+// every column to which Next moves lies within [payload, end).
 class RecordColumns {
  public:
   RecordColumns(const uint8_t* payload, const uint8_t* end) : end_(end) {
@@ -57,12 +57,13 @@ class RecordColumns {
     header_end_ = next_ = sound_ ? payload + header_size : end;
   }
 
-  // Moves to the next column of the record. Returns false after the last column, and if the column
-  // is not completely within [payload, end).
+  // Moves to the next column of the record. Returns false in two cases: the record has no more
+  // columns, or the next column does not lie completely within [payload, end).
   bool Next() {
     if (!sound_ || at_ >= header_end_) return false;
     at_ = ReadVarint(at_, header_end_, &type_);
-    // Compares the column size with the number of remaining bytes. A sum of sizes could wrap.
+    // Next compares the column's size with the number of remaining bytes, because a sum of sizes
+    // could wrap.
     sound_ = at_ != nullptr && SerialSize(type_) <= uint64_t(end_ - next_);
     if (!sound_) return false;
     data_ = next_;
@@ -70,8 +71,7 @@ class RecordColumns {
     return true;
   }
 
-  // Returns whether the range [payload, end) contains all bytes of the columns that Next has read
-  // so far.
+  // Returns false if a column did not lie completely within [payload, end).
   bool sound() const { return sound_; }
   uint64_t type() const { return type_; }
   double Integer() const { return ReadInteger(type_, data_); }
@@ -85,13 +85,13 @@ class RecordColumns {
   const uint8_t* const end_;
   const uint8_t* at_;
   const uint8_t* header_end_;
-  const uint8_t* data_ = nullptr;  // of the column
-  const uint8_t* next_;            // first byte after the column
+  const uint8_t* data_ = nullptr;  // first byte of the current column
+  const uint8_t* next_;            // first byte after the current column
   uint64_t type_ = 0;
   bool sound_;
 };
 
-// Reads an entry whose record lies completely within [payload, end).
+// Reads an index entry whose record lies completely within [payload, end).
 IndexEntry ReadEntry(const uint8_t* payload, const uint8_t* end) {
   IndexEntry entry{NAN, 0};
   RecordColumns columns(payload, end);
@@ -109,8 +109,8 @@ uint8_t BtreePageType(const uint8_t* page, uint32_t page_size, uint32_t pgno) {
   uint8_t type = header[0];
   if (type != kIndexInterior && type != kTableInterior && type != kIndexLeaf && type != kTableLeaf) return 0;
   uint32_t cells = ReadU16(header + 3);
-  // A cell takes at least four bytes. The cell pointer of a cell takes two more bytes. SQLite also
-  // refuses a page with more cells.
+  // A cell takes at least four bytes, and its cell pointer takes two more bytes. SQLite also
+  // refuses a page whose header has a larger number of cells.
   if (cells > (page_size - 8) / 6) return 0;
   uint32_t header_size = type == kIndexInterior || type == kTableInterior ? 12 : 8;
   return HeaderAt(pgno) + header_size + cells * 2 <= page_size ? type : 0;
@@ -133,8 +133,8 @@ std::vector<uint32_t> BtreeChildren(const uint8_t* page, uint32_t page_size, uin
     if (at + 4 > page_size || !add(ReadU32(page + at))) return {};
   }
   if (!add(ReadU32(header + 8))) return {};
-  // Each page of a b-tree has one parent, so a page that lists a child twice is invalid. The check
-  // also prevents an endless walk over repeated pages.
+  // Each page of a b-tree has only one parent page, so a page with a repeated child page is
+  // invalid. This check also prevents a prefetch from following repeated pages endlessly.
   std::vector<uint32_t> sorted = children;
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return {};
@@ -146,8 +146,9 @@ std::vector<IndexEntry> IndexEntries(const uint8_t* page, uint32_t page_size, ui
   if (BtreePageType(page, page_size, pgno) != kIndexLeaf) return entries;
   const uint8_t* header = page + HeaderAt(pgno);
   const uint8_t* end = page + page_size;
-  // The largest payload that an index cell stores completely on its page (fileformat2, 1.6). A cell
-  // with a longer payload ends on overflow pages, so the loop skips the cell.
+  // The size in bytes of the largest payload that an index cell stores completely on its page
+  // (fileformat2, 1.6). A longer payload continues on overflow pages, so the entry of its cell gets
+  // no rowid.
   const uint64_t local = (uint64_t(page_size) - 12) * 64 / 255 - 23;
   uint32_t cells = ReadU16(header + 3);
   for (uint32_t i = 0; i < cells; i++) {
@@ -194,8 +195,8 @@ std::vector<double> RowIntegers(const uint8_t* page, uint32_t page_size, uint32_
   const uint8_t* header = page + HeaderAt(pgno);
   const uint8_t* end = page + page_size;
   uint64_t size = 0;
-  // Returns the start of the record in cell i, and sets *key to the rowid in this cell. If the
-  // bytes are not a cell, returns null.
+  // Returns the address of the record in cell i, sets `size` to the record's size in bytes, and
+  // sets *key to the cell's rowid. If the cell is invalid, returns null.
   auto record = [&](uint32_t i, double* key) {
     uint32_t at = ReadU16(header + 8 + i * 2);
     uint64_t value = 0;
@@ -213,8 +214,8 @@ std::vector<double> RowIntegers(const uint8_t* page, uint32_t page_size, uint32_
     if (key < rowid) low = middle + 1;
     else if (key > rowid) high = middle;
     else {
-      // A longer record continues on overflow pages. If a record continues on overflow pages, the
-      // function reads only the part that is always on the leaf (fileformat2, 1.6).
+      // A record of more than page_size - 35 bytes continues on overflow pages. RowIntegers then
+      // reads only the part of the record that is always on the leaf (fileformat2, 1.6).
       if (size > page_size - 35) size = (uint64_t(page_size) - 12) * 32 / 255 - 23;
       if (size > uint64_t(end - payload)) return values;
       RecordColumns columns(payload, payload + size);
@@ -237,14 +238,14 @@ std::vector<uint32_t> SchemaRoots(const uint8_t* page, uint32_t page_size, uint3
     const uint8_t* p = at < page_size ? ReadVarint(page + at, end, &ignored) : nullptr;
     const uint8_t* payload = p == nullptr ? nullptr : ReadVarint(p, end, &ignored);
     if (payload == nullptr) continue;
-    // SchemaRoots reads the columns type, name, tbl_name and rootpage. The next column, `sql`, may
-    // continue on overflow pages.
+    // SchemaRoots reads only the columns type, name, tbl_name and rootpage. The fifth column, sql,
+    // may continue on overflow pages.
     RecordColumns columns(payload, end);
     int column = 0;
     while (column < 4 && columns.Next()) column++;
     if (column < 4) continue;
     const double root = columns.Integer();
-    // For a view or a trigger, the schema table has the rootpage 0.
+    // In the row of a view or a trigger, the column rootpage is 0.
     if (root >= 2 && root <= commit) roots.push_back(uint32_t(root));
   }
   return roots;

@@ -15,8 +15,8 @@ class CommitSource {
   virtual uint32_t commit() const = 0;
   // The numbers of the pages that the commit wrote, in ascending order.
   virtual const std::vector<uint32_t>& pgnos() const = 0;
-  // Copies a written page of page_size() bytes to `to`. If the connection's temporary file cannot
-  // be read, returns false.
+  // Copies page `pgno`, which must be one of pgnos(), to the page_size() bytes at `to`. If the
+  // connection's temporary file cannot be read, returns false.
   virtual bool ReadPage(uint32_t pgno, uint8_t* to) const = 0;
 };
 

@@ -14,7 +14,7 @@ struct OpenFile {
   uint32_t owner;
   std::weak_ptr<HydratedFile> file;
 };
-std::mutex g_open_mutex;  // guards the map, and serializes opening
+std::mutex g_open_mutex;  // guards OpenFiles(), and allows one Open at a time
 std::map<std::string, OpenFile>& OpenFiles() {
   static auto* files = new std::map<std::string, OpenFile>();
   return *files;
@@ -50,7 +50,7 @@ HydratedFile::~HydratedFile() {
 }
 
 int HydratedFile::Resize(uint32_t pages) {
-  // `bytes` is less than 2^48, so neither `bytes` nor 2 * `bytes` wraps.
+  // `bytes` is at most 2^48, so neither `bytes` nor 2 * `bytes` wraps.
   const uint64_t bytes = uint64_t(pages) * page_size_;
   Check();
   // The lock covers the whole change of the file, so that a Check on another thread does not take

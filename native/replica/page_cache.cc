@@ -19,7 +19,8 @@ PageCache::~PageCache() {
 uint8_t PageCache::Invalidate(uint32_t slot) {
   auto& segment = segments_[slot / kSegmentSlots];
   if (segment.load(std::memory_order_relaxed) == nullptr) {
-    // The last segment is shorter if the number of slots is not a multiple of kSegmentSlots.
+    // The last segment has fewer than kSegmentSlots slots if `slots_` is not a multiple of
+    // kSegmentSlots.
     uint32_t first = slot / kSegmentSlots * kSegmentSlots;
     uint32_t count = std::min(kSegmentSlots, slots_ - first);
     segment.store(new Segment(size_t(count) * page_size_, count), std::memory_order_release);
@@ -27,7 +28,7 @@ uint8_t PageCache::Invalidate(uint32_t slot) {
   }
   auto& generation = meta(slot).generation;
   uint32_t next = generation.load(std::memory_order_relaxed) + 1;
-  if (next == 0) next = 1;  // an entry with generation 0 and slot 0 would read as absent
+  if (next == 0) next = 1;  // an entry with generation 0 and slot 0 equals kAbsent
   generation.store(next, std::memory_order_seq_cst);
   meta(slot).touched.store(kUntouched, std::memory_order_relaxed);
   return TakeAhead(slot);

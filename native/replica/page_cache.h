@@ -1,13 +1,14 @@
-// The resident pages of one replica. A slot holds one decoded page.
+// The resident pages of one replica. The cache consists of slots, and each slot holds one decoded
+// page.
 //
-// Only the worker thread fills and reuses slots. Any thread reads slots, without a lock. Before a
-// thread copies a slot, the thread announces the slot in its Reader (a hazard pointer). The thread
-// then checks that the slot still has the generation in the page table entry. After the copy, the
-// thread withdraws the announcement. Before the worker overwrites a slot, the worker increments the
-// slot's generation. The worker then waits until no Reader announces the slot. The reading threads
-// and the worker use sequentially consistent operations. The use of these operations leaves two
-// cases. Either the reading thread sees the new generation and treats the page as absent, or the
-// worker sees the announcement and waits for the end of the copy (well under a microsecond).
+// Only the worker thread fills and reuses slots. Any thread reads slots without a lock. Before a
+// thread copies the page in a slot, the thread announces the slot in its Reader (a hazard pointer),
+// and then checks that the slot still has the generation that is in the page table entry. After the
+// copy, the thread withdraws the announcement. Before the worker overwrites a slot, the worker
+// increments the slot's generation, and then waits until no Reader announces the slot. All of these
+// operations are sequentially consistent, so one of two cases applies: the reading thread sees the
+// incremented generation and treats the page as absent, or the worker sees the announcement and
+// waits until the copy has ended (well under a microsecond).
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -21,8 +22,8 @@ namespace litestream {
 using PageEntry = uint64_t;
 constexpr PageEntry kAbsent = 0;
 constexpr PageEntry kHydrated = ~PageEntry(0);
-// With at most 2^31 slots, slot + 1 and the number of segments do not wrap, and no entry that has a
-// slot number equals kHydrated.
+// If a cache has at most 2^31 slots, neither slot + 1 nor the number of segments wraps, and no page
+// table entry with a slot number equals kHydrated.
 constexpr uint32_t kMaxSlots = 1u << 31;
 
 class PageCache {
@@ -39,22 +40,26 @@ class PageCache {
   // segments, up to slots() * page_size() bytes.
   size_t allocated() const { return allocated_.load(std::memory_order_relaxed); }
 
-  // --- any thread --- Returns whether memory is allocated for the slot. Invalidate is the first
-  // step of filling a slot. It allocates the memory.
+  // --- any thread ---
+  //
+  // Returns whether memory is allocated for `slot`. Invalidate allocates this memory.
   bool Filled(uint32_t slot) const {
     return slot < slots_ && segments_[slot / kSegmentSlots].load(std::memory_order_acquire) != nullptr;
   }
-  // Generation, Data, Touch and TakeAhead require a slot for which Filled returns true.
+  // Generation, Data, Touch and TakeAhead may be called only for a slot for which Filled returns
+  // true.
   uint32_t Generation(uint32_t slot) const { return meta(slot).generation.load(std::memory_order_seq_cst); }
   const uint8_t* Data(uint32_t slot) const { return data(slot); }
-  // The result of Touch. Unless the read was the first read since the slot was filled or since
-  // TestAndClearTouched, `trigger` is false and `ahead` is 0.
+  // The result of Touch. If the slot was already read since it was filled, and since the last call
+  // of TestAndClearTouched, `trigger` is false and `ahead` is 0.
   struct FirstRead {
     bool trigger = false;  // the first read after SetTrigger
-    // at the first read of the page: the kind of prefetch that fetched the page
+    // for the first read of a prefetched page, the kind of prefetch that fetched the page;
+    // otherwise 0
     uint8_t ahead = 0;
   };
-  // Records a read of the slot. Only the first read of the slot writes to shared memory.
+  // Records that a reader has read the slot. If the slot was already read, Touch writes nothing, so
+  // that the cache line stays shared by all processors.
   FirstRead Touch(uint32_t slot) {
     SlotMeta& m = meta(slot);
     FirstRead first;
@@ -63,17 +68,19 @@ class PageCache {
     first.ahead = TakeAhead(slot);
     return first;
   }
-  // Returns the kind of prefetch that fetched the page. If the page was already read or was not
-  // prefetched, returns 0. Resets the kind to 0.
+  // Returns the kind of prefetch that fetched the page in the slot, and sets the kind to 0. If the
+  // page was already read or was not prefetched, returns 0.
   uint8_t TakeAhead(uint32_t slot) {
     auto& ahead = meta(slot).ahead;
     return ahead.load(std::memory_order_relaxed) == 0 ? 0 : ahead.exchange(0, std::memory_order_relaxed);
   }
 
-  // --- worker thread --- Invalidates every page table entry that refers to this slot. `slot` must
-  // be less than slots(). Before it writes to the slot, the caller must wait for readers
-  // (Replica::AwaitReaders). If the old page was prefetched and no reader has read the old page,
-  // returns the kind of prefetch. Otherwise returns 0.
+  // --- worker thread ---
+  //
+  // Invalidates every page table entry that refers to `slot`, and allocates the memory of the slot.
+  // `slot` must be less than slots(). Before the caller writes to the slot, the caller must call
+  // Replica::AwaitReaders. If the slot's previous page was prefetched but never read, returns the
+  // kind of prefetch that fetched this page. Otherwise returns 0.
   uint8_t Invalidate(uint32_t slot);
   void SetAhead(uint32_t slot, uint8_t kind) { meta(slot).ahead.store(kind, std::memory_order_relaxed); }
   uint8_t* Writable(uint32_t slot) { return data(slot); }

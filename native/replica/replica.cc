@@ -80,8 +80,8 @@ View* Replica::ReadLock(Reader* reader) {
   for (;;) {
     View* view = current.load(std::memory_order_seq_cst);
     reader->pinned.store(view, std::memory_order_seq_cst);
-    // If the pinned view is still the current view, the pin became visible before the worker could
-    // retire the view.
+    // If the pinned view is still the current view, the worker cannot have retired the view before
+    // the pin became visible.
     if (current.load(std::memory_order_seq_cst) == view) return view;
   }
 }
@@ -130,8 +130,7 @@ bool Replica::ReadResident(Reader* reader, const View* view, uint32_t pgno, uint
     CountAhead(first.ahead, &AheadCounts::used);
     reader->copying.store(0, std::memory_order_seq_cst);
   }
-  // Only the connection's thread writes the counter, so the increment needs no atomic
-  // read-modify-write.
+  // Only the connection's thread writes `hits`, so the increment needs no atomic read-modify-write.
   reader->hits.store(reader->hits.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   return true;
 }
@@ -192,8 +191,8 @@ View* Replica::AddView(View* base, const ViewFacts& facts, const uint32_t* chang
   const uint32_t commit = facts.commit;
   auto view = std::make_unique<View>(next_view_++, facts);
   // A page table entry refers to a slot of one particular cache or to a page of one particular
-  // hydration file. A view therefore shares no chunk with `base` if the two have different caches
-  // or hydration files.
+  // hydration file. The created view can share chunks with `base` only if both views have the same
+  // cache and `base` has no other hydration file.
   if (base != nullptr && base->cache == facts.cache && (base->hydrated == nullptr || base->hydrated == facts.hydrated)) {
     uint32_t shared = std::min(base->chunk_count, view->chunk_count);
     for (uint32_t i = 0; i < shared; i++) {
@@ -201,8 +200,8 @@ View* Replica::AddView(View* base, const ViewFacts& facts, const uint32_t* chang
       if (chunk != nullptr) chunk->refs++;
       view->chunks[i].store(chunk, std::memory_order_relaxed);
     }
-    // Returns chunk i so that the caller can change the chunk. If another view shares the chunk,
-    // the chunk is cloned before the first change, so that the other view stays unchanged.
+    // Returns chunk i of the created view, so that the caller can change the chunk. If `base`
+    // shares the chunk, `own` first clones the chunk, so that `base` does not change.
     auto own = [&](uint32_t i) -> Chunk* {
       Chunk* chunk = view->chunks[i].load(std::memory_order_relaxed);
       if (chunk == nullptr || chunk->refs == 1) return chunk;
@@ -218,8 +217,8 @@ View* Replica::AddView(View* base, const ViewFacts& facts, const uint32_t* chang
       Chunk* chunk = own(index);
       if (chunk != nullptr) chunk->entry[(changed[i] - 1) % kChunkPages].store(kAbsent, std::memory_order_relaxed);
     }
-    // Clears the entries of the last chunk for pages beyond the new, smaller database size. If
-    // these entries stayed, a later and larger view would read outdated content.
+    // If the created view has fewer pages than `base`, clears the entries of the last chunk for the
+    // pages above `commit`. Otherwise a later view with more pages would read outdated content.
     if (commit < base->commit && view->chunk_count > 0) {
       Chunk* chunk = own(view->chunk_count - 1);
       if (chunk != nullptr) {

@@ -1,4 +1,4 @@
-// Changes the database header that SQLite reads in a view. The database header is the first 100
+// Changes the database header that SQLite reads from a view. The database header is the first 100
 // bytes of page 1.
 #pragma once
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace litestream {
 
-// The values that PatchHeader writes into fields of the header
+// The numbers from which PatchHeader computes fields of the database header
 // (https://www.sqlite.org/fileformat2.html, section 1.3).
 struct HeaderFields {
   uint32_t counter;       // the view's change counter
@@ -16,12 +16,13 @@ struct HeaderFields {
   uint32_t cookie_shift;  // added to the schema cookie
 };
 
-// Patches the bytes [offset, offset + size) of page 1. A copy of these bytes is at `dst`. Bytes 18
-// and 19 specify that the database uses a rollback journal. Bytes 24 to 27 are the view's change
-// counter, and bytes 28 to 31 are the view's page count. Bytes 92 to 95 repeat the change counter.
-// If they did not, SQLite would ignore the page count. SQLite keeps its parsed schema as long as
-// the schema cookie (bytes 40 to 43) does not change. PatchHeader therefore adds cookie_shift to
-// the cookie, so that different schemas have different cookies.
+// Patches a copy of the bytes [offset, offset + size) of page 1. The copy is at `dst`. Bytes 18 and
+// 19 of page 1 become 1, so that SQLite uses a rollback journal. Bytes 24 to 27 become the view's
+// change counter, and bytes 28 to 31 become the view's database size in pages. Bytes 92 to 95
+// repeat the change counter, because SQLite otherwise ignores the database size in the header.
+// SQLite keeps its parsed schema as long as the schema cookie (bytes 40 to 43) does not change.
+// PatchHeader therefore adds cookie_shift to the cookie, so that different schemas have different
+// cookies.
 inline void PatchHeader(const HeaderFields& fields, uint32_t offset, uint8_t* dst, uint32_t size) {
   auto put = [&](uint32_t at, const uint8_t* bytes, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
@@ -36,8 +37,8 @@ inline void PatchHeader(const HeaderFields& fields, uint32_t offset, uint8_t* ds
   put(24, counter, 4);
   put(28, commit, 4);
   put(92, counter, 4);
-  // SQLite reads either bytes 24 to 39 or the whole page, so a read contains either the whole
-  // cookie or no part of the cookie.
+  // SQLite reads either bytes 24 to 39, or the first 100 bytes, or the whole page, so a read
+  // contains either the whole schema cookie or no part of the schema cookie.
   if (fields.cookie_shift != 0 && offset <= 40 && Inside(40 - offset, 4, size)) {
     uint8_t* cookie = dst + (40 - offset);
     WriteU32(cookie, ReadU32(cookie) + fields.cookie_shift);

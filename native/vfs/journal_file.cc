@@ -11,16 +11,16 @@ namespace litestream {
 namespace {
 
 struct JournalFile {
-  sqlite3_file base;  // must be first: SQLite sees only this
+  sqlite3_file base;  // must be the first member: SQLite uses only `base`
   SpillFile* bytes;
   bool is_super;
   void (*on_mixed)();
 };
 
 // The magic number of SQLite's rollback journal
-// (https://www.sqlite.org/fileformat2.html#the_rollback_journal). A journal header begins with
-// these 8 bytes. The record of the super-journal's name ends with the same 8 bytes. SQLite writes
-// these 8 bytes alone only after the super-journal's name.
+// (https://www.sqlite.org/fileformat2.html#the_rollback_journal). A journal header begins with the
+// magic number, and the record with the super-journal's name ends with the magic number. A write of
+// exactly these 8 bytes is always the end of the record with the super-journal's name.
 constexpr uint8_t kMagic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
 
 JournalFile* Self(sqlite3_file* file) { return reinterpret_cast<JournalFile*>(file); }
@@ -36,7 +36,8 @@ int Read(sqlite3_file* file, void* to, int size, sqlite3_int64 offset) {
   return Bytes(file).Read(to, uint32_t(size), uint64_t(offset));
 }
 int Write(sqlite3_file* file, const void* from, int size, sqlite3_int64 offset) {
-  // Each write to a super-journal contains one journal name and its zero byte.
+  // Each write to a super-journal contains the name of one journal and the zero byte that ends this
+  // name.
   if (Self(file)->is_super && !IsReplicaName(static_cast<const char*>(from))) {
     Self(file)->on_mixed();
     return SQLITE_READONLY;

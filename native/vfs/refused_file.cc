@@ -7,7 +7,7 @@ namespace litestream {
 namespace {
 
 struct RefusedFile {
-  sqlite3_file base;  // must be first: SQLite sees only this
+  sqlite3_file base;  // must be the first member: SQLite uses only `base`
   std::string* reason;
 };
 
@@ -19,8 +19,8 @@ int Close(sqlite3_file* file) {
   return SQLITE_OK;
 }
 
-// While SQLite opens a database, it reads the database header without a lock. When SQLite reads the
-// header of a refused file, the file looks empty.
+// While SQLite opens a database, it reads the database header without a lock. For this read, a
+// refused file is an empty file.
 int Read(sqlite3_file*, void* buffer, int amount, sqlite3_int64) {
   memset(buffer, 0, size_t(amount));
   return SQLITE_IOERR_SHORT_READ;
@@ -28,9 +28,9 @@ int Read(sqlite3_file*, void* buffer, int amount, sqlite3_int64) {
 int Write(sqlite3_file*, const void*, int, sqlite3_int64) { return SQLITE_READONLY; }
 int Truncate(sqlite3_file*, sqlite3_int64) { return SQLITE_READONLY; }
 int Sync(sqlite3_file*, int) { return SQLITE_OK; }
-// Before SQLite reads a page, it calls xLock and xFileSize. A refused file fails the calls of xLock
-// and xFileSize, so that every read fails. With the URI parameter nolock or immutable, SQLite does
-// not call xLock, only xFileSize. With immutable, SQLite calls xFileSize while it opens the
+// Before SQLite reads a page, it calls xLock and xFileSize. The xLock and xFileSize of a refused
+// file fail, so that SQLite cannot read a page. With the URI parameter nolock or immutable, SQLite
+// calls xFileSize but not xLock. With immutable, SQLite calls xFileSize while it opens the
 // database.
 int FileSize(sqlite3_file*, sqlite3_int64*) { return SQLITE_CANTOPEN; }
 int Lock(sqlite3_file*, int) { return SQLITE_CANTOPEN; }
@@ -48,8 +48,8 @@ const sqlite3_io_methods kMethods = {
     DeviceCharacteristics, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
 };
 
-// While SQLite opens a connection, it calls ReportRefusal as an automatic extension. If the main
-// database of the connection was refused, ReportRefusal fails with the reason.
+// While SQLite opens a connection, it calls ReportRefusal as an automatic extension. If the
+// connection's main database was refused, ReportRefusal fails, and *message contains the reason.
 int ReportRefusal(sqlite3* db, char** message, const sqlite3_api_routines* api) {
   sqlite3_file* file = nullptr;
   if (api->file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK) return SQLITE_OK;

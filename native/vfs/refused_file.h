@@ -1,7 +1,8 @@
-// Refuses to open a main database. The SQLite driver's error contains the reason. If xOpen fails,
-// SQLite reports only its own text ("unable to open database file"). For a refused database, xOpen
-// therefore returns a file that cannot be read and reports success. SQLite then calls the automatic
-// extension while it opens the connection, and the extension fails with the reason.
+// Refuses to open a main database in such a way that the error of the SQLite driver contains the
+// reason. If xOpen fails, this error contains only SQLite's own text ("unable to open database
+// file"). For a refused main database, xOpen therefore opens a file that cannot be read, and
+// returns SQLITE_OK. While SQLite then opens the connection, it calls the automatic extension,
+// which fails with the reason.
 #pragma once
 #include <string>
 
@@ -9,13 +10,12 @@
 
 namespace litestream {
 
-// Refuses to open a file and returns the result code for xOpen. For ATTACH, SQLite calls no
-// automatic extension. The first use of a refused attached database therefore fails with
-// SQLITE_CANTOPEN.
+// Refuses to open a database and returns the result code for xOpen. For ATTACH, SQLite calls no
+// automatic extension, so the first use of a refused attached database fails with SQLITE_CANTOPEN.
 int RefuseOpen(const SqliteCopy* copy, const std::string& reason, sqlite3_file* file, int flags, int* out_flags);
 
-// Registers the automatic extension. If this copy of SQLite does not support automatic extensions,
-// returns false.
+// Registers the automatic extension with the copy of SQLite to which `api` belongs. If this copy
+// does not support automatic extensions, returns false.
 bool RegisterRefusals(const sqlite3_api_routines* api);
 
 }  // namespace litestream

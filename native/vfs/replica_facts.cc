@@ -1,5 +1,5 @@
-// Implements the SQL functions and PRAGMAs that return the status of a connection's replica or make
-// the connection travel in time.
+// Implements the SQL functions and PRAGMAs of a replica. They return the status of the replica, or
+// move the connection to an earlier TXID or time.
 #include <cinttypes>
 #include <cstdio>
 #include <ctime>
@@ -27,8 +27,8 @@ std::string ErrorText(const ReplicaFile* file) { return file->error->empty() ? R
 std::string TimeText(const ReplicaFile* file) {
   const int64_t ms = ViewOf(file)->timestamp;
   std::tm utc{};
-  // If the year does not fit into an int, UtcTime fails. If UtcTime fails, the result is the number
-  // of milliseconds.
+  // UtcTime fails if the year does not fit into an int. TimeText then returns the number of
+  // milliseconds.
   if (!os::UtcTime(std::time_t(ms / 1000), &utc)) return std::to_string(ms) + " ms";
   char text[48];
   size_t used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
@@ -88,8 +88,8 @@ int Travel(ReplicaFile* file, const std::string& target, std::string* error) {
   return outcome == Outcome::kInterrupted ? SQLITE_INTERRUPT : SQLITE_ERROR;
 }
 
-// Handles SQLite's own PRAGMAs locking_mode and synchronous before SQLite handles them. If the
-// PRAGMA is refused, returns an error message. Otherwise returns null.
+// Handles SQLite's PRAGMAs locking_mode and synchronous before SQLite itself handles these PRAGMAs.
+// If the PRAGMA is refused, returns an error message. Otherwise returns null.
 static const char* OwnPragma(ReplicaFile* file, const std::string& name, std::string value) {
   for (char& c : value) c = char(tolower(c));
   if (name == "locking_mode" && value == "exclusive" && file->writable) {
@@ -104,8 +104,8 @@ static const char* OwnPragma(ReplicaFile* file, const std::string& name, std::st
   return nullptr;
 }
 
-// Switches writing off and on for a connection. Accepts the same values as the SQLite extension of
-// Litestream.
+// Implements `PRAGMA litestream_write_enabled`, which enables or disables writing on one
+// connection. The accepted values are those of Litestream's own SQLite extension.
 template <typename Refuse, typename Answer>
 static int SetWriteEnabled(ReplicaFile* file, std::string value, Refuse refuse, Answer answer) {
   for (char& c : value) c = char(tolower(c));

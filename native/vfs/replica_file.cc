@@ -16,13 +16,15 @@ namespace litestream {
 
 namespace {
 
-// The worker's own limit for opening a replica is shorter.
+// The worker has a shorter timeout for opening a replica, so a request to open a replica normally
+// ends before this timeout.
 constexpr int64_t kOpenTimeoutMs = 3600 * 1000;
 
 ReplicaFile* Self(sqlite3_file* file) { return reinterpret_cast<ReplicaFile*>(file); }
 
-// Stores in the connection why a read fails with `rc`. Fail stores the reason immediately, because
-// the next poll may change the replica's state before the application asks for the reason.
+// Stores the reason why a read fails with `rc`, and returns `rc`. Fail stores the reason in the
+// connection, because the next poll may change the replica's error before the application asks for
+// the reason.
 int Fail(ReplicaFile* file, int rc, const std::string& code, const std::string& message) {
   *file->error = code + ": " + message;
   ReplicaOf(file).SetError(code, message);
@@ -62,8 +64,8 @@ int ReadMiss(ReplicaFile* file, const View* view, uint32_t pgno, uint32_t offset
   return SQLITE_IOERR_READ;
 }
 
-// Requests more prefetch from the worker after the connection has read a page that SetTrigger had
-// marked. TellAhead does not wait for a response.
+// Requests more prefetch from the worker, because the connection has read a page in a slot that
+// SetTrigger has marked. TellAhead does not wait for a response.
 void TellAhead(ReplicaFile* file, const View* view) {
   auto request = std::make_shared<Request>();
   request->kind = RequestKind::kAhead;
@@ -91,8 +93,8 @@ int Close(sqlite3_file* base) {
   return SQLITE_OK;
 }
 
-// Reads a page that the connection has written. A new page reads as zeros until the connection has
-// written it.
+// Reads part of a page that is in the overlay or beyond the end of the view. If SQLite has not
+// written this page yet, the content of the page is zeros.
 int ReadWritten(const WriteTransaction* overlay, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {
   if (overlay->Has(pgno)) return overlay->Read(pgno, offset, dst, size);
   memset(dst, 0, size);
@@ -105,8 +107,8 @@ int Read(sqlite3_file* base, void* buffer, int amount, sqlite3_int64 at) {
   const View* view = file->view;
   bool pinned_here = false;
   if (view == nullptr) {
-    // `view` is null if SQLite has not locked the file yet. SQLite reads the database header once
-    // before its first lock.
+    // `view` is null while SQLite holds no lock on the file. SQLite reads the database header once
+    // before it takes its first lock.
     view = replica.ReadLock(file->reader->get());
     pinned_here = true;
   }
@@ -166,16 +168,16 @@ int Lock(sqlite3_file* base, int level) {
   ReplicaFile* file = Self(base);
   if (file->lock >= level) return SQLITE_OK;
   if (level > SQLITE_LOCK_SHARED) {
-    // After RESERVED, the locks PENDING and EXCLUSIVE succeed immediately. Each reader keeps its
-    // view, so the writer does not wait for readers.
+    // If the connection holds the RESERVED lock, it gets the PENDING and EXCLUSIVE locks
+    // immediately. Each reader keeps its view, so the writer need not wait for readers.
     int rc = LockForWriting(file);
     if (rc == SQLITE_OK) file->lock = level;
     return rc;
   }
   Replica& replica = ReplicaOf(file);
   int64_t max_stale = replica.max_stale.load(std::memory_order_relaxed);
-  // The connection checks the view's age itself, because the worker could be waiting for a poll
-  // that never ends.
+  // The connection compares the time since the last successful poll with the maximum staleness
+  // itself, because the worker could be waiting for a poll that never ends.
   int64_t age = max_stale == INT64_MAX ? 0 : MonotonicMs() - replica.contact.load(std::memory_order_relaxed);
   if (age > max_stale) {
     return Fail(file, SQLITE_IOERR_LOCK, "REPLICA_STALE",
@@ -224,7 +226,8 @@ int FileControl(sqlite3_file* base, int op, void* argument) {
 int SectorSize(sqlite3_file*) { return 4096; }
 int DeviceCharacteristics(sqlite3_file*) { return SQLITE_IOCAP_POWERSAFE_OVERWRITE | SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN; }
 
-// Version 1 of sqlite3_io_methods has no xFetch and no shared memory, and therefore no WAL.
+// Version 1 of sqlite3_io_methods has neither xFetch nor shared memory, so SQLite does not use WAL
+// mode or memory maps for a replica.
 const sqlite3_io_methods kMethods = {
     1,    Close, Read, Write, Truncate, Sync, FileSize, Lock, Unlock, CheckReservedLock, FileControl, SectorSize,
     DeviceCharacteristics, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
@@ -274,7 +277,7 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
   file->reader = new std::shared_ptr<Reader>(replica->AddReader());
   file->replica = new std::shared_ptr<Replica>(std::move(replica));
   file->write = new std::shared_ptr<WriteTransaction>();
-  // A connection that reads an earlier TXID must not write. Its commit would undo all later
+  // A connection that reads an earlier TXID must not write, because its commit would undo all later
   // commits.
   file->writable = (flags & SQLITE_OPEN_READWRITE) != 0 && at.empty() && ReplicaOf(file).writable.load();
   file->base.pMethods = &kMethods;

@@ -12,8 +12,8 @@ const char kById[] = "replica_id=";
 bool StartsWith(const char* text, const char* prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
 
 bool IsOurParameter(const std::string& name) {
-  // `at` is a parameter of the connection, not of the replica. Two connections that differ only in
-  // `at` use the same replica.
+  // The parameter `at` applies to the connection, so it is not part of the replica's key. If the
+  // URIs of two connections differ only in `at`, the connections use one Replica object.
   static const char* const others[] = {"vfs", "mode", "cache", "immutable", "psow", "nolock", "modeof", "at"};
   for (const char* other : others) {
     if (name == other) return false;
@@ -21,9 +21,9 @@ bool IsOurParameter(const std::string& name) {
   return !name.empty();
 }
 
-// If the URI omits a parameter, adds the value of the environment variable. src/replica/options.ts
-// also adds the values of these environment variables. A replica handle and a plain URI of one
-// replica therefore have the same key.
+// For each parameter that is missing in the URI, adds the value of its environment variable.
+// src/replica/options.ts adds these values for openReplica(), so a replica handle and a plain URI
+// of one replica have equal keys.
 void AddEnvironment(UriParameters* parameters) {
   for (const ReaderParameter& parameter : kReaderParameters) {
     if (parameters->count(parameter.name)) continue;
@@ -58,8 +58,9 @@ std::string ReplicaKey(UriParameters parameters) {
   std::string key;
   for (auto& entry : parameters) {
     if (!IsOurParameter(entry.first)) continue;
-    // Each line of the key is a parameter. A line break inside a parameter would look like the
-    // start of another parameter. src/replica/key.ts refuses a key with the parameter line_break.
+    // Each line of the key is one parameter, so a line break inside a parameter would look like the
+    // start of another parameter. The worker refuses a key that has the parameter line_break
+    // (src/replica/key.ts).
     if ((entry.first + entry.second).find('\n') != std::string::npos) return "line_break=in a parameter";
     if (!key.empty()) key += '\n';
     key += entry.first + '=' + entry.second;

@@ -1,5 +1,5 @@
-// Reads the parameters of a replica's URI. The results of these functions depend only on their
-// arguments and on environment variables.
+// Reads the parameters of a replica's URI. The results of the functions of replica_uri.h depend
+// only on the arguments and on environment variables.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -9,33 +9,34 @@ namespace litestream {
 
 using UriParameters = std::map<std::string, std::string>;
 
-// Returns whether a plain name has the literal form file:...?...vfs=litestream... For the journal
-// of a replica, IsReplicaUri also returns true, because SQLite appends "-journal" to the name of
-// the database.
+// Returns whether `name` is the URI of a replica as a plain file name:
+// file:...?...vfs=litestream... For the journal of a replica, IsReplicaUri also returns true,
+// because SQLite appends "-journal" to the name of the database.
 bool IsReplicaUri(const char* name);
 
-// If SQLite has parsed the URI of a replica, xFullPathname adds this prefix to the name. The names
-// of the replica's journals therefore differ from the names of real files.
+// If SQLite has parsed the URI of a replica, xFullPathname puts this prefix before the database
+// name, so that the names of the replica's journals differ from the names of ordinary files.
 constexpr char kReplicaMark[] = "litestream:";
-// Returns whether the name of a database, a journal or a super-journal belongs to a replica.
+// Returns whether `name` is the name of a replica, of a replica's journal, or of a super-journal
+// whose name derives from a replica.
 bool IsReplicaName(const char* name);
 
-// For a main database, a copy of SQLite without URI support passes one of these kinds of names to
-// xOpen.
+// The kinds of names that xOpen receives for a main database if SQLite has not parsed the name as a
+// URI.
 enum class NameKind {
   kFile,        // an ordinary file
   kReplica,     // a replica's URI
   kWithoutVfs,  // a URI with replica_url or replica_id, but without vfs=litestream
-  kPath,        // a path that ends in a replica's URI: a program has taken the URI for a file name
+  kPath,        // a path that ends with a replica's URI: a program used the URI as a path
 };
 NameKind KindOfName(const char* name);
 
-// A parameter that an environment variable can set. The environment variable is named LITESTREAM_
-// plus the parameter's name in capitals.
+// A parameter that an environment variable can set. The name of the environment variable is
+// LITESTREAM_ and the parameter's name in capitals.
 struct ReaderParameter {
   const char* name;
-  // The environment variable applies only if the parameter `needs` has a value in the URI or in the
-  // environment. If `needs` is null, the environment variable always applies.
+  // If `needs` is not null, the environment variable applies only if the parameter with the name
+  // `needs` has a value in the URI or in the environment.
   const char* needs;
 };
 inline constexpr ReaderParameter kReaderParameters[] = {
@@ -61,20 +62,21 @@ inline constexpr ReaderParameter kReaderParameters[] = {
     {"compaction", "write_enabled"},
 };
 
-// Parses the parameters of a URI. SQLite has passed the URI as a plain file name.
+// Parses the parameters of `uri`, which SQLite has passed as a plain file name.
 UriParameters ParseReplicaUri(const char* uri);
 
-// Returns the key under which the registry has the replica. The key consists of lines of
-// name=value, sorted by name. The key includes the values from environment variables. If the URI
-// has the parameter replica_id, the key is replica_id=N.
+// Returns the key by which the Registry (bridge.h) finds the replica. The key has one line
+// name=value for each parameter, sorted by name. The parameters include those that environment
+// variables set. If the URI has the parameter replica_id=N, the key is only replica_id=N.
 std::string ReplicaKey(UriParameters parameters);
 
-// Returns the value of the parameter `at`, which is the TXID or time that the connection reads. If
-// `at` is missing, returns an empty string.
+// Returns the value of the parameter `at`: the TXID or time at which the connection reads the
+// database. If the URI has no parameter `at`, returns an empty string.
 std::string AtParameter(const UriParameters& parameters);
 
-// If the key is replica_id=N, sets *id to N and returns true. If N is not a 32-bit number, sets *id
-// to 0. No replica has the id 0. For a key without replica_id, returns false.
+// If `key` is replica_id=N, sets *id to N and returns true. If N is not a 32-bit number, sets *id
+// to 0, which is the id of no replica, and returns true. If `key` does not begin with replica_id=,
+// returns false.
 bool ReplicaIdOf(const std::string& key, uint32_t* id);
 
 }  // namespace litestream

@@ -1,7 +1,7 @@
-// A SpillFile is a temporary file of one connection. Up to a limit, the content of a SpillFile
-// stays in memory. Above the limit, the content moves to a temporary file that SQLite creates. The
-// connection's thread reads and writes the SpillFile. The worker thread reads the SpillFile while
-// the connection waits for the result of its commit.
+// A SpillFile stores the temporary data of one connection. Up to kMemoryBytes bytes, the data is in
+// memory. If the data grows beyond kMemoryBytes, it moves to a temporary file that SQLite's
+// original VFS creates. The connection's thread reads and writes the SpillFile. The worker thread
+// may read the SpillFile while the connection waits for the result of its commit.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -18,12 +18,12 @@ class SpillFile {
   SpillFile(const SpillFile&) = delete;
   SpillFile& operator=(const SpillFile&) = delete;
 
-  // Write, Read and Truncate return an SQLite result code. If the temporary file fails, the result
-  // is the error code of this file, such as SQLITE_FULL. If an allocation fails, the result is
-  // SQLITE_NOMEM.
+  // Write, Read and Truncate return an SQLite result code. If an operation on the temporary file
+  // fails, the result is the result code of this operation, such as SQLITE_FULL. If an allocation
+  // fails, the result is SQLITE_NOMEM.
   int Write(const void* from, uint32_t size, uint64_t offset);
-  // If the range extends beyond the end of the file, fills the rest of `to` with zeros and returns
-  // SQLITE_IOERR_SHORT_READ.
+  // Reads `size` bytes from `offset`. If this range extends beyond the end of the SpillFile, fills
+  // the rest of `to` with zeros and returns SQLITE_IOERR_SHORT_READ.
   int Read(void* to, uint32_t size, uint64_t offset) const;
   int Truncate(uint64_t size);
   uint64_t size() const { return size_; }
@@ -38,7 +38,7 @@ class SpillFile {
   const SqliteCopy* const copy_;
   uint64_t size_ = 0;
   std::vector<std::unique_ptr<uint8_t[]>> chunks_;
-  sqlite3_file* file_ = nullptr;  // szOsFile bytes, for the VFS that was the default before ours
+  sqlite3_file* file_ = nullptr;  // szOsFile bytes for copy_->original, or null
 };
 
 }  // namespace litestream

@@ -1,13 +1,13 @@
 // Registers the SQL functions litestream_txid(), litestream_time(), litestream_lag(),
-// litestream_set_time(x), litestream_stats() and litestream_error() on a connection. Only a
-// connection that has opened a replica gets these functions.
+// litestream_set_time(x), litestream_stats() and litestream_error() on a connection. These SQL
+// functions are registered only on a connection that has opened a replica.
 #include "vfs/replica_file.h"
 
 namespace litestream {
 
 ReplicaFile* FindReplicaFile(const SqliteCopy* copy, sqlite3* db) {
-  // Searches the schema main first, and then the attached databases. The schema temp (number 1) is
-  // never a replica.
+  // Searches the schema main first, and then the other schemas. The schema temp (number 1) is never
+  // a replica.
   const char* schema = "main";
   for (int i = 0; schema != nullptr; i++) {
     sqlite3_file* file = nullptr;
@@ -55,9 +55,10 @@ void SetTimeCall(Call& call, sqlite3_value** arguments) {
   call.Text(TimeText(call.file));
 }
 
-// Each copy of SQLite gets its own callback functions, which the number of the copy selects. A
-// shared callback could not determine which copy of SQLite has called the callback. A shared
-// callback would need sqlite3_user_data for this, but sqlite3_user_data belongs to the copy.
+// Each copy of SQLite gets its own callback functions: N is the index of the copy in
+// SqliteCopies(). A callback function for all copies could not determine which copy of SQLite has
+// called it. The callback would have to call sqlite3_user_data, but each copy has its own routine
+// sqlite3_user_data.
 template <size_t N, void (*F)(Call&, sqlite3_value**)>
 void Callback(sqlite3_context* context, int, sqlite3_value** arguments) {
   Call call(context, SqliteCopies()[N]);

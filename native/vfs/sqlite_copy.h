@@ -1,7 +1,7 @@
 // A SqliteCopy describes one copy of the SQLite library in this process. A process may contain
-// several copies (better-sqlite3's, Node.js's own, Python's). Each copy of SQLite has its own
-// routines and its own list of VFSs. A global variable therefore never stores an SQLite pointer. A
-// VFS callback finds its copy of SQLite through pAppData.
+// several copies of SQLite (for example, those of better-sqlite3, Node.js and Python). Each copy
+// has its own routines and its own list of VFSs, so the addon needs one SqliteCopy for each copy. A
+// routine of a VFS finds its copy of SQLite through pAppData.
 #pragma once
 #include <sqlite3ext.h>
 
@@ -11,33 +11,37 @@ namespace litestream {
 
 struct SqliteCopy {
   const sqlite3_api_routines* api;
-  sqlite3_vfs* original;  // the VFS that was the default before ours
-  sqlite3_vfs before;     // its routines and sizes before the first registration
+  sqlite3_vfs* original;  // the default VFS before the first registration
+  sqlite3_vfs before;     // a copy of *original before ReplaceInPlace
   sqlite3_vfs by_uri;     // "litestream": for file:app.db?vfs=litestream if SQLite parses URIs
-  // the default VFS; passes every call on, and also accepts a replica's URI as a plain name
+  // "litestream-default", the default VFS: also accepts a replica's URI as a plain name, and passes
+  // every other call on to `original`
   sqlite3_vfs by_name;
-  bool reports_refusals;  // see refused_file.h
+  bool reports_refusals;  // the result of RegisterRefusals
 };
 
-// Calls a routine of a copy of SQLite. Replaces the macros of sqlite3ext.h, because these macros
-// need one global routine table.
+// The routine `routine` of a copy of SQLite. LS_API replaces the macros of sqlite3ext.h, because
+// these macros need one global routine table.
 #define LS_API(copy, routine) ((copy)->api->routine)
 
-// Returns an array of the registered copies of SQLite in the order of their registration. The array
-// ends with a null. RegisterVfs adds elements under a lock and never changes an existing element.
+// Returns the array of the registered copies of SQLite, in the order of their registration. A null
+// pointer ends the array. RegisterVfs adds elements under a lock and never changes an existing
+// element, so any thread may read the array.
 constexpr size_t kMaxSqliteCopies = 4;
 const SqliteCopy* const* SqliteCopies();
 
-// Registers the VFSs by_uri and by_name with the copy of SQLite to which `api` belongs. If the copy
-// already has these VFSs, registers nothing.
+// Registers the VFSs by_uri and by_name with the copy of SQLite to which `api` belongs. If this
+// copy already has the two VFSs, registers nothing. Returns an SQLite result code. If RegisterVfs
+// fails, it sets *error.
 int RegisterVfs(const sqlite3_api_routines* api, std::string* error);
 
-// Returns the first open ReplicaFile among a connection's databases (main or attached). If the
-// connection has no open ReplicaFile, returns null. See replica_file.h.
+// Returns the first database of the connection `db` (main or attached) that is a replica. If no
+// database of the connection is a replica, returns null. See replica_file.h.
 struct ReplicaFile;
 ReplicaFile* FindReplicaFile(const SqliteCopy* copy, sqlite3* db);
 
-// Registers the SQL functions of sql_functions.cc with one connection.
+// Registers the SQL functions of sql_functions.cc on the connection `db`. Returns an SQLite result
+// code.
 int RegisterSqlFunctions(const SqliteCopy* copy, sqlite3* db);
 
 }  // namespace litestream

@@ -1,6 +1,7 @@
-// For each copy of SQLite, defines two VFSs (by_uri and by_name), and four routines that replace
-// routines of the previous default VFS. If a file is not a replica, every routine calls the
-// original routine of the previous default VFS with the same arguments.
+// Defines the two VFSs by_uri and by_name, and four routines that replace routines of the original
+// VFS. In each copy of SQLite, the original VFS is the default VFS before the registration. For a
+// file that does not belong to a replica, each routine passes its arguments to the original routine
+// of the original VFS.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -34,8 +35,8 @@ int DeleteBefore(const SqliteCopy* copy, const char* name, int sync_directory) {
   return copy->before.xDelete(copy->original, name, sync_directory);
 }
 
-// Sends `parameter` (name=value) to the worker. The worker emits a warning with the next step for
-// the user (see checkRefused in src/replica/key.ts).
+// Sends `parameter` (name=value) to the worker. The worker then emits a warning that tells the user
+// what to do (see checkRefused in src/replica/key.ts).
 void Warn(const std::string& parameter) {
   auto request = std::make_shared<Request>();
   request->kind = RequestKind::kOpen;
@@ -45,14 +46,15 @@ void Warn(const std::string& parameter) {
 
 void WarnOfMixed() { Warn("mixed_transaction=1"); }
 
-// The reason why xOpen refuses a database.
+// The reason why xOpen refuses to open a database.
 struct Reason {
   std::string parameter;  // see Warn
   std::string text;
 };
 
-// If the URI has the parameter immutable or nolock, returns a reason. With these parameters SQLite
-// takes no locks, so one transaction could read pages of different views.
+// If the URI has the parameter immutable or nolock, returns the reason for refusing the URI. With
+// one of these parameters, SQLite takes no locks, so a transaction could read pages of different
+// views.
 std::optional<Reason> WhyUnlocked(const UriParameters& parameters) {
   for (const char* name : {"immutable", "nolock"}) {
     auto found = parameters.find(name);
@@ -107,8 +109,8 @@ int FullPathnameByUri(sqlite3_vfs* vfs, const char* name, int size, char* out) {
 
 int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
   if (name != nullptr && StartsWith(name, kReplicaMark)) {
-    // A replica has no WAL file. A replica never has a hot journal either, because a journal exists
-    // only until its connection closes.
+    // A replica has neither a WAL file nor a hot journal, because a JournalFile exists only until
+    // SQLite closes it.
     *result = 0;
     return SQLITE_OK;
   }
@@ -116,7 +118,7 @@ int AccessByUri(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
 }
 
 int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
-  // Closing a journal deletes the journal.
+  // A JournalFile is deleted when SQLite closes it, so DeleteByUri need not delete it.
   if (name != nullptr && StartsWith(name, kReplicaMark)) return SQLITE_OK;
   return DeleteBefore(CopyOf(vfs), name, sync_directory);
 }
@@ -127,23 +129,23 @@ int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
 constexpr size_t kSuffixBytes = 8;
 
 struct FixedReason {
-  const char* parameter;  // as in Reason
+  const char* parameter;  // see Warn
   const char* text;
 };
 constexpr FixedReason kWithoutVfs = {"without_vfs=1", "the URI names a replica, but has no vfs=litestream. Add vfs=litestream to the URI."};
 constexpr FixedReason kUriAsPath = {"uri_as_path=1", "the URI of a replica was used as a path. Pass the URI to the driver unchanged."};
 constexpr FixedReason kOldConnection = {"old_connection=1", "the connection was opened before the VFS was registered"};
 
-// Returns the reason why a main database must not be opened as an ordinary file. If the database
-// may be opened, returns null. If the URI were not refused, SQLite would create an empty file with
-// the URI as its name.
+// Returns the reason why `name` must not be opened as an ordinary main database: a program has
+// passed a replica's URI incorrectly, and SQLite would create an empty file with the URI as its
+// name. If `name` may be opened, returns null.
 const FixedReason* WhyNotAFile(const SqliteCopy* copy, const char* name, int flags) {
   if (name == nullptr || !(flags & SQLITE_OPEN_MAIN_DB)) return nullptr;
   const NameKind kind = KindOfName(name);
   if (kind == NameKind::kWithoutVfs) return &kWithoutVfs;
   if (kind == NameKind::kPath) return &kUriAsPath;
   if (kind == NameKind::kReplica || !(flags & SQLITE_OPEN_URI)) return nullptr;
-  // SQLite has already parsed the URI at this point, and the URI has no vfs parameter.
+  // SQLite has already parsed this URI, and the URI has no parameter vfs=litestream.
   for (const char* key : {"replica_url", "replica_id"}) {
     const char* value = LS_API(copy, uri_parameter)(name, key);
     if (value != nullptr && *value != 0) return &kWithoutVfs;
@@ -151,7 +153,7 @@ const FixedReason* WhyNotAFile(const SqliteCopy* copy, const char* name, int fla
   return nullptr;
 }
 
-// SQLite has reserved `room` bytes of memory for `file`.
+// Implements xOpen for plain names. SQLite has allocated `room` bytes of memory for `file`.
 int OpenPlain(const SqliteCopy* copy, int room, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   const bool replica = IsReplicaUri(name);
   const FixedReason* reason = WhyNotAFile(copy, name, flags);
@@ -167,8 +169,8 @@ int OpenPlain(const SqliteCopy* copy, int room, const char* name, sqlite3_file* 
 
 int FullPathnamePlain(const SqliteCopy* copy, const char* name, int size, char* out) {
   const NameKind kind = KindOfName(name);
-  // xFullPathname leaves a URI unchanged even if xOpen refuses this URI. If xFullPathname changed
-  // the URI, xOpen would get an ordinary path and could not recognize the URI.
+  // xFullPathname also leaves a URI unchanged that xOpen will refuse. If xFullPathname changed this
+  // URI, xOpen would get an ordinary path and could not recognize the URI.
   if (kind != NameKind::kReplica && kind != NameKind::kWithoutVfs) return FullPathnameBefore(copy, name, size, out);
   if (strlen(name) + kSuffixBytes + 1 > size_t(size)) {
     Warn("name_bytes=" + std::to_string(size_t(size) - kSuffixBytes - 1));
@@ -203,12 +205,11 @@ int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) { retur
 
 // --- the replaced routines of the previous default VFS ---
 //
-// For ATTACH without a vfs parameter, SQLite uses the VFS with which it opened the connection. A
-// connection that was opened before the registration therefore never uses by_name. The connection
-// would create an empty file for a replica's URI. ReplaceInPlace prevents the empty file.
-// ReplaceInPlace replaces four routines in SQLite's struct of the previous default VFS.
-// ReplaceInPlace does not change szOsFile and mxPathname in this struct, because the buffers of
-// SQLite's own routines have these sizes.
+// For an ATTACH without a vfs parameter, SQLite uses the VFS with which it opened the connection.
+// If a connection was opened before the registration, an ATTACH never uses by_name, and would
+// create an empty file for a replica's URI. ReplaceInPlace prevents this: it replaces four routines
+// in SQLite's struct of the original VFS. ReplaceInPlace does not change szOsFile and mxPathname in
+// this struct, because the buffers of SQLite's own routines have these sizes.
 
 const SqliteCopy* CopyOfOriginal(const sqlite3_vfs* vfs) {
   const SqliteCopy* const* copy = SqliteCopies();
@@ -229,9 +230,10 @@ int DeleteInPlace(sqlite3_vfs* vfs, const char* name, int sync_directory) {
   return DeletePlain(CopyOfOriginal(vfs), name, sync_directory);
 }
 
-// While ReplaceInPlace runs, other threads may open files. ReplaceInPlace replaces xFullPathname
-// last, because SQLite calls xFullPathname before it calls the other three routines. If the new
-// xFullPathname has left a URI unchanged, the URI therefore always reaches the new routines.
+// While ReplaceInPlace runs, other threads may open files. SQLite calls xFullPathname before it
+// calls xAccess, xDelete and xOpen, so ReplaceInPlace replaces xFullPathname last. A URI that
+// FullPathnameInPlace has left unchanged then always reaches AccessInPlace, DeleteInPlace and
+// OpenInPlace.
 void ReplaceInPlace(sqlite3_vfs* original) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   original->xAccess = AccessInPlace;
@@ -267,7 +269,7 @@ void Fill(sqlite3_vfs* vfs, SqliteCopy* copy, const char* name) {
   memset(vfs, 0, sizeof *vfs);
   vfs->iVersion = original->iVersion < 3 ? original->iVersion : 3;
   vfs->szOsFile = std::max({original->szOsFile, int(sizeof(ReplicaFile)), JournalFileSize()});
-  // The name of a replica contains its URL, which can be long.
+  // The name of a replica contains the replica's URL, and this URL can be long.
   vfs->mxPathname = original->mxPathname > 4096 ? original->mxPathname : 4096;
   vfs->zName = name;
   vfs->pAppData = copy;
@@ -287,7 +289,7 @@ void Fill(sqlite3_vfs* vfs, SqliteCopy* copy, const char* name) {
   }
 }
 
-std::mutex g_register_mutex;  // guards the writing of g_copies
+std::mutex g_register_mutex;  // guards changes of g_copies
 const SqliteCopy* g_copies[kMaxSqliteCopies + 1] = {};
 
 }  // namespace
@@ -313,7 +315,7 @@ int RegisterVfs(const sqlite3_api_routines* api, std::string* error) {
     *error = "litestream is loaded into too many copies of SQLite in one process";
     return SQLITE_ERROR;
   }
-  SqliteCopy* copy = new SqliteCopy();  // lives as long as the process, as the registration does
+  SqliteCopy* copy = new SqliteCopy();  // never freed, because the VFSs stay registered
   copy->api = api;
   copy->original = api->vfs_find(nullptr);
   copy->before = *copy->original;

@@ -16,11 +16,11 @@ namespace {
 constexpr uint32_t kPageSize = 16, kFormatVersions = 18, kChangeCounter = 24, kPageCount = 28, kSchemaCookie = 40, kVersionValidFor = 92,
                    kHeaderSize = 100;
 
-// If a request for the RESERVED lock times out, a busy handler repeats the request, with pauses of
-// at most 100 ms. The busy handler counts only its own pauses, so a repeated request must wait for
-// less time than the first request. The worker continues the first request. When the first request
-// is done, the worker completes a repeated request. A request within kRepeatedMs after a timeout
-// counts as a repeated request.
+// If a request for the RESERVED lock times out, SQLite's busy handler pauses for at most 100 ms and
+// then repeats the request. The busy handler counts only its own pauses, so a repeated request
+// waits only kRepeatedWaitMs milliseconds. Meanwhile, the worker continues the work of the first
+// request. When this work is done, the worker completes a repeated request. A request counts as a
+// repeated request if a request has timed out in the last kRepeatedMs milliseconds.
 constexpr int64_t kRepeatedMs = 1000, kRepeatedWaitMs = 100;
 
 int64_t LockWaitMs(const Replica& replica) {
@@ -29,7 +29,8 @@ int64_t LockWaitMs(const Replica& replica) {
   return last != 0 && MonotonicMs() - last < kRepeatedMs ? std::min(timeout, kRepeatedWaitMs) : timeout;
 }
 
-// Returns the SQLite result code that corresponds to an error code of the worker.
+// Returns the SQLite result code for the worker's error code `code`, or `otherwise` if no
+// particular result code corresponds to `code`.
 int ResultOf(const std::string& code, int otherwise) {
   if (code == "WRITE_CONFLICT" || code == "REPLICA_FENCED") return SQLITE_BUSY_SNAPSHOT;
   if (code == "LEASE_HELD") return SQLITE_BUSY;
@@ -66,7 +67,7 @@ int Mismatch(ReplicaFile* file, int rc) {
 }
 
 // Undoes the changes of PatchHeader in page 1 of the overlay, so that the replica stores page 1
-// without these changes.
+// without these changes. `stored` is the header that the replica has stored for the view.
 int RestoreHeader(ReplicaFile* file, const uint8_t* stored) {
   const View* view = file->view;
   WriteTransaction* overlay = file->overlay;
@@ -91,7 +92,7 @@ int RestoreHeader(ReplicaFile* file, const uint8_t* stored) {
 }
 
 // Sends the pages of the transaction to the worker and waits for the result. If the commit
-// succeeds, the connection then reads the view after the commit.
+// succeeds, the connection's view becomes the view after the commit. Returns an SQLite result code.
 int Commit(ReplicaFile* file) {
   Replica& replica = ReplicaOf(file);
   auto request = std::make_shared<Request>();
@@ -101,7 +102,7 @@ int Commit(ReplicaFile* file) {
   request->view = file->view->id;
   request->pages = *file->write;
   request->durability = file->durability;
-  // The commit may already be in the store, so sqlite3_interrupt() does not end the wait.
+  // sqlite3_interrupt() does not end this wait, because the commit may already be in the store.
   Outcome outcome = Bridge::Get().Ask(request, replica.commit_timeout.load(std::memory_order_relaxed));
   DropOverlay(file);
   switch (outcome) {
@@ -145,12 +146,12 @@ int LockForWriting(ReplicaFile* file) {
   int rc = SQLITE_OK;
   switch (Bridge::Get().Ask(request, LockWaitMs(replica), Interrupted(file))) {
     case Outcome::kOk:
-      // A commit that is based on an older view would undo all later commits.
+      // A commit that is based on a view other than the current view would undo all later commits.
       if (replica.current.load(std::memory_order_seq_cst) != file->view) rc = SQLITE_BUSY_SNAPSHOT;
       break;
     case Outcome::kFailed:
-      // After a WRITE_CONFLICT, the commits in the local buffer can never reach the store, so
-      // another request would also fail.
+      // After a WRITE_CONFLICT, the commits in the local write buffer can never reach the store, so
+      // every later request for the RESERVED lock would also fail.
       rc = Refuse(file, request->code == "WRITE_CONFLICT" ? SQLITE_READONLY : ResultOf(request->code, SQLITE_IOERR_LOCK),
                   request->code, request->message);
       break;
@@ -184,19 +185,19 @@ int WritePage(ReplicaFile* file, const void* page, int size, sqlite3_int64 offse
 
 int TruncateDatabase(ReplicaFile* file, sqlite3_int64 size) {
   if (!file->reserved) return SQLITE_READONLY;
-  // After a commit, SQLite truncates the file to the page count in page 1. The view after the
-  // commit already has the page count of page 1.
+  // After a commit, SQLite truncates the file to the database size in page 1. The view after the
+  // commit already has this size.
   const View* view = file->view;
   if (file->overlay == nullptr && uint64_t(size) == uint64_t(view->commit) * view->page_size()) return SQLITE_OK;
   return Mismatch(file, Overlay(file)->Truncate(uint64_t(size)));
 }
 
 // SQLite syncs the database file in two cases: during a commit, and after a rollback that has
-// written old pages back. During a commit, the change counter in page 1 is one more than the view's
-// change counter. After a rollback, either the change counter in page 1 equals the view's change
-// counter, or the transaction has not written page 1. In exclusive locking mode, SQLite increments
-// the counter only in the first transaction. CommitAtSync could then not distinguish a commit from
-// a rollback. CommitAtSync therefore refuses exclusive locking mode.
+// written the previous content of pages. In a commit, the change counter in page 1 of the overlay
+// differs from the view's change counter. After a rollback, either the two change counters are
+// equal, or the overlay does not contain page 1. In exclusive locking mode, SQLite increments the
+// change counter only in the first transaction, so that CommitAtSync could not distinguish a commit
+// from a rollback. CommitAtSync therefore refuses exclusive locking mode.
 int CommitAtSync(ReplicaFile* file) {
   WriteTransaction* overlay = file->overlay;
   if (overlay == nullptr) return SQLITE_OK;
@@ -216,18 +217,18 @@ int CommitAtSync(ReplicaFile* file) {
     DropOverlay(file);
     return SQLITE_OK;
   }
-  // A VACUUM that changes the page size writes the new pages in pieces of the old size.
-  // CommitAtSync must refuse this VACUUM. In the header, the value 1 means a page size of 65536
-  // bytes.
+  // A VACUUM that changes the page size writes the pages of the changed size in pieces of the
+  // view's page size. CommitAtSync must refuse this VACUUM. In the database header, the value 1
+  // means a page size of 65,536 bytes.
   const uint32_t page_size = (uint32_t(header[kPageSize]) << 8) | header[kPageSize + 1];
   if ((page_size == 1 ? 65536 : page_size) != overlay->page_size()) {
     DropOverlay(file);
     return Mismatch(file, SQLITE_MISMATCH);
   }
   uint8_t stored[kHeaderSize] = {};
-  // If a transaction makes the database smaller, page 1 has the new size, but SQLite truncates the
-  // file only after the commit. If a transaction makes the database larger, SQLite has already
-  // written the new pages.
+  // If a transaction makes the database smaller, page 1 already has the smaller database size, but
+  // SQLite truncates the file only after the commit. If a transaction makes the database larger,
+  // SQLite has already written pages beyond the view's end.
   const uint32_t pages = ReadU32(header + kPageCount), commit = overlay->commit();
   if (pages == 0 || pages > commit) {
     DropOverlay(file);

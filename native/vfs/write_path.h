@@ -1,23 +1,24 @@
-// Implements writing. A connection takes the RESERVED lock, collects pages in an overlay, and
-// commits the overlay.
+// Implements writing to a replica. A connection takes the RESERVED lock, collects the pages that
+// SQLite writes in an overlay, and commits the overlay. Each function returns an SQLite result
+// code.
 #pragma once
 #include "vfs/replica_file.h"
 
 namespace litestream {
 
-// Takes the RESERVED lock for xLock. In one process, only one connection at a time holds the lock.
-// Any other connection gets SQLITE_BUSY. If the connection's view is not the newest view, the
-// connection gets SQLITE_BUSY_SNAPSHOT.
+// Takes the RESERVED lock for xLock. If another connection of this process holds the RESERVED lock,
+// returns SQLITE_BUSY. If the connection's view is not the replica's current view, returns
+// SQLITE_BUSY_SNAPSHOT.
 int LockForWriting(ReplicaFile* file);
-// Releases the RESERVED lock and discards uncommitted pages.
+// Releases the RESERVED lock and discards the uncommitted pages.
 void EndWriting(ReplicaFile* file);
 int WritePage(ReplicaFile* file, const void* page, int size, sqlite3_int64 offset);
 int TruncateDatabase(ReplicaFile* file, sqlite3_int64 size);
-// Commits the overlay at SQLITE_FCNTL_SYNC. At this point, SQLite has written every page of the
-// transaction and requires that the pages become durable.
+// Commits the overlay when SQLite calls xFileControl with SQLITE_FCNTL_SYNC. At this point, SQLite
+// has written every page of the transaction and requires that these pages become durable.
 int CommitAtSync(ReplicaFile* file);
-// Implements `PRAGMA litestream_sync`. The PRAGMA waits until the store has every commit of this
-// process.
+// Implements `PRAGMA litestream_sync`. Waits until the store has every commit that connections of
+// this process have made to the replica. If FlushWrites fails, it sets *error.
 int FlushWrites(ReplicaFile* file, std::string* error);
 
 }  // namespace litestream
