@@ -1,6 +1,7 @@
 // JavaScript and native code measure ages and deadlines with the clock MonotonicNs. MonotonicNs
 // never goes back, even if the wall clock is set. MonotonicNs also counts the time during which the
-// machine sleeps. On Linux, CLOCK_MONOTONIC does not count this time.
+// machine sleeps. On Linux, CLOCK_MONOTONIC does not count the time of sleep, so MonotonicNs reads
+// CLOCK_BOOTTIME.
 #pragma once
 #include <cstdint>
 

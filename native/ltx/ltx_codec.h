@@ -1,5 +1,5 @@
-// Encodes and decodes LTX page frames, and computes CRC-64/GO-ISO. The functions of this header use
-// no N-API and keep no state. Any thread may call them.
+// Encodes and decodes LTX page frames, and computes CRC-64/GO-ISO. The functions of ltx_codec.h do
+// not use N-API and keep no global state. Any thread may call these functions.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -8,7 +8,8 @@ namespace litestream {
 
 constexpr size_t kPageHeaderSize = 6;     // page number (4) and flags (2)
 constexpr size_t kFrameHeaderSize = 10;   // page header and payload size (4)
-// flag of a page header: the frame has a size field, and the payload is an LZ4 block
+// flag of a page header: if this flag is set, the frame has a size field and its payload is an LZ4
+// block
 constexpr uint16_t kFrameHasSize = 0x1;
 
 inline uint32_t ReadU32(const uint8_t* p) {
@@ -78,7 +79,7 @@ class Crc64Append {
   uint64_t shifted_[8][256];  // indexed by the position of a byte in `a`
 };
 
-// Returns whether a page header is the end marker of the page block.
+// Returns whether the page header at `header` is the end marker of the page block.
 inline bool IsEndMarker(const uint8_t* header) { return ReadU32(header) == 0 && header[4] == 0 && header[5] == 0; }
 
 // Returns the number of bytes that precede the payload in the frame at `frame`.

@@ -105,8 +105,8 @@ inline IndexFault CheckFrame(const IndexState& state, uint64_t size) {
   return state.offset == state.end ? IndexFault::kNone : IndexFault::kNotContiguous;
 }
 
-// Makes those checks that are possible only after the whole page index was read. Before this call,
-// the caller must pass all bytes of the index to ReadIndex.
+// Makes those checks that are possible only after the whole page index was read. Before the caller
+// calls EndIndex, it must pass all bytes of the index to ReadIndex.
 inline IndexFault EndIndex(IndexState& state) {
   const IndexRules& rules = state.rules;
   if (!state.ended) return IndexFault::kEndsBefore;

@@ -150,8 +150,7 @@ class HydrateJob : public BackgroundJob {
   const std::vector<uint32_t> frames_;  // see writeHydrated; DecodeFrame refuses page 0
   int errno_ = 0;
   double damaged_ = -1;
-  // The CRC of the frames, computed like a file checksum, and the number of bytes that the CRC
-  // covers.
+  // The file checksum of the decoded frames alone, and the number of bytes that this CRC covers.
   uint64_t crc_ = 0, crc_length_ = 0;
 };
 

@@ -143,8 +143,9 @@ class FrameWork : public Napi::AsyncWorker {
         const int error = WriteRun();
         if (error != 0) return error;
       }
-      // An unwanted page is also decoded, because the file checksum covers this page. The last page
-      // of the buffer `pages` receives the unwanted pages. No run uses the last page of the buffer.
+      // An unwanted page is also decoded, because the file checksum covers this page. An unwanted
+      // page is decoded to page room_ of the buffer `pages`. A run uses only the pages before page
+      // room_.
       uint8_t* page = in_.pages.data + (wanted ? count_ : room_) * page_size_;
       uint32_t pgno = 0;
       size_t used = 0;

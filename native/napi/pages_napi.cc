@@ -125,7 +125,7 @@ struct PageArguments {
   const uint32_t pgno;
 };
 
-// Returns the child pages of the interior page in a slot, in key order.
+// Returns the page numbers of the child pages of the interior page in a slot, in key order.
 Napi::Value Children(const Napi::CallbackInfo& info) {
   PageArguments page(info, "btreeChildren");
   const uint32_t commit = page.args.Commit(page.args[3]);
@@ -133,7 +133,7 @@ Napi::Value Children(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Uint32Array>(info.Env(), BtreeChildren(page.data(), page.page_size(), page.pgno, commit));
 }
 
-// Returns the root pages that the schema table leaf in a slot names.
+// Returns the numbers of the root pages in the rows of the schema table leaf in a slot.
 Napi::Value Roots(const Napi::CallbackInfo& info) {
   PageArguments page(info, "schemaRoots");
   const uint32_t commit = page.args.Commit(page.args[3]);
@@ -153,8 +153,8 @@ Napi::Value Entries(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Float64Array>(info.Env(), values);
 }
 
-// Returns the integer columns of a row on the table leaf in a slot. Every other column of the row
-// is NaN.
+// Returns the values of the first columns of a row on the table leaf in a slot. For a column whose
+// value is not an integer, the result has NaN.
 Napi::Value IntegersOfRow(const Napi::CallbackInfo& info) {
   PageArguments page(info, "rowIntegers");
   const double rowid = page.args.AnyDouble(page.args[3], "rowid");
@@ -162,8 +162,8 @@ Napi::Value IntegersOfRow(const Napi::CallbackInfo& info) {
   return ArrayOf<Napi::Float64Array>(info.Env(), RowIntegers(page.data(), page.page_size(), page.pgno, rowid));
 }
 
-// Returns the child page to which a search for a rowid descends from the table interior page in a
-// slot.
+// Returns the number of the child page to which a search for a rowid descends from the table
+// interior page in a slot.
 Napi::Value ChildOfTable(const Napi::CallbackInfo& info) {
   PageArguments page(info, "tableChild");
   const double rowid = page.args.AnyDouble(page.args[3], "rowid");

@@ -163,8 +163,8 @@ int Extend(File file, uint64_t size) {
 
 int Sync(File file) {
 #ifdef F_FULLFSYNC
-  // On macOS, F_FULLFSYNC also flushes the drive's cache. fsync() does not flush this cache. Some
-  // network file systems support fsync() but not F_FULLFSYNC.
+  // On macOS, F_FULLFSYNC also flushes the drive's cache, but fsync() does not flush the drive's
+  // cache. Some network file systems support fsync() but not F_FULLFSYNC.
   if (fcntl(file, F_FULLFSYNC) == 0) return 0;
 #endif
   return fsync(file) == 0 ? 0 : errno;

@@ -93,7 +93,7 @@ int RenameOver(HANDLE file, const std::wstring& path) {
   }
 }
 
-// Truncates a file to 0 bytes. If a process has mapped the file, Empty fails.
+// Truncates the file `file` to 0 bytes. If a process has mapped the file, Empty fails.
 int Empty(HANDLE file) {
   FILE_END_OF_FILE_INFO end{};
   return SetFileInformationByHandle(file, FileEndOfFileInfo, &end, sizeof end) ? 0 : LastErrorNumber();
@@ -116,8 +116,8 @@ int Replace(const std::wstring& path, const std::wstring& temporary, File* out) 
 }  // namespace
 
 File FileOfDescriptor(int descriptor) {
-  // A descriptor of Node.js is a number in the program's C library, but the addon has its own C
-  // library. libuv therefore converts the descriptor to a HANDLE.
+  // A descriptor of Node.js is valid only in the program's C library, but the addon has its own C
+  // library. A libuv function of the program therefore converts the descriptor to a HANDLE.
   static const auto handle_of = OfProgram<HANDLE (*)(int)>("uv_get_osfhandle");
   return handle_of == nullptr ? INVALID_HANDLE_VALUE : handle_of(descriptor);
 }

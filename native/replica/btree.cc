@@ -110,7 +110,7 @@ uint8_t BtreePageType(const uint8_t* page, uint32_t page_size, uint32_t pgno) {
   if (type != kIndexInterior && type != kTableInterior && type != kIndexLeaf && type != kTableLeaf) return 0;
   uint32_t cells = ReadU16(header + 3);
   // A cell takes at least four bytes, and its cell pointer takes two more bytes. SQLite also
-  // refuses a page whose header has a larger number of cells.
+  // refuses a page whose number of cells is larger than this limit.
   if (cells > (page_size - 8) / 6) return 0;
   uint32_t header_size = type == kIndexInterior || type == kTableInterior ? 12 : 8;
   return HeaderAt(pgno) + header_size + cells * 2 <= page_size ? type : 0;

@@ -22,8 +22,9 @@ class HydratedFile {
  public:
   // Opens the file at `path` for the replica with the id `owner`. If this replica already has the
   // file open with this page size and `fresh` is false, returns the open file. If `fresh` is true,
-  // an empty file replaces the file at `path` (see os::OpenLocked). The memory maps of the replaced
-  // file stay readable. If the file cannot be opened, returns null and sets *error_number.
+  // or if this replica has the file open with another page size, an empty file replaces the file at
+  // `path` (see os::OpenLocked). The memory maps of the replaced file stay readable. If the file
+  // cannot be opened, returns null and sets *error_number.
   static std::shared_ptr<HydratedFile> Open(uint32_t owner, const std::string& path, const std::string& temporary,
                                             uint32_t page_size, bool fresh, int* error_number);
   ~HydratedFile();
@@ -40,8 +41,8 @@ class HydratedFile {
   uint32_t pages() const { return pages_; }
 
   // Returns whether another program has changed the file. If hurt() returns true, a reader must not
-  // use any page of the file. This rule also applies to the page that the reader has just read. Any
-  // thread may call hurt().
+  // use any page of the file, not even the page that the reader has just copied. Any thread may
+  // call hurt().
   bool hurt() const { return hurt_.load(std::memory_order_acquire); }
   // Compares the file's size and modification time with the values that they had after this
   // process's last write. If another program has changed the file, sets the result of hurt() to

@@ -36,7 +36,7 @@ struct Chunk {
   Chunk(const Chunk& other);
 };
 
-// The values from which AddView creates a view.
+// The properties of a view that AddView creates.
 struct ViewFacts {
   uint64_t txid;
   int64_t timestamp;  // time in the newest LTX file's header, ms since the epoch

@@ -7,10 +7,10 @@
 // the name of the super-journal and ends with a magic number. If the super-journal does not exist,
 // SQLite does not roll back the journal. A JournalFile stores zeros in place of this magic number,
 // so SQLite finds no super-journal name in the journal of a replica. SQLite therefore always rolls
-// back this journal and restores its page cache. The super-journal of a transaction that writes to
-// an ordinary database must survive a crash. If the super-journal's name derives from a replica,
-// the super-journal does not survive a crash, so the transaction must not write to an ordinary
-// database.
+// back the journal of a replica, and this rollback restores SQLite's page cache. The super-journal
+// of a transaction that writes to an ordinary database must survive a crash. If the super-journal's
+// name derives from a replica, the super-journal does not survive a crash, so the transaction must
+// not write to an ordinary database.
 #pragma once
 #include "vfs/sqlite_copy.h"
 

@@ -93,8 +93,8 @@ int Close(sqlite3_file* base) {
   return SQLITE_OK;
 }
 
-// Reads part of a page that is in the overlay or beyond the end of the view. If SQLite has not
-// written this page yet, the content of the page is zeros.
+// Reads part of a page that is in the overlay or beyond the end of the view. A page beyond the end
+// of the view contains zeros until SQLite has written the page.
 int ReadWritten(const WriteTransaction* overlay, uint32_t pgno, uint32_t offset, uint8_t* dst, uint32_t size) {
   if (overlay->Has(pgno)) return overlay->Read(pgno, offset, dst, size);
   memset(dst, 0, size);

@@ -207,9 +207,9 @@ int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) { retur
 //
 // For an ATTACH without a vfs parameter, SQLite uses the VFS with which it opened the connection.
 // If a connection was opened before the registration, an ATTACH never uses by_name, and would
-// create an empty file for a replica's URI. ReplaceInPlace prevents this: it replaces four routines
-// in SQLite's struct of the original VFS. ReplaceInPlace does not change szOsFile and mxPathname in
-// this struct, because the buffers of SQLite's own routines have these sizes.
+// create an empty file for a replica's URI. To prevent the empty file, ReplaceInPlace replaces four
+// routines in SQLite's struct of the original VFS. ReplaceInPlace does not change szOsFile and
+// mxPathname in this struct, because the buffers of SQLite's own routines have these sizes.
 
 const SqliteCopy* CopyOfOriginal(const sqlite3_vfs* vfs) {
   const SqliteCopy* const* copy = SqliteCopies();
