@@ -99,7 +99,7 @@ test('a redirection to another host is not followed, and the error names the hos
   const target = elsewhere.replace('webdav:', 'http:')
   const url = await strange(t, (_, response) => response.writeHead(307, { location: `${target}?token=abc` }).end())
   const error = await failure(opened(t, url.replace('://', '://me:secret-of-mine@')))
-  assert.match(error.hint, /redirects to http:\/\/127\.0\.0\.1/)
+  assert.match(error.hint, /redirects requests to http:\/\/127\.0\.0\.1/)
   assert.ok(!error.hint.includes('token'))
   assert.equal(asked, 0)
 })
