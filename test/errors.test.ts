@@ -58,7 +58,7 @@ test('all source files except four throw only errors with a code and a next step
   assert.deepEqual(found.sort(), allowed)
 })
 
-test('an error of another library is converted to a LitestreamError by its code, and a bug of this package becomes INTERNAL', () => {
+test('an error of another library is converted to a LitestreamError according to its code, and a bug of this package becomes INTERNAL', () => {
   const errno = (code: string) => Object.assign(new Error(`${code}: said, open '/x'`), { code })
   const codes: Record<string, string> = {
     ENOENT: 'NOT_FOUND',
@@ -95,13 +95,13 @@ test('an error of another library is converted to a LitestreamError by its code,
   assert.equal(toLitestreamError(new DOMException('late', 'TimeoutError')).code, 'TIMEOUT')
 })
 
-test('an error message has a bounded length, even if the text from a store is long', () => {
+test('an error message has a bounded length, even if the store returns a long text', () => {
   const { message } = new LitestreamError('STORAGE_FAILED', `listing failed: ${'A'.repeat(1_000_000)}`)
   assert.match(message, /^listing failed: A{1000,}… \(\d+ characters\)$/)
   assert.ok(message.length < 10_100)
 })
 
-test('every error code has its own next step', () => {
+test('every error code has its own hint', () => {
   const hints = Object.values(HINTS)
   for (const hint of hints) assert.match(hint, /^[A-Z].{8,}\.$/)
 })

@@ -54,7 +54,7 @@ const roomOf = (file: string, depth: number) => {
   return parts.length > depth + 1 ? parts[depth] : undefined
 }
 
-test('no folder of src/ imports from a folder after it in the order of the folders', () => {
+test('no folder of src/ imports from a folder that is later in the order of the folders', () => {
   const wrong: string[] = []
   for (const [from, to] of imports()) {
     const [a, b] = [roomOf(from, 0), roomOf(to, 0)]

@@ -14,7 +14,7 @@ import { expandHome } from '../src/util/home.js'
 
 const locationOf = (url: string) => parseReplicaUrl(url, 'win32') as FileLocation
 
-test('a file URL is a path on a drive or a server of Windows, with either slash', () => {
+test('on Windows, a file URL with / or \\ gives a path on a drive or a UNC path', () => {
   const paths: Record<string, string> = {
     'file:///C:/backups/app.db': 'C:\\backups\\app.db',
     'file:/C:/backups/app.db': 'C:\\backups\\app.db',
@@ -34,7 +34,7 @@ test('a file URL is a path on a drive or a server of Windows, with either slash'
   }
 })
 
-test('a file URL without a drive or a server, and the root of a drive or server, are refused on Windows', () => {
+test('on Windows, a file URL is refused if it has neither a drive nor a server, or names only the root of a drive or share', () => {
   const urls = ['file:///backups/app.db', 'file:///C:', 'file:///C:/', 'file:///C:x', 'file://server/share', 'file:///']
   for (const url of [
     ...urls,
@@ -52,12 +52,12 @@ test('a file URL without a drive or a server, and the root of a drive or server,
   }
 })
 
-test('on Windows, the folder that another decoding of a file URL names is also considered', () => {
+test('on Windows, if another decoding of a file URL names a folder, this folder is also considered', () => {
   assert.deepEqual(locationOf('file:///C:/a%20b').alternatives, ['C:\\a b'])
   assert.equal(locationOf('file:///C:/a b').alternatives, undefined)
 })
 
-test('the file URL of any directory of Windows parses to this directory', () => {
+test('on Windows, the file URL of any directory is parsed to this directory', () => {
   for (const folder of [
     'C:\\a b\\c',
     'C:\\a#b',
@@ -70,7 +70,7 @@ test('the file URL of any directory of Windows parses to this directory', () => 
   }
 })
 
-test('one letter before the colon is a drive on Windows, not a scheme', () => {
+test('on Windows, one letter before the colon is a drive, not a URL scheme', () => {
   assert.equal(isUrl('C://x'), false)
   assert.throws(
     () => parseReplicaUrl('C:\\backups\\app.db', 'win32'),
@@ -78,7 +78,7 @@ test('one letter before the colon is a drive on Windows, not a scheme', () => {
   )
 })
 
-test('a configured path is expanded with its drive on Windows', () => {
+test('on Windows, a configured path keeps its drive when the path is made absolute', () => {
   assert.equal(expandPath('sqlite:///C:/data/app.db', 'win32'), 'C:\\data\\app.db')
   assert.equal(expandPath('C:/data/../app.db', 'win32'), 'C:\\app.db')
   assert.equal(expandPath('//server/share/app.db', 'win32'), '\\\\server\\share\\app.db')
@@ -86,21 +86,21 @@ test('a configured path is expanded with its drive on Windows', () => {
   assert.equal(expandHome('~\\app.db', 'linux'), '~\\app.db')
 })
 
-test('two paths that differ only in case or in the form of accents are one file on Windows and macOS', () => {
+test('on Windows and macOS, two paths are one file if they differ only in case or in the form of accents', () => {
   const [a, b] = ['/Data/Ä.db', '/data/a\u0308.db']
   assert.equal(comparablePath(a, 'darwin'), comparablePath(b, 'darwin'))
   assert.equal(comparablePath('C:\\Data', 'win32'), comparablePath('c:\\DATA', 'win32'))
   assert.notEqual(comparablePath(a, 'linux'), comparablePath(b, 'linux'))
 })
 
-test('the control socket of Windows is a named pipe', async () => {
+test('on Windows, the control socket is a named pipe', async () => {
   const fault = await socketFault('C:\\run\\litestream.sock', { platform: 'win32' })
   assert.equal(fault?.code, 'INVALID_ARGUMENT')
   assert.match(fault?.hint ?? '', /\\\\\.\\pipe\\litestream/)
   assert.equal(await socketFault('\\\\.\\pipe\\litestream-nobody', { platform: 'win32', keep: true }), undefined)
 })
 
-test('closing the console ends a command on Windows, and nohup keeps a command running on other systems', () => {
+test('SIGHUP, which Windows sends when the console is closed, ends a command on Windows but not on other systems', () => {
   assert.ok(endingSignals('win32').includes('SIGHUP'))
   assert.ok(!endingSignals('linux').includes('SIGHUP'))
 })

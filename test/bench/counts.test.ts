@@ -65,7 +65,7 @@ const COLD: Readonly<Record<string, { readonly gets: number; readonly rounds: nu
  */
 const OPENING_ALONE: ReplicaOptions = { readAhead: ['scan', 'leaves', 'rows', 'changes'] }
 
-test('the first row after an opening takes two round trips, one for the listing and one for the page indexes', async () => {
+test('after an opening, the read of the first row takes two round trips: one for the listing and one for the page indexes', async () => {
   // The first requests of a process are sent slowly; none of them should count as waiting for
   // another's response.
   await stage.proxy.latency(200)
@@ -98,7 +98,7 @@ test('opening a replica of a hundred files takes no more round trips than openin
 })
 
 for (const query of QUERIES) {
-  test(`a cold query takes at most the expected number of GETs, bytes and round trips: ${query.name}`, async () => {
+  test(`a query with an empty page cache takes at most the expected number of GETs, bytes and round trips: ${query.name}`, async () => {
     const random = new Random(3)
     const local = new LocalReader(data.file)
     await local.open()
@@ -120,7 +120,7 @@ for (const query of QUERIES) {
   })
 }
 
-test('a scan of a table fetches only slightly more bytes than the table has', async () => {
+test('a scan of a table fetches only slightly more bytes than the table’s pages have', async () => {
   const reader = newReader()
   await reader.open()
   const { traffic } = await stage.traffic(() => reader.run('SELECT sum(length(content)) FROM posts', [[]]))
@@ -152,7 +152,7 @@ test('for each kind of prefetch, the statistics count the pages that were read a
   assert.ok(after.wasted > 0 && after.used + after.wasted <= after.brought, JSON.stringify(after))
 })
 
-test('after an opening, the reader prefetches the interior pages, so that a look-up fetches only one leaf page', async () => {
+test('after an opening, the reader prefetches the interior pages, so that a look-up of one row fetches only one leaf page', async () => {
   const reader = newReader()
   await reader.open()
   await reader.settled()
@@ -186,7 +186,7 @@ async function following(t: TestContext, path: string, options: ReplicaOptions) 
   return { reader, sum, write }
 }
 
-test('a poll fetches the changed resident pages with one LIST and one GET, so that a read of these pages does not call JavaScript', async (t) => {
+test('a poll fetches the changed resident pages with one LIST and one GET, so that later reads of these pages do not call JavaScript', async (t) => {
   const { reader, sum, write } = await following(t, 'changes.db', {})
   for (let i = 0; i < 3; i++) {
     const expected = await write(1 + i * 100, 100)
@@ -200,7 +200,7 @@ test('a poll fetches the changed resident pages with one LIST and one GET, so th
   assert.ok(changes.used >= 300, JSON.stringify(changes))
 })
 
-test('if a poll cannot fetch all changed pages, no later request fetches a changed page alone', async (t) => {
+test('if a poll cannot fetch all changed pages, no later request fetches a single changed page', async (t) => {
   const { reader, sum, write } = await following(t, 'many-changes.db', {})
   const expected = await write(1, 800)
   const { traffic } = await stage.traffic(async () => {
@@ -210,7 +210,7 @@ test('if a poll cannot fetch all changed pages, no later request fetches a chang
   assert.ok(traffic.gets <= 4, `${traffic.gets} GETs`)
 })
 
-test('a local copy gets a commit of 400 pages with one LIST and one GET', async (t) => {
+test('a poll fetches a commit of 400 pages into the local copy with one LIST and one GET', async (t) => {
   const hydrate = path.join(temporaryDirectory(t), 'copy.db')
   const { reader, sum, write } = await following(t, 'followed.db', { hydrate })
   await reader.replica.whenHydrated()
@@ -271,7 +271,7 @@ test('reads of resident pages send no request to the store and do not call JavaS
   db.close()
 })
 
-test("an idle replica with any number of connections sends one LIST per poll, from the reader's position on", async () => {
+test("for any number of connections, an idle replica sends one LIST per poll, which begins at the reader's TXID", async () => {
   const reader = newReader({ pollInterval: 100 })
   await reader.open()
   const others = Array.from({ length: 8 }, () => new Database(reader.replica.uri, { readonly: true }))

@@ -14,22 +14,22 @@ test('docs/performance.md contains the results in bench/results', () => {
   assert.equal(read('docs/performance.md'), renderDocument(template), 'run `npm run bench:docs`')
 })
 
-test('docs/performance.md contains no figure that is written by hand', () => {
+test('docs/performance.md contains no figure that was written by hand', () => {
   assert.deepEqual(typedFigures(template), [])
 })
 
-test('the other documents contain no measured figure that is written by hand', () => {
+test('the other documents contain no measured figure that was written by hand', () => {
   const docs = readdirSync(path.join(packageRoot(), 'docs')).filter((file) => file.endsWith('.md'))
   for (const file of ['README.md', ...docs.map((file) => `docs/${file}`)]) {
     if (file !== 'docs/performance.md') assert.deepEqual(measuredFigures(read(file)), [], file)
   }
 })
 
-test('a placeholder in docs/performance.md that has no result in bench/results is an error', () => {
+test('a placeholder in docs/performance.md is refused if bench/results has no result for the placeholder', () => {
   assert.throws(() => renderDocument('{{warm.warm ratio mode=none}}'), /0 rows fit/)
 })
 
-test('docs/performance.md has the tables of every benchmark question, and every goal refers to a question', () => {
+test('docs/performance.md has the tables of every benchmark question, and every goal in docs/performance.md refers to a question', () => {
   for (const { name } of QUESTIONS) assert.match(template, new RegExp(`\\{\\{tables ${name}\\}\\}`))
   for (const { question, posts, only } of LARGE) {
     if (!only) assert.match(template, new RegExp(`\\{\\{tables ${question.name}-${posts}\\}\\}`))

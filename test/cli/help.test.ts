@@ -29,7 +29,7 @@ test('the help of every command has examples and describes every flag', () => {
   }
 })
 
-test('each of four spellings prints the help, and the exit status is 0', async () => {
+test('each of four spellings of the help flag prints the help, and the exit status is 0', async () => {
   for (const flag of ['-h', '-help', '--help', '--h']) {
     const { status, stdout, stderr } = await run(['ltx', 'list', flag])
     assert.deepEqual([status, stderr], [0, ''])
@@ -61,7 +61,7 @@ test('the examples in the help are valid command lines', async () => {
   }
 })
 
-test('the list of commands describes each command in the words of the command’s own help', async () => {
+test('the list of commands describes each command with the words of the command’s own help', async () => {
   for (const { name, usage, summary } of COMMANDS) {
     const command = program.commands.find((child) => child.name() === name)!
     assert.equal(command.summary(), summary)

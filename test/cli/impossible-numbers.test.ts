@@ -103,7 +103,7 @@ test('no command treats a file as an LTX file if the name of the file has a TXID
   }
 })
 
-test('a replica that ends at the largest TXID can be restored, and a primary refuses to continue this replica', async (t) => {
+test('a replica that ends at the largest possible TXID can be restored, and a primary refuses to continue this replica', async (t) => {
   const directory = temporaryDirectory(t)
   const folder = path.join(directory, 'replica')
   const max = Number.MAX_SAFE_INTEGER
@@ -119,7 +119,7 @@ test('a replica that ends at the largest TXID can be restored, and a primary ref
   )
 })
 
-test('if the pages differ in size from the file header, restore, verify and query name the file and a page', async (t) => {
+test('if a file’s pages differ in size from the page size in the file header, restore, verify and query name the file and a page', async (t) => {
   const directory = temporaryDirectory(t)
   const folder = path.join(directory, 'replica')
   putLtx(folder, 0, 1, 1, forgedLtx({ pages: databasePages(t), pageSize: 65536 }))

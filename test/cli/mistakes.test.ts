@@ -151,7 +151,7 @@ test('each mistyped URL gets an error with the corrected form of the URL', async
   ])
 })
 
-test('each mistake in the configuration file gets an error with its position and the next step', async (t) => {
+test('each mistake in the configuration file gets an error with the line and column of the mistake and the next step', async (t) => {
   const directory = fixture(t)
   const database = `path: ${directory}/app.db`
   const cases: readonly (readonly [text: string, error: RegExp, next: RegExp])[] = [

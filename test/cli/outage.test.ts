@@ -31,7 +31,7 @@ const COMMANDS: readonly (readonly string[])[] = [
 ]
 
 for (const command of COMMANDS) {
-  test(`${command.slice(0, -1).join(' ')} warns of a store that does not answer while it retries`, async (t) => {
+  test(`if a store does not respond, ${command.slice(0, -1).join(' ')} prints a warning while it retries`, async (t) => {
     const port = await unusedPort()
     const url = `s3://bucket/app.db?endpoint=http://127.0.0.1:${port}`
     const stderr = await untilWarned(
@@ -46,7 +46,7 @@ for (const command of COMMANDS) {
 }
 
 for (const flags of [[], ['-once']]) {
-  test(`replicate ${flags.join(' ')} logs a store that does not answer while it retries`, async (t) => {
+  test(`if a store does not respond, replicate ${flags.join(' ')} logs the outage while it retries`, async (t) => {
     const file = path.join(temporaryDirectory(t), 'app.db')
     new Database(file).exec('PRAGMA journal_mode = wal; CREATE TABLE t (x)').close()
     const port = await unusedPort()

@@ -18,7 +18,7 @@ test('control characters in data are escaped in the output of commands', () => {
   assert.equal(JSON.parse(printableJson(JSON.stringify([HOSTILE], null, 2)))[0], HOSTILE)
 })
 
-test('query prints no control character of the data on a terminal, and JSON and CSV contain the unchanged data', async (t) => {
+test('on a terminal, query prints no control character of the data, but JSON and CSV output contain the unchanged data', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   const url = `file://${dir}/replica`

@@ -83,7 +83,7 @@ function commandLines(dir: string, db: string, url: string): string[][] {
   ]
 }
 
-test('no command shows the secret in a URL, whichever argument contains the URL', async (t) => {
+test('no command shows the secret in a URL, in whichever argument the URL is passed', async (t) => {
   const dir = temporaryDirectory(t)
   const db = database(dir, 'app.db')
   const lines = commandLines(dir, db, URLS[0]!).map((_, i) => commandLines(dir, db, URLS[i % URLS.length]!)[i]!)
@@ -155,7 +155,7 @@ async function askEverything(dir: string, http: string): Promise<void> {
 }
 
 for (const type of ['text', 'json', 'pretty']) {
-  test(`the log (${type}), the answers and the pages of a daemon with unavailable stores contain no secret`, async (t) => {
+  test(`the log (${type}), the responses and the pages of a daemon whose stores are unavailable contain no secret`, async (t) => {
     const dir = temporaryDirectory(t)
     const config = path.join(dir, 'litestream.yml')
     writeFileSync(config, `logging: { level: trace, type: ${type} }\n${everySecret(dir)}`)

@@ -17,7 +17,7 @@ async function inTerminal(args: readonly string[], env: NodeJS.ProcessEnv = {}):
   return stdout
 }
 
-test('on a terminal, commands print a progress bar, and use colours unless NO_COLOR is set', async (t) => {
+test('on a terminal, commands print a progress bar, and use colours unless the variable NO_COLOR is set', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const history = new History(path.join(dir, 'app.db'), await openReplicaClient(url), 4096)

@@ -65,7 +65,7 @@ async function fixture(t: TestContext) {
   return { time, pass, commit, turn, at, history, scheduler, client }
 }
 
-test('setting the clock back by an hour delays no compaction task', async (t) => {
+test('a clock that is set back by an hour delays no compaction task', async (t) => {
   const { time, pass, commit, turn } = await fixture(t)
   await commit()
   assert.deepEqual(await turn(), ['L9 1-1', 'L1 2-2', 'L2 2-2', 'L3 2-2'])
@@ -105,7 +105,7 @@ test('a clock that is temporarily a day ahead does not delay later compaction ta
   assert.ok((await at(0)).length < before)
 })
 
-test('if the clock stays a day ahead, compaction deletes snapshots only after their retention', async (t) => {
+test('if the clock stays a day ahead, compaction deletes snapshots only when their retention has passed', async (t) => {
   const { time, pass, commit, turn, at } = await fixture(t)
   await commit()
   await turn()
@@ -124,7 +124,7 @@ test('if the clock stays a day ahead, compaction deletes snapshots only after th
   assert.ok((await at(9))[0]! > 1)
 })
 
-test('the compaction tasks of an idle replica run once an hour, and retention runs when a file reaches its age limit', async (t) => {
+test('the compaction tasks of an idle replica run once an hour, and retention runs when a file reaches the retention age', async (t) => {
   const { pass, commit, turn, client } = await fixture(t)
   await commit()
   await turn()

@@ -27,7 +27,7 @@ async function kill(process: ChildProcess): Promise<void> {
   await gone
 }
 
-test('after compaction or retention is killed at any moment, the replica can be restored and continued', async (t) => {
+test('if compaction or retention is killed at any moment, the replica can be restored and continued', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const client = await openReplicaClient(url)

@@ -22,7 +22,7 @@ async function fixture(t: TestContext, most?: number) {
   return { client, put, list, nameOf, lists: () => client.stats().LIST.requests }
 }
 
-test('a level is listed in the store only once, and then KnownLevels tracks the writes and deletions of this process', async (t) => {
+test('KnownLevels lists a level in the store only once, and then tracks the writes and deletions of this process', async (t) => {
   const { client, put, list, lists } = await fixture(t)
   await put(0, 1)
   assert.deepEqual(await list(0), [1])
@@ -43,7 +43,7 @@ test('a level is listed in the store only once, and then KnownLevels tracks the 
   )
 })
 
-test('after a missing file, an error or forget(), KnownLevels lists the store again', async (t) => {
+test('KnownLevels lists the store again in three cases: after a missing file, after an error and after forget()', async (t) => {
   const { client, put, list, nameOf, lists } = await fixture(t)
   for (let i = 1; i <= 3; i++) await put(0, i)
   assert.deepEqual(await list(0), [1, 2, 3])
@@ -66,7 +66,7 @@ test('after a missing file, an error or forget(), KnownLevels lists the store ag
   assert.deepEqual(await list(1), [1])
 })
 
-test('KnownLevels includes a file that is written while the level of the file is listed', async (t) => {
+test('KnownLevels includes a file that is written while the file’s level is being listed', async (t) => {
   const { client, put, list } = await fixture(t)
   await put(0, 1)
   const listing = client.list(0)[Symbol.asyncIterator]()
@@ -76,7 +76,7 @@ test('KnownLevels includes a file that is written while the level of the file is
   assert.deepEqual(await list(0), [1, 2])
 })
 
-test('KnownLevels keeps only the newest files of a long level, and knows that these files are not the whole level', async (t) => {
+test('KnownLevels keeps only the newest files of a level with many files, and knows that the level has more files', async (t) => {
   const { put, list, lists } = await fixture(t, 4)
   assert.deepEqual(await list(0), [])
   for (let i = 1; i <= 5; i++) await put(0, i)
@@ -89,7 +89,7 @@ test('KnownLevels keeps only the newest files of a long level, and knows that th
   assert.equal(lists(), 2)
 })
 
-test('S3: KnownLevels lists all levels with one LIST and then tracks each level that did not change during the LIST', async (t) => {
+test('S3: KnownLevels lists all levels with one LIST and then tracks each level that did not change during this LIST', async (t) => {
   const bucket = await s3Bucket(t)
   const store = await openReplicaClient(s3Url(bucket))
   t.after(() => store.close())

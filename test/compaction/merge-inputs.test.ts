@@ -12,7 +12,7 @@ import { collect } from '../support/collect.js'
 import { History } from '../support/history.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-test('if the store refuses a merged file before it requests the body, no input of the merge stays open', async (t) => {
+test('if the store refuses a merged file before the body is sent, no input file of the merge stays open', async (t) => {
   const dir = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${dir}/replica`)
   const history = new History(path.join(dir, 'app.db'), client)

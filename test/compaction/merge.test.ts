@@ -25,7 +25,7 @@ async function mergeAll(files: readonly Uint8Array[], cuts: readonly number[] = 
   return Buffer.concat(parts)
 }
 
-test('a merged file has the newest version of every page, for any inputs and chunks', async () => {
+test('a merged file has the newest version of every page, for any input files and any chunk sizes', async () => {
   const input = fc.record({
     pgnos: fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { maxLength: 20 }),
     commit: fc.integer({ min: 1, max: 40 }),
@@ -62,12 +62,12 @@ test('a merged file has the newest version of every page, for any inputs and chu
   )
 })
 
-test('a merge copies a single input byte for byte', async () => {
+test('a merge of a single input file copies the file byte for byte', async () => {
   const file = makeSnapshot(4096, 50)
   assert.equal(Buffer.compare(await mergeAll([file], [100, 777, 5000]), file), 0)
 })
 
-test('a merge passes adjacent frames of one input on without a copy, even between frames of other inputs', async () => {
+test('a merge passes on adjacent frames of one input file without a copy, even between frames of other input files', async () => {
   const snapshot = makeSnapshot(4096, 400)
   const small = makeLtx(
     { pageSize: 4096, commit: 400, minTxid: 2, maxTxid: 2 },
@@ -106,7 +106,7 @@ test('a merged snapshot of a database that grew, shrank and grew again has every
   await assert.rejects(mergeAll([makeSnapshot(512, 3), step(2, 5, [5])]), { code: 'LTX_CORRUPT', pgno: 4 })
 })
 
-test('if any input is damaged, a merge fails before the output is complete', async () => {
+test('if any input file is damaged, a merge fails before the output file is complete', async () => {
   const files = [
     makeSnapshot(512, 3),
     makeLtx({ pageSize: 512, commit: 3, minTxid: 2, maxTxid: 2 }, new Map([[2, makePage(512, 9)]])),
@@ -137,7 +137,7 @@ test('if any input is damaged, a merge fails before the output is complete', asy
   }
 })
 
-test('a merge refuses inputs that are not contiguous or have different page sizes', async () => {
+test('a merge refuses input files that are not contiguous or have different page sizes', async () => {
   const file = (minTxid: number, maxTxid: number, pageSize = 512) =>
     makeLtx({ pageSize, commit: 3, minTxid, maxTxid }, new Map())
   await assert.rejects(mergeAll([file(2, 3), file(5, 5)]), { code: 'LTX_GAP', file: 'input 1' })

@@ -42,7 +42,7 @@ async function fixture(t: TestContext, settings: Partial<CompactionSettings>, cl
   return { client, history, scheduler, log, errors, file }
 }
 
-test('compaction windows begin at multiples of the interval in UTC', () => {
+test('compaction windows begin at multiples of the compaction interval in UTC', () => {
   const at = Date.UTC(2026, 1, 3, 4, 5, 6)
   assert.equal(windowStart(at, 30_000), Date.UTC(2026, 1, 3, 4, 5, 0))
   assert.equal(nextWindow(at, 30_000), Date.UTC(2026, 1, 3, 4, 5, 30))
@@ -77,7 +77,7 @@ test('the scheduler compacts every level when it starts, and again in every wind
   assert.ok(!log.some((line) => line.startsWith('fault')))
 })
 
-test('a level that already got a file in the current window waits for the next window', async (t) => {
+test('a level that has already received a file in the current window gets the next file in the next window', async (t) => {
   let now = Date.UTC(2026, 0, 1, 0, 0, 5)
   const { client, history, scheduler, log } = await fixture(t, { levels: [{ level: 1, interval: 30_000 }] }, () => now)
   history.time = now - 1000
@@ -117,7 +117,7 @@ test('a level that already got a file in the current window waits for the next w
   )
 })
 
-test('the scheduler reports a gap until the gap is closed, but ignores a gap after which the primary started over with a snapshot', async (t) => {
+test('the scheduler reports a gap until the gap is closed, but ignores a gap if the primary started over with a snapshot after the gap', async (t) => {
   let now = Date.UTC(2026, 0, 1)
   const settings = { levels: [], validationInterval: 1000, retentionEnabled: false }
   const { history, scheduler, log, file } = await fixture(t, settings, () => now)
@@ -196,7 +196,7 @@ test('the scheduler deletes nothing if retention is disabled', async (t) => {
   assert.ok(!log.some((line) => line.startsWith('delete')))
 })
 
-test('an idle database causes no request to the store, whichever compaction tasks are due', async (t) => {
+test('an idle database causes no request to the store, even when compaction tasks are due', async (t) => {
   const { client, history, scheduler, log } = await fixture(t, {
     levels: [1, 2, 3].map((level) => ({ level, interval: 20 })),
     snapshot: { interval: 20, retention: 3600_000 },
@@ -226,7 +226,7 @@ test('an idle database causes no request to the store, whichever compaction task
   await until('it continues', () => log.includes('L3 3-3'))
 })
 
-test('retention lists the store before it deletes files, because another program may have deleted the snapshot that retention relies on', async (t) => {
+test('retention lists the store before it deletes files, because another program may have deleted the snapshot that makes these files unnecessary', async (t) => {
   const snapshot = { interval: 20, retention: 1 }
   const settings = { levels: [{ level: 1, interval: 3600_000 }], snapshot, l0RetentionCheckInterval: 3600_000 }
   const { client, history, scheduler, log, errors, file } = await fixture(t, settings)

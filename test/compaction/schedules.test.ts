@@ -172,7 +172,7 @@ class Model {
   }
 }
 
-test('after every step of a random schedule with crashes, every expected TXID is restored correctly', async () => {
+test('after every step of a random schedule with crashes, every TXID that should exist is restored correctly', async () => {
   // In memory if such a directory exists: every file is synced, and the disk is not under test.
   const root = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
   await fc.assert(

@@ -145,7 +145,7 @@ const CASES: readonly (readonly [what: string, text: (dir: string, db: string) =
 ]
 
 for (const [what, text, words] of CASES) {
-  test(`config check and a start of the daemon report ${what}`, async (t) => {
+  test(`config check and the daemon’s start report ${what}`, async (t) => {
     const db = database(t)
     const dir = path.dirname(db)
     writeFileSync(path.join(dir, 'text'), 'not a database')
@@ -176,7 +176,7 @@ test('config check prints every fault with a next step to stderr, and nothing to
   assert.equal(stderr.match(/^Try: /gm)?.length, 2)
 })
 
-test('config check warns about a key that the replica type does not have, and about a type that the URL contradicts', () => {
+test('config check warns about a key that does not belong to the replica type, and about a type that contradicts the URL', () => {
   const read = (replica: string) => configFromText(entry('/a.db', replica), 'x.yml').warnings
   assert.deepEqual(read('type: s3, url: "gs://bkt/p", access-key-id: id'), [
     'x.yml:3:22: type: s3 has no effect, because the URL has the type gs',
@@ -185,7 +185,7 @@ test('config check warns about a key that the replica type does not have, and ab
   assert.deepEqual(read('url: "sftp://u@host/p", timeout: 5s, sync-interval: 2s'), [])
 })
 
-test('webdav-url accepts http and https, and the hint for an abs URL shows the place of the account name', async () => {
+test('webdav-url accepts http and https, and the hint for an abs URL shows the position of the account name', async () => {
   const wrong = entry('/a.db', 'type: webdav, webdav-url: "ftp://host/x"')
   assert.throws(() => configFromText(wrong, 'x.yml'), /webdav-url is not the URL of a WebDAV server/)
   const [fault] = await configFaults(configFromText(entry('/a.db', 'type: abs, bucket: con, path: p'), 'x.yml'))

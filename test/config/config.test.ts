@@ -14,7 +14,7 @@ import { reveal } from '../../src/util/secret.js'
 
 const read = (text: string) => configFromText(text, 'litestream.yml')
 
-test('a configuration file of Litestream works unchanged', () => {
+test('a Litestream configuration file works unchanged', () => {
   process.env.TEST_CONFIG_SECRET = 'hush: "#1"'
   const config = read(`
 # AWS credentials
@@ -79,7 +79,7 @@ dbs:
   )
 })
 
-test('the keys of Litestream 0.3 are accepted, with a warning that shows the current keys', () => {
+test('the configuration keys of Litestream 0.3 are accepted, with a warning that shows the current keys', () => {
   const config = read(`
 dbs:
   - path: /a
@@ -105,7 +105,7 @@ dbs:
   assert.match(text, /litestream\.yml:7:20: retention belongs to the whole process/)
 })
 
-test('an empty configuration file results in the defaults', () => {
+test('an empty configuration file gives the default configuration', () => {
   const config = read('')
   assert.deepEqual(config.warnings, ['litestream.yml: no databases specified in configuration'])
   assert.deepEqual(
@@ -115,7 +115,7 @@ test('an empty configuration file results in the defaults', () => {
   assert.deepEqual(effectiveConfig(config), effectiveConfig(read('socket:\nlevels:\ndbs: ~\n')))
 })
 
-test('every form of a replica in the configuration is converted to one URL', () => {
+test('every form of a replica in the configuration is converted to one replica URL', () => {
   const urlOf = (replica: string) => read(`dbs: [{ path: /a, replica: ${replica} }]`).databases[0]!.replica.url.reveal()
   assert.equal(urlOf('{ path: /var/r }'), 'file:///var/r')
   assert.equal(urlOf('{ type: file, path: "/var/my r" }'), 'file:///var/my r')
@@ -138,7 +138,7 @@ test('every form of a replica in the configuration is converted to one URL', () 
   )
 })
 
-test('the printed configuration has every default and no secret', () => {
+test('the printed configuration has every default value and no secret', () => {
   const yaml = effectiveYaml(
     read(
       'secret-access-key: hush\ndbs: [{ path: /a, replica: { url: "s3://id:hush@b/p", password: hush, sse-customer-key: hush } }]',
@@ -152,7 +152,7 @@ test('the printed configuration has every default and no secret', () => {
   assert.deepEqual(effectiveConfig(read(effectiveYaml(plain))), effectiveConfig(plain))
 })
 
-test('a configuration value stays text until the type of its key is known', () => {
+test('a configuration value stays text until its key determines the type of the value', () => {
   const { settings } = read('dbs: [{ path: /a, replica: { url: s3://b/p, password: 0123, user: yes } }]').databases[0]!
     .replica
   assert.deepEqual([settings.password!.reveal(), settings.user], ['0123', 'yes'])
@@ -162,13 +162,13 @@ test('an unset environment variable causes a warning', () => {
   assert.match(read('exec: $NOT_SET_ANYWHERE').warnings[0]!, /NOT_SET_ANYWHERE is not set/)
 })
 
-test('command line arguments can replace a configuration file', () => {
+test('command-line arguments can be used instead of a configuration file', () => {
   const config = configFromArguments('/a: "b".db', 'file:///r?x=$HOME')
   assert.equal(config.databases[0]!.path, '/a: "b".db')
   assert.equal(config.databases[0]!.replica.url.reveal(), 'file:///r?x=$HOME')
 })
 
-test('a directory entry of the configuration is replaced by the databases in the directory', (t) => {
+test('a directory entry of the configuration is expanded to one entry for each database in the directory', (t) => {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'ls-config-'))
   t.after(() => rmSync(dir, { recursive: true }))
   const magic = Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(84)])

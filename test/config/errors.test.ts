@@ -143,7 +143,7 @@ for (const [text, place, message, hint] of CASES) {
   })
 }
 
-test('the error for a missing or unreadable configuration file says where the path of the file came from', async () => {
+test('the error for a missing or unreadable configuration file says which flag, variable or default gave the path', async () => {
   const { loadConfig } = await import('../../src/config/load.js')
   assert.throws(() => loadConfig({ path: '/nowhere/litestream.yml' }), {
     code: 'NOT_FOUND',

@@ -19,7 +19,7 @@ const DB = 'dbs:\n  - path: /a.db\n    replica: { url: "file:///r" }\n'
 const bomb = (levels: number) =>
   `a0: &a0 [x, x, x, x, x, x, x, x, x]\n${Array.from({ length: levels }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i}, `.repeat(9)}]`).join('\n')}\n`
 
-test('YAML aliases that expand to billions of values are refused, wherever the aliases are', () => {
+test('YAML aliases that expand to billions of values are refused at every position in the file', () => {
   assert.match(faultOf(bomb(12)).message, /aliases \(\*name\) expand to too many values/)
   assert.match(faultOf(`${bomb(12)}dbs: *a12\n`).message, /too many values/)
 })
@@ -40,7 +40,7 @@ test('a thousand databases may share settings through one YAML alias', () => {
   assert.equal(configFromText(shared + merged.join(''), 'f').databases.at(-1)?.replica.syncInterval, 6000)
 })
 
-test('a file that is not a configuration is refused with a position or a reason', () => {
+test('a file that is not a configuration is refused with the position of the fault or a reason', () => {
   for (const text of [
     `dbs: ${'['.repeat(20_000)}`,
     `dbs: ${'[{a: '.repeat(20_000)}`,
@@ -63,7 +63,7 @@ test('a file that is not a configuration is refused with a position or a reason'
   }
 })
 
-test('a number, size or duration in the configuration is refused if its value is out of range or its spelling is unusual', () => {
+test('a number, size or duration in the configuration is refused if its value is out of range or its spelling is not accepted', () => {
   for (const [key, values] of Object.entries({
     'max-sync-ltx-files': ['-1', '1e3', '0x10', '1.5', '9'.repeat(400), '١٢', 'NaN', 'Infinity', '""', '[1]'],
     concurrency: ['0', '-1', '1001', '1e2', '9'.repeat(400)],
@@ -81,7 +81,7 @@ test('a number, size or duration in the configuration is refused if its value is
 
 const HUSH = 'huSh7'
 
-test('a configuration error does not quote the text near the error, because this text may contain a secret', () => {
+test('a configuration error does not quote the text around the error, because this text may contain a secret', () => {
   for (const line of [
     `secret-access-key: *${HUSH}`,
     `secret-access-key: @${HUSH}`,
@@ -115,7 +115,7 @@ test('a configuration error does not quote the value of an environment variable 
   }
 })
 
-test('an unset environment variable causes a warning with the line, and the error for the missing value names the variable', () => {
+test('an unset environment variable causes a warning with its line, and the error for the missing value names the variable', () => {
   const { warnings } = configFromText(
     `# $NOT_SET_A\n${DB}secret-access-key: $NOT_SET_B\nexec: \${NOT_SET_C:-x}\n`,
     'f.yml',

@@ -133,7 +133,7 @@ sse-kms-key-id: alias/key`,
 
 const indented = (text: string, by: number) => text.replace(/^/gm, ' '.repeat(by))
 
-test('every form of a replica is read, in `replica` and in a `replicas` list of one replica', () => {
+test('`replica`, and a `replicas` list with one entry, accept every form of a replica', () => {
   for (const [type, forms] of Object.entries(REPLICAS)) {
     for (const form of forms) {
       for (const yaml of [
@@ -147,7 +147,7 @@ test('every form of a replica is read, in `replica` and in a `replicas` list of 
   }
 })
 
-test('the configuration of the process, of a database and of a directory is read with all settings', () => {
+test('all settings of the process, of a database and of a directory are read from the configuration', () => {
   const config = configFromText(
     `${PROCESS}
 region: eu-west-1
@@ -177,7 +177,7 @@ dbs:
   assert.equal(config.directories[0]?.dir, '/many')
 })
 
-test('a key that belongs to another program, and that Litestream ignores, is an error that names the right key', () => {
+test('if the configuration has a key of another program that Litestream ignores, an error names the right key', () => {
   assert.throws(
     () => configFromText('dbs: [{ path: /a, replica: { url: "oss://b/p", access-key-secret: x } }]', 'x.yml'),
     (error: { code: string; hint: string }) =>

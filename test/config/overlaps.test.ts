@@ -24,7 +24,7 @@ function overlapOf(text: string): string | undefined {
 
 const dbs = (...entries: string[]) => `dbs:\n${entries.map((entry) => `  - ${entry}`).join('\n')}`
 
-test('every pair of overlapping paths in a configuration is refused, in either order', () => {
+test('every pair of overlapping paths in a configuration is refused, whichever path is first', () => {
   const a = '{ path: /d/a.db, replica: { path: /r/a } }'
   const pairs: [string, string, RegExp][] = [
     [
@@ -83,14 +83,14 @@ test('a database must not overlap with its own replica, its local files or the c
   assert.equal(overlapOf(socket('/d/control.sock')), undefined)
 })
 
-test('a directory entry must not have its replicas in the folder of its local files', () => {
+test('a directory entry must not have its replicas in the folder of the databases’ local files', () => {
   const entry = (meta: string) => dbs(`{ dir: /d, pattern: "*.db", ${meta}, replica: { path: /r } }`)
   for (const meta of ['meta-dir: /r', 'meta-dir: /r/meta', 'meta-path: /r', 'meta-path: /'])
     assert.match(overlapOf(entry(meta))!, /the replicas of \/d|meta-/, meta)
   assert.equal(overlapOf(entry('meta-dir: /m')), undefined)
 })
 
-test('two paths with a common prefix of their names do not overlap', () => {
+test('two paths do not overlap only because one name is the beginning of the other name', () => {
   assert.equal(
     overlapOf(
       dbs(
@@ -130,7 +130,7 @@ test('the overlap check resolves symbolic links, even in paths that do not exist
     assert.match(overlapOf(dbs(first, second)) ?? 'no overlap', /overlap|the same path/, second)
 })
 
-test('config check, a start of the daemon and the functions of the package refuse overlapping paths', async (t) => {
+test('config check, the daemon’s start and the functions of the package refuse overlapping paths', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'litestream.yml')
   writeFileSync(file, dbs(`{ path: ${dir}/a.db, meta-path: ${dir}/r, replica: { path: ${dir}/r } }`))

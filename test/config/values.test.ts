@@ -61,7 +61,7 @@ test('environment variables in the configuration are expanded as in Go’s os.Ex
   assert.deepEqual(expand('100% $ sure $.'), { text: '100% $ sure $.', unset: [] })
 })
 
-test('paths in the configuration are made absolute', () => {
+test('relative paths in the configuration are made absolute', () => {
   assert.equal(expandPath('~/a.db'), path.join(os.homedir(), 'a.db'))
   assert.equal(expandPath('sqlite:///var/a.db'), '/var/a.db')
   assert.equal(expandPath('sqlite3://rel.db'), path.resolve('rel.db'))
@@ -86,7 +86,7 @@ test('globs match the same names as Go’s filepath.Match', () => {
   )
 })
 
-test('the error for a misspelled key suggests the most similar key, if any key is similar', () => {
+test('the error for a misspelled key suggests the most similar key, if a similar key exists', () => {
   const keys = ['access-key-id', 'secret-access-key', 'sync-interval', 'path']
   assert.equal(nearest('acces-key-id', keys), 'access-key-id')
   assert.equal(nearest('access_key_id', keys), 'access-key-id')
@@ -95,7 +95,7 @@ test('the error for a misspelled key suggests the most similar key, if any key i
   assert.equal(nearest('compression', keys), undefined)
 })
 
-test('sizes are printed with a unit', () => {
+test('file sizes are printed with a unit', () => {
   assert.deepEqual([0, 1023, 1536, 10 * 2 ** 20, 3.21 * 2 ** 30].map(formatBytes), [
     '0 B',
     '1023 B',
@@ -105,7 +105,7 @@ test('sizes are printed with a unit', () => {
   ])
 })
 
-test('busy-timeout is a whole number of milliseconds, at most 2^31-1', () => {
+test('busy-timeout must be a whole number of milliseconds of at most 2^31-1', () => {
   const read = (value: string) =>
     configFromText(`dbs: [{ path: /a.db, busy-timeout: ${value}, replica: { path: /r } }]`, 'litestream.yml')
       .databases[0]!.busyTimeout

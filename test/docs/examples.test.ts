@@ -72,7 +72,7 @@ test('the Kubernetes manifest has a valid configuration, valid command lines and
   }
 })
 
-test('the example files for PM2 and Fly.io run one primary and give the primary time to shut down', async () => {
+test('the example files for PM2 and Fly.io run one primary and give the primary time for its last sync', async () => {
   const pm2 = createRequire(import.meta.url)(path.join(root, 'docs/examples/ecosystem.config.cjs')) as {
     readonly apps: readonly { name: string; args?: string[]; instances?: number; kill_timeout?: number }[]
   }

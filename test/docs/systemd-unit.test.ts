@@ -33,7 +33,7 @@ test('the program and the argument in the systemd unit exist, and the unit runs 
   assert.match(unit, /npm install --prefix \/opt\/litestream-ts /)
 })
 
-test('an ordinary user can start the configuration in docs/replicate.md with the directories that the systemd unit creates', async (t) => {
+test('with the directories that the systemd unit creates, an ordinary user can run the configuration in docs/replicate.md', async (t) => {
   const sandbox = temporaryDirectory(t)
   // systemd makes these and gives them to the user; nothing else in the sandbox is the user's.
   const runtime = path.join('/run', setting('RuntimeDirectory'))

@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const modeOf = (file: string) => statSync(file).mode & 0o7777
 
-test('a folder for a database’s files is accessible only to users who can access the database', async (t) => {
+test('a folder for a database’s files is accessible only to users who can access the database file', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   writeFileSync(file, '')
@@ -37,7 +37,7 @@ test('a folder for a database’s files is accessible only to users who can acce
   assert.equal(ownershipLikeSync(path.join(file, 'below a file')), undefined)
 })
 
-test('a file made from other files is readable only for users who can read all of these files', () => {
+test('only users who can read all sources of a new file can read the new file', () => {
   const modes = (...sources: (number | undefined)[]) => newFileMode(sources.map((mode) => ({ mode })))
   assert.equal(modes(), 0o666)
   assert.equal(modes(undefined), 0o666)
@@ -64,7 +64,7 @@ test('if a new file cannot keep the group of the database, the group gets only t
   }
 })
 
-test("a file that root creates in another user's folder belongs to that user, and a replaced file keeps its owner", async (t) => {
+test("if root creates a file in another user's folder, the file belongs to that user, and a replaced file keeps its owner", async (t) => {
   const dir = path.join(temporaryDirectory(t), 'home')
   mkdirSync(dir)
   chownSync(dir, NOBODY, NOBODY)

@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const { signal } = new AbortController()
 
-test('a target lock has one holder at a time, even if two callers in one process wait for the lock', async (t) => {
+test('a target lock has one holder at a time, even if two callers in one process request the lock', async (t) => {
   const target = path.join(temporaryDirectory(t), 'app.db')
   let holders = 0
   let waited = 0
@@ -26,7 +26,7 @@ test('a target lock has one holder at a time, even if two callers in one process
   assert.deepEqual(readdirSync(path.dirname(target)), [])
 })
 
-test('while another process holds a target lock, the error is OUTPUT_BUSY with the name of that process', async (t) => {
+test('if another process holds a target lock, the error is OUTPUT_BUSY and names that process', async (t) => {
   const target = path.join(temporaryDirectory(t), 'app.db')
   const child = spawn(process.execPath, [path.join(import.meta.dirname, 'lock-child.js'), target], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -51,7 +51,7 @@ test('while another process holds a target lock, the error is OUTPUT_BUSY with t
   assert.deepEqual(readdirSync(path.dirname(target)), [])
 })
 
-test('a lock file is never a link to another file, and a lock file that root created does not lock out the folder’s owner', async (t) => {
+test('a lock file is never created through a link, and a lock file that root created does not lock out the folder’s owner', async (t) => {
   const dir = temporaryDirectory(t)
   const target = path.join(dir, 'app.db')
   writeFileSync(path.join(dir, 'precious'), 'precious')

@@ -18,7 +18,7 @@ async function refused(file: string, what: RegExp): Promise<void> {
   })
 }
 
-test('a restore target must be a regular file, so a directory, FIFO, socket or device is refused without being opened', async (t) => {
+test('a restore target must be a regular file: a directory, FIFO, socket or device is refused without being opened', async (t) => {
   const dir = temporaryDirectory(t)
   await refused(dir, /is a directory/)
   execFileSync('mkfifo', [path.join(dir, 'fifo')])
@@ -45,7 +45,7 @@ test('a restore target that is a dangling link, a loop of links, or a link to a 
   await refused('/proc/self/fd/1', /open file of a process/)
 })
 
-test('the target is the real file behind links, also through a linked folder and `..`', async (t) => {
+test('the restore target is the file at the end of all links, even if the path has a linked folder and `..`', async (t) => {
   const dir = realpathSync(temporaryDirectory(t))
   mkdirSync(path.join(dir, 'deep/folder'), { recursive: true })
   writeFileSync(path.join(dir, 'deep/real'), 'old')

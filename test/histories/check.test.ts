@@ -65,7 +65,7 @@ function violationsOf(forge: (history: Forged) => void): readonly string[] {
   return checkHistory(history as RecordedHistory).violations
 }
 
-test('the checker finds no violation in a correct history, and counts the transactions', () => {
+test('the checker finds no violation in a correct history, and counts the history’s transactions', () => {
   const { violations, counts } = checkHistory(correct())
   assert.deepEqual(violations, [])
   assert.deepEqual(counts, {

@@ -8,7 +8,7 @@ import { runHistory } from './history.js'
 import { STORES } from './places.js'
 
 for (const [i, store] of STORES.entries()) {
-  test(`${store}: writers that are killed, stopped and cut off lose no commit, and every state is a commit of one of the writers`, async (t) => {
+  test(`${store}: if writers are killed, stopped and disconnected, no commit is lost, and every state is a commit of one of the writers`, async (t) => {
     const scope = { after: (step: unknown) => cleanUp(t, step as () => unknown) } as typeof t
     const official = ifObtainable(t, 'litestream 0.5.17', () => checkedBinary('0.5.17'))
     const { faults, ...counts } = await runHistory(scope, {
@@ -30,7 +30,7 @@ for (const [i, store] of STORES.entries()) {
 }
 
 for (const [i, store] of STORES.entries()) {
-  test(`${store}: if a writer with a local buffer is killed and cut off from the store, no acknowledged commit is lost`, async (t) => {
+  test(`${store}: if a writer with a local buffer is killed and disconnected from the store, no acknowledged commit is lost`, async (t) => {
     const scope = { after: (step: unknown) => cleanUp(t, step as () => unknown) } as typeof t
     const { commits, faults } = await runHistory(scope, {
       ...{ store, seed: i + 4, seconds: 1, writers: 1, readers: 0, longest: 300, sample: 1, isBuffered: true },

@@ -5,7 +5,7 @@ import Database from 'better-sqlite3'
 import { checkIntegrity } from '../../src/integrity/check-integrity.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-test('an abort interrupts an integrity check even inside an SQLite statement', async (t) => {
+test('an abort interrupts an integrity check even during an SQLite statement', async (t) => {
   const file = path.join(temporaryDirectory(t), 'app.db')
   const db = new Database(file)
   // Each row costs SQLite milliseconds: all of them would take an hour.
@@ -21,7 +21,7 @@ test('an abort interrupts an integrity check even inside an SQLite statement', a
   await assert.rejects(checkIntegrity(file, 'quick', { signal: stop.signal }), { code: 'ABORTED' })
 })
 
-test('the integrity check reads a live database only through SQLite, so that this process keeps its locks', async (t) => {
+test('the integrity check reads a live database only through SQLite, so that this process keeps its file locks', async (t) => {
   const file = path.join(temporaryDirectory(t), 'app.db')
   const db = new Database(file)
   t.after(() => db.close())

@@ -23,7 +23,7 @@ function fixture(t: TestContext) {
   return { directory, file, url, db, insert }
 }
 
-test('after a handover Litestream 0.5.17 continues the replica, whatever was committed and checkpointed after litestream-ts ended', async (t) => {
+test('after a handover, Litestream 0.5.17 continues the replica, whatever was committed and checkpointed after litestream-ts ended', async (t) => {
   const official = released(t, '0.5.17')
   if (!official) return
   const { directory, file, url, db, insert } = fixture(t)
@@ -45,7 +45,7 @@ test('after a handover Litestream 0.5.17 continues the replica, whatever was com
   assert.deepEqual(contentHashes(output), contentHashes(file))
 })
 
-test('a handover uploads all commits and reports the TXID', async (t) => {
+test('a handover uploads all commits and reports the last TXID', async (t) => {
   const { directory, file, url, insert } = fixture(t)
   insert(1)
   const { status, stdout, stderr } = await run(['handover', '-json', file, url])

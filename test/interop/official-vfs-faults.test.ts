@@ -21,7 +21,7 @@ async function both(t: TestContext, source: Source) {
   return { official, ours: connect(t, replica.uri) }
 }
 
-test('when an older compacted file appears, the official VFS returns to an older state', async (t) => {
+test('when an older compacted file appears, the official VFS returns to an older TXID', async (t) => {
   const source = await makeSource(t)
   const { history } = source
   await history.commit(SEED)
@@ -35,7 +35,7 @@ test('when an older compacted file appears, the official VFS returns to an older
   assert.equal(value(ours, sql), 4)
 })
 
-test('once a compacted file spans the TXID of the opening, the official VFS reads no newer TXIDs', async (t) => {
+test('after a compacted file spans the TXID at which the official VFS was opened, the official VFS reads no newer TXIDs', async (t) => {
   const source = await makeSource(t)
   const { history, client, directory } = source
   await history.commit(SEED)
@@ -85,7 +85,7 @@ test('the official VFS uses the largest page number as the database size', async
   assert.equal(ours.pragma('page_count', { simple: true }), pages)
 })
 
-test('litestream_time() of the official VFS always returns the time of the opening', async (t) => {
+test('litestream_time() of the official VFS always returns the time at which the VFS was opened', async (t) => {
   const source = await makeSource(t)
   const { history } = source
   await history.commit(SEED)
@@ -98,7 +98,7 @@ test('litestream_time() of the official VFS always returns the time of the openi
   assert.equal(Date.parse(String(value(ours, 'SELECT litestream_time()'))), history.time)
 })
 
-test('the official VFS cannot read after the snapshot on which it was opened is replaced', async (t) => {
+test('after the snapshot that the official VFS opened is replaced, the official VFS cannot read', async (t) => {
   const source = await makeSource(t)
   const { history, client } = source
   await history.commit(SEED)

@@ -28,7 +28,7 @@ async function hydrated(t: TestContext, source: Source, copy: string, times = 1)
   return official
 }
 
-test('a transaction of the official VFS with a local copy sees later commits', async (t) => {
+test('with a local copy, a transaction of the official VFS sees commits that were made after its start', async (t) => {
   const source = await makeSource(t)
   const { history, directory, url } = source
   await history.commit(SEED)
@@ -48,7 +48,7 @@ test('a transaction of the official VFS with a local copy sees later commits', a
   assert.equal(value(connect(t, replica.uri), SUM), 2000)
 })
 
-test('a resumed local copy of the official VFS lacks the changes in files that were compacted in between', async (t) => {
+test('a resumed local copy of the official VFS lacks the changes in files that were compacted while the VFS was closed', async (t) => {
   const source = await makeSource(t)
   const { history, directory, url, client } = source
   await history.commit(SEED)
@@ -69,7 +69,7 @@ test('a resumed local copy of the official VFS lacks the changes in files that w
   assert.equal(value(connect(t, second.uri), SUM), 30)
 })
 
-test('with the official VFS, two connections with a local copy crash their process', async (t) => {
+test('with the official VFS, two connections that each have a local copy crash their process', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(

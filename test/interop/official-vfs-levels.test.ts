@@ -15,7 +15,7 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const QUESTION = 'SELECT count(*), sum(length(v)), sum(id * length(v)) FROM t; PRAGMA integrity_check;'
 
-test('the official VFS and restore read every state of a replica with two days of compaction, snapshots and retention', async (t) => {
+test('the official VFS and restore read every TXID of a replica after two days of compaction, snapshots and retention', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const client = await openReplicaClient(url)

@@ -44,7 +44,7 @@ test('the official VFS and restore read a real database of 80 tables that a lite
   await assertReplicaEquals(url, file)
 })
 
-test('the official VFS reads only committed states of a replica that is being written', async (t) => {
+test('while a primary writes a replica, the official VFS reads only committed states', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const app = new App(t, path.join(dir, 'app.db'))

@@ -17,7 +17,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
     INSERT INTO t SELECT i, hex(randomblob(200)) FROM n;`
 
-test('the lag of the official VFS stays small while the store denies every request', async (t) => {
+test('while the store denies every request, the lag that the official VFS reports stays small', async (t) => {
   const bucket = await s3Bucket(t)
   const { accessKeyId, secretAccessKey, endpoint } = s3Server()
   const proxies = [await startFaultProxy({ target: endpoint }), await startFaultProxy({ target: endpoint })] as const
@@ -41,7 +41,7 @@ test('the lag of the official VFS stays small while the store denies every reque
   assert.equal(await official.ask('SELECT count(*) FROM t'), '2000')
 })
 
-test('after the official VFS is loaded, no connection to an ordinary database can be opened', async (t) => {
+test('after the official VFS is loaded, ordinary database files can no longer be opened', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const file = path.join(directory, 'plain.db')
@@ -65,7 +65,7 @@ except sqlite3.Error as error:
   plain.close()
 })
 
-test('a failed opening by the official VFS closes another connection', async (t) => {
+test('if an opening by the official VFS fails, the official VFS closes another connection', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(
@@ -130,7 +130,7 @@ time.sleep(1)
   assert.match(child.output(), /: another VFS is registered as "litestream" already; load only one of the two\n1\n$/)
 })
 
-test('in Python, a PRAGMA that sets a value raises MemoryError with the official VFS, and returns a text with litestream-ts', async (t) => {
+test('in Python, a PRAGMA that sets a value raises MemoryError with the official VFS, and returns text with litestream-ts', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(

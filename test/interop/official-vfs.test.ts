@@ -39,7 +39,7 @@ const PLACES: Record<string, (t: TestContext, directory: string) => Promise<Plac
 }
 
 for (const [name, place] of Object.entries(PLACES)) {
-  test(`proj.db through ${name}: the official VFS, our VFS, restore and hydrate all return the original database`, async (t) => {
+  test(`proj.db through ${name}: the official VFS, the litestream-ts VFS, restore and hydrate all return the original database`, async (t) => {
     const directory = temporaryDirectory(t)
     const at = (file: string) => path.join(directory, file)
     const { url, official, env } = await place(t, directory)
@@ -92,7 +92,7 @@ for (const [name, place] of Object.entries(PLACES)) {
   })
 }
 
-test('the official VFS reads a replica on NATS, after openings that its own NATS client cancels', async (t) => {
+test('the official VFS reads a replica on NATS, after its own NATS client has cancelled earlier openings', async (t) => {
   const directory = temporaryDirectory(t)
   const at = (file: string) => path.join(directory, file)
   const db = new Database(at('app.db'))

@@ -12,7 +12,7 @@ const seed = Number(process.env.LITESTREAM_INTEROP_SEED ?? 20_261_130)
 const POINTS = 20
 
 for (const store of ['file', 's3'] as const) {
-  test(`a replica of Litestream 0.3.13 in ${store}, seed ${seed}, is restored equally by both programs, and litestream-ts continues it`, async (t) => {
+  test(`a replica of Litestream 0.3.13 in ${store}, seed ${seed}: both programs restore the same database, and litestream-ts continues the replica`, async (t) => {
     const official = released(t, '0.3.13')
     if (!official) return
     const directory = temporaryDirectory(t)

@@ -38,7 +38,7 @@ async function sumOfOurs(t: TestContext, url: string, directory: string, txid: n
 }
 
 for (const [pageSize, write] of CASES) {
-  test(`${write.durability ?? 'store'}, pages of ${pageSize} bytes: Litestream 0.5.17 restores every TXID, and its VFS reads the newest`, async (t) => {
+  test(`${write.durability ?? 'store'}, pages of ${pageSize} bytes: Litestream 0.5.17 restores every TXID, and its VFS reads the newest TXID`, async (t) => {
     const official = released(t, '0.5.17')
     if (!official) return
     const { directory, url } = emptyReplicaUrl(t)

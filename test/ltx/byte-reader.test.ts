@@ -35,7 +35,7 @@ test('the byte reader returns the bytes of a stream in order, whatever the sizes
   )
 })
 
-test('if a chunk begins inside a frame, the byte reader copies only the beginning of the chunk', async () => {
+test('if a chunk begins inside a frame, the byte reader copies only the part of the chunk that belongs to the frame', async () => {
   const chunks = [new Uint8Array(10), new Uint8Array(1024 * 1024)]
   async function* source() {
     yield* chunks

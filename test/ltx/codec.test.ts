@@ -22,7 +22,7 @@ async function readAll(file: Uint8Array, cuts: readonly number[] = [], batchByte
   return { header: ltx.header, trailer: ltx.trailer!, pages }
 }
 
-test('CRC-64/GO-ISO gives the published check value, and both implementations give equal results', () => {
+test('CRC-64/GO-ISO has the published check value, and both implementations give equal results', () => {
   const check = Buffer.from('123456789')
   assert.equal(native.crc64(0n, check), 0xb90956c775a41001n)
   fc.assert(
@@ -40,7 +40,7 @@ test('CRC-64/GO-ISO gives the published check value, and both implementations gi
   )
 })
 
-test('encoding and decoding return random page sets unchanged, for any page size, batches and chunks', async () => {
+test('encoding and decoding return random page sets unchanged, for any page size, batch size and chunk size', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...PAGE_SIZES),
@@ -97,7 +97,7 @@ test('batches of pages that several threads encode at the same time give the sam
   }
 })
 
-test('a file without pages and a file of a database with one page can be decoded, even byte by byte', async () => {
+test('a file without pages, and a file of a database with one page, can be decoded, even byte by byte', async () => {
   const empty = makeLtx({ pageSize: 4096, commit: 9, minTxid: 5, maxTxid: 5 }, new Map())
   assert.equal(empty.length, 131)
   assert.equal((await readAll(empty)).pages.size, 0)
@@ -148,7 +148,7 @@ test('the encoder refuses input that would make an invalid file', () => {
   assert.throws(() => begin().finish(CHECKSUM_FLAG), refused)
 })
 
-test('the decoder checks the database checksum of a snapshot', async () => {
+test('the decoder compares the database checksum of a snapshot with the snapshot’s pages', async () => {
   const pages = new Map([1, 2].map((pgno) => [pgno, makePage(512, pgno)]))
   const sum = native.sumPages(512, Uint32Array.of(1, 2), Buffer.concat([...pages.values()])) | CHECKSUM_FLAG
   const init = { pageSize: 512, commit: 2, minTxid: 1, maxTxid: 1, flags: 0 }

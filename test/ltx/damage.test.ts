@@ -41,7 +41,7 @@ async function contentOf(bytes: Uint8Array) {
 // Undetectable changes are only those that the checksum cannot see because it covers the pages, not
 // their compressed form: bits of an LZ4 block that the decoder does not use (the match length of a
 // block's last sequence, which has no match). The pages are then identical.
-test('a change of any single byte of a file is detected, unless the byte is inside a payload and the change has no effect', async () => {
+test('a change of any single byte of a file is detected, unless the byte is inside a payload and the decoded page stays equal', async () => {
   for (const file of Object.values(FILES)) {
     const { header, pages, index } = await contentOf(file)
     const payload = (at: number) => {
@@ -62,7 +62,7 @@ test('a change of any single byte of a file is detected, unless the byte is insi
   }
 })
 
-test('a truncated file is detected, whatever its length, in a stream and by inspect', async () => {
+test('a file that is truncated to any length is refused, both by the stream decoder and by inspect', async () => {
   for (const file of Object.values(FILES)) {
     for (let length = 0; length < file.length; length++) {
       const short = file.subarray(0, length)
@@ -74,13 +74,13 @@ test('a truncated file is detected, whatever its length, in a stream and by insp
   }
 })
 
-test('bytes after the trailer of a file are detected', async () => {
+test('bytes after the trailer of a file are an error', async () => {
   for (const file of Object.values(FILES)) {
     for (const extra of [1, 24, 500]) assert.ok(await faultOf(Buffer.concat([file, new Uint8Array(extra)])))
   }
 })
 
-test('the decoder error for a damaged page names the page', async () => {
+test('the decoder’s error for a damaged page names the page', async () => {
   const bad = Buffer.from(FILES.increment)
   bad.writeUInt32BE(0xffffff, 106)
   const fault = await faultOf(bad)

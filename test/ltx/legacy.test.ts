@@ -72,7 +72,7 @@ function legacyFile(pages: Uint8Array[], frameOf: (page: Uint8Array) => Buffer):
 }
 
 for (const [name, frameOf] of Object.entries(frames)) {
-  test(`a file whose payloads are LZ4 frames is decoded: ${name}`, async () => {
+  test(`a file whose payloads are LZ4 frames can be decoded: ${name}`, async () => {
     const pages = [1, 2, 3].map((seed) => makePage(PAGE_SIZE, seed))
     const file = legacyFile(pages, frameOf)
     for (const cuts of [[], Array.from({ length: file.length }, (_, i) => i)]) {

@@ -77,7 +77,7 @@ function mapped(pieces: readonly Uint8Array[], at: number, rules: IndexRules, he
 
 const bytesOf = (index: PageIndex) => encodePageIndex(index).subarray(0, -8)
 
-test('encoding and decoding return a page index unchanged, for pieces of any size, into arrays and into a page map', () => {
+test('encoding and decoding return a page index unchanged, for chunks of any size, both into arrays and into a page map', () => {
   fc.assert(
     fc.property(anIndex, fc.array(fc.nat(), { maxLength: 6 }), ({ index, at }, places) => {
       const bytes = bytesOf(index)
@@ -93,7 +93,7 @@ test('encoding and decoding return a page index unchanged, for pieces of any siz
   )
 })
 
-test('frames inside the byte ranges in memory are reported separately, and each chunk of the page map is requested once', () => {
+test('frames inside the byte ranges in memory are listed separately, and each chunk of the page map is requested once', () => {
   const { index, at } = indexOf(Array.from({ length: 3000 }, () => ({ pgno: 1, size: 20 })))
   const end = at - PAGE_HEADER_SIZE
   const map = mapped([bytesOf(index)], at, rulesOf(index), [0, 160, end - 45, end])
@@ -124,7 +124,7 @@ function refused(bytes: Uint8Array, at: number, rules: IndexRules, message: RegE
   }
 }
 
-test('the error of a damaged page index names the fault and the offset of the fault', () => {
+test('the error for a damaged page index names the fault and its offset', () => {
   const rules: IndexRules = { pageSize: PAGE_SIZE, commit: 2, completeFrom: 2 }
   const good = [...encoded([[1, 100, 50], [2, 150, 60]])] // biome-ignore format: one index
   const cases: [readonly number[], RegExp, number][] = [
@@ -164,7 +164,7 @@ test('the error for a page index that contradicts the file header or the page bl
   refused(encoded([[lock, 100, 50]]), 156, large, /has the lock page/, 156)
 })
 
-test('a page index must list every page that only its file can have', () => {
+test('a page index must list every page that no other file can have', () => {
   const lock = 2 ** 30 / 65536 + 1
   const sized = (pgnos: readonly number[]) => encoded(pgnos.map((pgno, i) => [pgno, HEADER_SIZE + i * 20, 20] as const))
   const at = (pgnos: readonly number[]) => HEADER_SIZE + pgnos.length * 20 + PAGE_HEADER_SIZE
@@ -191,7 +191,7 @@ test('a page index must list every page that only its file can have', () => {
   }
 })
 
-test('a page index accepts a frame of the largest length that LZ4 gives to a page', () => {
+test('a page index accepts the largest frame length that LZ4 can give a page', () => {
   const size = maxFrameSize(65536)
   const bytes = encoded([[1, 100, size]])
   const rules: IndexRules = { pageSize: 65536, commit: 1, completeFrom: 0 }

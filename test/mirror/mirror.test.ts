@@ -61,7 +61,7 @@ async function assertSameStates(t: TestContext, source: Source, copy: ReplicaCli
 const names = async (client: ReplicaClient) =>
   (await listLevels(client)).map((files) => files.map(({ minTxid, maxTxid, size }) => [minTxid, maxTxid, size]))
 
-test('a mirror copies every state of a replica from a folder to S3, from S3 to NATS, and from NATS to a folder', async (t) => {
+test('a mirror copies every TXID of a replica from a folder to S3, from S3 to NATS, and from NATS to a folder', async (t) => {
   const source = await makeHistory(t)
   let from = source.client
   for (const url of [await s3Url(t), natsUrl(), emptyFolder(t)]) {
@@ -82,7 +82,7 @@ test('a mirror copies every state of a replica from a folder to S3, from S3 to N
   assert.equal(hashFile(output), source.history.hashes.get(4))
 })
 
-test('after every write, the destination of a mirror can be restored, and never to an older TXID than before the write', async (t) => {
+test('after every write of a mirror, the destination can be restored to the previous TXID or a later one', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   const states: number[] = []
@@ -128,7 +128,7 @@ test('if the destination fails in the middle of a file, the mirror later continu
   await assertSameStates(t, source, to, [1, 12])
 })
 
-test('if the source deletes a file, the mirror deletes an L0 file immediately, and any other file after the mirror’s own retention', async (t) => {
+test('if the source deletes a file, the mirror deletes the file immediately for level 0, and otherwise after the mirror’s own retention', async (t) => {
   const source = await makeHistory(t)
   const [follows, keeps] = [await open(t, emptyFolder(t)), await open(t, emptyFolder(t))]
   for (const to of [follows, keeps]) await mirror(source.client, to)
@@ -168,7 +168,7 @@ test('if the source has lost all of its files, the mirror deletes no file', asyn
   assert.deepEqual(await names(to), before)
 })
 
-test('if the source lacks files for its newest state, the mirror keeps every file that the mirror’s newest state needs', async (t) => {
+test('if the source lacks files for its newest TXID, the mirror keeps every file that the mirror’s newest TXID needs', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   await mirror(source.client, to)
@@ -180,7 +180,7 @@ test('if the source lacks files for its newest state, the mirror keeps every fil
   await assertSameStates(t, source, to, [1, 12])
 })
 
-test('a mirror refuses a source that was reset, and a source with another database', async (t) => {
+test('a mirror refuses a source that was reset, and a source of another database', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   await mirror(source.client, to)
@@ -196,7 +196,7 @@ test('a mirror refuses a source that was reset, and a source with another databa
   assert.deepEqual(await names(to), before)
 })
 
-test('a mirror refuses a destination that a primary replicates to, and a destination that is the source itself', async (t) => {
+test('a mirror refuses a destination to which a primary replicates, and a destination that is the source itself', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   await mirror(source.client, to)
@@ -219,7 +219,7 @@ test('a mirror refuses a destination that is inside the source folder, contains 
   assert.deepEqual(readdirSync(folder, { recursive: true }), before)
 })
 
-test('a mirror does not copy a damaged file of the source, but copies the other files for the newest state', async (t) => {
+test('a mirror does not copy a damaged file of the source, but copies the other files that the newest TXID needs', async (t) => {
   const source = await makeHistory(t)
   const levels = await listLevels(source.client)
   await damageFrame(source, levels[9]![0]!, 2)
@@ -234,7 +234,7 @@ test('a mirror does not copy a damaged file of the source, but copies the other 
   await assertSameStates(t, source, to, [5, 12])
 })
 
-test('a mirror that follows its source copies each new state, and ends when its signal is aborted', async (t) => {
+test('a mirror that follows its source copies each new TXID, and ends when its signal is aborted', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   const controller = new AbortController()

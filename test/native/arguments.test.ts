@@ -21,7 +21,7 @@ test('native code reads arguments only through napi/arguments.h', () => {
   }
 })
 
-test('every function of the addon refuses wrong arguments with a TypeError or RangeError', (t) => {
+test('every native function refuses wrong arguments with a TypeError or RangeError', (t) => {
   const child = fileURLToPath(new URL('./hostile-arguments-child.js', import.meta.url))
   const options = { cwd: temporaryDirectory(t), encoding: 'utf8', timeout: 300_000 } as const
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, [child], options)

@@ -63,7 +63,7 @@ const HOSTILE: Record<string, readonly bigint[]> = {
 }
 
 for (const [name, types] of Object.entries(HOSTILE)) {
-  test(`a b-tree leaf with ${name} has no entry, no row and no root`, () => {
+  test(`the b-tree parser returns no entry, no row and no root for a leaf with ${name}`, () => {
     const cell = record(types, 8)
     const index = inCache(pageWithCell(INDEX_LEAF, [cell.length, ...cell]))
     assert.deepEqual(native.indexEntries(index, 0, PGNO), Float64Array.of(Number.NaN, 0))
@@ -73,7 +73,7 @@ for (const [name, types] of Object.entries(HOSTILE)) {
   })
 }
 
-test('a b-tree page has no entries if a cell size or a record header size extends beyond the page', () => {
+test('the b-tree parser returns no entries for a page if a cell size or a record header size extends beyond the page', () => {
   for (const size of [PAGE_SIZE, 2 ** 31, 2 ** 53]) {
     const cell = [...varint9(BigInt(size)), 7, ...varint9(BigInt(size)), 1, 1, 1]
     const table = inCache(pageWithCell(TABLE_LEAF, cell))

@@ -55,7 +55,7 @@ async function assertNamesSetting(t: TestContext, file: string): Promise<void> {
 }
 
 for (const format of ['esm', 'cjs'] as const) {
-  test(`a bundle of esbuild in the format ${format} finds the package, and the error for a missing package names the setting`, async (t) => {
+  test(`an esbuild bundle in the format ${format} finds the package, and the error for a missing package names the setting`, async (t) => {
     const outfile = path.join(app, 'out', `esbuild.${format === 'esm' ? 'mjs' : 'cjs'}`)
     const options = { absWorkingDir: app, bundle: true, platform: 'node', format, outfile } as const
     const { errors } = await build({ ...options, entryPoints: [entry], logLevel: 'silent' })
@@ -65,7 +65,7 @@ for (const format of ['esm', 'cjs'] as const) {
   })
 }
 
-test('an esbuild bundle with the package as an external is built without a warning, and runs', async (t) => {
+test('an esbuild bundle that keeps the package external is built without a warning, and runs', async (t) => {
   const outfile = path.join(app, 'out', 'external.cjs')
   const { warnings } = await build({
     absWorkingDir: app,
@@ -114,7 +114,7 @@ interface Tracer {
   nodeFileTrace(files: string[], options: object): Promise<{ readonly fileList: ReadonlySet<string> }>
 }
 
-test('if @vercel/nft traces the files of a standalone folder, as Next.js does, the folder has the addon and the worker threads', async (t) => {
+test('if @vercel/nft traces a standalone folder, as Next.js does, the folder has the addon and the worker threads', async (t) => {
   const tool = ifObtainable(t, '@vercel/nft', () => fileOfTool('@vercel/nft', '1.11.5', 'out/index.js'))
   if (!tool) return
   const { nodeFileTrace } = createRequire(tool)(tool) as Tracer

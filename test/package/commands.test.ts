@@ -60,7 +60,7 @@ function assertNone({ builtins }: Loaded, names: readonly string[]): void {
 }
 
 for (const args of [['version'], ['-h']]) {
-  test(`\`${args.join(' ')}\` loads only the code of the command line and of the command`, async (t) => {
+  test(`\`${args.join(' ')}\` loads only the code of the command line and of its own command`, async (t) => {
     const loaded = await start(t, args).loaded()
     assert.ok(loaded.files.length <= 10, loaded.files.join(', '))
     assert.ok(loaded.bytes <= 160_000, `${loaded.bytes} bytes`)
@@ -68,7 +68,7 @@ for (const args of [['version'], ['-h']]) {
   })
 }
 
-test('a primary that replicates to a folder loads no code of other stores, listeners, metrics, YAML or threads', async (t) => {
+test('a primary that replicates to a folder loads no code for other stores, listeners, metrics, YAML or threads', async (t) => {
   const dir = temporaryDirectory(t)
   const db = path.join(dir, 'app.db')
   new Database(db).exec('CREATE TABLE t (id INTEGER PRIMARY KEY)').close()
@@ -88,7 +88,7 @@ test('a primary that replicates to a folder loads no code of other stores, liste
   assert.equal(found, undefined)
 })
 
-test('on Node.js 24, a command keeps its compiled code for the next command, unless NODE_DISABLE_COMPILE_CACHE is set', (t) => {
+test('on Node.js 24, a command keeps its compiled code for the next command unless NODE_DISABLE_COMPILE_CACHE is set', (t) => {
   const { NODE_COMPILE_CACHE: _, ...inherited } = process.env
   const kept = (settings: NodeJS.ProcessEnv) => {
     const folder = temporaryDirectory(t)

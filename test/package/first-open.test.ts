@@ -59,7 +59,7 @@ async function firstOpen(t: TestContext, url: string): Promise<LoadedFiles> {
   return loaded
 }
 
-test('to open a file:// replica, the published package loads only a few of its files, and none of another store', async (t) => {
+test('to open a file:// replica, the published package loads only a few of its files, and no file for another store', async (t) => {
   const { worker } = await firstOpen(t, pathToFileURL(path.join(temporaryDirectory(t), 'replica')).href)
   assert.ok(worker.length <= 2, `the worker loaded ${worker.join(', ')}`)
   assert.ok(bytesOf(worker) <= 300_000, `the worker loaded ${bytesOf(worker)} bytes`)
@@ -69,14 +69,14 @@ test('to open a file:// replica, the published package loads only a few of its f
   )
 })
 
-test('the published package opens an S3 replica with the bundled AWS SDK, and only the worker loads this SDK', async (t) => {
+test('the published package opens an S3 replica with the bundled AWS SDK, and only the worker thread loads this SDK', async (t) => {
   const { worker } = await firstOpen(t, s3Url(await s3Bucket(t)))
   assert.ok(worker.length <= 4, `the worker loaded ${worker.join(', ')}`)
   assert.ok(bytesOf(worker) <= 750_000, `the worker loaded ${bytesOf(worker)} bytes`)
   assert.ok(worker.some((file) => AWS.test(file)))
 })
 
-test('a stack trace of the package has function names, and with source maps the lines of the source files', async () => {
+test('a stack trace of the package has function names, and with source maps also the lines of the source files', async () => {
   const script = path.join(app, 'fails.mjs')
   writeFileSync(
     script,

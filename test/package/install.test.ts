@@ -103,7 +103,7 @@ function depend(app: string, dependencies: Record<string, string>): void {
 }
 
 for (const manager of MANAGERS) {
-  test(`${manager.name} installs the package without a compiler, and both drivers open replicas on a folder and S3`, async (t) => {
+  test(`${manager.name} installs the package without a compiler, and both SQLite drivers open replicas on a folder and S3`, async (t) => {
     const node = ifObtainable(t, 'a current Node.js', currentNode)
     const command = node && ifObtainable(t, manager.name, () => program(manager, node).join('\0'))?.split('\0')
     if (!node || !command) return

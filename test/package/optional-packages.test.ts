@@ -18,7 +18,7 @@ for (const [url, library, version] of [
   ['abs://account:a2V5@container/app.db', '@azure/storage-blob', '12'],
   ['sftp://user@127.0.0.1:1/app.db', 'ssh2', '1'],
 ] as const) {
-  test(`opening ${url.split('/', 1)[0]} without its library is an error with the command that installs the library`, () => {
+  test(`if the library for ${url.split('/', 1)[0]} is not installed, the error of the opening has the command that installs the library`, () => {
     const { status, stderr } = litestream('ltx', url)
     assert.equal(status, 1, stderr)
     assert.match(stderr, new RegExp(`PACKAGE_MISSING|needs the package ${library}, which is not installed`))

@@ -39,7 +39,7 @@ const OPEN = `
   await replica.close()`
 
 for (const version of OTHERS) {
-  test(`Node.js ${version} runs restore, ltx, replicate and openReplica (folder and S3) of a package that another Node.js installed`, async (t) => {
+  test(`Node.js ${version} runs restore, ltx, replicate and openReplica (folder and S3) from a package that another Node.js version installed`, async (t) => {
     const node = ifObtainable(t, `Node.js ${version}`, () => nodeOfVersion(version))
     if (node === undefined) return
     const { accessKeyId, secretAccessKey } = s3Server()

@@ -10,7 +10,7 @@ import { cleanUp } from '../support/clean-up.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { assertReplicaEquals } from './restored.js'
 
-test('if the clock steps back, no new file is older than the previous file, even after a restart', async (t) => {
+test('if the clock steps back, no new file gets an earlier time than the previous file, even after a restart', async (t) => {
   const file = path.join(temporaryDirectory(t), 'app.db')
   const app = new Database(file)
   t.after(() => app.close())
@@ -34,7 +34,7 @@ for (const [what, step] of [
   ['an hour back', -3_600_000],
   ['a day ahead', 86_400_000],
 ] as const) {
-  test(`if the clock steps ${what} and returns, uploads continue, and the log reports a clock that is behind`, async (t) => {
+  test(`if the clock steps ${what} and returns, uploads continue, and the log reports that the clock is behind`, async (t) => {
     const dir = temporaryDirectory(t)
     const file = path.join(dir, 'app.db')
     const app = new Database(file)

@@ -37,7 +37,7 @@ function fixture(t: TestContext, mode: string) {
   return { dir, file, url, app, write, journalMode, follows, notices }
 }
 
-test('an application cannot leave WAL mode while the primary runs, and replication continues', async (t) => {
+test('while the primary runs, an application cannot leave WAL mode, and replication continues', async (t) => {
   const { file, url, app, follows, journalMode } = fixture(t, 'wal')
   const primary = new PrimaryChild(t, file, url)
   await primary.sync()
@@ -65,7 +65,7 @@ test('if an application changed the journal mode while no primary ran, the next 
   assert.equal(await second.stop(), 0)
 })
 
-test('if a database in rollback-journal mode replaces the database, the primary sets WAL mode and reports the change', async (t) => {
+test('if a file in rollback-journal mode replaces the database, the primary sets WAL mode and reports the change', async (t) => {
   const { dir, file, url, app, notices } = fixture(t, 'wal')
   const primary = new PrimaryChild(t, file, url)
   await primary.sync()
@@ -93,7 +93,7 @@ for (const [what, setUp] of [
     },
   ],
 ] as const) {
-  test(`${what} prevents WAL mode, so the primary reports an error and replicates only afterwards`, async (t) => {
+  test(`if ${what} prevents WAL mode, the primary reports an error, and replicates as soon as WAL mode is possible`, async (t) => {
     const { file, url, app, write, follows } = fixture(t, 'delete')
     setUp(app)
     const primary = new PrimaryChild(t, file, url, { busyTimeout: 50 })

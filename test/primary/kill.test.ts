@@ -22,7 +22,7 @@ const KILLS = 8
 const ROUNDS = 12
 const random = (below: number) => Math.floor(Math.random() * below)
 
-test(`a primary that is killed at random moments under load for ${SECONDS} s loses no commit, and every TXID is a committed state`, async (t) => {
+test(`a primary that is killed at random moments under load for ${SECONDS} s loses no commit, and every replicated TXID is a committed state`, async (t) => {
   const dir = temporaryDirectory(t)
   const end = Date.now() + SECONDS * 1000
   const reasons: Record<string, number> = {}

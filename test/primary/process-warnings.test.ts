@@ -24,7 +24,7 @@ function warnings(t: TestContext): Warned[] {
 
 const OPTIONS = { monitorInterval: 5, syncInterval: 5, shutdownSyncTimeout: 0 }
 
-test('without a listener, a database that is not replicated causes one process warning with the next step', async (t) => {
+test('without an event listener, a database that is not replicated causes one process warning with the next step', async (t) => {
   const all = warnings(t)
   const dir = temporaryDirectory(t)
   const missing = await replicate(path.join(dir, 'typo.db'), `file://${dir}/one`, OPTIONS)

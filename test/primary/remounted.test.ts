@@ -42,7 +42,7 @@ const assertReadOnly = (event: { readonly [key: string]: unknown }) => {
   assert.equal(code, 'ACCESS_DENIED', message)
 }
 
-test('if the replica becomes read-only, uploads fail with an error, and continue when the replica is writable again', async (t) => {
+test('if the replica becomes read-only, uploads fail with an error, and uploads continue when the replica is writable again', async (t) => {
   const dir = temporaryDirectory(t)
   const { primary, write, failed, recovered, follows } = await fixture(t, dir, `file://${dir}/replica`)
   const writable = readOnlyOver(t, path.join(dir, 'replica'))
@@ -55,7 +55,7 @@ test('if the replica becomes read-only, uploads fail with an error, and continue
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the folder of the database becomes read-only, commits of open connections are still replicated', async (t) => {
+test('if the folder of the database becomes read-only, commits of connections that are already open are still replicated', async (t) => {
   const dir = temporaryDirectory(t)
   const place = path.join(dir, 'data')
   mkdirSync(place)
@@ -83,7 +83,7 @@ test('if the folder of the database becomes read-only, commits of open connectio
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the state folder becomes read-only, the primary reports an error, and replication continues when the folder is writable', async (t) => {
+test('if the state folder becomes read-only, the primary reports an error, and replicates again when the folder is writable', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const state = path.join(dir, 'state')

@@ -41,7 +41,7 @@ test('replicateOnce uploads all commits, and a second call uploads only new comm
   assert.equal(await assertReplicaEquals(url, file), 2)
 })
 
-test('sync({ wait }) in the process of the application resolves when the last commit is in the store', async (t) => {
+test('sync({ wait }) in the application’s process resolves when the last commit is in the store', async (t) => {
   const { file, url, rows } = fixture(t)
   const replication = await replicate(file, url, { monitorInterval: 60_000 })
   for (let round = 1; round <= 5; round++) {

@@ -61,7 +61,7 @@ async function inAllLevels(replicator: Replicator, txid: number): Promise<void> 
   })
 }
 
-test('S3: each file is uploaded once and in order, despite lost responses, errors and a slow server', async (t) => {
+test('S3: despite lost responses, errors and a slow server, each file is uploaded once and in order', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t)
   await replicator.sync({ wait: true })
   const put = { match: (request: { method: string }) => request.method === 'PUT' }
@@ -92,7 +92,7 @@ test('S3: if a primary writes the writer record and then fails to list the repli
   assert.equal(proxy.seen().filter(({ method, url }) => method === 'PUT' && url.includes('primary.json')).length, 1)
 })
 
-test('S3: commits are staged while the server is down, and uploaded later', async (t) => {
+test('S3: while the server is down, commits are staged, and the staged commits are uploaded later', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t)
   replicator.start()
   await until('the first file is there', () => replicator.status().replicaTxid === 1)
@@ -150,7 +150,7 @@ test('S3: each check of the replica sends one LIST, and every tenth check also r
   assert.equal(gets[1]! - gets[0]!, 11)
 })
 
-test('S3: one checkpoint follows the last commit, adds one TXID and one file per level, and causes no further request', async (t) => {
+test('S3: after the last commit, one checkpoint runs, adds one TXID and one file per level, and causes no further request', async (t) => {
   const { proxy, file, write, replicator, url } = await fixture(t, {
     compaction: EVERY_WINDOW,
     checkpointInterval: 2 * WINDOW,
@@ -172,7 +172,7 @@ test('S3: one checkpoint follows the last commit, adds one TXID and one file per
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('S3: the first upload of a database takes four requests (read and write the writer record, list, write the file)', async (t) => {
+test('S3: the first upload of a database takes four requests: read the writer record, write it, list, and write the file', async (t) => {
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
   cleanUp(t, () => proxy.close())
@@ -196,7 +196,7 @@ test('S3: the first upload of a database takes four requests (read and write the
   assert.deepEqual(proxy.counts().kinds, { GET: count, LIST: count, PUT: 2 * count + 3, DELETE: 1 })
 })
 
-test('S3: if many primaries request a lease, one primary gets the lease, and compare-and-set passes the lease on', async (t) => {
+test('S3: if many primaries request a lease, exactly one gets it, and compare-and-set passes the lease on', async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(s3Url(bucket))
   t.after(() => client.close())

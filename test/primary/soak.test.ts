@@ -18,7 +18,7 @@ const SECONDS = Number(process.env.LITESTREAM_SOAK_SECONDS ?? 8)
 const RESTORES = 5
 const MIB = 1024 * 1024
 
-test(`while a writer is busy for ${SECONDS} s, concurrent restores are consistent, and WAL, disk use and memory stay bounded`, async (t) => {
+test(`while a writer is busy for ${SECONDS} s, concurrent restores are consistent, and the WAL, disk use and memory stay bounded`, async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const meta = path.join(dir, 'meta')

@@ -37,7 +37,7 @@ test('if the store never responds, close() of a primary ends with TIMEOUT', GUAR
   })
 })
 
-test('a signal or a deadline ends close() of a primary earlier', GUARD, async (t) => {
+test('a signal or a deadline ends the close() of a primary early', GUARD, async (t) => {
   const { file } = fixture(t)
   const { url, storage, requests } = await startSilentStore(t)
   const open = async () => {
@@ -70,7 +70,7 @@ test('a signal or a deadline ends sync(), and the handle stays usable', GUARD, a
 })
 
 test(
-  'every operation that waits for a store ends at its deadline, and when its signal is aborted',
+  'every operation that waits for a store ends at its deadline and when its signal is aborted',
   GUARD,
   async (t) => {
     const { dir, file } = fixture(t)
@@ -98,7 +98,7 @@ test(
   },
 )
 
-test('an option outside its range is refused, and the error names the option', async (t) => {
+test('an option value outside its range is refused, and the error names the option', async (t) => {
   const { file, url } = fixture(t)
   const wrong = [
     { monitorInterval: 0 },

@@ -169,7 +169,7 @@ function makeApp(t: TestContext, file: string): Database.Database {
 }
 
 for (const [store, makePlace] of Object.entries(STORES)) {
-  test(`${store}: a write-once replica survives restarts, a lost volume and a second primary, and no object is overwritten or deleted`, async (t) => {
+  test(`${store}: a write-once replica survives restarts, a lost volume and a second primary, and no object of the replica is overwritten or deleted`, async (t) => {
     const dir = temporaryDirectory(t)
     const file = path.join(dir, 'app.db')
     const place = await makePlace(t, dir)
@@ -251,7 +251,7 @@ for (const [store, makePlace] of Object.entries(STORES)) {
   })
 }
 
-test('a mirror into a write-once store keeps the files that the source deletes, and creates each file once', async (t) => {
+test('a mirror to a write-once store keeps the files that the source deletes, and creates each file once', async (t) => {
   const dir = temporaryDirectory(t)
   const place = await strictStore(t)
   const app = makeApp(t, path.join(dir, 'app.db'))
@@ -283,7 +283,7 @@ test('a mirror into a write-once store keeps the files that the source deletes, 
   await restore(destination, { output, integrityCheck: 'full' })
 })
 
-test('settings that replace or delete objects are refused with write-once, or reported as ineffective', async (t) => {
+test('with write-once, settings that replace or delete objects are refused or reported as ineffective', async (t) => {
   const dir = temporaryDirectory(t)
   const configOf = (more: string, top = '') =>
     configFromText(

@@ -31,7 +31,7 @@ const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 32
 
 for (let run = 0; run < RUNS; run++) {
   const random = new Random(SEED + run)
-  test(`no row is wrong despite random faults of the store and the worker, seed ${random.seed}`, async (t) => {
+  test(`despite random faults of the store and the worker, no query returns a wrong row, seed ${random.seed}`, async (t) => {
     const storm = await Storm.begin(t, random)
     await storm.run()
   })

@@ -33,7 +33,7 @@ function connectProbe(t: TestContext, uri: string): Database.Database {
 const read = (db: Database.Database, offset: number, size: number) =>
   value(db, 'SELECT probe_read(?, ?)', offset, size) as Buffer | number
 
-test('SHARED is the highest lock of a read-only connection, and only unlock lowers a lock to SHARED or none', async (t) => {
+test('a read-only connection gets no lock above SHARED, and xUnlock lowers a lock to SHARED or to none', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -53,7 +53,7 @@ test('SHARED is the highest lock of a read-only connection, and only unlock lowe
   assert.equal(value(db, "SELECT count(*) FROM t WHERE v = 'new'"), 500)
 })
 
-test('the database header of a view has the journal mode rollback and a change counter that represents the TXID', async (t) => {
+test('in each view, the database header has rollback journal mode and a change counter that represents the TXID', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, url] = [path.join(directory, 'app.db'), pathToFileURL(path.join(directory, 'replica')).href]
   const app = new Database(file)
@@ -86,7 +86,7 @@ test('the database header of a view has the journal mode rollback and a change c
   assert.deepEqual(page().subarray(24, 28), page().subarray(92, 96))
 })
 
-test('bytes that the primary reserves at the end of its pages are kept in the replica', async (t) => {
+test('reserved bytes at the end of the primary’s pages are kept in the replica', async (t) => {
   const { url, history } = await makeSource(t)
   history.db.loadExtension(probe)
   history.db.prepare('SELECT probe_reserve(32)').get()
@@ -98,7 +98,7 @@ test('bytes that the primary reserves at the end of its pages are kept in the re
   assert.equal(integrity(db), 'ok')
 })
 
-test('the database size that SQLite reads is the page count of the view, and needs no request to the worker', async (t) => {
+test('the database size that SQLite reads is the page count of the view, and this read needs no request to the worker', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -138,7 +138,7 @@ async function* grownTo(commit: number, from: number, pageSize: number, pages: U
 }
 
 for (const pageSize of [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]) {
-  test(`the lock page of a database with pages of ${pageSize} bytes reads as zeros, and the neighbouring pages read as stored`, async (t) => {
+  test(`in a database with pages of ${pageSize} bytes, the lock page reads as zeros, and the neighbouring pages read as stored`, async (t) => {
     const { url, history, client } = await makeSource(t, { pageSize })
     await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY)')
     // A second file makes the database end behind its lock page; what lies between are zeros.

@@ -25,7 +25,7 @@ test('after openReplica, the driver reads the rows that the primary wrote', asyn
   assert.equal(replica.timestamp.getTime(), history.time)
 })
 
-test('a plain URI as a file name opens a replica after the extension is loaded', async (t) => {
+test('after the extension is loaded, a plain URI as a file name opens a replica', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   load(new Database(':memory:'))
@@ -33,7 +33,7 @@ test('a plain URI as a file name opens a replica after the extension is loaded',
   assert.equal(value(db, 'SELECT sum(k) FROM t'), value(history.db, 'SELECT sum(k) FROM t'))
 })
 
-test('a URI without replica_url uses LITESTREAM_REPLICA_URL', async (t) => {
+test('a URI without replica_url uses the environment variable LITESTREAM_REPLICA_URL', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   load(new Database(':memory:'))
@@ -74,7 +74,7 @@ test('open connections to a replica see a new TXID', async (t) => {
   assert.equal(value(db, 'SELECT litestream_txid()'), '0000000000000002')
 })
 
-test('a connection to a replica cannot write if the replica was opened only for reading', async (t) => {
+test('if a replica was opened only for reading, a connection to the replica cannot write', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -90,7 +90,7 @@ test('a connection to a replica cannot write if the replica was opened only for 
   }
 })
 
-test('other databases of the process stay unchanged, byte for byte, while a replica is open', async (t) => {
+test('while a replica is open, other databases of the process stay unchanged, byte for byte', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const hash = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex')

@@ -15,7 +15,7 @@ interface Told {
   readonly crossings: number
 }
 
-test('a read of a resident page takes no lock, allocates nothing, makes no system call and does not call JavaScript', {
+test('a read of a resident page takes no lock, allocates no memory, makes no system call and does not call JavaScript', {
   skip: process.platform !== 'linux',
 }, async (t) => {
   const { url, history } = await makeSource(t)

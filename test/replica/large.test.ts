@@ -14,7 +14,7 @@ for (const { size, pageSize } of [
   { size: 1.01 * GIB, pageSize: 4096 },
   { size: 4.1 * GIB, pageSize: 65536 },
 ]) {
-  test(`${(size / GIB).toFixed(2)} GiB in pages of ${pageSize} bytes: data beyond the lock page is read`, async (t) => {
+  test(`${(size / GIB).toFixed(2)} GiB in pages of ${pageSize} bytes: a reader reads the data beyond the lock page`, async (t) => {
     const directory = temporaryDirectory(t)
     const file = path.join(directory, 'large.db')
     const url = pathToFileURL(path.join(directory, 'replica')).href

@@ -130,7 +130,7 @@ for (const driver of DRIVERS) {
     assert.deepEqual(files, [])
   })
 
-  test(`${driver.name}: a replica URI that cannot be opened is refused with the reason, and creates no file`, async (t) => {
+  test(`${driver.name}: if the replica of a URI cannot be opened, the URI is refused with the reason, and no file is created`, async (t) => {
     const { url, history } = await makeSource(t)
     await history.commit(SEED)
     const { printed, warnings, files } = await run(

@@ -15,7 +15,7 @@ const rows = (n: number) => `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${n})
     INSERT INTO t SELECT i, hex(randomblob(200)) FROM n;`
 
-test('openReplica of a replica without files waits for open_timeout and then fails', async (t) => {
+test('for a replica without files, openReplica waits for open_timeout and then fails', async (t) => {
   const { url } = await makeSource(t)
   await assert.rejects(openReplica(url, { openTimeout: 100, pollInterval: 20 }), {
     code: 'REPLICA_EMPTY',
@@ -68,7 +68,7 @@ test('openReplica refuses invalid options', async (t) => {
   await assert.rejects(openReplica(url, { concurrency: -1 }), { code: 'INVALID_ARGUMENT', message: /concurrency/ })
 })
 
-test('a truncated LTX file is reported as LTX_CORRUPT with file and offset, and the replica opens after the file is repaired', async (t) => {
+test('a truncated LTX file is reported as LTX_CORRUPT with the file and the offset, and the replica opens after the file is repaired', async (t) => {
   const { url, files, history } = await makeSource(t)
   const info = await history.commit(rows(3000))
   const name = path.join(files, 'ltx', '0', formatFileName(1, 1))
@@ -86,7 +86,7 @@ test('a truncated LTX file is reported as LTX_CORRUPT with file and offset, and 
   assert.equal(value(db, 'SELECT count(*) FROM t'), 3000)
 })
 
-test('if a page is damaged, only reads that need this page fail, and the error has the reason', async (t) => {
+test('if a page is damaged, only reads that need this page fail, and the error states the reason', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await damageFrame(source, await history.commit(rows(3000)), 100)
@@ -100,7 +100,7 @@ test('if a page is damaged, only reads that need this page fail, and the error h
   assert.equal(value(db, 'SELECT id FROM t WHERE id = 1'), 1)
 })
 
-test('a plain URI takes the same parameters from the environment as openReplica', () => {
+test('for a plain URI, environment variables can set every parameter of openReplica', () => {
   // The opening of the store reads the environment for the keys of an encrypted replica.
   const ours = PARAMETERS.filter((parameter) => !parameter.startsWith('age_'))
   const { readerParameters, aheadKinds } = native.constants

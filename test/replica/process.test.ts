@@ -22,7 +22,7 @@ test('a process with an open replica, an open connection and an open statement c
   assert.deepEqual([await child.ended, child.output(), child.errors()], [0, 'read\n', ''])
 })
 
-test('process.exit() during operations of a replica ends the process with its status and without an error', async (t) => {
+test('process.exit() during replica operations ends the process with its exit status and without an error', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const child = runScript(
@@ -39,7 +39,7 @@ test('process.exit() during operations of a replica ends the process with its st
   assert.deepEqual([await child.ended, child.errors()], [7, ''])
 })
 
-test('a plain connection to the replica from the environment does not keep the process alive, even if the connection is never closed', async (t) => {
+test('a plain connection to the replica of LITESTREAM_REPLICA_URL does not keep the process alive, even if the connection is never closed', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const child = runScript(
@@ -54,7 +54,7 @@ test('a plain connection to the replica from the environment does not keep the p
   assert.deepEqual([await child.ended, child.output(), child.errors()], [0, '3\n', ''])
 })
 
-test("a read or an opening on the replica worker's own thread is refused immediately", async (t) => {
+test("a read and an opening on the replica worker's own thread are refused immediately", async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const child = runScript(

@@ -8,7 +8,7 @@ import { copyRealDatabase } from '../support/real-database.js'
 import { connect, integrity, openTestReplica } from '../support/replica.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-test('every table of a real database with 80 tables has the same content through the VFS', async (t) => {
+test('every table of a real database with 80 tables has equal content through the VFS', async (t) => {
   const directory = temporaryDirectory(t)
   const file = copyRealDatabase(directory)
   const url = pathToFileURL(path.join(directory, 'replica')).href

@@ -22,7 +22,7 @@ async function readerOfOne(t: TestContext) {
   return { ...source, replica, db, read }
 }
 
-test('after a reset to a replica that has another schema with the same cookie, SQLite does not use the old schema', async (t) => {
+test('if a reset changes the schema but not the schema cookie, SQLite does not use the old schema', async (t) => {
   const { history, client, directory, replica, db, read } = await readerOfOne(t)
   const events: string[] = []
   replica.on('reset', ({ code }) => events.push(code))
@@ -37,7 +37,7 @@ test('after a reset to a replica that has another schema with the same cookie, S
   assert.equal(integrity(db), 'ok')
 })
 
-test('a database that replaced another database under the same TXIDs is read correctly, live and by time travel', async (t) => {
+test('if another database replaced a database under the same TXIDs, it is read correctly, both live and by time travel', async (t) => {
   const { history, client, directory, replica, db, read } = await readerOfOne(t)
   // The primary finds that another file has replaced its database and continues with a snapshot of
   // it.
@@ -60,7 +60,7 @@ test('a database that replaced another database under the same TXIDs is read cor
   assert.deepEqual(read.get(), [3, 4])
 })
 
-test('a database that replaced another database after a gap is read with its own schema', async (t) => {
+test('if another database replaced a database after a gap, it is read with its own schema', async (t) => {
   const { history, client, directory, replica, read } = await readerOfOne(t)
   const other = new History(path.join(directory, 'other.db'), client)
   t.after(() => other.close())

@@ -12,7 +12,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
     INSERT INTO t SELECT i, 1, hex(randomblob(200)) FROM n;`
 
-test('a transaction keeps its size and its pages while the database shrinks and grows', async (t) => {
+test('while the database shrinks and grows, a transaction keeps its database size and its pages', async (t) => {
   const { url, history } = await makeSource(t, { autoVacuum: 'incremental' })
   await history.commit(SEED)
   const before = history.db.prepare('SELECT * FROM t').all()
@@ -42,7 +42,7 @@ test('a transaction keeps its size and its pages while the database shrinks and 
   assert.equal(integrity(held), 'ok')
 })
 
-test('a connection travels in time while a local copy exists, and reads the local copy again afterwards', async (t) => {
+test('a connection to a replica with a local copy travels in time, and afterwards reads the local copy again', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   for (let n = 2; n <= 4; n++) await history.commit(`UPDATE t SET n = ${n}`)
@@ -66,7 +66,7 @@ test('a connection travels in time while a local copy exists, and reads the loca
   assert.equal(replica.stats().crossings, crossings)
 })
 
-test('a travel time in words is relative to the current time', async (t) => {
+test('a travel time in words, such as an hour ago, is relative to the current time', async (t) => {
   const { url, history } = await makeSource(t)
   history.time = Date.now() - 20 * 60_000
   await history.commit(SEED)
@@ -85,7 +85,7 @@ test('a travel time in words is relative to the current time', async (t) => {
   assert.throws(() => value(db, "SELECT litestream_set_time('1 hour ago')"), { message: /no matching backup files/ })
 })
 
-test('the worker does not rewrite a local copy that is complete', async (t) => {
+test('the worker does not write a complete local copy again', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')

@@ -15,7 +15,7 @@ import { until } from '../support/until.js'
 const SECONDS = Number(process.env.REPLICA_SOAK_MINUTES ?? 0) * 60 || 3
 const ROWS = 2000
 
-test(`while a primary makes a hundred writes per second for ${SECONDS} s, states are complete, and memory and requests stay constant`, async (t) => {
+test(`while a primary makes a hundred writes per second for ${SECONDS} s, readers see complete states, and memory and requests stay constant`, async (t) => {
   const bucket = await s3Bucket({ after: (step: () => unknown) => cleanUp(t, step) } as never)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
   cleanUp(t, () => proxy.close())

@@ -48,7 +48,7 @@ for (const [name, fault] of Object.entries(FAULTS)) {
   })
 }
 
-test("a connection keeps the reason of its failed read, whatever the replica's state becomes", async (t) => {
+test("after a failed read, a connection keeps the reason of the failure, whatever state the replica then has", async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await damageFrame(source, await history.commit(SEED), 100)
@@ -64,7 +64,7 @@ test("a connection keeps the reason of its failed read, whatever the replica's s
   assert.equal(value(connect(t, replica.uri), 'SELECT litestream_error()'), value(db, 'SELECT litestream_error()'))
 })
 
-test('a reader does not read a partly written file until the file is complete', async (t) => {
+test('a reader does not read a partly written file before the file is complete', async (t) => {
   const { url, files, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -87,7 +87,7 @@ test('a reader does not read a partly written file until the file is complete', 
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 3000)
 })
 
-test('an impossible page index fails the opening of a replica, and the next opening with a good file works', async (t) => {
+test('an invalid page index makes the opening of a replica fail, and the next opening with a valid file works', async (t) => {
   const { url, files, history } = await makeSource(t)
   await history.commit(SEED)
   const name = path.join(files, 'ltx', '0', formatFileName(1, 1))
@@ -117,7 +117,7 @@ test('an impossible page index fails the opening of a replica, and the next open
   }
 })
 
-test('a gap fails an opening, and an open replica reports the gap and keeps its view until the gap is closed', async (t) => {
+test('a gap makes an opening fail, and an open replica reports the gap and keeps its view until the gap is closed', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await history.commit(SEED)
@@ -143,7 +143,7 @@ test('a gap fails an opening, and an open replica reports the gap and keeps its 
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 9000)
 })
 
-test('a reader that was away for longer than the retention continues from the remaining snapshot', async (t) => {
+test('a reader that was disconnected for longer than the retention continues from the remaining snapshot', async (t) => {
   const { url, history, client } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { pollInterval: '1h' })
@@ -158,7 +158,7 @@ test('a reader that was away for longer than the retention continues from the re
   assert.deepEqual('rows' in all ? all.rows : all, history.db.prepare('SELECT * FROM t').raw().all())
 })
 
-test('the lag grows while listings fail, and the reader reads new commits when listings succeed again', async (t) => {
+test('while listings fail, the lag grows, and when listings succeed again, the reader reads new commits', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -172,7 +172,7 @@ test('the lag grows while listings fail, and the reader reads new commits when l
   assert.equal(await db.value('SELECT sum(n) FROM t'), 3000)
 })
 
-test('a reader sends LISTs one at a time, and not more often than the poll interval', async (t) => {
+test('a reader sends one LIST at a time, and not more often than the poll interval', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   proxy.latency(10)
@@ -192,7 +192,7 @@ test('a reader sends LISTs one at a time, and not more often than the poll inter
   assert.ok(polls <= 1 + (performance.now() - from) / 180, `${polls} polls`)
 })
 
-test('the number of concurrent requests is bounded, and no request is left after the replica is closed', async (t) => {
+test('the number of concurrent requests is bounded, and no request remains after the replica is closed', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   for (let n = 0; n < 40; n++) await history.commit(`UPDATE t SET n = 1 WHERE id BETWEEN ${n * 70} AND ${n * 70 + 5}`)
@@ -211,7 +211,7 @@ test('the number of concurrent requests is bounded, and no request is left after
   assert.deepEqual(proxy.counts().kinds, { LIST: 10 })
 })
 
-test('close() of a replica does not wait for a listing that gets no response', {
+test('close() of a replica does not wait for a listing whose request gets no response', {
   timeout: 60_000,
 }, async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)

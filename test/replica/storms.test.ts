@@ -16,7 +16,7 @@ const ROWS = 100
 const COMMITS = 120
 const STATE = 'SELECT count(*), min(n), max(n), litestream_txid() FROM t'
 
-test('while two writers replace every row 120 times, eight readers never see a partial or an older state', async (t) => {
+test('while two writers replace every row 120 times, eight readers never see a partial state or go back to an older state', async (t) => {
   const directory = temporaryDirectory(t)
   const [file, url] = [path.join(directory, 'app.db'), pathToFileURL(path.join(directory, 'replica')).href]
   const writers = [new Database(file), new Database(file)]
@@ -71,7 +71,7 @@ test('while two writers replace every row 120 times, eight readers never see a p
   assert.equal(await held.value('SELECT max(n) FROM t'), COMMITS)
 })
 
-test('during 200 updates of one row, no read returns a value older than the previous read, and the final read returns the last value', async (t) => {
+test('during 200 updates of one row, each read returns the value of the previous read or a newer one, and the final read returns the last value', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (0)')
   const replica = await openTestReplica(t, url, { pollInterval: 5 })
@@ -87,7 +87,7 @@ test('during 200 updates of one row, no read returns a value older than the prev
   assert.equal(value(db, 'SELECT n FROM t'), 200)
 })
 
-test('a hundred queries on four threads return correct results while the primary commits', async (t) => {
+test('while the primary commits, a hundred queries on four threads return correct results', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT); CREATE INDEX i ON t (n, id);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)

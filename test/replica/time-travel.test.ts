@@ -24,7 +24,7 @@ async function tenStates(t: TestContext, options: SourceOptions = {}) {
   return source
 }
 
-test('a connection travels to a TXID, to a time and back, and the exact time of a commit gives the state before the commit', async (t) => {
+test('a connection travels to a TXID, to a time and back, and the exact time of a commit gives the database before this commit', async (t) => {
   const { url, history } = await tenStates(t)
   const replica = await openTestReplica(t, url)
   const db = connect(t, replica.uri)
@@ -65,7 +65,7 @@ test('a connection travels to a TXID, to a time and back, and the exact time of 
   }
 })
 
-test('PRAGMA litestream_time, in upper or lower case, returns a text when it sets the time', async (t) => {
+test('PRAGMA litestream_time, in upper or lower case, returns text when it sets the time', async (t) => {
   const { url, history } = await tenStates(t)
   const db = connect(t, (await openTestReplica(t, url)).uri)
   const time = iso(history.times.get(3) as number)
@@ -75,7 +75,7 @@ test('PRAGMA litestream_time, in upper or lower case, returns a text when it set
   assert.equal(db.pragma('litestream_time=latest', { simple: true }), iso(history.time))
 })
 
-test('an invalid travel target, or travel inside a transaction, is refused with the reason and changes nothing', async (t) => {
+test('an invalid travel target and travel inside a transaction are refused with the reason, and change nothing', async (t) => {
   const { url, history } = await tenStates(t)
   const db = connect(t, (await openTestReplica(t, url)).uri)
   const go = (target: unknown) => value(db, 'SELECT litestream_set_time(?)', target)
@@ -125,7 +125,7 @@ test('at() serves any number of connections at one earlier TXID, even if the rep
   await assert.rejects(replica.at({ timestamp: 'soon' }), { code: 'INVALID_ARGUMENT' })
 })
 
-test('after the files of an earlier time were compacted, an open view continues with the remaining files, and a new view is refused', async (t) => {
+test('after the files of an earlier time are compacted, an open view of this time continues with the remaining files, and a new view is refused', async (t) => {
   const source = await tenStates(t)
   const { url, client } = source
   const replica = await openTestReplica(t, url)

@@ -4,7 +4,7 @@ import Database from 'better-sqlite3'
 import { connect, makeSource, openTestReplica, value } from '../support/replica.js'
 import { until } from '../support/until.js'
 
-test('connections with immutable or nolock are refused with the reason, because SQLite would read without a lock, so without a fixed TXID', async (t) => {
+test('a connection with immutable or nolock is refused with the reason: without locks, SQLite would read without a fixed TXID', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (n); INSERT INTO t VALUES (1)')
   const replica = await openTestReplica(t, url)

@@ -108,7 +108,7 @@ const refuses = (message: RegExp) => (error: unknown) => {
 }
 
 for (const { what, file, message, unseenByRanges } of LIES) {
-  test(`verify, restore and the reader refuse a newest file with a wrong header or index: ${what}`, async (t) => {
+  test(`if the newest file has a wrong header or page index, verify, restore and the reader refuse the file: ${what}`, async (t) => {
     const states = makeThreeStates(t)
     const directory = temporaryDirectory(t)
     const replica = path.join(directory, 'replica')
@@ -127,7 +127,7 @@ for (const { what, file, message, unseenByRanges } of LIES) {
     await assert.rejects(openReplica(client.url, { openTimeout: '2s' }), refuses(message))
   })
 
-  test(`restore and the reader avoid a compacted file with a wrong header or index: ${what}`, async (t) => {
+  test(`if a compacted file has a wrong header or page index, restore and the reader use other files: ${what}`, async (t) => {
     const states = makeThreeStates(t)
     const directory = temporaryDirectory(t)
     const replica = path.join(directory, 'replica')
@@ -159,7 +159,7 @@ for (const { what, file, message, unseenByRanges } of LIES) {
   })
 }
 
-test('if a file of the snapshot level begins after TXID 1, it is not used as a snapshot', async (t) => {
+test('a file of the snapshot level that begins after TXID 1 is not used as a snapshot', async (t) => {
   const { first, second } = makeThreeStates(t)
   const directory = temporaryDirectory(t)
   const replica = path.join(directory, 'replica')
@@ -173,7 +173,7 @@ test('if a file of the snapshot level begins after TXID 1, it is not used as a s
   assert.equal(txid, 1)
 })
 
-test('if a level lacks a page, verify reports a fault of this level, even if another level has the page', async (t) => {
+test('if a level lacks a page, verify reports a fault of the level, even if another level has the page', async (t) => {
   const { first } = makeThreeStates(t)
   const replica = path.join(temporaryDirectory(t), 'replica')
   const page = first[0]![1]

@@ -82,7 +82,7 @@ function withoutHeader(bytes: Buffer): Buffer {
 const same = (a: Buffer, b: Buffer) => Buffer.compare(withoutHeader(a), withoutHeader(b)) === 0
 
 for (const pageSize of [512, 4096, 65536]) {
-  test(`the database of a follower equals the primary page for page, pages of ${pageSize} bytes`, async (t) => {
+  test(`the database of a follower equals the primary’s database page for page, pages of ${pageSize} bytes`, async (t) => {
     const { client, history, change, output } = await fixture(t, pageSize)
     const { state, stop } = following(t, client, output)
     for (let i = 0; i < 6; i++) {
@@ -104,7 +104,7 @@ for (const pageSize of [512, 4096, 65536]) {
   })
 }
 
-test('readers in another process never see a torn or an older state of a follower’s database', async (t) => {
+test('readers in another process never see a torn state or an older state of a follower’s database', async (t) => {
   const { client, history, change, output } = await fixture(t)
   const { state, stop } = following(t, client, output)
   await until('the first state', () => state.txid === history.txid)
@@ -125,7 +125,7 @@ test('readers in another process never see a torn or an older state of a followe
   assert.deepEqual(state.errors, [])
 })
 
-test('a follower that is killed at any moment leaves a complete state, and the next follower continues from this state', async (t) => {
+test('if a follower is killed at any moment, its database has a complete state, and the next follower continues from this state', async (t) => {
   const { client, history, change, output, url } = await fixture(t)
   const states = new Map([[2, withoutHeader(history.bytes)]])
   for (let round = 0; round < 12; round++) {
@@ -159,7 +159,7 @@ test('a follower that is killed at any moment leaves a complete state, and the n
   await stop()
 })
 
-test('after missing files a follower continues through compacted files or a snapshot, and reports a gap until the gap is closed', async (t) => {
+test('if files are missing, a follower continues through compacted files or a snapshot, and otherwise reports a gap until the gap is closed', async (t) => {
   const { client, history, change, output } = await fixture(t)
   const first = following(t, client, output)
   await until('the first state', () => first.state.txid === 2)
@@ -198,7 +198,7 @@ test('after missing files a follower continues through compacted files or a snap
   assert.ok(same(readFileSync(output), history.bytes))
 })
 
-test('a follower refuses a database of unknown TXID, a modified database, and a replica that was reset', async (t) => {
+test('a follower refuses a database with an unknown TXID, a modified database, and a replica that was reset', async (t) => {
   const { client, history, change, output, dir } = await fixture(t)
   const first = following(t, client, output)
   await until('the first state', () => first.state.txid === history.txid)
@@ -240,7 +240,7 @@ test('a follower refuses a database of unknown TXID, a modified database, and a 
   await assert.rejects(following(t, client, output).done, { code: 'REPLICA_RESET' })
 })
 
-test('a follower reports a damaged file, and does not use the file if another level has the same TXIDs', async (t) => {
+test('a follower reports a damaged file, and uses another level’s file with the same TXIDs instead', async (t) => {
   const { dir, client, history, change, output } = await fixture(t)
   const { state, stop } = following(t, client, output)
   await until('it follows', () => state.txid === 2)
@@ -263,7 +263,7 @@ test('a follower reports a damaged file, and does not use the file if another le
   assert.ok(same(readFileSync(output), history.bytes))
 })
 
-test('if a file lacks pages by which the database has grown, a follower does not apply the file', async (t) => {
+test('if a file lacks some of the pages by which the database has grown, a follower does not apply the file', async (t) => {
   const { dir, client, history, output } = await fixture(t)
   const { state, stop } = following(t, client, output)
   await until('it follows', () => state.txid === history.txid)
@@ -283,7 +283,7 @@ for (const [what, isRunning] of [
   ['while it is followed', true],
   ['while no process follows', false],
 ] as const) {
-  test(`if a replica was reset, a follower does not apply the new files, although the files have later TXIDs: ${what}`, async (t) => {
+  test(`if a replica was reset, a follower does not apply the new files, even if they have later TXIDs: ${what}`, async (t) => {
     const { dir, client, history, output } = await fixture(t)
     const { state, stop, done } = following(t, client, output)
     const reset = (ended: Promise<void>) => assert.rejects(ended, { code: 'REPLICA_RESET' })
@@ -301,7 +301,7 @@ for (const [what, isRunning] of [
   })
 }
 
-test('a follower accepts a snapshot that is later than another file of its TXID, and a snapshot that is written again', async (t) => {
+test('a follower accepts a snapshot with a later time than another file of its TXID, and a snapshot that is written again', async (t) => {
   const { client, history, change, output } = await fixture(t)
   history.time += 6
   const first = await history.snapshot()
@@ -331,7 +331,7 @@ test('a follower accepts a snapshot that is later than another file of its TXID,
   }
 })
 
-test('if the store stops responding, the first restore ends after its timeout, and later polls fail and are retried', async (t) => {
+test('if the store stops responding, the first restore of a follower ends after its timeout, and later polls fail and are retried', async (t) => {
   const { client, change, output, history } = await fixture(t)
   let standsStill = true
   let abandoned = 0

@@ -30,7 +30,7 @@ async function replicated(t: TestContext, { make }: OddSchema) {
 const same = (a: string, b: string) => readFileSync(a).equals(readFileSync(b))
 
 for (const schema of ODD_SCHEMAS) {
-  test(`a restore succeeds although the schema of the database has ${schema.name}`, async (t) => {
+  test(`a restore succeeds even if the schema of the database has ${schema.name}`, async (t) => {
     const { source, client, output } = await replicated(t, schema)
     const result = await restore(client, { output })
     assert.deepEqual([result.status, result.integrityCheck], ['restored', 'quick'])
@@ -63,7 +63,7 @@ for (const schema of ODD_SCHEMAS) {
   })
 }
 
-test('restore with follow starts with a warning if the schema of the database cannot be checked', async (t) => {
+test('if the schema of the database cannot be checked, restore with follow starts with a warning', async (t) => {
   const { client, output } = await replicated(t, ODD_SCHEMAS[0]!)
   const stop = new AbortController()
   const warnings: string[] = []
@@ -104,7 +104,7 @@ test('if SQLite cannot check one table, the integrity check still checks the oth
   ])
 })
 
-test('a schema that this SQLite cannot parse leaves the integrity check incomplete, unless the file is also damaged', async (t) => {
+test('if this SQLite cannot parse a schema, the integrity check returns incomplete, or damaged if the file also has a fault', async (t) => {
   const file = path.join(temporaryDirectory(t), 'app.db')
   const db = new Database(file)
   db.exec('CREATE TABLE t (a); CREATE TABLE u (a); INSERT INTO t VALUES (1)')

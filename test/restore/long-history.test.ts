@@ -26,7 +26,7 @@ for (const [seed, pageSize] of [
   [1, 512],
   [2, 4096],
 ] as const) {
-  test(`every TXID of a long history that can be planned is restored unchanged (seed ${seed}, pages of ${pageSize} bytes)`, async (t) => {
+  test(`every TXID of a long history for which a restore plan exists is restored unchanged (seed ${seed}, pages of ${pageSize} bytes)`, async (t) => {
     const random = randomOf(seed)
     const dir = temporaryDirectory(t)
     const client = await openReplicaClient(`file://${dir}/replica`)

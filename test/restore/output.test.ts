@@ -43,7 +43,7 @@ async function fixture(t: TestContext) {
 
 const modeOf = (file: string) => statSync(file).mode & 0o777
 
-test('a restore over an existing database keeps the owner and mode of the database', async (t) => {
+test('a restore over an existing database preserves the owner and mode of the database file', async (t) => {
   const { client, output, hash } = await fixture(t)
   for (const mode of [0o600, 0o640, 0o666, 0o444]) {
     writeFileSync(output, 'old')
@@ -56,7 +56,7 @@ test('a restore over an existing database keeps the owner and mode of the databa
   }
 })
 
-test('a new database that root restores belongs to the owner of the folder, as new folders do', async (t) => {
+test('a new database that root restores belongs to the owner of the folder, and so do new folders', async (t) => {
   const { client, out } = await fixture(t)
   chownSync(out, NOBODY, NOBODY)
   const output = path.join(out, 'new/folders/restored.db')
@@ -64,7 +64,7 @@ test('a new database that root restores belongs to the owner of the folder, as n
   for (let made = output; made !== out; made = path.dirname(made)) assert.equal(statSync(made).uid, NOBODY, made)
 })
 
-test('a new database restored from a file replica is readable only for users who can read all files of the replica', async (t) => {
+test('a new database that is restored from a file replica is readable only for users who can read all files of the replica', async (t) => {
   const { client, history, output, dir } = await fixture(t)
   await history.commit('INSERT INTO t VALUES (1)')
   const level0 = path.join(dir, 'replica/ltx/0')
@@ -80,7 +80,7 @@ test('a new database restored from a file replica is readable only for users who
   assert.equal(modeOf(`${output}3`), 0o600)
 })
 
-test('a restore to a symbolic link writes the target of the link, and checks the sidecar files of the target', async (t) => {
+test('a restore to a symbolic link writes the target of the link, and checks for -wal and -shm files beside the target', async (t) => {
   const { client, output, dir, out, hash } = await fixture(t)
   mkdirSync(path.join(dir, 'shared'))
   const real = path.join(dir, 'shared/real.db')
@@ -96,7 +96,7 @@ test('a restore to a symbolic link writes the target of the link, and checks the
   )
 })
 
-test('a restore refuses a FIFO, device, socket, directory or dangling link as output, whatever other options are set', async (t) => {
+test('a restore refuses a FIFO, device, socket, directory or dangling link as output, whatever options are set', async (t) => {
   const { client, out } = await fixture(t)
   execFileSync('mkfifo', [path.join(out, 'fifo')])
   execFileSync('mknod', [path.join(out, 'device'), 'c', '1', '3'])
@@ -117,7 +117,7 @@ test('a restore refuses a FIFO, device, socket, directory or dangling link as ou
   assert.ok(lstatSync(path.join(out, 'app.db-wal')).isFIFO())
 })
 
-test('a restore refuses an output among the files of the replica', async (t) => {
+test('a restore refuses an output path among the files of the replica', async (t) => {
   const { client, dir, out } = await fixture(t)
   symlinkSync(path.join(dir, 'replica/ltx'), path.join(out, 'link'))
   const outputs = [
@@ -133,7 +133,7 @@ test('a restore refuses an output among the files of the replica', async (t) => 
   assert.deepEqual(readdirSync(path.join(dir, 'replica/ltx')), ['0'])
 })
 
-test("the user's files beside the output stay, and files of killed restores of this output are removed", async (t) => {
+test("a restore keeps the user's files in the output's folder, and removes the files of killed restores to this output", async (t) => {
   const { client, output, out } = await fixture(t)
   const users = [
     'restored.db.tmp',
@@ -155,7 +155,7 @@ test("the user's files beside the output stay, and files of killed restores of t
   for (const name of users) assert.equal(readFileSync(path.join(out, name), 'utf8'), 'precious')
 })
 
-test('of two restores to one output, the second restore is refused, or waits with -if-db-not-exists', async (t) => {
+test('if two restores have one output path, the second restore is refused, or waits if -if-db-not-exists is set', async (t) => {
   const { client, output, hash } = await fixture(t)
   const { signal } = new AbortController()
   const lock = await TargetLock.acquire(output, { wait: false, signal })
@@ -182,7 +182,7 @@ test('of two restores to one output, the second restore is refused, or waits wit
   await again.release()
 })
 
-test('a restore does not replace a database that another connection has open, and no data of the database is lost', async (t) => {
+test('if another connection has a database open, a restore does not replace the database, and no data of the database is lost', async (t) => {
   const { client, output, hash } = await fixture(t)
   const db = new Database(output)
   db.pragma('journal_mode = wal')
@@ -207,7 +207,7 @@ test('a restore does not replace a database that another connection has open, an
   assert.deepEqual([hashFile(output), existsSync(`${output}-wal`)], [hash, false])
 })
 
-test('a transaction on a database with a rollback journal prevents a restore over the database', async (t) => {
+test('a transaction on a database with a rollback journal prevents a restore over this database', async (t) => {
   const { client, output, hash } = await fixture(t)
   const db = new Database(output)
   db.exec('CREATE TABLE live (a); BEGIN IMMEDIATE; INSERT INTO live VALUES (1)')
@@ -218,7 +218,7 @@ test('a transaction on a database with a rollback journal prevents a restore ove
   assert.equal(hashFile(output), hash)
 })
 
-test('a follower prevents other programs from writing to its output', async (t) => {
+test('while a follower runs, other programs cannot write to its output', async (t) => {
   const { client, history, output, out } = await fixture(t)
   chownSync(out, NOBODY, NOBODY)
   const stop = new AbortController()
@@ -240,7 +240,7 @@ test('a follower prevents other programs from writing to its output', async (t) 
   for (const name of readdirSync(out)) assert.equal(statSync(path.join(out, name)).uid, NOBODY)
 })
 
-test('a restore accepts an output with a name of 247 bytes, the longest name that SQLite can open', async (t) => {
+test('a restore accepts an output file name of 247 bytes, the longest name that SQLite can open', async (t) => {
   const { client, out, hash } = await fixture(t)
   const output = path.join(out, `${'a'.repeat(244)}.db`)
   await restore(client, { output })

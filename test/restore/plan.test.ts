@@ -53,7 +53,7 @@ for (const [title, files, target, plan] of cases) {
     assert.deepEqual(names(selectPlan(levels(...files), target)), plan))
 }
 
-test('if a replica has a gap before its newest TXID, the error of the restore plan names both ends of the gap', () => {
+test('if a replica has a gap before its newest TXID, the error for the restore plan names both ends of the gap', () => {
   assert.throws(() => selectPlan(levels('0:1', '0:2', '0:5')), {
     code: 'LTX_GAP',
     message: /TXID 0000000000000002 can be restored, but the next file of level 0 starts at TXID 0000000000000005/,
@@ -61,7 +61,7 @@ test('if a replica has a gap before its newest TXID, the error of the restore pl
   assert.throws(() => selectPlan(levels('0:2')), { code: 'LTX_GAP' })
 })
 
-test('selectFollowing continues from a TXID through a snapshot if no other files continue from this TXID', () => {
+test('if no other files continue from a TXID, selectFollowing continues through a snapshot', () => {
   const following = (after: number, ...files: string[]) => names(selectFollowing(levels(...files), after))
   assert.deepEqual(following(3, '9:1-2', '0:1', '0:2', '0:3'), [])
   assert.deepEqual(following(3, '0:3', '0:4', '0:5'), ['0:4-4', '0:5-5'])

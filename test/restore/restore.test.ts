@@ -34,7 +34,7 @@ const STEPS = [
 ]
 
 for (const pageSize of [512, 4096, 65536]) {
-  test(`every TXID and every time is restored exactly, pages of ${pageSize} bytes`, async (t) => {
+  test(`every TXID and every time is restored exactly, with pages of ${pageSize} bytes`, async (t) => {
     const { client, history, output } = await fixture(t, pageSize)
     for (const [i, sql] of STEPS.entries()) {
       await history.commit(sql)
@@ -62,7 +62,7 @@ for (const pageSize of [512, 4096, 65536]) {
   })
 }
 
-test('a restore reads a superseded file completely, because only the frames of the file show pages that the page index omits', async (t) => {
+test('a restore reads a superseded file completely, because only the frames show pages that the page index omits', async (t) => {
   const { client, history, output, file } = await fixture(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
   await history.commit(
@@ -78,7 +78,7 @@ test('a restore reads a superseded file completely, because only the frames of t
   await assert.rejects(restore(client, { output, force: true }), { code: 'LTX_CORRUPT' })
 })
 
-test('a dry run of a restore plans and writes nothing, and the progress of a restore ends at the size of the whole database', async (t) => {
+test('a dry run of a restore plans and writes nothing, and the progress of a restore ends at the size of the database', async (t) => {
   const { client, history, output, dir } = await fixture(t)
   await history.commit(STEPS[0]!)
   await history.commit(STEPS[1]!)
@@ -92,7 +92,7 @@ test('a dry run of a restore plans and writes nothing, and the progress of a res
   assert.deepEqual(seen.at(-1), { phase: 'check', check: 'quick' })
 })
 
-test('a restore refuses an existing database, a directory and stale sidecars, but with force replaces the database and the sidecars', async (t) => {
+test('a restore refuses an existing database, a directory and stale -wal or -shm files, but with force replaces the database and these files', async (t) => {
   const { client, history, output } = await fixture(t)
   await history.commit(STEPS[0]!)
   mkdirSync(output, { recursive: true })
@@ -114,7 +114,7 @@ test('a restore refuses an existing database, a directory and stale sidecars, bu
   }
 })
 
-test('a restore fails for an empty replica, a missing TXID and a time before the first file', async (t) => {
+test('a restore fails with an empty replica, with a missing TXID and with a time before the first file', async (t) => {
   const { client, history, output } = await fixture(t)
   await assert.rejects(restore(client, { output }), { code: 'REPLICA_EMPTY' })
   assert.equal((await restore(client, { output, ifReplicaExists: true })).status, 'no-replica')
@@ -124,7 +124,7 @@ test('a restore fails for an empty replica, a missing TXID and a time before the
   await assert.rejects(restore(client, { output, txid: 1, timestamp: 1 }), { code: 'INVALID_ARGUMENT' })
 })
 
-test('the error of a restore names a gap, damage, a truncated file or another page size, and the restore leaves no file', async (t) => {
+test('the error of a restore names a gap, damage, a truncated file or a wrong page size, and the restore leaves no file', async (t) => {
   const { client, history, output, file, dir } = await fixture(t)
   for (const sql of STEPS) await history.commit(sql)
   const victim = file(0, 2)
@@ -157,7 +157,7 @@ test('the error of a restore names a gap, damage, a truncated file or another pa
   gone()
 })
 
-test("damage in the primary's own data is a warning of a restore, or with an explicit check an error that keeps the database", async (t) => {
+test("if the primary's own database is damaged, a restore warns, and with an explicit check fails and keeps the existing database", async (t) => {
   const { client, history, output, dir } = await fixture(t)
   for (const sql of STEPS.slice(0, 2)) await history.commit(sql)
   const bytes = Buffer.from(history.bytes)
@@ -227,7 +227,7 @@ test('a cancelled restore leaves no file', async (t) => {
   assert.deepEqual(readdirSync(path.join(dir, 'out')), [])
 })
 
-test('a restore reads a small file with one request, and a large file with a few requests', async (t) => {
+test('a restore reads a small file with one request, and a large file with a few requests for segments', async (t) => {
   const { client, history, output } = await fixture(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
   for (let i = 0; i < 40; i++) await history.commit(`INSERT INTO t (v) VALUES (randomblob(${i * 100}))`)
@@ -260,7 +260,7 @@ function changedReads(client: ReplicaClient, change: (file: LtxFileRef, read: Re
 }
 
 for (const pageSize of [512, 4096, 65536]) {
-  test(`large files that overlap are restored from segments in any order, pages of ${pageSize} bytes`, async (t) => {
+  test(`large files that overlap are restored from segments in any order, with pages of ${pageSize} bytes`, async (t) => {
     const { client, history, output } = await fixture(t, pageSize)
     await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
     const rows =
@@ -288,7 +288,7 @@ for (const pageSize of [512, 4096, 65536]) {
   })
 }
 
-test('a restore requests a segment again if it was damaged in transit, and reports damage in the store with the page', async (t) => {
+test('a restore requests a segment again if the segment was damaged in transit, and names the page that is damaged in the store', async (t) => {
   const { client, history, output, file } = await fixture(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)')
   await history.commit(
@@ -316,7 +316,7 @@ test('a restore requests a segment again if it was damaged in transit, and repor
   assert.equal(hashFile(output), history.hashes.get(2), 'the old database was replaced')
 })
 
-test('a restore reports a full disk with the file, and leaves no file', async (t) => {
+test('if the disk is full, the error of a restore names the file, and the restore leaves no file', async (t) => {
   const { dir, client, history } = await fixture(t)
   await history.commit('CREATE TABLE t (v BLOB)')
   await history.commit('INSERT INTO t VALUES (randomblob(1000000))')

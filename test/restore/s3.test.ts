@@ -13,7 +13,7 @@ import { s3Bucket, s3Url } from '../support/s3.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 
-test('on S3, every level is written, any TXID and time is restored, and a follower follows the replica', async (t) => {
+test('on S3, a primary writes every level, every TXID and time can be restored, and a follower follows the replica', async (t) => {
   const dir = temporaryDirectory(t)
   const client = await openReplicaClient(s3Url(await s3Bucket(t)))
   t.after(() => client.close())

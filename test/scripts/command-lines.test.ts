@@ -14,7 +14,7 @@ function run(script: string, ...args: string[]) {
   return spawnSync(process.execPath, [path.join(folder, script), ...args], { encoding: 'utf8' })
 }
 
-test('each script with a usage text prints the text for -h and --help, and does nothing else', () => {
+test('each script that has a usage text prints the text for -h and --help, and does nothing else', () => {
   assert.ok(scripts.length >= 9, scripts.join(', '))
   for (const script of scripts) {
     for (const flag of ['-h', '--help']) {
@@ -26,7 +26,7 @@ test('each script with a usage text prints the text for -h and --help, and does 
   }
 })
 
-test('each script refuses an unknown option, a missing value and a wrong number with one line and status 2', () => {
+test('each script refuses an unknown option, a missing value and a wrong number with one line of output and status 2', () => {
   const refuses = (script: string, args: readonly string[], line: RegExp) => {
     const { status, stdout, stderr } = run(script, ...args)
     assert.equal(status, 2, script)

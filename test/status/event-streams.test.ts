@@ -44,7 +44,7 @@ function linesOf(response: IncomingMessage): { readonly event: string; readonly 
   return lines
 }
 
-test('each client of /events receives a heartbeat and then the events that its filter accepts, without secrets', async (t) => {
+test('each client of /events receives a heartbeat and then the events that match its filter, without secrets', async (t) => {
   const { streams, follow } = await served(t)
   const all = linesOf(await follow())
   const one = linesOf(await follow('?path=/a.db'))
@@ -66,7 +66,7 @@ test('each client of /events receives a heartbeat and then the events that its f
   assert.ok(!JSON.stringify(all).includes('verysecretpassword'))
 })
 
-test('a client of /events that does not read is disconnected, and other clients continue', async (t) => {
+test('a client of /events that does not read is disconnected, and other clients still receive events', async (t) => {
   const { streams, follow } = await served(t)
   const slow = await follow()
   slow.pause()
@@ -96,7 +96,7 @@ test('a client of /events that reads nothing between two heartbeats is disconnec
   assert.equal(streams.clients, 0)
 })
 
-test('the number of clients of /events is limited, and a client that leaves makes room for another', async (t) => {
+test('the number of clients of /events is limited, and a client that disconnects makes room for another client', async (t) => {
   const { streams, follow } = await served(t)
   const responses: IncomingMessage[] = []
   for (let i = 0; i < 32; i++) responses.push(await follow())

@@ -7,7 +7,7 @@ import type { StatusSource } from '../../src/status/document.js'
 import { hostOf, isOwnHost } from '../../src/status/host-check.js'
 import { HttpServer } from '../../src/status/http-server.js'
 
-test('the host of a Host header is read without port, brackets and final dot', () => {
+test('the host is read from a Host header without the port, the brackets and the final dot', () => {
   assert.deepEqual(['a.example:80', 'A.Example.', '[::1]:9090', '[::1]', '127.0.0.1', 'localhost:1'].map(hostOf), [
     'a.example',
     'a.example',
@@ -30,7 +30,7 @@ test('the host of a Host header is read without port, brackets and final dot', (
     assert.equal(hostOf(header), undefined, header)
 })
 
-test('the HTTP server accepts only names and addresses of this server in a Host header', () => {
+test('the HTTP server accepts only this server’s names and addresses in a Host header', () => {
   const own = (host: string, configured = '', local = '127.0.0.1') => isOwnHost(host, configured, local)
   for (const host of [
     'localhost',
@@ -84,7 +84,7 @@ async function server(t: TestContext) {
     })
 }
 
-test('a request with a foreign Host header gets no page and no metrics, only the verdict of /healthz', async (t) => {
+test('a request with a foreign Host header gets no page and no metrics, but still gets the verdict of /healthz', async (t) => {
   const get = await server(t)
   for (const route of ['/', '/status.json', '/metrics', '/healthz']) {
     assert.equal((await get(route, 'localhost')).status, 200, route)
@@ -95,7 +95,7 @@ test('a request with a foreign Host header gets no page and no metrics, only the
   assert.match((await get('/healthz', '127.0.0.1')).text, /secret\.db/)
 })
 
-test('the HTTP server refuses a method that changes something, and an unknown path', async (t) => {
+test('the HTTP server refuses every method that changes something, and every unknown path', async (t) => {
   const get = await server(t)
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
     const { status, allow } = await get('/metrics', 'localhost', method)

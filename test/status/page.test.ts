@@ -89,7 +89,7 @@ test('the status page runs only its own code and style, and its policy lists onl
   assert.match(json.headers.get('content-security-policy')!, /^default-src 'none'/)
 })
 
-test('in a browser, the status page shows failing databases first, with their hints, and no markup from the server', async (t) => {
+test('in a browser, the status page shows failing databases first, with their hints, and renders no markup that the server sends', async (t) => {
   const databases = Array.from({ length: 200 }, (_, i) => database(`/data/tenant-${String(i).padStart(3, '0')}/app.db`))
   databases.push(
     database('/data/z-failing.db', { error: fault(`putting failed: ${HOSTILE}`) }),

@@ -31,12 +31,12 @@ const part = (more: Partial<PartFault> = {}): PartFault => ({
   ...more,
 })
 
-test('a database counts as ok while it is replicated, stopped on purpose or on standby', () => {
+test('a database counts as ok while it is replicated, while it is stopped on purpose, and while the primary is on standby', () => {
   for (const state of ['replicating', 'standby', 'open']) assert.ok(databaseVerdict(condition({ state })).ok, state)
   assert.ok(databaseVerdict(condition({ state: 'stopped', lagMs: 1e9, error: fault({ retried: false }) })).ok)
 })
 
-test('a database that is not ok has a reason', () => {
+test('the verdict of a database that is not ok has a reason', () => {
   for (const [more, reason] of [
     [{ state: 'fenced' }, /another primary/],
     [{ lagMs: 61_000 }, /the replica is 1m1s behind/],
@@ -53,7 +53,7 @@ test('a database that is not ok has a reason', () => {
   }
 })
 
-test('a temporary fault, a missing file and a delay count as ok until max-lag has passed', () => {
+test('a temporary fault, a missing database file and a delay count as ok until max-lag has passed', () => {
   for (const more of [
     { lagMs: 59_000 },
     { missingMs: 59_000 },
@@ -66,7 +66,7 @@ test('a temporary fault, a missing file and a delay count as ok until max-lag ha
   }
 })
 
-test('when a process ends, a temporary fault counts as a failure, because no retry follows', () => {
+test('at the end of a process, a temporary fault counts as a failure, because no retry follows', () => {
   assert.ok(!finalVerdict(condition({ error: fault() })).ok)
   assert.ok(!finalVerdict(condition({ state: 'fenced' })).ok)
   assert.ok(finalVerdict(condition({ lagMs: 1e9 })).ok, 'the last sync has uploaded it')
@@ -75,7 +75,7 @@ test('when a process ends, a temporary fault counts as a failure, because no ret
   assert.ok(finalVerdict(condition({ error: fault({ operation: 'compaction' }) })).ok)
 })
 
-test('the verdict of a process is the worst verdict of its parts, in the order failing, behind, degraded, ok', () => {
+test('the verdict of a process is the worst verdict of its databases and parts, in the order failing, behind, degraded, ok', () => {
   const lagging = condition({ lagMs: 1e9 })
   const failing = condition({ state: 'fenced' })
   const skipped = part({ part: 'file', replication: true })

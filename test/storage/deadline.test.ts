@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { deadline } from '../../src/storage/retry.js'
 
-test("a request leaves no listener in the caller's signal", () => {
+test("after a request, no listener remains on the caller's signal", () => {
   const { signal } = new AbortController()
   const limits = Array.from({ length: 50 }, () => deadline(60_000, signal))
   for (const limit of limits) limit.settle()
@@ -13,7 +13,7 @@ test("a request leaves no listener in the caller's signal", () => {
   assert.equal(dependants && (signal as unknown as Record<symbol, Set<unknown>>)[dependants]?.size, undefined)
 })
 
-test('a deadline ends when its signal is aborted or its timeout has passed, and reports whether the timeout has passed', async () => {
+test('a deadline ends when its signal is aborted or its timeout has passed, and then shows whether the timeout has passed', async () => {
   const stop = new AbortController()
   const stopped = deadline(60_000, stop.signal)
   stop.abort(new Error('enough'))

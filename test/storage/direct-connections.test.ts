@@ -16,7 +16,7 @@ for (const [name, url] of [
   ['nats', natsUrl()],
   ['sftp', wholeSftpUrl(server, path.join(server.directory, 'app.db'))],
 ] as const) {
-  test(`${name}: the connection goes directly to the server, whatever proxy the environment names`, async (t) => {
+  test(`${name}: the client connects directly to the server, whatever proxy the environment names`, async (t) => {
     const proxy = `http://127.0.0.1:${await freePort()}`
     for (const variable of ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY']) {
       process.env[variable] = proxy

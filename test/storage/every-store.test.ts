@@ -50,7 +50,7 @@ const rowsIn = (file: string) => {
 const isFenced = (error: unknown) => isLitestreamError(error, 'REPLICA_FENCED')
 
 for (const store of EVERY_STORE) {
-  test(`${store.name}: a replica is read, restored together with others, followed and mirrored`, async (t) => {
+  test(`${store.name}: a replica can be read, restored together with other replicas, followed and mirrored`, async (t) => {
     if (store.missing !== undefined) return notRun(t, store.name, store.missing)
     const place = await store.place(t)
     useEnv(t, place.env())

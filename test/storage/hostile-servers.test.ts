@@ -76,7 +76,7 @@ function sendEndless(response: ServerResponse): void {
 }
 
 for (const [name, urlOf] of Object.entries(STORES)) {
-  test(`${name}: the connection of a response body closes when the reader of the body stops`, async (t) => {
+  test(`${name}: if the reader of a response body stops, the connection of the body is closed`, async (t) => {
     const { sockets, port } = await serve(t, (_request, response) => sendEndless(response))
     const client = await openReplicaClient(urlOf(t, port))
     cleanUp(t, () => client.close())
@@ -119,7 +119,7 @@ for (const [name, urlOf] of Object.entries(STORES)) {
   })
 }
 
-test('abs: an endless reply that is not a blob is refused, and is not kept in memory', async (t) => {
+test('abs: an endless response that is not a blob is refused, and is not kept in memory', async (t) => {
   let sent = 0
   const { port } = await serve(t, (_request, response) => {
     response.writeHead(200, { 'content-type': 'application/xml' })

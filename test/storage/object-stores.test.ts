@@ -48,7 +48,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
     ['app/db', 'app/db/'],
     ['', ''],
   ] as const) {
-    test(`${name}: a database of Litestream 0.3 is restored, path "${urlPath}"`, async (t) => {
+    test(`${name}: a database of Litestream 0.3 can be restored, path "${urlPath}"`, async (t) => {
       const store = await makeStore(t)
       if (!store) return
       const dir = temporaryDirectory(t)
@@ -75,7 +75,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
     })
   }
 
-  test(`${name}: two writers through the VFS alternate under a lease`, async (t) => {
+  test(`${name}: with a lease, two writers through the VFS take turns`, async (t) => {
     const store = await makeStore(t)
     if (!store) return
     const url = store.url('written.db')

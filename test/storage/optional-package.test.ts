@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { isLitestreamError } from '../../src/errors.js'
 import { loadOptionalPackage } from '../../src/storage/optional-package.js'
 
-test('an optional package that is installed is loaded', () => {
+test('an optional package is loaded if it is installed', () => {
   const { Storage } = loadOptionalPackage<{ Storage: unknown }>({
     name: '@google-cloud/storage',
     neededFor: 'a replica on gs://',
@@ -12,7 +12,7 @@ test('an optional package that is installed is loaded', () => {
   assert.equal(typeof Storage, 'function')
 })
 
-test('the error for an optional package that is not installed names the store and has the install command', () => {
+test('the error for an optional package that is not installed names the store and contains the install command', () => {
   const load = () =>
     loadOptionalPackage({
       name: '@litestream-ts/not-there',
@@ -27,7 +27,7 @@ test('the error for an optional package that is not installed names the store an
   })
 })
 
-test('the error for an optional package that cannot be loaded has the reason', () => {
+test('the error for an optional package that cannot be loaded states the reason', () => {
   // A path stands for a package whose own code fails: this one cannot be parsed.
   const load = () =>
     loadOptionalPackage({ name: 'typescript/bin/../README.md', neededFor: 'a replica on x://', install: 'typescript' })

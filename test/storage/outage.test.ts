@@ -23,7 +23,7 @@ function watched() {
   return { seen, watch: new OutageWatch('s3://b/x', (outage) => seen.push(outage)) }
 }
 
-test('an outage of more than a second is reported once, not for each request attempt, and the end of the outage is reported', () => {
+test('an outage of more than a second is reported once, not for each attempt of a request, and the end of the outage is reported', () => {
   const { seen, watch } = watched()
   watch.failed(failure, elapsedMs(), 10)
   assert.equal(seen.length, 0)
@@ -43,7 +43,7 @@ test('an outage of more than a second is reported once, not for each request att
   )
 })
 
-test('if an outage was too short to be reported, the end of the outage is not reported, and the next outage is reported', () => {
+test('if an outage is too short to be reported, its end is not reported either, and the next outage is reported', () => {
   const { seen, watch } = watched()
   watch.failed(failure, elapsedMs(), 10)
   watch.answered()
@@ -63,7 +63,7 @@ test('if an outage was too short to be reported, the end of the outage is not re
 })
 
 for (const store of EVERY_STORE.filter(({ name, inProcess }) => name !== 'file' && !inProcess)) {
-  test(`${store.name}: a server that cannot be reached is reported while the client retries the first connection`, async (t) => {
+  test(`${store.name}: while the client retries the first connection to an unreachable server, the outage is reported`, async (t) => {
     if (store.missing !== undefined) return notRun(t, store.name, store.missing)
     const place = await store.place(t)
     const port = await unusedPort()
@@ -119,7 +119,7 @@ function warnings(t: TestContext): (Error & { readonly code?: string; readonly d
 
 const unreachable = async () => `s3://bucket/app.db?endpoint=http://127.0.0.1:${await unusedPort()}`
 
-test('if the store of replicate() is unreachable, an event reports the outage, and without a listener a process warning', async (t) => {
+test('if the store of replicate() is unreachable, an event reports the outage, or without a listener a process warning', async (t) => {
   useEnv(t, { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' })
   const all = warnings(t)
   const started = async (name: string) => {
@@ -140,7 +140,7 @@ test('if the store of replicate() is unreachable, an event reports the outage, a
   assert.match(all[0]!.message, /^the store does not answer: .*s3:\/\/bucket\/app.db.*; next attempt in /)
 })
 
-test('if the store of openReplica() is unreachable, a process warning reports the outage while the opening waits', async (t) => {
+test('if the store of openReplica() is unreachable, a process warning reports the outage while openReplica() waits', async (t) => {
   useEnv(t, { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' })
   const all = warnings(t)
   const enough = new AbortController()

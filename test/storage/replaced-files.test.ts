@@ -28,7 +28,7 @@ const SETTINGS = { endpoint: 'http://127.0.0.1:1', accessKeyId: 'a', secretAcces
 const replaced = (error: unknown) => isLitestreamError(error, 'NOT_FOUND') && error.message.includes('was replaced')
 
 for (const [store, url] of Object.entries(STORES)) {
-  test(`${store}: if a file replaces a listed file of the same size, the new file is not read as the listed file`, async (t) => {
+  test(`${store}: if a new file of equal size replaces a listed file, the new file is not read as the listed file`, async (t) => {
     const client = await openReplicaClient(await url(t))
     const disk = await CachedReplicaClient.open(client, { directory: temporaryDirectory(t), limit: 1e6 })
     t.after(() => disk.close())
@@ -52,7 +52,7 @@ for (const [store, url] of Object.entries(STORES)) {
   })
 }
 
-test("S3: if the ETags of a store's listings differ from the ETags of its objects, a second listing decides, and the client ignores ETags", async () => {
+test("S3: if the ETags of a listing and of the objects differ even after a second listing, the client ignores the store's ETags", async () => {
   const listing = `<ListBucketResult><IsTruncated>false</IsTruncated><KeyCount>1</KeyCount><Contents>
     <Key>app.db/0000/0000000000000001-0000000000000001.ltx</Key><Size>4</Size><ETag>&quot;listed&quot;</ETag>
     <LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents></ListBucketResult>`

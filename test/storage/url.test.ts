@@ -37,13 +37,13 @@ test('the path of a file URL is absolute, as in Litestream', () => {
   }
 })
 
-test('the file URL of any directory parses to this directory', () => {
+test('for any directory, the file URL of the directory is parsed to the path of the directory', () => {
   for (const name of ['a b', 'a?b', 'a#b', '%3F', '%23', '%253f', '%25253F?', 'ü%20', 'a&b=c', '%']) {
     assert.equal((parseReplicaUrl(fileUrl(`/d/${name}/e`)) as FileLocation).path, `/d/${name}/e`, name)
   }
 })
 
-test("s3 URLs give Litestream's key prefixes", () => {
+test("an s3 URL gives the same key prefix as in Litestream", () => {
   const cases: Record<string, [string, string]> = {
     's3://bucket': ['bucket', '.'],
     's3://bucket/': ['bucket', ''],
@@ -62,7 +62,7 @@ test("s3 URLs give Litestream's key prefixes", () => {
   }
 })
 
-test('S3 settings come from the URL query in either spelling, and from the host names of known services', () => {
+test('S3 settings come from the URL query, in either spelling, and from the host names of known services', () => {
   const settings = (url: string) => given((parseReplicaUrl(url) as { settings: object }).settings)
   assert.deepEqual(
     settings(
@@ -95,7 +95,7 @@ test('S3 settings come from the URL query in either spelling, and from the host 
   assert.deepEqual(settings('s3://key:se%2Fcret@bucket/p'), { accessKeyId: 'key', secretAccessKey: 'se/cret' })
 })
 
-test('a nats URL contains the server, bucket, prefix and user', () => {
+test('a nats URL contains the server, the bucket, the prefix and the user', () => {
   const parse = (url: string) => {
     const location = parseReplicaUrl(url) as NatsLocation
     return { ...location, settings: given(location.settings) }
@@ -153,7 +153,7 @@ test('the error for an invalid URL quotes the invalid part', () => {
   }
 })
 
-test('a URL in a message contains no secrets', () => {
+test('a URL in a message contains no secret', () => {
   for (const url of [
     'nats://user:hunter2@host/b',
     's3://KEY:hunter2@bucket/p?region=eu',
@@ -170,7 +170,7 @@ test('a URL in a message contains no secrets', () => {
   )
 })
 
-test('booleans in a URL have the same spellings as in Litestream', () => {
+test('a URL accepts the same spellings of booleans as Litestream', () => {
   for (const [text, expected] of [
     ...['true', 'T', '1', 'yes', 'Y', 'on'].map((one) => [one, true] as const),
     ...['false', 'F', '0', 'no', 'N', 'off'].map((one) => [one, false] as const),

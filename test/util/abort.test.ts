@@ -9,7 +9,7 @@ import { pause } from '../../src/util/pause.js'
 
 const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length
 
-test('an abort signal has one listener for any number of callbacks, and no listener after all callbacks are removed', () => {
+test('an abort signal has one listener for any number of callbacks, and none after all callbacks are removed', () => {
   const { signal } = new AbortController()
   const forgets = Array.from({ length: 1000 }, () => onAbort(signal, () => assert.fail('it was removed')))
   assert.equal(listeners(signal), 1)
@@ -20,7 +20,7 @@ test('an abort signal has one listener for any number of callbacks, and no liste
   assert.equal(listeners(signal), 0)
 })
 
-test('an abort calls each callback once, except removed callbacks, and leaves no listener', () => {
+test('an abort calls each callback once, except the callbacks that were removed, and leaves no listener', () => {
   const controller = new AbortController()
   const calls: string[] = []
   const same = () => void calls.push('same')
@@ -36,7 +36,7 @@ test('an abort calls each callback once, except removed callbacks, and leaves no
   assert.equal(listeners(controller.signal), 0)
 })
 
-test('waiting for a promise or a signal leaves no listener in the signal, whichever comes first', async () => {
+test('after a wait for a promise or a signal, no listener remains on the signal, whichever came first', async () => {
   const [a, b] = [new AbortController(), new AbortController()]
   const reason = new Error('enough')
   assert.equal(await orAborted(Promise.resolve(1), [a.signal, undefined, b.signal]), 1)
@@ -51,7 +51,7 @@ test('waiting for a promise or a signal leaves no listener in the signal, whiche
   await assert.rejects(orAborted(Promise.reject(new Error('unheard')), b.signal), reason)
 })
 
-test('a linked abort controller aborts with the reason of its signal, until the controller is unlinked', () => {
+test('a linked abort controller aborts with the reason of its signal, unless the controller was unlinked', () => {
   const [one, other] = [new AbortController(), new AbortController()]
   linkAbort(one.signal, other)
   const unlinked = new AbortController()

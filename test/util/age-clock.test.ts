@@ -15,13 +15,13 @@ function clocks() {
   return { time, clock, pass }
 }
 
-test('without steps of the wall clock, the age clock uses the time of the wall clock', () => {
+test('while the wall clock does not step, the age clock shows the time of the wall clock', () => {
   const { clock, pass } = clocks()
   pass(30 * HOUR)
   assert.equal(clock.now(), START + 30 * HOUR)
 })
 
-test('a step of the wall clock forward counts only after it has lasted for the given time', () => {
+test('a forward step of the wall clock affects the age clock only after the step has lasted for a given time', () => {
   const { time, clock, pass } = clocks()
   time.wall += 24 * HOUR
   pass(1000)
@@ -32,7 +32,7 @@ test('a step of the wall clock forward counts only after it has lasted for the g
   assert.equal(clock.now(), time.wall)
 })
 
-test('a step of the wall clock forward and back has no effect on the age clock', () => {
+test('a forward step of the wall clock that is taken back has no effect on the age clock', () => {
   const { time, clock, pass } = clocks()
   time.wall += 24 * HOUR
   clock.now()
@@ -45,7 +45,7 @@ test('a step of the wall clock forward and back has no effect on the age clock',
   assert.equal(clock.now(), START + 1.5 * HOUR)
 })
 
-test('a step of the wall clock back counts immediately, and its correction counts like any step forward', () => {
+test('a backward step of the wall clock affects the age clock immediately, and its correction is treated like any forward step', () => {
   const { time, clock, pass } = clocks()
   time.wall -= 5 * HOUR
   assert.equal(clock.now(), START - 5 * HOUR)
@@ -55,7 +55,7 @@ test('a step of the wall clock back counts immediately, and its correction count
   assert.equal(clock.now(), START + HOUR)
 })
 
-test('small corrections of the wall clock count immediately in the age clock', () => {
+test('small corrections of the wall clock affect the age clock immediately', () => {
   const { time, clock, pass } = clocks()
   for (let i = 0; i < 10; i++) {
     pass(60_000)

@@ -38,7 +38,7 @@ const CASES: readonly (readonly [name: keyof typeof api, args: readonly unknown[
   ['inspectLtx', [{}, {}], /replica must be/],
 ]
 
-test('the error for a wrong argument of a public function is INVALID_ARGUMENT and has the argument’s name and the next step', async () => {
+test('the error for a wrong argument of a public function is INVALID_ARGUMENT and states the argument’s name and the next step', async () => {
   for (const [name, args, words] of CASES) {
     await assert.rejects(
       async () => call(name)(...args),
@@ -52,7 +52,7 @@ test('the error for a wrong argument of a public function is INVALID_ARGUMENT an
   }
 })
 
-test('each option of the public operations is checked', async () => {
+test('every option of every public function is checked', async () => {
   const client = { list: () => {} }
   for (const [name, options, words] of [
     ['restore', {}, /output must be non-empty text/],

@@ -34,13 +34,13 @@ const MEANINGS: Readonly<Record<string, string>> = {
   'at 14:00': '2026-03-11T14:00:00.000Z',
 }
 
-test('a time in words is interpreted in UTC', async () => {
+test('a time in words, such as yesterday, is interpreted in UTC', async () => {
   for (const [text, time] of Object.entries(MEANINGS)) {
     assert.equal(new Date(await parseFreeTime(text, NOW)).toISOString(), time, text)
   }
 })
 
-test('the time zone of the machine does not change the meaning of a time in words', () => {
+test('the time zone of the machine does not affect the meaning of a time in words', () => {
   const module = path.join(import.meta.dirname, '../../src/util/free-time.js')
   const script = `const { parseFreeTime } = await import(${JSON.stringify(module)})
     const times = {}
@@ -55,7 +55,7 @@ test('the time zone of the machine does not change the meaning of a time in word
   }
 })
 
-test('a time in words without one exact meaning in the past is refused with the reason and the accepted forms', async () => {
+test('a time in words is refused if it does not mean exactly one past time, and the error states the reason and the accepted forms', async () => {
   const refusals: Readonly<Record<string, RegExp>> = {
     '': /names no time/,
     gibberish: /names no time/,

@@ -27,12 +27,12 @@ const shape = record({
 })
 const right = { version: 1, name: 'a', count: 0, salt: 2 ** 32 - 1, time: 1.5, pair: [1, 2], names: [], size: 4096 }
 
-test('JSON of the expected form is parsed, and unknown keys are left out', () => {
+test('JSON of the expected form is parsed, and unknown keys are ignored', () => {
   assert.deepEqual(shape({ ...right, more: { id: 'x', other: 1 }, unknown: 1 }), { ...right, more: { id: 'x' } })
   assert.deepEqual(tryReadJson(shape, JSON.stringify(right)), right)
 })
 
-test('JSON of another form is refused, and the error names the key', () => {
+test('JSON of another form is refused, and the error names the wrong key', () => {
   const cases: readonly (readonly [object, RegExp])[] = [
     [{ version: 2 }, /^version is not 1$/],
     [{ name: 1 }, /^name is not a text$/],

@@ -3,14 +3,14 @@ import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { monotonicMs } from '../../src/util/monotonic.js'
 
-test('the monotonic clock never goes back when the wall clock is set', (t) => {
+test('when the wall clock is set back, the monotonic clock does not go back', (t) => {
   const before = monotonicMs()
   t.mock.method(Date, 'now', () => 0)
   const after = monotonicMs()
   assert.ok(after >= before && after - before < 60_000, `${before} to ${after}`)
 })
 
-test('the monotonic clock has the same zero on all threads', async () => {
+test('the monotonic clock has the same zero point on all threads', async () => {
   const clock = new URL('../../src/util/monotonic.js', import.meta.url)
   const before = monotonicMs()
   const inWorker = await new Promise<number>((resolve, reject) => {

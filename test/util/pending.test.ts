@@ -25,7 +25,7 @@ test('a pending promise runs each clean-up once, and immediately if it has settl
   assert.deepEqual(calls, ['before', 'after'])
 })
 
-test('an abort rejects a pending promise, even if the signal was aborted before, and no callback runs after it settled', async () => {
+test('an abort rejects a pending promise, even if the signal was aborted earlier, and no callback runs after the promise has settled', async () => {
   const signal = AbortSignal.abort(new Error('before'))
   const early = new Pending<void>()
   early.onAbort(signal, () => early.reject(signal.reason))
@@ -42,7 +42,7 @@ test('an abort rejects a pending promise, even if the signal was aborted before,
   assert.equal(calls, 0)
 })
 
-test('a pending promise settles with the result of other work, and a second error of this work is handled', async () => {
+test('a pending promise settles with the result of other work, and a late error of this work is handled', async () => {
   const pending = new Pending<string>()
   pending.follow(Promise.resolve('done'))
   assert.equal(await pending.promise, 'done')

@@ -28,7 +28,7 @@ function structuredCloned(value: unknown): unknown {
   return value === undefined ? undefined : structuredClone(value)
 }
 
-test('every way of printing a secret masks the secret, and only reveal() returns its text', () => {
+test('every way to print a secret masks the secret, and only reveal() returns the text of the secret', () => {
   const secret = new Secret('hunter2-one')
   const held = { password: secret, list: [secret], map: new Map([['a', secret]]) }
   assert.ok(!shown(secret).includes('hunter2'), shown(secret))
@@ -37,7 +37,7 @@ test('every way of printing a secret masks the secret, and only reveal() returns
   assert.equal(secret.reveal(), 'hunter2-one')
 })
 
-test('an error masks every spelling of a known secret, in message, hint, file and cause', () => {
+test('an error masks every spelling of a known secret in its message, hint, file and cause', () => {
   const value = 'p/ä "q+&=1'
   new Secret(value)
   const spellings = [
@@ -64,14 +64,14 @@ test('an error masks every spelling of a known secret, in message, hint, file an
   }
 })
 
-test('a short secret is masked as a whole word, never inside a word', () => {
+test('a short secret is masked only where it is a whole word', () => {
   new Secret('data')
   assert.equal(withoutSecrets('password data of the database'), 'password *** of the database')
   new Secret('abc')
   assert.equal(withoutSecrets('abc'), 'abc')
 })
 
-test('unknown secrets are masked in texts of other packages', () => {
+test('unknown secrets are masked in texts from other packages', () => {
   const token = `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodXNoIn0.c2lnbmF0dXJl`
   const seed = `SUA${'QWERTYUIOPASDFGHJKLZXCVBNM234567'.repeat(2).slice(0, 55)}`
   const cases: Record<string, string> = {
@@ -139,7 +139,7 @@ const URLS: readonly string[] = [
   `webdav://bob:${HUSH}@host/b?sas-token=${HUSH}`,
 ]
 
-test('neither a URL nor an error about a URL shows a secret, whether the URL is valid or not', () => {
+test('neither a printed URL nor an error about a URL shows a secret, whether the URL is valid or not', () => {
   for (const url of URLS) {
     const all: unknown[] = [redactUrl(url), secretUrl(url), { url: secretUrl(url) }]
     try {
@@ -152,7 +152,7 @@ test('neither a URL nor an error about a URL shows a secret, whether the URL is 
   }
 })
 
-test('a valid URL is shown in full, apart from its secrets', () => {
+test('a valid URL is printed completely, apart from its secrets', () => {
   const cases: Record<string, string> = {
     's3://bucket/me@example.com/app.db': 's3://bucket/me@example.com/app.db',
     's3://K:S1234@bucket/me@example.com/app.db?region=eu&endpoint=https://h:1':
@@ -163,13 +163,13 @@ test('a valid URL is shown in full, apart from its secrets', () => {
   for (const [url, safe] of Object.entries(cases)) assert.equal(String(secretUrl(url)), safe)
 })
 
-test('the hint for a URL with an invalid password says how to encode the password', () => {
+test('the hint for a URL with an invalid password says how to percent-encode the password', () => {
   for (const url of ['s3://AKIA:ab/cd@bucket/b', 'nats://bob:a?b@host/b', 's3://AKIA:ab#cd@bucket/b']) {
     assert.throws(() => parseReplicaUrl(url), { code: 'INVALID_URL', hint: /"\/" as %2F/ })
   }
 })
 
-test('masking takes linear time, and truncates long text', () => {
+test('masking takes time proportional to the length of the text, and truncates a long text', () => {
   const began = performance.now()
   for (const part of [
     'x',
@@ -191,7 +191,7 @@ test('masking takes linear time, and truncates long text', () => {
   assert.match(withoutSecrets('y'.repeat(20_000)), /… \(3616 more characters\)$/)
 })
 
-test('the URI of a replica handle and the handle itself contain no secret', async (t) => {
+test('neither a replica handle nor its URI contains a secret', async (t) => {
   const dir = temporaryDirectory(t)
   for (const url of [`s3://AKIA:${HUSH}@bucket`, `s3://AKIA:ab/${HUSH}@bucket/p`, `nats://${HUSH}@127.0.0.1:99999/b`]) {
     await assert.rejects(openReplica(url, { openTimeout: 0, diskCache: dir, timeout: 100 }), (error) => {

@@ -8,7 +8,7 @@ import { until } from '../support/until.js'
 
 const source = path.resolve(import.meta.dirname, '../../../src')
 
-test('unlike Node’s own timers, a timer with a delay above 2^31-1 ms does not fire immediately', async () => {
+test('a timer with a delay above 2^31-1 ms does not fire immediately, as Node’s own timer would', async () => {
   const fired: string[] = []
   const timers = [2 ** 31, 2 ** 32 + 5, 2 ** 53, Number.POSITIVE_INFINITY].map((ms) =>
     startTimer(ms, () => fired.push(String(ms))),
@@ -25,13 +25,13 @@ test('unlike Node’s own timers, a timer with a delay above 2^31-1 ms does not 
   for (const timer of [...timers, interval]) timer.stop()
 })
 
-test('a timer with a delay that is negative or not a number fires as soon as possible', async () => {
+test('a timer with a negative delay or a delay that is not a number fires as soon as possible', async () => {
   const fired: number[] = []
   for (const ms of [-1, Number.NaN, Number.NEGATIVE_INFINITY, 0]) startTimer(ms, () => fired.push(ms))
   await until('all fired', () => fired.length === 4)
 })
 
-test('an error in a timer or in an event handler is passed to its error handler, and an interval continues', async () => {
+test('an error in a timer or in an event handler is passed to the error handler, and an interval timer continues', async () => {
   const errors: unknown[] = []
   const note = (error: unknown) => errors.push((error as Error).message)
   startTimer(
@@ -60,7 +60,7 @@ test('an error in a timer or in an event handler is passed to its error handler,
   interval.stop()
 })
 
-test('runs of an interval do not overlap, and a stopped interval does not run again', async () => {
+test('runs of an interval timer do not overlap, and a stopped interval timer does not run again', async () => {
   let running = 0
   let most = 0
   let runs = 0
@@ -76,7 +76,7 @@ test('runs of an interval do not overlap, and a stopped interval does not run ag
   assert.deepEqual([runs, most], [3, 1])
 })
 
-test('an error in a timer without an error handler is a process warning', async () => {
+test('an error in a timer without an error handler causes a process warning', async () => {
   const warnings: string[] = []
   const listen = (warning: Error) => warnings.push(`${warning.name} ${warning.message}`)
   process.on('warning', listen)

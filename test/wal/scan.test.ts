@@ -42,7 +42,7 @@ function scan(t: TestContext, file: string, limits = ALL) {
   return header ? { wal, header, span: scanWal(wal, header, startOf(header), limits) } : undefined
 }
 
-test('all frames of a real WAL are valid, and the scan ends with the last checksum', (t) => {
+test('in a scan of a real WAL, all frames are valid, and the scan ends with the last checksum', (t) => {
   const { file, commits } = realWal(t)
   const { wal, span } = scan(t, file)!
   assert.equal(span.end.frames, commits.at(-1))
@@ -50,7 +50,7 @@ test('all frames of a real WAL are valid, and the scan ends with the last checks
   assert.equal(wal.frameHeader(span.end.frames, PAGE), undefined)
 })
 
-test('in a WAL that is cut at any byte, the scan ends at the last commit before the cut', (t) => {
+test('if a WAL is cut at any byte, the scan ends at the last commit before the cut', (t) => {
   const { file, commits } = realWal(t)
   const bytes = readFileSync(file)
   for (let size = bytes.length; size >= 0; size -= 97) {
@@ -64,7 +64,7 @@ test('in a WAL that is cut at any byte, the scan ends at the last commit before 
   }
 })
 
-test('a damaged byte anywhere in a frame ends the scan before the transaction of the frame', (t) => {
+test('if any byte of a frame is damaged, the scan ends before the transaction of the frame', (t) => {
   const { file, commits } = realWal(t)
   const bytes = readFileSync(file)
   for (let at = 32; at < bytes.length; at += 61) {
@@ -77,7 +77,7 @@ test('a damaged byte anywhere in a frame ends the scan before the transaction of
   }
 })
 
-test('a WAL scan stops at the first commit after the requested amount, and the next scan resumes at this commit', (t) => {
+test('a WAL scan stops at the first commit after the requested number of bytes, and the next scan continues from this commit', (t) => {
   const { file, commits } = realWal(t)
   const { wal, header, span } = scan(t, file)!
   for (const bytes of [1, 3 * (PAGE + 24), 10_000]) {
@@ -94,7 +94,7 @@ test('a WAL scan stops at the first commit after the requested amount, and the n
   }
 })
 
-test('a WAL scan reads neither frames beyond the limit nor frames of a transaction that ends beyond the limit', (t) => {
+test('a WAL scan reads neither frames beyond its limit nor frames of a transaction that ends beyond the limit', (t) => {
   const { file, commits } = realWal(t)
   for (let frames = 0; frames <= commits.at(-1)!; frames++) {
     const expected = commits.findLast((commit) => commit <= frames) ?? 0
@@ -102,7 +102,7 @@ test('a WAL scan reads neither frames beyond the limit nor frames of a transacti
   }
 })
 
-test('a WAL scan returns the newest version of each page up to the commit, in order, without the lock page', (t) => {
+test('a WAL scan returns the newest version of each page up to the last commit, in page order and without the lock page', (t) => {
   const { file } = realWal(t)
   const { span } = scan(t, file)!
   const expected = new Map<number, number>()
@@ -125,7 +125,7 @@ test('a WAL scan returns the newest version of each page up to the commit, in or
   }
 })
 
-test('the WAL reader reads pages at the offsets of their frames, and a missing frame is an error', (t) => {
+test('the WAL reader reads each page at the offset of its frame, and a missing frame is an error', (t) => {
   const { file } = realWal(t)
   const { wal } = scan(t, file)!
   const bytes = readFileSync(file)

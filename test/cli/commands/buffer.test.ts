@@ -75,7 +75,7 @@ test('buffer show prints the replica, the commits and the last upload, even whil
   })
 })
 
-test('buffer export writes all commits of the buffer to one LTX file that continues the replica, and does not replace an existing file', async (t) => {
+test('buffer export writes all commits of the buffer to one LTX file that continues the replica, and refuses to replace an existing file', async (t) => {
   const { files, buffer, output } = await makeBuffer(t, 20)
   const before = readFileSync(buffer)
   // The process died while it wrote one more commit.
@@ -101,7 +101,7 @@ test('buffer export writes all commits of the buffer to one LTX file that contin
   assert.deepEqual(readFileSync(output), exported)
 })
 
-test('buffer show prints the offset of damage in a buffer, and buffer export needs -partial to write the commits before the damage', async (t) => {
+test('buffer show prints the offset of damage in a buffer, and buffer export writes the commits before the damage only if -partial is set', async (t) => {
   const { files, buffer, output } = await makeBuffer(t)
   const second = recordsOf(readFileSync(buffer))[2]!
   flip(buffer, second + 40, 1)
@@ -135,7 +135,7 @@ test('a wrong record length in the middle of a buffer is reported as damage, not
   }
 })
 
-test('buffer discard refuses a buffer that a writer has open, whichever path names the buffer, and removes an unused buffer', async (t) => {
+test('buffer discard removes an unused buffer, and refuses a buffer that a writer has open, whichever path names the buffer', async (t) => {
   const { directory, busy, buffer, url } = await makeBuffer(t)
   const link = path.join(directory, 'link.buffer')
   symlinkSync(busy, link)

@@ -31,7 +31,7 @@ async function leaseOf(url: string): Promise<unknown> {
 
 const levelOf = (files: string, level: number) => readdirSync(path.join(files, 'ltx', String(level))).length
 
-test('compact writes the levels and a snapshot in one run, keeps the L0 files and releases the lease', async (t) => {
+test('compact writes every level and a snapshot in one run, keeps the L0 files and releases the lease', async (t) => {
   const { files, url, db, replica } = await makeL0Replica(t, 200)
   const first = await run(['compact', '-json', url])
   assert.equal(first.status, 0, first.stderr)
@@ -52,7 +52,7 @@ test('compact writes the levels and a snapshot in one run, keeps the L0 files an
   }
 })
 
-test('compact deletes an L0 file only if -l0-retention is set and level 1 contains the changes in the file', async (t) => {
+test('compact deletes an L0 file only if -l0-retention is set and level 1 contains the changes of the file', async (t) => {
   const { files, url } = await makeL0Replica(t, 20)
   await run(['compact', url])
   const { status, stdout, stderr } = await run(['compact', '-l0-retention', '1ms', url])

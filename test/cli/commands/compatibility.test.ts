@@ -25,7 +25,7 @@ function ask(socket: string, method: string, route: string, body?: object) {
   })
 }
 
-test('the responses of the control socket have the field names of Litestream, and a timeout of 0 is accepted', async (t) => {
+test('the responses of the control socket have Litestream’s field names, and the control socket accepts a timeout of 0', async (t) => {
   const { socket, file, db, stop } = await startDaemon(t)
   const call = async (route: string, body: object) => {
     const { status, answer } = await ask(socket, 'POST', route, { path: file, ...body })
@@ -57,7 +57,7 @@ test('the responses of the control socket have the field names of Litestream, an
   assert.equal(await stop(), 0)
 })
 
-test('the help and version commands accept the spellings of Litestream, and the commands of other Litestream versions are refused', async () => {
+test('the help and version commands accept the spellings of Litestream, and commands that only other Litestream versions have are refused', async () => {
   const help = await run(['help'])
   assert.equal(help.status, 0)
   assert.match(help.stdout, /replicate .*Replicate databases/)
@@ -124,7 +124,7 @@ test('the first columns of the status table have the names and types that Litest
   assert.match(text.stdout, /^database +status +local txid +wal size/)
 })
 
-test('logging.stderr selects the stream of the log, and a JSON log has the keys and levels of Litestream', async (t) => {
+test('logging.stderr selects the output stream of the log, and a JSON log has the keys and levels of Litestream', async (t) => {
   const directory = temporaryDirectory(t)
   const file = path.join(directory, 'app.db')
   const config = path.join(directory, 'litestream.yml')

@@ -7,7 +7,7 @@ import { LtxEncoder } from '../../../src/ltx/encoder.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { run } from '../run.js'
 
-test('ltx apply restores the database from a file that ltx encode-db wrote, and the checksums of database and file are equal', async (t) => {
+test('ltx apply restores the database from a file that ltx encode-db wrote, and the database and the file have equal checksums', async (t) => {
   const dir = temporaryDirectory(t)
   const [source, ltx, target] = ['a.db', 'a.ltx', 'b.db'].map((name) => path.join(dir, name)) as [
     string,
@@ -115,7 +115,7 @@ test('ltx apply refuses files that do not continue the database, and does not ch
   )
 })
 
-test('ltx apply, checksum and encode-db refuse a database that is open or has changes in its WAL', async (t) => {
+test('ltx apply, ltx checksum and ltx encode-db refuse a database that a connection has open or that has changes in its WAL', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'a.db')
   const opened = [file, path.join(dir, 'b.db')].map((name) => new Database(name))

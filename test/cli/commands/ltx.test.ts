@@ -60,7 +60,7 @@ test('ltx lists the files of one level or of all levels', async (t) => {
   assert.match(unknown.stderr, /Error: database not found in config: .*b\.db\nTry: Name a configured database: .*a\.db/)
 })
 
-test('ltx refuses an invalid level, an unknown URL scheme, and -config together with a replica URL', async () => {
+test('ltx refuses an invalid level, an unknown URL scheme, and the combination of -config and a replica URL', async () => {
   const level = await run(['ltx', '-level', '10', 'file:///tmp/x'])
   assert.deepEqual(
     [level.status, level.stderr],
@@ -73,7 +73,7 @@ test('ltx refuses an invalid level, an unknown URL scheme, and -config together 
   assert.match(both.stderr, /^Error: cannot use -config with a replica URL/)
 })
 
-test('ltx info prints header, sizes and trailer', async (t) => {
+test('ltx info prints the header, the sizes and the trailer of a file', async (t) => {
   const { file } = await replica(t)
   const { status, stdout } = await run(['ltx', 'info', file(1, 1, 2)])
   assert.equal(status, 0)

@@ -7,7 +7,7 @@ import { damageFrame, makeSource } from '../../support/replica.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { run } from '../run.js'
 
-test('after a primary is lost, its database can be restored from a mirror and replicated to this mirror', async (t) => {
+test('after the primary’s machine is lost, the database can be restored from a mirror and replicated to this mirror', async (t) => {
   const source = await makeSource(t)
   await source.history.commit('CREATE TABLE t (x)')
   await source.history.commit('INSERT INTO t VALUES (1)')
@@ -46,7 +46,7 @@ test('if a file of the source is damaged, mirror names the file and ends with st
   assert.match(stdout, /TXID 0000000000000002, copied 2 files/)
 })
 
-test('if a flag is wrong, mirror prints its own usage', async () => {
+test('if a flag is wrong, mirror prints the usage of the mirror command', async () => {
   const size = await run(['mirror', '-limit', '0', 'file:///a', 'file:///b'])
   assert.equal(size.status, 1)
   assert.match(size.stderr, /Write a size greater than 0, such as 512KiB/)

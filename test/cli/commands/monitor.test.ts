@@ -15,7 +15,7 @@ interface Event {
   readonly [field: string]: unknown
 }
 
-test('monitor prints the syncs, uploads and states of a running process, and /events sends the same events over HTTP', async (t) => {
+test('monitor prints the syncs, uploads and states of a running process, and the /events route sends the same events over HTTP', async (t) => {
   const { db, file, socket, http, stop } = await startDaemon(t)
   const json = start(['monitor', '-json', '-socket', socket])
   const text = start(['monitor', '-socket', socket, file])
@@ -59,7 +59,7 @@ test('monitor prints the syncs, uploads and states of a running process, and /ev
   assert.match(ended.stderr, /ended the stream of events\nTry: /)
 })
 
-test('monitor reports an error if no process listens on the socket', async (t) => {
+test('monitor reports an error if no process listens on the control socket', async (t) => {
   const socket = path.join(temporaryDirectory(t), 'none.sock')
   const none = await run(['monitor', '-socket', socket])
   assert.equal(none.status, 1)

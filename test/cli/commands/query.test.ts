@@ -22,7 +22,7 @@ async function fixture(t: TestContext) {
   return { dir, file, url, config, db, sync }
 }
 
-test('query prints rows of a replica as a table, JSON or CSV', async (t) => {
+test('query prints the rows of a query on a replica as a table, JSON or CSV', async (t) => {
   const { url, config, file, sync } = await fixture(t)
   await sync()
   const sql = 'SELECT * FROM t ORDER BY id'
@@ -56,7 +56,7 @@ test('query refuses an empty replica, a syntax error and a statement without res
   )
 })
 
-test('query prints the reason why a page cannot be read, and no stack trace', async (t) => {
+test('if a page cannot be read, query prints the reason and no stack trace', async (t) => {
   const { dir, url, db, sync } = await fixture(t)
   db.exec(
     'INSERT INTO t SELECT NULL, hex(randomblob(2000)), 1 FROM (VALUES (1), (2), (3), (4)), (VALUES (1), (2), (3), (4))',
@@ -116,7 +116,7 @@ test('the status command shows the local and the remote TXID of every configured
   assert.equal((await run(['status', '-config', config])).status, 1)
 })
 
-test('reset deletes only the state folder, and replication continues in the existing replica', async (t) => {
+test('the reset command deletes only the state folder, and replication continues in the existing replica', async (t) => {
   const { dir, file, url, db, config, sync } = await fixture(t)
   await sync()
   const meta = path.join(dir, '.app.db-litestream')

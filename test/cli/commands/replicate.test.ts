@@ -36,7 +36,7 @@ function fixture(t: TestContext) {
   return { dir, file, url, db, restored, config }
 }
 
-test('replicate -once uploads all commits, and its flags add a snapshot and a run of retention', async (t) => {
+test('replicate -once uploads all commits, and its flags also write a snapshot and run retention', async (t) => {
   const { file, url, db, restored } = fixture(t)
   const first = await run(['replicate', '-once', file, url])
   assert.equal(first.status, 0, first.stderr)
@@ -63,7 +63,7 @@ test('replicate -once uploads all commits, and its flags add a snapshot and a ru
   )
 })
 
-test('replicate uploads commits continuously, syncs once more when it ends, and exits with status 0', async (t) => {
+test('replicate uploads commits continuously, syncs once more at its end, and exits with status 0', async (t) => {
   const { file, db, url, restored, config } = fixture(t)
   const name = config(
     `logging: { type: json, level: debug }\ndbs: [{ path: ${file}, monitor-interval: 20ms, replica: { url: "${url}", sync-interval: 20ms } }]`,
@@ -124,7 +124,7 @@ test('replicate -exec runs a program, uploads the program’s last commit and ex
   assert.match(missing.stderr, /Error: cannot start exec command \/nowhere\/program: .*ENOENT\nTry: .*sh -c/)
 })
 
-test('replicate -exec first passes a signal to the program, and a program that the signal ends does not count as failed', async (t) => {
+test('replicate -exec first passes a signal to the program, and does not treat a program that this signal ends as failed', async (t) => {
   const { file, url } = fixture(t)
   const daemon = start(['replicate', '-exec', 'sh -c "echo started; exec sleep 60"', file, url])
   t.after(() => daemon.child.kill('SIGKILL'))
@@ -133,7 +133,7 @@ test('replicate -exec first passes a signal to the program, and a program that t
   assert.equal((await daemon.finished).status, 0, daemon.stderr())
 })
 
-test('if the last sync fails, replicate ends with status 1, and a second signal stops the retries of the last sync', async (t) => {
+test('if the last sync fails, replicate ends with status 1, and a second signal ends the retries of the last sync', async (t) => {
   const { dir, file, db, config } = fixture(t)
   const replica = path.join(dir, 'replica')
   const name = config(

@@ -55,7 +55,7 @@ const stores: Readonly<Record<string, (t: TestContext) => Promise<(dir: string) 
 }
 
 for (const [name, urlOf] of Object.entries(stores)) {
-  test(`${name}: a scheduled restore verifies the replica, and detects a damaged replica within one interval`, async (t) => {
+  test(`${name}: a scheduled restore verifies the replica, and the next scheduled restore detects damage in the replica`, async (t) => {
     const { dir, daemon, database, txid, metrics } = await startDaemon(t, await urlOf(t))
     const scratch = path.join(dir, 'scratch')
     const proofs = new RestoreProofs(daemon, { interval: 100, directory: scratch })
@@ -102,7 +102,7 @@ for (const [name, urlOf] of Object.entries(stores)) {
 
 const plainRef = ({ level, minTxid, maxTxid }: LtxFileInfo) => ({ level, minTxid, maxTxid })
 
-test('a scheduled restore compares every page with the primary’s database, even while the primary commits', async (t) => {
+test('while the primary commits, a scheduled restore compares every page with the primary’s database', async (t) => {
   const { dir, db, database } = await startDaemon(t, (folder) => `file://${folder}/replica`)
   const { signal } = new AbortController()
   const prove = (image: DatabaseImage) =>
@@ -128,7 +128,7 @@ test('a scheduled restore compares every page with the primary’s database, eve
   )
 })
 
-test('a scheduled restore fails if the disk is full or the replica has an older TXID, and never deletes a user’s file', async (t) => {
+test('a scheduled restore fails if the disk is full or the replica’s TXID is too old, and never deletes a user’s file', async (t) => {
   const { dir, database } = await startDaemon(t, (folder) => `file://${folder}/replica`)
   const { signal } = new AbortController()
   const directory = path.join(dir, 'scratch')

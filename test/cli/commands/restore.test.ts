@@ -143,7 +143,7 @@ test('restore refuses wrong arguments with status 1 and a hint', async (t) => {
   )
 })
 
-test('-if-db-not-exists with an existing database, and -if-replica-exists with an empty replica, make restore a no-op with status 0', async (t) => {
+test('restore does nothing and exits with status 0 in two cases: -if-db-not-exists with an existing database, and -if-replica-exists with an empty replica', async (t) => {
   const { dir, url, output } = await fixture(t)
   writeFileSync(output, 'precious')
   const exists = await run(['restore', '-if-db-not-exists', '-o', output, url])
@@ -164,7 +164,7 @@ test('hydrate and restore write equal database files', async (t) => {
   assert.deepEqual([json.db_path, json.replica, json.txid, json.bytes], [output, 'file', last, history.bytes.length])
 })
 
-test('verify reports whether a replica can be restored, and names damaged files', async (t) => {
+test('verify reports whether a replica can be restored, and names each damaged file', async (t) => {
   const { url, file } = await fixture(t)
   const good = await run(['verify', url])
   assert.equal(good.status, 0)

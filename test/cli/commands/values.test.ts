@@ -57,7 +57,7 @@ test('a time that is not a valid date is printed as invalid, and causes no error
   }
 })
 
-test('an argument for a count, page number, duration or TXID is refused if its value is out of range or its spelling is unusual', () => {
+test('an argument for a count, page number, duration or TXID is refused if its value is out of range or its spelling is not accepted', () => {
   assert.deepEqual(
     [countFlag('1'), countFlag('1000'), pageFlag('4294967295'), timeoutFlag('2')],
     [1, 1000, 2 ** 32 - 1, 2000],
@@ -106,7 +106,7 @@ const FLAGS: readonly (readonly string[])[] = [
   ['hydrate', '-parallelism', '-1', '-o', 'x', 'file:///none'],
 ]
 
-test('every command reports an invalid argument value in two or three lines, with the fault and the next step', async () => {
+test('every command reports an invalid argument value in two or three lines, which state the fault and the next step', async () => {
   for (const args of FLAGS) {
     const { status, stdout, stderr } = await run(args)
     assert.deepEqual([status, stdout], [1, ''], `${args.join(' ')}: ${stderr}`)
@@ -114,7 +114,7 @@ test('every command reports an invalid argument value in two or three lines, wit
   }
 })
 
-test('every command reports an unusable path with a hint', async (t) => {
+test('every command reports an unusable file path with a hint', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'file')
   writeFileSync(file, 'text')

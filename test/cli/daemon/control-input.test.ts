@@ -27,7 +27,7 @@ function call(socket: string, method: string, route: string, body?: string): Pro
   })
 }
 
-test('the response to an invalid control request has a 4xx status and names field and value, and the request changes nothing', async (t) => {
+test('the response to an invalid control request has a 4xx status and names the field and the value, and the request changes nothing', async (t) => {
   const { dir, good, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `addr: 127.0.0.1:0\nsocket: { enabled: true, path: ${socket} }`))
@@ -121,7 +121,7 @@ test('the response to an invalid control request has a 4xx status and names fiel
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('register refuses a path that is not a database, overlaps with another path or cannot be opened, and does not store the path', async (t) => {
+test('register refuses and does not store a path that is not a database, overlaps with another path or cannot be opened', async (t) => {
   const { dir, good, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `addr: 127.0.0.1:0\nsocket: { enabled: true, path: ${socket} }`))

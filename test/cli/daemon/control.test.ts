@@ -95,7 +95,7 @@ test('the routes of the control socket return the status codes of Litestream', a
   await stop()
 })
 
-test('if no process listens on the control socket, the error says how to enable the socket', async () => {
+test('if no process listens on the control socket, the error says how to enable the control socket', async () => {
   const { status, stderr } = await run(['list', '-socket', '/nowhere/control.sock'])
   assert.equal(status, 1)
   assert.match(
@@ -106,7 +106,7 @@ test('if no process listens on the control socket, the error says how to enable 
   assert.match(missing.stderr, /^Error: required option '--replica <url>' not specified/)
 })
 
-test('a new process replaces the control socket file of a killed process', async (t) => {
+test('a new process replaces the control socket file that a killed process left', async (t) => {
   const { config, socket, daemon } = await startDaemon(t)
   daemon.child.kill('SIGKILL')
   await daemon.finished

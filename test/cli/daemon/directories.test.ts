@@ -82,7 +82,7 @@ test('loops, FIFOs, broken links and unusual file names in a directory do not af
   assert.equal(await rowsOf(t, urlOf('..odd.db')), 1)
 })
 
-test('a directory that is missing at the start, or disappears later, is a fault until the directory exists again', async (t) => {
+test('a directory that is missing at the start, or disappears later, is reported as a fault until the directory exists again', async (t) => {
   const { many, entry, config, urlOf, replica } = directories(t, ', watch: true')
   await removeWhileUsed(many)
   const daemon = startDaemonWith(t, config([entry], ADDR))
@@ -102,7 +102,7 @@ test('a directory that is missing at the start, or disappears later, is a fault 
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('databases in new folders of a directory are replicated, and the replication of deleted databases ends', async (t) => {
+test('databases in new folders of a directory are replicated, and deleted databases are no longer replicated', async (t) => {
   const { many, entry, config, urlOf } = directories(t, ', watch: true, recursive: true')
   const daemon = startDaemonWith(t, config([entry], ADDR))
   await until('it runs', () => daemon.stderr().includes('ltx file uploaded'))
@@ -114,7 +114,7 @@ test('databases in new folders of a directory are replicated, and the replicatio
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('a database with two names in a directory is replicated once, and the second name is reported as a fault', async (t) => {
+test('if a database has two names in a directory, the database is replicated once, and the second name is reported as a fault', async (t) => {
   const { many, entry, config, urlOf } = directories(t)
   createDatabase(path.join(many, 'a.db'))
   symlinkSync('a.db', path.join(many, 'link.db'))

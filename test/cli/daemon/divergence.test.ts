@@ -39,7 +39,7 @@ const labels = async (daemon: Daemon, file: string) => {
   return [found?.label, found?.ok]
 }
 
-test('every command and every page reports a diverged database until the divergence is acknowledged', async (t) => {
+test('every command and every page reports a diverged database until the user acknowledges the divergence', async (t) => {
   const { file, name } = await lost(t)
   const daemon = startDaemonWith(t, name)
   await until('it is reported', () => daemon.stderr().includes('the database has diverged'))
@@ -70,7 +70,7 @@ test('every command and every page reports a diverged database until the diverge
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('on-divergence: refuse makes replicate -once fail until the divergence is acknowledged, and on-divergence: restore restores the old database', async (t) => {
+test('on-divergence: refuse makes replicate -once fail until the user acknowledges the divergence, and on-divergence: restore restores the replica’s database', async (t) => {
   const { file, name } = await lost(t, 'on-divergence: refuse,')
   const refused = await run(['replicate', '-once', '-config', name])
   assert.equal(refused.status, 1)

@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 import { main } from '../run.js'
 
-test('replicate -lease holds the lease while the process runs, and releases the lease when the process ends', async (t) => {
+test('replicate -lease holds the lease while the process runs, and releases the lease at its end', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   new Database(file).exec('CREATE TABLE t (v)').close()

@@ -50,7 +50,7 @@ test('if the control socket cannot be created, the daemon reports a fault and co
   }
 })
 
-test('a second daemon does not replace the control socket of a running daemon, and creates a control socket after the first daemon ends', async (t) => {
+test('a second daemon does not replace the control socket of a running daemon, and creates its own socket after the first daemon ends', async (t) => {
   const first = fixture(t)
   const second = fixture(t)
   const socket = path.join(first.dir, 'control.sock')
@@ -87,7 +87,7 @@ test('if the socket file is removed, the daemon creates its control socket again
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('if a listen address is in use, the daemon reports a fault, replicates, and listens as soon as the address is free', async (t) => {
+test('if a listen address is in use, the daemon reports a fault and replicates, and listens as soon as the address is free', async (t) => {
   const { dir, replica, config } = fixture(t)
   const other = createServer((_, response) => response.end('other'))
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
@@ -132,7 +132,7 @@ test('a listen address without a host accepts connections only from this machine
   assert.equal(await daemon.stop(), 0)
 })
 
-test('an HTTP client that sends nothing, half a request or too much does not block other clients', async (t) => {
+test('an HTTP client that sends nothing, half a request or too many bytes does not block other clients', async (t) => {
   const { dir, config } = fixture(t)
   const socket = path.join(dir, 'control.sock')
   const daemon = startDaemonWith(t, config([], `addr: 127.0.0.1:0\nsocket: { enabled: true, path: ${socket} }`))

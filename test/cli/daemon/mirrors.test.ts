@@ -23,7 +23,7 @@ function makeDatabase(dir: string): Database.Database {
 const configOf = (dir: string, mirrors: string) =>
   `dbs: [{ path: ${dir}/app.db, monitor-interval: 20ms, replica: { url: "file://${dir}/replica", sync-interval: 20ms }, mirrors: ${mirrors} }]`
 
-test('a configured mirror follows the replica, and a failing mirror affects neither the database nor the other mirror', async (t) => {
+test('a configured mirror follows the replica, and a failing mirror affects neither the database nor other mirrors', async (t) => {
   const dir = temporaryDirectory(t)
   const db = makeDatabase(dir)
   t.after(() => db.close())
@@ -74,7 +74,7 @@ test('replicate -once updates the mirrors, and fails if a mirror cannot be updat
   assert.equal(await replicateOnceAll(bad, silentLogger, {}), 1)
 })
 
-test('a mirror must not be the replica, the database or another mirror, and each database of a directory gets its own mirror', (t) => {
+test('a mirror URL must not be the replica, the database or another mirror, and each database of a directory gets its own mirror', (t) => {
   const dir = temporaryDirectory(t)
   const daemonOf = (mirrors: string) =>
     new Daemon(configFromText(configOf(dir, mirrors), 'litestream.yml'), silentLogger)

@@ -41,7 +41,7 @@ test('a replica that cannot be opened affects only its own database, and the dae
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('a store with an unknown host, denied access or a missing bucket affects only its own database, and the exit status is 1', async (t) => {
+test('a store with an unknown host, denied access or a missing bucket affects only its own database, and the process exits with status 1', async (t) => {
   const { dir, replica, config } = fixture(t)
   const port = await freePort()
   const urls = [
@@ -127,7 +127,7 @@ test('a folder that becomes unreadable affects only the databases in the folder,
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('a database whose file is missing counts as ok until max-lag has passed, and then as not ok', async (t) => {
+test('a database whose file is missing counts as ok until max-lag has passed, and afterwards as not ok', async (t) => {
   const { dir, config } = fixture(t)
   const late = path.join(dir, 'late.db')
   const daemon = startDaemonWith(t, config([`{ path: ${late}, replica: { path: ${dir}/late } }`], ADDR))

@@ -17,7 +17,7 @@ import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 import { createDatabase } from './daemon-of-two.js'
 
-test('a failed directory watch is a fault until a watch succeeds', (t) => {
+test('a failed directory watch is reported as a fault until a later watch succeeds', (t) => {
   const dir = temporaryDirectory(t)
   const faults = new PartFaults(silentLogger)
   const watches = new FolderWatches(dir, faults, () => {})
@@ -32,7 +32,7 @@ test('a failed directory watch is a fault until a watch succeeds', (t) => {
   assert.equal(watches.update([dir, missing]), false)
 })
 
-test('a change in a watched folder is reported with the file name, and the removal of the folder does not end the process', async (t) => {
+test('a change in a watched folder is reported with the file name, and the process continues if the folder is removed', async (t) => {
   const dir = temporaryDirectory(t)
   const below = path.join(dir, 'below')
   mkdirSync(below)
@@ -49,7 +49,7 @@ test('a change in a watched folder is reported with the file name, and the remov
   await until('so is the end', () => changes.at(-1) !== 'below/a.db')
 })
 
-test('a daemon restarts a part that failed, but not a part that was closed', async () => {
+test('a daemon restarts a part of the daemon that failed, but not a part that was closed', async () => {
   const faults = new PartFaults(silentLogger)
   const part = { part: 'http', name: ':1', replication: false } as const
   let starts = 0
@@ -77,7 +77,7 @@ test('a daemon restarts a part that failed, but not a part that was closed', asy
   assert.deepEqual([starts, closed, faults.list()], [3, 2, []])
 })
 
-test('a heartbeat that is refused or cannot be sent is a fault of the heartbeat, not of replication', async (t) => {
+test('a heartbeat that is refused or cannot be sent is reported as a fault of the heartbeat, not of replication', async (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'a.db'))
   const text = `dbs: [{ path: ${dir}/a.db, monitor-interval: 20ms, replica: { path: ${dir}/r, sync-interval: 20ms } }]`
@@ -113,7 +113,7 @@ test('a heartbeat that is refused or cannot be sent is a fault of the heartbeat,
   assert.match(daemon.faults.list()[0]!.message, /cannot be reached.*ECONNREFUSED/)
 })
 
-test('after replication starts over with a snapshot, the replaced TXIDs no longer count as waiting for upload', () => {
+test('after replication starts over with a snapshot, the TXIDs that the snapshot replaces no longer count as waiting for upload', () => {
   const pending = new PendingCommits()
   for (let txid = 10; txid <= 15; txid++) pending.add(txid)
   pending.uploaded(11)

@@ -17,7 +17,7 @@ async function answerOf(sent: ClientRequest): Promise<Answer> {
   return { status: response.statusCode!, text }
 }
 
-test('the control socket returns a CPU profile or a heap snapshot, and refuses a second request until the first one ends', async (t) => {
+test('the control socket returns a CPU profile or a heap snapshot, and refuses a second such request until the first request ends', async (t) => {
   const { socket, db, stop } = await startDaemon(t)
   const send = (route: string, method = 'POST') => request({ socketPath: socket, method, path: route }).end()
   const post = (route: string) => answerOf(send(route))

@@ -18,7 +18,7 @@ interface Reloaded {
   readonly errors: unknown[]
 }
 
-test('a reload adds, removes and changes databases, does not touch unchanged databases, and refuses an invalid file', async (t) => {
+test('a reload adds, removes and changes databases, does not touch unchanged databases, and refuses an invalid configuration file', async (t) => {
   const dir = temporaryDirectory(t)
   const [kept, gone, moved, fresh] = ['kept', 'gone', 'moved', 'fresh'].map((name) => path.join(dir, `${name}.db`)) as [
     string,
@@ -105,7 +105,7 @@ test('a reload adds, removes and changes databases, does not touch unchanged dat
   assert.equal((await daemon.finished).status, 0, daemon.stderr())
 })
 
-test('if the command line has -config -, the configuration is read from standard input', (t) => {
+test('if the command line has `-config -`, the configuration is read from standard input', (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'app.db'))
   const input = `dbs: [{ path: ${dir}/app.db, replica: { path: ${dir}/replica } }]`
@@ -116,7 +116,7 @@ test('if the command line has -config -, the configuration is read from standard
   assert.match(wrong.stderr, /standard input.*\nTry: /)
 })
 
-test('-config accepts the descriptor that a shell passes for <(command), and refuses devices and FIFOs immediately', (t) => {
+test('-config accepts the file descriptor that a shell passes for <(command), and refuses devices and FIFOs immediately', (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'app.db'))
   const fifo = path.join(dir, 'fifo')

@@ -155,7 +155,7 @@ test('the second signal ends an -exec program that ignores the first signal', GU
 })
 
 test(
-  'an uncaught error is logged with its code, and the process syncs once more and ends with status 1',
+  'an uncaught error is logged with its error code, and the process syncs once more and ends with status 1',
   GUARD,
   async (t) => {
     const { dir, good, replica, config } = fixture(t)

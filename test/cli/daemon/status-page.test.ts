@@ -6,7 +6,7 @@ import { until } from '../../support/until.js'
 import { breakReplica } from '../break-replica.js'
 import { startDaemon } from './daemon-fixture.js'
 
-test('the status page shows the state of a replicated database, and after a failure the reason', async (t) => {
+test('the status page shows the state of a replicated database, and after a failure also the reason', async (t) => {
   const { dir, file, db, daemon, http, stop } = await startDaemon(t, 'shutdown-sync-timeout: 0s')
   db.exec("INSERT INTO t (v) VALUES ('<b>c</b>')")
   await until('a compaction', () => daemon.stderr().includes('compaction complete'))

@@ -75,7 +75,7 @@ test('if a bucket is deleted and created again while a daemon runs, the daemon u
   assert.equal(await daemon.stop(), 0, daemon.stderr())
 })
 
-test('if a SAS token expires while a daemon runs, the error names the token until a reload sets another token', async (t) => {
+test('if a SAS token expires while a daemon runs, the errors name the token until a reload sets another token', async (t) => {
   if (azureMissing !== undefined) return notRun(t, 'Azurite', azureMissing)
   const container = await newContainer(t)
   const credential = new StorageSharedKeyCredential(AZURE_ACCOUNT, AZURE_KEY)

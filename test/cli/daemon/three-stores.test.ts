@@ -19,7 +19,7 @@ import { run, start } from '../run.js'
 const STORES = ['file', 's3', 'nats'] as const
 type Store = (typeof STORES)[number]
 
-test('on a folder, S3 and NATS, encrypted replicas work with mirrors, scheduled restores, events, reload, readers and restore', async (t) => {
+test('on a folder, S3 and NATS, encrypted replicas support mirrors, scheduled restores, events, reload, readers and restore', async (t) => {
   const dir = temporaryDirectory(t)
   const { file: identities } = ageKey(t)
   const urls: Record<Store, string> = {

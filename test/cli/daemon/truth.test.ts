@@ -67,7 +67,7 @@ test('no command and no page shows a fenced database as ok, and the process exit
   assert.equal(await primary.stop(), 0)
 })
 
-test('all commands and pages agree on the verdict while faults begin and end', async (t) => {
+test('all commands and pages give the same verdict while faults begin and end', async (t) => {
   const { dir, config } = fixture(t)
   const file = path.join(dir, 'bad.db')
   createDatabase(file)
@@ -93,7 +93,7 @@ test('all commands and pages agree on the verdict while faults begin and end', a
   assert.equal(await daemon.stop(), 0)
 })
 
-test('a primary on standby counts as ok, and ends without delay and with status 0', async (t) => {
+test('a primary on standby counts as ok, and ends without delay and with exit status 0', async (t) => {
   const { dir, config } = fixture(t)
   const entry = (file: string) =>
     `{ path: ${dir}/${file}, lease: true, monitor-interval: 20ms, replica: { path: ${dir}/leased, sync-interval: 20ms } }`

@@ -193,7 +193,7 @@ test('an MCP tool with wrong arguments returns an error with the next step, and 
   assert.equal(await stop(), 0)
 })
 
-test('the MCP server answers only requests whose Host header names this server, and limits the size of a request', async (t) => {
+test('the MCP server accepts only requests whose Host header names this server, and limits the size of a request', async (t) => {
   const { mcp, stop } = await daemonWithMcp(t)
   const { port } = new URL(mcp)
   assert.equal(await post(mcp, {}, INITIALIZE), 200)

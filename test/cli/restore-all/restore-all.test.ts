@@ -63,7 +63,7 @@ function statuses(found: readonly Row[]): Record<string, string> {
   return Object.fromEntries(found.map(({ db_path, status }) => [db_path ?? '', status]))
 }
 
-test('restore -all restores missing databases and lost directories, and does not change existing databases', async (t) => {
+test('restore -all restores missing databases and lost directories, and leaves existing databases unchanged', async (t) => {
   const base = temporaryDirectory(t)
   const { one, two, many, inMany, config } = await replicated(t, `file://${base}/replicas`)
   const db = new Database(one)
@@ -110,7 +110,7 @@ test('a database that cannot be restored does not prevent the restore of the oth
   assert.equal(statuses(without)[one], 'no-replica')
 })
 
-test('restore -all -o restores every replica below a prefix, and no name in the store leads out of the output folder', async (t) => {
+test('restore -all -o restores every replica below a prefix, and writes no file outside the output folder, whatever names the store has', async (t) => {
   const base = temporaryDirectory(t)
   const { dir } = await replicated(t, `file://${base}/replicas`)
   const replica = (name: string) =>
@@ -176,7 +176,7 @@ test('restore -all refuses flags and arguments that cannot be used with -all', a
   assert.match(none.stderr, /missing required argument.*\nTry: .*-all/)
 })
 
-test('restore -all from S3 restores a lost directory and every replica below a prefix, and refuses a name that leads out of the folder', async (t) => {
+test('restore -all from S3 restores a lost directory and every replica below a prefix, and refuses a name that leads out of the output folder', async (t) => {
   const bucket = await s3Bucket(t)
   const { endpoint, accessKeyId, secretAccessKey } = s3Server()
   const settings = `access-key-id: ${accessKeyId}\nsecret-access-key: ${secretAccessKey}\nendpoint: ${endpoint}\nregion: us-east-1`

@@ -55,7 +55,7 @@ export function raceTests(backend: Backend): void {
     )
   })
 
-  test(`${backend.name}: every call ends when its signal is aborted, before or during the call`, async (t) => {
+  test(`${backend.name}: every call ends when its signal is aborted, whether before or during the call`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     const bytes = testBytes(8 * 1024 * 1024)
     await client.write(file(1), bytes, { timestamp: 1 })
@@ -90,7 +90,7 @@ export function raceTests(backend: Backend): void {
     assert.equal(sha256(await concatenated(client.stream(file(1)))), sha256(bytes))
   })
 
-  test(`${backend.name}: a signal or a deadline ends close() early, and the client is closed anyway`, async (t) => {
+  test(`${backend.name}: a signal or a deadline ends close() early, and the client is closed nevertheless`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     await assert.rejects(client.close({ timeout: 0 }), (error) => isLitestreamError(error, 'INVALID_ARGUMENT'))
     await client.write(file(1), testBytes(10), { timestamp: 1 })
@@ -100,7 +100,7 @@ export function raceTests(backend: Backend): void {
     await assert.rejects(client.stat(file(1)), aborted)
   })
 
-  test(`${backend.name}: a stream that its reader abandons is closed, and the client still works`, async (t) => {
+  test(`${backend.name}: if the reader of a stream abandons the stream, the stream is closed, and the client still works`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     const bytes = testBytes(4 * 1024 * 1024)
     await client.write(file(1), bytes, { timestamp: 1 })
@@ -115,7 +115,7 @@ export function raceTests(backend: Backend): void {
     }
   })
 
-  test(`${backend.name}: reads return the right bytes during writes and deletions of other files`, async (t) => {
+  test(`${backend.name}: while other files are written and deleted, reads return the right bytes`, async (t) => {
     const open = await clientsAt(t, backend)
     const clients = await Promise.all([open(), open(), open()])
     const bytes = Array.from({ length: 12 }, (_, i) => testBytes(200_000 + i * 61_000, i))

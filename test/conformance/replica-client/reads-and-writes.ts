@@ -9,7 +9,7 @@ const TIMESTAMP = 1_700_000_000_123
 const MiB = 1024 * 1024
 
 export function readsAndWrites(backend: Backend): void {
-  test(`${backend.name}: an empty store lists no files, and a read fails with NOT_FOUND`, async (t) => {
+  test(`${backend.name}: in an empty store, a listing has no files, and a read fails with NOT_FOUND`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     for (let level = 0; level <= 9; level++) assert.deepEqual(await collect(client.list(level)), [])
     const notFound = (error: unknown) => isLitestreamError(error, 'NOT_FOUND')
@@ -22,7 +22,7 @@ export function readsAndWrites(backend: Backend): void {
   })
 
   for (const size of [1, 100, 4096, 128 * 1024, 128 * 1024 + 1, 3 * MiB + 17]) {
-    test(`${backend.name}: a file of ${size} bytes is read back unchanged, whole and in ranges`, async (t) => {
+    test(`${backend.name}: a file of ${size} bytes is read back unchanged, as a whole and in ranges`, async (t) => {
       const client = await (await clientsAt(t, backend))()
       const bytes = testBytes(size)
       const info = await client.write(file(1), bytes, { timestamp: TIMESTAMP })
@@ -100,7 +100,7 @@ export function readsAndWrites(backend: Backend): void {
     }
   })
 
-  test(`${backend.name}: spaces, umlauts and percent signs in a path are kept`, async (t) => {
+  test(`${backend.name}: spaces, umlauts and percent signs in a path are preserved`, async (t) => {
     const open = await clientsAt(t, backend)
     const paths = ['a b/c', 'a%20b/c', 'a+b/c', 'ünï/çødé/日本', "quo'te(1)!*~", 'a&b=c;d,e@f:g$h']
     for (const [i, path] of paths.entries()) {

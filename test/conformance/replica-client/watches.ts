@@ -6,7 +6,7 @@ import { file, testBytes } from './bytes.js'
 import { type Backend, clientsAt } from './place.js'
 
 export function watches(backend: Backend): void {
-  test(`${backend.name}: if the store supports watches, a watch reports a new file, and a listing then contains this file`, async (t) => {
+  test(`${backend.name}: if the store supports watches, a watch reports each new file, and a later listing contains the file`, async (t) => {
     const open = await clientsAt(t, backend)
     const [writer, reader] = [await open(), await open()]
     if (reader.watch === undefined) {

@@ -36,7 +36,7 @@ function database(t: TestContext, pageSize: number, autoVacuum: string): string 
 
 for (const pageSize of [512, 1024, 4096, 65536]) {
   for (const autoVacuum of ['none', 'incremental']) {
-    test(`an intact database with pages of ${pageSize} bytes and auto_vacuum ${autoVacuum} has no b-tree faults`, (t) => {
+    test(`the structure check finds no faults in an intact database with pages of ${pageSize} bytes and auto_vacuum ${autoVacuum}`, (t) => {
       const file = database(t, pageSize, autoVacuum)
       const db = new Database(file)
       assert.equal(db.pragma('integrity_check', { simple: true }), 'ok')
@@ -47,7 +47,7 @@ for (const pageSize of [512, 1024, 4096, 65536]) {
   }
 }
 
-test('an empty file has no b-tree faults, and a truncated file and a file that is not a database have faults', (t) => {
+test('the structure check finds no faults in an empty file, and finds faults in a truncated file and in a file that is not a database', (t) => {
   const file = path.join(temporaryDirectory(t), 'app.db')
   writeFileSync(file, '')
   assert.deepEqual(checkStructure(file), [])

@@ -67,7 +67,7 @@ test('if the -shm is removed while no application is connected, later commits ar
   assert.equal(await primary.stop(), 0)
 })
 
-test('after the -shm is replaced by an empty file, and after the -shm is truncated, commits are replicated', async (t) => {
+test('if the -shm is replaced by an empty file or truncated, later commits are replicated', async (t) => {
   const { file, primary, follows } = await fixture(t)
   rmSync(`${file}-shm`)
   writeFileSync(`${file}-shm`, '')
@@ -146,7 +146,7 @@ test('if the -shm is removed while an application in the same process is connect
   }
 })
 
-test('if the -wal is removed while no application is connected, the primary saves the commits in the -wal through the open file', async (t) => {
+test('if the -wal is removed while no application is connected, the primary saves the commits through its open file descriptor of the -wal', async (t) => {
   const { file, primary, follows, url, notice } = await fixture(t)
   sql(file, 'CREATE TABLE kept AS SELECT 1 AS n')
   await primary.sync()
@@ -177,7 +177,7 @@ test('if the -wal is removed while an application is connected, commits are repl
   assert.equal(await primary.stop(), 0)
 })
 
-test('after the -wal and the -shm are removed together, commits are replicated', async (t) => {
+test('if the -wal and the -shm are removed together, later commits are replicated', async (t) => {
   const { file, primary, follows } = await fixture(t)
   rmSync(`${file}-wal`)
   rmSync(`${file}-shm`)
@@ -185,7 +185,7 @@ test('after the -wal and the -shm are removed together, commits are replicated',
   assert.equal(await primary.stop(), 0)
 })
 
-test('after the -wal is truncated to zero bytes, commits are replicated, and a notice is logged', async (t) => {
+test('if the -wal is truncated to zero bytes, later commits are replicated, and a notice is logged', async (t) => {
   const { file, primary, follows, notice } = await fixture(t, { minCheckpointPages: 1 })
   await primary.waitFor('checkpoint')
   truncateSync(`${file}-wal`, 0)
@@ -194,7 +194,7 @@ test('after the -wal is truncated to zero bytes, commits are replicated, and a n
   assert.equal(await primary.stop(), 0)
 })
 
-test('after the -wal is cut in the middle, the frames before the cut and all later commits are replicated', async (t) => {
+test('if the -wal is cut in the middle, the frames before the cut and all later commits are replicated', async (t) => {
   const { file, primary, follows, notice } = await fixture(t)
   sql(file, 'CREATE TABLE kept AS SELECT 1 AS n', 'INSERT INTO t VALUES (randomblob(30000))')
   await primary.sync()
@@ -204,7 +204,7 @@ test('after the -wal is cut in the middle, the frames before the cut and all lat
   assert.equal(await primary.stop(), 0)
 })
 
-test('if another database file is renamed over the replicated database, the primary uploads a snapshot of the new file', async (t) => {
+test('if another database file is renamed over the replicated database, the primary uploads a snapshot of the other database', async (t) => {
   const { file, dir, primary, follows, notice, reasons } = await fixture(t)
   const other = path.join(dir, 'new.db')
   sql(other, 'CREATE TABLE t (v BLOB)', 'INSERT INTO t VALUES (1)')
@@ -240,7 +240,7 @@ async function copyThenCommit({ file, dir, primary }: Awaited<ReturnType<typeof 
   return other
 }
 
-test('a copy that is written over the database is replicated with a snapshot, whether or not the modification time is reset to an old time', async (t) => {
+test('if a copy is written over the database, the primary uploads a snapshot, even if the modification time is reset to an old time', async (t) => {
   for (const keepsTime of [false, true]) {
     await t.test(keepsTime ? 'with its old time' : 'with a new time', async (t) => {
       const running = await fixture(t, { minCheckpointPages: 1 })
@@ -256,7 +256,7 @@ test('a copy that is written over the database is replicated with a snapshot, wh
   }
 })
 
-test('a truncated database file is an error until the file is restored, and no snapshot of zeros is written', async (t) => {
+test('if the database file is truncated, the primary reports an error until the file is restored, and writes no snapshot of zeros', async (t) => {
   const { file, primary, follows, codes, copy } = await fixture(t, { minCheckpointPages: 1 })
   const other = copy()
   await primary.waitFor('checkpoint')
@@ -271,7 +271,7 @@ test('a truncated database file is an error until the file is restored, and no s
   assert.equal(await primary.stop(), 0)
 })
 
-test('a database file that is overwritten with other data is an error until the file is restored', async (t) => {
+test('if the database file is overwritten with other data, the primary reports an error until the file is restored', async (t) => {
   const { file, primary, follows, codes, copy } = await fixture(t, { minCheckpointPages: 1 })
   const other = copy()
   await primary.waitFor('checkpoint')
@@ -284,7 +284,7 @@ test('a database file that is overwritten with other data is an error until the 
   assert.equal(await primary.stop(), 0)
 })
 
-test('a database that is moved away and back is replicated without a snapshot', async (t) => {
+test('if a database is moved away and back, replication continues without a snapshot', async (t) => {
   const { file, primary, follows, codes, reasons } = await fixture(t)
   for (const suffix of ['', '-wal', '-shm']) renameSync(file + suffix, `${file}.away${suffix}`)
   await until('it says so', () => codes('sync').includes('DATABASE_REPLACED'))

@@ -38,7 +38,7 @@ test('an open database uses seven file descriptors, and none of them stays open 
   assert.equal(descriptors(), 0)
 })
 
-test('databases beyond the limit of open files get an error that names the limit, and the other databases are replicated', async (t) => {
+test('a database beyond the limit of open files gets an error that names the limit, and the other databases are replicated', async (t) => {
   const dir = temporaryDirectory(t)
   const data = path.join(dir, 'data')
   mkdirSync(data)
@@ -68,7 +68,7 @@ test('databases beyond the limit of open files get an error that names the limit
   assert.equal(readdirSync(path.join(dir, 'replica')).length, 8)
 })
 
-test('a daemon with more databases than the limit of open files closes idle databases, and replicates every later commit', async (t) => {
+test('a daemon with more databases than the limit of open files allows closes idle databases, and replicates every later commit', async (t) => {
   const dir = temporaryDirectory(t)
   const data = path.join(dir, 'data')
   mkdirSync(data)

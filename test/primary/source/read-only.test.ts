@@ -38,7 +38,7 @@ function readOnlyDisk(t: TestContext, dir: string, fill: (disk: string) => void)
 }
 
 for (const state of STATES) {
-  test(`the error for a database on a read-only file system says that the file system is read-only (${state})`, async (t) => {
+  test(`the error for a database on a read-only file system says that the file system is read-only: ${state}`, async (t) => {
     const dir = temporaryDirectory(t)
     const disk = readOnlyDisk(t, dir, (place) => make(path.join(place, 'app.db'), state))
     await assert.rejects(replicateOnce(path.join(disk, 'app.db'), `file://${dir}/replica`), {

@@ -46,7 +46,7 @@ function assertStillLocked(db: Database.Database, file: string): void {
 }
 
 // First in this file: better-sqlite3's own library is not loaded yet.
-test('if the application uses another copy of SQLite, the primary refuses the database before it opens the file', {
+test('if the application uses another copy of SQLite, the primary refuses the database before opening the file', {
   skip: !linux,
 }, async (t) => {
   const { file, url, openCopy } = fixture(t)
@@ -59,7 +59,7 @@ test('if the application uses another copy of SQLite, the primary refuses the da
 
 // Only opening the database shows which copy of SQLite made an existing mapping, and that open
 // takes away the lock of a running transaction.
-test('if two copies of SQLite are loaded, the primary refuses the database before it writes anything', {
+test('if two copies of SQLite are loaded, the primary refuses the database before writing any file', {
   skip: !linux,
 }, async (t) => {
   const { file, url, openCopy } = fixture(t)
@@ -76,7 +76,9 @@ test('if two copies of SQLite are loaded, the primary refuses the database befor
   assert.equal(app.pragma('integrity_check', { simple: true }), 'ok')
 })
 
-test('if another copy of SQLite is loaded later, replication ends with the reason', { skip: !linux }, async (t) => {
+test('if another copy of SQLite is loaded later, replication ends with an error that states the reason', {
+  skip: !linux,
+}, async (t) => {
   const { file, url, openCopy } = fixture(t)
   assert.equal(sql(file, 'PRAGMA journal_mode = wal', 'CREATE TABLE t (v)'), '')
   const replication = await replicate(file, url, { monitorInterval: 20, syncInterval: 20 })

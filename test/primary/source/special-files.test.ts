@@ -9,7 +9,7 @@ import { replicateOnce } from '../../../src/primary/replicate-once.js'
 import { cleanUp } from '../../support/clean-up.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 
-test('a primary refuses a device, FIFO, socket or directory as database, and writes neither to this path nor beside this path', async (t) => {
+test('a primary refuses a device, FIFO, socket or directory as database, and writes neither to this path nor to its folder', async (t) => {
   const dir = temporaryDirectory(t)
   const place = path.join(dir, 'data')
   mkdirSync(path.join(place, 'a directory'), { recursive: true })

@@ -55,7 +55,7 @@ async function fixture(t: TestContext, options: Partial<PrimaryOptions> = {}) {
 
 const walSizeOf = (file: string) => statSync(`${file}-wal`).size
 
-test('when 1000 WAL pages are pending, one passive checkpoint runs, adds one TXID without a snapshot, and is not repeated', async (t) => {
+test('when 1000 WAL pages are pending, one passive checkpoint runs once, and adds one TXID without a snapshot', async (t) => {
   const { primary, checkpoints, write, verify } = await fixture(t)
   await primary.sync()
   write(1100)
@@ -69,7 +69,7 @@ test('when 1000 WAL pages are pending, one passive checkpoint runs, adds one TXI
   await verify()
 })
 
-test('at each checkpoint interval, one checkpoint follows a commit, and no checkpoint runs while the database is idle', async (t) => {
+test('at each checkpoint interval, one checkpoint runs after a commit, and no checkpoint runs while the database is idle', async (t) => {
   const { primary, checkpoints, write, verify } = await fixture(t, { checkpointInterval: 1 })
   for (let i = 0; i < 5; i++) await primary.sync()
   const after = checkpoints.length
@@ -99,7 +99,7 @@ test('the primary truncates a -wal that exceeds the truncate threshold, and writ
   await verify()
 })
 
-test('while a reader blocks checkpoints, the primary attempts few checkpoints, and a checkpoint completes when the reader ends', async (t) => {
+test('while a reader blocks checkpoints, the primary attempts few checkpoints, and after the reader ends, a checkpoint completes', async (t) => {
   const { file, primary, checkpoints, write, verify } = await fixture(t, { minCheckpointPages: 50, busyTimeout: 50 })
   await primary.sync()
   write(10)
@@ -119,7 +119,7 @@ test('while a reader blocks checkpoints, the primary attempts few checkpoints, a
   await verify()
 })
 
-test('while a writer holds the lock, a checkpoint returns busy, and the sync is not affected', async (t) => {
+test('while a writer holds the write lock, a checkpoint returns busy, and the sync succeeds', async (t) => {
   const { app, primary, write, verify } = await fixture(t, { busyTimeout: 20 })
   await primary.sync()
   write(10)
@@ -142,7 +142,7 @@ test('if an application checkpoints in every mode, no commit is lost, and no sna
   await verify()
 })
 
-test('the WAL stays bounded under a writer that never pauses', async (t) => {
+test('the WAL stays bounded while a writer never pauses', async (t) => {
   const dir = temporaryDirectory(t)
   const app = new App(t, path.join(dir, 'app.db'))
   const primary = new PrimaryChild(t, app.file, `file://${dir}/replica`, { minCheckpointPages: 100 })
@@ -159,7 +159,7 @@ test('the WAL stays bounded under a writer that never pauses', async (t) => {
   await assertReplicaEquals(`file://${dir}/replica`, app.file)
 })
 
-test('each chunk of a large sync ends at a commit and continues the previous chunk', async (t) => {
+test('each chunk of a large sync ends at a commit, and the next chunk begins at this commit', async (t) => {
   const { primary, app, verify } = await fixture(t, { maxSyncWalBytes: 30_000, minCheckpointPages: 1e9 })
   await primary.sync()
   const txid = primary.txid

@@ -76,11 +76,11 @@ test('a sync without a new commit writes no file', async (t) => {
   assert.equal(await resume(t, () => {}), undefined)
 })
 
-test('commits in the same generation of the WAL are replicated as incremental files', async (t) => {
+test('commits in one generation of the WAL are replicated as incremental files', async (t) => {
   assert.equal(await resume(t, ({ write }) => write('PRAGMA wal_autocheckpoint = 0', ...ONE_EACH)), undefined)
 })
 
-test('if the WAL restarts once and leaves frames after the primary’s position, the primary writes a snapshot', async (t) => {
+test('if the WAL restarts once after commits that the primary has not read, the primary writes a snapshot', async (t) => {
   // Litestream takes this for an undisturbed WAL and loses the frames.
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', ...ONE_EACH.slice(0, 5), 'PRAGMA wal_checkpoint(PASSIVE)', rows(1)),
@@ -88,7 +88,7 @@ test('if the WAL restarts once and leaves frames after the primary’s position,
   assert.equal(reason, 'the WAL was restarted after commits that the primary had not read')
 })
 
-test('if the WAL restarts once at the primary’s position, the next file is incremental', async (t) => {
+test('if the WAL restarts once after the primary has read every frame, and the last frame remains, the primary writes an incremental file', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', 'PRAGMA wal_checkpoint(PASSIVE)', rows(1)),
   )
@@ -108,7 +108,7 @@ test('if the WAL restarts several times, the primary writes a snapshot', async (
   assert.equal(reason, 'the WAL was restarted more than once, or deleted and created again')
 })
 
-test('if the WAL was copied into the database file and did not restart, the primary writes a snapshot, because a replaced database looks equal', async (t) => {
+test('if the WAL was copied into the database file and did not restart, the primary writes a snapshot, because a replaced database looks the same', async (t) => {
   const reason = await resume(t, ({ write }) => write('PRAGMA wal_checkpoint(RESTART)'))
   assert.equal(reason, 'the database file was written to although the WAL was not restarted')
 })
@@ -124,7 +124,7 @@ test('after a TRUNCATE checkpoint, with or without later commits, the primary wr
   })
 })
 
-test('VACUUM is replicated as one large incremental transaction, even if the database shrinks', async (t) => {
+test('VACUUM is replicated as one large incremental transaction, even if VACUUM shrinks the database', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', rows(2000), 'DELETE FROM t WHERE id % 3 > 0', 'VACUUM', rows(10)),
   )
@@ -139,7 +139,7 @@ for (const autoCheckpoint of [1, 5, 100_000]) {
   })
 }
 
-test('if the last application connection closes and deletes the -wal, the primary writes a snapshot', async (t) => {
+test('if the last application connection deletes the -wal when it closes, the primary writes a snapshot', async (t) => {
   assert.notEqual(await resume(t, ({ writeAndClose }) => writeAndClose(rows(5))), undefined)
 })
 
@@ -174,7 +174,7 @@ test('if an older copy replaces the database, the primary writes a snapshot', as
     assert.equal(reason, 'the database file was replaced')
   })
   await t.test(
-    'if an older copy is copied over the database and the old -wal stays, the primary writes a snapshot',
+    'if an older copy is copied over the database and the old -wal remains, the primary writes a snapshot',
     async (t) => {
       const reason = await resume(t, ({ file, dir, write }) => {
         const copy = path.join(dir, 'copy.db')
@@ -212,7 +212,7 @@ test('if the page size changes, the primary writes a snapshot', async (t) => {
   assert.equal(reason, 'the page size changed from 4096 to 8192')
 })
 
-test('if the state file is missing, damaged or from another database, the primary writes a snapshot', async (t) => {
+test('if the state file is missing, damaged or belongs to another database, the primary writes a snapshot', async (t) => {
   await t.test('if the state file is deleted, the primary writes a snapshot', async (t) => {
     const reason = await resume(t, ({ meta }) => rmSync(path.join(meta, 'primary-state')))
     assert.equal(reason, 'the state file is missing')
@@ -228,7 +228,7 @@ test('if the state file is missing, damaged or from another database, the primar
     assert.match(reason!, /^the state file is damaged/)
   })
   await t.test(
-    'if one slot of the state file is damaged, the primary uses the older slot, and the WAL proves continuity',
+    'if one slot of the state file is damaged, the primary uses the older slot, and proves the continuity from the WAL',
     async (t) => {
       const reason = await resume(t, ({ meta }) => {
         const state = path.join(meta, 'primary-state')
@@ -242,7 +242,7 @@ test('if the state file is missing, damaged or from another database, the primar
       assert.notEqual(reason, 'the state file is damaged')
     },
   )
-  await t.test('if the state file is from another database, the primary writes a snapshot', async (t) => {
+  await t.test('if the state file belongs to another database, the primary writes a snapshot', async (t) => {
     const reason = await resume(t, ({ dir, meta }) => {
       const other = path.join(dir, 'other.db')
       sql(other, ['PRAGMA journal_mode = wal', CREATE, rows(50)], true)

@@ -8,7 +8,7 @@ import { restore } from '../../../src/restore/restore.js'
 import { openReplicaClient } from '../../../src/storage/open.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 
-test('a database over 1 GiB is replicated without the lock page, and with every page after the lock page', async (t) => {
+test('for a database over 1 GiB, every page except the lock page is replicated', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   const url = `file://${dir}/replica`

@@ -125,7 +125,7 @@ function rewrite(file: string, times = false): void {
 }
 
 for (const soon of [false, true]) {
-  const how = soon ? 'without emptying its WAL' : 'with an empty WAL'
+  const how = soon ? 'with frames in its WAL' : 'with an empty WAL'
   test(`a database that rests ${how} has no open file, and the next commit is replicated incrementally`, async (t) => {
     const resting = await Resting.start(t, { soon })
     assert.equal(resting.descriptors, 0)
@@ -138,7 +138,7 @@ for (const soon of [false, true]) {
   })
 }
 
-test('if an application reads a resting database, and SQLite removes the -wal at the end, no LTX file is written', async (t) => {
+test('if an application reads a resting database, and SQLite then removes the -wal, no LTX file is written', async (t) => {
   const resting = await Resting.start(t)
   resting.sql(['SELECT count(*) FROM t'], { die: false })
   assert.equal(existsSync(`${resting.file}-wal`), false)
@@ -181,7 +181,7 @@ test('the primary notices that a resting database was replaced, copied over or d
     assert.equal((await resting.woken()).length, 1)
   })
   await t.test(
-    'if a copy with the same modification time is written over a resting database, the primary notices the copy',
+    'if a copy with an equal modification time is written over a resting database, the primary notices the copy',
     async (t) => {
       const resting = await Resting.start(t)
       const copy = copyOf(resting.file)
@@ -220,7 +220,7 @@ test('if an application leaves WAL mode while the database rests, the primary no
   }
 })
 
-test('a read transaction of the application does not prevent the database from resting, and a later commit is replicated incrementally', async (t) => {
+test('a read transaction of the application does not prevent a database from resting, and a later commit is replicated incrementally', async (t) => {
   let db!: Database.Database
   const resting = await Resting.start(t, {
     before: (own) => {
@@ -235,7 +235,7 @@ test('a read transaction of the application does not prevent the database from r
   assert.deepEqual(await resting.woken(), [undefined])
 })
 
-test('a sync opens a resting database, and the database no longer rests', async (t) => {
+test('a sync opens a resting database and ends its rest', async (t) => {
   const resting = await Resting.start(t)
   await resting.primary.sync()
   assert.equal(resting.ends, 1)
@@ -243,7 +243,7 @@ test('a sync opens a resting database, and the database no longer rests', async 
   assert.deepEqual(resting.reasons, [])
 })
 
-test('a primary whose database rested before a restart continues without a snapshot', async (t) => {
+test('if a database rested before a restart, the primary continues without a snapshot', async (t) => {
   const resting = await Resting.start(t)
   await resting.primary.close()
   resting.sql([rows(1)])
@@ -259,7 +259,7 @@ test('a primary whose database rested before a restart continues without a snaps
 
 for (const soon of [false, true]) {
   const how = soon ? 'with frames in its WAL' : 'with an empty WAL'
-  test(`a primary that starts after its database rested ${how} opens no database file, and the next commit is replicated incrementally`, async (t) => {
+  test(`if a database rests ${how} when the primary ends, the next primary opens no database file, and the next commit is incremental`, async (t) => {
     const resting = await Resting.start(t, { soon })
     await resting.primary.close()
     const later = await resting.restarted(t)
@@ -277,7 +277,7 @@ for (const soon of [false, true]) {
     assert.ok(await later.restarted(t))
   })
 
-  test(`a primary that starts after its database rested ${how} opens the database if the database has changed in between`, async (t) => {
+  test(`if a database that rests ${how} changes while no primary runs, the next primary opens the database`, async (t) => {
     const file = ({ file }: Resting) => file
     const changes: readonly (readonly [string, (resting: Resting) => void])[] = [
       ['a commit', (resting) => resting.sql([rows(1)])],
@@ -302,7 +302,7 @@ for (const soon of [false, true]) {
   })
 }
 
-test('a primary that starts after its database rested opens the database if the -wal has lost frames', async (t) => {
+test('if a resting database’s -wal loses frames while no primary runs, the next primary opens the database', async (t) => {
   for (const damage of [
     (wal: string) => truncateSync(wal, statSync(wal).size - 4096 - 24),
     (wal: string) => truncateSync(wal, 0),
@@ -320,7 +320,7 @@ test('a primary that starts after its database rested opens the database if the 
   }
 })
 
-test('a primary that starts after a reboot opens every database', async (t) => {
+test('after a reboot, a starting primary opens every database', async (t) => {
   const resting = await Resting.start(t)
   await resting.primary.close()
   const file = new StateFile(resting.primary.meta, resting.file)
@@ -331,7 +331,7 @@ test('a primary that starts after a reboot opens every database', async (t) => {
   assert.equal(await resting.restarted(t), undefined)
 })
 
-test('if the database was not resting when the last process ended, the next primary opens the database at its start', async (t) => {
+test('if a database was not resting when the last process ended, the next primary opens the database at its start', async (t) => {
   const resting = await Resting.start(t)
   resting.sql([rows(1)])
   await resting.woken()
@@ -340,7 +340,7 @@ test('if the database was not resting when the last process ended, the next prim
 })
 
 for (const autoCheckpoint of [-1, 3]) {
-  test(`no commit is lost if applications commit while a database rests and is opened again, wal_autocheckpoint = ${autoCheckpoint}`, async (t) => {
+  test(`no commit is lost if applications commit while a database rests and is opened again, with wal_autocheckpoint = ${autoCheckpoint}`, async (t) => {
     const file = path.join(temporaryDirectory(t), 'app.db')
     const app = new App(t, file)
     await app.run(3, { autoCheckpoint })

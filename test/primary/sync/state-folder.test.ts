@@ -85,7 +85,7 @@ async function fixture(t: TestContext, name = 'app.db') {
   }
 }
 
-test('if the state folder is removed, the primary creates the folder again, and no commit is missing after a restart', async (t) => {
+test('if the state folder is removed, the primary creates the state folder again, and no commit is missing after a restart', async (t) => {
   const { file, url, meta, primary, between, follows, notices, reasons } = await fixture(t)
   between(() => rmSync(meta, { recursive: true }))
   await follows()
@@ -117,7 +117,7 @@ test('if the state folder is emptied, or the state file is removed or overwritte
   assert.equal(await primary.stop(), 0)
 })
 
-test('if a file replaces the state folder, the primary reports an error until the file is removed', async (t) => {
+test('if a file takes the place of the state folder, the primary reports an error until the file is removed', async (t) => {
   const { meta, primary, between, follows, failed, recovered, write } = await fixture(t)
   between(() => {
     rmSync(meta, { recursive: true })
@@ -131,7 +131,7 @@ test('if a file replaces the state folder, the primary reports an error until th
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the state folder of another database replaces the state folder, the primary does not use the contents of the other folder', async (t) => {
+test('if the state folder of another database takes the place of the state folder, the primary does not use its contents', async (t) => {
   const other = await fixture(t, 'other.db')
   for (let i = 0; i < 5; i++) await other.follows()
   await other.primary.stop()
@@ -212,7 +212,7 @@ test('if uploaded staged files are removed or damaged, compaction reads the file
 /** Runs the test's body as an ordinary user if the tests run as root. */
 const unprivileged = process.getuid?.() === 0 && existsSync('/usr/bin/setpriv')
 
-test('while permissions are missing, the primary reports an error, and new files do not copy the temporary modes', {
+test('while the permissions of a folder are revoked, the primary reports an error, and new files do not get the temporary permissions', {
   skip: process.getuid?.() === 0 && !unprivileged,
 }, async (t) => {
   const dir = temporaryDirectory(t)

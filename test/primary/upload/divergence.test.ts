@@ -145,7 +145,7 @@ async function untilDeleted(app: Database.Database, { replicator, deleted }: Run
 }
 
 for (const [store, makeUrl] of Object.entries(STORES)) {
-  test(`${store}: if an empty database takes the place of a lost database, the files that can restore the lost database are kept`, async (t) => {
+  test(`${store}: if an empty database takes the place of a lost database, the replica keeps the files that can restore the lost database`, async (t) => {
     const lost = await lostDatabase(t, makeUrl)
     const app = open(lost.file)
     cleanUp(t, () => app.close())
@@ -185,7 +185,7 @@ for (const [store, makeUrl] of Object.entries(STORES)) {
   })
 }
 
-test('a restored database continues its replica, both without a state folder and after new commits', async (t) => {
+test('a restored database continues its replica, even without a state folder, and even after new commits', async (t) => {
   const lost = await lostDatabase(t)
   const client = await openReplicaClient(lost.url)
   cleanUp(t, () => client.close())
@@ -199,7 +199,7 @@ test('a restored database continues its replica, both without a state folder and
   await assertReplicaEquals(lost.url, lost.file)
 })
 
-test('an earlier state of the database counts as a divergence', async (t) => {
+test('if the database goes back to an earlier state, the primary reports a divergence', async (t) => {
   const dir = temporaryDirectory(t)
   const [file, url] = [path.join(dir, 'app.db'), `file://${dir}/replica`]
   const app = open(file)
@@ -224,7 +224,7 @@ test('an earlier state of the database counts as a divergence', async (t) => {
   assert.deepEqual([divergence.reason, divergence.replica.txid], ['older', olderTxid - 1])
 })
 
-test('a database that is replaced during replication counts as a divergence until the original database returns', async (t) => {
+test('if the database is replaced during replication, the primary reports a divergence until the original database returns', async (t) => {
   const dir = temporaryDirectory(t)
   const [file, url] = [path.join(dir, 'app.db'), `file://${dir}/replica`]
   const app = open(file)
@@ -254,7 +254,7 @@ test('a database that is replaced during replication counts as a divergence unti
   assert.deepEqual([back.divergences, back.replicator.status().divergence], [[], undefined])
 })
 
-test('a replica of Litestream does not name its database, so the primary compares pages and sizes', async (t) => {
+test('a replica of Litestream does not name its database, so the primary compares page contents and database sizes', async (t) => {
   for (const [reason, rows] of [
     ['smaller', 1],
     ['unrelated', 40],
@@ -292,7 +292,7 @@ test('a replica of Litestream does not name its database, so the primary compare
   }
 })
 
-test('with on-divergence: refuse, the primary uploads nothing until the divergence is acknowledged', async (t) => {
+test('with on-divergence: refuse, the primary uploads nothing until the user acknowledges the divergence', async (t) => {
   const lost = await lostDatabase(t)
   const app = open(lost.file)
   cleanUp(t, () => app.close())
@@ -313,7 +313,7 @@ test('with on-divergence: refuse, the primary uploads nothing until the divergen
   await assertReplicaEquals(lost.url, lost.file)
 })
 
-test('with on-divergence: restore, the newest state of the replica replaces the database, and the old database is kept under another name', async (t) => {
+test('with on-divergence: restore, the database at the replica’s newest TXID replaces the local database, which is kept under another name', async (t) => {
   const lost = await lostDatabase(t)
   const app = open(lost.file)
   app.exec(`${SCHEMA}; INSERT INTO t (v) VALUES ('of the new database')`)
@@ -331,7 +331,7 @@ test('with on-divergence: restore, the newest state of the replica replaces the 
   assert.equal(copy.prepare('SELECT v FROM t').pluck().get(), 'of the new database')
 })
 
-test('a damaged or forged divergence record causes an error with the next step, and no wrong deletion', async (t) => {
+test('a damaged or forged divergence record causes an error with the next step, and no wrong file is deleted', async (t) => {
   const lost = await lostDatabase(t)
   const client = await openReplicaClient(lost.url)
   cleanUp(t, () => client.close())
@@ -371,7 +371,7 @@ test('a damaged or forged divergence record causes an error with the next step, 
   assert.ok((await enforceL0Retention(client, old)).length > 0)
 })
 
-test('if a database is created again at every start, the divergence record stays small and keeps the largest state', async (t) => {
+test('if a database is created again at every start, the divergence record stays small and keeps the entry with the largest database', async (t) => {
   const lost = await lostDatabase(t)
   const client = await openReplicaClient(lost.url)
   cleanUp(t, () => client.close())

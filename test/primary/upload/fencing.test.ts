@@ -33,7 +33,7 @@ async function primary(t: TestContext, file: string, url: string, options: Parti
 
 const isFenced = (error: unknown) => isLitestreamError(error, 'REPLICA_FENCED')
 
-test('a second primary on the same machine is refused at its start, with the name of the first primary', async (t) => {
+test('a second primary on one machine is refused at its start, and the error names the first primary', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const one = database(t, path.join(dir, 'one.db'))
@@ -57,7 +57,7 @@ test('a second primary on the same machine is refused at its start, with the nam
   await assertReplicaEquals(url, two.file)
 })
 
-test('of two primaries that do not see each other, the slower primary reports who wrote and when, and stops permanently', async (t) => {
+test('if two primaries do not see each other, the slower primary reports the other writer and its write time, and stops permanently', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const one = database(t, path.join(dir, 'one.db'))
@@ -88,7 +88,7 @@ test('of two primaries that do not see each other, the slower primary reports wh
   await client.close()
 })
 
-test('a primary does not mistake a lost response for another primary', async (t) => {
+test('a primary does not mistake its own write whose response was lost for a write of another primary', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const one = database(t, path.join(dir, 'one.db'))
@@ -114,7 +114,7 @@ test('a primary does not mistake a lost response for another primary', async (t)
   await assertReplicaEquals(url, one.file)
 })
 
-test('a lease keeps the second primary waiting, and passes to the second primary when the first primary ends', async (t) => {
+test('a second primary waits for the lease, and gets the lease when the first primary ends', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const one = database(t, path.join(dir, 'one.db'))
@@ -139,7 +139,7 @@ test('a lease keeps the second primary waiting, and passes to the second primary
   await assertReplicaEquals(url, two.file)
 })
 
-test('another primary takes over an expired lease, and the former owner of the lease notices', async (t) => {
+test('another primary takes over an expired lease, and the former owner detects the loss', async (t) => {
   const client = await openReplicaClient(`file://${temporaryDirectory(t)}/replica`)
   t.after(() => client.close())
   let now = 1_000_000

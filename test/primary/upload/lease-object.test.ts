@@ -52,7 +52,7 @@ test('if lock.json is damaged, the owner of the lease writes lock.json again', a
   assert.equal(lease.held, true)
 })
 
-test('a primary takes over a damaged lock.json of a dead owner after one TTL', async (t) => {
+test('a primary takes over the damaged lock.json of a dead owner after one TTL', async (t) => {
   const { machine, object, time } = await fixture(t)
   await machine().lease.acquire()
   writeFileSync(object(), 'not JSON')
@@ -65,7 +65,7 @@ test('a primary takes over a damaged lock.json of a dead owner after one TTL', a
   assert.equal(lease.held, true)
 })
 
-test('a primary does not mistake a lost response to a lease request for another primary', async (t) => {
+test('a primary does not mistake its own lease request whose response was lost for a request of another primary', async (t) => {
   const { machine, client } = await fixture(t)
   const { lease } = machine()
   await lease.acquire()
@@ -74,7 +74,7 @@ test('a primary does not mistake a lost response to a lease request for another 
   assert.equal(await lease.renew(), undefined)
 })
 
-test('if lock.json is removed after a primary’s lease has expired, this primary treats the lease as lost to another primary', async (t) => {
+test('if lock.json is removed after a primary’s lease has expired, the primary treats the lease as lost', async (t) => {
   const { machine, object, time } = await fixture(t)
   const { lease } = machine()
   await lease.acquire()
@@ -83,7 +83,7 @@ test('if lock.json is removed after a primary’s lease has expired, this primar
   await assert.rejects(lease.renew(), { code: 'REPLICA_FENCED' })
 })
 
-test('if the owner’s wall clock steps, the owner keeps the lease', async (t) => {
+test('if the wall clock of the lease owner steps, the owner keeps the lease', async (t) => {
   const { machine, time } = await fixture(t)
   const { lease, wall } = machine()
   await lease.acquire()
@@ -97,7 +97,7 @@ test('if the owner’s wall clock steps, the owner keeps the lease', async (t) =
   assert.equal(lease.held, false)
 })
 
-test('a waiting primary whose clock steps ahead does not take a lease that is being renewed', async (t) => {
+test('if the clock of a waiting primary steps ahead, the primary does not take a lease that its owner renews', async (t) => {
   const { machine, time } = await fixture(t)
   const owner = machine().lease
   const { lease, wall } = machine()
@@ -113,7 +113,7 @@ test('a waiting primary whose clock steps ahead does not take a lease that is be
   assert.equal(await lease.acquire(), undefined)
 })
 
-test('a waiting primary whose clock steps back takes over a dead owner’s lease in time', async (t) => {
+test('if the clock of a waiting primary steps back, the primary still takes over the lease of a dead owner in time', async (t) => {
   const { machine, time } = await fixture(t)
   const owner = machine().lease
   const { lease, wall } = machine()
@@ -124,7 +124,7 @@ test('a waiting primary whose clock steps back takes over a dead owner’s lease
   assert.equal(await lease.acquire(), undefined)
 })
 
-test('if a lease expires a year ahead and does not change for ten TTLs, another primary takes over the lease', async (t) => {
+test('if a lease’s expiry time is a year ahead and the lease does not change for ten TTLs, another primary takes over the lease', async (t) => {
   const { machine, time } = await fixture(t)
   const { lease: owner, wall } = machine()
   wall.offset += 365 * 24 * HOUR

@@ -45,7 +45,7 @@ function database(t: TestContext, file: string): { readonly file: string; write(
 }
 
 // Most of the test is waiting, so all stores run in parallel.
-test('a running owner renews its lease, a slow owner loses its lease with a reason, and the lease of a dead owner is taken over', {
+test('a running owner renews its lease, a slow owner loses its lease with a reason, and another primary takes over the lease of a dead owner', {
   concurrency: true,
 }, async (t) => {
   await Promise.all(Object.entries(stores).map(([store, urlOf]) => t.test(store, (inner) => passesOn(inner, urlOf))))

@@ -16,7 +16,7 @@ import { assertReplicaEquals } from '../restored.js'
 const snapshots = (primary: PrimaryChild) =>
   primary.of('sync').flatMap((event) => (event.snapshotReason === undefined ? [] : [event.snapshotReason]))
 
-test('while the store is down, commits are staged and the WAL stays bounded, and all files are uploaded later in order', async (t) => {
+test('while the store is down, commits are staged and the WAL stays bounded, and afterwards all files are uploaded in order', async (t) => {
   const dir = temporaryDirectory(t)
   const replica = path.join(dir, 'replica')
   const url = `file://${replica}`
@@ -50,7 +50,7 @@ test('while the store is down, commits are staged and the WAL stays bounded, and
   await assertReplicaEquals(url, app.file)
 })
 
-test('while the primary is paused the application continues, and afterwards no commit is missing and no snapshot is needed', async (t) => {
+test('while the primary is paused, the application continues, and afterwards no commit is missing and no snapshot is needed', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const app = new App(t, path.join(dir, 'app.db'))
@@ -69,7 +69,7 @@ test('while the primary is paused the application continues, and afterwards no c
   await assertReplicaEquals(url, app.file)
 })
 
-test('a full disk is reported and does not affect the application, and replication continues when space is free', async (t) => {
+test('a full disk is reported and does not affect the application, and replication continues when the disk has space again', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const meta = path.join(dir, 'meta')
@@ -99,7 +99,7 @@ test('a full disk is reported and does not affect the application, and replicati
   await assertReplicaEquals(url, file)
 })
 
-test('if the database is deleted during replication, the replica keeps the last commit, and a new database is replicated with a snapshot', async (t) => {
+test('if the database is deleted during replication, the replica keeps its last commit, and a new database is replicated with a snapshot', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const app = new App(t, path.join(dir, 'app.db'))

@@ -36,7 +36,7 @@ function below(root: string): { name: string; uid: number; mode: number; isFile:
 }
 
 for (const mode of [0o600, 0o640, 0o644]) {
-  test(`the state folder and the replica of a database of mode ${mode.toString(8)} have no wider permissions than the database`, async (t) => {
+  test(`for a database of mode ${mode.toString(8)}, the state folder and the replica have no wider permissions than the database`, async (t) => {
     const { dir, file, home, replica, url } = fixture(t, { mode })
     await replicateOnce(file, url)
     const client = await openReplicaClient(url)

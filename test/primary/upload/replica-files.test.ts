@@ -97,7 +97,7 @@ async function fixture(t: TestContext, options: Partial<ReplicatorOptions> = {},
   }
 }
 
-test('if the replica is emptied, or removed with its folder, the primary uploads a snapshot even without new commits', async (t) => {
+test('if the replica’s files, or the whole folder, are removed, the primary uploads a snapshot even without new commits', async (t) => {
   const { replica, primary, between, restorable, follows, rejoined } = await fixture(t)
   between(() => rmSync(path.join(replica, 'ltx'), { recursive: true }))
   await restorable()
@@ -109,14 +109,14 @@ test('if the replica is emptied, or removed with its folder, the primary uploads
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the replica is emptied right before the primary ends, the last sync uploads a snapshot', async (t) => {
+test('if the replica’s files are removed right before the primary ends, the last sync uploads a snapshot', async (t) => {
   const { replica, url, file, primary, between } = await fixture(t, { replicaCheckInterval: 3600 * SECOND })
   between(() => rmSync(replica, { recursive: true }))
   assert.equal(await primary.stop(), 0)
   await assertReplicaEquals(url, file)
 })
 
-test('if a level or a file is removed, the primary uploads a snapshot if restores need the removed file, and otherwise logs a notice', async (t) => {
+test('if a level or a file is removed, the primary uploads a snapshot if restores need the removed files, and otherwise logs a notice', async (t) => {
   const { level, newest, files, primary, between, restorable, follows, rejoined } = await fixture(t)
   await until('there is a snapshot', () => primary.of('compaction').some((event) => event.level === 9))
   // The one that leads on from the snapshot.
@@ -141,7 +141,7 @@ test('if a level or a file is removed, the primary uploads a snapshot if restore
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the newest file, or the snapshot that restores need, is truncated, the primary uploads a snapshot', async (t) => {
+test('if the newest file or the snapshot that restores need is truncated, the primary uploads a snapshot', async (t) => {
   const { newest, primary, between, restorable, follows, rejoined } = await fixture(t)
   await until('there is a snapshot', () => primary.of('compaction').some((event) => event.level === 9))
   for (const [i, damage] of [
@@ -173,7 +173,7 @@ test('if the newest file is damaged while no primary runs, the next primary uplo
   }
 })
 
-test('if a damaged file has the name of the next upload, the primary skips the TXID of the file', async (t) => {
+test('if a damaged file has the name of the next upload, the primary skips the TXID of the damaged file', async (t) => {
   const { level, files, primary, between, write, follows, rejoined, url, file } = await fixture(t, {
     replicaCheckInterval: 3600 * SECOND,
   })
@@ -192,7 +192,7 @@ test('if a damaged file has the name of the next upload, the primary skips the T
   assert.equal(await primary.stop(), 0)
 })
 
-test('if a file of a higher TXID appears, the primary first reports an error and then uploads a snapshot with a later TXID', async (t) => {
+test('if a file with a higher TXID appears, the primary first reports an error and then uploads a snapshot with a later TXID', async (t) => {
   const { level, newest, primary, between, follows, rejoined, codes, restorable } = await fixture(t)
   between(() => putFile(path.join(level(0), formatFileName(100, 100)), readFileSync(newest(0))))
   await until('it is an error', () => codes('replica').includes('REPLICA_RESET'))
@@ -202,7 +202,7 @@ test('if a file of a higher TXID appears, the primary first reports an error and
   assert.equal(await primary.stop(), 0)
 })
 
-test('while another replica temporarily replaces the replica, the primary reports an error and writes nothing to the other replica', async (t) => {
+test('while another replica temporarily takes the replica’s place, the primary reports an error and writes nothing to the other replica', async (t) => {
   const other = await fixture(t)
   for (let i = 0; i < 5; i++) await other.follows()
   assert.equal(await other.primary.stop(), 0)
@@ -229,7 +229,7 @@ test('while another replica temporarily replaces the replica, the primary report
   assert.equal(await primary.stop(), 0)
 })
 
-test('if another replica permanently replaces the replica, the primary uploads a snapshot', async (t) => {
+test('if another replica permanently takes the replica’s place, the primary uploads a snapshot', async (t) => {
   const other = await fixture(t)
   for (let i = 0; i < 5; i++) await other.follows()
   assert.equal(await other.primary.stop(), 0)
@@ -243,7 +243,7 @@ test('if another replica permanently replaces the replica, the primary uploads a
   assert.equal(await primary.stop(), 0)
 })
 
-test('if an older copy of the replica replaces the replica, the primary uploads a snapshot', async (t) => {
+test('if an older copy of the replica takes the replica’s place, the primary uploads a snapshot', async (t) => {
   const { replica, dir, primary, between, follows, restorable } = await fixture(t)
   const copy = path.join(dir, 'copy')
   between(() => cpSync(replica, copy, { recursive: true, preserveTimestamps: true }))
@@ -273,7 +273,7 @@ test('if primary.json is removed or damaged, the primary writes primary.json aga
   assert.equal(await primary.stop(), 0)
 })
 
-test('a database with another page size that replaces the replicated database is replicated', async (t) => {
+test('if a database with another page size replaces the replicated database, the new database is replicated', async (t) => {
   const { dir, file, app, primary, url, rejoined } = await fixture(t)
   app.close()
   const other = path.join(dir, 'other.db')
@@ -325,7 +325,7 @@ test('if a file that compaction needs is damaged, the primary uploads a snapshot
   assert.ok(follows)
 })
 
-test('a restore to an earlier TXID works if no file that this restore needs was lost', async (t) => {
+test('after files are lost, a restore to an earlier TXID works if no lost file is needed for this TXID', async (t) => {
   const { dir, url, newest, primary, between, restorable } = await fixture(t)
   between(() => truncateSync(newest(0), 0))
   await restorable()

@@ -76,15 +76,15 @@ test('if the replica is behind and the staged files are gone, the primary writes
   assert.deepEqual([txid, rejoined, faults], [2, ['staged files are missing'], []])
 })
 
-test('if the replica is empty, the primary uploads the staged files again if none is missing, and otherwise a snapshot', async (t) => {
+test('if the replica is empty, the primary uploads the staged files if none was lost, and otherwise a snapshot', async (t) => {
   await t.test(
-    'if the replica is empty and every staged file exists, the primary uploads the staged files again',
+    'if the replica is empty and no staged file was lost, the primary uploads the staged files again',
     async (t) => {
       const { txid, rejoined } = await restarted(t, ({ dir }) => rmSync(path.join(dir, 'replica'), { recursive: true }))
       assert.deepEqual([txid, rejoined], [4, []])
     },
   )
-  await t.test('if the replica is empty and staged files are missing, the primary uploads a snapshot', async (t) => {
+  await t.test('if the replica is empty and staged files were lost, the primary uploads a snapshot', async (t) => {
     const { txid, rejoined } = await restarted(t, ({ dir, meta }) => {
       rmSync(path.join(dir, 'replica'), { recursive: true })
       rmSync(path.join(meta, 'ltx', '0', files(path.join(meta, 'ltx', '0'))[0]!))
@@ -115,7 +115,7 @@ test('if the replica has another history, the primary writes a snapshot with a l
   )
 })
 
-test('if a file in the middle of the replica is missing, a snapshot in the replica bridges the gap', async (t) => {
+test('if a file in the middle of the replica is missing, a snapshot of the replica bridges the gap', async (t) => {
   const { txid, rejoined, url } = await restarted(t, ({ level0 }) => rmSync(path.join(level0, files(level0)[1]!)))
   assert.deepEqual([txid, rejoined], [4, ['files are missing in the replica']])
   const client = await openReplicaClient(url)

@@ -53,7 +53,7 @@ async function writtenBefore(t: TestContext, url: string): Promise<void> {
   other.close()
 }
 
-test('the uploader uploads a file only after the state of the file’s sync is saved', async (t) => {
+test('the uploader uploads a staged file only after the state file has recorded the file’s sync', async (t) => {
   const { file, url, open, level0 } = await fixture(t)
   const { primary, uploader } = await open()
   const state = path.join(primary.meta, 'primary-state')
@@ -69,7 +69,7 @@ test('the uploader uploads a file only after the state of the file’s sync is s
   assert.equal(await assertReplicaEquals(url, file), 1)
 })
 
-test('if the replica turns out to be ahead of staged commits, the upload is complete only when the replica has the staged commits', async (t) => {
+test('if the replica proves to be ahead of staged commits, the upload is complete only when the replica has the staged commits', async (t) => {
   const { file, url, open, level0, write } = await fixture(t)
   await writtenBefore(t, url)
   const { primary, uploader } = await open()
@@ -84,7 +84,7 @@ test('if the replica turns out to be ahead of staged commits, the upload is comp
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('no new file is older than the newest file in the replica, whichever primary wrote the newest file', async (t) => {
+test('no new file has an earlier time than the newest file in the replica, whichever primary wrote the newest file', async (t) => {
   const { url, client, open, write } = await fixture(t)
   t.mock.timers.enable({ apis: ['Date'], now: 1_900_000_000_000 })
   await writtenBefore(t, url)
@@ -100,7 +100,7 @@ test('no new file is older than the newest file in the replica, whichever primar
   }
 })
 
-test('the primary saves a very long fencing reason in shortened form', async (t) => {
+test('the primary saves a very long fencing reason in a shortened form', async (t) => {
   const { open } = await fixture(t)
   const { primary } = await open()
   await primary.sync()
@@ -122,7 +122,7 @@ function withoutStaging({ staging }: PrimaryDatabase): () => void {
   }
 }
 
-test('if a repair fails while the state folder cannot be read, the repair is repeated later, and blocks no upload', async (t) => {
+test('if a repair of the replica fails while the state folder cannot be read, the repair is retried later, and blocks no upload', async (t) => {
   const { file, url, client, open, write } = await fixture(t)
   const { primary, uploader } = await open()
   await primary.sync()
@@ -146,7 +146,7 @@ test('if a repair fails while the state folder cannot be read, the repair is rep
   )
 })
 
-test('if the staged file of a repair is lost before its upload, the primary uploads a snapshot', async (t) => {
+test('if the staged file of a repair is lost before the upload, the primary uploads a snapshot', async (t) => {
   const { file, url, client, open, write } = await fixture(t)
   const { primary, uploader } = await open()
   await primary.sync()

@@ -75,7 +75,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('temporary tables, sorts that spill to disk, and a small page cache of SQLite work on a replica', async () => {
+  test('temporary tables, sorts that spill to disk, and a small SQLite page cache work on a replica', async () => {
     await using replica = await openReplica(url, { cacheSize: '1KiB' })
     const local = open(file, true)
     const remote = open(replica.uri, true)
@@ -94,7 +94,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     local.close()
   })
 
-  test('ATTACH works for a replica to a local database, for a local database to a replica, and for two replicas', async () => {
+  test('ATTACH works in three cases: a replica to a local database, a local database to a replica, and a replica to a replica', async () => {
     await using one = await openReplica(url)
     await using two = await openReplica(fixture.databases[1].url)
     const local = open(path.join(fixture.directory, `local-${process.pid}-${Math.random()}.db`))
@@ -118,7 +118,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('a transaction keeps its view, and a new transaction sees new commits', async () => {
+  test('a transaction keeps its view, and the next transaction sees new commits', async () => {
     await using replica = await openReplica(fixture.live, { pollInterval: 20 })
     const reader = open(replica.uri, true)
     const other = open(replica.uri, true)
@@ -141,7 +141,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
 
   const one = (connection: Connection, sql: string) => connection.rows(sql)[0]?.[0]
 
-  test('the SQL functions have the documented names and types, and refuse wrong arguments', async () => {
+  test('the SQL functions have the documented names and result types, and refuse wrong arguments', async () => {
     await using replica = await openReplica(fixture.live)
     const remote = open(replica.uri, true)
     const types = (call: string) => one(remote, `SELECT typeof(${call})`)
@@ -172,7 +172,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('the PRAGMAs return one named text column, even when they set a value, and an impossible value is an error', async () => {
+  test('every PRAGMA returns one named text column, even when it sets a value, and an invalid value is an error', async () => {
     await using replica = await openReplica(fixture.live)
     const remote = open(replica.uri, true)
     for (const name of ['txid', 'time', 'lag', 'stats', 'error', 'hydration_progress', 'hydration_file']) {
@@ -229,7 +229,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     for (const each of [remote, other]) each.close()
   })
 
-  test("an error of the driver has SQLite's code, and litestream_error() returns the reason", async () => {
+  test("an error of the driver has SQLite's error code, and litestream_error() returns the reason", async () => {
     await using replica = await openReplica(fixture.damaged)
     const remote = open(replica.uri, true)
     assert.throws(() => remote.rows('SELECT sum(length(v)) FROM a'), /disk I\/O error/)
@@ -240,7 +240,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     assert.throws(() => open('file:app.db?vfs=litestream&replica_id=4711', true), /the replica of this URI is closed/)
   })
 
-  test('the driver’s error names the wrong URI parameter, whether the replica is opened to read or to write', () => {
+  test('the driver’s error names the wrong URI parameter, both for a replica opened to read and for one opened to write', () => {
     for (const [parameters, message] of [
       ['cache_sise=1', /unknown replica parameter "cache_sise"\. Did you mean cache_size\?/],
       ['write_enabled=maybe', /write_enabled: "maybe" is not/],
@@ -257,7 +257,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     assert.throws(() => open(`file:app.db?replica_url=${encodeURIComponent(url)}`), /has no vfs=litestream/)
   })
 
-  test('an open replica does not affect ordinary databases of the same process, even in WAL mode', async () => {
+  test('an open replica does not affect ordinary databases in its process, even databases in WAL mode', async () => {
     const plain = path.join(fixture.directory, `plain-${process.pid}.db`)
     const before = open(plain)
     before.exec('PRAGMA journal_mode=wal; CREATE TABLE x (y); INSERT INTO x VALUES (1)')
@@ -285,7 +285,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     for (const each of [remote, after, before]) each.close()
   })
 
-  test('an attached replica answers PRAGMAs by its schema name, can travel in time and can be detached', async () => {
+  test('an attached replica answers PRAGMAs under its schema name, supports time travel and can be detached', async () => {
     await using live = await openReplica(fixture.live)
     await using still = await openReplica(url)
     const local = open(':memory:')
@@ -307,7 +307,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     local.close()
   })
 
-  test('a connection creates a replica, changes it and rolls back, and older connections read the new commits', async () => {
+  test('a connection creates a replica, changes the replica and rolls back, and older connections read the new commits', async () => {
     const written = pathToFileURL(path.join(fixture.directory, `written-${process.pid}`)).href
     await using replica = await openReplica(written, { write: true })
     const [writer, reader] = [open(replica.uri), open(replica.uri)]
@@ -326,7 +326,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     for (const each of [writer, reader]) each.close()
   })
 
-  test('32 connections can be closed in any order, before or after the handle is closed', async () => {
+  test('32 connections can be closed in any order, both before and after the replica handle is closed', async () => {
     const replica = await openReplica(url, { cacheSize: '5MiB' })
     const all = Array.from({ length: 32 }, () => open(replica.uri, true))
     for (const each of all) assert.deepEqual(each.rows('SELECT count(*) FROM a'), [[fixture.rows]])

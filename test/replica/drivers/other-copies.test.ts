@@ -25,7 +25,7 @@ function anotherCopy(t: TestContext): new (file: string, options?: BetterSqlite3
   return createRequire(path.join(modules, 'app.js'))('better-sqlite3')
 }
 
-test("replicate and openReplica use the application's copy of SQLite, detected or configured", async (t) => {
+test("replicate and openReplica use the application's copy of SQLite, whether it is detected or configured", async (t) => {
   const dir = temporaryDirectory(t)
   const Database = anotherCopy(t)
   const file = path.join(dir, 'app.db')
@@ -46,7 +46,7 @@ test("replicate and openReplica use the application's copy of SQLite, detected o
   assert.equal(app.pragma('integrity_check', { simple: true }), 'ok')
 })
 
-test('a copy of SQLite without the VFS refuses the URI of a replica, and creates no file with the URI as its name', async (t) => {
+test('a copy of SQLite without the VFS refuses a replica URI, and creates no file with the URI as its name', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   const First = anotherCopy(t)
@@ -68,7 +68,7 @@ test('a copy of SQLite without the VFS refuses the URI of a replica, and creates
   assert.deepEqual(readdirSync('.'), before)
 })
 
-test('an object that is not an SQLite driver is refused with the next step', async (t) => {
+test('an object that is not an SQLite driver is refused, and the error states the next step', async (t) => {
   const url = `file://${temporaryDirectory(t)}`
   const isInvalid = (error: unknown) => isLitestreamError(error, 'INVALID_ARGUMENT') && error.hint !== ''
   class Fake {

@@ -121,7 +121,7 @@ test('a program can load the extension by the path that getLoadablePath() return
   assert.deepEqual([await child.ended, child.output(), child.errors()], [0, '6\n', ''])
 })
 
-test('the parameters of the official VFS have the same meaning in the VFS of litestream-ts', () => {
+test('each parameter of the official VFS has the same meaning in the litestream-ts VFS', () => {
   const resolve = (parameters: Record<string, string>) =>
     resolveOptions(formatKey({ replica_url: 'file:///x', ...parameters }))
   assert.equal(resolve({ poll_interval: '1m30s' }).pollInterval, 90_000)
@@ -140,7 +140,7 @@ test('the parameters of the official VFS have the same meaning in the VFS of lit
   assert.equal(buffered?.bufferPath, '/b')
 })
 
-test('a handle and a plain URI with equal parameters share one replica, even if a parameter comes from the environment', async (t) => {
+test('a replica handle and a plain URI with equal parameters share one open replica, even if a parameter comes from the environment', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   process.env.LITESTREAM_CACHE_SIZE = '7MiB'

@@ -35,7 +35,7 @@ const HYDRATE = `const db = open('file:app.db?vfs=litestream')
   while (file !== '' && value(db, 'PRAGMA litestream_hydration_progress') !== '100.0') await pause()
   console.log(file, value(db, 'SELECT count(v) FROM t'), value(db, 'PRAGMA litestream_hydration_progress'))`
 
-test('LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH give a local copy only if both are set', async (t) => {
+test('a replica gets a local copy from the environment only if LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH are both set', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
@@ -48,7 +48,7 @@ test('LITESTREAM_HYDRATION_ENABLED and LITESTREAM_HYDRATION_PATH give a local co
   assert.equal(existsSync(copy), true)
 })
 
-test('a local copy without a path is a temporary file, which is removed when the replica is closed or the process is killed', async (t) => {
+test('a local copy without a configured path is a temporary file, which is removed when the replica is closed or the process is killed', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const temporary = path.join(directory, 'tmp')
@@ -74,7 +74,7 @@ test('a local copy without a path is a temporary file, which is removed when the
   assert.deepEqual(lines, ['2000 1', '0'])
 })
 
-test('LITESTREAM_LOG_FILE gets the events of replicas without secrets, and stdout gets no event', async (t) => {
+test('LITESTREAM_LOG_FILE gets the events of all replicas without secrets, and stdout gets no event', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const log = path.join(directory, 'replica.log')
@@ -103,7 +103,7 @@ test('LITESTREAM_LOG_FILE gets the events of replicas without secrets, and stdou
   )
 })
 
-test('several replicas of one process, opened by URI, each have their own local copy', async (t) => {
+test('if one process opens several replicas by URI, each replica has its own local copy', async (t) => {
   const one = await makeSource(t)
   const two = await makeSource(t)
   await one.history.commit(SEED)
@@ -126,7 +126,7 @@ test('several replicas of one process, opened by URI, each have their own local 
   assert.deepEqual(lines, [`${copy}1 2000`, `${copy}2 1500`, '2'])
 })
 
-test('temporary files of many connections do not collide, and no temporary file is left', async (t) => {
+test('temporary files of many connections have different names, and no temporary file remains', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const temporary = path.join(directory, 'tmp')
@@ -153,7 +153,7 @@ test('temporary files of many connections do not collide, and no temporary file 
   assert.deepEqual(readdirSync(temporary), [])
 })
 
-test('garbage collection closes connections that the application drops without closing, even under stress', async (t) => {
+test('garbage collection closes connections that the application did not close, even under stress', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const lines = await printed(

@@ -59,7 +59,7 @@ test('S3: the replicas of a pool share connections, and each opening costs three
   assert.deepEqual((await collect(pool.names())).sort(), [...names].sort())
 })
 
-test('S3: 100 replicas through a pool of 20 cost three LISTs per opening', async (t) => {
+test('S3: if 100 replicas share a pool of 20, each opening of a replica costs three LISTs', async (t) => {
   const { prefix, proxy, names } = await makeBucket(t, 100)
   const pool = await openTestPool(t, prefix, { maxOpen: 20, pollInterval: '1h' })
   proxy.reset()

@@ -37,7 +37,7 @@ function recordClosed(pool: ReplicaPool): string[] {
   return closed
 }
 
-test('concurrent first calls of acquire open a replica once, and all callers share it', async (t) => {
+test('concurrent first calls of acquire open a replica only once, and all callers share the replica', async (t) => {
   const { prefix, names } = await makeTenants(t, 2)
   const pool = await openTestPool(t, prefix)
   const opened: string[] = []
@@ -58,7 +58,7 @@ test('concurrent first calls of acquire open a replica once, and all callers sha
   assert.equal(pool.stats().opened, 2)
 })
 
-test('use releases the replica when the callback returns and when it throws', async (t) => {
+test('use releases the replica both when the callback returns and when it throws', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix)
   assert.equal(await pool.use(names[0]!, async (replica) => countOf(replica)), 2)
@@ -74,7 +74,7 @@ test('use releases the replica when the callback returns and when it throws', as
   await assert.rejects(pool.use(names[0]!, 'no function' as never), { code: 'INVALID_ARGUMENT', message: /work/ })
 })
 
-test('a full pool closes the least recently used of the replicas without users', async (t) => {
+test('a full pool closes the least recently used replica among the replicas without users', async (t) => {
   const { prefix, names } = await makeTenants(t, 5)
   const [a, b, c, d, e] = names as [string, string, string, string, string]
   const pool = await openTestPool(t, prefix, { maxOpen: 3 })
@@ -90,7 +90,7 @@ test('a full pool closes the least recently used of the replicas without users',
   held.release()
 })
 
-test('if all replicas of a full pool are in use, callers of acquire wait in order until a replica is released', async (t) => {
+test('if all replicas of a full pool are in use, calls of acquire wait in order until a replica is released', async (t) => {
   const { prefix, names } = await makeTenants(t, 4)
   const [a, b, c, d] = names as [string, string, string, string]
   const pool = await openTestPool(t, prefix, { maxOpen: 2 })
@@ -113,7 +113,7 @@ test('if all replicas of a full pool are in use, callers of acquire wait in orde
   fourth.release()
 })
 
-test('acquire of a full pool fails at its deadline, with the limit and the option in the error, and when its signal is aborted', async (t) => {
+test('in a full pool, acquire fails when its signal is aborted, and at its deadline with an error that states the limit and the option', async (t) => {
   const { prefix, names } = await makeTenants(t, 3)
   const pool = await openTestPool(t, prefix, { maxOpen: 1, acquireTimeout: '30ms' })
   const held = await pool.acquire(names[0]!, { timeout: '30s' })
@@ -136,7 +136,7 @@ test('acquire of a full pool fails at its deadline, with the limit and the optio
   assert.equal(await pool.use(names[1]!, countOf, { timeout: '10s' }), 2)
 })
 
-test('if one caller gives up, the opening continues for the other callers of the same name', async (t) => {
+test('if one caller of acquire gives up, the opening continues for the other callers of the same name', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix)
   const controller = new AbortController()
@@ -150,7 +150,7 @@ test('if one caller gives up, the opening continues for the other callers of the
   assert.equal(pool.stats().opened, 1)
 })
 
-test('an opening without callers is abandoned, and the next acquire opens the replica', async (t) => {
+test('if all callers of an opening give up, the opening is abandoned, and the next acquire opens the replica', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix, { maxOpen: 1 })
   const controller = new AbortController()
@@ -185,7 +185,7 @@ test('a replica without users is closed after idleTimeout, but a replica with us
   assert.equal(native.openReplicas(), 0)
 })
 
-test('a replica with open connections is not closed to make room, until its last connection is closed', async (t) => {
+test('the pool does not close a replica with open connections to make room, until the last connection of the replica is closed', async (t) => {
   const { prefix, names } = await makeTenants(t, 2)
   const pool = await openTestPool(t, prefix, { maxOpen: 1 })
   const db = await pool.use(names[0]!, (replica) => new Database(replica.uri, { readonly: true }))
@@ -196,7 +196,7 @@ test('a replica with open connections is not closed to make room, until its last
   assert.equal(await waiting, 2)
 })
 
-test('an opening that failed is not kept, and all callers that waited get its error', async (t) => {
+test('a failed opening is not kept, and all callers that waited for the opening get its error', async (t) => {
   const { prefix, folder, source, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix, { maxOpen: 1 })
   const name = 'tenant-new/app.db'
@@ -227,7 +227,7 @@ test('if the polls of a replica fail, the replica stays open, and the pool emits
   assert.equal(await pool.use(names[0]!, (replica) => replica.txid), 1)
 })
 
-test('close waits until no caller uses a replica, and acquire fails after close', async (t) => {
+test('close of a pool waits until no caller uses a replica, and acquire fails after close', async (t) => {
   const { prefix, names } = await makeTenants(t, 3)
   const pool = await openTestPool(t, prefix, { maxOpen: 2 })
   const closed = recordClosed(pool)
@@ -248,7 +248,7 @@ test('close waits until no caller uses a replica, and acquire fails after close'
   await pool.close()
 })
 
-test('close ends an opening, and the callers of the opening get REPLICA_CLOSED', async (t) => {
+test('close of a pool ends an opening, and the callers of the opening get REPLICA_CLOSED', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix)
   const opening = pool.acquire(names[0]!)
@@ -256,7 +256,7 @@ test('close ends an opening, and the callers of the opening get REPLICA_CLOSED',
   assert.equal(native.openReplicas(), 0)
 })
 
-test('close closes the replicas that are still in use at the deadline, and then fails with their names', async (t) => {
+test('at its deadline, close of a pool closes the replicas that are still in use, and then fails with their names', async (t) => {
   const { prefix, names } = await makeTenants(t, 2)
   const pool = await openTestPool(t, prefix)
   const held = await pool.acquire(names[0]!)
@@ -271,7 +271,7 @@ test('close closes the replicas that are still in use at the deadline, and then 
   await pool.close()
 })
 
-test('await using closes a pool', async (t) => {
+test('await using closes a pool at the end of its scope', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openReplicas(prefix)
   await pool.use(names[0]!, countOf)
@@ -294,7 +294,7 @@ test('acquire refuses names that are not relative paths', async (t) => {
   assert.equal(pool.stats().opened, 0)
 })
 
-test('names with special characters are parts of the path, not of the URL', async (t) => {
+test('special characters in a name are part of the path, not of the URL syntax', async (t) => {
   const { prefix, folder, source } = await makeTenants(t, 0)
   const pool = await openTestPool(t, prefix)
   const names = ['a b/ü.db', 'a%20b.db', 'what?.db', 'c#1.db', 'x&y=z.db', '-wal/app.db-wal']
@@ -305,7 +305,7 @@ test('names with special characters are parts of the path, not of the URL', asyn
   assert.deepEqual((await collect(pool.names())).sort(), names.sort())
 })
 
-test('names lists the replicas below the prefix without opening them, and omits names that acquire refuses', async (t) => {
+test('names() of a pool lists the replicas below the prefix without opening them, and omits names that acquire refuses', async (t) => {
   const { prefix, folder, source, names } = await makeTenants(t, 20)
   cpSync(source.files, path.join(folder, 'bad\nname'), { recursive: true })
   const pool = await openTestPool(t, prefix)
@@ -322,7 +322,7 @@ test('names lists the replicas below the prefix without opening them, and omits 
   })
 })
 
-test('openReplicas refuses invalid options and URLs, and budgets that are too small for maxOpen', async (t) => {
+test('openReplicas refuses invalid options, invalid URLs and budgets that are too small for maxOpen', async (t) => {
   const { prefix } = await makeTenants(t, 0)
   const refuses = async (options: object, message: RegExp) =>
     assert.rejects(openReplicas(prefix, options), { code: 'INVALID_ARGUMENT', message })
@@ -341,7 +341,7 @@ test('openReplicas refuses invalid options and URLs, and budgets that are too sm
   }
 })
 
-test('random acquires, releases, aborts and deadlines never exceed the limit, and leave no place occupied', async (t) => {
+test('random acquires, releases, aborts and deadlines never exceed the pool’s limit, and leave no place of the pool occupied', async (t) => {
   const { prefix, names } = await makeTenants(t, 7)
   const pool = await openTestPool(t, prefix, { maxOpen: 3, idleTimeout: 20 })
   const random = new Random(7)
@@ -373,7 +373,7 @@ test('random acquires, releases, aborts and deadlines never exceed the limit, an
   assert.equal(native.openReplicas(), 0)
 })
 
-test('while a store does not answer, one replica of the pool warns for all, and a listener gets all names', async (t) => {
+test('while a store does not respond, one replica of the pool warns for all, and an event listener gets the names of all replicas', async (t) => {
   const s3 = await loopbackS3(t)
   const { source } = await makeTenants(t, 0)
   const names = ['a.db', 'b.db', 'c.db']
@@ -407,7 +407,7 @@ test('while a store does not answer, one replica of the pool warns for all, and 
 /** Number of open file descriptors of the process. */
 const descriptors = () => readdirSync('/proc/self/fd').length
 
-test('300 replicas through a pool of 20 keep the number of open replicas and descriptors bounded', async (t) => {
+test('with 300 replicas and a pool of 20, the numbers of open replicas and file descriptors stay bounded', async (t) => {
   const { prefix, names } = await makeTenants(t, 300)
   const pool = await openTestPool(t, prefix, { maxOpen: 20, pollInterval: '1s' })
   await Promise.all(names.slice(0, 20).map((name) => pool.use(name, countOf)))
@@ -431,7 +431,7 @@ test('300 replicas through a pool of 20 keep the number of open replicas and des
   assert.ok(opened >= 300)
 })
 
-test('200 idle replicas of a folder send no LIST between polls, and a new file causes LISTs of its replica only', async (t) => {
+test('200 idle replicas on a folder send no LIST between polls, and a new file causes LISTs of only its own replica', async (t) => {
   const { prefix, folder, source, names } = await makeTenants(t, 200)
   const pool = await openTestPool(t, prefix, { maxOpen: 200, pollInterval: '1h' })
   const uses = await Promise.all(names.map((name) => pool.acquire(name)))

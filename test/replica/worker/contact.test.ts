@@ -5,7 +5,7 @@ import { StoreContact } from '../../../src/replica/worker/contact.js'
 /** No replica has this id: calls of native code have no effect. */
 const NOBODY = 0
 
-test('a stale replica is reported once, even if the timer fires too early', (t) => {
+test('a stale replica is reported once, even if the stale timer fires too early', (t) => {
   let now = 1_700_000
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const told: string[] = []

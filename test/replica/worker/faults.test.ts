@@ -20,7 +20,7 @@ async function fixture(t: TestContext) {
   return source
 }
 
-test('while a store denies requests, lag grows, the stale event is emitted, and reads fail after max_stale until the store accepts requests', async (t) => {
+test('while a store denies requests, the lag grows, the stale event is emitted, and reads fail after max_stale until the store accepts requests', async (t) => {
   const { history, proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { maxStale: 3000 })
   const events: string[] = []
@@ -96,7 +96,7 @@ test('if a page does not arrive within read_timeout, the error is PAGE_TIMEOUT',
   assert.match(failed.why, /^PAGE_TIMEOUT: page \d+ did not arrive in time/)
 })
 
-test('a damaged response, or a response of the wrong length, is requested again, and the file is not reported as damaged', async (t) => {
+test('if a response is damaged or has a wrong length, the range is requested again, and the file is not reported as damaged', async (t) => {
   const { proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url)
   const pages = (request: { kind: string }) => request.kind === 'GET'
@@ -109,7 +109,7 @@ test('a damaged response, or a response of the wrong length, is requested again,
   assert.equal(cut.hits, 1)
 })
 
-test('open connections continue to work after the store is killed and restarted', async (t) => {
+test('after the store is killed and restarted, open connections continue to work', async (t) => {
   const { history, proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { readTimeout: 5000 })
   const db = await ReaderThread.open(t, replica.uri)
@@ -123,7 +123,7 @@ test('open connections continue to work after the store is killed and restarted'
   assert.equal(await db.value('PRAGMA integrity_check'), 'ok')
 })
 
-test('with 5 % failed and 5 % truncated responses, every query returns the right result or an error', async (t) => {
+test('if 5 % of the responses fail and 5 % are truncated, every query returns the right result or an error', async (t) => {
   const { history, proxy, url } = await fixture(t)
   const seed = Number(process.env.FAULT_SEED ?? Math.floor(Math.random() * 2 ** 32))
   t.diagnostic(`FAULT_SEED=${seed}`)

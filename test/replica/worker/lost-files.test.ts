@@ -6,7 +6,7 @@ import { openTestReplica } from '../../support/replica.js'
 
 const ROWS = 150
 
-test('after many files are deleted together, one search finds the replacements for this view and for later views', async (t) => {
+test('after many files are deleted together, one search finds the replacements for the current view and for later views', async (t) => {
   const { history, client, proxy, url } = await makeProxiedSource(t)
   // One row per page, so that each commit writes a different page to a different file.
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);

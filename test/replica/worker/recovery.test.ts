@@ -51,7 +51,7 @@ for (const [what, below] of [
   ['its folder of levels', 'ltx'],
   ['level 0', 'ltx/0'],
 ] as const) {
-  test(`a reader continues after a folder was replaced by a file: ${what}`, async (t) => {
+  test(`a reader continues after a file temporarily took the place of a folder: ${what}`, async (t) => {
     const reader = await watched(t)
     const { source, errors, count } = reader
     const folder = path.join(source.files, below)
@@ -79,7 +79,7 @@ for (const [what, below] of [
   })
 }
 
-test('a reader continues in a folder that was created in place of a moved folder', async (t) => {
+test('a reader continues if its folder is moved away and a new folder is created under the old path', async (t) => {
   const reader = await watched(t)
   const { source } = reader
   renameSync(source.files, `${source.files}-old`)
@@ -90,7 +90,7 @@ test('a reader continues in a folder that was created in place of a moved folder
   await goesOn(reader)
 })
 
-test('a reader continues after its permission was revoked and restored', async (t) => {
+test('a reader continues after its read permission is revoked and restored', async (t) => {
   const { files, url, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (n)')
   // Permissions do not bind root: the reader is another user.
@@ -118,7 +118,7 @@ test('a reader continues after its permission was revoked and restored', async (
   child.process.stdin!.end()
 })
 
-test('if a worker exits while the replica is unavailable, the next worker takes over once the replica is available', async (t) => {
+test('if a worker exits while the replica is unavailable, the next worker takes over as soon as the replica is available', async (t) => {
   const reader = await watched(t)
   const { source, replica, errors, count } = reader
   renameSync(source.files, `${source.files}-away`)

@@ -38,7 +38,7 @@ function readerThread(uri: string): Worker {
   return new Worker(source, { eval: true, workerData: { uri, src: new URL('../../../src', import.meta.url).href } })
 }
 
-test('after the worker is killed, a transaction reads resident pages, and all operations work after the restart', async (t) => {
+test('after the worker is killed, a transaction reads resident pages, and all operations work again after the worker’s restart', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { cacheSize: 64 * 4096 })
@@ -122,7 +122,7 @@ test('a worker thread of the application can open and read a replica', async (t)
   await reader.terminate()
 })
 
-test('a poll that changes a page copies only the chunk with the page table entry of this page', async (t) => {
+test('if a poll changes one page, the new page map copies only the chunk with this page’s entry', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(`CREATE TABLE t (id INTEGER PRIMARY KEY, a BLOB);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) INSERT INTO t SELECT i, zeroblob(3500) FROM n`)

@@ -104,13 +104,13 @@ async function fixture(t: TestContext) {
   return { dir, client, writer: new V3Writer(dir, t), output: path.join(dir, 'restored', 'app.db') }
 }
 
-test('xxHash32 gives the published check values', () => {
+test('xxHash32 has the published check values', () => {
   const state = new Uint8Array(XXH32_STATE_SIZE)
   assert.equal(native.xxh32(state), 0x02cc5d05)
   assert.equal(native.xxh32(state, Buffer.from('abc')), 0x32d153ff)
 })
 
-test('LZ4 frames are decoded alone and in sequence, and damaged LZ4 frames are refused', async () => {
+test('LZ4 frames are decoded both alone and in sequence, and damaged LZ4 frames are refused', async () => {
   const data = Buffer.concat(Array.from({ length: 30_000 }, (_, i) => Buffer.from(`row ${i * 7} `)))
   const frame = lz4Frame(data)
   assert.ok(frame.length < data.length)
@@ -127,7 +127,7 @@ test('LZ4 frames are decoded alone and in sequence, and damaged LZ4 frames are r
   }
 })
 
-test('a 0.3 snapshot and the WAL files of several indexes are restored to the end or to any time', async (t) => {
+test('a 0.3 snapshot and the WAL files of several indexes are restored to the last commit or to any time', async (t) => {
   const { client, writer, output } = await fixture(t)
   writer.commit()
   writer.checkpoint()
@@ -269,7 +269,7 @@ test('verify and restore refuse an empty 0.3 snapshot, and a 0.3 WAL with a comm
   await assert.rejects(restore(client, { output }), { code: 'LTX_CORRUPT', message: /is not a valid SQLite database/ })
 })
 
-test('if a URL has backups of 0.3 and LTX, restore uses the format with the newest data, or the format that covers the timestamp', async (t) => {
+test('if a URL has a 0.3 backup and an LTX replica, restore uses the format with the newest data, or the one that covers the timestamp', async (t) => {
   const { dir, client, writer, output } = await fixture(t)
   writer.snapshot()
   writer.commit()

@@ -37,7 +37,7 @@ const OURS: typeof LITESTREAM = {
   litestream_compaction_duration_seconds: ['histogram', 'db', 'level'],
 }
 
-test("the metrics have Litestream's names and labels, and additional metrics", async (t) => {
+test("the metrics include all of Litestream's metrics with their names and labels, and additional metrics", async (t) => {
   const { db, file, http, stop } = await startDaemon(t)
   db.exec("INSERT INTO t (v) VALUES ('c')")
   const metrics = async () => (await fetch(`${http}/metrics`)).text()

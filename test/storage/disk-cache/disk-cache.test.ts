@@ -28,7 +28,7 @@ function gets(client: { stats(): { GET: { requests: number } } }): number {
   return client.stats().GET.requests
 }
 
-test('the disk cache does not request cached blocks again, in this run or the next', async (t) => {
+test('the disk cache does not request cached blocks again, neither in this run nor in the next run', async (t) => {
   const { body, file, open } = await setUp(t, 300_000)
   for (const run of [1, 2]) {
     const client = await open()
@@ -50,7 +50,7 @@ test('the disk cache does not request cached blocks again, in this run or the ne
   }
 })
 
-test('the disk cache reads a missing range with one request, rounded to blocks', async (t) => {
+test('the disk cache reads a missing range with one request, which is rounded to whole blocks', async (t) => {
   const { body, file, open } = await setUp(t, 20 * BLOCK_SIZE)
   const before = await open()
   await before.read(file, { offset: 0, length: 2 * BLOCK_SIZE })
@@ -64,7 +64,7 @@ test('the disk cache reads a missing range with one request, rounded to blocks',
   await client.close()
 })
 
-test('the disk cache fetches a block again if the block is damaged, and for a read that must be fresh', async (t) => {
+test('the disk cache fetches a block again in two cases: if the block is damaged, and for a read that must be fresh', async (t) => {
   const { body, file, cache, open } = await setUp(t, 100_000)
   const first = await open()
   await first.read(file, { offset: 0 })
@@ -84,7 +84,7 @@ test('the disk cache fetches a block again if the block is damaged, and for a re
   await client.close()
 })
 
-test('the disk cache does not use a cached file from another history, although the file has the same name', async (t) => {
+test('if a new file of the same name replaces a cached file, the disk cache does not use the cached file', async (t) => {
   const { store, file, open } = await setUp(t, 50_000)
   const client = await open()
   await client.read(file, { offset: 0 })
@@ -110,7 +110,7 @@ test('the directory of the disk cache stays within its size limit', async (t) =>
   assert.ok(total <= limit, `${total} bytes`)
 })
 
-test('a replica opened again with a disk cache reads its pages without a GET', async (t) => {
+test('a replica that is opened again with a disk cache reads its pages without a GET', async (t) => {
   const directory = temporaryDirectory(t)
   const replica = path.join(directory, 'replica')
   const history = new History(path.join(directory, 'app.db'), await FileReplicaClient.open({ path: replica }))
@@ -132,7 +132,7 @@ test('a replica opened again with a disk cache reads its pages without a GET', a
   history.close()
 })
 
-test('the disk cache is private to its owner, and does not follow a link in its directory', async (t) => {
+test('the disk cache is accessible only to its owner, and does not follow a link in its directory', async (t) => {
   const { body, file, cache, open } = await setUp(t, 30_000)
   const client = await open()
   await client.read(file, { offset: 0 })
@@ -166,7 +166,7 @@ for (const [what, change] of [
   ['truncated file by file', (cache: string) => eachFile(cache, (file) => truncate(file, 100))],
   ['overwritten in place', (cache: string) => eachFile(cache, (file) => writeFile(file, Buffer.alloc(90_000, 7)))],
 ] as const) {
-  test(`a disk cache that is ${what} during use costs requests, but never returns wrong bytes`, async (t) => {
+  test(`a disk cache that is ${what} during use causes more requests, but never returns wrong bytes`, async (t) => {
     const { store, body, file, cache, open } = await setUp(t, 90_000)
     const other = randomBytes(90_000)
     const later = await store.write({ level: 0, minTxid: 2, maxTxid: 2 }, other, { timestamp: 2000 })
@@ -193,7 +193,7 @@ async function eachFile(directory: string, change: (file: string) => Promise<voi
   for (const name of await readdir(directory)) await change(path.join(directory, name))
 }
 
-test('an evicted segment of the disk cache is closed, so that the limit holds for the disk space of a long-running process', {
+test('the disk cache closes an evicted segment, so that a long-running process also stays within the limit of disk space', {
   skip: process.platform !== 'linux',
 }, async (t) => {
   const { store, cache, open } = await setUp(t, 1000)

@@ -27,7 +27,7 @@ function partsOf(file: Buffer): Buffer[] {
 
 const joined = (...parts: (Buffer | undefined)[]) => Buffer.concat(parts.map((part) => part!))
 
-test('an encrypted file whose chunks, header or name were exchanged is refused by restores, checks and page reads', async (t) => {
+test('if chunks, headers or names of encrypted files were exchanged, restores, checks and page reads refuse the files', async (t) => {
   const key = ageKey(t)
   const directory = temporaryDirectory(t)
   const folder = path.join(directory, 'replica')

@@ -58,7 +58,7 @@ const fileOf = (folder: string, { level, minTxid, maxTxid }: LtxFileInfo) =>
 
 const failsToDecrypt = (error: unknown) => isLitestreamError(error, 'DECRYPTION_FAILED')
 
-test('an encrypted replica can be restored, verified and read page by page, and the age program can decrypt every file', async (t) => {
+test('an encrypted replica can be restored, verified and read page by page, and the `age` program can decrypt every file', async (t) => {
   const key = ageKey(t)
   const { folder, url, client, history } = await makeEncrypted(t, { identities: key.file })
   const { faults, restorable } = await verifyReplica(client)
@@ -105,7 +105,7 @@ test('a ranged read detects a damaged byte inside an encrypted page', async (t) 
   await assert.rejects(client.read(cut!, { suffix: 10 }), damaged)
 })
 
-test('a restore and a compaction avoid a damaged encrypted file like a damaged unencrypted file', async (t) => {
+test('a restore and a compaction avoid a damaged encrypted file, as they avoid a damaged unencrypted file', async (t) => {
   const key = ageKey(t)
   const { folder, client, history } = await makeEncrypted(t, { identities: key.file })
   const damage = (file: LtxFileInfo) => {
@@ -125,7 +125,7 @@ test('a restore and a compaction avoid a damaged encrypted file like a damaged u
   assert.deepEqual(skipped, ['LTX_CORRUPT'])
 })
 
-test('a wrong identity, a missing identity and an unencrypted file are errors that name the encryption setting', async (t) => {
+test('the errors for a wrong identity, a missing identity and an unencrypted file name the encryption setting', async (t) => {
   const [key, other] = [ageKey(t), ageKey(t)]
   const { url, client } = await makeEncrypted(t, { identities: key.identity })
   const info = (await listLevels(client))[0]![0]!
@@ -166,7 +166,7 @@ test('after a change of keys, new files use the new key, old files need the old 
   assert.equal((await client.read(levels[1]![0]!, { offset: 0, length: 4 })).data.length, 4)
 })
 
-test('an identity file with a passphrase is opened with its passphrase, and an error never shows a misspelled key', async (t) => {
+test('an identity file with a passphrase is opened with this passphrase, and the error for a misspelled key does not show the key', async (t) => {
   const key = ageKey(t)
   const { Encrypter } = await import('age-encryption')
   const encrypter = new Encrypter()
@@ -188,7 +188,7 @@ test('an identity file with a passphrase is opened with its passphrase, and an e
   )
 })
 
-test('the command line and litestream.yml enable encryption for replicate, restore, and a mirror that decrypts', async (t) => {
+test('the command line and litestream.yml can enable encryption for replicate, for restore, and for a mirror that decrypts', async (t) => {
   const key = ageKey(t)
   const dir = temporaryDirectory(t)
   const db = new Database(path.join(dir, 'app.db'))

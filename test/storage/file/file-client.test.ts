@@ -23,7 +23,7 @@ import { until } from '../../support/until.js'
 const FILE = { level: 0, minTxid: 1, maxTxid: 1 }
 const body = new TextEncoder().encode('0123456789')
 
-test("a file of a folder replica has Litestream's path, and its mtime is the timestamp of the LTX file", async (t) => {
+test("a file of a folder replica has Litestream's file path, and its modification time is the LTX timestamp", async (t) => {
   const root = path.join(temporaryDirectory(t), 'a b', '%20ü')
   const client = await openReplicaClient(`file://${root}`)
   await client.write(FILE, body, { timestamp: 1_700_000_000_123 })
@@ -33,7 +33,7 @@ test("a file of a folder replica has Litestream's path, and its mtime is the tim
   assert.equal(client.url, `file://${root}`)
 })
 
-test('the mtime of a file is exactly its timestamp in nanoseconds, for any millisecond', async (t) => {
+test('the modification time of a file is exactly its timestamp in nanoseconds, for any millisecond', async (t) => {
   const root = temporaryDirectory(t)
   const client = await openReplicaClient(pathToFileURL(root).href)
   for (let ms = 0; ms < 60; ms++) {
@@ -44,7 +44,7 @@ test('the mtime of a file is exactly its timestamp in nanoseconds, for any milli
   }
 })
 
-test('if a file URL names an existing replica only when it is decoded in another way, an error says so, and no second replica is created', async (t) => {
+test('if only another decoding of a file URL names an existing replica, the error names this replica, and no second replica is created', async (t) => {
   const directory = temporaryDirectory(t)
   const [decoded, written] = [path.join(directory, 'a b'), path.join(directory, 'a%20b')]
   mkdirSync(path.join(decoded, 'ltx'), { recursive: true })
@@ -61,7 +61,7 @@ test('if a file URL names an existing replica only when it is decoded in another
   await assert.rejects(openReplicaClient(`file://${directory}/c d`), { code: 'INVALID_URL', message: /c%20d$/ })
 })
 
-test('new files get the owner of the database, and new folders get the owner of the folder of the database', async (t) => {
+test('new files get the permissions of the database file, and new folders get the permissions of the database’s folder', async (t) => {
   const directory = temporaryDirectory(t)
   const database = path.join(directory, 'home', 'app.db')
   mkdirSync(path.dirname(database))
@@ -75,7 +75,7 @@ test('new files get the owner of the database, and new folders get the owner of 
   assert.equal(statSync(path.join(root, 'ltx')).mode & 0o777, 0o750)
 })
 
-test('a writer that dies leaves no visible file, and the next writer removes the dead writer’s temporary files', async (t) => {
+test('a writer that is killed leaves no visible file, and the next writer removes the temporary files of the killed writer', async (t) => {
   const root = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${root}`)
   async function* failing() {
@@ -95,7 +95,7 @@ test('a writer that dies leaves no visible file, and the next writer removes the
   assert.ok(!existsSync(abandoned))
 })
 
-test('a file in place of a replica directory is an error, as is an unreadable directory, and neither counts as an empty replica', async (t) => {
+test('a file in place of a replica directory and an unreadable directory are errors, and neither counts as an empty replica', async (t) => {
   const root = temporaryDirectory(t)
   writeFileSync(path.join(root, 'file'), '')
   await assert.rejects(openReplicaClient(`file://${root}/file`), (error) => isLitestreamError(error, 'STORAGE_FAILED'))
@@ -120,7 +120,7 @@ test('a watch of a folder reports new files, even if the folder does not exist w
   await client.close()
 })
 
-test('an upload of an unchanged local file creates a link instead of reading the file, and any other upload copies the bytes', async (t) => {
+test('to upload an unchanged local file, the client creates a link instead of reading the file, and for any other file copies the bytes', async (t) => {
   const directory = temporaryDirectory(t)
   const root = path.join(directory, 'replica')
   const local = path.join(directory, 'staged')
@@ -170,7 +170,7 @@ test('a long file is flushed to the disk while it is written, and is complete', 
   for (let i = 0; i < 20; i++) assert.equal(data[i * chunk.length + 17], i)
 })
 
-test('exactly one of several simultaneous changes of one object succeeds', async (t) => {
+test('exactly one of several concurrent changes of one object succeeds', async (t) => {
   const root = temporaryDirectory(t)
   const clients = await Promise.all(Array.from({ length: 4 }, () => openReplicaClient(`file://${root}`)))
   const data = (text: string) => new TextEncoder().encode(text)
@@ -194,7 +194,7 @@ test('exactly one of several simultaneous changes of one object succeeds', async
   await clients[1]!.putObject('lock.json', body, null)
 })
 
-test('the error for a folder replica that the user may not read is ACCESS_DENIED', async (t) => {
+test('if the user may not read a folder replica, the error is ACCESS_DENIED', async (t) => {
   const root = path.join(temporaryDirectory(t), 'private')
   mkdirSync(root, { mode: 0o000 })
   const asRoot = process.geteuid!() === 0

@@ -19,7 +19,7 @@ async function openFolder(t: TestContext) {
   return { root, client }
 }
 
-test('a lease can be renewed, released and taken after a foreign file with the number 9999999999 appears', async (t) => {
+test('after a foreign lock file with the number 9999999999 appears, a lease can still be renewed, released and taken', async (t) => {
   const { root, client } = await openFolder(t)
   const lease = new Lease(client, { ttl: 60_000 })
   assert.equal(await lease.acquire(), undefined)
@@ -32,7 +32,7 @@ test('a lease can be renewed, released and taken after a foreign file with the n
   assert.deepEqual(readdirSync(root), [`${NAME}.10000000003`])
 })
 
-test('directories and links with the names of lock file versions are skipped, and are not deleted', async (t) => {
+test('directories and links that have names of lock file versions are skipped, and are not deleted', async (t) => {
   const { root, client } = await openFolder(t)
   let tag = await client.putObject(NAME, bytes('1'), null)
   mkdirSync(path.join(root, `${NAME}.0000000002`))
@@ -49,7 +49,7 @@ test('directories and links with the names of lock file versions are skipped, an
   assert.ok(existsSync(path.join(root, `${NAME}.9999999999`)))
 })
 
-test('a lock file number above 2^53 is ignored, and the highest possible number is an error with a hint', async (t) => {
+test('a lock file number above 2^53 is ignored, and after the highest possible number a write fails with a hint', async (t) => {
   const { root, client } = await openFolder(t)
   const ignored = ['99999999999999999999', '00000000000000000009', 'x', '12345']
   for (const number of ignored) writeFileSync(path.join(root, `${NAME}.${number}`), 'foreign')

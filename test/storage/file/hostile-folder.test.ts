@@ -27,7 +27,7 @@ async function replica(t: TestContext) {
 const refused = (error: unknown) =>
   isLitestreamError(error, 'STORAGE_FAILED') && /not a regular file/.test(error.message)
 
-test('among thousands of foreign names, only files with the name of an LTX file are listed', async (t) => {
+test('among thousands of foreign files, a listing has only the files whose names are LTX file names', async (t) => {
   const { root, client, level } = await replica(t)
   for (let i = 0; i < 5000; i++) writeFileSync(path.join(level, `${i}.ltx`), '')
   await client.write(ref(3), Buffer.from('three'), { timestamp: 3 })
@@ -64,7 +64,7 @@ test('a listing of a folder with many foreign names ends when its signal is abor
   await assert.rejects(listing, { code: 'ABORTED' })
 })
 
-test("a FIFO in place of the lock file is refused, and a FIFO in place of a generation's file is skipped", async (t) => {
+test("a FIFO in place of the lock file is refused, and a FIFO in place of a 0.3 generation's file is skipped", async (t) => {
   const { root, client } = await replica(t)
   execFileSync('mkfifo', [path.join(root, 'lock.json.0000000001')])
   await assert.rejects(client.getObject('lock.json'), refused)
@@ -103,7 +103,7 @@ test('loops of symbolic links and foreign directories among the generations of L
   )
 })
 
-test('a directory with the name of an abandoned write is kept', async (t) => {
+test('a directory with the name of an abandoned temporary file is kept', async (t) => {
   const { client, level } = await replica(t)
   const directory = path.join(level, `${name(1)}.00112233aabbccdd.tmp`)
   mkdirSync(directory)

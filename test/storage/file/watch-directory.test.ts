@@ -25,7 +25,7 @@ function collectWatchers(t: TestContext): FSWatcher[] {
   return watchers
 }
 
-test('a failed directory watcher is replaced by the next check, not by its error handler', async (t) => {
+test('if a directory watcher fails, the next check creates a new watcher, and the error handler creates none', async (t) => {
   const directory = temporaryDirectory(t)
   const watchers = collectWatchers(t)
   let changes = 0
@@ -50,7 +50,7 @@ test('a failed directory watcher is replaced by the next check, not by its error
   await until('the new file is reported', () => changes === 4)
 })
 
-test('while a watched directory does not exist, other entries of its parent directory cause no work', async (t) => {
+test('while a watched directory does not exist, changes of other entries of its parent directory are ignored', async (t) => {
   const root = temporaryDirectory(t)
   const watchers = collectWatchers(t)
   let changes = 0

@@ -52,13 +52,13 @@ const lostAnswer = (response: ServerResponse, carryOut: () => void) => {
   response.destroy()
 }
 
-test('a database is replicated to the emulator of Google Cloud Storage, read through the VFS and restored', async (t) => {
+test('a database is replicated to the Google Cloud Storage emulator, read through the VFS and restored', async (t) => {
   if (gcsMissing !== undefined) return notRun(t, 'fake-gcs-server', gcsMissing)
   useEmulator(t)
   await roundTrip(t, `gs://${await newBucket()}/app.db`)
 })
 
-test('a writer that is killed in the middle of an upload leaves no object, and another writer can use the name', async (t) => {
+test('a writer that is killed in the middle of an upload leaves no object, and another writer can use the object’s name', async (t) => {
   if (gcsMissing !== undefined) return notRun(t, 'fake-gcs-server', gcsMissing)
   useEmulator(t)
   const url = `gs://${await newBucket()}/app.db`
@@ -83,7 +83,7 @@ test('a writer that is killed in the middle of an upload leaves no object, and a
   assert.equal((await client.stat(file(1))).size, 20_000_000)
 })
 
-test('credentials of workload identity are obtained once, sent with each request, and masked', async (t) => {
+test('the credentials of a workload identity are requested once, sent with each request, and masked in output', async (t) => {
   const { store, client } = await strict(t)
   await client.write(file(1), testBytes(10), { timestamp: 1, createOnly: true })
   assert.equal((await collect(client.list(0))).length, 1)
@@ -112,7 +112,7 @@ test('credentials of workload identity are obtained once, sent with each request
   })
 })
 
-test('the error for a refused token, and for a failing token server, says by how much the clock of this machine is wrong', async (t) => {
+test('the errors for a refused token and for a failing token server state by how much this machine’s clock is wrong', async (t) => {
   for (const [kind, status] of [
     ['TOKEN', 400],
     ['LIST', 401],
@@ -150,7 +150,7 @@ test('if a credentials file is missing or invalid, the error is ACCESS_DENIED an
   assert.deepEqual(kinds(store), [])
 })
 
-test('a small object is changed only by a caller that sends the object’s current generation', async (t) => {
+test('a small object is changed only by a caller that sends the current generation of the object', async (t) => {
   const { store, client } = await strict(t)
   const bytes = (text: string) => new TextEncoder().encode(text)
   const lost = (error: unknown) => isLitestreamError(error, 'PRECONDITION_FAILED')
@@ -169,7 +169,7 @@ test('a small object is changed only by a caller that sends the object’s curre
   assert.equal(store.objects.size, 1)
 })
 
-test('a listing begins at the requested TXID, and requests further listing pages on demand', async (t) => {
+test('a listing begins at the requested TXID, and later pages of the listing are requested on demand', async (t) => {
   const { store, client } = await strict(t, {}, 4)
   for (let txid = 1; txid <= 10; txid++) await client.write(file(txid), testBytes(10), { timestamp: 5_000 })
   const { 'litestream-upload': upload, ...metadata } = store.objects.get(KEY)!.metadata as Record<string, string>
@@ -187,7 +187,7 @@ test('a listing begins at the requested TXID, and requests further listing pages
   assert.equal(client.stats().LIST.requests, 3)
 })
 
-test('a client recognizes its own write whose response was lost, and does not take a write of another client for its own', async (t) => {
+test('a client recognizes its own write whose response was lost, and does not take another client’s write for its own', async (t) => {
   for (const size of [1000, 9 * MiB]) {
     const { store, client } = await strict(t)
     const last = size > 8 * MiB ? 'PIECE' : 'MULTIPART'
@@ -203,7 +203,7 @@ test('a client recognizes its own write whose response was lost, and does not ta
   }
 })
 
-test('an interrupted part of an upload continues at the offset that the store reports', async (t) => {
+test('if the upload of a part is interrupted, the upload continues at the offset that the store reports', async (t) => {
   const { store, client } = await strict(t)
   const bytes = testBytes(20 * MiB)
   let pieces = 0
@@ -243,7 +243,7 @@ test('an upload that fails or is cancelled ends its upload session', async (t) =
   assert.equal(kinds(store).filter((kind) => kind === 'ABANDON').length, 2)
 })
 
-test('an interrupted download continues in the same generation, and fails if the object was replaced', async (t) => {
+test('an interrupted download continues in the same object generation, and fails if the object was replaced', async (t) => {
   const { store, client } = await strict(t)
   const bytes = testBytes(3 * MiB)
   await client.write(file(1), bytes, { timestamp: 1 })

@@ -69,7 +69,7 @@ function check(error: LitestreamError, code: ErrorCode, message: RegExp, hint: R
   assert.match(error.hint, hint)
 }
 
-test('an http request goes through the proxy unchanged, an https request goes through a tunnel, and NO_PROXY exempts hosts', async (t) => {
+test('an http request passes the proxy unchanged, an https request uses a tunnel, and the hosts in NO_PROXY are reached directly', async (t) => {
   const [plain, secure, proxy] = await Promise.all([loopbackS3(t), tlsStore(t), proxyDaemon(t)])
   process.env.HTTP_PROXY = `http://${proxy.host}`
   process.env.https_proxy = proxy.host
@@ -89,7 +89,7 @@ test('an http request goes through the proxy unchanged, an https request goes th
   assert.equal(proxy.requests().length, after)
 })
 
-test('the error for a proxy that refuses, requires a login or is unreachable names the proxy and the variable', async (t) => {
+test('the error for a proxy that is unreachable, refuses requests or requires a login names the proxy and the environment variable', async (t) => {
   const [secure, plain, proxy] = await Promise.all([
     tlsStore(t),
     loopbackS3(t),
@@ -114,7 +114,7 @@ test('the error for a proxy that refuses, requires a login or is unreachable nam
   }
 })
 
-test('certificate authorities come from ca-file, AWS_CA_BUNDLE or SSL_CERT_FILE, and skip-verify accepts any certificate', async (t) => {
+test('the client trusts the certificate authorities in ca-file, AWS_CA_BUNDLE or SSL_CERT_FILE, and with skip-verify any certificate', async (t) => {
   const store = await tlsStore(t)
   const { ca, clientCert } = store.certificates
   await use(`${store.url()}&skipVerify=yes`)
@@ -162,7 +162,7 @@ test('the error for an unusable certificate authority file names the file', asyn
   }
 })
 
-test('a GET that needs only the status uses the proxy and the certificate authorities, and follows redirections', async (t) => {
+test('a GET whose body is not needed uses the proxy and the certificate authorities, and follows redirections', async (t) => {
   const certificates = makeCertificates(temporaryDirectory(t))
   const key = readFileSync(certificates.serverKey)
   const cert = readFileSync(certificates.serverCert)

@@ -8,7 +8,7 @@ const PROXY = 'http://proxy:3128'
 const proxied = (url: string, exempt: string, env: NodeJS.ProcessEnv = { HTTP_PROXY: PROXY, HTTPS_PROXY: PROXY }) =>
   proxyFor(new URL(url), { ...env, NO_PROXY: exempt }) !== undefined
 
-test('the environment variable of the URL scheme names the proxy, and the lower-case variable takes precedence', () => {
+test('the environment variable for the URL scheme names the proxy, and the lower-case variable takes precedence', () => {
   const shown = (url: string, env: NodeJS.ProcessEnv) => proxyFor(new URL(url), env)?.shown
   assert.equal(shown('https://store', { HTTPS_PROXY: PROXY }), 'http://proxy:3128 (HTTPS_PROXY)')
   assert.equal(shown('http://store', { HTTPS_PROXY: PROXY }), undefined)
@@ -50,7 +50,7 @@ test('NO_PROXY accepts hosts, domains, addresses, networks and ports', () => {
   assert.equal(proxyFor(new URL('http://a.b'), { http_proxy: PROXY, no_proxy: 'b', NO_PROXY: 'x' }), undefined)
 })
 
-test('an invalid proxy variable is an error that does not show the password in the variable', () => {
+test('the error for an invalid proxy variable does not show the password in the variable', () => {
   for (const value of [
     'socks5://proxy:1080',
     'http://user:pass%word-1@proxy',

@@ -77,7 +77,7 @@ test('the NATS client accepts an NKey', async (t) => {
   await refused('CONFIG_INVALID', `nats://${address}/a`, { nkey: user.getPublicKey() })
 })
 
-test('the NATS client accepts a JWT with its seed, and a credentials file', async (t) => {
+test('the NATS client accepts a JWT with a seed, and a credentials file', async (t) => {
   const accounts = makeAccounts()
   const { address } = await server(t, accounts.config)
   const creds = path.join(temporaryDirectory(t), 'app.creds')
@@ -93,7 +93,7 @@ test('the NATS client accepts a JWT with its seed, and a credentials file', asyn
   await refused('CONFIG_INVALID', `nats://${address}/a`, { creds })
 })
 
-test('the NATS client uses TLS with a private certificate authority and a client certificate', async (t) => {
+test('the NATS client supports TLS with a private certificate authority and a client certificate', async (t) => {
   const files = makeCertificates(temporaryDirectory(t))
   const tls = `cert_file: "${files.serverCert}", key_file: "${files.serverKey}", ca_file: "${files.ca}"`
   const { address } = await server(t, `tls { ${tls}, verify: true }`)
@@ -105,7 +105,7 @@ test('the NATS client uses TLS with a private certificate authority and a client
   await refused('CONFIG_INVALID', `nats://${address}/a`, { rootCas: [`${ca}.missing`] })
 })
 
-test('a user with read-only permissions gets ACCESS_DENIED on a write', async (t) => {
+test('a write by a user with read-only permissions fails with ACCESS_DENIED', async (t) => {
   const readOnly = `publish: { deny: ["$O.>"] }`
   const users = [`{ user: admin, password: a }`, `{ user: reader, password: r, permissions: { ${readOnly} } }`]
   const { address } = await server(t, `authorization { users: [${users.join(', ')}] }`)
@@ -119,7 +119,7 @@ test('a user with read-only permissions gets ACCESS_DENIED on a write', async (t
   )
 })
 
-test('a NATS server without JetStream, and a port without a server, are reported as errors', async (t) => {
+test('a NATS server without JetStream and a port without a server are reported as errors', async (t) => {
   const { address } = await server(t, 'no_auth_user: plain\naccounts { A { users: [{ user: plain, password: p }] } }')
   await assert.rejects(works(`nats://${address}/a`, { timeout: 1000 }), (error) =>
     isLitestreamError(error, 'ACCESS_DENIED'),

@@ -67,7 +67,7 @@ test('litestream-ts and the official NATS client can each read the objects that 
   assert.equal((await store.info('ltx/1/0000000000000001-0000000000000002.ltx'))?.deleted, true)
 })
 
-test('clients that create one NATS bucket at the same moment all succeed', async (t) => {
+test('if several clients create one NATS bucket at the same moment, all clients succeed', async (t) => {
   for (let round = 0; round < 5; round++) {
     const url = natsUrl()
     const clients = await Promise.all(Array.from({ length: 8 }, () => open(t, url)))
@@ -76,7 +76,7 @@ test('clients that create one NATS bucket at the same moment all succeed', async
   }
 })
 
-test('the NATS server and bucket come from the URL or the settings, in every combination', async (t) => {
+test('the NATS server and the bucket come from the URL or from the settings, in every combination', async (t) => {
   const server = natsServerUrl()
   const bucket = `test-${randomUUID()}`
   const first = await open(t, `${server}/${bucket}?createBucket=true`)
@@ -104,7 +104,7 @@ test('the NATS server and bucket come from the URL or the settings, in every com
   })
 })
 
-test('a ranged read fetches only the chunks of its range, even for files that were written concurrently', async (t) => {
+test('a ranged read fetches only the chunks of its range, even from files that were written concurrently', async (t) => {
   const url = natsUrl()
   const writers = await Promise.all([open(t, url), open(t, url), open(t, url)])
   const body = bytes(10 * 131_072)
@@ -132,7 +132,7 @@ test('a ranged read fetches only the chunks of its range, even for files that we
   }
 })
 
-test('a lost race, a failed source, an overwrite and a deletion leave no chunks behind', async (t) => {
+test('after a lost race, a failed source, an overwrite or a deletion, no unused chunks remain', async (t) => {
   const bucket = `test-${randomUUID()}`
   const client = await open(t, natsUrl('', bucket))
   const { jsm } = await official(t, bucket)
@@ -155,7 +155,7 @@ test('a lost race, a failed source, an overwrite and a deletion leave no chunks 
   assert.equal(await chunks(), 0)
 })
 
-test('after a bucket was deleted and created again, a client sees only the objects of the new bucket', async (t) => {
+test('after a bucket is deleted and created again, a client sees only the objects of the new bucket', async (t) => {
   const bucket = `test-${randomUUID()}`
   const client = await open(t, natsUrl('', bucket))
   await Promise.all(
@@ -176,7 +176,7 @@ test('after a bucket was deleted and created again, a client sees only the objec
   )
 })
 
-test('old chunks of dead writers are removed, and other chunks are kept', async (t) => {
+test('old chunks of killed writers are removed, and all other chunks are kept', async (t) => {
   const bucket = `test-${randomUUID()}`
   const url = natsUrl('', bucket)
   const client = await open(t, url)

@@ -58,7 +58,7 @@ const collides = (error: unknown) =>
   error.file?.endsWith(NAME) === true &&
   error.hint !== undefined
 
-test('a write that always loses against other writers ends with an error, and leaves no chunks', async (t) => {
+test('a write that always loses against other writers fails with an error, and leaves no chunks', async (t) => {
   const { other, metas, writer, puts } = await openWriter(t)
   await other.write(FILE, body, { timestamp: 1 })
   metas.overtake = () => other.write(FILE, body, { timestamp: 2 })
@@ -67,7 +67,7 @@ test('a write that always loses against other writers ends with an error, and le
   assert.equal(await puts(), 1)
 })
 
-test('a deletion that always loses against other writers ends with an error, and the object stays', async (t) => {
+test('a deletion that always loses against other writers fails with an error, and the object remains', async (t) => {
   const { other, metas, writer } = await openWriter(t)
   await other.write(FILE, body, { timestamp: 1 })
   metas.overtake = () => other.write(FILE, body, { timestamp: 2 })

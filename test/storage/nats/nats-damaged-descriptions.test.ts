@@ -67,7 +67,7 @@ const isDamaged = (error: unknown) =>
   error.hint !== undefined
 
 for (const [what, json] of Object.entries(DAMAGED)) {
-  test(`an object description with ${what} is an error in every call, until the object is deleted`, async (t) => {
+  test(`an object description with ${what} causes an error in every call until the object is deleted`, async (t) => {
     const { open, client, describe } = await openBucket(t)
     await describe(NAME, json)
     for (const each of [client, await open()]) {
@@ -91,7 +91,7 @@ for (const [what, json] of Object.entries(DAMAGED)) {
   })
 }
 
-test('a damaged description of a lock is an error, and a damaged description in another replica of the bucket is ignored', async (t) => {
+test('a damaged description of a lock object causes an error, and a damaged description in another replica of the bucket is ignored', async (t) => {
   const { client, describe } = await openBucket(t)
   await describe('other/ltx/0/0000000000000001-0000000000000001.ltx', '?')
   assert.equal((await collect(client.list(0))).length, 1)

@@ -54,7 +54,7 @@ test('if the NATS server is killed during a write and a read, both continue auto
   assert.equal((await collect(other.list(0))).length, 1)
 })
 
-test('a NATS replica that never polls sees a commit, before and after an outage', async (t) => {
+test('a NATS replica that never polls sees each new commit, both before and after an outage', async (t) => {
   const server = await startNats()
   cleanUp(t, server.stop)
   const url = `${server.url}/app/shop.db`

@@ -16,13 +16,13 @@ function reading(expected: number | undefined, ...said: (readonly [number, numbe
 const COMPLETE = { reached: true, complete: true }
 const IN_DOUBT = { reached: true, complete: false }
 
-test('a NATS read is complete when its consumer starts with nothing pending, or when every pending message was delivered', () => {
+test('a NATS read is complete if its consumer starts with no pending message, or if every pending message was delivered', () => {
   assert.deepEqual(reading(0), COMPLETE)
   assert.equal(reading(2, [3, 1]).reached, false)
   assert.deepEqual(reading(2, [3, 1], [7, 0]), COMPLETE, 'other subjects may have the sequences behind')
 })
 
-test('messages that arrive before the response that created the consumer do not end a NATS read', () => {
+test('messages that arrive before the response to the creation of the consumer do not end a NATS read', () => {
   assert.equal(reading(undefined, [3, 0]).reached, false)
 })
 
@@ -34,7 +34,7 @@ test('omitted or replaced messages make a NATS read incomplete, and the read doe
   assert.deepEqual(reading(3, [3, 0], [4, 0], [9, 0]), COMPLETE)
 })
 
-test('two heartbeats in a row end a NATS read, and the read is incomplete if messages are outstanding', () => {
+test('two successive heartbeats end a NATS read, and the read is incomplete if messages are outstanding', () => {
   assert.equal(reading(4, [3, 3], { sent: 1 }).reached, false)
   assert.equal(reading(4, [3, 3], { sent: 1 }, { sent: 2 }).reached, false)
   assert.equal(reading(4, [3, 3], { sent: 1 }, [4, 2], { sent: 2 }).reached, false)

@@ -28,7 +28,7 @@ async function promptly<T>(what: string, work: Promise<T>): Promise<T> {
   return result
 }
 
-test('close() ends every call to a NATS server that never answers', { timeout: 60_000 }, async (t) => {
+test('close() ends every call to a NATS server that never responds', { timeout: 60_000 }, async (t) => {
   const proxy = await startSilentProxy(t, new URL(natsServerUrl()).host)
   const url = `nats://${proxy.address}/test-${randomUUID()}?createBucket=true`
   const client = await openReplicaClient(url, { nats: { timeout: 60_000 } })
@@ -56,7 +56,7 @@ test('close() ends every call to a NATS server that never answers', { timeout: 6
   await client.close()
 })
 
-test('an abort ends the opening of a NATS replica whose server never answers', { timeout: 60_000 }, async (t) => {
+test('an abort ends the opening of a NATS replica whose server never responds', { timeout: 60_000 }, async (t) => {
   const proxy = await startSilentProxy(t, new URL(natsServerUrl()).host)
   proxy.silence()
   const controller = new AbortController()
@@ -67,7 +67,7 @@ test('an abort ends the opening of a NATS replica whose server never answers', {
   await promptly('the abort', refused)
 })
 
-test('a stream from a NATS server ends with TIMEOUT after the total time limit, whatever the limit of one request', {
+test('a stream from a NATS server ends with TIMEOUT after the time limit of the stream, whatever the time limit of one request', {
   timeout: 60_000,
 }, async (t) => {
   const proxy = await startSilentProxy(t, new URL(natsServerUrl()).host)

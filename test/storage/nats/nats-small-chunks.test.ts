@@ -10,7 +10,7 @@ import { putInPieces } from '../../support/nats-pieces.js'
 
 const file = { level: 9, minTxid: 1, maxTxid: 1 }
 
-test('a NATS object of thousands of small chunks is read with few requests, and leaves no listener', async (t) => {
+test('a NATS object with thousands of small chunks is read with few requests, and the read leaves no listener', async (t) => {
   const bucket = `test-${randomUUID()}`
   const body = randomBytes(9_000_001)
   const chunks = await putInPieces(bucket, body, [6, 900, 4, 2000])

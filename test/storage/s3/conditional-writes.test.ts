@@ -52,7 +52,7 @@ async function clientOf(t: TestContext, store: LoopbackS3, parameters = ''): Pro
   return client
 }
 
-test('on a store without conditional writes, the client checks a name before and after it writes the object, and reports the reason', async (t) => {
+test('if a store has no conditional writes, the client checks the name before and after it writes an object, and reports the reason', async (t) => {
   for (const [name, behaviour, reason] of STORES) {
     const store = await loopbackS3(t, behaviour)
     const client = await clientOf(t, store)
@@ -83,7 +83,7 @@ test('on a store without conditional writes, the client checks a name before and
   }
 })
 
-test('a writer whose file was overwritten between its requests detects the overwrite', async (t) => {
+test('if a writer’s file is overwritten between the writer’s requests, the writer detects the overwrite', async (t) => {
   const store = await loopbackS3(t, STORES[3]![1])
   const client = await clientOf(t, store, '&conditional-writes=never')
   const ignores = STORES[3]![1]
@@ -96,7 +96,7 @@ test('a writer whose file was overwritten between its requests detects the overw
   await assert.rejects(client.write(file(1), randomBytes(100), { timestamp: 1, createOnly: true }), taken)
 })
 
-test('on a store without conditional writes, a lease is refused with the reason', async (t) => {
+test('if a store has no conditional writes, a lease is refused with the reason', async (t) => {
   for (const [name, behaviour, reason] of STORES) {
     const store = await loopbackS3(t, behaviour)
     const client = await clientOf(t, store)
@@ -116,14 +116,14 @@ test('on a store without conditional writes, a lease is refused with the reason'
   }
 })
 
-test('close() waits until the probe object is deleted, but not longer than its deadline', async (t) => {
+test('close() waits until the probe object is deleted, but at most until its deadline', async (t) => {
   const store = await loopbackS3(t, ({ kind, key }) => kind === 'DELETE' && key.includes('probe-'))
   const client = await clientOf(t, store)
   await client.write(file(1), randomBytes(10), { timestamp: 1, createOnly: true })
   await assert.rejects(client.close({ timeout: 1 }), (error) => isLitestreamError(error, 'TIMEOUT'))
 })
 
-test('conditional-writes: always and never force the behaviour without a probe', async (t) => {
+test('conditional-writes: always and conditional-writes: never select the behaviour without a probe', async (t) => {
   const store = await loopbackS3(t, STORES[0]![1])
   const always = await clientOf(t, store, '&conditionalWrites=always')
   const refused = (header: string) => (error: unknown) =>
@@ -145,7 +145,7 @@ test('conditional-writes: always and never force the behaviour without a probe',
   assert.match(weakFencing(never)!, /conditional-writes: never/)
 })
 
-test('a store that enforces conditions is probed once with four requests, and a refusal for another reason does not count as enforcement', async (t) => {
+test('a store that enforces conditions is probed once with four requests, and a refusal for another reason is no proof of enforcement', async (t) => {
   const { client, proxy } = await faultyS3(t)
   proxy.reset()
   await client.write(file(1), randomBytes(100), { timestamp: 1, createOnly: true })
@@ -169,7 +169,7 @@ test('a store that enforces conditions is probed once with four requests, and a 
   assert.equal(weakFencing(shut), undefined)
 })
 
-test('if a store has no DeleteObjects, the client sends only single deletes after its first deletion', async (t) => {
+test('if a store has no DeleteObjects, the client deletes each object with its own request after the first refusal', async (t) => {
   for (const [status, code] of [
     [400, 'InvalidArgument'],
     [501, 'NotImplemented'],
@@ -203,7 +203,7 @@ test('if a store has no DeleteObjects, the client sends only single deletes afte
   }
 })
 
-test('without the right to delete, the error of single deletes names the objects and the right', async (t) => {
+test('without the right to delete, the errors of single deletes name the objects and the missing right', async (t) => {
   const store = await loopbackS3(t, (request, response) => {
     if (request.kind === 'POST') return refuse(response, 501)
     if (request.kind !== 'DELETE') return false
@@ -220,7 +220,7 @@ test('without the right to delete, the error of single deletes names the objects
   )
 })
 
-test('a store that ignores StartAfter is listed correctly', async (t) => {
+test('if a store ignores StartAfter, its files are still listed correctly', async (t) => {
   const store = await loopbackS3(t, ({ query }) => {
     query.delete('start-after')
     query.set('max-keys', '3')

@@ -5,7 +5,7 @@ import { faultyS3 } from '../../support/faulty-s3.js'
 
 const file = { level: 0, minTxid: 1, maxTxid: 1 }
 
-test('the client opens as many connections as there are parallel requests, up to a maximum, and reuses the connections', async (t) => {
+test('the client opens as many connections as there are parallel requests, up to a maximum, and reuses these connections', async (t) => {
   const { client, proxy } = await faultyS3(t, { firstByteTimeout: 60_000, idleTimeout: 60_000 })
   const body = randomBytes(300_000)
   await client.write(file, body, { timestamp: 1 })

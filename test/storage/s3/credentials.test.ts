@@ -40,7 +40,7 @@ async function listed(settings: S3Settings = {}, url = URL_): Promise<CapturedRe
   return sent.at(-1)!
 }
 
-test('keys come from the settings, the URL, AWS variables or Litestream variables, without a session token of another source', async () => {
+test('keys come from the settings, the URL, AWS variables or Litestream variables, and never with a session token from another source', async () => {
   Object.assign(process.env, { LITESTREAM_ACCESS_KEY_ID: 'LITE', LITESTREAM_SECRET_ACCESS_KEY: 'x' })
   assert.equal(signedScope(await listed()).key, 'LITE')
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AWSENV', AWS_SECRET_ACCESS_KEY: 'x', AWS_SESSION_TOKEN: 'token' })
@@ -64,7 +64,7 @@ test('keys come from the settings, the URL, AWS variables or Litestream variable
   assert.equal(inUrl.headers['x-amz-security-token'], 'url+token')
 })
 
-test('the region comes from the settings, then the bucket, then the endpoint, and last from the environment', async () => {
+test('the region comes from the settings, otherwise from the bucket, then from the endpoint, and last from the environment', async () => {
   const keys = { accessKeyId: 'K', secretAccessKey: 'x' }
   Object.assign(process.env, { AWS_REGION: 'eu-west-3', AWS_DEFAULT_REGION: 'eu-west-2' })
   for (const [endpoint, region] of [
@@ -98,7 +98,7 @@ test('the region comes from the settings, then the bucket, then the endpoint, an
   assert.equal(signedScope(silent.sent.at(-1)!).region, 'eu-west-3')
 })
 
-test('LITESTREAM_S3_DEBUG shows requests and replies without keys and signatures', async () => {
+test('LITESTREAM_S3_DEBUG prints requests and responses without keys and signatures', async () => {
   const shown = mock.method(process.stderr, 'write', () => true)
   try {
     const keys = { accessKeyId: 'K', secretAccessKey: 'x', sessionToken: 'session-token-1' }
@@ -116,7 +116,7 @@ test('LITESTREAM_S3_DEBUG shows requests and replies without keys and signatures
   }
 })
 
-test('LITESTREAM_S3_ENDPOINT is used if neither URL nor settings have an endpoint', async () => {
+test('LITESTREAM_S3_ENDPOINT is used if neither the URL nor the settings have an endpoint', async () => {
   process.env.LITESTREAM_S3_ENDPOINT = 'http://store.test:9000'
   const keys = { accessKeyId: 'K', secretAccessKey: 'x' }
   const request = await listed(keys, 's3://bucket/p')
@@ -138,7 +138,7 @@ test('the client uses the selected profile of the shared AWS files', async (t) =
   assert.equal(other.headers['x-amz-security-token'], 't')
 })
 
-test('the client uses credentials of a web identity, a container, a program and single sign-on', async (t) => {
+test('the client accepts credentials from a web identity, a container, a program and single sign-on', async (t) => {
   const directory = temporaryDirectory(t)
   const expires = new Date(Date.now() + 3_600_000)
   const container = { AccessKeyId: 'CONTAINER', SecretAccessKey: 'x', Token: 't', Expiration: expires.toISOString() }
@@ -202,7 +202,7 @@ test('the client uses credentials of a web identity, a container, a program and 
   }
 })
 
-test('after a refusal, an existing client uses the new keys in the shared file', async (t) => {
+test('after a refusal, an existing client reads the new keys from the shared credentials file', async (t) => {
   const bucket = await s3Bucket(t)
   const { endpoint, accessKeyId, secretAccessKey } = s3Server()
   const shared = path.join(temporaryDirectory(t), 'credentials')
@@ -232,7 +232,7 @@ test('after a refusal, an existing client uses the new keys in the shared file',
   }
 })
 
-test('without credentials the error lists the sources of credentials, and `anonymous` needs no credentials', async () => {
+test('without credentials, the error lists the possible sources, and the `anonymous` setting needs no credentials', async () => {
   await assert.rejects(
     listed(),
     (error) => isLitestreamError(error, 'ACCESS_DENIED') && /AWS_ACCESS_KEY_ID/.test(error.hint ?? ''),
@@ -245,7 +245,7 @@ test('without credentials the error lists the sources of credentials, and `anony
   assert.equal((await listed({}, `${URL_}&anonymous=true`)).headers.authorization, undefined)
 })
 
-test('the region of an AWS bucket is requested only by the first request, even if the response has no region', async () => {
+test('only the first request asks for the region of an AWS bucket, even if the response has no region', async () => {
   const answers: [CapturedReply, string][] = [
     [{ statusCode: 200, headers: { 'x-amz-bucket-region': 'eu-north-1' } }, 'eu-north-1'],
     [{ statusCode: 301, headers: { 'x-amz-bucket-region': 'eu-north-1' } }, 'eu-north-1'],
@@ -284,7 +284,7 @@ test('the region of an AWS bucket is requested only by the first request, even i
   }
 })
 
-test('if the store is unavailable when the region is requested, the next request asks for the region again, and no region is guessed', async () => {
+test('if the store is unavailable when the client asks for the region, the next request asks again, and the client guesses no region', async () => {
   let away = 2
   const { client, sent } = await capturedClient(
     's3://bucket/p',
@@ -305,7 +305,7 @@ test('if the store is unavailable when the region is requested, the next request
   assert.equal(client.stats().LIST.retries, 2)
 })
 
-test('the S3 server accepts the keys of the environment, and wrong keys, an unknown bucket and a private bucket get different errors immediately', async (t) => {
+test('the S3 server accepts the keys of the environment, and wrong keys, an unknown bucket and a private bucket each get their own error', async (t) => {
   const { endpoint, accessKeyId, secretAccessKey } = s3Server()
   const bucket = await s3Bucket(t)
   const url = (name: string) => `s3://${name}/app.db?endpoint=${encodeURIComponent(endpoint)}`
@@ -347,7 +347,7 @@ test('the S3 server accepts the keys of the environment, and wrong keys, an unkn
   }
 })
 
-test('a public bucket is read without credentials', async (t) => {
+test('a public bucket can be read without credentials', async (t) => {
   const bucket = await s3Bucket(t)
   const writer = await openReplicaClient(s3Url(bucket))
   await writer.write(file(1), Buffer.from('public'), { timestamp: 1 })
@@ -372,7 +372,7 @@ test('a public bucket is read without credentials', async (t) => {
   await client.close()
 })
 
-test('with a clock that is wrong by hours, the client uses the server’s time from its refusal, or the error says what to do', async (t) => {
+test('if the clock is wrong by hours, the client uses the time in the server’s refusal, or the error states the next step', async (t) => {
   const bucket = await s3Bucket(t)
   const now = Date.now
   t.after(() => {

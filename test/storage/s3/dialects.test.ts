@@ -14,7 +14,7 @@ const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid })
 const taken = (error: unknown) => isLitestreamError(error, 'PRECONDITION_FAILED')
 
 for (const [name, dialect] of Object.entries(DIALECTS)) {
-  test(`${name}: a replica is written, read, fenced as far as the service supports fencing, and deleted`, async (t) => {
+  test(`${name}: a replica can be written, read and deleted, and is fenced as far as the service supports fencing`, async (t) => {
     const store = await serveDialect(t, dialect)
     const clients = await Promise.all([1, 2].map(() => openReplicaClient(dialect.url, { s3: DIALECT_KEYS })))
     for (const client of clients) cleanUp(t, () => client.close())
@@ -45,7 +45,7 @@ for (const [name, dialect] of Object.entries(DIALECTS)) {
   })
 }
 
-test('every form of an oss URL opens with keys of the environment, and a wrong bucket and missing keys are errors', async () => {
+test('every form of an oss URL works with keys from the environment, and a wrong bucket and missing keys are errors', async () => {
   Object.assign(process.env, { OSS_ACCESS_KEY_ID: 'K', OSS_ACCESS_KEY_SECRET: 'secret-of-the-test' })
   try {
     for (const url of [

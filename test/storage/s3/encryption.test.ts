@@ -15,7 +15,7 @@ import { temporaryDirectory } from '../../support/temporary-directory.js'
 const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid })
 const KEYS = { accessKeyId: 'K', secretAccessKey: 'S' }
 
-test('objects encrypted with a customer key, both small and uploaded in parts, are readable only with that key', async (t) => {
+test('small and multipart objects that were encrypted with a customer key can be read only with this key', async (t) => {
   const bucket = await s3Bucket(t)
   const key = randomBytes(32).toString('base64')
   const keyFile = path.join(temporaryDirectory(t), 'key')
@@ -65,7 +65,7 @@ test('the S3 server encrypts objects with the configured KMS key', async (t) => 
   }
 })
 
-test('storage class and encryption are set on the request that creates the object, and the customer key on every request', async () => {
+test('storage class and encryption are set in the request that creates the object, and the customer key in every request', async () => {
   const sse = { sseCustomerKey: randomBytes(32).toString('base64') }
   const large = Buffer.alloc(6 * 2 ** 20)
   for (const settings of [
@@ -92,7 +92,7 @@ test('storage class and encryption are set on the request that creates the objec
   }
 })
 
-test('incompatible encryption settings, and settings that would reveal the key, are refused before any request', async (t) => {
+test('incompatible encryption settings, and settings that would reveal the key, are refused before the first request', async (t) => {
   const key = randomBytes(32).toString('base64')
   const short = path.join(temporaryDirectory(t), 'short')
   writeFileSync(short, 'c2hvcnQ=')

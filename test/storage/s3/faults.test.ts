@@ -20,7 +20,7 @@ function jitter(t: { after(step: () => void): void }, part: number): void {
   t.after(() => random.mock.restore())
 }
 
-test('every operation on a store that never responds ends at the first-byte deadline', async (t) => {
+test('if a store never responds, every operation ends at the first-byte deadline', async (t) => {
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t, { attempts: 2, firstByteTimeout: 500 })
   const operations: [string, () => Promise<unknown>][] = [
@@ -44,7 +44,7 @@ test('every operation on a store that never responds ends at the first-byte dead
   assert.deepEqual(Buffer.from((await client.read(file(1), { offset: 0 })).data), body)
 })
 
-test('if another writer has created a file of equal size and time, a repeated write does not accept this file as its own', async (t) => {
+test('if another writer has created a file of equal size and time, a repeated write does not take this file for its own', async (t) => {
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t)
   await client.write(file(1), Buffer.from('theirs'), { timestamp: 5_000, createOnly: true })
@@ -55,7 +55,7 @@ test('if another writer has created a file of equal size and time, a repeated wr
   await client.write(file(2), Buffer.from('ours 2'), { timestamp: 5_000, createOnly: true })
 })
 
-test('a stalled connection is abandoned, and the rest of the object is read through another connection', async (t) => {
+test('a stalled connection is abandoned, and the rest of the object is read over another connection', async (t) => {
   const { client, proxy } = await faultyS3(t, { idleTimeout: 200 })
   await write(client)
   proxy.reset()
@@ -66,7 +66,7 @@ test('a stalled connection is abandoned, and the rest of the object is read thro
   assert.match(String(ranges[1]), /^bytes=[1-9][0-9]*-999999$/)
 })
 
-test('the client waits for a slow store as long as bytes arrive', async (t) => {
+test('the client waits for a slow store as long as the client receives bytes', async (t) => {
   const { client, proxy } = await faultyS3(t, { firstByteTimeout: 400, idleTimeout: 400, budget: 400 })
   await write(client)
   proxy.reset()
@@ -75,7 +75,7 @@ test('the client waits for a slow store as long as bytes arrive', async (t) => {
   assert.equal(proxy.counts().requests, 1)
 })
 
-test('responses that break off, or are well-formed but short, are continued, and never taken for the whole object', async (t) => {
+test('responses that break off, and short but well-formed responses, are continued, and are never taken for the whole object', async (t) => {
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t)
   await write(client)
@@ -109,7 +109,7 @@ test('responses that break off, or are well-formed but short, are continued, and
   }
 })
 
-test('an object that is replaced during a read is not mixed with its successor', async (t) => {
+test('if an object is replaced during a read, the read does not mix the bytes of the old and the new object', async (t) => {
   const { client, proxy } = await faultyS3(t)
   await write(client)
   const stream = client.stream(file(1))[Symbol.asyncIterator]()
@@ -121,7 +121,7 @@ test('an object that is replaced during a read is not mixed with its successor',
   }, code('NOT_FOUND'))
 })
 
-test('full jitter, attempts and budget limit the retries after many refusals, and the last error is thrown', async (t) => {
+test('after many refusals, full jitter, the maximum number of attempts and a budget limit the retries, and the last error is thrown', async (t) => {
   const { client, proxy } = await faultyS3(t, { attempts: 7, budget: 1200 })
   await write(client)
   const storm = proxy.fault(SLOW_DOWN, always)
@@ -153,7 +153,7 @@ test('full jitter, attempts and budget limit the retries after many refusals, an
   assert.equal(client.stats().PUT.retries, 2)
 })
 
-test('an AbortSignal ends a request that waits for the response, waits to retry or streams the body, and the request is not retried', async (t) => {
+test('an AbortSignal ends a request that waits for the response, waits for a retry or streams the body, and no retry follows', async (t) => {
   const { client, proxy } = await faultyS3(t)
   await write(client)
   const aborted = async (what: string, operation: (signal: AbortSignal) => Promise<unknown>, begun: () => boolean) => {
@@ -190,7 +190,7 @@ test('an AbortSignal ends a request that waits for the response, waits to retry 
   )
 })
 
-test('a create-only write whose response was lost distinguishes its own object from the object of another writer', async (t) => {
+test('if the response to a create-only write is lost, the writer distinguishes its own object from another writer’s object', async (t) => {
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t)
   const create = (txid: number, timestamp: number) => client.write(file(txid), body, { timestamp, createOnly: true })

@@ -53,7 +53,7 @@ function asked({ headers }: LoopbackRequest): [number, number] {
   return [Number(from), to === '' ? SIZE - 1 : Number(to)]
 }
 
-test('an endless response body is refused once it is longer than announced, and is not kept in memory', async (t) => {
+test('a response body that becomes longer than announced is refused, and is not kept in memory', async (t) => {
   const sent: Promise<number>[] = []
   const { client, count } = await hostile(t, (response, request) => {
     const [first, last] = asked(request)
@@ -67,7 +67,7 @@ test('an endless response body is refused once it is longer than announced, and 
   for (const bytes of await Promise.all(sent)) assert.ok(bytes < 64 * 2 ** 20, `${bytes} bytes were taken`)
 })
 
-test('a response with a byte range that was not requested is refused', async (t) => {
+test('a response with a byte range that the client did not request is refused', async (t) => {
   const wrong = [
     `0-1999/${SIZE}`, // another offset
     `1000-3999/${SIZE}`, // longer than asked
@@ -104,14 +104,14 @@ test('if a store responds to a range request with the whole object, the client r
   await assert.rejects(client.read(file, { offset: SIZE + 1 }), code('INVALID_ARGUMENT'))
 })
 
-test('a whole object of unknown length is refused, because the end of the object would look like a broken connection', async (t) => {
+test('a whole object of unknown length is refused, because its end cannot be distinguished from a broken connection', async (t) => {
   const { client } = await hostile(t, (response) => {
     response.writeHead(200, objectHeaders(object)).end(object.body)
   })
   await assert.rejects(client.read(file, { offset: 0 }), code('UNAVAILABLE'))
 })
 
-test('a download whose responses have one byte or no byte fails after the number of attempts that the policy allows', async (t) => {
+test('if each response of a download has one byte or no byte, the download fails after the maximum number of attempts', async (t) => {
   for (const bytes of [0, 1]) {
     const { client, count } = await hostile(t, (response, request) => {
       const [first, last] = asked(request)
@@ -124,7 +124,7 @@ test('a download whose responses have one byte or no byte fails after the number
   }
 })
 
-test('a well-formed response that is truncated is continued, and ends if no more bytes follow', async (t) => {
+test('a truncated well-formed response is continued, and the download ends if no more bytes follow', async (t) => {
   const { client, count } = await hostile(t, (response, request) => {
     const [first, last] = asked(request)
     if (first >= SIZE - 100) return void response.writeHead(416, { 'content-length': 0 }).end()
@@ -146,7 +146,7 @@ test('if the size of an object changes between two responses, the responses are 
   await assert.rejects(collect(client.stream(file)), code('NOT_FOUND'))
 })
 
-test('a response body that stops, arrives very slowly, or never ends its chunks is limited in time', async (t) => {
+test('the time for a response body that stops, arrives very slowly or never ends its chunks is limited', async (t) => {
   const range = { offset: 0, length: 1000 }
   const silent = await hostile(
     t,
@@ -182,7 +182,7 @@ test('a response body that stops, arrives very slowly, or never ends its chunks 
   assert.ok(object.body.subarray(0, 1000).equals(data), 'all bytes came, and the end of the chunks is not waited for')
 })
 
-test('the size of a small object beside the LTX files has a limit', async (t) => {
+test('the size of a small object, such as the writer record, is limited', async (t) => {
   const store = await loopbackS3(t)
   const client = await s3ClientAt(store.url(), {})
   cleanUp(t, () => client.close())

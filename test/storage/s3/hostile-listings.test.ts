@@ -48,7 +48,7 @@ async function bothRefused(t: TestContext, what: string, list: (...args: Paramet
   return store
 }
 
-test('an endless listing is refused, and is not kept in memory', async (t) => {
+test('an endless listing is refused, and the client does not keep it in memory', async (t) => {
   const sent: Promise<number>[] = []
   const { client } = await hostile(t, (_, response) => {
     response.writeHead(200, { 'content-type': 'application/xml' })
@@ -60,7 +60,7 @@ test('an endless listing is refused, and is not kept in memory', async (t) => {
   assert.ok((await sent[0]!) < 64 * 2 ** 20)
 })
 
-test('a missing, repeated or circular continuation token ends the listing', async (t) => {
+test('a missing, repeated or circular continuation token ends the listing with an error', async (t) => {
   const pages: [
     string,
     (request: LoopbackRequest) => { entries: ListedEntry[]; token?: string; truncated?: boolean },
@@ -91,7 +91,7 @@ test('a missing, repeated or circular continuation token ends the listing', asyn
   assert.ok(store.seen.length < 300, `${store.seen.length} requests for pages without an object`)
 })
 
-test('a listing entry is refused if it is out of order, duplicate, outside the prefix, or without a possible size or time', async (t) => {
+test('a listing entry is refused if it is out of order, duplicate, outside the prefix, or has an impossible size or time', async (t) => {
   const listings: [string, ListedEntry[]][] = [
     ['out of order', [entry(2), entry(1)]],
     ['twice', [entry(1), entry(1)]],
@@ -115,7 +115,7 @@ test('a listing entry is refused if it is out of order, duplicate, outside the p
   }
 })
 
-test('foreign object keys of any length between the LTX files are skipped', async (t) => {
+test('foreign object keys of any length between the keys of LTX files are skipped', async (t) => {
   const { client } = await hostile(t, (_, response) =>
     sendListing(response, {
       entries: [
@@ -133,7 +133,7 @@ test('foreign object keys of any length between the LTX files are skipped', asyn
   )
 })
 
-test('an XML document with entities, with endless nesting, or of another kind is refused quickly', async (t) => {
+test('an XML document with entities or endless nesting, or of another kind, is refused quickly', async (t) => {
   const bodies = [
     '<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx">]><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>',
     `${'<!DOCTYPE a>'.repeat(100_000)}<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`,

@@ -46,7 +46,7 @@ async function restartGateway(): Promise<void> {
 
 const partsSeen = () => proxy.seen().filter(({ url }) => url.includes('partNumber=')).length
 
-test('if the server is killed during a download and a PUT, both continue at the interrupted position', async () => {
+test('if the server is killed during a download and a PUT, the download and the PUT both continue where they were interrupted', async () => {
   const client = await s3ClientAt(await place('bodies'), { attempts: 1000, budget: 120_000 })
   const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid })
   const body = randomBytes(40 * MiB)
@@ -66,7 +66,7 @@ test('if the server is killed during a download and a PUT, both continue at the 
   await client.close()
 })
 
-test('replicate and hydrate recover automatically after the server is killed, and their results are equal', async (t) => {
+test('after the server is killed, replicate and hydrate recover automatically, and their databases are equal', async (t) => {
   const url = await place('databases')
   const dir = temporaryDirectory(t)
   const [file, copy] = [path.join(dir, 'app.db'), path.join(dir, 'copy.db')]

@@ -36,7 +36,7 @@ function noWaits(t: { after(step: () => void): void }): void {
   t.after(() => random.mock.restore())
 }
 
-test('a permanently failing part, or a signal, leaves neither an object nor an unfinished upload', async (t) => {
+test('after a part fails permanently, or a signal is aborted, neither an object nor an unfinished upload remains', async (t) => {
   noWaits(t)
   const { bucket, client, proxy } = await faultyS3(t, { attempts: 2 })
   const failures: [Fault, (request: SeenRequest) => boolean, string][] = [
@@ -77,7 +77,7 @@ test('a repeated upload sends only the parts that failed', async (t) => {
   assert.deepEqual(Buffer.concat(await collect(client.stream(file(1)))), body)
 })
 
-test('the client recognizes its completed upload whose response was lost', async (t) => {
+test('if the response to the completion of an upload was lost, the client recognizes its completed upload', async (t) => {
   noWaits(t)
   const { bucket, client, proxy } = await faultyS3(t)
   for (const createOnly of [false, true]) {
@@ -93,7 +93,7 @@ test('the client recognizes its completed upload whose response was lost', async
   assert.equal(await uploads(bucket), 0)
 })
 
-test('an upload during a server restart continues when the server is back', async (t) => {
+test('if the server restarts during an upload, the upload continues when the server is back', async (t) => {
   const { bucket, client, proxy } = await faultyS3(t, { attempts: 1000 })
   let died: Promise<void> | undefined
   const writing = client.write(
@@ -111,7 +111,7 @@ test('an upload during a server restart continues when the server is back', asyn
   assert.equal(await uploads(bucket), 0)
 })
 
-test('growing parts can hold 4.8 TiB, files of 5 GiB need few parts, and an upload with equal parts ends at ten thousand parts', () => {
+test('with growing parts, an upload can have 4.8 TiB, and 5 GiB need few parts; with equal parts, it ends at ten thousand parts', () => {
   const total = (size: number, equal: boolean) => {
     let parts = 0
     for (let sent = 0; sent < size; ) sent += partSizeOf(++parts, 5 * MiB, equal)

@@ -41,7 +41,7 @@ function checked(error: LitestreamError, code: ErrorCode, message: RegExp, hint:
 const urlAt = (endpoint: string) =>
   `s3://loopback:loopback@b/app?endpoint=${encodeURIComponent(endpoint)}&region=us-east-1`
 
-test('the error for an unknown host, a port without a server, and a server that is not HTTP has the endpoint and the next step', async (t) => {
+test('the errors for an unknown host, a port without a server, and a server that is not HTTP have the endpoint and the next step', async (t) => {
   const unknown = await failure(t, urlAt('http://no-such-host.invalid:9000'))
   checked(
     unknown,
@@ -58,7 +58,7 @@ test('the error for an unknown host, a port without a server, and a server that 
   checked(await failure(t, urlAt(`http://127.0.0.1:${port}`)), 'UNAVAILABLE', /ECONNREFUSED/, /no server listens/)
 })
 
-test('a certificate of an unknown authority is reported as such, without a retry', async (t) => {
+test('a certificate of an unknown authority is reported with its own error, and the request is not retried', async (t) => {
   for (const name of ['AWS_CA_BUNDLE', 'SSL_CERT_FILE']) delete process.env[name]
   const { serverCert, serverKey } = makeCertificates(temporaryDirectory(t))
   const tls = { cert: readFileSync(serverCert), key: readFileSync(serverKey) }
@@ -69,7 +69,7 @@ test('a certificate of an unknown authority is reported as such, without a retry
   checked(await failure(t, urlAt(`https://127.0.0.1:${port}`)), 'ACCESS_DENIED', /certificate/, /NODE_EXTRA_CA_CERTS/)
 })
 
-test('the error for a refusal, with or without a body, has the code, the bucket’s region and a next step', async (t) => {
+test('the error for a refusal, with or without a body, has the error code, the bucket’s region and the next step', async (t) => {
   const store = await loopbackS3(t)
   const cases: [number, string, ErrorCode, RegExp][] = [
     [301, 'PermanentRedirect', 'STORAGE_FAILED', /region/],
@@ -150,7 +150,7 @@ test('the page of a captive portal or a proxy is never taken for a store’s res
   assert.ok(error.message.length < 500)
 })
 
-test('close() of the client ends running requests, and no request is sent after close()', async (t) => {
+test('close() of the client ends running requests, and the client sends no request after close()', async (t) => {
   const waiting: LoopbackRequest[] = []
   const store = await loopbackS3(t, (request) => waiting.push(request) > 0)
   const client = await openReplicaClient(store.url())

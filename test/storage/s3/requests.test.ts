@@ -29,7 +29,7 @@ function place(request: CapturedRequest): [string, string] {
   return [`${request.protocol}//${request.hostname}${port}${path}`, signedScope(request).region]
 }
 
-test('every form of an S3 host, and every endpoint, gives requests with the right address and style, signed for the right region', async () => {
+test('every form of an S3 host and every endpoint gives requests with the right address and style, signed for the right region', async () => {
   const places: Record<string, [string, string]> = {
     's3://bucket/p?region=eu-west-1': ['https://bucket.s3.eu-west-1.amazonaws.com', 'eu-west-1'],
     's3://my.bucket/p?region=eu-west-1': ['https://s3.eu-west-1.amazonaws.com/my.bucket', 'eu-west-1'],
@@ -81,7 +81,7 @@ test('every form of an S3 host, and every endpoint, gives requests with the righ
   }
 })
 
-test('an S3 access point is not addressed in path style, and an invalid endpoint is refused', async () => {
+test('an S3 access point is never addressed in path style, and an invalid endpoint is refused', async () => {
   const arn = 's3://arn:aws:s3:eu-central-1:123456789012:accesspoint/name/p'
   for (const [url, settings] of [
     [`${arn}?force-path-style=true`, {}],
@@ -99,7 +99,7 @@ test('an S3 access point is not addressed in path style, and an invalid endpoint
   }
 })
 
-test("a setting of the configuration takes precedence over the URL's, but an omitted setting does not", async () => {
+test("a setting in the configuration takes precedence over the URL's setting, but an omitted setting does not", async () => {
   const url = 's3://URLKEY:x@bucket/p?region=eu-1&endpoint=localhost:1&forcePathStyle=false'
   const own = (settings: S3Settings) => capturedClient(url, settings)
   const first = await own({ region: undefined })
@@ -112,7 +112,7 @@ test("a setting of the configuration takes precedence over the URL's, but an omi
   assert.equal(signedScope(second.sent[0]!).key, 'AKID')
 })
 
-test('a body is sent to a custom endpoint unchanged, with its length and signature, and never in chunks', async () => {
+test('the client sends a body to a custom endpoint unchanged, with its length and signature, and never in chunks', async () => {
   const body = Buffer.from('some bytes')
   for (const [url, hash] of [
     ['s3://bucket/p?endpoint=https://host', sha256(body)],
@@ -147,7 +147,7 @@ test('a body is sent to a custom endpoint unchanged, with its length and signatu
   }
 })
 
-test('the batch delete has the MD5 of its body and lists the keys in the given order, for any keys', async () => {
+test('for any keys, the batch delete has the MD5 of its body and lists the keys in the given order', async () => {
   const files = [file(9), file(3), file(5, 7, 1)]
   for (const path of ['p', 'Größe/日本 &<"', '😀']) {
     const { client, sent } = await capturedClient(`s3://bucket/${encodeURIComponent(path)}?endpoint=https://host`, KEYS)
@@ -179,7 +179,7 @@ test('the batch delete has the MD5 of its body and lists the keys in the given o
   )
 })
 
-test('each request to Tigris asks for a consistent response in a signed header, and has no MD5', async () => {
+test('each request to Tigris has a signed header that requests a consistent response, and has no MD5', async () => {
   for (const host of ['fly.storage.tigris.dev', 't3.storage.dev']) {
     const { client, sent } = await capturedClient(`s3://bucket/p?endpoint=https://${host}&region=auto`, KEYS)
     await collect(client.list(0))
@@ -209,21 +209,21 @@ test('Google gets no Accept-Encoding header, neither signed nor unsigned', async
   }
 })
 
-test('with sign-accept-encoding: false, the client sends no Accept-Encoding, because a proxy could change this header after the signing', async () => {
+test('with sign-accept-encoding: false, the client sends no Accept-Encoding header, because a proxy could change a signed header', async () => {
   const { client, sent } = await capturedClient('s3://bucket/p?endpoint=https://host&sign-accept-encoding=false', KEYS)
   await client.read(file(1), { offset: 0, length: 9 }).catch(() => undefined)
   assert.ok(!Object.keys(sent[0]!.headers).some((name) => name.toLowerCase() === 'accept-encoding'))
   assert.ok(!signedHeaders(sent[0]!).includes('accept-encoding'))
 })
 
-test('a part size of 5MB counts as 5MiB, and a smaller part size is refused', async () => {
+test('a part size of 5MB is treated as 5MiB, and a smaller part size is refused', async () => {
   await (await capturedClient('s3://bucket/p?endpoint=https://host&part-size=5MB', KEYS)).client.close()
   await assert.rejects(capturedClient('s3://bucket/p?endpoint=https://host&part-size=4999999', KEYS), {
     code: 'INVALID_URL',
   })
 })
 
-test('a successful response that is not from a store is neither a success nor an empty list', async () => {
+test('a response with a success status that is not from a store counts neither as a success nor as an empty listing', async () => {
   const url = 's3://bucket/p?endpoint=https://host'
   const { client, sent } = await capturedClient(url, KEYS, () => ({ statusCode: 200, body: '' }))
   const unavailable = (error: unknown) => isLitestreamError(error, 'UNAVAILABLE') && /endpoint/.test(error.hint ?? '')
@@ -237,7 +237,7 @@ async function* bytes(count: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < count; at += piece.length) yield piece.subarray(0, Math.min(piece.length, count - at))
 }
 
-test('R2 gets two equal parts at a time and other stores get five, unless the configuration sets another number', async () => {
+test('the client sends two equal parts at a time to R2 and five to other stores, unless the configuration sets another number', async () => {
   const MiB = 2 ** 20
   for (const [url, most] of [
     ['s3://bucket/p?endpoint=https://account.r2.cloudflarestorage.com', 2],

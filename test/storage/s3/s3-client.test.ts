@@ -11,7 +11,7 @@ import { s3Bucket, s3Sdk, s3Server, s3Url } from '../../support/s3.js'
 
 const file = (minTxid: number, maxTxid = minTxid, level = 0) => ({ level, minTxid, maxTxid })
 
-test("the objects of a replica have Litestream's keys and are read by range, suffix and stream", async (t) => {
+test("the objects of a replica have Litestream's keys, and the client reads ranges, suffixes and streams", async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(s3Url(bucket, 'some dir/app ü.db'))
   const body = randomBytes(100_000)
@@ -36,7 +36,7 @@ test("the objects of a replica have Litestream's keys and are read by range, suf
   await client.close()
 })
 
-test("every form of an S3 URL gives Litestream's keys", async (t) => {
+test("every form of an S3 URL gives Litestream's object keys", async (t) => {
   const bucket = await s3Bucket(t)
   for (const [form, key] of [
     ['', './0000/'],
@@ -58,7 +58,7 @@ test("every form of an S3 URL gives Litestream's keys", async (t) => {
   }
 })
 
-test('a listing begins at a TXID and requests pages on demand, and an error is not taken for an empty list', async (t) => {
+test('a listing begins at a TXID and requests further pages on demand, and an error is not taken for an empty listing', async (t) => {
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
   t.after(() => proxy.close())
@@ -89,7 +89,7 @@ test('a listing begins at a TXID and requests pages on demand, and an error is n
   await absent.close()
 })
 
-test('exactly one of several writers that create one name succeeds', async (t) => {
+test('if several writers create one name, exactly one writer succeeds', async (t) => {
   const client = await openReplicaClient(s3Url(await s3Bucket(t)))
   const results = await Promise.allSettled(
     Array.from({ length: 12 }, (_, i) =>
@@ -128,7 +128,7 @@ test('a file above the part size is uploaded in parts, even from a stream, and a
   await client.close()
 })
 
-test('temporary faults are retried, an interrupted body is continued, and refusals are thrown immediately', async (t) => {
+test('temporary faults are retried, an interrupted body is continued, and refused requests throw immediately', async (t) => {
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
   t.after(() => proxy.close())

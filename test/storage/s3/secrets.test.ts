@@ -37,7 +37,7 @@ function database(t: TestContext): string {
   return file
 }
 
-test('the output of any command at log level trace contains no secret, whether the command succeeds or fails', async (t) => {
+test('at log level trace, the output of any command contains no secret, whether the command succeeds or fails', async (t) => {
   const bucket = await s3Bucket(t)
   const file = database(t)
   const url = s3Url(bucket)
@@ -85,7 +85,7 @@ test('the output of any command at log level trace contains no secret, whether t
   }
 })
 
-test('a printed client, its counters and its errors contain no secret', async (t) => {
+test('the printed client, its counters and its errors contain no secret', async (t) => {
   const bucket = await s3Bucket(t)
   const shown = (value: unknown) => `${inspect(value, { depth: 20, showHidden: true })}${JSON.stringify(value)}`
   for (const s3 of [

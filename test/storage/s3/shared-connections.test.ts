@@ -15,7 +15,7 @@ async function exists(client: ReplicaClient): Promise<boolean> {
   return false
 }
 
-test('replicas whose clients share connections need only one connection for requests that follow each other', async (t) => {
+test('if the clients of several replicas share connections, sequential requests need only one connection', async (t) => {
   shareConnections()
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
@@ -42,7 +42,7 @@ test('replicas whose clients share connections need only one connection for requ
   assert.equal(await exists(clients[11]!), true)
 })
 
-test('requests for the replicas of one store take turns, and delay no other store', async () => {
+test('requests for the replicas of one store take turns, and do not delay requests to another store', async () => {
   const turns = new StoreTurns(3)
   const running = new Map<string, number>()
   let most = 0

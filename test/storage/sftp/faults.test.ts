@@ -100,7 +100,7 @@ test('an interrupted SFTP download detects that the file was replaced', async (t
   )
 })
 
-test('a writer killed during an upload leaves no file with the name of an LTX file', async (t) => {
+test('if a writer is killed during an upload, no file with an LTX file name remains', async (t) => {
   const folder = newFolder()
   const child = runScript(
     t,
@@ -125,7 +125,7 @@ test('a writer killed during an upload leaves no file with the name of an LTX fi
   assert.equal((await collect(other.list(0))).length, 1)
 })
 
-test('files of writers that died more than an hour ago are removed, and other files are kept', async (t) => {
+test('temporary files of writers that were killed more than an hour ago are removed, and other files are kept', async (t) => {
   const folder = newFolder()
   const level = path.join(folder, 'ltx/0')
   mkdirSync(level, { recursive: true })
@@ -139,7 +139,7 @@ test('files of writers that died more than an hour ago are removed, and other fi
   assert.deepEqual(left.sort(), [...kept].sort())
 })
 
-test('a request to a server that becomes silent ends at its deadline or when its signal is aborted, and the next request reconnects', async (t) => {
+test('if a server becomes silent, a request ends at its deadline or when its signal is aborted, and the next request reconnects', async (t) => {
   const proxy = await startSilentProxy(t, `127.0.0.1:${server.port}`)
   const folder = newFolder()
   const url = wholeSftpUrl({ ...server, port: Number(proxy.address.split(':')[1]) }, folder)
@@ -189,7 +189,7 @@ test('a server without extensions supports create-only writes, but a server with
   }
 })
 
-test("an empty file, which is a writer's claim, is not listed, and another writer can take its name after one minute", async (t) => {
+test("a writer claims a name with an empty file, which is not listed, and another writer can take this name after one minute", async (t) => {
   const own = await startSshd({ sftp: '-P hardlink' })
   cleanUp(t, own.stop)
   const { client: writer, level } = await client(t, own)
@@ -206,13 +206,13 @@ test("an empty file, which is a writer's claim, is not listed, and another write
   assert.equal(statSync(claim).size, 10)
 })
 
-test('the files of a replica of Litestream 0.3 are listed and read', async (t) => {
+test('the files of a Litestream 0.3 replica are listed and read', async (t) => {
   const { client: reader, folder } = await client(t)
   assert.deepEqual(await collect(reader.legacy!.list('generations/')), [])
   await checkLegacyObjects(reader, folder)
 })
 
-test('a full disk of the server is reported as DISK_FULL, and no part of the file is left', async (t) => {
+test('if the server’s disk is full, the error is DISK_FULL, and no part of the file remains', async (t) => {
   const folder = newFolder()
   if (smallFileSystem(t, folder, '1m') === undefined) return notRun(t, 'a small disk', 'mount is not permitted')
   const { client: writer, level } = await client(t, server, folder)
@@ -223,7 +223,7 @@ test('a full disk of the server is reported as DISK_FULL, and no part of the fil
   assert.deepEqual(readdirSync(level), [])
 })
 
-test('a path that is a file, and a port without a server, are reported as errors', async (t) => {
+test('a file in place of the replica’s directory and a port without a server are reported as errors', async (t) => {
   const folder = newFolder()
   writeFileSync(folder, 'x')
   await assert.rejects(client(t, server, folder), (error) => isLitestreamError(error, 'STORAGE_FAILED'))

@@ -31,13 +31,13 @@ async function connects(settings: SftpSettings): Promise<boolean | LitestreamErr
   }
 }
 
-test('a pinned host key, as a key or as a fingerprint, is accepted', async () => {
+test('a pinned host key is accepted, both as a key and as a fingerprint', async () => {
   assert.equal(await connects({ hostKey: server.hostKey }), true)
   assert.equal(await connects({ hostKey: `${server.hostKey} root@example\n${OTHER}\n` }), true)
   assert.equal(await connects({ hostKey: fingerprint(Buffer.from(base64, 'base64')) }), true)
 })
 
-test('another host key is refused before the login, and the error shows the host key of the server', async () => {
+test('a host key other than the pinned key is refused before the login, and the error shows the server’s host key', async () => {
   const before = server.log()
   const error = await connects({ hostKey: OTHER })
   assert.ok(isLitestreamError(error, 'ACCESS_DENIED'))
@@ -46,7 +46,7 @@ test('another host key is refused before the login, and the error shows the host
   assert.doesNotMatch(server.log().slice(before.length), /Accepted|Failed (password|publickey)/)
 })
 
-test('a host that no known_hosts file lists is refused unless any key is accepted', async (t) => {
+test('a host that is not in a known_hosts file is refused, unless the settings accept any host key', async (t) => {
   const file = path.join(temporaryDirectory(t), 'known_hosts')
   writeFileSync(file, `# nothing\nexample.com ${server.hostKey}\n127.0.0.1 ${server.hostKey}\n`)
   const error = await connects({ knownHosts: file })
@@ -56,7 +56,7 @@ test('a host that no known_hosts file lists is refused unless any key is accepte
   assert.equal(await connects({ knownHosts: file, insecureHostKey: true }), true)
 })
 
-test('known_hosts may have names, patterns, hashed names, negation and revoked keys', async (t) => {
+test('known_hosts may contain names, patterns, hashed names, negations and revoked keys', async (t) => {
   const file = path.join(temporaryDirectory(t), 'known_hosts')
   const name = `[127.0.0.1]:${server.port}`
   const salt = Buffer.from('0123456789abcdefghij')

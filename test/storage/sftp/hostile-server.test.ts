@@ -85,7 +85,7 @@ function answer(sftp: SFTPWrapper, { entries = () => [], attributes = FILE, read
   sftp.on('CLOSE', (id) => sftp.status(id, STATUS_CODE.OK))
 }
 
-test('if a server reports no attributes with its entries, the client reads the type from the long name of the entry', async (t) => {
+test('if a server sends no attributes with its directory entries, the client reads the file type from the long name of the entry', async (t) => {
   const { client } = await serve(t, {
     entries: (path) =>
       path.endsWith('/ltx/0')
@@ -104,7 +104,7 @@ test('if a server reports no attributes with its entries, the client reads the t
   assert.deepEqual(await collect(client.replicas!()), [''])
 })
 
-test('an entry without a size or a time is an error, and is never left out of the listing', async (t) => {
+test('a directory entry without a size or a time is an error, and is never left out of the listing', async (t) => {
   const { client } = await serve(t, { entries: () => [{ filename: NAME, longname: '-rw-r--r--', attrs: {} }] })
   await assert.rejects(collect(client.list(0)), (error) => isLitestreamError(error, 'STORAGE_FAILED'))
 })
@@ -122,7 +122,7 @@ test('the SFTP client does not visit names that lead out of a directory', async 
   assert.deepEqual(visited, ['/replica', '/replica/new\nline'])
 })
 
-test('short reads are joined, and a file that ends before its size is an error and takes little memory', async (t) => {
+test('short reads are joined, and a file that ends before its stated size is an error and takes little memory', async (t) => {
   const bytes = Buffer.from(testBytes(FILE.size))
   const short = await serve(t, { read: (offset, length) => bytes.subarray(offset, offset + Math.min(length, 700)) })
   const { data } = await short.client.read(file(1), { offset: 10, length: 50_000 })
@@ -139,7 +139,7 @@ test('short reads are joined, and a file that ends before its size is an error a
   assert.ok(process.memoryUsage().arrayBuffers - before < 64 * 2 ** 20)
 })
 
-test('if a login is refused after a lost connection, the error is ACCESS_DENIED, and the next operation tries to log in again', async (t) => {
+test('if the server refuses the login after a lost connection, the error is ACCESS_DENIED, and the next operation logs in again', async (t) => {
   const { client, state, drop } = await serve(t, {})
   state.accepts = false
   drop()

@@ -35,7 +35,7 @@ async function opened(settings: SftpSettings, url = sftpUrl(server, `${server.di
   }
 }
 
-test('the SFTP client uses a key file, and a key file with a passphrase only if the passphrase is set', async () => {
+test('the SFTP client uses a key file, and an encrypted key file only if its passphrase is set', async () => {
   assert.equal(await opened({ keyPath }), 'opened')
   assert.equal(await opened({ keyPath: server.encryptedKeyPath, passphrase: PASSPHRASE }), 'opened')
   assert.match(await opened({ keyPath: server.encryptedKeyPath }), /^CONFIG_INVALID: .*Set `passphrase`/)
@@ -46,7 +46,7 @@ test('the SFTP client uses a key file, and a key file with a passphrase only if 
   assert.match(await opened({ keyPath: `${keyPath}.pub` }), /^CONFIG_INVALID: /)
 })
 
-test('the error for an unknown SSH key, and for a wrong password, is ACCESS_DENIED', async () => {
+test('the errors for an unknown SSH key and for a wrong password are ACCESS_DENIED', async () => {
   const other = path.join(server.directory, 'other')
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', other])
   assert.match(await opened({ keyPath: other }), /^ACCESS_DENIED: .*authorized_keys/)
@@ -55,12 +55,12 @@ test('the error for an unknown SSH key, and for a wrong password, is ACCESS_DENI
   assert.ok(!denied.includes('not the password'))
 })
 
-test('SFTP settings without a login method or without a user are refused before the client connects', async () => {
+test('SFTP settings without a login method or without a user are refused before the connection', async () => {
   assert.match(await opened({}), /^CONFIG_INVALID: an SFTP replica needs a password, a key or an SSH agent/)
   assert.match(await opened({ keyPath }, `sftp://127.0.0.1:${server.port}/x`), /^CONFIG_INVALID: .*needs a user/)
 })
 
-test('an SSH agent signs the login of the SFTP client', async (t) => {
+test('the SFTP client can log in with an SSH agent', async (t) => {
   const socket = path.join(temporaryDirectory(t), 'agent')
   const agent = new ServerProcess('ssh-agent', ['-D', '-a', socket], path.join(server.directory, 'agent.log'))
   cleanUp(t, () => agent.stop())
@@ -78,7 +78,7 @@ test('an SSH agent signs the login of the SFTP client', async (t) => {
   assert.match(await opened({ agent: `${socket}.none` }), /^ACCESS_DENIED: /)
 })
 
-test('the SFTP client logs in with a password, even if the server requests the password by prompts', async (t) => {
+test('the SFTP client logs in with a password, even if the server asks for the password with prompts', async (t) => {
   for (const method of ['password', 'keyboard-interactive'] as const) {
     const other = new ssh2.Server({ hostKeys: [readFileSync(path.join(server.directory, 'host'))] }, (client) => {
       client.on('authentication', (context) => {
@@ -105,7 +105,7 @@ test('the SFTP client logs in with a password, even if the server requests the p
   }
 })
 
-test('the error for a folder that the user may not read or write is ACCESS_DENIED', async (t) => {
+test('if the user may not read or write a folder, the error is ACCESS_DENIED', async (t) => {
   if (process.geteuid?.() !== 0) return notRun(t, 'another user', 'only root can log in as another user')
   chmodSync(server.directory, 0o755)
   const folder = temporaryDirectory(t)

@@ -68,7 +68,7 @@ async function refused(url: string, code: ErrorCode, message: RegExp, hint: RegE
   })
 }
 
-test('webdavs authorities come from ca-file, AWS_CA_BUNDLE or SSL_CERT_FILE, and skip-verify accepts any certificate', async () => {
+test('a webdavs client trusts the certificate authorities in ca-file, AWS_CA_BUNDLE or SSL_CERT_FILE, and with skip-verify any certificate', async () => {
   await use(secureUrl(trusted))
   await use(secureUrl('?skipVerify=true'))
   process.env.SSL_CERT_FILE = certificates.ca
@@ -86,7 +86,7 @@ test('webdavs authorities come from ca-file, AWS_CA_BUNDLE or SSL_CERT_FILE, and
   await refused(secureUrl('?caFile=/nonexistent.pem'), 'CONFIG_INVALID', /ca-file: \/nonexistent\.pem/, /ca-file/)
 })
 
-test('webdavs at a port without TLS, and webdav at a port with TLS, are errors with a next step', async () => {
+test('a webdavs URL for a port without TLS and a webdav URL for a port with TLS are errors with the next step', async () => {
   const plain = webdavUrl(server, 'x').replace('webdav:', 'webdavs:')
   await refused(plain, 'UNAVAILABLE', /wrong version number|packet length/i, /TLS|http/i)
   // Apache answers such a request with 400, or ends the connection.
@@ -95,7 +95,7 @@ test('webdavs at a port without TLS, and webdav at a port with TLS, are errors w
   )
 })
 
-test('webdav goes through HTTP_PROXY, webdavs goes through a tunnel of HTTPS_PROXY, and NO_PROXY exempts hosts', async () => {
+test('webdav requests pass HTTP_PROXY, webdavs requests use a tunnel of HTTPS_PROXY, and hosts in NO_PROXY are reached directly', async () => {
   process.env.HTTP_PROXY = process.env.https_proxy = withLogin
   await use(webdavUrl(server, randomUUID(), 'digest'))
   const plain = proxy.requests()
@@ -114,7 +114,7 @@ test('webdav goes through HTTP_PROXY, webdavs goes through a tunnel of HTTPS_PRO
   assert.equal(proxy.requests().length, before)
 })
 
-test('the error for a proxy that requires a login, or is unreachable, names the proxy and its variable', async () => {
+test('the error for a proxy that requires a login or is unreachable names the proxy and its environment variable', async () => {
   process.env.HTTP_PROXY = process.env.HTTPS_PROXY = `http://${proxy.host}`
   await refused(secureUrl(trusted), 'ACCESS_DENIED', /407|401/, /user and the password of the proxy.*HTTPS_PROXY/)
   await refused(

@@ -21,7 +21,7 @@ const FILE = `<D:response xmlns:lp1="DAV:"><D:href>/a%20b/&#252;&amp;.ltx</D:hre
 const document = (body: string) =>
   `<?xml version="1.0" encoding="utf-8"?>\n<D:multistatus xmlns:D="DAV:">${body}</D:multistatus>\n`
 
-test('a WebDAV listing is parsed for any chunks and any namespace prefixes', async () => {
+test('a WebDAV listing is parsed correctly for any chunk sizes and any namespace prefixes', async () => {
   const expected = [
     { href: '/a%20b/ü&.ltx', isCollection: false, size: 42, modifiedAt: 1_700_000_000_000, etag: '"x>y"' },
   ]
@@ -32,7 +32,7 @@ test('a WebDAV listing is parsed for any chunks and any namespace prefixes', asy
   assert.deepEqual(await parse(document(cdata)), expected)
 })
 
-test('a WebDAV listing may contain folders, missing properties, and elements of other namespaces', async () => {
+test('a WebDAV listing may contain folders, missing properties and elements of other namespaces', async () => {
   const body = `<D:response a="1>2"><D:href>/f/</D:href><D:propstat><D:prop><D:resourcetype><D:collection/></D:resourcetype></D:prop>
     <D:status>HTTP/1.1 200 OK</D:status></D:propstat><D:propstat><D:prop><D:getcontentlength>7</D:getcontentlength></D:prop>
     <D:status>HTTP/1.1 404 Not Found</D:status></D:propstat><x:href xmlns:x="urn:x">/evil</x:href></D:response>`
@@ -56,7 +56,7 @@ test('a deleted resource is skipped, and a failed resource makes the listing inc
   )
 })
 
-test('a truncated WebDAV listing is detected at every position', async () => {
+test('a WebDAV listing that is truncated at any byte is refused', async () => {
   const whole = document(FILE)
   for (let at = whole.indexOf('<D:multi') + 1; at < whole.trimEnd().length; at += 5) {
     await assert.rejects(parse(whole.slice(0, at)), fault(/ends in the middle/, true), whole.slice(0, at))

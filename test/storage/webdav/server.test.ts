@@ -90,7 +90,7 @@ test('the WebDAV client sends credentials only to a server that requests them', 
   assert.deepEqual(seen, [undefined, undefined])
 })
 
-test('a redirection to another host is not followed, and the error names the host without the URL query', async (t) => {
+test('a redirection to another host is not followed, and the error names the host without the query of the URL', async (t) => {
   let asked = 0
   const elsewhere = await strange(t, (_, response) => {
     asked++
@@ -156,7 +156,7 @@ test('if the WebDAV server is killed during a write, the write continues when th
   assert.equal(sha256(readFileSync(path.join(level, names[1]!))), sha256(bytes))
 })
 
-test('after interrupted connections an upload is sent again, a download is continued, and a lost response is resolved by a check', async (t) => {
+test('after an interrupted connection, an upload is sent again, a download is continued, and a check replaces a lost response', async (t) => {
   const proxy = await startFaultProxy({ target: server.origin })
   cleanUp(t, proxy.close)
   const folder = newFolder()
@@ -200,14 +200,14 @@ test('an interrupted WebDAV download detects that the file was replaced', async 
   assert.equal(error.code, 'NOT_FOUND')
 })
 
-test('the files of a replica of Litestream 0.3 are listed and read', async (t) => {
+test('the files of a Litestream 0.3 replica are listed and read', async (t) => {
   const folder = newFolder()
   const client = await opened(t, webdavUrl(server, folder))
   assert.deepEqual(await collect(client.legacy.list('generations/')), [])
   await checkLegacyObjects(client, path.join(server.data, folder))
 })
 
-test('a writer killed during an upload leaves no file with the name of an LTX file', async (t) => {
+test('if a writer is killed during an upload, no file with an LTX file name remains', async (t) => {
   const folder = newFolder()
   const child = runScript(
     t,
@@ -232,7 +232,7 @@ test('a writer killed during an upload leaves no file with the name of an LTX fi
   assert.equal((await collect(client.list(0))).length, 1)
 })
 
-test('a server with useless locks, or without any locks, still refuses a name that is taken', async (t) => {
+test('on a server without locks, or with locks that are not exclusive, a create-only write refuses an existing name', async (t) => {
   for (const [dav, grants] of [
     ['1', false],
     ['1,2', true],

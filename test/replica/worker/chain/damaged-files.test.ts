@@ -26,7 +26,7 @@ for (const [what, level, minTxid, kind] of [
   ['a compacted file', 1, 2n, 'advance'],
   ['a snapshot', 9, 1n, 'gap'],
 ] as const) {
-  test(`a reader reports a damaged file and stays at its TXID until ${what} replaces the file`, async (t) => {
+  test(`if a file is damaged, a reader reports the file and stays at its TXID until ${what} replaces the file`, async (t) => {
     const states = makeThreeStates(t)
     const { first, second, third, changed, commit, counts } = states
     const { folder, replica, errors, count } = await readerAt(t, states)
@@ -55,7 +55,7 @@ for (const [what, level, minTxid, kind] of [
   })
 }
 
-test('a reader that opens a replica with a damaged file reads other files instead, and logs a warning', async (t) => {
+test('if a file is damaged, a reader that opens the replica reads other files instead, and logs a warning', async (t) => {
   const states = makeThreeStates(t)
   const { first, second, third, changed, commit, counts } = states
   const folder = path.join(temporaryDirectory(t), 'replica')
@@ -75,7 +75,7 @@ test('a reader that opens a replica with a damaged file reads other files instea
   )
 })
 
-test('an impossible database size in a file header does not delay other replicas of the process', async (t) => {
+test('an invalid database size in a file header does not delay other replicas of the process', async (t) => {
   const states = makeThreeStates(t)
   const { first, second, commit, counts } = states
   const beside = await readerAt(t, states)
@@ -120,7 +120,7 @@ function largeLie(t: TestContext): { readonly folder: string; readonly rows: num
 
 const SUM = 'SELECT sum(n) FROM t'
 
-test('after a frame contradicts its page index, no page is read through this page index any more', async (t) => {
+test('after a frame contradicts its page index, no page is read through this page index', async (t) => {
   const { folder, rows } = largeLie(t)
   const replica = await openTestReplica(t, pathToFileURL(folder).href)
   const errors: LitestreamError[] = []
@@ -140,7 +140,7 @@ test('after a frame contradicts its page index, no page is read through this pag
   })
 })
 
-test('the filling of a local copy detects a wrong page index, even for pages that no reader needs', async (t) => {
+test('while a local copy is filled, a wrong page index is detected, even for pages that no reader needs', async (t) => {
   const { folder, rows } = largeLie(t)
   const copy = path.join(temporaryDirectory(t), 'copy.db')
   const replica = await openTestReplica(t, pathToFileURL(folder).href, { hydrate: copy })

@@ -5,7 +5,7 @@ import { connect, makeSource, openTestReplica, value } from '../../../support/re
 
 const file = (txid: number) => ({ level: 0, minTxid: txid, maxTxid: txid, size: 1000 + txid, createdAt: txid })
 
-test('the ordinal of a file that was unreferenced at two reclaims is reused, unless the file was used in between', () => {
+test('the ordinal of a file that was unreferenced at two reclaims is reused, unless the file was used between the two reclaims', () => {
   const table = new FileTable()
   for (let txid = 1; txid <= 5; txid++) assert.equal(table.ordinal(file(txid)), txid)
   assert.deepEqual([...table.reclaim(new Set([5]))], [])
@@ -18,7 +18,7 @@ test('the ordinal of a file that was unreferenced at two reclaims is reused, unl
   assert.deepEqual(table.get(table.ordinal(file(7))), file(7))
 })
 
-test('memory stays bounded while a primary writes many files, and every page is still right', async (t) => {
+test('while a primary writes many files, the reader’s memory stays bounded, and every page is right', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v BLOB)')
   await history.commit(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)

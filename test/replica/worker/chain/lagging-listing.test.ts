@@ -25,7 +25,7 @@ function lagging(client: ReplicaClient, hidden: (file: LtxFileInfo) => boolean):
   })
 }
 
-test('a stale listing is reported as stale, and not as a reset, a rollback or a successful poll', async (t) => {
+test('a stale listing is reported as stale, and is not taken for a reset, a rollback or a successful poll', async (t) => {
   const { client, history } = await makeSource(t)
   for (let n = 1; n <= 5; n++) await history.commit(`CREATE TABLE t${n} (x)`)
   let shown = 5
@@ -71,7 +71,7 @@ test('a stale listing is reported as stale, and not as a reset, a rollback or a 
   assert.equal(outcome.state.txid, 4)
 })
 
-test('a reset is detected although a compacted file from before the reset remains and the new TXIDs are later', async (t) => {
+test('a reset is detected even if a compacted file from before the reset remains and the new TXIDs are later', async (t) => {
   const source = await makeSource(t)
   for (let n = 1; n <= 3; n++) await source.history.commit(`CREATE TABLE t${n} (x)`)
   const compacted = await compactRange(source, 1, 1, 3)
@@ -83,7 +83,7 @@ test('a reset is detected although a compacted file from before the reset remain
   assert.ok(outcome.kind === 'rebuilt' && outcome.reason === 'reset', JSON.stringify(outcome.kind))
 })
 
-test('a reset during the listing of the levels is detected', async (t) => {
+test('a reset that happens while the levels are listed is detected', async (t) => {
   const source = await makeSource(t)
   for (let n = 1; n <= 3; n++) await source.history.commit(`CREATE TABLE t${n} (x)`)
   const snapshot = await source.history.snapshot()
@@ -111,7 +111,7 @@ test('a reset during the listing of the levels is detected', async (t) => {
   assert.equal(outcome.kind, 'failed')
 })
 
-test('a replica whose known files were all replaced between two polls is not reported as reset', async (t) => {
+test('if all known files of a replica are replaced between two polls, the replica is not reported as reset', async (t) => {
   const source = await makeSource(t)
   const { client, history } = source
   for (let n = 1; n <= 3; n++) await history.commit(`CREATE TABLE t${n} (x)`)

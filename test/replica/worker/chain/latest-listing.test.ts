@@ -48,7 +48,7 @@ function levels(last: number, steps: readonly number[], snapshot: number): LtxFi
   return all
 }
 
-test('the files of one day are listed in two round trips, and the restore plan equals the plan of the complete listing', async () => {
+test('two round trips list the files of one day, and the restore plan equals the plan of a complete listing', async () => {
   const all = levels(86_400, [30, 300, 3600], 1200)
   assert.ok(all[1].length > 2000)
   const listing = new Listing(all)
@@ -58,7 +58,7 @@ test('the files of one day are listed in two round trips, and the restore plan e
   assert.equal(listing.requests, 11, 'one LIST a level, one more for the level of 30-second files')
 })
 
-test('if the store can list several levels together, the files of one day take four LISTs', async () => {
+test('if the store can list several levels together, four LISTs list the files of one day', async () => {
   const all = levels(86_400, [30, 300, 3600], 1200)
   const listing = new UpwardListing(all)
   const files = await listForLatest(listing as unknown as ReplicaClient, new AbortController().signal)
@@ -66,7 +66,7 @@ test('if the store can list several levels together, the files of one day take f
   assert.equal(listing.requests, 4, 'two dense levels, all above, the rest of the level of 30-second files')
 })
 
-test('the restore plan of a short listing reaches the same TXID as the plan of the complete listing, for any levels', async () => {
+test('the restore plan of a short listing reaches the same TXID as the plan of a complete listing, for any levels', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 6000 }),

@@ -4,7 +4,7 @@ import { Chain } from '../../../../src/replica/worker/chain/chain.js'
 import type { ReplicaClient } from '../../../../src/storage/replica-client.js'
 import { makeSource } from '../../../support/replica.js'
 
-test('opening a replica of many files uses a bounded number of parallel reads, in the order of the files', async (t) => {
+test('the opening of a replica with many files uses a bounded number of parallel reads, in the order of the files', async (t) => {
   const { client, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (id INTEGER PRIMARY KEY)')
   const files = 300

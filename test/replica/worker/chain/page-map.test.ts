@@ -24,7 +24,7 @@ function enter(builder: PageMapBuilder, file: number, commit: number, frames: re
 
 const frameOf = (pgno: number): Frame => ({ pgno, offset: pgno * 4000, size: (pgno % 4000) + 1 })
 
-test('a page map has the positions in its own files, whichever page maps came before, and older page maps stay unchanged', () => {
+test('a new page map has the positions in its own files, whichever page maps came before, and older page maps stay unchanged', () => {
   const step = fc.record({
     commit: fc.integer({ min: 1, max: 3000 }),
     pgnos: fc.uniqueArray(fc.integer({ min: 1, max: 3500 }), { maxLength: 60 }),
@@ -72,7 +72,7 @@ test('the cost of a new page map depends on the number of changed pages, not on 
   assert.ok(map.byteLength <= 16 * (pages + 1024), `${map.byteLength / pages} bytes a page`)
 })
 
-test('moved pages have the positions in their new files, and shared chunks of a page map cost nothing', async () => {
+test('moved pages get the positions in their new files, and chunks that page maps share use no further memory', async () => {
   const before = mapOf(5000, (pgno) => ({ file: pgno > 4000 ? 2 : 1, offset: pgno * 10, size: 9 }))
   const current = new PageMapBuilder(before)
   enter(current, 3, 5000, [frameOf(4500)])
@@ -87,7 +87,7 @@ test('moved pages have the positions in their new files, and shared chunks of a 
   assert.equal(map.chunk(0), before.chunk(0))
 })
 
-test('lists of pages are merged without repeated pages, for few and for many pages', () => {
+test('a merge of page lists has no repeated pages, for few and for many pages', () => {
   const pages = fc.uniqueArray(fc.integer({ min: 1, max: 3000 }), { maxLength: 400 })
   const list = pages.map((pgnos) => Uint32Array.from(pgnos).sort())
   fc.assert(
@@ -100,7 +100,7 @@ test('lists of pages are merged without repeated pages, for few and for many pag
   )
 })
 
-test('a page set counts its pages and finds missing pages, and encoding and decoding return an equal page set', () => {
+test('a page set counts its pages and finds missing pages, and decoding returns the page set that was encoded', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 400 })), fc.integer({ min: 1, max: 400 }), (pgnos, commit) => {
       const set = new PageSet()
@@ -137,7 +137,7 @@ test('a page set counts its pages and finds missing pages, and encoding and deco
   )
 })
 
-test('a page map keeps an offset beyond 4 GiB and the frame of the largest page unchanged', () => {
+test('a page map stores an offset beyond 4 GiB and the frame size of the largest page unchanged', () => {
   for (const [offset, size] of [
     [2 ** 46 - 1, 2 ** 18 - 1],
     [2 ** 32, 65_819],
@@ -150,7 +150,7 @@ test('a page map keeps an offset beyond 4 GiB and the frame of the largest page 
   }
 })
 
-test('a few pages near the largest page number take memory and work only for those pages', async () => {
+test('a few pages near the largest page number take memory and time only for those pages', async () => {
   const last = 0xfffffffe
   const set = new PageSet()
   for (const pgno of [1, 5000, last, last - 1, 2 ** 31]) set.add(pgno)

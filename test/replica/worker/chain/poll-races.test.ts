@@ -22,7 +22,7 @@ async function compactAway(source: Source, from: number, to: number): Promise<Lt
   return compacted
 }
 
-test('a commit that is made while a state is loaded from other files does not become part of this state', async (t) => {
+test('if a commit is made while a state is loaded from other files, the commit does not become part of this state', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 1)
   await source.history.snapshot()
@@ -41,7 +41,7 @@ test('a commit that is made while a state is loaded from other files does not be
   assert.deepEqual([outcome.state.txid, outcome.state.anchor.level], [3, 1])
 })
 
-test('files that a time-travelling connection has read do not prove that the replica was not reset', async (t) => {
+test('files that a time-travelling connection has read are no proof that the replica was not reset', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   const { chain, poll } = await pollerAt(source.client)
@@ -55,7 +55,7 @@ test('files that a time-travelling connection has read do not prove that the rep
   assert.ok(outcome.kind === 'rebuilt' && outcome.reason === 'reset', outcome.kind)
 })
 
-test('a reader follows files that were written, compacted and removed between two polls, also after a compacted file', async (t) => {
+test('a reader continues after files were written, compacted and removed between two polls, even after a compacted file', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   await compactAway(source, 1, 3)
@@ -68,7 +68,7 @@ test('a reader follows files that were written, compacted and removed between tw
   assert.equal(outcome.extension.state.txid, 6)
 })
 
-test('if the file after a gap is compacted before the next poll, the gap stays reported', async (t) => {
+test('if the file after a gap is compacted before the next poll, the reader still reports the gap', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   await compactAway(source, 1, 3)
@@ -80,7 +80,7 @@ test('if the file after a gap is compacted before the next poll, the gap stays r
   assert.equal((await poll()).kind, 'gap')
 })
 
-test('a reader that has read a compacted file detects a reset to fewer TXIDs', async (t) => {
+test('after a compacted file was read, a reset to fewer TXIDs is detected', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   const compacted = await compactAway(source, 1, 3)
@@ -91,7 +91,7 @@ test('a reader that has read a compacted file detects a reset to fewer TXIDs', a
   assert.ok(outcome.kind === 'rebuilt' && outcome.reason === 'reset', outcome.kind)
 })
 
-test('a connection that travels to a TXID of a reset replica does not read the state of this TXID before the reset', async (t) => {
+test('if a replica was reset, a connection that travels to a TXID does not read the database that had this TXID before the reset', async (t) => {
   // A store without a watch: no poll is triggered.
   const source = await makeSource(t, { url: s3Url(await s3Bucket(t)) })
   const { url, history, client } = source

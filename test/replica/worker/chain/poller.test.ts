@@ -8,12 +8,12 @@ import { s3Bucket, s3Url } from '../../../support/s3.js'
 
 const options = (text: string) => resolveOptions(`replica_url=file:///replica\n${text}`)
 
-test('the poll interval stays as configured while the replica does not change, unless a longer idle interval is set', () => {
+test('while the replica does not change, the poll interval stays as configured unless a longer idle interval is set', () => {
   const { pollInterval: interval, idlePollInterval: idleInterval } = options('poll_interval=200ms')
   for (const idle of [0, 10, 1000]) assert.equal(pollInterval({ interval, idleInterval }, idle), 200)
 })
 
-test('with an idle interval, polls become less frequent after ten polls without new files, up to the idle interval', () => {
+test('with an idle interval, polls become less frequent after ten polls without new files, until the idle interval is reached', () => {
   const { pollInterval: interval, idlePollInterval: idleInterval } = options('idle_poll_interval=30s')
   const intervals = Array.from({ length: 40 }, (_, idle) => pollInterval({ interval, idleInterval }, idle))
   assert.deepEqual([...new Set(intervals.slice(0, 11))], [1000])
@@ -26,7 +26,7 @@ test('a long poll interval alone does not make a replica stale', () => {
   assert.equal(options('idle_poll_interval=10ms').idlePollInterval, 1000, 'never more often than otherwise')
 })
 
-test('a caller that requests a poll waits for at most two polls, however many requests follow', async (t) => {
+test('a caller that requests a poll waits for at most two polls, however many other requests follow', async (t) => {
   const { history, url } = await makeSource(t)
   await history.commit('CREATE TABLE t (n)')
   const replica = await openTestReplica(t, url)

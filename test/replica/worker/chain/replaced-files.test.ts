@@ -20,7 +20,7 @@ const STORES: Record<string, (t: TestContext) => Promise<string | undefined>> = 
 }
 
 for (const [store, place] of Object.entries(STORES)) {
-  test(`${store}: no page of a reset replica is taken for a page before the reset, even if the files have the same size`, async (t) => {
+  test(`${store}: after a reset, no page of the new files is taken for a page from before the reset, even if the files have equal sizes`, async (t) => {
     const url = await place(t)
     const { history, client, directory, ...source } = await makeSource(t, url === undefined ? {} : { url })
     const before = await history.commit(database(2))

@@ -13,7 +13,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
     INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
 
-test('if a replica is closed after any request of an opening and a filling, nothing leaks, and the local copy is continued later', async (t) => {
+test('if a replica is closed after any request of an opening and a filling, no resource leaks, and the local copy is continued later', async (t) => {
   const source = await makeProxiedSource(t)
   const { url, history, directory, proxy } = source
   await history.commit(SEED)
@@ -57,7 +57,7 @@ test('if a replica is closed after any request of an opening and a filling, noth
   assert.ok(readFileSync(copy).subarray(0, history.bytes.length).equals(history.bytes))
 })
 
-test('if a local copy is removed during use, it is created again with the commits made in between', async (t) => {
+test('if a local copy is removed during use, the local copy is created again with the commits that were made in between', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
@@ -74,7 +74,7 @@ test('if a local copy is removed during use, it is created again with the commit
   assert.ok(readFileSync(copy).subarray(0, history.bytes.length).equals(history.bytes))
 })
 
-test('a local copy that was truncated while its replica was closed is filled from the beginning', async (t) => {
+test('if a local copy is truncated while its replica is closed, the local copy is filled from the beginning', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')

@@ -36,7 +36,7 @@ async function assertLaggingStoreIsBelieved(t: TestContext, { url, files }: Sour
   return { replica, showAgain: () => renameSync(`${name}.hidden`, name) }
 }
 
-test('a local copy that was newer when its process was killed is not used for the older TXID of a stale listing', async (t) => {
+test('if a process is killed while its local copy is newer than a stale listing, the local copy is not used for the listing’s older TXID', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -55,7 +55,7 @@ test('a local copy that was newer when its process was killed is not used for th
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(n) FROM t'), 2000)
 })
 
-test('a local copy that was closed at a newer TXID is not used for the older TXID of a stale listing', async (t) => {
+test('if a local copy is closed at a newer TXID than a stale listing has, the local copy is not used for the listing’s older TXID', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -106,7 +106,7 @@ process.on('worker', (started) => {
   worker = started
 })
 
-test('if a worker takes over a local copy after the database shrank, a transaction can still read the pages beyond the new end', async (t) => {
+test('if a worker takes over a local copy after the database shrank, an open transaction can still read the pages beyond the new end', async (t) => {
   const { url, history, directory } = await makeSource(t, { autoVacuum: 'full' })
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { hydrate: `${directory}/copy.db`, cacheSize: 64 * 4096 })

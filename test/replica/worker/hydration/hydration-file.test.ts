@@ -43,7 +43,7 @@ test('hydrate does not replace an existing file that is not a local copy', async
   assert.deepEqual(readdirSync(folder).sort(), ['fifo', 'notes.txt'])
 })
 
-test("the user's files beside a local copy stay, and files left by a killed process are removed", async (t) => {
+test("hydrate keeps the user's files in the local copy's folder, and removes the files that a killed process left", async (t) => {
   const { folder, hydrate } = await fixture(t)
   const users = ['copy.db.tmp', 'copy.db.meta.tmp', 'copy.db.0123456789abcdef']
   for (const name of users) writeFileSync(path.join(folder, name), 'precious')
@@ -54,7 +54,7 @@ test("the user's files beside a local copy stay, and files left by a killed proc
   for (const name of users) assert.equal(readFileSync(path.join(folder, name), 'utf8'), 'precious')
 })
 
-test("if a local copy has the path of a symbolic link, the copy and its meta file are at the link's target", async (t) => {
+test("if the path of a local copy is a symbolic link, the local copy and its meta file are created at the link's target", async (t) => {
   const { folder, hydrate } = await fixture(t)
   writeFileSync(path.join(folder, 'real.db'), '')
   symlinkSync('real.db', path.join(folder, 'link.db'))
@@ -64,7 +64,7 @@ test("if a local copy has the path of a symbolic link, the copy and its meta fil
   assert.ok(statSync(path.join(folder, 'real.db')).size > 0)
 })
 
-test("a new local copy is private to its owner (the folder's owner if root creates it), and an existing copy keeps owner and mode", async (t) => {
+test("only its owner can read a new local copy (if root creates it, the folder's owner), and an existing local copy keeps its owner and mode", async (t) => {
   const { folder, hydrate, history } = await fixture(t)
   chownSync(folder, NOBODY, NOBODY)
   await hydrate('copy.db')

@@ -16,7 +16,7 @@ async function beginAnew({ client, history }: Source, sql: string): Promise<void
   await history.restart(sql)
 }
 
-test('if no new local copy can be created after a reset, the old local copy is not read, and a new local copy is created later', async (t) => {
+test('if no new local copy can be created after a reset, the old local copy is not read, and a new local copy is created when possible', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)

@@ -50,7 +50,7 @@ for (const [what, tamper] of [
   ['removed', (copy: string) => rmSync(copy)],
   ['removed with its meta file', (copy: string) => [copy, `${copy}.meta`].map((file) => rmSync(file))],
 ] as const) {
-  test(`a local copy that is ${what} is not read any more, and is filled again`, async (t) => {
+  test(`a local copy that is ${what} is no longer read, and is filled again`, async (t) => {
     const { open, copy, content } = await hydrated(t)
     const { replica, errors, count, close } = await open()
     let filled = 0
@@ -69,7 +69,7 @@ for (const [what, tamper] of [
   })
 }
 
-test('a file that replaced a local copy is neither changed nor read', async (t) => {
+test('if a file replaces a local copy, the file is neither changed nor read', async (t) => {
   const { open, copy, directory } = await hydrated(t)
   const { errors, count, replica } = await open()
   const other = path.join(directory, 'other')

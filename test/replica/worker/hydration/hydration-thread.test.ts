@@ -45,7 +45,7 @@ test('one low-priority thread writes all local copies, and ends with the worker'
   assert.deepEqual([await child.ended, child.output()], [0, '[[10],1,0]\n'], child.errors())
 })
 
-test('ending the worker or the process during a write to a local copy causes no crash, and the next worker continues', async (t) => {
+test('if the worker or the process ends during a write to a local copy, no crash follows, and the next worker continues', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')

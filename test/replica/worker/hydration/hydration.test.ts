@@ -37,7 +37,7 @@ function assertCopy(source: Source, copy: string): void {
   assert.ok(readFileSync(copy).subarray(0, bytes.length).equals(bytes), 'the local copy differs from the primary')
 }
 
-test('a local copy is filled during reads, and then serves every page', async (t) => {
+test('a local copy is filled while connections read, and then serves every page', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -55,7 +55,7 @@ test('a local copy is filled during reads, and then serves every page', async (t
   assert.equal(statSync(copy).mode & 0o777, 0o600)
 })
 
-test('transactions keep their view while the local copy is filled and updated, and commits during the filling are not lost', async (t) => {
+test('while the local copy is filled and updated, transactions keep their view, and commits during the filling are not lost', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)
@@ -103,7 +103,7 @@ test('a resumed local copy fetches only the pages that have changed', async (t) 
   assert.ok(fetch.bytes < 100_000, `${fetch.bytes} bytes were fetched`)
 })
 
-test('a local copy of another replica, or with a broken meta file, is filled from the beginning', async (t) => {
+test('a local copy of another replica, or one with a broken meta file, is filled from the beginning', async (t) => {
   const { source, copy } = await completeCopy(t)
   const { url } = source
   await until('the copy is given up', () => existsSync(`${copy}.meta`))
@@ -133,7 +133,7 @@ test('if a local copy is removed and its meta file remains, the local copy is fi
   assertCopy(source, copy)
 })
 
-test('if two replicas or two processes use one path for the local copy, the second one is refused', async (t) => {
+test('if two replicas or two processes use one path for the local copy, the second replica or process is refused', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const copy = path.join(directory, 'copy.db')
@@ -180,7 +180,7 @@ test('if a process is killed at any moment of hydration, the next run completes 
   assert.deepEqual(contentHashes(replica.uri), contentHashes(path.join(directory, 'primary.db')))
 })
 
-test('after a reset or a change of the page size, the local copy has the pages of the new database', async (t) => {
+test('after a reset or a change of the page size, the local copy has the new database’s pages', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory, client } = source
   await history.commit(SEED)
@@ -211,7 +211,7 @@ test('after a reset or a change of the page size, the local copy has the pages o
   assert.equal(value(reader, 'SELECT count(v) FROM t'), 3000)
 })
 
-test('if retention removes files while a local copy is filled, the filling reads the replacements of the removed files', async (t) => {
+test('if retention removes files while a local copy is filled, the filling reads the files that replaced the removed files', async (t) => {
   const { url, history, directory, client } = await makeSource(t)
   await history.commit(SEED)
   await history.snapshot()
@@ -253,7 +253,7 @@ test('if a file was deleted before the filling of a local copy began, the worker
   )
 })
 
-test('a page that is damaged in the store keeps the local copy incomplete, and is reported', async (t) => {
+test('if a page is damaged in the store, the page is reported and the local copy stays incomplete', async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await damageFrame(source, await history.commit(SEED), 100)
@@ -264,7 +264,7 @@ test('a page that is damaged in the store keeps the local copy incomplete, and i
   assert.ok(replica.stats().hydration < 1)
 })
 
-test('if a local copy cannot be opened, the error names the file and the failed operation', async (t) => {
+test('if a local copy cannot be opened, the error names the local copy and the failed operation', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const folder = path.join(directory, 'folder')
@@ -281,7 +281,7 @@ test('if a local copy cannot be opened, the error names the file and the failed 
   })
 })
 
-test('a full disk is reported, reads continue from the store, and the filling of the local copy continues once space is free', async (t) => {
+test('a full disk is reported, reads continue from the store, and the filling of the local copy continues when space is free', async (t) => {
   const source = await makeSource(t)
   const { history, directory } = source
   await history.commit(SEED)
@@ -320,7 +320,9 @@ test('the file checksum detects damage that ranged reads cannot detect, and the 
   assertCopy(source, copy)
 })
 
-test('close() of a replica does not wait for byte ranges that were never requested', { timeout: 60_000 }, async (t) => {
+test('close() of a replica does not wait for byte ranges that the worker never requested', {
+  timeout: 60_000,
+}, async (t) => {
   const source = await makeSource(t)
   const { url, history, directory } = source
   await history.commit(SEED)

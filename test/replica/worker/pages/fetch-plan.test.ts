@@ -4,7 +4,7 @@ import { MAX_GAP, MAX_RANGE, planFetch } from '../../../../src/replica/worker/pa
 
 const page = (pgno: number, file: number, offset: number, size = 1000) => ({ pgno, file, offset, size })
 
-test('pages that are adjacent in a file are read with one request, whatever the order of the pages', () => {
+test('pages that are adjacent in a file are read with one request, whatever the order of the page numbers', () => {
   const ranges = planFetch([page(3, 1, 2100), page(1, 1, 100), page(2, 1, 1100)])
   assert.equal(ranges.length, 1)
   assert.deepEqual([ranges[0].offset, ranges[0].length], [100, 3000])
@@ -14,7 +14,7 @@ test('pages that are adjacent in a file are read with one request, whatever the 
   )
 })
 
-test('one request reads across a gap of up to 64 KiB, and a larger gap or another file needs another request', () => {
+test('one request for pages reads across a gap of up to 64 KiB, and a larger gap or another file needs another request', () => {
   assert.equal(planFetch([page(1, 1, 0), page(2, 1, 1000 + MAX_GAP)]).length, 1)
   assert.equal(planFetch([page(1, 1, 0), page(2, 1, 1001 + MAX_GAP)]).length, 2)
   assert.equal(planFetch([page(1, 1, 0), page(2, 2, 1000)]).length, 2)

@@ -31,7 +31,7 @@ async function sent(store: Store, count: number): Promise<void> {
   while (store.sent.length < count) await turn()
 }
 
-test('a slow read request is sent again, and the first response counts', async () => {
+test('a slow read request is sent a second time, and the first response counts', async () => {
   const reads = await warmed()
   const store = new Store()
   const result = reads.read(store.send, () => true)
@@ -42,7 +42,7 @@ test('a slow read request is sent again, and the first response counts', async (
   assert.deepEqual(reads.counts, { hedged: 1, hedgesWon: 1 })
 })
 
-test('if a read has two requests, the first request may still win, and the read fails only if both requests fail', async () => {
+test('if a read has two requests, either response is accepted, and the read fails only if both requests fail', async () => {
   const reads = await warmed()
   const store = new Store()
   const won = reads.read(store.send, () => true)
@@ -53,7 +53,7 @@ test('if a read has two requests, the first request may still win, and the read 
   assert.deepEqual(reads.counts, { hedged: 1, hedgesWon: 0 })
 })
 
-test('a request that fails early causes no second request, because the client has already retried the request', async () => {
+test('a request that fails early is not sent a second time, because the client has already retried the request', async () => {
   const reads = await warmed()
   const store = new Store()
   const failed = reads.read(store.send, () => true)
@@ -62,7 +62,7 @@ test('a request that fails early causes no second request, because the client ha
   assert.equal(reads.counts.hedged, 0)
 })
 
-test('a request without a waiting reader is not sent again, and only a few of many slow requests are sent again', async () => {
+test('a request for which no reader waits is not sent a second time, and only a few of many slow requests are sent a second time', async () => {
   const reads = await warmed()
   const store = new Store()
   const alone = reads.read(store.send, () => false)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { PageStore } from '../../../../src/replica/worker/pages/page-store.js'
 
-test('pages that are stored together get separate slots of the page cache, whichever pages are resident or evicted', () => {
+test('pages that are stored together get separate slots of the page cache, whichever of these pages are resident or evicted', () => {
   fc.assert(
     fc.property(fc.array(fc.uniqueArray(fc.nat(120), { maxLength: 16 }), { maxLength: 60 }), (turns) => {
       const store = new PageStore(512, 0)

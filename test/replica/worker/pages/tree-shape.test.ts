@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TreeShape } from '../../../../src/replica/worker/pages/tree-shape.js'
 
-test("interior pages that are each other's parents do not cause an endless loop", () => {
+test("if interior pages are each other's parents, a walk up the b-tree ends", () => {
   const tree = new TreeShape()
   tree.learn(2, Uint32Array.of(3))
   tree.learn(3, Uint32Array.of(2))

@@ -17,7 +17,7 @@ function state(txid: number, file: number): ChainState {
   return { txid, timestamp: txid, pageSize: 512, commit: 3, peak: 3, map, anchor, newest }
 }
 
-test('the file that one view finds for a page does not change the version of the page in another view', () => {
+test('a file that one view finds for a page does not change the page’s version in another view', () => {
   const views = new ViewSet(NO_REPLICA)
   const store = new PageStore(512, 0)
   const [older, newer] = [state(50, 1), state(58, 2)].map((one) => views.add(one, store, null))
@@ -30,7 +30,7 @@ test('the file that one view finds for a page does not change the version of the
   assert.equal(store.slotOf(pageKey(1, 3)), slot)
 })
 
-test('a resident page stays resident when its view finds the page in another file', () => {
+test('if a view finds a resident page in another file, the page stays resident', () => {
   const views = new ViewSet(NO_REPLICA)
   const store = new PageStore(512, 0)
   const view = views.add(state(50, 1), store, null)

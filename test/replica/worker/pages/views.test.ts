@@ -13,7 +13,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
     INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
 const sum = (db: Database.Database) => value(db, 'SELECT sum(n) FROM t')
 
-test('a transaction reads one TXID while another connection reads the new TXID', async (t) => {
+test('a transaction reads one TXID while another connection reads a newer TXID', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -30,7 +30,7 @@ test('a transaction reads one TXID while another connection reads the new TXID',
   assert.equal(sum(reader), 10_000)
 })
 
-test('a compacted file that is older than the applied state does not move the reader back', async (t) => {
+test('if a compacted file is older than the applied TXID, the reader does not move back', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await history.commit(SEED)
@@ -46,7 +46,7 @@ test('a compacted file that is older than the applied state does not move the re
   assert.equal(replica.txid, 5)
 })
 
-test('a replica that was opened before level 1 exists follows compacted files that span its TXID, even without L0 files', async (t) => {
+test('a replica that was opened before level 1 existed follows compacted files that span its TXID, even without L0 files', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)
@@ -72,7 +72,7 @@ function range(from: number, to: number) {
 }
 
 for (const mode of ['incremental', 'full'] as const) {
-  test(`a database that shrinks by auto_vacuum=${mode} and grows again is read correctly, live and freshly opened`, async (t) => {
+  test(`a database that shrinks by auto_vacuum=${mode} and grows again is read correctly, both by an open and by a newly opened replica`, async (t) => {
     const { url, history } = await makeSource(t, { autoVacuum: mode })
     await history.commit(SEED)
     const replica = await openTestReplica(t, url)
@@ -100,7 +100,7 @@ for (const mode of ['incremental', 'full'] as const) {
   })
 }
 
-test('a connection and a transaction read correctly after the snapshot and every file of their replica are replaced', async (t) => {
+test('after the snapshot and every file of a replica are replaced, connections and open transactions read correctly', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)
@@ -129,7 +129,7 @@ test('a connection and a transaction read correctly after the snapshot and every
   assert.equal(integrity(db), 'ok')
 })
 
-test('if retention deletes every file of a transaction at once, the reader does not take the deletion for a reset', async (t) => {
+test('if retention deletes every file of a transaction’s view at once, the reader does not take the deletion for a reset', async (t) => {
   // Not a folder, whose changes are seen at once.
   const { url, history, client } = await makeSource(t, { url: s3Url(await s3Bucket(t), 'retention.db') })
   await history.commit(SEED)
@@ -156,7 +156,7 @@ test('if retention deletes every file of a transaction at once, the reader does 
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 6000)
 })
 
-test('pages that no file across a TXID changed are served even if the view of this TXID cannot be built any more', async (t) => {
+test('if the view of a TXID cannot be built any more, pages that no file across this TXID changed are still served', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)
@@ -190,7 +190,7 @@ test('a damaged page is read from another file, if another file has the page', a
   assert.equal(first.level, 0)
 })
 
-test('an open replica and a fresh replica follow a change of the primary’s page size', async (t) => {
+test('an open replica and a newly opened replica both follow a change of the primary’s page size', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)
@@ -233,7 +233,7 @@ test('litestream_time() returns the time of the view', async (t) => {
   assert.equal(time(), history.times.get(3))
 })
 
-test('a reset replica is reported and read from its new start, and an open transaction never mixes states', async (t) => {
+test('a reset replica is reported and read from its new beginning, and an open transaction never mixes the old and the new database', async (t) => {
   const source = await makeSource(t)
   const { url, history, files } = source
   await history.commit(SEED)

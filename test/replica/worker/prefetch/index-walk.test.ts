@@ -73,7 +73,7 @@ const JOINED = `
   CREATE INDEX orders_day ON orders (day, total);
   CREATE INDEX orders_week ON orders (week, total);`
 
-test('a read of the first row of a key prefetches the other rows of the key, and the rows that are joined with these rows', async (t) => {
+test('a read of the first row of a key prefetches the key’s other rows, and the rows that are joined with them', async (t) => {
   const { history, url } = await published(t, JOINED)
   for (const order of ['ASC', 'DESC']) {
     const own = `SELECT * FROM orders WHERE day = ? ORDER BY total ${order}`
@@ -90,7 +90,7 @@ test('a read of the first row of a key prefetches the other rows of the key, and
   history.close()
 })
 
-test('if a key has many rows, ten rows are fetched first, so that a query with a LIMIT fetches few pages', async (t) => {
+test('if a key has many rows, only ten rows are fetched at first, so that a query with a LIMIT fetches few pages', async (t) => {
   const { history, url } = await published(t, JOINED)
   await using replica = await openReplica(url)
   const sql = 'SELECT * FROM orders WHERE week = ? ORDER BY total LIMIT 10'

@@ -25,7 +25,7 @@ function shape(): TreeShape {
   return tree
 }
 
-test('the known shape of a b-tree gives the next pages of a level, or the parent page whose children are unknown', () => {
+test('from the known shape of a b-tree, the prefetcher gets the next pages of a level, or the parent page whose children are unknown', () => {
   const tree = shape()
   assert.deepEqual(tree.following(1098, 1, 3), [1099, 2000, 2001])
   assert.deepEqual(tree.following(2001, -1, 3), [2000, 1099, 1098])
@@ -33,7 +33,7 @@ test('the known shape of a b-tree gives the next pages of a level, or the parent
   assert.ok(tree.isOutermost(1000, -1) && !tree.isOutermost(2000, -1))
 })
 
-test('a look-up in the middle of a tree prefetches nothing, but a second look-up on an adjacent leaf prefetches pages', () => {
+test('a look-up in the middle of a b-tree prefetches nothing, but a second look-up on an adjacent leaf prefetches pages', () => {
   const prefetcher = new Prefetcher(shape())
   assert.deepEqual(prefetcher.onMiss(1, view, 1050).pages, [])
   assert.deepEqual(prefetcher.onMiss(1, view, 2010).pages, [], 'another subtree')
@@ -49,12 +49,12 @@ test('a scan against key order prefetches pages in the direction of the scan', (
   assert.deepEqual(prefetcher.onMiss(1, view, 1049).pages.slice(0, 2), [1048, 1047])
 })
 
-test('a scan is recognized when a reader reads the first leaf of a tree, whether the leaf is resident or not', () => {
+test('a scan is recognized when a reader reads the first leaf of a b-tree, whether or not the leaf is resident', () => {
   assert.equal(new Prefetcher(shape()).onMiss(1, view, 1000).pages[0], 1001)
   assert.equal(new Prefetcher(shape()).onTrigger(1, view, 1000).pages[0], 1001)
 })
 
-test('a second miss a few leaves from the first miss prefetches the following leaves, if these leaves are close together in the file', () => {
+test('a second miss a few leaves after the first miss prefetches the following leaves if they are close together in the file', () => {
   const up = new Prefetcher(shape())
   assert.deepEqual(up.onMiss(1, view, 1020).pages, [])
   const { pages, kind } = up.onMiss(1, view, 1023)
@@ -72,13 +72,13 @@ test('a second miss a few leaves from the first miss prefetches the following le
   assert.deepEqual(off.onMiss(1, view, 1023).pages, [])
 })
 
-test('many look-ups under one interior page prefetch the rest of its children', () => {
+test('many look-ups under one interior page prefetch the other children of this page', () => {
   const prefetcher = new Prefetcher(shape())
   const counts = [0, 20, 40, 60, 80, 10, 30, 50].map((i) => prefetcher.onMiss(1, view, 1005 + i).pages.length)
   assert.deepEqual(counts, [0, 0, 0, 0, 0, 0, 0, 100])
 })
 
-test('in an unknown tree, the pages with the next page numbers are prefetched until a read skips some of these pages', () => {
+test('in a b-tree of unknown shape, the pages with the next page numbers are prefetched until a read skips some of these pages', () => {
   const prefetcher = new Prefetcher(new TreeShape())
   assert.deepEqual(prefetcher.onMiss(1, view, 500).pages, [])
   assert.equal(prefetcher.onMiss(1, view, 501).pages[0], 502)
@@ -86,7 +86,7 @@ test('in an unknown tree, the pages with the next page numbers are prefetched un
   assert.deepEqual(prefetcher.onMiss(2, view, 502).pages, [], 'another connection has runs of its own')
 })
 
-test('interior pages are prefetched only after look-ups are spread over the whole tree', () => {
+test('interior pages are prefetched only after look-ups are spread over the whole b-tree', () => {
   const tree = shape()
   tree.learn(
     3,

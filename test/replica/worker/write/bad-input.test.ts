@@ -45,7 +45,7 @@ const local = (bufferPath?: string): ReplicaWriteOptions => ({
   ...(bufferPath === undefined ? {} : { bufferPath }),
 })
 
-test('without the right to write to the store, COMMIT fails with SQLITE_PERM and ACCESS_DENIED, and the transaction is rolled back', async (t) => {
+test('if the writer may not write to the store, COMMIT fails with SQLITE_PERM and ACCESS_DENIED, and the transaction is rolled back', async (t) => {
   const { db, files } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const folder = path.join(files, 'ltx/0')
@@ -63,7 +63,7 @@ test('without the right to write to the store, COMMIT fails with SQLITE_PERM and
   assert.equal(countOf(db), 1)
 })
 
-test('if a store has no create-only PUT, a transaction is refused before it writes', async (t) => {
+test('if a store has no create-only PUT, a write transaction is refused at its start', async (t) => {
   const bucket = await s3Place(t)
   const { replica, db } = await openForWriting(t, `${s3Url(bucket)}&conditional-writes=never`)
   assert.equal(
@@ -77,7 +77,7 @@ test('if a store has no create-only PUT, a transaction is refused before it writ
   assert.equal(replica.txid, 0)
 })
 
-test('if a replica went back to an earlier TXID, a buffer does not continue the replica', async (t) => {
+test('if a replica went back to an earlier TXID, the buffer does not continue the replica', async (t) => {
   const { directory, files, url } = emptyReplicaUrl(t)
   await withTable(t, url)
   const buffer = path.join(directory, 'app.buffer')
@@ -97,7 +97,7 @@ test('if a replica went back to an earlier TXID, a buffer does not continue the 
   })
 })
 
-test('if the disk of the buffer is full, a commit gets SQLITE_FULL, no commit is lost, and an upload makes room', async (t) => {
+test('if the disk of the buffer is full, a commit gets SQLITE_FULL, no earlier commit is lost, and an upload frees space', async (t) => {
   const { directory, url } = emptyReplicaUrl(t)
   await withTable(t, url)
   const disk = path.join(directory, 'disk')
@@ -130,7 +130,7 @@ test('if the disk of the buffer is full, a commit gets SQLITE_FULL, no commit is
   assert.equal(countOf(await restoredDatabase(t, url)), first + second)
 })
 
-test('if the disk of temporary files is full, a transaction gets SQLITE_FULL, and the next transaction succeeds', async (t) => {
+test('if the disk for temporary files is full, a transaction gets SQLITE_FULL, and the next transaction succeeds', async (t) => {
   const { directory, url } = emptyReplicaUrl(t)
   await withTable(t, url)
   const disk = path.join(directory, 'disk')
@@ -156,7 +156,7 @@ test('if the disk of temporary files is full, a transaction gets SQLITE_FULL, an
   assert.equal(countOf(await restoredDatabase(t, url)), 1)
 })
 
-test('a transaction that exceeds the largest size of a database gets SQLITE_FULL and is rolled back', async (t) => {
+test('a transaction that exceeds the largest database size gets SQLITE_FULL and is rolled back', async (t) => {
   const { db, replica } = await makeWritten(t)
   db.exec('CREATE TABLE t (x); PRAGMA max_page_count = 10')
   assert.equal(
@@ -168,7 +168,7 @@ test('a transaction that exceeds the largest size of a database gets SQLITE_FULL
   assert.equal(countOf(db), 1)
 })
 
-test('an encrypted replica cannot be opened for writing without its key, and gets no unencrypted file', async (t) => {
+test('without its key, an encrypted replica cannot be opened for writing, and gets no unencrypted file', async (t) => {
   const key = ageKey(t)
   const other = ageKey(t)
   const { files, url } = emptyReplicaUrl(t)

@@ -151,7 +151,7 @@ test('the next process takes over local commits that follow a commit of another 
   assert.deepEqual(await place.recovered(), [1, 2])
 })
 
-test('if a replica was reset and has the same TXID again, a buffer does not continue the replica', async (t) => {
+test('if a replica was reset and has reached the same TXID again, the buffer does not continue the replica', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x)', 'CREATE TABLE u (y)')
   await place.kill('INSERT INTO t VALUES (1)')
@@ -164,7 +164,7 @@ test('if a replica was reset and has the same TXID again, a buffer does not cont
   })
 })
 
-test('while commits and uploads run, buffer and replica together have every acknowledged commit at every moment', async (t) => {
+test('while commits and uploads run, the buffer and the replica together have every acknowledged commit at every moment', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x INTEGER PRIMARY KEY)')
   const { replica, db } = await openForWriting(t, place.url, place.options('1ms'))
@@ -185,7 +185,7 @@ test('while commits and uploads run, buffer and replica together have every ackn
   }
 })
 
-test('if the buffer is removed or replaced during use, the next commit writes a new buffer with every commit that is not uploaded', async (t) => {
+test('if the buffer is removed or replaced during use, the next commit writes a new buffer with every commit that was not uploaded', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x)')
   const { replica, db } = await openForWriting(t, place.url, place.options())
@@ -291,7 +291,7 @@ test('S3: a commit made during a slow upload stays in the buffer after the uploa
   assert.deepEqual(rowsOf(await restoredDatabase(t, direct)), [1, 2])
 })
 
-test('S3: an upload that reaches the store after the next process opened the buffer is not taken for a file of another writer', async (t) => {
+test('S3: an upload that reaches the store after the next process has opened the buffer is not taken for a file of another writer', async (t) => {
   const { child, direct, options, proxied, proxy } = await onS3(t)
   const late = await proxy.fault({ type: 'late', ms: 4000 }, PUT_FILE, 1000)
   const killed = child()

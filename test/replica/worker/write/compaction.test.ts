@@ -23,7 +23,7 @@ function levelOf(files: string, level: number): string[] {
   return readdirSync(folder).filter((name) => parseFileName(name) !== undefined)
 }
 
-test('a writer compacts levels and writes a snapshot, a reader sees every state in order, and every TXID can be restored', async (t) => {
+test('a writer compacts levels and writes a snapshot, a reader sees every TXID in order, and every TXID can be restored', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const { replica, db } = await openForWriting(t, url, { write: { compaction: SHORT } })
   const errors: Error[] = []
@@ -141,7 +141,7 @@ test('if a writer loses its lease, it stops compacting, and the new owner contin
   assert.deepEqual(errors, [])
 })
 
-test('after stop() the compaction of a writer sends no request to the store until the next start', async (t) => {
+test('after stop(), the compaction of a writer sends no request to the store until the next start()', async (t) => {
   const { url, files } = emptyReplicaUrl(t)
   const { db } = await openForWriting(t, url)
   db.exec('CREATE TABLE t (x)')
@@ -207,7 +207,7 @@ test('if a compaction of a writer fails, the writer emits an error event, and co
   assert.equal(db.prepare('SELECT count(*) FROM t').pluck().get(), rows)
 })
 
-test('a short-lived writer, a writer without a lease and a writer with compaction disabled write only L0 files', async (t) => {
+test('a short-lived writer, a writer without a lease, and a writer with disabled compaction write only L0 files', async (t) => {
   for (const write of [true, { lease: false }, { compaction: false }] as const) {
     const { files, url } = emptyReplicaUrl(t)
     const { replica, db } = await openForWriting(t, url, { write })
@@ -218,7 +218,7 @@ test('a short-lived writer, a writer without a lease and a writer with compactio
   }
 })
 
-test('compaction of a writer is on with a lease and off without a lease, and the compaction intervals are checked', () => {
+test('by default, a writer with a lease compacts and a writer without a lease does not, and invalid compaction intervals are refused', () => {
   const resolve = (parameters: Record<string, string>) =>
     resolveOptions(formatKey({ replica_url: 'file:///x', write_enabled: '1', ...parameters })).write?.compaction
   const usual = [30_000, 300_000, 3_600_000]

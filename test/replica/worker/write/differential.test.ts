@@ -22,7 +22,7 @@ const CASES: readonly [pageSize: number, vacuum: string, durability: 'store' | '
   [65536, 'none', 'store'],
 ]
 for (const [pageSize, vacuum, durability] of CASES) {
-  test(`random SQL has the same results and errors as on a local file: ${durability}, pages of ${pageSize} bytes, auto_vacuum=${vacuum}`, async (t) => {
+  test(`random SQL gives the same results and errors as on a local file: ${durability}, pages of ${pageSize} bytes, auto_vacuum=${vacuum}`, async (t) => {
     const random = new Random(SEED + pageSize)
     t.diagnostic(`WRITE_SEED=${SEED}`)
     const { db, directory, replica, url } = await makeWritten(t, { write: { lease: false, durability } })

@@ -40,7 +40,7 @@ const local = (buffer: string | undefined, options: ReplicaWriteOptions = {}): R
   },
 })
 
-test('local commits are visible immediately, reach the store as one file, and leave no buffer behind', async (t) => {
+test('local commits are visible immediately, reach the store as one file, and leave no buffer file', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer))
   for (let i = 0; i < 50; i++) {
@@ -65,7 +65,7 @@ test('local commits are visible immediately, reach the store as one file, and le
   assert.equal(rowsOf(await restoredDatabase(t, url)), '0')
 })
 
-test('the sync interval uploads local commits without a call of the application', async (t) => {
+test('when the sync interval has passed, local commits are uploaded without a call of the application', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer, { syncInterval: '20ms' }))
   db.exec('INSERT INTO t VALUES (1)')
@@ -73,7 +73,7 @@ test('the sync interval uploads local commits without a call of the application'
   assert.equal(rowsOf(await restoredDatabase(t, url)), '1')
 })
 
-test('with PRAGMA synchronous = FULL, a commit waits until the store has the commit and all earlier local commits', async (t) => {
+test('with PRAGMA synchronous = FULL, a commit waits until the store has this commit and all earlier local commits', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer))
   db.exec('INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)')
@@ -116,7 +116,7 @@ async function killedWriter(url: string, options: ReplicaOptions, rows: number):
   return acknowledged
 }
 
-test('after a process is killed, the next process that opens the buffer has every acknowledged commit, and uploads the commits', async (t) => {
+test('after a process is killed, the next process that opens the buffer has every acknowledged commit, and uploads these commits', async (t) => {
   const { url, buffer } = await makeTable(t)
   const acknowledged = await killedWriter(url, local(buffer), 20)
   assert.equal(rowsOf(await restoredDatabase(t, url)), null)
@@ -130,7 +130,7 @@ test('after a process is killed, the next process that opens the buffer has ever
   assert.deepEqual(restored.prepare('SELECT x FROM t ORDER BY x').pluck().all(), [...acknowledged, 100])
 })
 
-test('if a process is killed after an upload and before its buffer records the upload, no commit is applied twice', async (t) => {
+test('if a process is killed after an upload but before its buffer records the upload, no commit is applied twice', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 3)
   const commits = readFileSync(buffer)
@@ -166,7 +166,7 @@ test('if a buffer does not continue the replica, the error names the buffer, and
   assert.deepEqual(readFileSync(buffer), content)
 })
 
-test('the error for a damaged buffer has the offset of the damage', async (t) => {
+test('the error for a damaged buffer states the offset of the damage', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 3)
   const content = readFileSync(buffer)
@@ -180,7 +180,7 @@ test('the error for a damaged buffer has the offset of the damage', async (t) =>
   await assert.rejects(openReplica(url, local(buffer)), { code: 'BUFFER_DAMAGED' })
 })
 
-test('a buffer that is truncated at any byte gives the commits that end before this byte', async (t) => {
+test('a buffer that is truncated at any byte gives all commits that end before this byte', async (t) => {
   const { url, buffer } = await makeTable(t)
   await killedWriter(url, local(buffer), 5)
   const content = readFileSync(buffer)
@@ -202,7 +202,7 @@ test('only one process at a time can have a buffer open', async (t) => {
   })
 })
 
-test('if another writer commits during local commits, the local commits stay readable and buffered, and further writes are refused', async (t) => {
+test('if another writer commits during local commits, the local commits stay readable and buffered, and further local writes are refused', async (t) => {
   const { url, buffer } = await makeTable(t)
   const { replica, db } = await openForWriting(t, url, local(buffer))
   db.exec('INSERT INTO t VALUES (1)')
@@ -223,7 +223,7 @@ test('if another writer commits during local commits, the local commits stay rea
   assert.ok(existsSync(buffer))
 })
 
-test('while the store is unavailable, commits continue, and are uploaded when the store returns', async (t) => {
+test('while the store is unavailable, local commits continue, and are uploaded when the store is available again', async (t) => {
   const bucket = await s3Bucket({ after: (step: unknown) => cleanUp(t, step as () => unknown) } as TestContext)
   const proxy = await startProxyProcess(s3Server().endpoint)
   cleanUp(t, () => proxy.close())

@@ -217,7 +217,7 @@ for (const [store, toStore, toBuffer] of [
   })
 }
 
-test('if a process that takes over a buffer is also killed, the third process has every commit once', async (t) => {
+test('if a process that takes over a buffer is also killed, the third process has every acknowledged commit once', async (t) => {
   const killed = await Killed.create(t, emptyReplicaUrl(t).url, bufferIn(t))
   for (const [first, second] of RECOVERY) {
     const before = await killed.run(first)

@@ -37,7 +37,7 @@ const reasonOf = (db: Database.Database) => db.prepare('SELECT litestream_error(
 const rowsOf = (db: Database.Database) =>
   db.prepare('SELECT group_concat(x) FROM (SELECT x FROM t ORDER BY x)').pluck().get()
 
-test('S3: the writer that loses the race for a TXID gets SQLITE_BUSY_SNAPSHOT, sees the other commit, and succeeds with a retry', async (t) => {
+test('S3: the writer that loses the race for a TXID gets SQLITE_BUSY_SNAPSHOT, sees the winner’s commit, and succeeds with a retry', async (t) => {
   const { open, url } = await onS3(t)
   const first = await open()
   first.db.exec('CREATE TABLE t (x)')
@@ -60,7 +60,7 @@ test('S3: the writer that loses the race for a TXID gets SQLITE_BUSY_SNAPSHOT, s
   assert.equal(rowsOf(await restoredDatabase(t, url)), Array.from({ length: 20 }, (_, i) => i).join())
 })
 
-test('a commit costs one request, and the writer can read the commit without a request', async (t) => {
+test('a commit costs one request, and the writer reads its own commit without a request', async (t) => {
   const { open, proxy } = await onS3(t)
   const { replica, db } = await open()
   db.exec('CREATE TABLE t (x)')
@@ -81,7 +81,7 @@ const AMBIGUOUS: readonly [what: string, fault: Fault][] = [
   ['503', { type: 'status', status: 503, code: 'SlowDown' }],
 ]
 for (const [what, fault] of AMBIGUOUS) {
-  test(`S3: ${what}: the writer finds that the commit has succeeded, and the commit exists once`, async (t) => {
+  test(`S3: ${what}: the writer detects that its commit has succeeded, and the commit exists once`, async (t) => {
     const { open, proxy, url } = await onS3(t)
     const { db } = await open()
     db.exec('CREATE TABLE t (x)')
@@ -95,7 +95,7 @@ for (const [what, fault] of AMBIGUOUS) {
   })
 }
 
-test('S3: if the response is lost and the store then refuses to say whose file exists, the commit is not reported as refused', async (t) => {
+test('S3: if the response is lost and the store then does not say who wrote the file, the commit is not reported as refused', async (t) => {
   const { open, proxy, url } = await onS3(t)
   const { db } = await open()
   db.exec('CREATE TABLE t (x)')
@@ -128,7 +128,7 @@ test('S3: a refused commit is rolled back with the reason, and the next commit s
   assert.equal(rowsOf(db), '2')
 })
 
-test('S3: a commit without a response is reported as unknown, and the next transaction first resolves the outcome of this commit', async (t) => {
+test('S3: a commit that gets no response is reported as unknown, and the next transaction first determines the outcome of this commit', async (t) => {
   const { open, proxy, url } = await onS3(t)
   const { db, replica } = await open({ readTimeout: '1s' })
   db.exec('CREATE TABLE t (x)')
@@ -155,7 +155,7 @@ test('S3: a commit without a response is reported as unknown, and the next trans
   assert.equal(rowsOf(await restoredDatabase(t, url)), '1,3')
 })
 
-test('S3: a commit that is too large for memory and cannot be read back is not reported as refused', async (t) => {
+test('S3: if a commit is too large for memory and its file cannot be read back, the commit is not reported as refused', async (t) => {
   const { open, proxy, url } = await onS3(t)
   const { db, replica } = await open({ readTimeout: '2m' })
   replica.on('error', () => {})
@@ -178,7 +178,7 @@ test('S3: a commit that is too large for memory and cannot be read back is not r
   assert.equal(count(await restoredDatabase(t, url)), 3)
 })
 
-test('NATS: if two writers race for a TXID, one writer wins', async (t) => {
+test('NATS: if two writers race for a TXID, exactly one writer wins', async (t) => {
   const url = natsUrl()
   const first = await openForWriting(t, url, { pollInterval: '10m' })
   first.db.exec('CREATE TABLE t (x)')
@@ -193,7 +193,7 @@ test('NATS: if two writers race for a TXID, one writer wins', async (t) => {
   assert.equal(rowsOf(await restoredDatabase(t, url)), expected.join())
 })
 
-test('S3: a busy handler does not multiply the wait for a store that does not respond', {
+test('S3: if a store does not respond, a busy handler does not multiply the waiting time', {
   timeout: 60_000,
 }, async (t) => {
   const { open, proxy } = await onS3(t)

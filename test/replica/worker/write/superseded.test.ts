@@ -23,7 +23,7 @@ async function fiveFiles(t: TestContext) {
 
 const NAME_3 = '0000000000000003-0000000000000003.ltx'
 
-test('if a commit could use its file name only because a file of another writer was compacted and deleted, the commit is withdrawn', async (t) => {
+test('if a commit could use its file name only because another writer’s file had been compacted and deleted, the commit is withdrawn', async (t) => {
   const { client, l0, names, url } = await fiveFiles(t)
   await compactRange({ client }, 1, 1, 5)
   const stale = await l0(3)
@@ -36,7 +36,7 @@ test('if a commit could use its file name only because a file of another writer 
   assert.equal(restored.prepare('SELECT count(*) FROM t').pluck().get(), 4)
 })
 
-test('a commit whose response was lost stays if other writers committed after it', async (t) => {
+test('a commit whose response was lost remains if other writers committed after this commit', async (t) => {
   const { client, l0, names, url } = await fiveFiles(t)
   await refuseSuperseded(client, await l0(3), signal)
   await refuseSuperseded(client, await l0(5), signal)

@@ -123,7 +123,7 @@ const STEPS: readonly [what: string, fault: Fault, committed: boolean][] = [
   ['after the store has the file', { type: 'loseReply' }, true],
 ]
 for (const [what, fault, committed] of STEPS) {
-  test(`S3: if the worker is terminated ${what}, the outcome of the commit is unknown, and the next connection resolves it`, async (t) => {
+  test(`S3: if the worker is terminated ${what}, the outcome of the commit is unknown, and the next connection determines the outcome`, async (t) => {
     const bucket = await s3Bucket({ after: (step: unknown) => cleanUp(t, step as () => unknown) } as TestContext)
     const proxy = await startProxyProcess(s3Server().endpoint)
     cleanUp(t, () => proxy.close())
@@ -144,7 +144,7 @@ for (const [what, fault, committed] of STEPS) {
   })
 }
 
-test('if the worker is terminated at any moment of a commit, every reported outcome is definite, and no acknowledged commit is lost', async (t) => {
+test('if the worker is terminated at any moment of a commit, every reported outcome is right, and no acknowledged commit is lost', async (t) => {
   const { url } = emptyReplicaUrl(t)
   const writer = new KilledWriter(t, url)
   for (let x = 1; x <= 12; x++) {

@@ -20,7 +20,7 @@ const reasonOf = (db: Database.Database) => db.prepare('SELECT litestream_error(
 const rowsOf = (db: Database.Database) =>
   db.prepare('SELECT group_concat(x) FROM (SELECT x FROM t ORDER BY x)').pluck().get()
 
-test('the first commit creates the replica, with the page size that PRAGMA page_size has set', async (t) => {
+test('the first commit creates the replica, with the page size of PRAGMA page_size', async (t) => {
   const { db, files, replica, url } = await makeWritten(t)
   assert.equal(replica.txid, 0)
   assert.ok(!existsSync(path.join(files, 'ltx')))
@@ -32,7 +32,7 @@ test('the first commit creates the replica, with the page size that PRAGMA page_
   assert.equal(restored.pragma('journal_mode', { simple: true }), 'wal')
 })
 
-test('when two writers race for one hundred commits, each TXID has one winner, and every acknowledged row exists once', async (t) => {
+test('if two writers race for one hundred commits, each TXID has one winner, and every acknowledged row exists once', async (t) => {
   const { url, db, files } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const others = await Promise.all(
@@ -78,7 +78,7 @@ test('if two writers commit the same change in the same millisecond, exactly one
   assert.equal(restored.prepare('SELECT n FROM c').pluck().get(), acknowledged)
 })
 
-test('the lease keeps a second writer out until the first writer closes, and the error names the owner', async (t) => {
+test('the lease keeps a second writer out until the first writer closes, and the error names the lease owner', async (t) => {
   const { url } = emptyReplicaUrl(t)
   const first = await openForWriting(t, url, { write: true })
   first.db.exec('CREATE TABLE t (x)')
@@ -94,7 +94,7 @@ test('the lease keeps a second writer out until the first writer closes, and the
   assert.equal(codeOf(insert), undefined)
 })
 
-test('a second connection in one process waits for the first connection, as with a local file', async (t) => {
+test('a second connection in one process waits for the first connection, as on a local file', async (t) => {
   const { replica, db } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const other = new Database(replica.uri, { timeout: 0 })
@@ -126,7 +126,7 @@ async function expectReadOnly(t: TestContext, uri: string, options: Database.Opt
   )
 }
 
-test('a reader, a read-only handle, query_only, an earlier TXID and writing switched off each prevent writes', async (t) => {
+test('writes are refused on a read-only handle, on a read-only connection, at an earlier TXID, with writing switched off and with query_only', async (t) => {
   const { replica, db, url } = await makeWritten(t)
   db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)')
   const reader = await openReplica(url)
@@ -174,7 +174,7 @@ test('exclusive locking mode and a change of the page size are refused with the 
   assert.equal(rowsOf(db), '1,2')
 })
 
-test('a transaction that changes a replica and an attached file commits to both if the file can be rolled back after a crash', async (t) => {
+test('a transaction on a replica and an attached file commits to both, if the file can be rolled back after a crash', async (t) => {
   const { replica, db, directory } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const file = path.join(directory, 'local.db')
@@ -241,7 +241,7 @@ test('if a transaction on two replicas loses a race on one replica, neither repl
   }
 })
 
-test('in every journal mode, and for a savepoint, a transaction that loses a race leaves no change in the connection', async (t) => {
+test('in every journal mode, and with a savepoint, a transaction that loses a race leaves no change in the connection', async (t) => {
   const { db, url } = await makeWritten(t)
   const other = await openForWriting(t, url, { cacheSize: '3MiB' })
   db.exec('CREATE TABLE t (x)')
@@ -269,7 +269,7 @@ test('in every journal mode, and for a savepoint, a transaction that loses a rac
   assert.equal(rowsOf(await restoredDatabase(t, url)), expected.join())
 })
 
-test('if INSERT … RETURNING is refused at its commit, all() throws, get() does not throw, and litestream_error() says why', async (t) => {
+test('if the commit of an INSERT … RETURNING is refused, all() throws, get() does not throw, and litestream_error() states the reason', async (t) => {
   const { db, files, replica } = await makeWritten(t)
   db.exec('CREATE TABLE t (x)')
   const insert = db.prepare('INSERT INTO t VALUES (1) RETURNING x')
@@ -282,7 +282,7 @@ test('if INSERT … RETURNING is refused at its commit, all() throws, get() does
   assert.equal(rowsOf(db), null)
 })
 
-test('a large transaction spills to a temporary file and becomes one L0 file', async (t) => {
+test('a large transaction spills to a temporary file and is uploaded as one L0 file', async (t) => {
   const { replica, db, url } = await makeWritten(t)
   db.pragma('cache_size = 20')
   db.exec('CREATE TABLE t (x, v BLOB)')
