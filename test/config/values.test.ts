@@ -76,7 +76,7 @@ test('an address in the configuration must have a port', () => {
     assert.equal(splitAddress(wrong), undefined, wrong)
 })
 
-test('globs match the same names as Go’s filepath.Match', () => {
+test('a glob matches the same names as Go’s filepath.Match', () => {
   const matches = (glob: string, name: string) => globToRegExp(glob).test(name)
   assert.ok(
     matches('*.db', 'a.db') && matches('?[a-c].db', 'xb.db') && matches('[^x]*', 'abc') && matches('a\\*b', 'a*b'),

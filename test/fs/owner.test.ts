@@ -47,7 +47,7 @@ test('only users who can read all sources of a new file can read the new file', 
   assert.equal(modes(0o604), 0o606)
 })
 
-test('if a new file cannot keep the group of the database, the group gets only the access that every user has', async (t) => {
+test('if a new file cannot keep the group of the database file, the group gets only the permissions that every user has', async (t) => {
   const dir = temporaryDirectory(t)
   chmodSync(dir, 0o777)
   const like = path.join(dir, 'like')

@@ -12,7 +12,7 @@ import { until } from '../support/until.js'
 
 type Fields = Record<string, unknown>
 
-test('the control commands of each program, Litestream and litestream-ts, control a process of the other program, with the same fields', async (t) => {
+test('the control commands of litestream-ts control a Litestream process and the reverse, with the same output fields', async (t) => {
   const official = released(t, '0.5.17')
   if (!official) return
   const places = ['ours', 'theirs'].map((name) => {

@@ -79,7 +79,7 @@ test('encoding and decoding return a page unchanged if the page is all zeros or 
   }
 })
 
-test('batches of pages that several threads encode at the same time give the same file as one thread', async () => {
+test('if several threads encode batches of pages concurrently, the file equals the file that one thread encodes', async () => {
   for (const pageSize of PAGE_SIZES) {
     const pages = new Map(Array.from({ length: 50 }, (_, i) => [1 + 3 * i, makePage(pageSize, i)]))
     const init = { pageSize, commit: 200, minTxid: 2, maxTxid: 2, timestamp: 1_700_000_000_000 }

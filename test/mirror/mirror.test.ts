@@ -61,7 +61,7 @@ async function assertSameStates(t: TestContext, source: Source, copy: ReplicaCli
 const names = async (client: ReplicaClient) =>
   (await listLevels(client)).map((files) => files.map(({ minTxid, maxTxid, size }) => [minTxid, maxTxid, size]))
 
-test('a mirror copies every TXID of a replica from a folder to S3, from S3 to NATS, and from NATS to a folder', async (t) => {
+test('a mirror copies every TXID of a replica in three cases: folder to S3, S3 to NATS, and NATS to folder', async (t) => {
   const source = await makeHistory(t)
   let from = source.client
   for (const url of [await s3Url(t), natsUrl(), emptyFolder(t)]) {
@@ -103,7 +103,7 @@ test('after every write of a mirror, the destination can be restored to the prev
   assert.equal(states.at(-1), 12)
 })
 
-test('if the destination fails in the middle of a file, the mirror later continues where it stopped', async (t) => {
+test('if the destination fails in the middle of a file, the next run of the mirror copies this file and the remaining files', async (t) => {
   const source = await makeHistory(t)
   const url = emptyFolder(t)
   const to = await open(t, url)
@@ -206,7 +206,7 @@ test('a mirror refuses a destination to which a primary replicates, and a destin
   await assert.rejects(mirror(source.client, source.client), (error) => isLitestreamError(error, 'INVALID_ARGUMENT'))
 })
 
-test('a mirror refuses a destination that is inside the source folder, contains it, or reaches it through a link', async (t) => {
+test('a mirror refuses a destination that is inside the source folder, contains the source folder, or reaches it through a link', async (t) => {
   const source = await makeHistory(t)
   const folder = fileURLToPath(source.client.url)
   const link = `${folder}-link`

@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const MANY = 150
 
-test('if a primary is stopped before its first syncs, it uploads every database, and opens only a few databases at a time', async (t) => {
+test('if a primary is stopped before its first syncs, the primary still uploads every database, and opens only a few databases at a time', async (t) => {
   const directory = temporaryDirectory(t)
   const replicaOf = (i: number) => `file://${directory}/replicas/${i}`
   const before = readdirSync('/proc/self/fd').length

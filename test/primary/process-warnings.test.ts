@@ -41,7 +41,7 @@ test('without an event listener, a database that is not replicated causes one pr
   ])
 })
 
-test('a program that listens to error events, or allows a missing database, gets no process warning', async (t) => {
+test('if a program listens to the missing event or sets allowMissing, a missing database causes no process warning', async (t) => {
   const all = warnings(t)
   const dir = temporaryDirectory(t)
   const allowed = await replicate(path.join(dir, 'later.db'), `file://${dir}/one`, { ...OPTIONS, allowMissing: true })

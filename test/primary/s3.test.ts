@@ -172,7 +172,7 @@ test('S3: after the last commit, one checkpoint runs, adds one TXID and one file
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('S3: the first upload of a database takes four requests: read the writer record, write it, list, and write the file', async (t) => {
+test('S3: the first upload of a database takes four requests: read and write the writer record, list the replica, write the file', async (t) => {
   const bucket = await s3Bucket(t)
   const proxy = await startFaultProxy({ target: s3Server().endpoint })
   cleanUp(t, () => proxy.close())
@@ -196,7 +196,7 @@ test('S3: the first upload of a database takes four requests: read the writer re
   assert.deepEqual(proxy.counts().kinds, { GET: count, LIST: count, PUT: 2 * count + 3, DELETE: 1 })
 })
 
-test('S3: if many primaries request a lease, exactly one gets it, and compare-and-set passes the lease on', async (t) => {
+test('S3: if many primaries request a lease, exactly one primary gets the lease, and compare-and-set passes the lease to the next', async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(s3Url(bucket))
   t.after(() => client.close())

@@ -80,7 +80,7 @@ async function run(
 }
 
 for (const driver of DRIVERS) {
-  test(`${driver.name}: ATTACH of a replica works on the connection that loaded the extension, and on older connections`, async (t) => {
+  test(`${driver.name}: ATTACH of a replica works on the connection that loaded the extension, and on connections that were open before`, async (t) => {
     const { url, history } = await makeSource(t)
     await history.commit(SEED)
     const { printed, files } = await run(
@@ -108,7 +108,7 @@ for (const driver of DRIVERS) {
     assert.deepEqual(files, ['local.db', 'second.db'])
   })
 
-  test(`${driver.name}: an older connection writes to an attached replica`, async (t) => {
+  test(`${driver.name}: a connection that was opened before the extension was loaded writes to an attached replica`, async (t) => {
     const { url, history } = await makeSource(t)
     await history.commit(SEED)
     const { printed, files } = await run(
@@ -182,7 +182,7 @@ for (const driver of DRIVERS) {
   })
 }
 
-test('if a URI is too long for an older connection, better-sqlite3 refuses the URI with the reason, and a new connection accepts the URI', async (t) => {
+test('if a URI is too long for a connection from before the extension was loaded, the URI is refused with the reason, and a new connection accepts the URI', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const { printed, warnings, files } = await run(
@@ -207,7 +207,7 @@ test('if a URI is too long for an older connection, better-sqlite3 refuses the U
   assert.deepEqual(files, [])
 })
 
-test('on an older connection, a name that is not a replica URI still names a file', async (t) => {
+test('on a connection from before the extension was loaded, ATTACH of a name that is not a replica URI opens a file', async (t) => {
   const { printed, files } = await run(
     t,
     DRIVERS[0],

@@ -65,7 +65,7 @@ test('a connection travels to a TXID, to a time and back, and the exact time of 
   }
 })
 
-test('PRAGMA litestream_time, in upper or lower case, returns text when it sets the time', async (t) => {
+test('a PRAGMA litestream_time that sets the time, in upper or lower case, returns text', async (t) => {
   const { url, history } = await tenStates(t)
   const db = connect(t, (await openTestReplica(t, url)).uri)
   const time = iso(history.times.get(3) as number)

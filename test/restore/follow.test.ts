@@ -283,7 +283,7 @@ for (const [what, isRunning] of [
   ['while it is followed', true],
   ['while no process follows', false],
 ] as const) {
-  test(`if a replica was reset, a follower does not apply the new files, even if they have later TXIDs: ${what}`, async (t) => {
+  test(`if a replica was reset, a follower does not apply the new files, even if the new files have later TXIDs: ${what}`, async (t) => {
     const { dir, client, history, output } = await fixture(t)
     const { state, stop, done } = following(t, client, output)
     const reset = (ended: Promise<void>) => assert.rejects(ended, { code: 'REPLICA_RESET' })

@@ -170,7 +170,7 @@ test('a URL in a message contains no secret', () => {
   )
 })
 
-test('a URL accepts the same spellings of booleans as Litestream', () => {
+test('a replica URL accepts the same spellings of booleans as Litestream', () => {
   for (const [text, expected] of [
     ...['true', 'T', '1', 'yes', 'Y', 'on'].map((one) => [one, true] as const),
     ...['false', 'F', '0', 'no', 'N', 'off'].map((one) => [one, false] as const),

@@ -55,7 +55,7 @@ test('the time zone of the machine does not affect the meaning of a time in word
   }
 })
 
-test('a time in words is refused if it does not mean exactly one past time, and the error states the reason and the accepted forms', async () => {
+test('a time in words is refused unless the words mean exactly one past time, and the error states the reason and the accepted forms', async () => {
   const refusals: Readonly<Record<string, RegExp>> = {
     '': /names no time/,
     gibberish: /names no time/,

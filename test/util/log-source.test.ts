@@ -5,7 +5,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-test('with logging.source, a log line of each format names the function, the file and the line that logged it', (t) => {
+test('with logging.source, a log line of each format names the function, the file and the line number of the log call', (t) => {
   const program = path.join(temporaryDirectory(t), 'program.mjs')
   const logger = path.join(import.meta.dirname, '../../src/util/logger.js')
   writeFileSync(

@@ -14,7 +14,7 @@ test('the first result or error settles a pending promise, and later results and
   await assert.rejects(rejected.promise, /first/)
 })
 
-test('a pending promise runs each clean-up once, and immediately if it has settled already', async () => {
+test('a pending promise calls each clean-up function once, and immediately if the promise has already settled', async () => {
   const calls: string[] = []
   const pending = new Pending<void>()
   pending.onSettled(() => calls.push('before'))

@@ -64,7 +64,7 @@ test('an error masks every spelling of a known secret in its message, hint, file
   }
 })
 
-test('a short secret is masked only where it is a whole word', () => {
+test('a short secret is masked only where the secret is a whole word', () => {
   new Secret('data')
   assert.equal(withoutSecrets('password data of the database'), 'password *** of the database')
   new Secret('abc')

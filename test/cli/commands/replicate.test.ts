@@ -124,7 +124,7 @@ test('replicate -exec runs a program, uploads the program’s last commit and ex
   assert.match(missing.stderr, /Error: cannot start exec command \/nowhere\/program: .*ENOENT\nTry: .*sh -c/)
 })
 
-test('replicate -exec first passes a signal to the program, and does not treat a program that this signal ends as failed', async (t) => {
+test('replicate -exec first passes a signal to the program, and a program that this signal ends does not count as failed', async (t) => {
   const { file, url } = fixture(t)
   const daemon = start(['replicate', '-exec', 'sh -c "echo started; exec sleep 60"', file, url])
   t.after(() => daemon.child.kill('SIGKILL'))
@@ -166,7 +166,7 @@ test('if the last sync fails, replicate ends with status 1, and a second signal 
   assert.equal((await daemon.finished).status, 143)
 })
 
-test('replicate -restore-if-db-not-exists restores a missing database before it replicates the database', async (t) => {
+test('replicate -restore-if-db-not-exists restores a missing database before replication begins', async (t) => {
   const { dir, file, url, db } = fixture(t)
   assert.equal((await run(['replicate', '-once', file, url])).status, 0)
   db.close()
@@ -204,7 +204,7 @@ test('replicate replicates every database of a watched directory, including data
   assert.equal((await run(['verify', `file://${dir}/replicas/two.db`])).status, 0)
 })
 
-test('replicate refuses wrong arguments with status 1 and a hint', async (t) => {
+test('replicate refuses wrong arguments with a hint and exit status 1', async (t) => {
   const { dir, file, url, config } = fixture(t)
   const fails = async (args: readonly string[], message: RegExp) => {
     const { status, stderr } = await run(['replicate', ...args])

@@ -63,7 +63,7 @@ test('restore writes the database at the newest TXID, a given TXID or a given ti
   )
 })
 
-test('restore writes a configured database to the path in the configuration', async (t) => {
+test('restore writes a configured database to the database path in the configuration', async (t) => {
   const { dir, history } = await fixture(t)
   const config = path.join(dir, 'litestream.yml')
   writeFileSync(config, `dbs: [{ path: ${dir}/own.db, replica: { path: ${dir}/replica } }]`)
@@ -90,7 +90,7 @@ test('restore -dry-run prints the plan and writes nothing', async (t) => {
   assert.ok(!existsSync(output))
 })
 
-test('restore refuses wrong arguments with status 1 and a hint', async (t) => {
+test('restore refuses wrong arguments with a hint and exit status 1', async (t) => {
   const { dir, url, output, file } = await fixture(t)
   const fails = async (args: readonly string[], message: RegExp) => {
     const { status, stderr, stdout } = await run(['restore', ...args])

@@ -102,7 +102,7 @@ test('a path that cannot be resolved affects only its own database', async (t) =
   assert.equal(await daemon.stop(), 1, daemon.stderr())
 })
 
-test('a folder that becomes unreadable affects only the databases in the folder, until the folder is readable again', async (t) => {
+test('if a folder becomes unreadable, only the databases in this folder are affected, until the folder is readable again', async (t) => {
   const { dir, good, replica, config } = fixture(t)
   const shut = path.join(dir, 'shut')
   const bad = path.join(shut, 'bad.db')
@@ -162,7 +162,7 @@ test('replicate -once names the failed databases, replicates the other databases
   assert.ok(!existsSync(path.join(dir, 'none')), 'nothing is made for a database that does not exist')
 })
 
-test('replicate -exec starts the program even if a replica fails, but only after the program’s database is restored', async (t) => {
+test('replicate -exec starts the program even if a replica fails, but only after the restore of the program’s database', async (t) => {
   const { dir, config } = fixture(t)
   createDatabase(path.join(dir, 'bad.db'))
   writeFileSync(path.join(dir, 'plain'), '')

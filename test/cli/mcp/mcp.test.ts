@@ -94,7 +94,7 @@ test('the MCP tools have the names and parameters of Litestream’s MCP tools', 
   assert.equal(await fixture.stop(), 0)
 })
 
-test('every MCP tool works for the databases of a running process and for the databases in a configuration file', async (t) => {
+test('every MCP tool works both for the databases of a running process and for the databases in a configuration file', async (t) => {
   const { dir, file, db, config, mcp, daemon, stop } = await daemonWithMcp(t)
   const { client, call } = await connect(t, `${mcp}/mcp`)
   const version = (await run(['version'])).stdout
@@ -147,7 +147,7 @@ test('every MCP tool works for the databases of a running process and for the da
   assert.equal(await stop(), 0)
 })
 
-test('an MCP tool with wrong arguments returns an error with the next step, and writes nothing', async (t) => {
+test('an MCP tool that is called with wrong arguments returns an error with the next step, and writes no file', async (t) => {
   const { dir, file, mcp, stop } = await daemonWithMcp(t)
   const { client, call } = await connect(t, mcp)
   const out = path.join(dir, 'never.db')

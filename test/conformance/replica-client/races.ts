@@ -34,7 +34,7 @@ export function raceTests(backend: Backend): void {
     assert.equal((await collect(clients[0]!.list(0))).length, rounds)
   })
 
-  test(`${backend.name}: a file appears only when it is complete, and never if its source fails`, async (t) => {
+  test(`${backend.name}: a file appears only when the file is complete, and never appears if its source stream fails`, async (t) => {
     const open = await clientsAt(t, backend)
     const [writer, reader] = [await open(), await open()]
     let reached = 0

@@ -139,7 +139,7 @@ for (const autoCheckpoint of [1, 5, 100_000]) {
   })
 }
 
-test('if the last application connection deletes the -wal when it closes, the primary writes a snapshot', async (t) => {
+test('if the close of the last application connection deletes the -wal, the primary writes a snapshot', async (t) => {
   assert.notEqual(await resume(t, ({ writeAndClose }) => writeAndClose(rows(5))), undefined)
 })
 

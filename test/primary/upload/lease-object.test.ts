@@ -113,7 +113,7 @@ test('if the clock of a waiting primary steps ahead, the primary does not take a
   assert.equal(await lease.acquire(), undefined)
 })
 
-test('if the clock of a waiting primary steps back, the primary still takes over the lease of a dead owner in time', async (t) => {
+test('if the clock of a waiting primary steps back, the primary still takes over a dead owner’s lease after one TTL', async (t) => {
   const { machine, time } = await fixture(t)
   const owner = machine().lease
   const { lease, wall } = machine()

@@ -55,7 +55,7 @@ for (const mode of [0o600, 0o640, 0o644]) {
   })
 }
 
-test('if root has replicated a database, the database’s owner can replicate it afterwards, because all files belong to the owner', async (t) => {
+test('after root has replicated a database, the database’s owner can replicate the database, because all files belong to the owner', async (t) => {
   const { dir, file, home, url } = fixture(t, { owner: NOBODY })
   await replicateOnce(file, url)
   assert.deepEqual(

@@ -123,7 +123,7 @@ test('if a file in the middle of the replica is missing, a snapshot of the repli
   await client.close()
 })
 
-test('if a database is restored and replicated to the same URL again, the new commits are in the replica', async (t) => {
+test('if a database is restored from a replica and replicated to this replica again, the replica has the new commits', async (t) => {
   const { dir, url, file } = await restarted(t, () => {})
   const output = path.join(dir, 'elsewhere', 'app.db')
   const client = await openReplicaClient(url)

@@ -172,7 +172,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('every PRAGMA returns one named text column, even when it sets a value, and an invalid value is an error', async () => {
+  test('every PRAGMA returns one named text column, even a PRAGMA that sets a value, and an invalid value is an error', async () => {
     await using replica = await openReplica(fixture.live)
     const remote = open(replica.uri, true)
     for (const name of ['txid', 'time', 'lag', 'stats', 'error', 'hydration_progress', 'hydration_file']) {
@@ -307,7 +307,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     local.close()
   })
 
-  test('a connection creates a replica, changes the replica and rolls back, and older connections read the new commits', async () => {
+  test('a connection creates a replica, changes the replica and rolls back, and connections that were opened earlier read the new commits', async () => {
     const written = pathToFileURL(path.join(fixture.directory, `written-${process.pid}`)).href
     await using replica = await openReplica(written, { write: true })
     const [writer, reader] = [open(replica.uri), open(replica.uri)]

@@ -121,7 +121,7 @@ test('a program can load the extension by the path that getLoadablePath() return
   assert.deepEqual([await child.ended, child.output(), child.errors()], [0, '6\n', ''])
 })
 
-test('each parameter of the official VFS has the same meaning in the litestream-ts VFS', () => {
+test('the litestream-ts VFS accepts every parameter of the official VFS with an equal meaning', () => {
   const resolve = (parameters: Record<string, string>) =>
     resolveOptions(formatKey({ replica_url: 'file:///x', ...parameters }))
   assert.equal(resolve({ poll_interval: '1m30s' }).pollInterval, 90_000)

@@ -74,7 +74,7 @@ test('a local copy without a configured path is a temporary file, which is remov
   assert.deepEqual(lines, ['2000 1', '0'])
 })
 
-test('LITESTREAM_LOG_FILE gets the events of all replicas without secrets, and stdout gets no event', async (t) => {
+test('the file in LITESTREAM_LOG_FILE gets the events of all replicas without secrets, and stdout gets no event', async (t) => {
   const { url, history, directory } = await makeSource(t)
   await history.commit(SEED)
   const log = path.join(directory, 'replica.log')

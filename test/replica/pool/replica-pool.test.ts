@@ -58,7 +58,7 @@ test('concurrent first calls of acquire open a replica only once, and all caller
   assert.equal(pool.stats().opened, 2)
 })
 
-test('use releases the replica both when the callback returns and when it throws', async (t) => {
+test('use() of a pool releases the replica both after a callback that returns and after a callback that throws', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix)
   assert.equal(await pool.use(names[0]!, async (replica) => countOf(replica)), 2)
@@ -305,7 +305,7 @@ test('special characters in a name are part of the path, not of the URL syntax',
   assert.deepEqual((await collect(pool.names())).sort(), names.sort())
 })
 
-test('names() of a pool lists the replicas below the prefix without opening them, and omits names that acquire refuses', async (t) => {
+test('names() of a pool opens no replica, lists the replicas below the prefix, and omits the names that acquire refuses', async (t) => {
   const { prefix, folder, source, names } = await makeTenants(t, 20)
   cpSync(source.files, path.join(folder, 'bad\nname'), { recursive: true })
   const pool = await openTestPool(t, prefix)
@@ -373,7 +373,7 @@ test('random acquires, releases, aborts and deadlines never exceed the pool’s 
   assert.equal(native.openReplicas(), 0)
 })
 
-test('while a store does not respond, one replica of the pool warns for all, and an event listener gets the names of all replicas', async (t) => {
+test('while a store does not respond, only one replica of the pool emits a warning, and an event listener gets all replica names', async (t) => {
   const s3 = await loopbackS3(t)
   const { source } = await makeTenants(t, 0)
   const names = ['a.db', 'b.db', 'c.db']

@@ -34,7 +34,7 @@ test('a stale replica is reported once, even if the stale timer fires too early'
   contact.stop()
 })
 
-test('a step of the wall clock neither makes a replica stale nor prevents it from becoming stale', (t) => {
+test('a step of the wall clock neither makes a replica stale nor prevents the replica from becoming stale', (t) => {
   let [now, wall] = [5000, 1_700_000_000_000]
   t.mock.method(Date, 'now', () => wall)
   t.mock.timers.enable({ apis: ['setTimeout'] })

@@ -156,7 +156,7 @@ test('to upload an unchanged local file, the client creates a link instead of re
   assert.deepEqual(readFileSync(local), Buffer.from(body))
 })
 
-test('a long file is flushed to the disk while it is written, and is complete', async (t) => {
+test('while a long file is written, its data is flushed to the disk, and the file is complete afterwards', async (t) => {
   const root = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${root}`)
   const chunk = new Uint8Array(1024 * 1024)

@@ -220,7 +220,7 @@ test('without the right to delete, the errors of single deletes name the objects
   )
 })
 
-test('if a store ignores StartAfter, its files are still listed correctly', async (t) => {
+test('if a store ignores the StartAfter parameter, the client still lists the files correctly', async (t) => {
   const store = await loopbackS3(t, ({ query }) => {
     query.delete('start-after')
     query.set('max-keys', '3')

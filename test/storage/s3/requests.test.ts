@@ -201,7 +201,7 @@ test('each request to Tigris has a signed header that requests a consistent resp
   )
 })
 
-test('Google gets no Accept-Encoding header, neither signed nor unsigned', async () => {
+test('the client sends Google no Accept-Encoding header, neither signed nor unsigned', async () => {
   for (const host of ['storage.googleapis.com', 'storage.europe-west1.rep.googleapis.com']) {
     const request = await listing(`s3://bucket/p?endpoint=https://${host}`)
     assert.ok(!Object.keys(request.headers).some((name) => name.toLowerCase() === 'accept-encoding'))

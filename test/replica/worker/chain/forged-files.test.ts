@@ -33,7 +33,7 @@ function replicaWithCommit(t: TestContext, commit: number): string {
 }
 
 for (const commit of [0xfffffc00, 0xfffffc01, 0xfffffffe]) {
-  test(`a file header with a database size of 0x${commit.toString(16)} pages, which the files do not have, is LTX_CORRUPT`, async (t) => {
+  test(`if a file header has a database size of 0x${commit.toString(16)} pages, more than the files have, the error is LTX_CORRUPT`, async (t) => {
     await assert.rejects(openReplica(replicaWithCommit(t, commit), { openTimeout: '2s' }), (error) => {
       assert.ok(isLitestreamError(error, 'LTX_CORRUPT'), String(error))
       assert.match(error.message, new RegExp(`missing: the database has ${commit} pages, and the database had at most`))
@@ -44,7 +44,7 @@ for (const commit of [0xfffffc00, 0xfffffc01, 0xfffffffe]) {
 }
 
 for (const commit of [0, 0xffffffff]) {
-  test(`a file header with a database size of ${commit} pages is LTX_CORRUPT, with the file, the value and a hint`, async (t) => {
+  test(`if a file header has a database size of ${commit} pages, the error is LTX_CORRUPT with the file, the value and a hint`, async (t) => {
     await assert.rejects(openReplica(replicaWithCommit(t, commit), { openTimeout: '2s' }), (error) => {
       assert.ok(isLitestreamError(error, 'LTX_CORRUPT'), String(error))
       assert.match(error.message, new RegExp(`0000000000000002-0000000000000002\\.ltx: invalid commit ${commit},`))

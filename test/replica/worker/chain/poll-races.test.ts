@@ -41,7 +41,7 @@ test('if a commit is made while a state is loaded from other files, the commit d
   assert.deepEqual([outcome.state.txid, outcome.state.anchor.level], [3, 1])
 })
 
-test('files that a time-travelling connection has read are no proof that the replica was not reset', async (t) => {
+test('even if a time-travelling connection has already read files from after a reset, the next poll detects the reset', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   const { chain, poll } = await pollerAt(source.client)

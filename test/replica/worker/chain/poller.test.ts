@@ -21,7 +21,7 @@ test('with an idle interval, polls become less frequent after ten polls without 
   assert.equal(intervals.at(-1), 30_000)
 })
 
-test('a long poll interval alone does not make a replica stale', () => {
+test('the idle poll interval is limited to half of max_stale, and is never shorter than the poll interval', () => {
   assert.equal(options('idle_poll_interval=10s\nmax_stale=4s').idlePollInterval, 2000)
   assert.equal(options('idle_poll_interval=10ms').idlePollInterval, 1000, 'never more often than otherwise')
 })

@@ -54,7 +54,7 @@ test('a scan is recognized when a reader reads the first leaf of a b-tree, wheth
   assert.equal(new Prefetcher(shape()).onTrigger(1, view, 1000).pages[0], 1001)
 })
 
-test('a second miss a few leaves after the first miss prefetches the following leaves if they are close together in the file', () => {
+test('a second miss a few leaves after the first miss prefetches the following leaves, if these leaves are close together in the file', () => {
   const up = new Prefetcher(shape())
   assert.deepEqual(up.onMiss(1, view, 1020).pages, [])
   const { pages, kind } = up.onMiss(1, view, 1023)

@@ -188,7 +188,7 @@ test('without its key, an encrypted replica cannot be opened for writing, and ge
   assert.equal(names().length, 2)
 })
 
-test('S3: while the store is unavailable, local commits continue up to 64 MiB, and then get SQLITE_BUSY until the store returns', async (t) => {
+test('S3: while the store is unavailable, local commits continue up to 64 MiB, and then get SQLITE_BUSY until the store is available', async (t) => {
   const bucket = await s3Place(t)
   const direct = s3Url(bucket)
   await withTable(t, direct)

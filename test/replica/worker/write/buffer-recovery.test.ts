@@ -151,7 +151,7 @@ test('the next process takes over local commits that follow a commit of another 
   assert.deepEqual(await place.recovered(), [1, 2])
 })
 
-test('if a replica was reset and has reached the same TXID again, the buffer does not continue the replica', async (t) => {
+test('if a replica was reset and has again reached the buffer’s TXID, the buffer does not continue the replica', async (t) => {
   const place = new Place(t)
   await place.write('CREATE TABLE t (x)', 'CREATE TABLE u (y)')
   await place.kill('INSERT INTO t VALUES (1)')

@@ -98,7 +98,7 @@ test('S3: a writer compacts and commits at the same time, and close() cancels a 
   assert.deepEqual(errors, [])
 })
 
-test('if a writer loses its lease, it stops compacting, and the new owner continues alone', async (t) => {
+test('if a writer loses its lease, this writer stops compacting, and only the new lease owner compacts', async (t) => {
   const { files, url } = emptyReplicaUrl(t)
   const { replica, db } = await openForWriting(t, url, { write: { compaction: SHORT, lease: '300ms' } })
   db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)')

@@ -6,7 +6,7 @@ import { makeSource } from '../../../support/replica.js'
 import { s3Bucket, s3Server, s3Url } from '../../../support/s3.js'
 import { openForWriting } from '../../../support/written-replica.js'
 
-test('a new process commits after four round trips, because it lists the replica during its probe, and again while it takes the lease', async (t) => {
+test('a new process commits after four round trips, because the process lists the replica during its probe, and again while it takes the lease', async (t) => {
   const bucket = await s3Bucket(t)
   const { history } = await makeSource(t, { url: s3Url(bucket) })
   await history.commit('CREATE TABLE t (x)')
