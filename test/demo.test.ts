@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { test } from 'node:test'
 
-test('the demo runs to its end, and the databases that the demo compares are equal', () => {
+test('the demo runs to its end, and the results that the demo compares are equal', () => {
   const root = path.resolve(import.meta.dirname, '../..')
   const stdout = execFileSync(process.execPath, ['scripts/demo.mjs'], {
     cwd: root,

@@ -56,7 +56,7 @@ const IMPOSSIBLE: Record<string, readonly [change: Change, named: RegExp]> = {
 }
 
 for (const [name, [change, named]] of Object.entries(IMPOSSIBLE)) {
-  test(`restore, verify and query report ${name} with the file, the value and the next step`, async (t) => {
+  test(`for ${name}, restore, verify and query print the file, the value and the next step`, async (t) => {
     const pages = databasePages(t)
     const directory = temporaryDirectory(t)
     const folder = path.join(directory, 'replica')

@@ -50,7 +50,7 @@ test('compaction windows begin at multiples of the compaction interval in UTC', 
   assert.equal(nextWindow(Date.UTC(2026, 1, 4), 24 * 3600_000), Date.UTC(2026, 1, 5))
 })
 
-test('the scheduler compacts every level when it starts, and again in every window that has new files', async (t) => {
+test('the compaction scheduler compacts every level at its start, and again in every window that has new files', async (t) => {
   const levels = [
     { level: 2, interval: 400 },
     { level: 1, interval: 100 },
@@ -117,7 +117,7 @@ test('a level that has already received a file in the current window gets the ne
   )
 })
 
-test('the scheduler reports a gap until the gap is closed, but ignores a gap if the primary started over with a snapshot after the gap', async (t) => {
+test('the compaction scheduler reports a gap until the gap is closed, but ignores a gap that a snapshot bridges', async (t) => {
   let now = Date.UTC(2026, 0, 1)
   const settings = { levels: [], validationInterval: 1000, retentionEnabled: false }
   const { history, scheduler, log, file } = await fixture(t, settings, () => now)
@@ -145,7 +145,7 @@ test('the scheduler reports a gap until the gap is closed, but ignores a gap if 
   assert.deepEqual(await turn(), [])
 })
 
-test('the scheduler accepts an empty replica, and reports damage repeatedly until the damage is repaired', async (t) => {
+test('the compaction scheduler accepts an empty replica, and reports damage repeatedly until the damage is repaired', async (t) => {
   const { history, scheduler, log, errors, file } = await fixture(t, { levels: [{ level: 1, interval: 20 }] })
   scheduler.start()
   await scheduler.validate()
@@ -184,7 +184,7 @@ test('the scheduler accepts an empty replica, and reports damage repeatedly unti
   assert.ok(file(0, 1).endsWith('.ltx'))
 })
 
-test('the scheduler deletes nothing if retention is disabled', async (t) => {
+test('if retention is disabled, the compaction scheduler deletes no file', async (t) => {
   const { client, history, scheduler, log } = await fixture(t, { retentionEnabled: false })
   await history.commit('CREATE TABLE t (v)')
   for (let i = 0; i < 5; i++) await history.commit('INSERT INTO t VALUES (1)', 48 * 3600_000)

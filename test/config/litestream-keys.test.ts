@@ -27,7 +27,7 @@ const KEYS = {
 } as const
 const words = (text: string) => text.trim().split(/\s+/)
 
-test('every configuration key of Litestream is known, in every section in which Litestream accepts the key', () => {
+test('the configuration accepts every Litestream key, in every section in which Litestream accepts the key', () => {
   const places: readonly (readonly [readonly (string | number)[], string])[] = [
     [[], `${KEYS.top} ${KEYS.settings}`],
     [['socket'], KEYS.socket],

@@ -67,7 +67,7 @@ test('a lock file is never created through a link, and a lock file that root cre
   await lock.release()
 })
 
-test('a file with a name of 255 bytes can be locked, and can have temporary files', async (t) => {
+test('a target lock can be acquired for a file name of 255 bytes', async (t) => {
   const target = path.join(temporaryDirectory(t), `${'ä'.repeat(126)}.db`)
   const lock = await TargetLock.acquire(target, { wait: false, signal })
   await lock.release()

@@ -12,7 +12,7 @@ import { until } from '../support/until.js'
 
 type Fields = Record<string, unknown>
 
-test('the control commands of litestream-ts control a Litestream process and the reverse, with the same output fields', async (t) => {
+test('litestream-ts’s control commands control a Litestream process, Litestream’s commands control a litestream-ts process, and the output fields are equal', async (t) => {
   const official = released(t, '0.5.17')
   if (!official) return
   const places = ['ours', 'theirs'].map((name) => {

@@ -56,7 +56,7 @@ test('after a compacted file spans the TXID at which the official VFS was opened
   assert.equal(await askOfficialVfs(source.url, sql, path.join(directory, 'second.log')), '7')
 })
 
-test('when a file shrinks the database, the official VFS loses every page that is not in this file', async (t) => {
+test('when an LTX file shrinks the database, the official VFS loses every page that is not in this file', async (t) => {
   const source = await makeSource(t)
   const { history } = source
   await history.commit(SEED)

@@ -5,7 +5,7 @@ import { notRun } from '../support/not-run.js'
 import { released } from '../support/released.js'
 import { bothWays } from '../support/released-round-trip.js'
 
-test('abs: litestream 0.5.17 and this package restore the replica that the other program wrote', async (t) => {
+test('abs: Litestream 0.5.17 and litestream-ts each restore the replica that the other program wrote', async (t) => {
   if (azureMissing !== undefined) return notRun(t, 'Azurite', azureMissing)
   const official = released(t, '0.5.17')
   if (!official) return
@@ -23,7 +23,7 @@ test('abs: litestream 0.5.17 and this package restore the replica that the other
   }))
 })
 
-test('gs: litestream 0.5.17 and this package restore the replica that the other program wrote', async (t) => {
+test('gs: Litestream 0.5.17 and litestream-ts each restore the replica that the other program wrote', async (t) => {
   if (gcsMissing !== undefined) return notRun(t, 'fake-gcs-server', gcsMissing)
   const official = released(t, '0.5.17')
   if (!official) return

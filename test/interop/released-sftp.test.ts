@@ -7,7 +7,7 @@ import { wholeSftpUrl } from '../support/sftp.js'
 const server = await startSshd()
 after(() => server.stop())
 
-test('sftp: litestream 0.5.17 and this package restore the replica that the other program wrote', async (t) => {
+test('sftp: Litestream 0.5.17 and litestream-ts each restore the replica that the other program wrote', async (t) => {
   const official = released(t, '0.5.17')
   if (!official) return
   await bothWays(t, official, (name) => ({

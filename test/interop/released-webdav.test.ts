@@ -7,7 +7,7 @@ import { webdavUrl } from '../support/webdav.js'
 const server = await startApache()
 after(() => server.stop())
 
-test('webdav: litestream 0.5.17 and this package restore the replica that the other program wrote', async (t) => {
+test('webdav: Litestream 0.5.17 and litestream-ts each restore the replica that the other program wrote', async (t) => {
   const official = released(t, '0.5.17')
   if (!official) return
   await bothWays(t, official, (name) => ({

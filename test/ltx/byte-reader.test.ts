@@ -16,7 +16,7 @@ async function* counting(sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   }
 }
 
-test('the byte reader returns the bytes of a stream in order, whatever the sizes of chunks and requests', async () => {
+test('the byte reader returns the bytes of a stream in order, for any chunk size and any request size', async () => {
   const size = fc.oneof(fc.nat(100), fc.nat(70_000))
   await fc.assert(
     fc.asyncProperty(fc.array(size, { maxLength: 12 }), fc.array(size, { maxLength: 30 }), async (chunks, wanted) => {

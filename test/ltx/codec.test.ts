@@ -128,7 +128,7 @@ test('the encoder never stores the lock page, and a snapshot skips the lock page
   }
 })
 
-test('the encoder refuses input that would make an invalid file', () => {
+test('the encoder refuses input that would result in an invalid LTX file', () => {
   const page = new Uint8Array(512)
   const begin = (init = {}) => {
     const encoder = new LtxEncoder({ pageSize: 512, commit: 3, minTxid: 2, maxTxid: 2, ...init })

@@ -87,7 +87,7 @@ test('the decoder’s error for a damaged page names the page', async () => {
   assert.deepEqual([fault?.pgno, fault?.offset], [7, 100])
 })
 
-test('the decoder never crashes on random bytes', async () => {
+test('the LTX decoder does not crash on random bytes', async () => {
   for (let i = 0; i < 2000; i++) {
     const bad = Buffer.from(FILES.snapshot)
     for (let n = 0; n < 1 + (i % 20); n++)

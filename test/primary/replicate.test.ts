@@ -55,7 +55,7 @@ test('sync({ wait }) in the application’s process resolves when the last commi
   await assertReplicaEquals(url, file)
 })
 
-test('a handle of replicate() replicates in the background, checkpoints the WAL and emits events', async (t) => {
+test('the handle that replicate() returns replicates in the background, checkpoints the WAL and emits events', async (t) => {
   const { file, url, rows } = fixture(t)
   const replication = await replicate(file, url, { monitorInterval: 10, syncInterval: 10, minCheckpointPages: 100 })
   const seen: string[] = []

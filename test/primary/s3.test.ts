@@ -136,7 +136,7 @@ test('S3: an idle primary with compaction and retention sends no request to the 
   assert.equal(await assertReplicaEquals(url, file), 4)
 })
 
-test('S3: each check of the replica sends one LIST, and every tenth check also reads the writer record', async (t) => {
+test('S3: when the primary checks the replica, it sends one LIST, and at every tenth check also reads the writer record', async (t) => {
   const { proxy, write, replicator } = await fixture(t, { replicaCheckInterval: 20 })
   replicator.start()
   await until('the first file is there', () => replicator.status().replicaTxid === 1)

@@ -39,7 +39,7 @@ async function checked(t: TestContext, make: (db: Database.Database, file: strin
   return { event: events[0]!, count: events.length, restored: integrity?.outcome }
 }
 
-test('once a day, the scheduled check of a primary reports the warnings that a restore would give', async (t) => {
+test('once a day, the scheduled check of a primary reports the warnings that a restore would print', async (t) => {
   const ok = await checked(t, (db) => db.exec('CREATE TABLE t (a)'))
   assert.deepEqual([ok.event.outcome, ok.event.messages, ok.count, ok.restored], ['ok', [], 1, 'ok'])
 

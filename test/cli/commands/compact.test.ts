@@ -78,7 +78,7 @@ test('compact refuses a replica whose lease another process holds, and a replica
   assert.ok(!existsSync(missing))
 })
 
-test('if a file is damaged, compact reports the file, releases the lease and ends with status 1', async (t) => {
+test('if a file of the replica is damaged, compact names the file, releases the lease and ends with status 1', async (t) => {
   const { files, url } = await makeL0Replica(t, 5)
   truncateSync(path.join(files, 'ltx/0/0000000000000003-0000000000000003.ltx'), 120)
   const { status, stderr } = await run(['compact', url])

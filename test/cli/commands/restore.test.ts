@@ -71,7 +71,7 @@ test('restore writes a configured database to the database path in the configura
   assert.equal(hashFile(`${dir}/own.db`), history.hashes.get(3))
 })
 
-test('restore -dry-run prints the plan and writes nothing', async (t) => {
+test('restore -dry-run prints the restore plan and writes no file', async (t) => {
   const { url, output } = await fixture(t)
   const table = await run(['restore', '-dry-run', '-o', output, url])
   assert.equal(table.status, 0)

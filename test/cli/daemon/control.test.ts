@@ -64,7 +64,7 @@ test('the control commands control a running process over its control socket', a
   assert.ok(!existsSync(socket), 'the socket is removed')
 })
 
-test('the routes of the control socket return the status codes of Litestream', async (t) => {
+test('the routes of the control socket return Litestream’s HTTP status codes', async (t) => {
   const { file, socket, stop } = await startDaemon(t)
   const call = (method: string, route: string, body?: string) =>
     new Promise<{ status: number; body: { error?: string; txid?: number; databases?: unknown[] } }>(

@@ -99,7 +99,7 @@ function structuralFaults(file: string): string[] {
   }
 }
 
-test('the structure check finds pages that two b-trees share, cycles of pages and a wrong freelist', (t) => {
+test('the structure check finds a page that is in two b-trees, a cycle of pages and a wrong freelist', (t) => {
   const file = database(t, 1024, 'none')
   const sound = readFileSync(file)
   const broken = (change: (bytes: Buffer) => void) => {

@@ -116,7 +116,7 @@ test('if the -shm is removed while an application is connected, commits are repl
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the -shm is removed while an application in the same process is connected, commits are replicated and an error is reported', {
+test('if the -shm is removed while an application in the primary’s process is connected, commits are replicated and an error is reported', {
   skip: !linux,
 }, async (t) => {
   const dir = temporaryDirectory(t)
@@ -295,7 +295,7 @@ test('if a database is moved away and back, replication continues without a snap
   assert.equal(await primary.stop(), 0)
 })
 
-test('if the application drops the tables of Litestream, the primary creates the tables again', async (t) => {
+test('if the application drops Litestream’s tables, the primary creates these tables again', async (t) => {
   const { file, primary, follows } = await fixture(t, { minCheckpointPages: 1 })
   sql(file, 'DROP TABLE _litestream_seq', 'DROP TABLE _litestream_lock', 'INSERT INTO t VALUES (1)')
   await primary.waitFor('open', 1)

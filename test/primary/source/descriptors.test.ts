@@ -135,7 +135,7 @@ test('a daemon with more databases than the limit of open files allows closes id
   for (const i of all) await assertReplicaEquals(`file://${dir}/replica/${i}.db`, path.join(data, `${i}.db`))
 })
 
-test('an idle database counts as quiet until one of its files changes', async (t) => {
+test('the primary treats an idle database as quiet until one of the database’s files changes', async (t) => {
   const dir = temporaryDirectory(t)
   const file = path.join(dir, 'app.db')
   makeDatabase(file)

@@ -130,7 +130,7 @@ test('while a writer holds the write lock, a checkpoint returns busy, and the sy
   await verify()
 })
 
-test('if an application checkpoints in every mode, no commit is lost, and no snapshot is needed', async (t) => {
+test('if an application runs checkpoints in every mode, no commit is lost, and no snapshot is needed', async (t) => {
   const { app, primary, write, verify } = await fixture(t, { minCheckpointPages: 40, busyTimeout: 20 })
   app.pragma('busy_timeout = 5')
   await primary.sync()

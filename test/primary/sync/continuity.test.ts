@@ -95,7 +95,7 @@ test('if the WAL restarts once after the primary has read every frame, and the l
   assert.equal(reason, undefined)
 })
 
-test('if the WAL restarts once and overwrites the last frame that the primary has read, the primary writes a snapshot', async (t) => {
+test('if the WAL restarts once and the last frame that the primary has read is overwritten, the primary writes a snapshot', async (t) => {
   const reason = await resume(t, ({ write }) =>
     write('PRAGMA wal_autocheckpoint = 0', 'PRAGMA wal_checkpoint(PASSIVE)', rows(1000)),
   )
@@ -143,7 +143,7 @@ test('if the close of the last application connection deletes the -wal, the prim
   assert.notEqual(await resume(t, ({ writeAndClose }) => writeAndClose(rows(5))), undefined)
 })
 
-test('if the -wal is deleted by hand, the primary writes a snapshot of the database that SQLite then reads', async (t) => {
+test('if the -wal is deleted by hand, the primary writes a snapshot of the remaining database file', async (t) => {
   const reason = await resume(t, ({ file, write }) => {
     write('PRAGMA wal_checkpoint(PASSIVE)')
     rmSync(`${file}-wal`)

@@ -176,7 +176,7 @@ test('if staged files are removed or truncated before their upload, the primary 
   }
 })
 
-test('if uploaded staged files are removed or damaged, compaction reads the files of the replica', async (t) => {
+test('if uploaded staged files are removed or damaged, compaction reads the replica’s files instead', async (t) => {
   const { dir, file, url, app, staged, primary, write } = await fixture(t)
   await primary.kill()
   const compaction = {

@@ -102,7 +102,7 @@ test('if the replica is ahead of a restored database, the primary writes a snaps
   assert.deepEqual([txid, rejoined, faults], [4, ['the files in the replica were written before the state file'], []])
 })
 
-test('if the replica has another history, the primary writes a snapshot with a later TXID than the replica', async (t) => {
+test('if the replica’s files belong to another database, the primary writes a snapshot with a later TXID than the replica', async (t) => {
   const other = await restarted(t, () => {})
   const { txid, rejoined, faults } = await restarted(t, ({ dir }) => {
     rmSync(path.join(dir, 'replica'), { recursive: true })

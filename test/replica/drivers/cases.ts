@@ -47,7 +47,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
 
   const [{ url, file }] = fixture.databases
 
-  test('a plain URI with replica_url opens a replica without a handle', () => {
+  test('a plain URI with replica_url opens a replica without a replica handle', () => {
     const remote = open(`file:app.db?vfs=litestream&replica_url=${encodeURIComponent(url)}`, true)
     assert.deepEqual(remote.rows('SELECT count(*) FROM a'), [[fixture.rows]])
     assert.throws(() => open('file:app.db?vfs=litestream&replica_url=file%3A%2F%2F%2Fnowhere&open_timeout=1ms'))
@@ -55,7 +55,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     remote.close()
   })
 
-  test('a connection to a replica refuses writes, and answers PRAGMAs', async () => {
+  test('a connection to a replica refuses writes, and returns values for PRAGMAs', async () => {
     await using replica = await openReplica(url)
     const remote = open(replica.uri, true)
     for (const sql of ['DELETE FROM a', 'CREATE TABLE x (y)', 'VACUUM', 'DROP TABLE a']) {

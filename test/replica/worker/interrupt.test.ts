@@ -17,7 +17,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
 const probe = compileProbe()
 
 for (const sql of ['SELECT count(v) FROM t', "SELECT litestream_set_time('0000000000000001')"]) {
-  test(`sqlite3_interrupt ends the wait of ${sql}, and the next statement works`, async (t) => {
+  test(`while ${sql} waits for the store, sqlite3_interrupt ends the wait, and the next statement works`, async (t) => {
     const { history, proxy, url } = await makeProxiedSource(t)
     await history.commit(SEED)
     const replica = await openTestReplica(t, url, { readTimeout: '10m' })

@@ -268,7 +268,7 @@ test('an interrupted download continues in the same object generation, and fails
   await assert.rejects(concatenated(client.stream(file(1))), (error) => isLitestreamError(error, 'NOT_FOUND'))
 })
 
-test('temporary faults are retried, and other faults and pages of proxies are not taken for responses of the store', async (t) => {
+test('temporary faults are retried, other faults are not, and the page of a proxy is not taken for a response of the store', async (t) => {
   const { store, client } = await strict(t, { attempts: 3, firstByteTimeout: 2_000 })
   await client.write(file(1), testBytes(10), { timestamp: 1 })
   const respond = (status: number, body: string, headers: Record<string, string> = {}) => {

@@ -76,7 +76,7 @@ test('a deletion that always loses against other writers fails with an error, an
   assert.equal((await other.read(FILE, { offset: 0 })).fileSize, body.length)
 })
 
-test('a write that loses against other writers only a few times succeeds', async (t) => {
+test('a write succeeds if it loses against other writers only a few times', async (t) => {
   const { other, metas, writer, puts } = await openWriter(t)
   await other.write(FILE, body, { timestamp: 1 })
   metas.overtake = async () => {

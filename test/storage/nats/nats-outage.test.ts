@@ -18,7 +18,7 @@ function piece(i: number): Uint8Array {
   return new Uint8Array(PIECE).fill(i + 1)
 }
 
-test('if the NATS server is killed during a write and a read, both continue automatically when the server is back', async (t) => {
+test('if the NATS server is killed during a write and a read, the write and the read continue when the server is back', async (t) => {
   const server = await startNats()
   cleanUp(t, server.stop)
   const client = await openReplicaClient(`${server.url}/app`, { nats: SETTINGS })

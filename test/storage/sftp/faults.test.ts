@@ -42,7 +42,7 @@ test('a database is replicated to an SFTP server, read through the VFS and resto
   await roundTrip(t, wholeSftpUrl(server, newFolder()))
 })
 
-test('if the SFTP server is killed during a write and a read, both continue when the server is back', async (t) => {
+test('if the SFTP server is killed during a write and a read, the write and the read continue when the server is back', async (t) => {
   const own = await startSshd()
   cleanUp(t, own.stop)
   const { client: writer, level } = await client(t, own)
@@ -77,7 +77,7 @@ test('if the SFTP server is killed during a write and a read, both continue when
   assert.equal(sha256(Buffer.concat(parts)), sha256(bytes))
 })
 
-test('an interrupted SFTP download detects that the file was replaced', async (t) => {
+test('if a file is replaced during an interrupted SFTP download, the client detects the replacement', async (t) => {
   const own = await startSshd()
   cleanUp(t, own.stop)
   const { client: reader, level } = await client(t, own)
@@ -155,7 +155,7 @@ test('if a server becomes silent, a request ends at its deadline or when its sig
   await assert.rejects(waiting, (error) => isLitestreamError(error, 'ABORTED'))
 })
 
-test('a server without extensions supports create-only writes, but a server without hard links supports no leases', async (t) => {
+test('create-only writes work on an SFTP server without extensions, but leases need a server with hard links', async (t) => {
   for (const refused of ['hardlink', 'hardlink,posix-rename,fsync,statvfs,fstatvfs']) {
     const own = await startSshd({ sftp: `-P ${refused}` })
     cleanUp(t, own.stop)

@@ -47,7 +47,7 @@ test('a WebDAV listing may contain folders, missing properties and elements of o
   assert.deepEqual(await parse(document('')), [])
 })
 
-test('a deleted resource is skipped, and a failed resource makes the listing incomplete', async () => {
+test('in a WebDAV listing, a deleted resource is skipped, and a failed resource makes the listing incomplete', async () => {
   const gone = '<D:response><D:href>/x</D:href><D:status>HTTP/1.1 404 Not Found</D:status></D:response>'
   assert.equal((await parse(document(gone + FILE))).length, 1)
   await assert.rejects(

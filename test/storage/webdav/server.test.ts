@@ -178,7 +178,7 @@ test('after an interrupted connection, an upload is sent again, a download is co
   assert.equal((await failure(silent.read(file(1), { offset: 0, length: 1 }))).code, 'TIMEOUT')
 })
 
-test('an interrupted WebDAV download detects that the file was replaced', async (t) => {
+test('if a file is replaced during an interrupted WebDAV download, the client detects the replacement', async (t) => {
   const proxy = await startFaultProxy({ target: server.origin })
   cleanUp(t, proxy.close)
   const folder = newFolder()

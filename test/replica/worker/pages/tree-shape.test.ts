@@ -19,7 +19,7 @@ test('a walk up a chain of parents stops at the maximum depth of a b-tree', () =
   assert.equal(tree.isOutermost(100_000, 1), false)
 })
 
-test('parents of pages near the largest page number take memory only for those pages', () => {
+test('if the known pages of a b-tree are near the largest page number, the parent table takes memory only for these pages', () => {
   const tree = new TreeShape()
   const last = 0xfffffffe
   tree.learn(7, Uint32Array.of(2, last))
