@@ -281,7 +281,7 @@ class ApiPage {
   prose({ text, throws, example }) {
     const parts = []
     if (text) parts.push(text, '')
-    if (throws) parts.push(`Throws: ${throws}`, '')
+    if (throws) parts.push(`Throws ${throws}`, '')
     if (example) {
       parts.push('```ts', this.withImports(example), '```', '')
       this.examples.push(example)

@@ -67,9 +67,13 @@ async function onReplica<Options extends OperationOptions, T>(
  * keeps the file. If the output file exists, the restored database gets the owner and mode of this
  * file.
  *
- * @throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT,
- * PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, INVALID_ARGUMENT, ABORTED, TIMEOUT, and errors of the
- * store.
+ * @throws OUTPUT_EXISTS if the output file exists and `force` is not true. Throws OUTPUT_BUSY if
+ * another process uses the output file. Throws REPLICA_EMPTY if the replica has no files. Throws
+ * TXID_NOT_AVAILABLE if the TXID or the time cannot be restored. Throws LTX_GAP if the TXIDs of the
+ * files have a gap, and LTX_CORRUPT if a file is damaged. Throws PAGE_SIZE_MISMATCH if the files
+ * have different page sizes. Throws INTEGRITY_CHECK_FAILED if a check that `integrityCheck`
+ * requests finds faults. Throws INVALID_ARGUMENT if an argument is invalid, ABORTED if the signal
+ * aborts, and TIMEOUT after `timeout`. Also throws errors of the store.
  *
  * @example
  * const { txid } = await restore('s3://bucket/app.db', { output: 'restored.db' })
@@ -87,7 +91,7 @@ export function restore(
  * Copies the newest state of a replica to a local database file. Does the same as `restore`, but
  * without SQLite's integrity check.
  *
- * @throws The errors of `restore`.
+ * @throws the errors of `restore`.
  *
  * @example
  * await hydrateFile('s3://bucket/app.db', { output: 'copy.db', force: true })
@@ -108,9 +112,9 @@ export function hydrateFile(
  * the TXID of the database. If the database and the file `<output>-txid` exist, `follow` continues
  * from the TXID in the file. Litestream's own follower may have written both files.
  *
- * @throws The errors of `restore`, OUTPUT_EXISTS for a database without the -txid file,
- * REPLICA_RESET if the replica was reset, and HYDRATION_CONFLICT if another program wrote to the
- * database.
+ * @throws the errors of `restore`. Throws OUTPUT_EXISTS if the database exists without the -txid
+ * file, REPLICA_RESET if the replica was reset, and HYDRATION_CONFLICT if another program wrote to
+ * the database.
  *
  * @example
  * await follow('s3://bucket/app.db', { output: 'followed.db', signal: AbortSignal.timeout(500) })
@@ -128,8 +132,9 @@ export async function follow(
 /**
  * Lists a replica and returns the files of a restore, in the order in which a restore applies them.
  *
- * @throws REPLICA_EMPTY if the replica has no files, TXID_NOT_AVAILABLE if the files do not reach
- *   the target, and LTX_GAP if the files do not reach the newest state.
+ * @throws REPLICA_EMPTY if the replica has no files. Throws TXID_NOT_AVAILABLE if the files do not
+ * reach the target, and LTX_GAP if the files do not reach the newest state. Also throws errors of
+ * the store.
  *
  * @example
  * const files = await planRestore('s3://bucket/app.db')
@@ -147,8 +152,8 @@ export function planRestore(
  * Uploads all commits of the database at `path` to the replica at `url`, and then closes the
  * database and the replica. Runs on the calling thread.
  *
- * @throws NOT_FOUND if the database does not exist, INVALID_ARGUMENT, TIMEOUT, and any error that
- *   prevents an upload.
+ * @throws NOT_FOUND if the database does not exist, INVALID_ARGUMENT if an argument is invalid, and
+ * TIMEOUT after `timeout`. Also throws any error that prevents an upload.
  *
  * @example
  * const { replicaTxid } = await replicateOnce('app.db', 's3://bucket/app.db')
@@ -166,7 +171,9 @@ export async function replicateOnce(
  * empty list if the level below has no new files. `compact` is needed only for a replica whose
  * primary runs no compaction.
  *
- * @throws LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH, INVALID_ARGUMENT, and errors of the store.
+ * @throws LTX_GAP if the TXIDs of the files have a gap, LTX_CORRUPT if a file is damaged, and
+ * PAGE_SIZE_MISMATCH if the files have different page sizes. Throws INVALID_ARGUMENT if an argument
+ * is invalid. Also throws errors of the store.
  *
  * @example
  * const written = await compact('s3://bucket/app.db', { level: 1 })
@@ -184,7 +191,7 @@ export function compact(
  * Writes a snapshot of the newest state by merging files of the replica. Returns undefined if the
  * newest snapshot already contains that state.
  *
- * @throws The errors of `planRestore` and `compact`.
+ * @throws the errors of `planRestore` and `compact`.
  *
  * @example
  * const snapshot = await createSnapshot('s3://bucket/app.db')
@@ -202,7 +209,7 @@ export function createSnapshot(
  * Deletes L0 files that are older than `l0Retention` if level 1 or a snapshot contains their
  * transactions. Keeps the newest L0 file. Returns the deleted files.
  *
- * @throws LTX_CORRUPT if the divergence record is damaged, and errors of the store.
+ * @throws LTX_CORRUPT if the divergence record is damaged. Also throws errors of the store.
  *
  * @example
  * const deleted = await enforceL0Retention('s3://bucket/app.db', { l0Retention: '5m' })
@@ -220,7 +227,7 @@ export function enforceL0Retention(
  * Deletes snapshots that are older than `retention`, except the newest snapshot. Also deletes files
  * of levels 1 to 8 that are older than a deleted snapshot. Returns the deleted files.
  *
- * @throws LTX_CORRUPT if the divergence record is damaged, and errors of the store.
+ * @throws LTX_CORRUPT if the divergence record is damaged. Also throws errors of the store.
  *
  * @example
  * const deleted = await enforceSnapshotRetention('s3://bucket/app.db', { retention: '24h' })
@@ -239,7 +246,7 @@ export function enforceSnapshotRetention(
  * completely. Checks that the files of each level are contiguous, and that the newest state can be
  * restored from undamaged files. Returns faults of the replica instead of throwing them.
  *
- * @throws Errors of the store.
+ * @throws errors of the store.
  *
  * @example
  * const { faults, restorable } = await verifyReplica('s3://bucket/app.db')
@@ -257,8 +264,10 @@ export function verifyReplica(
  * Copies a replica to another store once. Checks each file during the copy. The destination can be
  * restored at any moment. See docs/mirror.md.
  *
- * @throws LTX_GAP, REPLICA_RESET, REPLICA_FENCED, INVALID_ARGUMENT, TIMEOUT, and errors of both
- * stores.
+ * @throws LTX_GAP if the TXIDs of the source have a gap. Throws REPLICA_RESET if the destination is
+ * not a copy of the source, and REPLICA_FENCED if a primary replicates to the destination. Throws
+ * INVALID_ARGUMENT if an argument is invalid or if source and destination overlap, and TIMEOUT
+ * after `timeout`. Also throws errors of both stores.
  *
  * @example
  * const { txid, copied } = await mirror('s3://bucket/app.db', 's3://bucket/mirrored')
@@ -285,7 +294,9 @@ export async function mirror(
  * Keeps a copy of a replica in another store up to date until `signal` is aborted. The promise then
  * resolves. If a pass fails, calls `onError` and repeats the pass.
  *
- * @throws REPLICA_FENCED, REPLICA_RESET, and errors of opening the stores.
+ * @throws REPLICA_FENCED if a primary replicates to the destination, and REPLICA_RESET if the
+ * destination is not a copy of the source. Also throws errors that occur when the stores are
+ * opened.
  *
  * @example
  * const signal = AbortSignal.timeout(500)
@@ -310,7 +321,8 @@ export async function followMirror(
  * Reads the header, the page index and the trailer of one LTX file of a replica. Does not read the
  * pages.
  *
- * @throws LTX_CORRUPT, NOT_FOUND, and errors of the store.
+ * @throws LTX_CORRUPT if the header, the page index or the trailer is damaged, and NOT_FOUND if the
+ * file does not exist. Also throws errors of the store.
  *
  * @example
  * const [file] = await planRestore('s3://bucket/app.db')
@@ -332,7 +344,8 @@ export function inspectLtx(
 /**
  * Reads one LTX file of a replica and checks all its content.
  *
- * @throws LTX_CORRUPT for the first fault, NOT_FOUND, and errors of the store.
+ * @throws LTX_CORRUPT at the first fault, and NOT_FOUND if the file does not exist. Also throws
+ * errors of the store.
  *
  * @example
  * const [file] = await planRestore('s3://bucket/app.db')

@@ -11,7 +11,8 @@ export function formatTxid(txid: number): string {
 }
 
 /**
- * Parses a TXID from 16 hexadecimal digits. Accepts uppercase digits. Throws INVALID_ARGUMENT.
+ * Parses a TXID from 16 hexadecimal digits. Accepts uppercase digits. Throws INVALID_ARGUMENT if
+ * the text is not a TXID.
  *
  * @example
  * const txid = parseTxid('000000000000002a')

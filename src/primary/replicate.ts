@@ -28,8 +28,10 @@ export interface ReplicateOptions extends ReplicationSettings, WaitOptions {
 /**
  * Replicates the database at `path` to `url` until the returned Replication is closed. The
  * replication runs in a worker thread. If the database does not exist yet, the replication starts
- * when the database exists. Throws INVALID_URL, INVALID_ARGUMENT, DATABASE_SHARED, DRIVER_MISSING,
- * TIMEOUT and errors of opening the store.
+ * when the database exists. Throws INVALID_URL if `url` is not a valid replica URL, and
+ * INVALID_ARGUMENT if an argument is invalid. Throws DATABASE_SHARED if the process has opened the
+ * database through a second copy of SQLite. Throws DRIVER_MISSING if no SQLite driver is available,
+ * and TIMEOUT after `timeout`. Also throws errors that occur when the store is opened.
  *
  * The application may use the database in this process through the SQLite driver of the option
  * `driver`. Two copies of SQLite in one process break each other's locks. On Linux the primary

@@ -36,8 +36,8 @@ export interface StatusServer {
 
 /**
  * Serves the status page, /metrics, /healthz and /status.json for replicas that a program has
- * opened. The server does not keep the process alive. Throws INVALID_ARGUMENT for an invalid
- * address, and UNAVAILABLE if the server cannot listen. Also throws TIMEOUT.
+ * opened. The server does not keep the process alive. Throws INVALID_ARGUMENT if the address is
+ * invalid, UNAVAILABLE if the server cannot listen, and TIMEOUT after `timeout`.
  *
  * @example
  * const replica = await openReplica('s3://bucket/app.db')

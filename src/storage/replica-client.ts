@@ -182,7 +182,7 @@ export interface ReplicaClient {
   write(file: LtxFileRef, body: Uint8Array | AsyncIterable<Uint8Array>, options: WriteOptions): Promise<LtxFileInfo>
   /** Deletes files. A missing file counts as deleted. */
   delete(files: readonly LtxFileRef[], options?: RequestOptions): Promise<void>
-  /** Returns size, time and version of a file. Throws NOT_FOUND. */
+  /** Returns size, time and version of a file. Throws NOT_FOUND if the file does not exist. */
   stat(file: LtxFileRef, options?: RequestOptions): Promise<LtxFileInfo>
   /**
    * Calls `onChange` soon after a file may have been added to level 0. The promise resolves when

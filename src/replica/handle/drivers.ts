@@ -61,7 +61,7 @@ export async function registerDriver(driver: ReplicaDriver): Promise<void> {
     const why = error instanceof Error ? error.message : String(error)
     throw new LitestreamError('NATIVE_MISSING', `the driver cannot load the extension ${addonPath()}: ${why}`, {
       cause: error,
-      hint: 'Use a driver whose SQLite can load extensions, and enable loading: better-sqlite3, or DatabaseSync of node:sqlite with `allowExtension: true`.',
+      hint: 'Use a driver whose SQLite can load extensions: better-sqlite3, or DatabaseSync of node:sqlite with `allowExtension: true`.',
     })
   } finally {
     await own?.close()
@@ -85,7 +85,10 @@ async function loadInto(connection: ExtensionLoader): Promise<void> {
   } else await connection.loadExtension(addonPath())
 }
 
-/** Opens a replica's URI for reading. Uses any available driver. Throws DRIVER_MISSING. */
+/**
+ * Opens a replica's URI for reading. Uses any available driver. Throws DRIVER_MISSING if no driver
+ * is available.
+ */
 export function openConnection(uri: string): Connection {
   registerDrivers()
   return findDriver().open(uri, { readonly: true })

@@ -284,8 +284,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
    * times. Connections to this `uri` stay at the earlier state. Connections to the `uri` of the
    * Replica continue with new states.
    *
-   * Throws TXID_NOT_AVAILABLE if retention has removed the necessary files, INVALID_ARGUMENT for an
-   * invalid time, and the signal's reason if the signal aborts.
+   * Throws TXID_NOT_AVAILABLE if retention has removed the necessary files. Throws INVALID_ARGUMENT
+   * if the target is invalid, and the signal's reason if the signal aborts.
    *
    * @example
    * const replica = await openReplica('s3://bucket/app.db')
@@ -314,8 +314,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
    * runs the same query, the query's pages are in memory and the query does not block the event
    * loop. `prefetch` discards the rows of the query.
    *
-   * Throws INVALID_ARGUMENT for SQL that is not a query, and the signal's reason if the signal
-   * aborts.
+   * Throws INVALID_ARGUMENT if `sql` is not a query, and the signal's reason if the signal aborts.
    */
   async prefetch(sql: string, options: PrefetchOptions & Pick<WaitOptions, 'timeout'> = {}): Promise<void> {
     this.#info()
@@ -513,13 +512,16 @@ export function isDriver(value: unknown): string | undefined {
     : 'the class or a connection of an SQLite driver, with the method loadExtension'
 }
 
-/** Returns a target of `at` as text for the worker. Throws INVALID_ARGUMENT. */
+/**
+ * Returns a target of `at` as text for the worker. Throws INVALID_ARGUMENT if the target is
+ * invalid.
+ */
 function targetText(target: unknown): string {
   const given = typeof target === 'object' && target !== null ? (target as Record<string, unknown>) : {}
   const { txid: id, timestamp } = given
   if (Object.keys(given).length !== 1 || (id === undefined && timestamp === undefined)) {
     throw new LitestreamError('INVALID_ARGUMENT', 'Replica.at: target must be { txid } or { timestamp }', {
-      hint: "Write at({ txid: 42 }), at({ timestamp: new Date() }) or at({ timestamp: '5 minutes ago' }).",
+      hint: "Call at({ txid: 42 }), at({ timestamp: new Date() }) or at({ timestamp: '5 minutes ago' }).",
     })
   }
   if (id !== undefined) {
@@ -544,8 +546,10 @@ function nameOf(shown: string): string {
  * Opens a replica. When the promise resolves, any driver can read the newest state of the replica.
  * `openReplica` downloads the page indexes of the LTX files, but no pages.
  *
- * Throws REPLICA_EMPTY if the URL has no files after `openTimeout`, INVALID_URL, ACCESS_DENIED,
- * LTX_GAP, LTX_CORRUPT, HYDRATION_CONFLICT.
+ * Throws REPLICA_EMPTY if the URL has no files after `openTimeout`. Throws INVALID_URL if the URL
+ * is not a valid replica URL, and ACCESS_DENIED if the store refuses access. Throws LTX_GAP if the
+ * TXIDs of the files have a gap, and LTX_CORRUPT if a file is damaged. Throws HYDRATION_CONFLICT if
+ * another replica or process uses the local copy.
  *
  * @example
  * const replica = await openReplica('s3://bucket/app.db', { cacheSize: '64MiB' })

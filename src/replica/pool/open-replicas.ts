@@ -8,7 +8,8 @@ import type { ReplicaPool } from './replica-pool.js'
  * sends no request for the replica. All replicas of a process share one worker thread. All replicas
  * in one store share the connections to this store.
  *
- * @throws INVALID_URL, INVALID_ARGUMENT.
+ * @throws INVALID_URL if the URL is not a valid replica URL, and INVALID_ARGUMENT if an option is
+ * invalid.
  *
  * @example
  * const pool = await openReplicas('s3://bucket', { maxOpen: 50, cacheSize: '256MiB' })

@@ -135,9 +135,10 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
    * must release the use. If all `maxOpen` replicas have users, acquire() waits until one of these
    * replicas has no user.
    *
-   * @throws TIMEOUT after `timeout` (default: `acquireTimeout` of the pool), INVALID_ARGUMENT for
-   * an invalid name, REPLICA_CLOSED if the pool is closed, REPLICA_EMPTY if the replica has no
-   * files, and the other errors of openReplica(). An error is not kept: the next call tries again.
+   * @throws TIMEOUT after `timeout` (default: `acquireTimeout` of the pool). Throws
+   * INVALID_ARGUMENT if the name is invalid, REPLICA_CLOSED if the pool is closed, and
+   * REPLICA_EMPTY if the replica has no files. Also throws the other errors of openReplica(). The
+   * pool does not keep an error: the next call opens the replica again.
    *
    * @example
    * const pool = await openReplicas('s3://bucket')
@@ -170,7 +171,7 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
    * Calls `work` with the replica `name`, and releases the replica when the promise of `work`
    * settles. Returns the result of `work`.
    *
-   * @throws The errors of acquire() and of `work`.
+   * @throws the errors of acquire() and the errors of `work`.
    *
    * @example
    * const pool = await openReplicas('s3://bucket')
@@ -198,8 +199,9 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
    * Lists the names of the replicas below the prefix. The names are those that the store reports.
    * Omits names that acquire() refuses. The listing costs one or two LIST requests per folder.
    *
-   * @throws STORAGE_FAILED if the store has more than 100,000 folders below the prefix,
-   * INVALID_ARGUMENT if the store cannot list replicas, TIMEOUT, ABORTED, and errors of the store.
+   * @throws STORAGE_FAILED if the store has more than 100,000 folders below the prefix, and
+   * INVALID_ARGUMENT if the store cannot list replicas. Throws ABORTED if the signal aborts. Also
+   * throws errors of the store, such as TIMEOUT.
    *
    * @example
    * const pool = await openReplicas('s3://bucket')
@@ -234,8 +236,8 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
    * until all uses are released and all replicas are closed. If the timeout passes or the signal
    * aborts, `close` closes the remaining replicas and then rejects.
    *
-   * @throws TIMEOUT with the names of the replicas that were in use after `timeout` (default 30 s),
-   * and the signal's reason.
+   * @throws TIMEOUT after `timeout` (default 30 s). The message of the TIMEOUT error contains the
+   * names of the replicas that were in use. Throws the signal's reason if the signal aborts.
    */
   async close(waiting: WaitOptions = {}): Promise<void> {
     checkOptions(waiting, waitChecks, 'ReplicaPool.close')
@@ -406,7 +408,7 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
     const { maxOpen } = this.#options
     const message = `acquiring ${JSON.stringify(name)}: all ${maxOpen} replicas of the pool ${this.url} stayed in use for ${formatDuration(timeoutMs)}`
     return new LitestreamError('TIMEOUT', message, {
-      hint: `Release replicas and close their connections sooner, or raise maxOpen (${maxOpen}) or acquireTimeout.`,
+      hint: `Release replicas and close their connections sooner. Otherwise, raise maxOpen (${maxOpen}) or acquireTimeout.`,
     })
   }
 
