@@ -69,34 +69,30 @@ test('a signal or a deadline ends sync(), and the handle stays usable', GUARD, a
   await assert.rejects(replication.close())
 })
 
-test(
-  'every operation that waits for a store ends at its deadline and when its signal is aborted',
-  GUARD,
-  async (t) => {
-    const { dir, file } = fixture(t)
-    const { url, storage } = await startSilentStore(t)
-    const client = await openReplicaClient(url, storage)
-    const output = path.join(dir, 'restored.db')
-    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key' })
-    const operations = {
-      restore: (waiting: object) => restore(client, { output, ...waiting }),
-      verifyReplica: (waiting: object) => verifyReplica(client, waiting),
-      replicateOnce: (waiting: object) => replicateOnce(file, url, { storage, ...waiting }),
-      openReplica: (waiting: object) => openReplica(url, { openTimeout: '1h', ...waiting }),
-    }
-    for (const [name, run] of Object.entries(operations)) {
-      await assert.rejects(run({ timeout: 100 }), { code: 'TIMEOUT', message: /not finished within 100 ms/ }, name)
-      const abort = new AbortController()
-      const waiting = run({ signal: abort.signal })
-      abort.abort(new Error('enough'))
-      await assert.rejects(waiting, (error: Error & { cause?: Error }) => {
-        assert.match(`${error.message} ${error.cause?.message}`, /enough/, name)
-        return true
-      })
-    }
-    await client.close()
-  },
-)
+test('every operation that waits for a store ends at its deadline and when its signal is aborted', GUARD, async (t) => {
+  const { dir, file } = fixture(t)
+  const { url, storage } = await startSilentStore(t)
+  const client = await openReplicaClient(url, storage)
+  const output = path.join(dir, 'restored.db')
+  Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key' })
+  const operations = {
+    restore: (waiting: object) => restore(client, { output, ...waiting }),
+    verifyReplica: (waiting: object) => verifyReplica(client, waiting),
+    replicateOnce: (waiting: object) => replicateOnce(file, url, { storage, ...waiting }),
+    openReplica: (waiting: object) => openReplica(url, { openTimeout: '1h', ...waiting }),
+  }
+  for (const [name, run] of Object.entries(operations)) {
+    await assert.rejects(run({ timeout: 100 }), { code: 'TIMEOUT', message: /not finished within 100 ms/ }, name)
+    const abort = new AbortController()
+    const waiting = run({ signal: abort.signal })
+    abort.abort(new Error('enough'))
+    await assert.rejects(waiting, (error: Error & { cause?: Error }) => {
+      assert.match(`${error.message} ${error.cause?.message}`, /enough/, name)
+      return true
+    })
+  }
+  await client.close()
+})
 
 test('an option value outside its range is refused, and the error names the option', async (t) => {
   const { file, url } = fixture(t)

@@ -48,7 +48,7 @@ for (const [name, fault] of Object.entries(FAULTS)) {
   })
 }
 
-test("after a failed read, a connection keeps the reason of the failure, whatever state the replica then has", async (t) => {
+test('after a failed read, a connection keeps the reason of the failure, whatever state the replica then has', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await damageFrame(source, await history.commit(SEED), 100)

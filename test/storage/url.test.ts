@@ -43,7 +43,7 @@ test('for any directory, the file URL of the directory is parsed to the path of 
   }
 })
 
-test("an s3 URL gives the same key prefix as in Litestream", () => {
+test('an s3 URL gives the same key prefix as in Litestream', () => {
   const cases: Record<string, [string, string]> = {
     's3://bucket': ['bucket', '.'],
     's3://bucket/': ['bucket', ''],

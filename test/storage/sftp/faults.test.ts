@@ -189,7 +189,7 @@ test('create-only writes work on an SFTP server without extensions, but leases n
   }
 })
 
-test("a writer claims a name with an empty file, which is not listed, and another writer can take this name after one minute", async (t) => {
+test('a writer claims a name with an empty file, which is not listed, and another writer can take this name after one minute', async (t) => {
   const own = await startSshd({ sftp: '-P hardlink' })
   cleanUp(t, own.stop)
   const { client: writer, level } = await client(t, own)

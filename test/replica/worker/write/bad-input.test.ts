@@ -91,7 +91,10 @@ test('if a replica went back to an earlier TXID, the buffer does not continue th
   copyFileSync(buffer, copy)
   await assert.rejects(openReplica(url, { write: local(copy), cacheSize: '3MiB' }), (error) => {
     assert.ok(isLitestreamError(error, 'WRITE_CONFLICT'))
-    assert.match(error.message, /copy\.buffer.*follow TXID 0000000000000002, but the replica is at TXID 0000000000000001/)
+    assert.match(
+      error.message,
+      /copy\.buffer.*follow TXID 0000000000000002, but the replica is at TXID 0000000000000001/,
+    )
     assert.match(error.hint ?? '', /buffer show/)
     return true
   })

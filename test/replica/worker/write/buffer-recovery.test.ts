@@ -1,7 +1,7 @@
 // What a process finds that takes over a buffer: the files of the replica and the buffer as they
 // were at a moment, as a kill leaves them.
 import assert from 'node:assert/strict'
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type Database from 'better-sqlite3'
