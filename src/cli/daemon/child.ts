@@ -17,7 +17,7 @@ const KILL_MS = 1000
 export interface ChildEnd {
   /** The exit status that a shell would report. */
   readonly status: number
-  /** The signal that ended the program, or undefined if the program exited by itself. */
+  /** The signal that ended the program, or undefined if the program exited without a signal. */
   readonly signal?: NodeJS.Signals
 }
 

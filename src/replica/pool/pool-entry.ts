@@ -1,4 +1,5 @@
 import { LitestreamError } from '../../errors.js'
+import { Pending } from '../../util/pending.js'
 import type { Replica } from '../handle/open-replica.js'
 
 /**
@@ -10,29 +11,29 @@ export type EntryState = 'queued' | 'opening' | 'open' | 'closing' | 'given-up'
 
 /** The state and the users of one replica of a pool. */
 export class PoolEntry {
-  /** Resolves with the open replica, or rejects with the error of the opening. */
-  readonly opened: Promise<Replica>
-  /** Resolves when the replica was closed. */
-  readonly closed: Promise<void>
+  readonly #opened = new Pending<Replica>()
+  readonly #closed = new Pending<void>()
   readonly #giveUp = new AbortController()
   /** Aborts only while the entry is queued, because a queue frees the place of an aborted task. */
   readonly #dequeue = new AbortController()
-  #settle!: { readonly resolve: (replica: Replica) => void; readonly reject: (error: unknown) => void }
-  #setClosed!: () => void
   #state: EntryState = 'queued'
   #replica: Replica | undefined
   #users = 0
 
   constructor(readonly name: string) {
-    this.opened = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject }
-    })
     // Each caller that still waits for the replica gets the error. Possibly no caller waits any
     // more.
     this.opened.catch(() => undefined)
-    this.closed = new Promise((resolve) => {
-      this.#setClosed = resolve
-    })
+  }
+
+  /** Resolves with the open replica, or rejects with the error of the opening. */
+  get opened(): Promise<Replica> {
+    return this.#opened.promise
+  }
+
+  /** Resolves when the replica was closed. */
+  get closed(): Promise<void> {
+    return this.#closed.promise
   }
 
   get state(): EntryState {
@@ -80,14 +81,14 @@ export class PoolEntry {
   setOpen(replica: Replica): void {
     this.#state = 'open'
     this.#replica = replica
-    this.#settle.resolve(replica)
+    this.#opened.resolve(replica)
   }
 
   /** Ends the wait or the opening. Callers that still wait for the replica get `error`. */
   giveUp(error: unknown): void {
     const wasQueued = this.#state === 'queued'
     this.#state = 'given-up'
-    this.#settle.reject(error)
+    this.#opened.reject(error)
     if (wasQueued) this.#dequeue.abort(error)
     this.#giveUp.abort(error)
   }
@@ -97,6 +98,6 @@ export class PoolEntry {
   }
 
   setClosed(): void {
-    this.#setClosed()
+    this.#closed.resolve()
   }
 }

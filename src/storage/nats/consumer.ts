@@ -145,7 +145,7 @@ export function readMessages(
     const forgets = [onAbort(session.closing, close), onAbort(request.signal, close)]
     try {
       const { num_pending } = await session.jsm.consumers.add(session.stream, consumerConfig(options, inbox))
-      end.begun(num_pending)
+      end.started(num_pending)
       if (!end.isReached) await finished
       let bytes = 0
       for (const { data } of messages) bytes += data.byteLength

@@ -23,8 +23,8 @@ export class ReadingEnd {
     this.#upTo = upTo
   }
 
-  /** The reader calls `begun` when the server has created the consumer. */
-  begun(expected: number): void {
+  /** The reader calls `started` when the server has created the consumer. */
+  started(expected: number): void {
     this.#expected = expected
     if (expected === 0) this.#pending = 0
   }

@@ -5,7 +5,7 @@ import { ReadingEnd } from '../../../src/storage/nats/reading-end.js'
 /** What the server says while a reader goes up to sequence 10. */
 function reading(expected: number | undefined, ...said: (readonly [number, number] | { readonly sent: number })[]) {
   const end = new ReadingEnd(10)
-  if (expected !== undefined) end.begun(expected)
+  if (expected !== undefined) end.started(expected)
   for (const what of said) {
     if ('sent' in what) end.alive(what.sent)
     else end.delivered(what[0], what[1])

@@ -128,7 +128,7 @@ export class LocalCommits {
 
   /**
    * Returns the commits of a write buffer that are not in the store. If an upload of the first of
-   * these commits was begun, also returns this upload. If the process died during an upload, the
+   * these commits has started, also returns this upload. If the process died during an upload, the
    * store may have received the request. The upload may then still succeed.
    */
   async #restOf({ header, commits, upload }: BufferContent): Promise<Rest> {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import type Database from 'better-sqlite3'
 import { openReplica } from '../../../../src/replica/handle/open-replica.js'
 import type { ReplicaOptions } from '../../../../src/replica/options.js'
@@ -73,7 +74,7 @@ class Place {
       this.#copyReplica(copy)
       // The worker writes to the buffer before each upload and after it. If the buffer has not
       // changed, the copies are of one moment.
-      if (this.#bufferBytes()?.toString('latin1') === before?.toString('latin1')) return this.#restorer(copy, before)
+      if (isDeepStrictEqual(this.#bufferBytes(), before)) return this.#restorer(copy, before)
     }
     throw new Error('the buffer changed during each copy of the replica')
   }
