@@ -1,6 +1,10 @@
 // The one test command: formatter, linter and type check, then every test file, four at a time,
 // each in a process of its own.
 //
+// Without a pattern, at most three test files that failed are run once more, one at a time. If all
+// their tests pass then, the command succeeds, and its last lines name the tests that failed at
+// first: each is a fault of the test or of the program, to be mended. A fourth file fails the run.
+//
 // usage: npm test -- [PATTERN…]
 //   PATTERN      run only the test files whose path contains one of the patterns, without formatter
 //                and linter
@@ -98,10 +102,10 @@ const long = ['LITESTREAM_KILL_SECONDS', 'LITESTREAM_SOAK_SECONDS', 'LITESTREAM_
 const seconds = long.map((name) => Number(process.env[name] ?? 0))
 const timeout = (600 + Math.max(...seconds)) * 1000
 
+const scratch = mkdtempSync(path.join(tmpdir(), 'litestream-tests-'))
 // Tests write a line to this file for each thing that they cannot test on this machine:
 // test/support/not-run.ts.
-const notRunDirectory = mkdtempSync(path.join(tmpdir(), 'litestream-not-run-'))
-const notRunFile = path.join(notRunDirectory, 'list')
+const notRunFile = path.join(scratch, 'not-run')
 writeFileSync(notRunFile, '')
 
 /** Prints how many tests did not run, each reason on a line of its own. */
@@ -111,26 +115,78 @@ function reportNotRun() {
     const [reason] = line.split('\t')
     counts.set(reason, (counts.get(reason) ?? 0) + 1)
   }
-  rmSync(notRunDirectory, { recursive: true })
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
   console.log(`\n== tests that did not run on this machine: ${total}`)
   for (const [reason, count] of counts) console.log(`${count} × ${reason}`)
 }
 
+let tests
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => tests?.kill(signal))
+
+/**
+ * Runs test files, `concurrency` at a time. Returns how the run ended, and for each file its
+ * duration and its failed tests (scripts/file-results.mjs).
+ */
+async function run(testFiles, concurrency) {
+  const resultFile = path.join(scratch, `results-${concurrency}`)
+  tests = spawn(
+    process.execPath,
+    [
+      '--test',
+      `--test-concurrency=${concurrency}`,
+      `--test-timeout=${timeout}`,
+      // This reporter repeats the failed tests after the last one, where the reader of a log looks.
+      '--test-reporter=spec',
+      '--test-reporter-destination=stdout',
+      `--test-reporter=${path.join(root, 'scripts/file-results.mjs')}`,
+      `--test-reporter-destination=${resultFile}`,
+      ...testFiles,
+    ],
+    {
+      cwd: root,
+      stdio: 'inherit',
+      // Threads and child processes have the condition too: see src/storage/s3/aws.ts.
+      env: {
+        ...process.env,
+        ...servers.env,
+        TEST_NOT_RUN_FILE: notRunFile,
+        NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --conditions=shipped`.trim(),
+      },
+    },
+  )
+  const [status, signal] = await once(tests, 'exit')
+  const lines = existsSync(resultFile) ? readFileSync(resultFile, 'utf8').split('\n').filter(Boolean) : []
+  return { status, signal, results: lines.map((line) => JSON.parse(line)) }
+}
+
+const failedOf = ({ results }) => results.filter(({ failed }) => failed.length > 0)
+const nameOf = ({ file }) => path.relative(out, file)
+
+function reportSlowest(results) {
+  const slowest = results.toSorted((a, b) => b.milliseconds - a.milliseconds).slice(0, 10)
+  console.log('\n== the test files that took longest, in seconds')
+  for (const each of slowest) console.log(`${(each.milliseconds / 1000).toFixed(0).padStart(5)}  ${nameOf(each)}`)
+}
+
 console.log('\n== tests')
-const tests = spawn(process.execPath, ['--test', '--test-concurrency=4', `--test-timeout=${timeout}`, ...files], {
-  cwd: root,
-  stdio: 'inherit',
-  // Threads and child processes have the condition too: see src/storage/s3/aws.ts.
-  env: {
-    ...process.env,
-    ...servers.env,
-    TEST_NOT_RUN_FILE: notRunFile,
-    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --conditions=shipped`.trim(),
-  },
-})
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => tests.kill(signal))
-const [status, signal] = await once(tests, 'exit')
+const first = await run(files, 4)
+let last = first
+const failed = failedOf(first)
+// Every failure must be of a known file: a run that ended by a signal is not repeated.
+const repeat = patterns.length === 0 && first.status === 1 && failed.length > 0 && failed.length <= 3
+if (repeat) {
+  console.log('\n== the failed test files once more, one at a time')
+  last = await run(
+    failed.map(({ file }) => file),
+    1,
+  )
+}
 await servers.stop()
+if (patterns.length === 0) reportSlowest(first.results)
 reportNotRun()
-if (status !== 0) fail('tests', status, signal)
+rmSync(scratch, { recursive: true })
+if (repeat) {
+  console.log(`\n== tests that failed at first${last.status === 0 ? ' and passed when their file ran alone' : ''}`)
+  for (const each of failed) for (const name of each.failed) console.log(`${nameOf(each)}: ${name}`)
+}
+if (last.status !== 0) fail('tests', last.status, last.signal)
