@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { copyFileSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
 import Database from 'better-sqlite3'
@@ -259,7 +259,9 @@ class Round {
 
   /** Waits until a follower has the state. */
   async #has(follower: string, { txid, hashes }: Stage): Promise<void> {
-    const saved = () => readFileSync(this.#at(`${follower}-txid`), 'utf8').trim()
+    const file = this.#at(`${follower}-txid`)
+    // A follower makes the file after its first restore.
+    const saved = () => (existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined)
     await until(`${follower} is at the last TXID`, () => {
       if (this.#followFailure !== undefined) throw this.#followFailure
       return saved() === formatTxid(txid)
