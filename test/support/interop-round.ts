@@ -12,6 +12,7 @@ import { restore } from '../../src/restore/restore.js'
 import { openReplicaClient } from '../../src/storage/open.js'
 import type { ReplicaClient } from '../../src/storage/replica-client.js'
 import { run } from '../cli/run.js'
+import type { Child } from './child.js'
 import { contentHashes } from './content.js'
 import { natsServerUrl } from './nats.js'
 import { askOfficialVfs, contentSum } from './official-vfs.js'
@@ -93,6 +94,7 @@ class Round {
   #place!: Place
   #client!: ReplicaClient
   #following: Promise<void> = Promise.resolve()
+  #theirFollower: Child | undefined
   /** Why our follower has ended. */
   #followFailure: unknown
   #writers: (typeof WRITERS)[number][] = []
@@ -224,7 +226,8 @@ class Round {
   #startFollowers(): void {
     const { official } = this.#options
     const { theirs, env } = this.#place
-    official.start(['restore', '-f', '-follow-interval', '100ms', '-o', this.#at('their-follower.db'), theirs], env)
+    const args = ['restore', '-f', '-follow-interval', '100ms', '-o', this.#at('their-follower.db'), theirs]
+    this.#theirFollower = official.start(args, env)
     this.#following = follow(this.#client, {
       output: this.#at('our-follower.db'),
       interval: 50,
@@ -264,6 +267,9 @@ class Round {
     const saved = () => (existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined)
     await until(`${follower} is at the last TXID`, () => {
       if (this.#followFailure !== undefined) throw this.#followFailure
+      const { exitCode, signalCode } = this.#theirFollower!.process
+      const log = () => this.#theirFollower!.output() + this.#theirFollower!.errors()
+      assert.equal(exitCode ?? signalCode, null, `the released follower ended: ${log()}`)
       return saved() === formatTxid(txid)
     })
     const wanted = JSON.stringify(hashes)
