@@ -67,6 +67,6 @@ export async function compactReplica(
 function lapsed(client: ReplicaClient): LitestreamError {
   return new LitestreamError('ABORTED', `${client.url}: compaction stopped, because the lease has expired`, {
     file: client.url,
-    hint: 'Run the command again when the store responds.',
+    hint: 'Check that the store responds, then run litestream-ts compact again.',
   })
 }

@@ -86,7 +86,7 @@ export async function callControl<T>(
   if (status === 200) return answer
   const code = status === 404 ? 'NOT_FOUND' : status < 500 ? 'INVALID_ARGUMENT' : 'STORAGE_FAILED'
   throw new LitestreamError(code, answer.error ?? `${socket} answered with status ${status}`, {
-    hint: answer.details ?? 'Read the log of the running process for the reason.',
+    hint: answer.details ?? 'Look for the reason in the log of the litestream-ts replicate process.',
   })
 }
 
@@ -134,7 +134,7 @@ export function connectionError({ socket, timeout }: Asked, cause: unknown): Lit
     return new LitestreamError('TIMEOUT', `the process on ${socket} did not answer within ${timeout / 1000} s`, {
       cause,
       file: socket,
-      hint: 'Raise -timeout, or check the log of the running process.',
+      hint: 'Raise -timeout, or look for the cause in the log of the litestream-ts replicate process.',
     })
   }
   if (code === 'ENOENT' || code === 'ECONNREFUSED') {
@@ -148,7 +148,7 @@ export function connectionError({ socket, timeout }: Asked, cause: unknown): Lit
     return new LitestreamError('ACCESS_DENIED', `cannot open ${socket}: permission denied`, {
       cause,
       file: socket,
-      hint: 'Run as the user of the process, or set `socket.permissions`.',
+      hint: 'Run this command as the user that runs litestream-ts replicate, or change `socket.permissions` in the configuration of that process.',
     })
   }
   if (code?.startsWith('HPE_') || code === 'ECONNRESET') return notOurs(socket)

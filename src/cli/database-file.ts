@@ -34,7 +34,7 @@ async function open(file: string): Promise<FileHandle> {
     throw new LitestreamError('NOT_FOUND', `no such file: ${file}`, {
       cause: error,
       file,
-      hint: 'Name the main file of an SQLite database.',
+      hint: 'Give the path of an existing SQLite database file.',
     })
   }
 }

@@ -22,7 +22,7 @@ const MAX_COUNT = 1000
  * script.
  */
 export function textFlag(text: string): string {
-  if (text === '') throw new InvalidArgumentError('Give a value that is not empty.')
+  if (text === '') throw new InvalidArgumentError('Give this flag a value that is not empty.')
   return text
 }
 

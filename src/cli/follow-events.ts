@@ -59,7 +59,7 @@ export async function followEvents({ socket, path, signal, onEvent }: FollowEven
   if (signal.aborted) return
   throw new LitestreamError('UNAVAILABLE', `the process on ${socket} ended the stream of events`, {
     file: socket,
-    hint: 'Check that the process runs, then run the command again.',
+    hint: 'Check that the litestream-ts replicate process is running, then run litestream-ts monitor again.',
   })
 }
 
@@ -80,7 +80,7 @@ function refusal(socket: string, status: number): LitestreamError {
     `the process on ${socket} does not offer a stream of events (status ${status})`,
     {
       file: socket,
-      hint: 'Update the running process to this version of litestream-ts, and restart the process.',
+      hint: 'Install this version of litestream-ts for the litestream-ts replicate process, and restart the process.',
     },
   )
 }

@@ -82,26 +82,26 @@ export class LtxApplier {
     if (!last && !this.#exists && minTxid > 1) {
       throw refuse(
         `the file begins at TXID ${formatTxid(minTxid)}, but the database does not exist`,
-        'Name a snapshot first: a file that begins at TXID 1.',
+        'Name a snapshot first, which is an LTX file that begins at TXID 1.',
       )
     }
     if (last && minTxid > last.maxTxid + 1) {
       throw refuse(
         `the file begins at TXID ${formatTxid(minTxid)}, but the file before it ends at TXID ${formatTxid(last.maxTxid)}`,
-        'Name the files in the order of their TXIDs, without gaps.',
+        'Name the LTX files in the order of their TXIDs, without gaps.',
       )
     }
     if (last && header.maxTxid <= last.maxTxid) {
       throw refuse(
         `the file ends at TXID ${formatTxid(header.maxTxid)}, but the file before it ends at TXID ${formatTxid(last.maxTxid)}`,
-        'Name the files in the order of their TXIDs; leave out files whose TXIDs another file contains.',
+        'Name the LTX files in the order of their TXIDs, and leave out a file if another file contains its TXIDs.',
       )
     }
     const present = last ?? (this.#exists ? await readDatabaseShape(this.#handle, this.#path) : undefined)
     if (present && present.pageSize !== pageSize) {
       throw refuse(
         `the file has pages of ${pageSize} bytes, but the database has pages of ${present.pageSize} bytes`,
-        'Name files of this database, or another database with -db.',
+        'Name LTX files of this database, or name another database with -db.',
       )
     }
     return present?.commit ?? 0
@@ -121,7 +121,7 @@ function mismatch(which: string, file: string, sum: bigint, stored: bigint): Lit
     `cannot apply ${file}: the ${which} checksum of the file is ${theirs}, but the checksum of the database is ${own}`,
     {
       file,
-      hint: 'Name LTX files whose TXIDs continue this database; `litestream-ts ltx info` shows the TXIDs of a file.',
+      hint: 'Give LTX files whose TXIDs directly follow the TXID of the database. `litestream-ts ltx info` shows the TXIDs of a file.',
     },
   )
 }

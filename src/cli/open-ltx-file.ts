@@ -7,7 +7,7 @@ function fileError(path: string, cause: unknown): LitestreamError {
   const { code, message } = cause as NodeJS.ErrnoException
   // openRegular throws a LitestreamError if the path does not name a regular file.
   if (isLitestreamError(cause)) {
-    const hint = 'Name the LTX files in this directory.'
+    const hint = 'Give the path of each LTX file. The path of a directory or of a special file is not accepted.'
     return new LitestreamError('INVALID_ARGUMENT', message, { cause, file: path, hint })
   }
   if (code === 'ENOENT')

@@ -14,7 +14,7 @@ export class Interrupted extends LitestreamError {
   readonly signal: NodeJS.Signals
 
   constructor(signal: NodeJS.Signals) {
-    super('ABORTED', `interrupted by ${signal}`, { hint: 'Run the command again to continue.' })
+    super('ABORTED', `interrupted by ${signal}`, { hint: 'Run the interrupted command again to complete its work.' })
     this.signal = signal
   }
 }

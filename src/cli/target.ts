@@ -32,7 +32,7 @@ export function findDatabase(config: Config, written: string): DatabaseConfig {
     file: config.file,
     hint: known.length
       ? `Name a configured database: ${known.join(', ')}.`
-      : 'Add the database to the configuration file, which has none.',
+      : 'Add the database to the configuration file, which contains no database yet.',
   })
 }
 
@@ -40,7 +40,7 @@ export async function resolveTarget(argument: string, flags: ConfigFlags): Promi
   if (isUrl(argument)) {
     if (flags.config) {
       throw new LitestreamError('INVALID_ARGUMENT', 'cannot use -config with a replica URL', {
-        hint: `Give the path of a configured database, or remove -config.`,
+        hint: 'Remove -config to use a replica URL, or keep -config and give the path of a configured database.',
       })
     }
     return targetOfUrl(argument)

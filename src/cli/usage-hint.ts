@@ -33,7 +33,7 @@ const EXTRA_ARGUMENTS: Readonly<Record<string, string>> = {
 
 const MISSING_ARGUMENTS: Readonly<Record<string, string>> = {
   query: 'Write the statement in quotes: litestream-ts query DB_OR_URL "SELECT …".',
-  mirror: 'Name both replicas: litestream-ts mirror SOURCE_URL DESTINATION_URL.',
+  mirror: 'Give the URLs of both replicas: litestream-ts mirror SOURCE_URL DESTINATION_URL.',
 }
 
 /**

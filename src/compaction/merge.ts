@@ -83,7 +83,7 @@ function mergedHeader(inputs: readonly MergeInput[]): LtxHeader {
         `${label} has pages of ${header.pageSize} bytes, but ${inputs[0]!.label} has pages of ${first.pageSize} bytes`,
         {
           file: label,
-          hint: 'Write a new snapshot, because files of different page sizes cannot be merged: `litestream-ts replicate -once -force-snapshot DB URL`.',
+          hint: 'LTX files of different page sizes cannot be merged. Write a new snapshot: `litestream-ts replicate -once -force-snapshot DB URL`.',
         },
       )
     }

@@ -73,7 +73,7 @@ function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
       `${file} is ${stats.isDirectory() ? 'a directory' : 'not a regular file'}`,
       {
         file,
-        hint: 'Name a database file. To replicate all databases of a directory, set `dir`.',
+        hint: 'Give the path of a database file. To replicate every database of a directory, set `dir` in the configuration.',
       },
     )
   }
@@ -83,7 +83,7 @@ function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
     if (stats.size > 0 && !isDatabaseFile(file)) {
       throw new LitestreamError('DATABASE_INVALID', `${file}: not an SQLite database`, {
         file,
-        hint: 'Name an SQLite database file; an encrypted database cannot be replicated.',
+        hint: 'Give the path of an SQLite database file. An encrypted database cannot be replicated.',
       })
     }
   }

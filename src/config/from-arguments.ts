@@ -21,7 +21,7 @@ export function configFromArguments(dbPath: string, replicaUrl: string): Config 
   } catch (error) {
     if (!(error instanceof ShapeFault)) throw error
     throw new LitestreamError('CONFIG_INVALID', `${SOURCE}: ${formatKeyPath(error.at)}: ${error.message}`, {
-      hint: 'Correct the path of the database, or the URL of the replica.',
+      hint: 'Correct the database path or the replica URL on the command line.',
     })
   }
 }

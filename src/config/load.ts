@@ -70,7 +70,7 @@ const MOST_BYTES = 16 * 1024 * 1024
  */
 const OPEN_FILE = /^\/(?:dev|proc\/self)\/fd\/\d+$|^\/dev\/stdin$/
 
-const NAME_A_FILE = 'Name a regular file, or pipe the configuration into the command with `-config -`.'
+const NAME_A_FILE = 'Name a regular file with -config, or pipe the configuration into the command with `-config -`.'
 
 /**
  * Reads the text of a configuration file. Refuses a named pipe, because a read would block the
@@ -98,11 +98,11 @@ export function loadConfig(options: LoadConfigOptions = {}): Config {
       throw new LitestreamError('NOT_FOUND', `config file not found: ${path}`, {
         file: path,
         cause,
-        hint: `Name the file with -config or LITESTREAM_CONFIG, or give a database and a replica URL as arguments. The current path of the configuration file comes from ${from}.`,
+        hint: `Set the path of the configuration file with -config or LITESTREAM_CONFIG, or give a database and a replica URL as arguments. The path that was not found comes from ${from}.`,
       })
     }
     if (code === 'EISDIR') {
-      const hint = 'Name the configuration file in this directory.'
+      const hint = 'Give the path of the configuration file, not of the directory that contains it.'
       throw new LitestreamError('CONFIG_INVALID', `${path} is a directory`, { file: path, cause, hint })
     }
     const { hint } = toLitestreamError(cause)

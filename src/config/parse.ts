@@ -74,7 +74,9 @@ function unknownKey(places: Places, path: readonly PropertyKey[], key: string): 
   const section = path.length === 0 ? 'at the top of the file' : `in ${formatKeyPath(path)}`
   const meant = known.find((one) => one === OTHER_NAMES[key]) ?? nearest(key, known)
   const elsewhere = meant === undefined && schemaAt([key]) ? `Move \`${key}\` to the top of the file.` : undefined
-  const hint = meant ? `Did you mean \`${meant}\`?` : (elsewhere ?? `Use one of the known keys: ${known.join(', ')}.`)
+  const hint = meant
+    ? `Did you mean \`${meant}\`?`
+    : (elsewhere ?? `Use one of the valid keys of this section: ${known.join(', ')}.`)
   return invalid(places.key(path, key), `unknown key \`${key}\` ${section}`, hint)
 }
 
@@ -105,7 +107,8 @@ export function parseConfig(text: string, file: string): ParsedConfig {
       places.value(at),
       where ? `${where}: ${message}` : message,
       where
-        ? (hint ?? 'Correct the value; docs/configuration.md lists what each key takes.')
+        ? (hint ??
+            'Correct the value in the configuration file. docs/configuration.md lists the valid values of each key.')
         : 'Write a section that begins with `dbs:` or another key.',
     )
   }

@@ -33,7 +33,7 @@ export function resolveConfig(config: ParsedConfig): Config {
     throw fail(
       [key],
       `must specify port for bind address: ${JSON.stringify(address)}`,
-      'Write host:port, as in 127.0.0.1:9090.',
+      'Write the address as host:port, such as 127.0.0.1:9090.',
     )
   }
   if (values.age !== undefined) throw ageError(fail, ['age'])

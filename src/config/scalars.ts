@@ -124,7 +124,7 @@ export function duration(description: string, defaultMs?: number, options: KeyOp
   const read = (value: string, at: KeyPath) => {
     if (!/^[+-]?\d+$/.test(value)) return within(tryParseDuration(value), { min, max })
     if (Number(value) !== 0 && Math.abs(Number(value)) < FEWEST_NANOSECONDS) {
-      const hint = `Write the unit: ${value}s for seconds, ${value}m for minutes, ${value}h for hours.`
+      const hint = `Add a unit to the duration: ${value}s for seconds, ${value}m for minutes, ${value}h for hours.`
       throw new ShapeFault(`expected ${expected}, got ${quoted(value)}, which has no unit`, at, { hint })
     }
     return within(tryParseDuration(`${value}ns`), { min, max })

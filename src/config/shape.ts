@@ -159,7 +159,9 @@ function sectionHint(value: unknown, keys: readonly string[]): { readonly hint?:
   if (typeof value !== 'string') return {}
   const key =
     /^[a-z][a-z0-9+.-]*:\//i.test(value) && keys.includes('url') ? 'url' : keys.includes('path') ? 'path' : keys[0]
-  return { hint: `Write the value below the key, indented, as in \`${key}: …\`.` }
+  return {
+    hint: `This key starts a section, so write the value on an indented line below the key, as in \`${key}: …\`.`,
+  }
 }
 
 function required<T>(value: T, at: KeyPath): NonNullable<T> {

@@ -55,7 +55,7 @@ export function roomFor({ size }: Stats, file: string, limit: number): number {
   if (size <= limit) return size
   throw new LitestreamError('STORAGE_FAILED', `${file} has ${size} bytes; the limit is ${limit} bytes`, {
     file,
-    hint: 'Check that the path names the intended file.',
+    hint: 'Check the path: the file is too large to be the expected file.',
   })
 }
 
@@ -69,6 +69,6 @@ export function checkRegular(file: string, stats: Stats): Stats {
 export function notRegular(file: string, stats: Stats): LitestreamError {
   return new LitestreamError('STORAGE_FAILED', `${file} is ${kindOf(stats)}, not a regular file`, {
     file,
-    hint: 'Correct the path, or move the existing entry out of the way.',
+    hint: 'Give the path of a regular file, or move the entry at this path to another folder.',
   })
 }

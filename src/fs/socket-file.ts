@@ -11,7 +11,7 @@ export function setSocketMode(path: string, mode: number): number {
   if (!stats.isSocket()) {
     throw new LitestreamError('STORAGE_FAILED', `${path} is ${kindOf(stats)}, not the socket that was created there`, {
       file: path,
-      hint: 'Choose a folder to which no other user can write.',
+      hint: 'Put the socket into a folder to which no other user can write.',
     })
   }
   chmodSync(path, mode)

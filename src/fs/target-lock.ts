@@ -147,6 +147,6 @@ async function busy(target: string, use: string, handle: FileHandle): Promise<Li
   const holder = buffer.toString('utf8', 0, bytesRead) || 'another process'
   return new LitestreamError('OUTPUT_BUSY', `${target} is being ${use} by ${holder}`, {
     file: target,
-    hint: 'Wait until that process has ended, or choose another path.',
+    hint: 'Wait until the process that writes to this path has ended, or choose another path.',
   })
 }

@@ -80,6 +80,6 @@ async function isProcFs(directory: string): Promise<boolean> {
 function refused(file: string, what: string): LitestreamError {
   return new LitestreamError('OUTPUT_EXISTS', `${file} ${what}; only a regular file can be replaced`, {
     file,
-    hint: 'Name a regular file, or a path that does not exist yet.',
+    hint: 'Choose an output path that names a regular file or that does not exist yet.',
   })
 }

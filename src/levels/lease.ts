@@ -165,7 +165,7 @@ export class Lease {
   #lost(how: string, cause?: unknown): LitestreamError {
     return new LitestreamError('REPLICA_FENCED', `${this.#client.url}: the lease is lost: ${how}`, {
       file: this.#client.url,
-      hint: 'The primary that holds the lease writes to the replica now. To write with this primary instead, stop the other primary and restart this primary, which then waits for the lease.',
+      hint: 'Another primary holds the lease and writes to the replica. To use this primary instead, stop the other primary, then restart this primary.',
       ...(cause === undefined ? {} : { cause }),
     })
   }

@@ -211,7 +211,7 @@ export async function planRestore(client: ReplicaClient, options: Resolved<PlanO
   const { txid, timestamp, signal, without } = options
   if (txid !== undefined && timestamp !== undefined) {
     throw new LitestreamError('INVALID_ARGUMENT', 'a restore takes a TXID or a timestamp, not both', {
-      hint: 'Give only -txid or only -timestamp.',
+      hint: 'Give either -txid or -timestamp, not both.',
     })
   }
   const list = async () => withoutFiles(await listLevels(client, signal), without)

@@ -80,6 +80,6 @@ export async function databaseChecksum(handle: FileHandle, file: string, shape: 
 function notDatabase(file: string, why: string): LitestreamError {
   return new LitestreamError('INVALID_ARGUMENT', `${file} is not a database file: ${why}`, {
     file,
-    hint: 'Name the main file of an SQLite database.',
+    hint: 'Give the path of the main file of an SQLite database, not of its -wal or -journal file.',
   })
 }

@@ -66,6 +66,6 @@ function emptyWal(db: Connection, file: string): void {
 function busy(file: string, message: string): LitestreamError {
   return new LitestreamError('DATABASE_BUSY', message, {
     file,
-    hint: 'Stop the application, or wait for its long transactions to end, and run the command again.',
+    hint: 'Stop the application that uses the database, or wait until its transactions have ended. Then run litestream-ts handover again.',
   })
 }

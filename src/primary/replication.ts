@@ -207,7 +207,7 @@ export class Replication extends EventEmitter<EventMap> {
       file: this.#data.path,
       ...(cause === undefined ? {} : { cause }),
       hint: restarts
-        ? 'Repeat the call after a second: another worker starts automatically. No committed transaction is lost.'
+        ? 'Repeat the call after a second: a new worker thread starts automatically. No committed transaction is lost.'
         : 'Call replicate() again. No committed transaction is lost.',
     })
     this.#exited = error

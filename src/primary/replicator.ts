@@ -393,7 +393,7 @@ export class Replicator {
       {
         file: this.path,
         cause,
-        hint: 'Check that the store responds. The missing files are uploaded after the next start.',
+        hint: 'Check that the store responds. The primary uploads the remaining LTX files when it starts again.',
       },
     )
   }

@@ -60,14 +60,14 @@ const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; h
     'name_bytes',
     (most: string) => ({
       message: `the URI of the replica is longer than ${most} bytes, too long for a connection opened before the VFS was loaded`,
-      hint: 'Open the connection after openReplica() or load(), or shorten the URI.',
+      hint: 'Call openReplica() or load() before you open the connection, or shorten the URI of the replica.',
     }),
   ],
   [
     'old_connection',
     () => ({
       message: 'the connection was opened before the VFS was loaded',
-      hint: 'Open the connection after openReplica() or load().',
+      hint: 'Call openReplica() or load() before you open the connection.',
     }),
   ],
   [
@@ -75,7 +75,7 @@ const REFUSED_NAMES: ReadonlyMap<string, (value: string) => { message: string; h
     () => ({
       message:
         'one transaction wrote to a replica and to an attached file that is not in WAL mode; the transaction was rolled back',
-      hint: 'Open the file as the main database and attach the replica, or set `PRAGMA journal_mode = WAL` on the file.',
+      hint: 'Open the ordinary database as the main database and attach the replica, or set `PRAGMA journal_mode = WAL` on the ordinary database.',
     }),
   ],
 ])
@@ -88,7 +88,7 @@ export function checkRefused(name: string, value: string): void {
   if (name === 'line_break') throw lineBreak('a parameter of the URI')
   if (UNLOCKED.includes(name)) {
     throw new LitestreamError('CONFIG_INVALID', `${name}=${value} cannot be used with a replica`, {
-      hint: 'Remove the parameter. With this parameter, SQLite takes no locks, so one transaction would read pages of several TXIDs.',
+      hint: 'Remove this parameter from the URI. With this parameter, SQLite takes no locks, so one transaction would read pages of several TXIDs.',
     })
   }
   const refused = REFUSED_NAMES.get(name)

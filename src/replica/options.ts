@@ -302,7 +302,7 @@ export function resolveOptions(key: string): ResolvedReplicaOptions {
   const url = given.replica_url
   if (!url) {
     throw new LitestreamError('CONFIG_INVALID', 'the URI names no replica', {
-      hint: 'Add replica_url=… to the URI, or set LITESTREAM_REPLICA_URL.',
+      hint: 'Add replica_url=… to the URI, or set the environment variable LITESTREAM_REPLICA_URL.',
     })
   }
   const path = given.hydration_path || undefined
@@ -336,7 +336,7 @@ function read<Value>(
   } catch (cause) {
     const { message } = toLitestreamError(cause)
     throw new LitestreamError('CONFIG_INVALID', `${name}: ${message}`, {
-      hint: `Correct the option, the URI parameter ${name} or LITESTREAM_${name.toUpperCase()}.`,
+      hint: `Correct the value of the option, of the URI parameter ${name} or of the environment variable LITESTREAM_${name.toUpperCase()}.`,
     })
   }
 }
@@ -364,7 +364,7 @@ function resolveWrite(given: ReplicaParameters, timeout: number, hydrates: boole
   const durability = given.durability ? settings.durability : isBuffered ? 'local' : 'store'
   if (durability === 'local' && hydrates) {
     throw new LitestreamError('CONFIG_INVALID', 'a local copy cannot be combined with durability=local', {
-      hint: 'Turn hydration off, or set durability=store.',
+      hint: 'Turn the local copy off (remove hydration_enabled or the option hydrate), or set durability=store.',
     })
   }
   if (durability === 'store' && isBuffered) {

@@ -59,7 +59,7 @@ export async function resume(output: string, force: boolean): Promise<SavedPosit
       {
         file: output,
         cause,
-        hint: 'Choose a new output file, or use force (-force) to replace the database.',
+        hint: 'Choose an output path at which no file exists, or replace the database with -force (option force).',
       },
     )
   }
@@ -87,6 +87,6 @@ export function reconcile(output: string, { txid, timestamp }: Position, counter
   if (ahead < 2 ** 31) return { txid: txid + ahead, timestamp: Number.POSITIVE_INFINITY }
   throw new LitestreamError('HYDRATION_CONFLICT', `${output} is older than the TXID in ${txidFile(output)}`, {
     file: output,
-    hint: 'Choose a new output file, or use force (-force) to replace the database.',
+    hint: 'Choose an output path at which no file exists, or replace the database with -force (option force).',
   })
 }

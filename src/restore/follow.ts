@@ -73,7 +73,7 @@ async function start(client: ReplicaClient, options: Resolved<FollowOptions>, cl
         `${client.url} was written by Litestream 0.3, which cannot be followed`,
         {
           file: client.url,
-          hint: 'Restore the replica once without -f. To follow the database, replicate the database with litestream-ts.',
+          hint: 'Restore the replica without -f. A restore can only follow a replica that litestream-ts or Litestream 0.5 has written.',
         },
       )
     }

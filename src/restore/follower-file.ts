@@ -194,7 +194,7 @@ export class FollowerFile {
         `${label} has pages of ${ltx.header.pageSize} bytes, but ${this.#path} has pages of ${this.#pageSize} bytes`,
         {
           file: this.#path,
-          hint: 'Choose a new output file: the page size of the database changed on the primary (VACUUM).',
+          hint: 'Restore to a new output file, because a VACUUM on the primary changed the page size of the database.',
         },
       )
     }
@@ -301,7 +301,7 @@ function conflict(file: string): LitestreamError {
     `another program changed ${file} while this file followed a replica`,
     {
       file,
-      hint: 'Choose a new output file, or repeat the command with -force. Programs must open a database that follows a replica read-only.',
+      hint: 'Choose a new output file, or run the restore again with -force. Other programs must open the restored database read-only.',
     },
   )
 }

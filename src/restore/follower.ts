@@ -223,7 +223,7 @@ export class Follower {
   #wasReset(what: string): LitestreamError {
     return new LitestreamError('REPLICA_RESET', `${this.#client.url} was reset: the replica ${what}`, {
       file: this.#client.url,
-      hint: 'Choose a new output file, or repeat the command with -force.',
+      hint: 'Choose a new output file, or run the restore again with -force to replace the database.',
     })
   }
 

@@ -38,7 +38,7 @@ export async function guardOutput(output: string, force: boolean): Promise<void>
   if (exists && !force) {
     throw new LitestreamError('OUTPUT_EXISTS', `cannot restore, output path already exists: ${output}`, {
       file: output,
-      hint: 'Restore to another path, or use force (-force) to replace the file.',
+      hint: 'Restore to another path, or replace the existing file with -force (option force).',
     })
   }
   for (const suffix of SIDECARS) {
@@ -46,7 +46,7 @@ export async function guardOutput(output: string, force: boolean): Promise<void>
     const stats = await statIfThere(sidecar)
     if (!stats || (force && (stats.isFile() || stats.isSymbolicLink()))) continue
     const remedy = stats.isFile()
-      ? 'Move the file away, or delete the file with the option force (-force)'
+      ? 'Move the file to another folder, or delete the file with -force (option force)'
       : 'Move the file away'
     throw new LitestreamError('OUTPUT_EXISTS', `${sidecar} (${kindOf(stats)}) is left over from an earlier database`, {
       file: sidecar,
@@ -71,7 +71,7 @@ export function refuseInsideReplica(output: string, client: ReplicaClient): void
   if (!new PathClaims().add(output, [...own, { path: output, tree: false, what: 'the output' }])) return
   throw new LitestreamError('INVALID_ARGUMENT', `the output ${output} is inside the replica ${client.url}`, {
     file: output,
-    hint: 'Choose an output path outside of the folder of the replica.',
+    hint: 'Choose an output path outside of the folder that contains the replica.',
   })
 }
 

@@ -87,6 +87,6 @@ export function driverOfClass(driver: DriverClass): DriverChoice {
     if (exported === driver && BETTER_SQLITE3_MAIN.test(file)) return choiceOf(realpathSync(file))
   }
   throw new LitestreamError('INVALID_ARGUMENT', 'driver is the class of neither better-sqlite3 nor node:sqlite', {
-    hint: 'Give Database of better-sqlite3, or DatabaseSync of node:sqlite. For another driver, replicate from a separate process: `litestream-ts replicate`.',
+    hint: 'Pass the class Database of better-sqlite3 or the class DatabaseSync of node:sqlite. For another driver, replicate from a separate process: `litestream-ts replicate`.',
   })
 }

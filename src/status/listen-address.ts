@@ -29,7 +29,7 @@ export async function listenOn(server: Server, key: AddressKey, addr: string, on
   const address = splitAddress(addr)
   if (!address) {
     throw new LitestreamError('INVALID_ARGUMENT', `must specify port for bind address: ${JSON.stringify(addr)}`, {
-      hint: 'Write host:port, as in 127.0.0.1:9090.',
+      hint: 'Write the address as host:port, such as 127.0.0.1:9090.',
     })
   }
   try {

@@ -74,7 +74,8 @@ export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG
   if (error && !error.retried) return failing(error.message)
   if (error && error.ageMs > graceOf(error, maxLagMs)) return failing(error.message)
   if (missingMs !== undefined && missingMs > maxLagMs) {
-    const hint = 'Check the path in the configuration; set `allow-missing: true` if the file may be missing.'
+    const hint =
+      'Check the path of the database in the configuration. Set `allow-missing: true` if the database file may be missing.'
     return { ...failing(`the database file has been missing for ${inSeconds(missingMs)}`, 'missing'), hint }
   }
   if (divergence !== undefined) return failing(divergence, 'diverged')
@@ -179,6 +180,6 @@ function parseMaxLag(text: string): number {
   const ms = parseDuration(text, 'max-lag')
   if (ms >= 0) return ms
   throw new LitestreamError('INVALID_ARGUMENT', `invalid max-lag: ${JSON.stringify(text)}`, {
-    hint: 'Write a duration of 0s or more, such as 60s.',
+    hint: 'Set max-lag to a duration of 0s or more, such as 60s.',
   })
 }

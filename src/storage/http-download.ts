@@ -138,7 +138,7 @@ async function request(options: DownloadOptions, asked: ByteRange, found: FoundO
 function changed({ doing, target }: DownloadOptions): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${doing} ${target} failed: the file was replaced during the read`, {
     file: target,
-    hint: 'List the replica again: the replica was reset, or another primary writes to the replica.',
+    hint: 'List the files of the replica again, then repeat the read. The replica was reset, or another primary writes to the replica.',
   })
 }
 

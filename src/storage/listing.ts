@@ -47,7 +47,7 @@ export async function* checkedListing(
     }
     if (++count > MAX_LISTED_FILES) {
       throw new LitestreamError('STORAGE_FAILED', `${what} failed: more than ${MAX_LISTED_FILES} LTX files`, {
-        hint: 'Enable retention and compaction, or replicate to a new path.',
+        hint: 'Enable retention and compaction for this replica, or replicate to another replica URL.',
       })
     }
     yield file

@@ -16,7 +16,8 @@ const UNREACHABLE = 'Check the endpoint, the network of this machine and any fir
 const PASSING: Readonly<Record<string, string>> = {
   ENOTFOUND: 'Check the host of the endpoint, and the name server of this machine: the host name is unknown.',
   EAI_AGAIN: 'Check the network and the name server of this machine: the name server does not respond.',
-  ECONNREFUSED: 'Check host and port of the endpoint, and check that the store runs: no server listens there.',
+  ECONNREFUSED:
+    'Check host and port of the endpoint, and check that the store is running: no server listens on this port.',
   ECONNRESET: RESET,
   ECONNABORTED: RESET,
   EPIPE: RESET,
@@ -27,7 +28,7 @@ const PASSING: Readonly<Record<string, string>> = {
   ENETDOWN: UNREACHABLE,
   EADDRNOTAVAIL: UNREACHABLE,
   EMFILE: 'Raise the limit of open files of this process (ulimit -n).',
-  ENFILE: 'Raise the limit of open files of the system.',
+  ENFILE: 'Raise the limit of open files of the operating system.',
   ERR_STREAM_PREMATURE_CLOSE: RESET,
   ERR_HTTP2_STREAM_ERROR: RESET,
   ERR_SOCKET_CLOSED: RESET,

@@ -68,7 +68,7 @@ export class NumberedObjects {
       `reading ${file} failed: the file changed during each of ${MAX_READS} attempts`,
       {
         file,
-        hint: 'Check which processes write to the directory, then retry.',
+        hint: 'Find out which processes write to the directory of the replica, then repeat the operation.',
       },
     )
   }
@@ -108,7 +108,7 @@ export class NumberedObjects {
       `${file} has the highest possible version number, so no version can follow it`,
       {
         file,
-        hint: 'Stop all primaries of the replica, then remove the file.',
+        hint: 'Stop all primaries of the replica, then delete this file from the directory of the replica.',
       },
     )
   }

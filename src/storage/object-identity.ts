@@ -34,6 +34,6 @@ export function replacedError(listed: LtxFileInfo, found: FoundFile, name: strin
       : [`had ${listed.size} bytes`, `has ${found.size}`]
   return new LitestreamError('NOT_FOUND', `${name} was replaced: the file ${was} in the listing and ${is} now`, {
     file: name,
-    hint: 'List the replica again: the replica was reset, or another primary writes to the replica.',
+    hint: 'List the files of the replica again, then repeat the read. The replica was reset, or another primary writes to the replica.',
   })
 }

@@ -66,7 +66,7 @@ function tooSlow(what: string): LitestreamError {
     'TIMEOUT',
     `${what} failed: the listing takes longer than ${LISTING_TIMEOUT / 60_000} minutes`,
     {
-      hint: 'Move objects that do not belong to this replica to another prefix, or replicate to a new path.',
+      hint: 'Move objects that do not belong to this replica to another prefix, or replicate to another replica URL.',
     },
   )
 }

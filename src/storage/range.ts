@@ -21,6 +21,6 @@ export function rangeError(range: ByteRange, fileSize: number | undefined, name:
   const size = fileSize === undefined ? 'does not have these bytes' : `has ${fileSize} bytes`
   return new LitestreamError('INVALID_ARGUMENT', `cannot read ${wanted} of ${name}, which ${size}`, {
     file: name,
-    hint: 'Request bytes inside the file; a listing contains the size of the file.',
+    hint: 'Request a byte range that lies inside the file. A listing of the replica contains the size of each file.',
   })
 }

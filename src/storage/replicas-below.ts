@@ -21,7 +21,7 @@ export async function* eachReplicaBelow(url: string, options: OpenReplicaClientO
     if (!client.replicas) {
       throw new LitestreamError('INVALID_ARGUMENT', `a ${client.type} store cannot list the replicas below a URL`, {
         file: client.url,
-        hint: 'Name each replica by its own URL, such as `litestream-ts restore -o FILE URL`.',
+        hint: 'Give the URL of each replica in a command of its own, such as `litestream-ts restore -o FILE URL`.',
       })
     }
     yield* client.replicas(options.signal ? { signal: options.signal } : {})
@@ -41,7 +41,7 @@ export async function replicasBelow(url: string, options: OpenReplicaClientOptio
     found.push(relative)
     if (found.length > MAX_REPLICAS) {
       throw new LitestreamError('STORAGE_FAILED', `${redactUrl(url)} has more than ${MAX_REPLICAS} replicas below it`, {
-        hint: 'Name a longer prefix, nearer to the replicas.',
+        hint: 'Give a URL with a longer prefix, below which there are fewer replicas.',
       })
     }
   }

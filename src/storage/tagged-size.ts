@@ -10,6 +10,6 @@ export function checkTaggedSize(size: number, name: string): void {
   if (size <= MAX_TAGGED_OBJECT) return
   throw new LitestreamError('STORAGE_FAILED', `${name} has ${size} bytes; the limit is ${MAX_TAGGED_OBJECT} bytes`, {
     file: name,
-    hint: 'Check the path of the replica, or delete the object, which does not belong to Litestream.',
+    hint: 'Check the path in the replica URL. If the path is correct, delete the object, which another program wrote.',
   })
 }

@@ -144,7 +144,7 @@ export class UrlParams {
     return this.#error(`${this.#url.quote(value)} is not a value of "${name}": ${why}`, hint)
   }
 
-  #error(message: string, hint = 'Correct the part of the URL after the "?".'): LitestreamError {
+  #error(message: string, hint = 'Correct the parameters of the replica URL, which follow the "?".'): LitestreamError {
     return new LitestreamError('INVALID_URL', `${this.#url.display}: ${message}`, { hint })
   }
 }

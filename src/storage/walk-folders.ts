@@ -59,7 +59,7 @@ export async function* walkReplicas(
 
 function tooMany(what: string, count: string): LitestreamError {
   return new LitestreamError('STORAGE_FAILED', `${what} failed: the store has ${count} below this URL`, {
-    hint: 'Name a longer prefix, nearer to the replicas.',
+    hint: 'Give a URL with a longer prefix, below which there are fewer folders.',
   })
 }
 

@@ -59,8 +59,8 @@ export async function requireGuarantees(
   throw new LitestreamError('STORAGE_FAILED', `${client.url}: ${what} needs conditional writes, and ${found.reason}`, {
     file: client.url,
     hint: client.writeOnce
-      ? 'Turn this feature off, or remove `write-once` from the replica.'
-      : 'Use a store that enforces If-None-Match and If-Match on PUT (see docs/storage.md), or turn this feature off.',
+      ? 'Do not use this feature with the replica, or remove `write-once` from the replica.'
+      : 'Use a store that enforces If-None-Match and If-Match on PUT (see docs/storage.md), or do not use this feature.',
   })
 }
 

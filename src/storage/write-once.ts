@@ -64,7 +64,7 @@ export function refuseWriteOnce(client: Pick<ReplicaClient, 'writeOnce' | 'url'>
 function refusal({ url }: Pick<ReplicaClient, 'url'>, what: string): LitestreamError {
   return new LitestreamError('INVALID_ARGUMENT', `${url}: ${what} is not possible, because ${REASON}`, {
     file: url,
-    hint: 'Turn this feature off, or remove `write-once` from the replica. Lifecycle rules of the store delete old files (docs/write-once.md).',
+    hint: 'Do not use this feature with the replica, or remove `write-once` from the replica. Lifecycle rules of the store delete old files (docs/write-once.md).',
   })
 }
 

@@ -43,7 +43,7 @@ export function parseByteSize(text: string): number {
     throw new LitestreamError(
       'INVALID_ARGUMENT',
       `${JSON.stringify(text)} is not a size: write bytes or a number with KB, KiB, MB, MiB, GB or GiB`,
-      { hint: 'Write the size as 64MiB, 5MB or a number of bytes.' },
+      { hint: 'Write the size with a unit, such as 64MiB or 5MB, or as a number of bytes.' },
     )
   }
   if (!Number.isSafeInteger(bytes)) {

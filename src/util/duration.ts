@@ -51,7 +51,7 @@ export function parseDuration(text: string, what = 'duration'): number {
   const ms = tryParseDuration(text)
   if (ms === undefined) {
     throw new LitestreamError('INVALID_ARGUMENT', `invalid ${what}: ${JSON.stringify(text)}`, {
-      hint: 'Write a number and a unit, as in 500ms, 10s, 5m or 1h30m.',
+      hint: 'Write the duration as numbers with units, such as 500ms, 10s, 5m or 1h30m.',
     })
   }
   return ms

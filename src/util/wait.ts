@@ -42,7 +42,7 @@ export async function withDeadline<T>(
   if (timeout === undefined) return abandon ? orAborted(work(signal), signal) : work(signal)
   const deadline = new AbortController()
   const late = new LitestreamError('TIMEOUT', `${what}: not finished within ${timeout} ms`, {
-    hint: 'Check that the store responds, or raise `timeout`.',
+    hint: 'Check that the store responds, or raise the option `timeout`.',
   })
   let passed = false
   const timer = startTimer(timeout, () => {

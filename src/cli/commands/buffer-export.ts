@@ -62,7 +62,7 @@ function checkComplete({ file, content, damage }: KeptBuffer, partial: boolean):
       file,
       offset: damage.offset,
       cause: damage,
-      hint: `Add -partial to export only the commits before the damage (number of commits: ${commits.length}).`,
+      hint: `Add -partial to export only the commits before the damaged part of the write buffer (number of these commits: ${commits.length}).`,
     })
   }
   if (commits.length > 0) return
@@ -86,7 +86,7 @@ async function writeMerged({ content: { commits } }: KeptBuffer, txid: number, o
     if (!isErrno(error, 'EEXIST')) throw fsError(error, 'writing', output)
     throw new LitestreamError('OUTPUT_EXISTS', `cannot export, output path already exists: ${output}`, {
       file: output,
-      hint: 'Choose an output path that does not exist.',
+      hint: 'Set -o to a path at which no file exists.',
       cause: error,
     })
   }

@@ -54,12 +54,12 @@ async function targetOf(db: string, url: string | undefined, flags: HandoverFlag
   }
   if (flags.config) {
     throw new LitestreamError('INVALID_ARGUMENT', 'cannot use -config with a replica URL', {
-      hint: 'Give the path of a configured database, or remove -config.',
+      hint: 'Remove -config to use a replica URL, or keep -config and give the path of a configured database.',
     })
   }
   if (!isUrl(url)) {
     throw new LitestreamError('INVALID_ARGUMENT', `not a replica URL: ${JSON.stringify(url)}`, {
-      hint: 'Write a URL such as file:///var/backups/app.db or s3://bucket/app.db.',
+      hint: 'Write the replica as a URL, such as file:///var/backups/app.db or s3://bucket/app.db.',
     })
   }
   return { path: db, replica: url, options: {} }

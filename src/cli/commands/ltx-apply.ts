@@ -79,7 +79,7 @@ async function refuseLeftovers(target: string): Promise<void> {
     }
     throw new LitestreamError('OUTPUT_EXISTS', `${target}${suffix} is left over from an earlier database`, {
       file: target + suffix,
-      hint: `Move ${target}${suffix} away: SQLite would apply this file to the new database.`,
+      hint: `Move ${target}${suffix} to another folder: otherwise SQLite would apply this file to the new database.`,
     })
   }
 }

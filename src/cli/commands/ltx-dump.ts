@@ -43,7 +43,7 @@ async function dumpPage(file: string, wanted: number, json: boolean): Promise<vo
   if (!index.pgnos.includes(wanted)) {
     throw new LitestreamError('NOT_FOUND', `${file} does not contain page ${wanted}`, {
       file,
-      hint: `Run litestream-ts ltx dump ${file} to list the pages of the file.`,
+      hint: `Run litestream-ts ltx dump ${file} to list the pages that the file contains.`,
     })
   }
   const { batches } = await decodeLtx(readFileBytes(file), file)

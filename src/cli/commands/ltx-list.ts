@@ -16,7 +16,7 @@ function levelsOf(text: string): readonly number[] {
   if (text === 'all') return LEVELS
   if (/^\d$/.test(text)) return [Number(text)]
   throw new LitestreamError('INVALID_ARGUMENT', `invalid level: ${JSON.stringify(text)}`, {
-    hint: 'Use -level 0 to -level 9, or -level all.',
+    hint: 'Set -level to a number from 0 to 9, or to the word all for every level.',
   })
 }
 

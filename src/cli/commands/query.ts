@@ -67,7 +67,7 @@ function printRows(db: Connection, sql: string, format: 'table' | 'json' | 'csv'
   const { columns, rows: read } = db.query(sql)
   if (columns.length === 0) {
     throw new LitestreamError('INVALID_ARGUMENT', 'the statement returns no rows', {
-      hint: 'Use a SELECT statement: the command `query` only reads a replica.',
+      hint: 'Use a SELECT statement, because litestream-ts query can only read the replica.',
     })
   }
   const rows = read()

@@ -140,14 +140,14 @@ function refuseUrlAsOutput(output: string): void {
   if (!isUrl(output)) return
   const shown = String(secretUrl(output))
   throw new LitestreamError('INVALID_ARGUMENT', `the output must be a file, not the URL ${shown}`, {
-    hint: 'Name the file with -o and the replica as the argument: litestream-ts restore -o app.db URL.',
+    hint: 'Give the output file with -o, and give the replica URL as the argument: litestream-ts restore -o app.db URL.',
   })
 }
 
 function required(argument: string | undefined): string {
   if (argument !== undefined) return argument
   throw new LitestreamError('INVALID_ARGUMENT', "missing required argument 'db-or-url'", {
-    hint: 'Name a configured database or a replica URL, or restore every missing database with -all.',
+    hint: 'Give the path of a configured database or a replica URL as the argument, or restore every missing database with -all.',
   })
 }
 
@@ -205,7 +205,9 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
 export function outputOf({ database }: Target, flag: string | undefined): string {
   if (flag !== undefined) return expandPath(flag)
   if (database) return database.path
-  throw new LitestreamError('INVALID_ARGUMENT', 'output path required', { hint: 'Name the file to write with -o.' })
+  throw new LitestreamError('INVALID_ARGUMENT', 'output path required', {
+    hint: 'Give the path of the restored database with -o.',
+  })
 }
 
 function printExisting(output: string, type: string, json = false): void {

@@ -17,7 +17,7 @@ export function walCommand(): Command {
     .action((args: string[]) => {
       const target = args.find((arg) => !arg.startsWith('-')) ?? 'URL'
       throw new LitestreamError('INVALID_ARGUMENT', 'the command `wal` is now `ltx`', {
-        hint: `Run litestream-ts ltx ${target}`,
+        hint: `Run litestream-ts ltx ${target} to list the LTX files of the replica.`,
       })
     })
 }

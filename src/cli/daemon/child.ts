@@ -54,7 +54,7 @@ export class Child {
     const [command, ...args] = splitCommand(line)
     if (command === undefined)
       throw new LitestreamError('INVALID_ARGUMENT', 'the command of -exec is empty', {
-        hint: 'Write the program and its arguments, as in -exec "node server.js".',
+        hint: 'Write the program and its arguments after -exec, as in -exec "node server.js".',
       })
     try {
       const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] })

@@ -225,5 +225,5 @@ function refuseNoDatabase(file: string): void {
     const { message, hint } = fsError(error, 'reading', file)
     throw refused(message, hint)
   }
-  if (!isFile) throw refused(`${file} is not a regular file`, 'Name a database file.')
+  if (!isFile) throw refused(`${file} is not a regular file`, 'Give the path of a database file.')
 }

@@ -229,7 +229,7 @@ export async function socketFault(
 function inUse(path: string): LitestreamError {
   return new LitestreamError('UNAVAILABLE', `another process listens on ${path}`, {
     file: path,
-    hint: 'Stop the other process, or give this process its own `socket.path`.',
+    hint: 'Stop the process that listens on this control socket, or set another `socket.path` for the new process.',
   })
 }
 

@@ -70,7 +70,7 @@ export function logPrimaryEvent<Name extends keyof PrimaryEvents>(
       const elapsed = formatDuration(Math.round(durationMs))
       if (outcome === 'ok') logger.info({ elapsed }, 'database check ok')
       else {
-        const hint = `A restore of the replica would report the same fault. ${ADVICE[outcome]}`
+        const hint = `The replica contains the same fault as the database. ${ADVICE[outcome]}`
         logger.warn({ outcome, messages: messages.join('; '), elapsed, hint }, CHECKED[outcome])
       }
     },

@@ -34,7 +34,7 @@ export class Profiles {
     const seconds = readSeconds(url.searchParams.get('seconds'))
     if (this.#busy) {
       throw new ControlError(409, 'another profile is being recorded', {
-        details: 'Wait until the recording of the other profile has ended.',
+        details: 'Wait until the recording of the current profile has ended.',
       })
     }
     this.#busy = true

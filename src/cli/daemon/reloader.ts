@@ -175,7 +175,7 @@ export class Reloader {
         'INVALID_ARGUMENT',
         'the configuration does not come from a file, so the process cannot read the configuration again',
         {
-          hint: 'Restart the process, with -config FILE if later changes must be reloaded without a restart.',
+          hint: 'Restart the process to change its configuration. A process that was started with -config FILE can reload its configuration file.',
         },
       )
     }
@@ -187,7 +187,7 @@ export class Reloader {
     if (next.databases.length + next.directories.length === 0) {
       throw new LitestreamError('CONFIG_INVALID', 'no databases specified in configuration', {
         ...(next.file === undefined ? {} : { file: next.file }),
-        hint: 'Add databases to the configuration and reload again. To replicate no database, end the process.',
+        hint: 'Add at least one database to the configuration file, then reload the file again. To stop all replication, stop the process instead.',
       })
     }
     return next

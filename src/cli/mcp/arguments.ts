@@ -30,7 +30,7 @@ export function readArguments(tool: Tool, given: Readonly<Record<string, unknown
   const missing = tool.required.find((name) => read[name] === undefined)
   if (missing === undefined) return read
   throw new LitestreamError('INVALID_ARGUMENT', `${tool.name}: ${missing} is required`, {
-    hint: `Give ${missing}: ${tool.parameters[missing]!.description}`,
+    hint: `Give the argument ${missing}: ${tool.parameters[missing]!.description}`,
   })
 }
 

@@ -68,7 +68,7 @@ function outputPath({ o }: ToolArguments, database: string | undefined): string 
   if (o !== undefined) return expandPath(checked(o as string))
   if (database !== undefined) return database
   throw new LitestreamError('INVALID_ARGUMENT', 'litestream_restore: o is required for a replica URL', {
-    hint: 'Give the path of the restored database as `o`.',
+    hint: 'Set the argument `o` to the path of the restored database.',
   })
 }
 

@@ -101,7 +101,7 @@ export async function replicasOfPrefix(text: string, folder: string, signal: Abo
   const found = withoutCollisions(sorted)
   if (found.tasks.length + found.faults.length > 0) return found
   throw new LitestreamError('REPLICA_EMPTY', `no replica below ${url}`, {
-    hint: 'Correct the URL, which must name the folder that contains the replicas.',
+    hint: 'Give the URL of a folder or prefix below which at least one replica exists.',
   })
 }
 

@@ -58,7 +58,7 @@ function checkFlags(argument: string | undefined, flags: RestoreAllFlags): void 
   if (flags.txid !== undefined)
     throw wrong(
       'cannot use -all with -txid',
-      'Remove -txid: each database counts its own TXIDs. Use -timestamp instead.',
+      'Remove -txid, because each database has TXIDs of its own. Use -timestamp instead.',
     )
   if (flags.f) throw wrong('cannot use -all with -f', 'Remove -f, and run one `restore -f` for each database.')
   if (argument === undefined) {
@@ -73,7 +73,8 @@ function checkFlags(argument: string | undefined, flags: RestoreAllFlags): void 
       hint: `${urlHint(argument)} To restore one database, remove -all.`,
     })
   }
-  if (flags.o === undefined) throw wrong('output folder required', 'Name the folder to restore into with -o.')
+  if (flags.o === undefined)
+    throw wrong('output folder required', 'Give the folder for the restored databases with -o.')
   if (flags.config)
     throw wrong('cannot use -config with a replica URL', 'Remove the URL and -o to restore the configured databases.')
 }

@@ -17,11 +17,12 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
   const refused = unwritableError(file, doing, { cause: error, directory: /CANTOPEN|READONLY|PERM/.test(code) })
   if (refused) return refused
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) {
-    const hint = 'End the transaction of the connection that holds the lock, or raise busy-timeout.'
+    const hint =
+      'End the transaction that holds the lock on the database, or raise the setting busy-timeout (option busyTimeout).'
     return new LitestreamError('DATABASE_BUSY', message, { ...details, hint })
   }
   if (code.startsWith('SQLITE_NOTADB')) {
-    const hint = 'Name an SQLite database file: this file is encrypted or is not an SQLite database.'
+    const hint = 'Give the path of an SQLite database file. This file is encrypted or is not an SQLite database.'
     return new LitestreamError('DATABASE_INVALID', `${file}: not an SQLite database`, { ...details, hint })
   }
   if (code.startsWith('SQLITE_CORRUPT')) {
@@ -43,7 +44,8 @@ export function databaseError(error: unknown, file: string, doing: string): Lite
     const { hint } = fsError(error, doing, file)
     return new LitestreamError('DATABASE_INVALID', message, { ...details, ...(hint ? { hint } : {}) })
   }
-  const hint = 'Check that the path names an SQLite database on a local disk and that its directory is writable.'
+  const hint =
+    'Check that the path names an SQLite database on a local disk, and that the directory of the database is writable.'
   return new LitestreamError('DATABASE_INVALID', message, { ...details, hint })
 }
 
@@ -89,10 +91,11 @@ export function specialFileError(file: string): LitestreamError | undefined {
   const stats = statSync(file, { throwIfNoEntry: false })
   if (!stats || stats.isFile()) return undefined
   if (!stats.isDirectory()) {
-    const hint = 'Name a database file.'
+    const hint = 'Give the path of a database file.'
     return new LitestreamError('DATABASE_INVALID', `${file} is ${kindOf(stats)}, not a regular file`, { file, hint })
   }
-  const hint = 'Name a database file. To replicate all databases of a directory, set `dir` in the configuration.'
+  const hint =
+    'Give the path of a database file. To replicate every database of a directory, set `dir` in the configuration.'
   return new LitestreamError('DATABASE_INVALID', `${file} is a directory`, { file, hint })
 }
 

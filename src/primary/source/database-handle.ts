@@ -104,7 +104,7 @@ export class OpenedDatabase {
     const { path } = this.source
     throw new LitestreamError('DATABASE_REPLACED', `a program other than SQLite wrote to ${path} during a read`, {
       file: path,
-      hint: 'Wait until the program has finished writing: replication then continues automatically with a snapshot.',
+      hint: 'Wait until the other program has finished writing to the database. Replication then continues automatically with a snapshot.',
     })
   }
 
@@ -127,6 +127,6 @@ export class OpenedDatabase {
 export function databaseMissing(path: string): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${path}: the database does not exist yet`, {
     file: path,
-    hint: 'Check the path. Replication starts automatically when the application has created the database; set `allow-missing` (option `allowMissing`) if the database may be missing.',
+    hint: 'Check the path of the database. Replication starts automatically when the application has created the database. Set `allow-missing` (option `allowMissing`) if the database may be missing.',
   })
 }

@@ -128,7 +128,7 @@ export class SourceDatabase {
       `${this.path}: the application commits without a pause, so no read transaction can begin`,
       {
         file: this.path,
-        hint: 'Wait: replication retries automatically.',
+        hint: 'Wait: the primary retries automatically until a read transaction can begin.',
       },
     )
   }

@@ -80,7 +80,7 @@ export class DatabaseSync {
     }
     throw new LitestreamError('DATABASE_BUSY', `${db}: the WAL changes faster than the primary can read the WAL`, {
       file: db,
-      hint: 'Wait: the sync is retried automatically.',
+      hint: 'Wait: the primary retries the sync automatically.',
     })
   }
 

@@ -136,7 +136,7 @@ export class KeptDatabase {
     const { db } = this.#parts
     const who = pid === 0 ? 'this process' : pid < 0 ? 'another process' : `process ${pid}`
     const message = `${what} was removed or replaced while ${who} has the database open`
-    const hint = `Restart ${who}: until then, commits of processes that open the database later are not replicated and can damage the database.`
+    const hint = `Restart ${who}. Until then, commits of processes that open the database later are not replicated and can damage the database.`
     this.#lost.raise(new LitestreamError('DATABASE_REPLACED', `${db}: ${message}`, { file: db, hint }), SETTLED_MS)
   }
 
@@ -206,7 +206,7 @@ export class KeptDatabase {
     if (!after || !isUnchangedFile(before, after)) {
       throw new LitestreamError('DATABASE_REPLACED', `a program other than SQLite is writing to ${db}`, {
         file: db,
-        hint: 'Wait until the program has finished writing: replication then continues automatically with a snapshot.',
+        hint: 'Wait until the other program has finished writing to the database. Replication then continues automatically with a snapshot.',
       })
     }
     this.#settling = false

@@ -508,7 +508,7 @@ function lastTxid(file: string, txid: number): LitestreamError {
     `${file}: the replica ends at TXID ${formatTxid(txid)}, and no larger TXID is possible`,
     {
       file,
-      hint: 'Replicate to an empty replica, such as another path, and keep the old replica until you no longer need it.',
+      hint: 'Replicate to another replica URL at which no replica exists, and keep the old replica until you no longer need it.',
     },
   )
 }

@@ -38,7 +38,7 @@ export function unsteadyStaging({ path, staging }: PrimaryDatabase): LitestreamE
     `${path}: another program deletes staged files before the primary uploads them`,
     {
       file: staging.directory,
-      hint: 'Find and stop the program that deletes files in the state folder.',
+      hint: 'Find and stop the program that deletes files in the state folder of the database.',
     },
   )
 }

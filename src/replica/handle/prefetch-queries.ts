@@ -49,7 +49,7 @@ function startThread(workerData: PrefetchTask): Worker {
     if ((cause as Error).name !== 'DataCloneError') throw toLitestreamError(cause)
     throw new LitestreamError('INVALID_ARGUMENT', 'a parameter of the query is not an SQLite value', {
       cause,
-      hint: 'Pass numbers, bigints, strings, Uint8Arrays or null.',
+      hint: 'Pass only numbers, bigints, strings, Uint8Arrays or null as parameters of a query.',
     })
   }
 }

@@ -408,7 +408,7 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
     const { maxOpen } = this.#options
     const message = `acquiring ${JSON.stringify(name)}: all ${maxOpen} replicas of the pool ${this.url} stayed in use for ${formatDuration(timeoutMs)}`
     return new LitestreamError('TIMEOUT', message, {
-      hint: `Release replicas and close their connections sooner. Otherwise, raise maxOpen (${maxOpen}) or acquireTimeout.`,
+      hint: `Release replicas and close their connections sooner, or raise maxOpen (${maxOpen}) or acquireTimeout in the options of the pool.`,
     })
   }
 
@@ -417,7 +417,7 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
     const more = inUse.length > SHOWN_NAMES ? `, and ${inUse.length - SHOWN_NAMES} more` : ''
     const message = `closing the pool ${this.url}: after ${formatDuration(timeoutMs)} these replicas were still in use: ${names.join(', ')}${more}`
     return new LitestreamError('TIMEOUT', message, {
-      hint: 'Release every replica before you close the pool, or raise `timeout`. The replicas are closed now.',
+      hint: 'Release every replica before you close the pool, or raise the `timeout` of close(). The pool has now closed these replicas.',
     })
   }
 }

@@ -34,7 +34,7 @@ export async function* decodeLz4Frames(
     new LitestreamError('LTX_CORRUPT', `${file}: ${what} (offset ${at})`, {
       file,
       offset: at,
-      hint: 'Restore to an earlier time, or from another generation: the object is damaged or incomplete.',
+      hint: 'Restore to an earlier time with -timestamp, because an object of the backup is damaged or incomplete.',
     })
   const need = async (size: number) => {
     if (!(await reader.need(size))) throw fault('the LZ4 stream ends too early')

@@ -89,7 +89,10 @@ export function selectV3({ snapshots, segments }: V3Listing, timestamp = Number.
 }
 
 export function gap(what: string, file: string): LitestreamError {
-  return new LitestreamError('LTX_GAP', what, { file, hint: 'Restore to an earlier time (-timestamp).' })
+  return new LitestreamError('LTX_GAP', what, {
+    file,
+    hint: 'Restore to an earlier time with -timestamp, because the backup lacks a file.',
+  })
 }
 
 /**

@@ -95,7 +95,10 @@ export function absError(thrown: unknown, { doing, target }: Attempted, endpoint
   const skew = SIGNED.has(name) ? clockSkew(error.response?.headers?.get('date')) : undefined
   const message = `${doing} ${target} failed: ${messageOf(error, name)}${skew?.text ?? ''}`
   if (name === 'ContainerNotFound') {
-    return noBucketError(message, { ...details, hint: 'Create the container, or correct its name in the replica URL.' })
+    return noBucketError(message, {
+      ...details,
+      hint: 'Create the container, or correct its name in the replica URL.',
+    })
   }
   if (isCredentialsError(error)) {
     return new LitestreamError(
@@ -178,7 +181,7 @@ function codeByStatus(status: number): ErrorCode {
 function hintByStatus(status: number | undefined): string | undefined {
   if (status === 401) return CREDENTIALS
   if (status === 403) return RIGHTS
-  if (status === 404) return 'Check the container and the path of the replica URL, and the endpoint.'
+  if (status === 404) return 'Check the container, the path and the endpoint of the replica URL.'
   if (status === 409 || status === 412)
     return 'Check that only one primary replicates to this URL: another process wrote the blob first.'
   if (status === 429 || status === 503)

@@ -26,12 +26,12 @@ export function parseAbsUrl(parts: UrlParts): AbsLocation {
   const container = parts.host ?? ''
   if (container === '') {
     throw new LitestreamError('INVALID_URL', `${display}: the container is missing`, {
-      hint: 'Write abs://ACCOUNT@CONTAINER/PATH.',
+      hint: 'Write the replica URL as abs://ACCOUNT@CONTAINER/PATH.',
     })
   }
   if (!/^(\$root|[a-z0-9](?:-?[a-z0-9]){2,62})$/.test(container)) {
     throw new LitestreamError('INVALID_URL', `${display}: ${quote(container)} cannot be the name of a container`, {
-      hint: 'Write abs://ACCOUNT@CONTAINER/PATH; a container name has 3 to 63 lower-case letters, digits and single "-".',
+      hint: 'Write the replica URL as abs://ACCOUNT@CONTAINER/PATH; a container name has 3 to 63 lower-case letters, digits and single "-".',
     })
   }
   const settings = userinfo === undefined ? fromParams : { ...fromParams, ...accountOf(userinfo, display) }
@@ -42,7 +42,7 @@ function accountOf(userinfo: string, display: string): AbsSettings {
   const { user, password } = splitUserinfo(userinfo, display)
   if (user === '') {
     throw new LitestreamError('INVALID_URL', `${display}: the account before the "@" is empty`, {
-      hint: 'Write abs://ACCOUNT@CONTAINER/PATH.',
+      hint: 'Write the replica URL as abs://ACCOUNT@CONTAINER/PATH.',
     })
   }
   return password === undefined ? { accountName: user } : { accountName: user, accountKey: password }

@@ -77,7 +77,7 @@ async function identitiesIn(file: string, passphrase: string | undefined): Promi
   if (text.startsWith('-----')) {
     throw new LitestreamError('CONFIG_INVALID', `${full}: the identity file is ASCII-armored`, {
       file: full,
-      hint: 'Write the identity file without armor: `age -p -o key.age key.txt`.',
+      hint: 'Encrypt the identity file again without the flag -a, which adds the armor: `age -p -o key.age key.txt`.',
     })
   }
   const decrypter = new (loadAge().Decrypter)()
@@ -120,7 +120,7 @@ async function readKeyFile(file: string, key: string, example: string): Promise<
 function keyFile(value: string, key: string, example: string): string {
   if (/^(age1|AGE-)/i.test(value)) {
     throw new LitestreamError('CONFIG_INVALID', `encryption.${key}: a key is not a valid X25519 key`, {
-      hint: `Write ${example} as age-keygen prints it, or the path of a file.`,
+      hint: `Set encryption.${key} to a key of the form ${example}, as age-keygen prints it, or to the path of a key file.`,
     })
   }
   return path.resolve(value.replace(/^~(?=\/|$)/, homedir()))

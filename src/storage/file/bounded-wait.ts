@@ -53,6 +53,6 @@ export function boundedWait<T>(work: Promise<T>, options: BoundedWait): Promise<
 function noAnswer(what: string, file: string): LitestreamError {
   return new LitestreamError('TIMEOUT', `${what} failed: the file system did not answer within ${TIMEOUT / 1000} s`, {
     file,
-    hint: 'Check the disk; for a network file system, check its mount and its server.',
+    hint: 'Check the disk. For a network file system, check the mount and the file server.',
   })
 }

@@ -119,7 +119,7 @@ export class FileReplicaClient implements ReplicaClient {
         if (!(await stat(directory)).isDirectory()) {
           throw new LitestreamError('STORAGE_FAILED', `${directory} is a file, but a replica needs a directory`, {
             file: directory,
-            hint: 'Set the replica URL to a directory.',
+            hint: 'Set the replica URL to the path of a directory, not of a file.',
           })
         }
         await access(directory, constants.R_OK | constants.X_OK)

@@ -19,7 +19,7 @@ export async function refuseOtherSpelling(root: string, alternatives: readonly s
       `${fileUrl(root)} is ${root}, which does not exist; a replica is in ${other}`,
       {
         file: root,
-        hint: `Write ${fileUrl(other)} to use that replica, or create the directory ${root} to begin a new replica.`,
+        hint: `To use the existing replica, write ${fileUrl(other)}. To begin a new replica, create the directory ${root}.`,
       },
     )
   }

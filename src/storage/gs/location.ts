@@ -22,16 +22,18 @@ export function parseGsUrl(parts: UrlParts): GsLocation {
   params.rejectRest()
   const bucket = parts.host ?? ''
   if (bucket === '') {
-    throw new LitestreamError('INVALID_URL', `${display}: the bucket is missing`, { hint: 'Write gs://BUCKET/PATH.' })
+    throw new LitestreamError('INVALID_URL', `${display}: the bucket is missing`, {
+      hint: 'Write the replica URL as gs://BUCKET/PATH.',
+    })
   }
   if (parts.userinfo !== undefined) {
     throw new LitestreamError('INVALID_URL', `${display}: a gs URL takes no user or password`, {
-      hint: 'Set GOOGLE_APPLICATION_CREDENTIALS to the file with the key of a service account, and write gs://BUCKET/PATH.',
+      hint: 'Set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account, and write the replica URL as gs://BUCKET/PATH.',
     })
   }
   if (!/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/.test(bucket)) {
     throw new LitestreamError('INVALID_URL', `${display}: ${quote(bucket)} cannot be the name of a bucket`, {
-      hint: 'Write gs://BUCKET/PATH; a bucket name has lower-case letters, digits, "-", "_" and ".".',
+      hint: 'Write the replica URL as gs://BUCKET/PATH; a bucket name has lower-case letters, digits, "-", "_" and ".".',
     })
   }
   return { type: 'gs', bucket, path: keyPrefix(parts.path), settings }

@@ -114,7 +114,7 @@ export class GsResumableUpload {
     this.#take(await this.#put(`bytes */${total ?? '*'}`, undefined, signal), end, total)
     if (!this.#done && this.#stored < start) {
       throw new LitestreamError('STORAGE_FAILED', `${this.#what} failed: the store lost bytes that it had confirmed`, {
-        hint: 'Wait: the next upload retries automatically. If this error repeats, check the status page of Google Cloud.',
+        hint: 'Wait: the upload is repeated automatically. If this error occurs again, check the status page of Google Cloud.',
       })
     }
   }

@@ -52,7 +52,7 @@ async function certificatesOf(file: string, setting: string): Promise<string[]> 
     new LitestreamError('CONFIG_INVALID', `${setting}: ${file} ${why}`, {
       cause,
       file,
-      hint: `Set ${setting} to a PEM file with the certificates of the authorities, or remove the setting.`,
+      hint: `Set ${setting} to a PEM file with the certificates of trusted authorities, or remove this setting.`,
     })
   let text: string
   try {

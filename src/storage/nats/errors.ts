@@ -77,11 +77,18 @@ function classify(error: unknown): { code: ErrorCode; hint?: string } {
       }
     }
     if (error.code === 10039) return { code, hint: 'Enable JetStream for the account in the NATS server.' }
-    if (code === 'DISK_FULL') return { code, hint: 'Raise the limit of the bucket or the account, or free space.' }
+    if (code === 'DISK_FULL')
+      return {
+        code,
+        hint: 'Raise the storage limit of the NATS bucket or of the NATS account, or free space on the NATS server.',
+      }
     return { code }
   }
   if (error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError) {
-    return { code: 'ACCESS_DENIED', hint: 'Check the user and password, token, NKey or credentials file.' }
+    return {
+      code: 'ACCESS_DENIED',
+      hint: 'Check the NATS credentials of the replica: user and password, token, NKey or credentials file.',
+    }
   }
   if (error instanceof errors.PermissionViolationError) {
     const permissions = 'subscribe to _INBOX.>, and publish to $JS.API.> and $O.<bucket>.>'
@@ -95,7 +102,10 @@ function classify(error: unknown): { code: ErrorCode; hint?: string } {
 function fromTransport(error: NodeJS.ErrnoException | undefined): { code: ErrorCode; hint?: string } {
   const code = error?.code ?? ''
   if (NETWORK.has(code))
-    return { code: 'UNAVAILABLE', hint: 'Check the address, and check that a NATS server listens on this address.' }
+    return {
+      code: 'UNAVAILABLE',
+      hint: 'Check the host and port in the replica URL, and check that a NATS server listens on this port.',
+    }
   if (/CERT|ERR_TLS|ERR_SSL|SELF_SIGNED|ALT_?NAME|UNABLE_TO_VERIFY/.test(code)) {
     return { code: 'ACCESS_DENIED', hint: 'Set `root-cas` to a file with the authority that signed the certificate.' }
   }

@@ -51,7 +51,7 @@ export function parseNatsUrl(parts: UrlParts): NatsLocation {
   const port = Number(match?.[2] ?? 4222)
   if (match === null || port < 1 || port > 65535) {
     throw new LitestreamError('INVALID_URL', `${display}: ${parts.quote(host)} is not a host with a port`, {
-      hint: 'Write nats://HOST:4222/BUCKET/PREFIX.',
+      hint: 'Write the replica URL as nats://HOST:4222/BUCKET/PREFIX.',
     })
   }
 

@@ -203,7 +203,7 @@ function bucketAndSettings(
   const bucket = location.bucket ?? given.bucket
   if (bucket === undefined) {
     throw new LitestreamError('INVALID_URL', `nats://${location.server}: the replica has no bucket`, {
-      hint: 'Write the bucket into the URL (nats://HOST:4222/BUCKET), or set `bucket`.',
+      hint: 'Write the bucket into the replica URL (nats://HOST:4222/BUCKET), or set `bucket` in the settings of the replica.',
     })
   }
   checkNatsBucket(bucket, `nats://${location.server}`)
@@ -211,7 +211,7 @@ function bucketAndSettings(
     throw new LitestreamError(
       'INVALID_URL',
       `nats://${location.server}: the bucket is "${bucket}" in the URL and "${given.bucket}" in the settings`,
-      { hint: 'Remove the bucket from the URL or from the settings.' },
+      { hint: 'Remove the bucket name from the replica URL or from the settings of the replica.' },
     )
   }
   return { bucket, settings: merged(location.settings, given) }

@@ -273,7 +273,7 @@ export class ObjectWriter {
     const target = this.#session.label(name)
     return new LitestreamError('STORAGE_FAILED', `writing ${target} failed: the source of the data was too slow`, {
       file: target,
-      hint: 'Retry the upload. If the error repeats, find out why reading the source is slow.',
+      hint: 'Repeat the upload. If this error occurs again, find out why the source of the uploaded data is slow.',
     })
   }
 

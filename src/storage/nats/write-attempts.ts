@@ -45,7 +45,7 @@ export class WritersCollide extends LitestreamError {
     const count = attempts === 1 ? '1 attempt' : `${attempts} attempts`
     super('STORAGE_FAILED', `${what} failed: other writers changed the object during ${count} in ${seconds} s`, {
       file,
-      hint: 'Check that only one primary writes to the replica, then retry.',
+      hint: 'Check that only one primary writes to the replica, then repeat the operation.',
     })
   }
 }

@@ -51,7 +51,7 @@ export const HINTS: Readonly<Record<string, string>> = {
   EntityTooLarge: 'Set `part-size` below the largest object size of the store.',
   SecondLevelDomainForbidden: 'Remove `force-path-style`: the service wants the bucket in the host name.',
   MethodNotAllowed: 'Check the endpoint: the server does not accept this kind of request.',
-  QuotaExceeded: 'Free space in the bucket, or raise its quota.',
+  QuotaExceeded: 'Free space in the bucket, or raise the quota of the bucket.',
   KMSNotFoundException: 'Check sse-kms-key-id: the store does not have this key.',
 }
 
@@ -59,11 +59,11 @@ export const HINTS: Readonly<Record<string, string>> = {
 export function hintByStatus(status: number): string | undefined {
   if (status >= 300 && status < 400) return OTHER_REGION
   if (status === 401 || status === 403) return RIGHTS
-  if (status === 404) return 'Check the bucket and the path of the replica URL, and the endpoint.'
+  if (status === 404) return 'Check the bucket, the path and the endpoint of the replica URL.'
   if (status === 412)
     return 'Check that only one primary replicates to this URL: another process wrote the object first.'
   if (status === 416)
-    return 'Repeat the command. If the command fails again, run `litestream-ts verify` on the replica.'
+    return 'Repeat the operation. If the operation fails again, run `litestream-ts verify` on the replica.'
   if (status === 408 || status === 429)
     return 'Replicate fewer databases or use longer intervals: the store throttles requests.'
   if (status === 501)

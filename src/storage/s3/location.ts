@@ -38,7 +38,7 @@ function splitArn(rest: string, { display, quote }: UrlParts): { bucket: string;
   const match = /^(arn:[^:/]+:s3[^:/]*:[^:/]*:[^:/]*:accesspoint[/:][^/]+)(\/.*)?$/.exec(rest)
   if (match === null) {
     throw new LitestreamError('INVALID_URL', `${display}: ${quote(rest)} is not the ARN of an S3 access point`, {
-      hint: 'Write s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PATH.',
+      hint: 'Write the replica URL as s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PATH.',
     })
   }
   return { bucket: match[1]!, path: keyPath(match[2] ?? '') }
@@ -117,13 +117,15 @@ export function parseS3Url(parts: UrlParts): S3Location {
   const rest = `${parts.host ?? ''}${parts.path}`
   if (rest.startsWith('arn:')) return { type: 's3', ...splitArn(rest, parts), settings: fromParams }
   if (parts.host === undefined || parts.host === '') {
-    throw new LitestreamError('INVALID_URL', `${display}: the bucket is missing`, { hint: 'Write s3://BUCKET/PATH.' })
+    throw new LitestreamError('INVALID_URL', `${display}: the bucket is missing`, {
+      hint: 'Write the replica URL as s3://BUCKET/PATH.',
+    })
   }
 
   const { bucket, settings } = splitHost(parts.host)
   if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}$/.test(bucket)) {
     throw new LitestreamError('INVALID_URL', `${display}: ${parts.quote(bucket)} cannot be the name of a bucket`, {
-      hint: 'Write s3://BUCKET/PATH; for a service other than AWS, s3://BUCKET/PATH?endpoint=https://HOST.',
+      hint: 'Write the replica URL as s3://BUCKET/PATH or, for a service other than AWS, as s3://BUCKET/PATH?endpoint=https://HOST.',
     })
   }
   const credentials = parts.userinfo === undefined ? {} : keysOf(parts.userinfo, display)
@@ -145,7 +147,7 @@ export function keysOf(userinfo: string, display: string, scheme: S3Dialect = 's
   const { user, password } = splitUserinfo(userinfo, display)
   if (user === '' || password === undefined || password.reveal() === '') {
     throw new LitestreamError('INVALID_URL', `${display}: the part before the "@" is not KEY:SECRET`, {
-      hint: `Write ${scheme}://KEY:SECRET@BUCKET/PATH with both percent-encoded, or better set ${KEY_VARIABLES[scheme]}.`,
+      hint: `Set ${KEY_VARIABLES[scheme]} instead, or write ${scheme}://KEY:SECRET@BUCKET/PATH with KEY and SECRET percent-encoded.`,
     })
   }
   return { accessKeyId: user, secretAccessKey: password }

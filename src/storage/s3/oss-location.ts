@@ -33,7 +33,7 @@ export function parseOssUrl(parts: UrlParts): OssLocation {
   const bucket = match?.groups?.bucket ?? host
   if (!/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(bucket)) {
     throw new LitestreamError('INVALID_URL', `${display}: ${parts.quote(bucket)} cannot be the name of a bucket`, {
-      hint: 'Write oss://BUCKET/PATH or oss://BUCKET.oss-REGION.aliyuncs.com/PATH.',
+      hint: 'Write the replica URL as oss://BUCKET/PATH or oss://BUCKET.oss-REGION.aliyuncs.com/PATH.',
     })
   }
   const { region, internal = '' } = match?.groups ?? {}

@@ -98,7 +98,7 @@ export function resolveS3Settings(
     throw invalid(`${has} is set, and ${lacks} is not`, `Set \`${lacks}\` too, or delete \`${has}\`.`)
   }
   if (isArn && settings.forcePathStyle) {
-    throw invalid('an access point cannot be addressed with path style', 'Remove forcePathStyle.')
+    throw invalid('an access point cannot be addressed with path style', 'Remove the setting forcePathStyle.')
   }
   const asked = bytes(settings.partSize ?? MIN_PART_SIZE)
   const partSize = asked >= SMALLEST_WRITTEN && asked < MIN_PART_SIZE ? MIN_PART_SIZE : asked
@@ -151,7 +151,7 @@ function resolveSse(
   if (sseKmsKeyId !== undefined)
     throw invalid('SSE-C and SSE-KMS cannot be combined', 'Remove `sse-customer-key` or `sse-kms-key-id`.')
   if (endpoint?.protocol === 'http:' && !LOCAL.test(endpoint.hostname)) {
-    throw invalid('SSE-C would send its key over plain http', 'Use an https endpoint.')
+    throw invalid('SSE-C would send its key over plain http', 'Use an endpoint that begins with https.')
   }
   const key = Buffer.from((reveal(sseCustomerKey) ?? readKeyFile(sseCustomerKeyPath!, invalid)).trim(), 'base64')
   if (key.byteLength !== 32) {
@@ -173,7 +173,7 @@ function readKeyFile(file: string, invalid: (message: string, hint: string) => L
   } catch (error) {
     throw invalid(
       `the SSE-C key file ${file} cannot be read: ${(error as Error).message}`,
-      'Check sse-customer-key-path.',
+      'Check the path in sse-customer-key-path.',
     )
   }
 }

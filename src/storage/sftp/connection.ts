@@ -199,6 +199,6 @@ function withAgentFailure(error: unknown, failure: string | undefined): unknown 
 function noAnswer(url: string, timeout: number): LitestreamError {
   return new LitestreamError('TIMEOUT', `connecting to ${url} failed: no answer within ${timeout} ms`, {
     file: url,
-    hint: 'Check host and port, and that no firewall drops the packets.',
+    hint: 'Check the host and port in the replica URL, and check that no firewall drops the packets.',
   })
 }

@@ -19,7 +19,7 @@ interface SshError extends Error {
 }
 
 const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
-  [STATUS.noSuchFile]: ['NOT_FOUND', 'Check the path of the replica on the server.'],
+  [STATUS.noSuchFile]: ['NOT_FOUND', 'Check that the path in the replica URL is correct on the SFTP server.'],
   [STATUS.permissionDenied]: [
     'ACCESS_DENIED',
     'Give the SFTP user read and write permission for the directory of the replica on the server.',
@@ -89,10 +89,16 @@ function classify(error: SshError): { readonly code: ErrorCode; readonly hint?: 
     }
   }
   if (level === 'client-timeout' || /timed out/i.test(message)) {
-    return { code: 'TIMEOUT', hint: 'Check host and port, and that no firewall drops the packets.' }
+    return {
+      code: 'TIMEOUT',
+      hint: 'Check the host and port in the replica URL, and check that no firewall drops the packets.',
+    }
   }
   if (/no matching/i.test(message)) {
-    return { code: 'STORAGE_FAILED', hint: 'Update the SSH server: server and client have no algorithm in common.' }
+    return {
+      code: 'STORAGE_FAILED',
+      hint: 'Update the SSH server, because the server and this SSH client have no algorithm in common.',
+    }
   }
   if (/subsystem|unable to exec|channel open failure/i.test(message)) {
     return {
@@ -107,7 +113,7 @@ function classify(error: SshError): { readonly code: ErrorCode; readonly hint?: 
   ) {
     return {
       code: 'UNAVAILABLE',
-      hint: 'Check that an SSH server listens at host and port, and check the network to the server.',
+      hint: 'Check that an SSH server listens on the host and port of the replica URL, and check the network to the server.',
     }
   }
   return { code: 'STORAGE_FAILED' }

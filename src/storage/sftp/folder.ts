@@ -48,7 +48,7 @@ function tooLong(label: string, count: number): LitestreamError {
     `listing ${label} failed: the directory has more than ${count} entries`,
     {
       file: label,
-      hint: 'Move the files of other programs to another directory, or replicate to a new path.',
+      hint: 'Move files that do not belong to the replica to another directory, or replicate to another replica URL.',
     },
   )
 }

@@ -172,7 +172,7 @@ export function checkHostKey({ keys, source }: HostKeys, key: Buffer, where: str
   if (valid.length === 0) {
     return {
       message: `the host key of ${where} is not known: the server has ${found}, but ${source} has no key for this host`,
-      hint: `Compare the fingerprint with the fingerprint of the key on the server (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then set \`host-key: ${line}\` or add the host to known_hosts with ssh-keyscan. \`insecure-host-key: true\` accepts any key, as Litestream does.`,
+      hint: `Compare the fingerprint with the output of ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub on the server. If they match, set \`host-key: ${line}\` or add the host to known_hosts with ssh-keyscan. \`insecure-host-key: true\` accepts any key, as Litestream does.`,
     }
   }
   return {

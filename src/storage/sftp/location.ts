@@ -38,7 +38,7 @@ export function parseSftpUrl(parts: UrlParts): SftpLocation {
   const port = Number(match?.[3] ?? DEFAULT_PORT)
   if (match === null || port < 1 || port > 65535) {
     throw new LitestreamError('INVALID_URL', `${display}: ${parts.quote(parts.host ?? '')} is not a host with a port`, {
-      hint: 'Write sftp://USER@HOST:22/PATH.',
+      hint: 'Write the replica URL as sftp://USER@HOST:22/PATH.',
     })
   }
   return { type: 'sftp', host: (match[1] ?? match[2])!, port, path: remotePath(parts.path), settings }

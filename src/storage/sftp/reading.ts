@@ -79,7 +79,7 @@ async function readBlock(
       throw new LitestreamError('STORAGE_FAILED', `${name} became shorter during the read`, {
         file: name,
         offset: position + at,
-        hint: 'Repeat the command. If it fails again, check that no other process writes to the replica.',
+        hint: 'Repeat the read. If this error occurs again, check that no other process writes to the replica.',
       })
     }
     at += count

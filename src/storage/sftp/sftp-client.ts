@@ -122,7 +122,7 @@ export class SftpReplicaClient implements ReplicaClient {
         const target = this.#session.target(root)
         throw new LitestreamError('STORAGE_FAILED', `${target} is a file, but a replica needs a directory`, {
           file: target,
-          hint: 'Set the replica URL to a directory.',
+          hint: 'Set the replica URL to the path of a directory, not of a file.',
         })
       }
       files.closeLater(await files.openDirectory(root))

@@ -174,7 +174,7 @@ class Upload {
     return new LitestreamError('DISK_FULL', `${doing} ${target} failed: the disk of the SFTP server is full`, {
       cause: thrown,
       file: target,
-      hint: 'Free space on the server, or raise the quota of the user.',
+      hint: 'Free disk space on the SFTP server, or raise the disk quota of the SFTP user.',
     })
   }
 

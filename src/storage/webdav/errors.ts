@@ -9,7 +9,7 @@ const MAX_MESSAGE = 200
 const NO_STORE = 'Check the URL: the server that answers does not support WebDAV, or a proxy changes the replies.'
 
 const STATUS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
-  400: ['STORAGE_FAILED', 'Check the log of the server: the server does not understand the request.'],
+  400: ['STORAGE_FAILED', 'Check the log of the WebDAV server, which does not understand the request.'],
   401: ['ACCESS_DENIED', 'Check `webdav-username` and `webdav-password`, or user and password of the URL.'],
   403: ['ACCESS_DENIED', 'Give the WebDAV user permission to read, write and delete below the path of the replica.'],
   404: ['NOT_FOUND', 'Check the path of the replica.'],
@@ -26,15 +26,18 @@ const STATUS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   410: ['NOT_FOUND', 'Check the path of the replica.'],
   411: ['STORAGE_FAILED', NO_STORE],
   412: ['PRECONDITION_FAILED', 'Make sure that only one primary writes to the replica.'],
-  413: ['STORAGE_FAILED', 'Raise the largest request body that the server and proxies in front of it accept.'],
+  413: [
+    'STORAGE_FAILED',
+    'Raise the maximum size of a request body in the WebDAV server and in the proxies in front of the server.',
+  ],
   423: ['UNAVAILABLE', 'Wait one minute until the lock of another client expires.'],
   425: ['UNAVAILABLE', 'Repeat the operation.'],
-  429: ['THROTTLED', 'Wait and try again, or raise the request limit of the server.'],
+  429: ['THROTTLED', 'Wait before you repeat the operation, or raise the request limit of the WebDAV server.'],
   501: [
     'STORAGE_FAILED',
     'Use another server, or enable WebDAV for the path: the server does not support a WebDAV method.',
   ],
-  507: ['DISK_FULL', 'Free space on the server, or raise the quota of the user.'],
+  507: ['DISK_FULL', 'Free disk space on the WebDAV server, or raise the disk quota of the WebDAV user.'],
 }
 
 export interface Attempted {
@@ -73,7 +76,8 @@ function classify(status: number, location: string | undefined): readonly [Error
       `Set the replica URL to the target: the server redirects requests${to}, and litestream-ts does not follow redirections.`,
     ]
   }
-  if (status >= 500) return ['UNAVAILABLE', 'Check the server, and any proxy in front of it, then try again.']
+  if (status >= 500)
+    return ['UNAVAILABLE', 'Check the WebDAV server and any proxy in front of the server, then repeat the operation.']
   return ['STORAGE_FAILED', NO_STORE]
 }
 

@@ -85,7 +85,7 @@ async function readEntries(
     if (error.cut) throw unconfirmed(`${doing} ${target}`, error.message, target)
     throw new LitestreamError('STORAGE_FAILED', `${what} failed: ${error.message}`, {
       file: target,
-      hint: 'Check the URL: the server, or a proxy before it, does not answer PROPFIND as WebDAV prescribes.',
+      hint: 'Check the replica URL: the server, or a proxy in front of the server, does not answer PROPFIND requests as WebDAV prescribes.',
     })
   } finally {
     await paced.close()
@@ -161,6 +161,6 @@ function noParent({ doing }: Subject, target: string): LitestreamError {
 function tooMany(what: string, target: string): LitestreamError {
   return new LitestreamError('STORAGE_FAILED', `${what} failed: more than ${MAX_ENTRIES} entries`, {
     file: target,
-    hint: 'Move the files of other programs to another folder, or replicate to a new path.',
+    hint: 'Move files that do not belong to the replica to another folder, or replicate to another replica URL.',
   })
 }

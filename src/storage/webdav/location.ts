@@ -29,7 +29,7 @@ export function parseWebdavUrl(parts: UrlParts): WebdavLocation {
   const origin = `${parts.scheme === 'webdavs' ? 'https' : 'http'}://${host ?? ''}`
   if (!host || !URL.canParse(origin) || new URL(origin).host === '' || /[\s\\]/.test(host)) {
     throw new LitestreamError('INVALID_URL', `${display}: ${parts.quote(host ?? '')} is not a host`, {
-      hint: 'Write webdavs://HOST/PATH, or webdav://HOST/PATH for a server without TLS.',
+      hint: 'Write the replica URL as webdavs://HOST/PATH, or as webdav://HOST/PATH for a server without TLS.',
     })
   }
   const clean = path.posix.normalize(`/${parts.path}`).replace(/\/+$/, '')

@@ -157,7 +157,7 @@ export class WebdavLocks {
     const target = this.#requests.target(path)
     return new LitestreamError('UNAVAILABLE', `${doing} ${target} failed: the lock is about to expire`, {
       file: target,
-      hint: 'Check the network between this machine and the server, then repeat the operation.',
+      hint: 'Check the network between this machine and the WebDAV server, then repeat the operation.',
     })
   }
 
@@ -177,6 +177,6 @@ export class WebdavLocks {
 function stillLocked({ doing }: Subject, target: string): LitestreamError {
   return new LitestreamError('UNAVAILABLE', `${doing} ${target} failed: another client holds a lock`, {
     file: target,
-    hint: 'End the client that holds the lock, or remove the lock on the server.',
+    hint: 'Stop the WebDAV client that holds the lock, or remove the lock on the WebDAV server.',
   })
 }

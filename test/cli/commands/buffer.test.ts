@@ -96,7 +96,7 @@ test('buffer export writes all commits of the buffer to one LTX file that contin
   assert.equal(again.status, 1)
   assert.match(
     again.stderr,
-    /^Error: cannot export, output path already exists: .*\nTry: Choose an output path that does not exist\.\n$/,
+    /^Error: cannot export, output path already exists: .*\nTry: Set -o to a path at which no file exists\.\n$/,
   )
   assert.deepEqual(readFileSync(output), exported)
 })
@@ -114,7 +114,7 @@ test('buffer show prints the offset of damage in a buffer, and buffer export wri
   assert.deepEqual([refused.status, existsSync(output)], [1, false])
   assert.match(
     refused.stderr,
-    /is damaged at byte \d+: .*\nTry: Add -partial to export only the commits before the damage \(number of commits: 1\)\.\n/,
+    /is damaged at byte \d+: .*\nTry: Add -partial to export only the commits before the damaged part of the write buffer \(number of these commits: 1\)\.\n/,
   )
   const partial = await run(['buffer', 'export', '-json', '-partial', '-o', output, buffer])
   assert.match(partial.stderr, /^Warning: .*damaged at byte .*the commits after the damage are not exported\n$/)

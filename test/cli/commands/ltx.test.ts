@@ -64,7 +64,7 @@ test('ltx refuses an invalid level, an unknown URL scheme, and the combination o
   const level = await run(['ltx', '-level', '10', 'file:///tmp/x'])
   assert.deepEqual(
     [level.status, level.stderr],
-    [1, 'Error: invalid level: "10"\nTry: Use -level 0 to -level 9, or -level all.\n'],
+    [1, 'Error: invalid level: "10"\nTry: Set -level to a number from 0 to 9, or to the word all for every level.\n'],
   )
   const scheme = await run(['ltx', 'floppy://a'])
   assert.equal(scheme.status, 1)
@@ -105,7 +105,7 @@ test('ltx verify names a damaged file and the offset of the damage, and ends wit
   assert.match(lines[2]!, /^damaged {2}.*no such file/)
   const directory = await run(['ltx', 'info', dir])
   assert.equal(directory.status, 1)
-  assert.match(directory.stderr, /is a directory, not a regular file\n.*Name the LTX files in this directory/)
+  assert.match(directory.stderr, /is a directory, not a regular file\n.*Give the path of each LTX file/)
   const [verdict] = JSON.parse((await run(['ltx', 'verify', '-json', bad])).stdout)
   assert.equal(verdict.ok, false)
   assert.equal(typeof verdict.offset, 'number')

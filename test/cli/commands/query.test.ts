@@ -52,7 +52,7 @@ test('query refuses an empty replica, a syntax error and a statement without res
   assert.equal(write.status, 1)
   assert.match(
     write.stderr,
-    /^Error: the statement returns no rows\nTry: Use a SELECT statement: the command `query` only reads a replica/,
+    /^Error: the statement returns no rows\nTry: Use a SELECT statement, because litestream-ts query can only read the replica/,
   )
 })
 

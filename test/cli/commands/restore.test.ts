@@ -97,7 +97,7 @@ test('restore refuses wrong arguments with a hint and exit status 1', async (t) 
     assert.deepEqual([status, stdout], [1, ''])
     assert.match(stderr, message)
   }
-  await fails([url], /^Error: output path required\nTry: Name the file to write with -o\.\n$/)
+  await fails([url], /^Error: output path required\nTry: Give the path of the restored database with -o\.\n$/)
   writeFileSync(output, 'precious')
   await fails(['-o', output, url], /^Error: cannot restore, output path already exists: .*out\.db\nTry: .*-force/)
   assert.equal(readFileSync(output, 'utf8'), 'precious')

@@ -27,7 +27,7 @@ test('a primary refuses a device, FIFO, socket or directory as database, and wri
     await assert.rejects(replicateOnce(database, `file://${dir}/replica`), {
       code: 'DATABASE_INVALID',
       message: new RegExp(`data/${kind} is ${kind}`),
-      hint: /^Name a database file/,
+      hint: /^Give the path of a database file/,
     })
     assert.equal(lstatSync(database).mode, mode)
   }

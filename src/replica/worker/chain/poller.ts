@@ -357,7 +357,7 @@ export class Poller {
         `the listing of the store omits ${fileLabel(chain, anchor)}, although this file exists`,
         {
           file: fileLabel(chain, anchor),
-          hint: 'Wait: the next poll lists the replica again.',
+          hint: 'Wait: at its next poll, the reader lists the files of the replica again.',
         },
       )
     }
@@ -369,7 +369,7 @@ export class Poller {
       // exists. A stale listing may omit the file that compaction made from it.
       if (this.#goneBack < GONE_BACK_LOOKS && (await this.#isOlder(files, state))) {
         throw new LitestreamError('UNAVAILABLE', message, {
-          hint: 'Wait: the next poll finds out whether the replica was reset.',
+          hint: 'Wait: at its next poll, the reader finds out whether the replica was reset.',
         })
       }
       const loaded = await this.#load(farthest)
@@ -411,7 +411,7 @@ export class Poller {
         `${fileLabel(chain, proof)} was deleted during the read of the files after it`,
         {
           file: fileLabel(chain, proof),
-          hint: 'Wait: the next poll lists the replica again.',
+          hint: 'Wait: at its next poll, the reader lists the files of the replica again.',
         },
       )
     } catch (error) {
@@ -449,7 +449,7 @@ export class Poller {
       'UNAVAILABLE',
       `a listing reached TXID ${formatTxid(farthest)}, but the listing after it does not`,
       {
-        hint: 'Wait: the next poll lists the replica again.',
+        hint: 'Wait: at its next poll, the reader lists the files of the replica again.',
       },
     )
   }
@@ -465,7 +465,7 @@ export class Poller {
     const is = (key: 'timestamp' | 'pageSize' | 'commit') => moved?.[key] === state[key]
     if (moved && is('timestamp') && is('pageSize') && is('commit')) return moved
     throw new LitestreamError('UNAVAILABLE', `no set of the listed files reaches TXID ${formatTxid(state.txid)}`, {
-      hint: 'Wait: the next poll lists the replica again.',
+      hint: 'Wait: at its next poll, the reader lists the files of the replica again.',
     })
   }
 }

@@ -70,7 +70,7 @@ export class CopyFile {
     if (handle !== constants.errno.EAGAIN) throw fsError(systemError(handle, 'open'), 'opening', file)
     throw new LitestreamError('HYDRATION_CONFLICT', `another replica or process is filling ${file}`, {
       file,
-      hint: 'Give each process its own hydration_path.',
+      hint: 'Set a different hydration_path for each replica and each process.',
     })
   }
 
@@ -138,6 +138,6 @@ function foreign(file: string): LitestreamError {
   return new LitestreamError(
     'HYDRATION_CONFLICT',
     `${file} is not a local copy of a replica: the file ${path.basename(metaPath(file))} is missing beside ${file}`,
-    { file, hint: 'Choose a hydration_path that does not exist, or delete the file.' },
+    { file, hint: 'Set hydration_path to a path at which no file exists, or delete the file at this path.' },
   )
 }

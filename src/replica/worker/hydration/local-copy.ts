@@ -312,7 +312,8 @@ export class LocalCopy {
   }
 }
 
-const CONFLICT_HINT = 'Other programs must open a local copy read-only. Give each process its own hydration_path.'
+const CONFLICT_HINT =
+  'Other programs must open a local copy read-only. Set a different hydration_path for each process.'
 
 function changedWhileClosed(file: string): LitestreamError {
   return new LitestreamError(

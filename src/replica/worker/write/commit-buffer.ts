@@ -155,7 +155,7 @@ export class CommitBuffer {
         {
           file: this.path,
           cause,
-          hint: 'Check the disk, then query the database after the next commit or in a new process to see whether the transaction was committed.',
+          hint: 'Check the disk. To see whether the transaction was committed, query the database after the next commit or in a new process.',
         },
       )
     }

@@ -31,7 +31,7 @@ export async function readKeptBuffer(file: string): Promise<KeptBuffer> {
   const why = bytes.length === 0 ? 'the file is empty' : 'the file does not begin with the header of a write buffer'
   throw new LitestreamError('INVALID_ARGUMENT', `${file} is not a write buffer: ${why}`, {
     file,
-    hint: 'Give the path of the write buffer: the value of buffer_path.',
+    hint: 'Give the path of a write buffer. This path is the value of buffer_path (option bufferPath).',
     ...(damage ? { cause: damage } : {}),
   })
 }
@@ -74,7 +74,10 @@ export async function discardBuffer(file: string): Promise<KeptBuffer> {
 export function checkBufferSize(file: string, size: number): void {
   if (size <= MAX_BUFFER) return
   const what = `the write buffer ${file} has ${size} bytes; the limit is ${MAX_BUFFER} bytes`
-  throw new LitestreamError('BUFFER_DAMAGED', what, { file, hint: 'Check that buffer_path names a write buffer.' })
+  throw new LitestreamError('BUFFER_DAMAGED', what, {
+    file,
+    hint: 'Check that buffer_path is the path of a write buffer, not of another file.',
+  })
 }
 
 /**
@@ -89,7 +92,7 @@ export async function lockBuffer(file: string, signal: AbortSignal): Promise<Tar
     if (!isLitestreamError(error, 'OUTPUT_BUSY')) throw fsError(error, 'locking the write buffer', file)
     throw new LitestreamError('WRITE_CONFLICT', `another writer uses the write buffer ${file}: ${error.message}`, {
       file,
-      hint: 'Give each process its own buffer_path, or stop the other process.',
+      hint: 'Set a different buffer_path for each process, or stop the process that uses this write buffer.',
       cause: error,
     })
   }

@@ -196,7 +196,7 @@ function fenced(client: ReplicaClient, why: string, cause?: unknown): Litestream
 }
 
 const UNKNOWN_HINT =
-  'Open the replica again, and check whether the transaction was committed before you repeat the transaction.'
+  'Open the replica again. Before you repeat the transaction, query the database to see whether the transaction was committed.'
 
 function unknown(client: ReplicaClient, commit: UploadableCommit, cause: LitestreamError): LitestreamError {
   return new LitestreamError(

@@ -336,7 +336,7 @@ export class ReplicaWriter {
         `${client.url}: the store has the file of TXID ${txid}, but the file cannot be read: ${toLitestreamError(cause).message}`,
         {
           file: client.url,
-          hint: 'Do not repeat the transaction, because the transaction is committed. Check the store.',
+          hint: 'Do not repeat the transaction, because the transaction is committed. Find out why the store does not return the LTX file.',
           cause,
         },
       )
