@@ -290,8 +290,8 @@ int InitSource(sqlite3* db, const sqlite3_api_routines* api) {
   if (rc == SQLITE_OK) rc = api->db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   if (rc != SQLITE_OK) return rc;
   loaded = std::make_shared<Source>(Source{api, db, false});
-  // No SQL statement calls litestream_source(). This SQL function is registered only because SQLite
-  // calls its destructor when the connection closes.
+  // No SQL statement calls litestream_source(). The SQL function litestream_source() is registered
+  // only because SQLite calls its destructor when the connection closes.
   return api->create_function_v2(db, "litestream_source", 0, SQLITE_UTF8, new SourceRef(loaded), Nothing, nullptr, nullptr,
                                  Closed);
 }

@@ -57,8 +57,8 @@ Napi::Value FailRequest(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// completeTravel(id, view) completes the travel request `id`. From then on, the connection that
-// sent the request reads `view`. The worker creates such a view for one connection, and the view
+// completeTravel(id, view) completes the travel request `id`. After that, the connection that sent
+// the travel request reads `view`. The worker creates such a view for one connection, and the view
 // exists until this connection leaves it.
 Napi::Value CompleteTravel(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeTravel");

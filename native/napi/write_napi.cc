@@ -63,7 +63,7 @@ Napi::Value ReadCommit(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), read);
 }
 
-// completeCommit(id, view) completes the commit request `id` successfully. From then on, the
+// completeCommit(id, view) completes the commit request `id` successfully. After that, the
 // connection that has committed reads `view`, which is the view after the commit.
 Napi::Value CompleteCommit(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeCommit");

@@ -61,8 +61,8 @@ int Replace(const std::string& path, const std::string& temporary, File old, Fil
   if (fstat(old, &like) != 0) return errno;
   const int fd = open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return errno;
-  // fchown fails if `old` belongs to another user and this process does not run as root. The empty
-  // file then keeps the mode 0600, so that no other user can read or write the file.
+  // fchown fails if `old` belongs to another user and this process does not run as root. If fchown
+  // fails, the empty file keeps the mode 0600, so that no other user can read or write the file.
   if (fchown(fd, like.st_uid, like.st_gid) == 0) fchmod(fd, like.st_mode & 0777);
   int error = TryLock(fd);
   if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
@@ -178,8 +178,8 @@ namespace {
 // not report it.
 int SyncRange(File file, uint64_t position, uint64_t size, unsigned flags) {
   if (sync_file_range(file, off_t(position), off_t(size), flags) == 0) return 0;
-  // If the kernel or a sandbox does not support sync_file_range(), SyncRange does nothing. The
-  // caller's later fsync() then writes the range.
+  // If the kernel or a sandbox does not support sync_file_range(), SyncRange does nothing, and the
+  // caller's later fsync() writes the range.
   return errno == ENOSYS || errno == EINVAL || errno == EPERM || errno == EOPNOTSUPP ? 0 : errno;
 }
 

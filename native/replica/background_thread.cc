@@ -44,7 +44,8 @@ class BackgroundThread {
 
  private:
   // The event loop calls OnDone, which settles the finished jobs. When the environment shuts down,
-  // N-API calls OnDone with a null `env`. The destructor of BackgroundThread then frees the jobs.
+  // N-API calls OnDone with a null `env`. In this case, the destructor of BackgroundThread frees
+  // the jobs.
   static void OnDone(Napi::Env env, Napi::Function, BackgroundThread* self, void*) {
     if (env == nullptr) return;
     std::vector<std::unique_ptr<BackgroundJob>> done;

@@ -1,6 +1,6 @@
-// A low-priority thread for work for which no reader waits, such as filling a local copy. This work
-// must not take processor time from readers. This work must not occupy libuv's few threads, because
-// the application's file and DNS operations need these threads.
+// A low-priority thread for work for which no reader waits, such as filling a local copy. The work
+// of this thread must not take processor time from readers. The work must not occupy libuv's few
+// threads either, because the application's file and DNS operations need the threads of libuv.
 //
 // Each JavaScript environment has at most one background thread. The first job starts the thread.
 // When the environment is cleaned up, `stopping` is set for the running job, the waiting jobs are
@@ -27,8 +27,8 @@ class BackgroundJob {
 
 // Passes `job` to the background thread of the environment `env`. Only the environment's thread may
 // call RunInBackground. Returns 0, or an error number if the background thread could not be
-// started. If the result is 0, the background thread owns the job. Otherwise the caller still owns
-// the job.
+// started. If the result is 0, the background thread owns the job. If the result is an error
+// number, the caller still owns the job.
 int RunInBackground(Napi::Env env, std::unique_ptr<BackgroundJob>& job);
 
 }  // namespace litestream

@@ -134,7 +134,8 @@ std::vector<uint32_t> BtreeChildren(const uint8_t* page, uint32_t page_size, uin
   }
   if (!add(ReadU32(header + 8))) return {};
   // Each page of a b-tree has only one parent page, so a page with a repeated child page is
-  // invalid. This check also prevents a prefetch from following repeated pages endlessly.
+  // invalid. The check for repeated child pages also prevents a prefetch from following repeated
+  // pages endlessly.
   std::vector<uint32_t> sorted = children;
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return {};
@@ -214,8 +215,8 @@ std::vector<double> RowIntegers(const uint8_t* page, uint32_t page_size, uint32_
     if (key < rowid) low = middle + 1;
     else if (key > rowid) high = middle;
     else {
-      // A record of more than page_size - 35 bytes continues on overflow pages. RowIntegers then
-      // reads only the part of the record that is always on the leaf (fileformat2, 1.6).
+      // A record of more than page_size - 35 bytes continues on overflow pages. Of such a record,
+      // RowIntegers reads only the part that is always on the leaf (fileformat2, 1.6).
       if (size > page_size - 35) size = (uint64_t(page_size) - 12) * 32 / 255 - 23;
       if (size > uint64_t(end - payload)) return values;
       RecordColumns columns(payload, payload + size);

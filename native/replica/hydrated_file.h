@@ -2,10 +2,10 @@
 // background thread write pages into the file. Any thread may read the file through a memory map.
 //
 // The worker overwrites a page in the file only if no existing view needs the page's old content,
-// so readers take no lock. The file stays locked until the file is closed. This lock prevents two
-// processes from filling one file. Open prevents two replicas of this process from filling one
-// file. The views of readers keep the file open after a worker has exited, so the replica's next
-// worker uses the open file.
+// so readers take no lock. The file stays locked until it is closed, so that two processes cannot
+// fill one hydration file. Open prevents two replicas of this process from filling one file. The
+// views of readers keep the file open after a worker has exited, so the replica's next worker uses
+// the open file.
 #pragma once
 #include <atomic>
 #include <cstdint>

@@ -218,7 +218,8 @@ View* Replica::AddView(View* base, const ViewFacts& facts, const uint32_t* chang
       if (chunk != nullptr) chunk->entry[(changed[i] - 1) % kChunkPages].store(kAbsent, std::memory_order_relaxed);
     }
     // If the created view has fewer pages than `base`, clears the entries of the last chunk for the
-    // pages above `commit`. Otherwise a later view with more pages would read outdated content.
+    // pages above `commit`. If these entries remained, a later view with more pages would read
+    // outdated content.
     if (commit < base->commit && view->chunk_count > 0) {
       Chunk* chunk = own(view->chunk_count - 1);
       if (chunk != nullptr) {

@@ -19,8 +19,8 @@ int Close(sqlite3_file* file) {
   return SQLITE_OK;
 }
 
-// While SQLite opens a database, it reads the database header without a lock. For this read, a
-// refused file is an empty file.
+// While SQLite opens a database, it reads the database header without a lock. For this read of the
+// database header, a refused file looks like an empty file.
 int Read(sqlite3_file*, void* buffer, int amount, sqlite3_int64) {
   memset(buffer, 0, size_t(amount));
   return SQLITE_IOERR_SHORT_READ;

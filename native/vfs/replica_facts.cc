@@ -1,4 +1,4 @@
-// Implements the SQL functions and PRAGMAs of a replica. They return the status of the replica, or
+// Implements the SQL functions and PRAGMAs of a replica, which return the status of the replica, or
 // move the connection to an earlier TXID or time.
 #include <cinttypes>
 #include <cstdio>
@@ -27,8 +27,8 @@ std::string ErrorText(const ReplicaFile* file) { return file->error->empty() ? R
 std::string TimeText(const ReplicaFile* file) {
   const int64_t ms = ViewOf(file)->timestamp;
   std::tm utc{};
-  // UtcTime fails if the year does not fit into an int. TimeText then returns the number of
-  // milliseconds.
+  // UtcTime fails if the year does not fit into an int. If UtcTime fails, TimeText returns the
+  // number of milliseconds.
   if (!os::UtcTime(std::time_t(ms / 1000), &utc)) return std::to_string(ms) + " ms";
   char text[48];
   size_t used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);

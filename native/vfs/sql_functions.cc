@@ -1,6 +1,6 @@
 // Registers the SQL functions litestream_txid(), litestream_time(), litestream_lag(),
-// litestream_set_time(x), litestream_stats() and litestream_error() on a connection. These SQL
-// functions are registered only on a connection that has opened a replica.
+// litestream_set_time(x), litestream_stats() and litestream_error() on a connection. The SQL
+// functions of litestream-ts are registered only on a connection that has opened a replica.
 #include "vfs/replica_file.h"
 
 namespace litestream {

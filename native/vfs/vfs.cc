@@ -35,8 +35,8 @@ int DeleteBefore(const SqliteCopy* copy, const char* name, int sync_directory) {
   return copy->before.xDelete(copy->original, name, sync_directory);
 }
 
-// Sends `parameter` (name=value) to the worker. The worker then emits a warning that tells the user
-// what to do (see checkRefused in src/replica/key.ts).
+// Sends `parameter` (name=value) to the worker. When it receives the parameter, the worker emits a
+// warning that tells the user what to do (see checkRefused in src/replica/key.ts).
 void Warn(const std::string& parameter) {
   auto request = std::make_shared<Request>();
   request->kind = RequestKind::kOpen;

@@ -1,6 +1,6 @@
-// A WriteTransaction has the uncommitted pages of the connection that holds the RESERVED lock.
-// These pages are an overlay over the view that the connection has pinned. Only this connection
-// reads the overlay.
+// A WriteTransaction has the uncommitted pages of the connection that holds the RESERVED lock. The
+// uncommitted pages are an overlay over the view that the connection has pinned. Only the
+// connection that holds the RESERVED lock reads the overlay.
 //
 // The connection's thread reads and writes the WriteTransaction. The worker thread may read the
 // WriteTransaction after the connection has sent its commit request. After Seal, the

@@ -29,8 +29,8 @@ size_t ScanWalFrames(const uint8_t* frames, size_t size, const WalGeneration& ge
 
 // Finds the last WAL frame of each page from 1 to `commit`, except page `lock_pgno`. `pgnos` has
 // the page numbers of `count` frames. Stores the found page numbers in `out_pgnos` in ascending
-// order, and the indexes of their frames in `out_frames`. These two arrays must have room for
-// `count` elements. Returns the number of found pages.
+// order, and the indexes of their frames in `out_frames`. `out_pgnos` and `out_frames` must have
+// room for `count` elements. Returns the number of found pages.
 uint32_t NewestWalFrames(const uint32_t* pgnos, uint32_t count, uint32_t commit, uint32_t lock_pgno, uint32_t* out_pgnos,
                          uint32_t* out_frames);
 

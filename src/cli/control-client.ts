@@ -110,7 +110,8 @@ function parseAnswer(text: string, socket: string): object {
     const answer: unknown = JSON.parse(text)
     if (typeof answer === 'object' && answer !== null) return answer
   } catch {
-    // The response is not JSON. Such a response is handled like a JSON value that is not an object.
+    // The response is not JSON. A response that is not JSON is handled like a JSON value that is
+    // not an object.
   }
   throw notOurs(socket)
 }

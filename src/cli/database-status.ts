@@ -64,7 +64,7 @@ export function statusTable(all: readonly DatabaseStatusReport[]): readonly [str
 }
 
 /**
- * Returns the lines that `status` prints below the table. These lines describe errors and
+ * Returns the lines that `status` prints below the table. The lines describe errors, and
  * divergences that no user has acknowledged.
  */
 export function statusRemarks(all: readonly DatabaseStatusReport[]): string[] {

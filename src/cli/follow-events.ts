@@ -90,7 +90,8 @@ function parseEvent(line: string, socket: string): ProcessEvent & { readonly tim
     const event = JSON.parse(line) as ProcessEvent & { readonly time: string }
     if (typeof event?.event === 'string' && typeof event.time === 'string') return event
   } catch {
-    // The line is not JSON. Such a line is handled like a JSON value that is not an event.
+    // The line is not JSON. A line that is not JSON is handled like a JSON value that is not an
+    // event.
   }
   throw notOurs(socket)
 }

@@ -7,8 +7,8 @@ import { normalizeFlags } from './go-flags.js'
 import { rememberArguments, reportError, reportUsage } from './report.js'
 
 /**
- * Creates the program with its commands. `only` selects the commands whose code is loaded. The
- * other commands appear in the list of commands but cannot be run.
+ * Creates the program with its commands. `only` selects the commands whose code is loaded. Commands
+ * that `only` does not select appear in the list of commands but cannot be run.
  */
 export async function createProgram(only?: (name: string) => boolean): Promise<Command> {
   const program = new Command('litestream-ts')

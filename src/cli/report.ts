@@ -9,8 +9,8 @@ import { bold, printError, red, warn } from './output.js'
 import { usageHint } from './usage-hint.js'
 
 /**
- * Registers the secrets of all URLs in the command line, so that no message shows the secrets. This
- * includes URLs that a user passed as a wrong argument.
+ * Registers the secrets of all URLs in the command line, so that no message shows the secrets. Also
+ * registers the secrets of URLs that a user passed in the place of another argument.
  */
 export function rememberArguments(argv: readonly string[]): void {
   for (const argument of argv) {

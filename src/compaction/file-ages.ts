@@ -4,9 +4,10 @@ import type { Clock } from '../util/clock.js'
 
 /**
  * Determines the creation time of each file for retention. A clock may have been wrong, so the
- * creation time can be in the future. FileAges then uses the time of the first call for this file.
- * If FileAges used the creation time, retention would keep the file until the wall clock reaches
- * this time. AgeClock handles changes of the local wall clock.
+ * creation time can be in the future. If the creation time of a file is in the future, FileAges
+ * uses the time of the first call for this file. If FileAges used the creation time, retention
+ * would keep the file until the wall clock reaches this time. AgeClock handles changes of the local
+ * wall clock.
  */
 export class FileAges {
   readonly #clock: AgeClock

@@ -155,7 +155,8 @@ async function* mergeFrames(
     const status = merger.step(bytes, out.subarray(filled), result)
     filled += result[0]!
     const [from, start, length] = [result[4]!, result[5]!, result[6]!]
-    // `run` is a view of a chunk of an input. The next call of `more()` may overwrite this chunk.
+    // `run` is a view of a chunk of an input, and the next call of `more()` may overwrite the
+    // chunk.
     const run = bytes[from]!.subarray(start, start + length)
     for (const [i, { reader }] of inputs.entries()) {
       const used = result[RESULT_SLOTS + i]!

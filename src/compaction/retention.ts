@@ -92,7 +92,7 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
     const group: LtxFileInfo[] = []
     for (; next < files.length && files[next]!.maxTxid <= maxTxid; next++) {
       // If a snapshot contains the transactions of a damaged L0 file, compaction skips the file.
-      // The L1 files then have a gap at the TXID of this L0 file.
+      // The L1 files have a gap at the TXID of an L0 file that compaction skipped.
       if (files[next]!.minTxid >= minTxid || inSnapshot(files[next]!)) group.push(files[next]!)
     }
     if (group.some((file) => young.has(file))) break

@@ -10,8 +10,8 @@ const { levels, snapshot, l0Retention, l0RetentionCheckInterval } = DEFAULT_COMP
 const primary = DEFAULT_REPLICATOR_OPTIONS
 
 /**
- * The defaults of the configuration. These defaults are the defaults of Litestream 0.5. Durations
- * are in milliseconds, and sizes are in bytes. The schema, its documentation and the resolver use
+ * The defaults of the configuration, which are the defaults of Litestream 0.5. Durations are in
+ * milliseconds, and sizes are in bytes. The schema, its documentation and the resolver use
  * `DEFAULTS`. Defaults of library options are imported from the library's code.
  */
 export const DEFAULTS = {

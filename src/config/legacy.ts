@@ -5,7 +5,7 @@ import type { ConfigFile, DatabaseFile } from './schema.js'
 
 /**
  * The snapshot settings of a configuration file for Litestream 0.3. In such a file, each replica
- * has snapshot settings. This object combines the settings of all replicas.
+ * has snapshot settings. An object of this type combines the snapshot settings of all replicas.
  */
 export interface LegacySnapshot {
   interval?: number

@@ -74,7 +74,8 @@ const NAME_A_FILE = 'Name a regular file with -config, or pipe the configuration
 
 /**
  * Reads the text of a configuration file. Refuses a named pipe, because a read would block the
- * process until another process writes to the pipe. During a reload, replication would then stop.
+ * process until another process writes to the pipe. If a reload blocked the process, replication
+ * would stop.
  */
 function readText(path: string): string {
   if (OPEN_FILE.test(path)) return readFileSync(path, 'utf8')

@@ -61,7 +61,7 @@ function invalid(place: string, message: string, hint?: string): LitestreamError
 
 /**
  * Wrong key names that users know from other programs and documents, each with the correct key.
- * These names are not similar enough to the correct keys for a suggestion by similarity.
+ * These wrong names are not similar enough to the correct keys for a suggestion by similarity.
  */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   'access-key-secret': 'secret-access-key',

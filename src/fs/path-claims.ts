@@ -17,8 +17,8 @@ export interface Claim {
 /**
  * Returns a form of a path that is equal for all spellings of the path. Windows and macOS ignore
  * letter case, and macOS ignores how accents are encoded. On a volume that distinguishes letter
- * case or accents, the paths of two different files may have the same form. Such files are then
- * reported as an overlap.
+ * case or accents, the paths of two different files may have the same form. Two files whose paths
+ * have the same form are reported as an overlap.
  */
 export function comparablePath(real: string, platform: NodeJS.Platform = process.platform): string {
   return platform === 'win32' || platform === 'darwin' ? real.normalize('NFC').toLowerCase() : real

@@ -34,8 +34,8 @@ export class TemporaryFolder {
     await sweep(tmpdir(), prefix)
     const folder = await mkdtemp(path.join(tmpdir(), prefix))
     const lock = await open(path.join(folder, LOCK), 'wx', 0o600)
-    // On a file system without locks, tryLockFile fails. Other processes then do not remove the
-    // folder.
+    // On a file system without locks, tryLockFile fails. Without the lock, other processes do not
+    // remove the folder.
     native.tryLockFile(lock.fd)
     return new TemporaryFolder(folder, lock)
   }

@@ -22,10 +22,10 @@ interface FirstLook {
 /**
  * Lists the files that determine the newest state, in at most two round trips. The first round trip
  * sends one LIST request for every level in parallel. The second round trip lists the rest of the
- * levels that have more files than one LIST response. In these levels, the second round trip lists
- * only the files after the TXID that the other levels reach. For example, a level with one file per
- * 30 seconds needs three consecutive LIST requests for one day, but a level with one file per five
- * minutes needs only one LIST request.
+ * levels that have more files than one LIST response. In levels with more files than one LIST
+ * response, the second round trip lists only the files after the TXID that the other levels reach.
+ * For example, a level with one file per 30 seconds needs three consecutive LIST requests for one
+ * day, but a level with one file per five minutes needs only one LIST request.
  */
 export async function listForLatest(client: ReplicaClient, signal: AbortSignal): Promise<FilesByLevel> {
   const { files: first, long } = await firstLook(client, signal)

@@ -8,8 +8,8 @@ const MOST_TTLS = 10
 
 /**
  * Decides whether another primary's lease has expired. The expiry time in the lease object comes
- * from the wall clock of another machine. This expiry time is therefore used only once, at the
- * first read of the object, to calculate the remaining time. Later, only the monotonic clock of
+ * from the wall clock of another machine. The expiry time is therefore used only once, at the first
+ * read of the lease object, to calculate the remaining time. Later, only the monotonic clock of
  * this machine is used. Each change of the object shows that the owner has renewed the lease. If
  * the object stays unchanged for the remaining time, the lease has expired.
  */

@@ -17,8 +17,8 @@ export interface PageOwners {
 /**
  * Assigns each page to the newest file that contains the page. If a later file truncates the page,
  * the page consists of zeros until a still later file contains the page. `files` must be the result
- * of `checkPlan`. The database size in pages, and so the memory, is then limited by the size of the
- * page indexes.
+ * of `checkPlan`. For files that `checkPlan` accepted, the size of the page indexes limits the
+ * database size in pages, and thus the memory.
  */
 export function assignPages(files: readonly { readonly header: LtxHeader; readonly index: PageIndex }[]): PageOwners {
   const { pageSize, commit } = files.at(-1)!.header

@@ -99,8 +99,7 @@ export class ByteReader {
   }
 
   /**
-   * Closes the stream before its end. This also closes the HTTP response or the file that the
-   * stream reads.
+   * Closes the stream before its end, and also the HTTP response or the file that the stream reads.
    */
   async cancel(): Promise<void> {
     this.#done = true

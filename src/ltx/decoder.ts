@@ -209,8 +209,8 @@ class Decoder implements LtxDecoding {
       throw corrupt(`a snapshot of ${commit} pages ends at page ${this.#lastPgno}`, file, markerAt)
     }
     const indexOffset = this.#offset
-    // Maximum number of bytes after the page block. These bytes are held in memory, so the decoder
-    // refuses a file with more bytes before it reads them.
+    // Maximum number of bytes after the page block. The decoder holds the bytes after the page
+    // block in memory, so it refuses a file with more such bytes before it reads them.
     const most = this.#index.count * MAX_INDEX_ENTRY + 1 + INDEX_LENGTH_SIZE + TRAILER_SIZE
     while (this.#reader.available.length <= most && (await this.#reader.more()));
     const rest = this.#reader.available

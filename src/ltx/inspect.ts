@@ -22,8 +22,8 @@ export interface LtxSummary extends LtxChecksums {
 }
 
 /**
- * Number of bytes that are read from the end of the file. These bytes contain the whole page index
- * of most files, so that two reads suffice.
+ * Number of bytes that are read from the end of the file. The last bytes of most files contain the
+ * whole page index, so that two reads suffice.
  */
 const TAIL_SIZE = 32 * 1024
 

@@ -27,8 +27,8 @@ export interface LtxTail extends LtxChecksums {
   /** Size of the page index in bytes, without its length field. */
   readonly indexSize: number
   /**
-   * The decoded page index. Undefined if the given bytes do not contain the whole page index: the
-   * caller must then read `indexSize` bytes at `indexOffset`.
+   * The decoded page index. If the given bytes do not contain the whole page index, the value is
+   * undefined, and the caller must read `indexSize` bytes at `indexOffset`.
    */
   readonly index?: PageIndex
 }

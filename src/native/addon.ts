@@ -17,8 +17,8 @@ import type { SourceDatabaseNative } from './source-database.js'
 import type { WalScanNative } from './wal-scan.js'
 
 /**
- * All exports of the addon. The other files of this folder define the types, with units and
- * guarantees. Every function throws a TypeError or a RangeError for a wrong argument
+ * All exports of the addon. The other files of `src/native` define the types of the exports, with
+ * units and guarantees. Every function throws a TypeError or a RangeError for a wrong argument
  * (native/napi/arguments.h).
  */
 export interface Native

@@ -114,8 +114,8 @@ export interface ReplicaHandleNative {
    */
   acquireReplica(key: string): number
   /**
-   * Removes a reference. Returns true if no reference is left. The replica worker then closes the
-   * replica.
+   * Removes a reference. Returns true if no reference is left, and the replica worker closes the
+   * replica in this case.
    */
   releaseReplica(id: number): boolean
   replicaInfo(id: number): NativeReplicaInfo | undefined
@@ -153,15 +153,15 @@ export interface ReplicaWorkerNative {
   completeRequest(id: number): void
   failRequest(id: number, code: string, message: string): void
   /**
-   * Completes a request of the kind `travel`. The connection then reads `view`, which no other
-   * connection reads.
+   * Completes a request of the kind `travel`. After the request, the connection reads `view`, which
+   * no other connection reads.
    */
   completeTravel(id: number, view: number): void
   allReplicas(): { id: number; key: string; orphaned: boolean }[]
   setState(replica: number, state: number, code: string, message: string): void
   /**
-   * Records a successful poll. The replica is then live and has no error. `contact` is the time
-   * from `monotonicMs()` at which the poll began.
+   * Records a successful poll, after which the replica is live and has no error. `contact` is the
+   * time from `monotonicMs()` at which the poll began.
    */
   setLive(replica: number, contact: number): void
   /**
@@ -268,8 +268,8 @@ export interface ReplicaWorkerNative {
   /** Of the views that may read from the file, returns the largest database size in pages. */
   sharedPages(replica: number, file: NativeHydratedFile): number
   /**
-   * Returns false if another program has changed the file. All later calls then also return false,
-   * and readers no longer use the file.
+   * Returns false if another program has changed the file. After such a change, all later calls
+   * also return false, and readers no longer use the file.
    */
   hydratedIntact(file: NativeHydratedFile): boolean
   /** Sets the size of the hydration file to `pages` pages. Returns 0 or an errno. */

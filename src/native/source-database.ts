@@ -64,8 +64,8 @@ export interface SourceDatabaseNative {
    */
   sourceInterrupter(source: NativeSource): number
   /**
-   * Interrupts the running statements of a connection. These statements fail with SQLITE_INTERRUPT.
-   * Has no effect if the connection is closed or idle. Any thread may call interruptSource.
+   * Interrupts the running statements of a connection, which fail with SQLITE_INTERRUPT. Has no
+   * effect if the connection is closed or idle. Any thread may call interruptSource.
    */
   interruptSource(interrupter: number): void
 }

@@ -17,8 +17,8 @@ const ATTEMPTS = 5
  * Prepares the database at `path` for replication by Litestream 0.5. After the call, the replica at
  * `url` contains every commit, and the WAL is empty. If the WAL is empty, Litestream starts with a
  * snapshot. If the WAL is not empty, and an application writes and checkpoints the WAL before
- * Litestream starts, Litestream can miss commits. A restore of Litestream's replica is then
- * incorrect.
+ * Litestream starts, Litestream can miss commits. If Litestream has missed commits, a restore of
+ * its replica is incorrect.
  *
  * The primary must have stopped before the call. The application may continue to run, but
  * Litestream must start before the application checkpoints a later commit. Throws NOT_FOUND if the

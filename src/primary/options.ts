@@ -43,8 +43,8 @@ export interface ReplicationSettings extends SyncSettings {
   readonly allowMissing?: boolean
   /**
    * What the primary does if the database diverged from its replica. `continue` reports the
-   * divergence and replicates the database. Retention then keeps the files from before the
-   * divergence for `compaction.divergedRetention`. `refuse` uploads nothing until a user
+   * divergence and replicates the database. With `continue`, retention keeps the files from before
+   * the divergence for `compaction.divergedRetention`. `refuse` uploads nothing until a user
    * acknowledges the divergence. `restore` restores the database from the replica, and keeps the
    * diverged database as another file in the same folder. Default `continue`.
    */

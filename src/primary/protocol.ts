@@ -32,7 +32,7 @@ export interface CallMessage {
 }
 
 /**
- * The ID of the worker's first answer. This answer says that the replica is open, or why the
+ * The ID of the worker's first answer. The first answer says that the replica is open, or why the
  * replica could not be opened.
  */
 export const READY = 0

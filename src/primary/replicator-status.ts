@@ -2,7 +2,7 @@ import type { Divergence } from '../levels/divergence-record.js'
 import type { WaitOptions } from '../util/wait.js'
 import type { PrimaryStatus } from './sync/primary-database.js'
 
-/** A signal or `timeout` ends only the wait. The upload then continues in the background. */
+/** A signal or `timeout` ends only the wait, and the upload continues in the background. */
 export interface SyncOptions extends WaitOptions {
   /** If true, `sync` resolves only when the replica has every commit made before the call. */
   readonly wait?: boolean

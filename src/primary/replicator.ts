@@ -103,8 +103,8 @@ export class Replicator {
   readonly #uploads: UploadLoop
   readonly #monitorErrors: Backoff
   /**
-   * The delays after a failed checkpoint of an idle database. This checkpoint empties the WAL
-   * before the primary closes the files.
+   * The delays after a failed checkpoint of an idle database. The checkpoint empties the WAL before
+   * the primary closes the files of the idle database.
    */
   readonly #restErrors: Backoff
   /** The monotonic time before which the files of an idle database stay open. */
@@ -327,8 +327,8 @@ export class Replicator {
 
   /**
    * Syncs the database immediately. Throws any error that prevents the sync, but the replication
-   * continues in the background. A signal or `timeout` ends only the wait. The upload then
-   * continues in the background.
+   * continues in the background. A signal or `timeout` ends only the wait, and the upload continues
+   * in the background.
    */
   sync({ wait = false, ...waiting }: SyncOptions = {}): Promise<SyncResult> {
     const work = async () => {
@@ -347,9 +347,9 @@ export class Replicator {
   }
 
   /**
-   * Records in the replica that a user has acknowledged the divergences of this database. Then
-   * uploads the files that were not uploaded because of these divergences. Returns the divergences
-   * that were not acknowledged before. Throws errors of the store.
+   * Records in the replica that a user has acknowledged the divergences of this database. After the
+   * acknowledgement, uploads the files that were not uploaded because of these divergences. Returns
+   * the divergences that were not acknowledged before. Throws errors of the store.
    */
   acknowledge(waiting: WaitOptions = {}): Promise<readonly Divergence[]> {
     return withDeadline(`acknowledging the divergence of ${this.path}`, waiting, async () => {
@@ -423,8 +423,8 @@ export class Replicator {
       await this.#uploader?.close()
       await this.#lease?.stop()
     } catch (error) {
-      // If this request fails, the writer record and the lease remain in the replica. The lease
-      // then expires, and the next primary overwrites the writer record.
+      // If this request fails, the writer record and the lease remain in the replica until the
+      // lease expires and the next primary overwrites the writer record.
       this.#uploads.errors.gaveUp(asReplicationError(error, this.path))
     }
   }
@@ -610,7 +610,8 @@ export class Replicator {
 
   /**
    * Reports that the database file does not exist. The path may be a mistake in the configuration.
-   * The commits of the intended database are then not backed up, so the user must see the report.
+   * If the path is wrong, the commits of the intended database are not backed up, so the user must
+   * see the report.
    */
   #reportMissing({ hint }: LitestreamError): void {
     if (this.#options.allowMissing) return

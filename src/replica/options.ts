@@ -24,7 +24,7 @@ export interface ReplicaOptions {
   /**
    * Path of a full local copy. The worker fills the local copy while the replica serves reads. The
    * local copy stays when the replica is closed. If `hydrate` is true, the local copy is a
-   * temporary file. This file is removed when the replica is closed.
+   * temporary file, which is removed when the replica is closed.
    */
   readonly hydrate?: string | true
   /**
@@ -355,7 +355,7 @@ function resolveEncryption(given: ReplicaParameters): EncryptionSettings | undef
 }
 
 /**
- * Returns the settings for writing. Each of buffer_path and sync_interval selects local durability,
+ * Returns the settings for writing. If buffer_path or sync_interval is set, durability is local,
  * because both settings apply only to local durability. The official extension has the same rule.
  */
 function resolveWrite(given: ReplicaParameters, timeout: number, hydrates: boolean): ResolvedWriteOptions {

@@ -52,7 +52,7 @@ export interface AssemblyOptions {
   readonly parallelism: number
   readonly signal: AbortSignal
   /**
-   * Whether the caller reads the database again immediately. The written pages must then stay in
+   * Whether the caller reads the database again immediately, so that the written pages must stay in
    * the page cache of the operating system.
    */
   readonly readAfter?: boolean
@@ -331,8 +331,8 @@ export class Assembly {
       } finally {
         await writing
       }
-      // The plan used a page index that was read earlier. This page index may have been damaged
-      // during the transfer.
+      // The plan used a page index that was read earlier, and that may have been damaged during the
+      // transfer.
       if (!samePages(index, ltx.trailer!.index))
         throw corrupt('the page index of the file differs from the page index that the plan used', label, 0)
     } catch (error) {

@@ -14,13 +14,13 @@ export type { FollowOptions } from './follower.js'
 
 /**
  * Restores a database and then applies new LTX files of the replica until the signal aborts. Any
- * program may read the database through SQLite at any time. Such a program sees only complete
- * transactions. Other programs must not write to the database. The file `<output>-txid` holds the
- * TXID of the database. If the database and its -txid file exist, following continues from the TXID
- * in the -txid file. Litestream's own follower may have written these files. Other processes must
- * not restore to the output of a running `follow`. Throws errors of restore. Throws OUTPUT_EXISTS
- * for a database without the -txid file, REPLICA_RESET if the replica was reset, and
- * HYDRATION_CONFLICT if another program wrote to the database.
+ * program may read the database through SQLite at any time, and sees only complete transactions.
+ * Other programs must not write to the database. The file `<output>-txid` holds the TXID of the
+ * database. If the database and its -txid file exist, following continues from the TXID in the
+ * -txid file. Litestream's own follower may have written these files. Other processes must not
+ * restore to the output of a running `follow`. Throws errors of restore. Throws OUTPUT_EXISTS for a
+ * database without the -txid file, REPLICA_RESET if the replica was reset, and HYDRATION_CONFLICT
+ * if another program wrote to the database.
  */
 export async function follow(client: ReplicaClient, options: Resolved<FollowOptions>): Promise<void> {
   const { output, signal } = options

@@ -204,9 +204,9 @@ export class Follower {
       }
       times.set(file, found)
     }
-    // The time of a snapshot is the time at which the snapshot was written. This time is later than
-    // the time of other LTX files with the same TXID. The database may come from a snapshot that no
-    // longer exists.
+    // The time of a snapshot is the time at which the snapshot was written. The time of a snapshot
+    // is later than the time of other LTX files with the same TXID. The database may come from a
+    // snapshot that no longer exists.
     const earlier = [...times].filter(([{ level }, found]) => {
       return found <= timestamp && (reached < txid || level < SNAPSHOT_LEVEL)
     })

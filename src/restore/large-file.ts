@@ -12,8 +12,8 @@ import {
 import { type FileRange, NO_RANGE, type PageFile } from './page-file.js'
 
 /**
- * Bytes of decoded pages that are written at once. This many bytes fit into the cache of a
- * processor.
+ * Bytes of decoded pages that are written at once. The decoded pages of one write fit into the
+ * cache of a processor.
  */
 const ROOM = 512 * 1024
 

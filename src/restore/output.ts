@@ -56,8 +56,8 @@ export async function guardOutput(output: string, force: boolean): Promise<void>
 }
 
 /**
- * Folders of a replica. These folders may contain only the files of the replica. Litestream 0.5
- * uses `ltx`, and Litestream 0.3 uses `generations`.
+ * Folders of a replica that may contain only the files of the replica. Litestream 0.5 uses `ltx`,
+ * and Litestream 0.3 uses `generations`.
  */
 const OWN_FOLDERS = ['ltx', 'generations']
 

@@ -9,8 +9,8 @@ import { systemError } from '../util/system-error.js'
 import type { SegmentSum } from './frame-segments.js'
 
 /**
- * After every FLUSH_EVERY bytes, the operating system is asked to write the new pages to the disk.
- * The disk then works while further pages are decoded.
+ * After every FLUSH_EVERY bytes, the operating system is asked to write the new pages to the disk,
+ * so that the disk works while further pages are decoded.
  */
 const FLUSH_EVERY = 64 * 1024 * 1024
 
@@ -89,7 +89,7 @@ export class PageFile {
   /**
    * Decodes frames of an LTX file. Writes the pages that `pages.wanted` selects. After the pages
    * were written, the disk is asked to write the range `flush` of the database file. `drop` is a
-   * range that was flushed earlier. This range is removed from the page cache of the operating
+   * range that was flushed earlier, and that is removed from the page cache of the operating
    * system. Returns undefined if the frames are damaged or do not match the page index. Some pages
    * may have been written nevertheless. The caller may reuse the arrays when the promise resolves.
    */

@@ -33,7 +33,7 @@ export interface RestoreOptions {
   readonly ifReplicaExists?: boolean
   /**
    * SQLite's check of the restored database. With `quick` or `full`, a fault that the check finds
-   * is an error. The restored database is then kept beside the output. By default, the restore runs
+   * is an error, and the restored database is kept beside the output. By default, the restore runs
    * a quick check. The faults that this check finds are warnings.
    */
   readonly integrityCheck?: IntegrityCheck

@@ -13,11 +13,12 @@ import { chooseSource, type RestoreSource } from './source.js'
 /**
  * Restores a database from a replica. The result is the newest state, or the state at a TXID or
  * time. The restore writes the database beside the output under a random name, and checks the
- * database. The restore then renames the database when it is complete and on disk. After a failure
- * no file is left. The only exception is a database that an explicit `integrityCheck` refused. If
- * the restore replaces a database, the new database gets the owner and mode of the replaced
- * database. Throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP,
- * LTX_CORRUPT, PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, ABORTED and errors of the store.
+ * database. When the database is complete and on disk, the restore renames the database to the
+ * output path. After a failure no file is left. The only exception is a database that an explicit
+ * `integrityCheck` refused. If the restore replaces a database, the new database gets the owner and
+ * mode of the replaced database. Throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY,
+ * TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, ABORTED and
+ * errors of the store.
  *
  * @example
  * const client = await openReplicaClient('s3://bucket/app.db')
@@ -76,7 +77,7 @@ export async function restoreAnd(
   const onWait = () => onProgress?.({ phase: 'wait' })
   const claim = hooks.claim ?? (await OutputClaim.take(output, { wait: ifDbNotExists, onWait, signal }))
   try {
-    // Another process has restored the database. This restore has waited for the other process.
+    // Another process has restored the database, and this restore has waited for the other process.
     if (ifDbNotExists && (await outputExists(output))) return nothing('output-exists')
     let checked: Checked = UNCHECKED
     const restored = await publish(

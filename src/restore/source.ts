@@ -5,8 +5,8 @@ import type { Resolved } from '../util/check-arguments.js'
 import { listV3, newestTime, selectV3, type V3Plan } from './v3/objects.js'
 
 /**
- * The files from which a restore reads. These files are LTX files, or files that Litestream 0.3
- * wrote to the same URL earlier.
+ * The files from which a restore reads, which are LTX files, or files that Litestream 0.3 wrote to
+ * the same URL earlier.
  */
 export type RestoreSource =
   | { readonly format: 'ltx'; readonly plan: LtxFileInfo[] }

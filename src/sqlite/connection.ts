@@ -5,8 +5,8 @@ export type DriverName = 'better-sqlite3' | 'node:sqlite'
 export const DRIVER_NAMES: readonly DriverName[] = ['better-sqlite3', 'node:sqlite']
 
 /**
- * A copy of better-sqlite3 that the application has loaded. This copy is not the copy that this
- * package would load. A DriverModule is plain data that can be sent to another thread.
+ * A copy of better-sqlite3 that the application has loaded, and that is not the copy that
+ * litestream-ts would load. A DriverModule is plain data that can be sent to another thread.
  */
 export interface DriverModule {
   /** Absolute path of the main file of the copy. The path contains no symbolic links. */

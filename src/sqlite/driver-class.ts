@@ -76,7 +76,7 @@ export function choiceOf(module: string): DriverChoice {
 }
 
 /**
- * Returns the driver to which a class belongs. Another thread can then load the same copy of
+ * Returns the driver to which a class belongs, so that another thread can load the same copy of
  * SQLite. Throws INVALID_ARGUMENT for a class that belongs to neither better-sqlite3 nor
  * node:sqlite.
  */

@@ -3,8 +3,8 @@ import { LitestreamError } from '../errors.js'
 import { type Connection, DEFAULT_BUSY_TIMEOUT, type Driver, type OpenOptions, type Query } from './connection.js'
 
 /**
- * The parts of node:sqlite that this package uses. The types of Node.js 20 do not declare
- * node:sqlite. This project is checked with these types.
+ * The parts of node:sqlite that this package uses. The types of Node.js 20, with which this project
+ * is checked, do not declare node:sqlite.
  */
 interface Statement {
   run(...parameters: unknown[]): unknown

@@ -69,7 +69,7 @@ export function foreignHost(request: IncomingMessage, key: AddressKey): string {
 
 /**
  * Whether a proxy or a tunnel forwards the request from another machine. With an empty `host`, the
- * server listens only on loopback addresses. No other machine can then connect directly.
+ * server listens only on loopback addresses, so no other machine can connect directly.
  */
 export function isForwarded(request: IncomingMessage, host: string): boolean {
   return host === '' && !isLoopback(request.socket.remoteAddress)

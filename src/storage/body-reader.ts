@@ -9,8 +9,8 @@ import type { RequestPolicy } from './request-policy.js'
 import { isPassing, retrying } from './retry.js'
 
 /**
- * Milliseconds per byte that reading a body may take. This time is added to the budget of the
- * request policy. The value corresponds to 1 KiB/s. A slower transfer fails with TIMEOUT.
+ * Milliseconds per byte that reading a body may take, in addition to the budget of the request
+ * policy. The value corresponds to 1 KiB/s. A slower transfer fails with TIMEOUT.
  */
 export const MS_PER_BYTE = 1000 / 1024
 

@@ -4,8 +4,8 @@ import { compareFiles } from './keys.js'
 import type { LtxFileInfo } from './replica-client.js'
 
 /**
- * Maximum number of LTX files in one listing. This number of files takes about 200 MB of memory. A
- * replica with default settings has 1,000 times fewer files.
+ * Maximum number of LTX files in one listing. A listing of this size takes about 200 MB of memory.
+ * A replica with default settings has 1,000 times fewer files.
  */
 const MAX_LISTED_FILES = 1_000_000
 

@@ -11,7 +11,7 @@ const UNREACHABLE = 'Check the endpoint, the network of this machine and any fir
 
 /**
  * Hints for connection failures. The key of a hint is the error code of the system or of Node.js.
- * These failures may be temporary, so a later attempt may succeed.
+ * The connection failures in this table may be temporary, so a later attempt may succeed.
  */
 const PASSING: Readonly<Record<string, string>> = {
   ENOTFOUND: 'Check the host of the endpoint, and the name server of this machine: the host name is unknown.',

@@ -89,7 +89,7 @@ export class NumberedObjects {
     if (version > MAX_VERSION) throw this.#noNumber(name, version - 1)
     if (!(await this.#folder.create(fileName(name, version), data))) throw this.#lost(name)
     // During this write, other writers may have created a newer version and removed the file with
-    // this number. The version of this writer is then outdated.
+    // this number. In this case, the version of this writer is outdated.
     const after = await this.#versions(name)
     if (after.at(-1) !== version) {
       await this.#folder.remove(fileName(name, version))

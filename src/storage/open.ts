@@ -38,8 +38,8 @@ export interface StoreOptions {
    */
   readonly encryption?: EncryptionSettings | false | undefined
   /**
-   * Whether the client only creates objects. This option is for stores that refuse to overwrite and
-   * to delete (docs/write-once.md). Default: false.
+   * Whether the client only creates objects, for stores that refuse to overwrite and to delete
+   * objects (docs/write-once.md). Default: false.
    */
   readonly writeOnce?: boolean | undefined
 }
@@ -184,8 +184,8 @@ export async function checkReplicaClient(
 }
 
 /**
- * Later messages then mask the secrets that a program has passed as plain text, as they mask the
- * secrets of a URL.
+ * Later messages mask the secrets that a program has passed as plain text, as they mask the secrets
+ * of a URL.
  */
 function rememberSettings({ s3, nats, sftp, webdav, gs, abs }: OpenReplicaClientOptions): void {
   const { endpoint, secretAccessKey, sessionToken, sseCustomerKey } = s3 ?? {}

@@ -7,13 +7,13 @@ import { GrowingInterval } from '../util/growing-interval.js'
 export interface StoreOutage {
   /** The URL of the replica. The URL contains no credentials. */
   readonly replica: string
-  /** The error of the latest attempt. This field is undefined if the store answers again. */
+  /** The error of the latest attempt, or undefined if the store answers again. */
   readonly error?: LitestreamError
   /** Number of attempts without an answer in this outage. */
   readonly failures: number
   /** Milliseconds since the first attempt without an answer began. */
   readonly durationMs: number
-  /** Milliseconds until the next attempt. This field is undefined if the store answers again. */
+  /** Milliseconds until the next attempt, or undefined if the store answers again. */
   readonly retryMs?: number
 }
 

@@ -4,8 +4,8 @@ import { elapsedMs } from '../util/elapsed.js'
 import { startTimer, type Timer } from '../util/timers.js'
 
 /**
- * After this many consecutive empty chunks, the reader yields to the event loop. The timer can then
- * end a body that sends no bytes.
+ * After this many consecutive empty chunks, the reader yields to the event loop, so that the timer
+ * can end a body that sends no bytes.
  */
 const EMPTY_CHUNKS = 100
 

@@ -34,8 +34,9 @@ interface Analysis {
    */
   readonly secrets: readonly string[]
   /**
-   * Whether the URL's password may contain an unescaped "/", "?", "#" or "@". The part of the URL
-   * that looks like host, path or fragment may then belong to the password.
+   * Whether the URL's password may contain an unescaped "/", "?", "#" or "@". If the password
+   * contains such a character, the part of the URL that looks like host, path or fragment may
+   * belong to the password.
    */
   readonly doubtful: boolean
 }
@@ -132,8 +133,8 @@ export function redactUrl(url: string): string {
 }
 
 /**
- * Whether some part of `url` may belong to a password. Messages must then not quote any part of the
- * URL.
+ * Whether some part of `url` may belong to a password, so that messages must not quote any part of
+ * the URL.
  */
 export function isDoubtfulUrl(url: string): boolean {
   return analyse(url).doubtful

@@ -164,7 +164,7 @@ export function secretUrl(url: string): Secret {
     parseReplicaUrl(url)
     return new Secret(url, shownUrl(url), secretsOfUrl(url))
   } catch {
-    // This code ignores the error, because the URL is parsed again when the replica is opened.
+    // The error is ignored, because the URL is parsed again when the replica is opened.
     return new Secret(url, redactUrl(url), secretsOfUrl(url, true))
   }
 }

@@ -6,9 +6,9 @@ import type { AskedGuarantees, WriteGuarantees } from './write-guarantees.js'
 const REASON = '`write-once` is set, so no object is replaced'
 
 /**
- * A client that only creates objects. Such a client is for buckets with Object Lock, and for
- * credentials that can neither overwrite nor delete. Every write is create-only. A deletion or a
- * replacement throws before the client sends a request.
+ * A client that only creates objects, for buckets with Object Lock, and for credentials that can
+ * neither overwrite nor delete objects. Every write is create-only. A deletion or a replacement
+ * throws before the client sends a request.
  */
 export class WriteOnceClient extends ForwardingClient {
   private readonly asked: AskedGuarantees

@@ -38,8 +38,8 @@ export class AgeClock {
       this.#aheadSince ??= monotonic
       if (monotonic - this.#aheadSince < this.#adoptAfterMs) return expected
     }
-    // A step back of the wall clock counts immediately. Such a step only makes files younger, so it
-    // deletes no file.
+    // A step back of the wall clock counts immediately, because it only makes files younger and
+    // therefore deletes no file.
     this.#aheadSince = undefined
     this.#wall = wall
     this.#monotonic = monotonic

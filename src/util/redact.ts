@@ -171,7 +171,7 @@ export function maskUserinfo(text: string): string {
 }
 
 /**
- * Whether `authority` has a colon that no port follows. Such a colon may stand between a user name
+ * Whether `authority` has a colon that no port follows, and that may therefore separate a user name
  * and a password.
  */
 export function hasOddColon(authority: string): boolean {

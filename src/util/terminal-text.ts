@@ -1,7 +1,7 @@
 /**
  * Pattern of characters that control a terminal. The pattern matches control characters (C0, DEL,
- * C1), line and page separators, and characters that change the text direction. Such characters can
- * make one name look like another name.
+ * C1), line and page separators, and characters that change the text direction, which can make one
+ * name look like another name.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to find
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g

@@ -9,7 +9,7 @@ import { formatTime, print, printBlock, printError, printJson } from '../output.
 type Answer = Readonly<Record<string, string | number>>
 
 /**
- * Time limit in milliseconds for `-timeout 0`. This time limit is a multiple of 1000, because
+ * Time limit in milliseconds for `-timeout 0`. The value is a multiple of 1000, because
  * Litestream's control socket accepts only whole seconds.
  */
 const LONGEST_MS = Math.floor(MAX_DELAY_MS / 1000 - 2) * 1000

@@ -102,7 +102,7 @@ function distinct(columns: readonly string[]): string[] {
 
 /**
  * Adds the SQL statement to an error of SQLite. If SQLite could not read a page, SQLite's own
- * message is always "disk I/O error". The returned error then contains the reason that
+ * message is always "disk I/O error". In this case, the returned error contains the reason that
  * `litestream_error()` returns.
  */
 function explained(db: Connection, sql: string, error: unknown): unknown {
@@ -118,8 +118,8 @@ function explained(db: Connection, sql: string, error: unknown): unknown {
 }
 
 /**
- * Opens a connection. SQLite then reads the first page of the database, so an error of the store is
- * possible.
+ * Opens a connection. When a connection is opened, SQLite reads the first page of the database, so
+ * an error of the store is possible.
  */
 function opened(open: () => Connection, replica: Replica): Connection {
   try {

@@ -50,7 +50,7 @@ function sqliteVersion(driver: Driver): string {
 
 /**
  * If a part of the installation is missing, returns `none` and the reason. The `version` command
- * then still succeeds.
+ * succeeds even if a part of the installation is missing.
  */
 function orReason(find: () => string): string {
   try {

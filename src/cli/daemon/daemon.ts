@@ -104,8 +104,8 @@ export class Daemon {
 
   /**
    * Starts every configured database, and resolves when each replica was opened or could not be
-   * opened. The daemon then retries the failed openings, except those whose errors `options.throws`
-   * selects. Returns these errors by database path.
+   * opened. The daemon retries to open a replica that could not be opened, unless `options.throws`
+   * selects its error. Returns these errors by database path.
    */
   async open(options: StartOptions = {}): Promise<ReadonlyMap<string, unknown>> {
     const errors = new Map<string, unknown>()
@@ -147,10 +147,10 @@ export class Daemon {
   }
 
   /**
-   * Registers a database. The caller must then start the database with `begin`. Returns undefined
-   * if the database is registered already, or if the daemon is closing. If the paths of the
-   * database overlap with those of another database, throws CONFIG_INVALID and does not register
-   * the database.
+   * Registers a database. After `register`, the caller must start the database with `begin`.
+   * Returns undefined if the database is registered already, or if the daemon is closing. If the
+   * paths of the database overlap with those of another database, throws CONFIG_INVALID and does
+   * not register the database.
    */
   take(config: DatabaseConfig): ManagedDatabase | undefined {
     if (this.#closing || this.#databases.has(config.path)) return undefined

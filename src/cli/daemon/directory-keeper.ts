@@ -79,7 +79,7 @@ export class DirectoryKeeper {
   }
 
   /**
-   * Stops scanning. A scan may still wait for a replica to open. This scan ends when the daemon
+   * Stops scanning. A running scan may still wait for a replica to open, and ends when the daemon
    * closes the databases.
    */
   async close(): Promise<void> {

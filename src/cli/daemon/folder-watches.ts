@@ -11,8 +11,9 @@ export type OnChange = (folder: string, name: string | null) => void
 
 /**
  * Watches every folder of a directory entry with a separate watch, and updates the watches after
- * each scan. A watch that cannot be created, for example because of inotify limits, is a fault. The
- * periodic scans then find the changes in this folder. After each scan, the watch is created again.
+ * each scan. A watch that cannot be created, for example because of inotify limits, is a fault. In
+ * a folder without a watch, the periodic scans find the changes. After each scan, the watch is
+ * created again.
  *
  * Node.js's recursive watch is not used. The recursive watch reads folders in its own event
  * handlers, and an error in one of these handlers would end the process.

@@ -4,9 +4,9 @@ import { startTimer } from '../../util/timers.js'
 
 /**
  * Calls `work` with an AbortSignal. If an uncaught error occurs, logs the error and aborts the
- * signal. The process then shuts down within `limitMs` milliseconds and exits with status 1. Each
- * uncaught error is a bug in litestream-ts, because every timer and event handler handles its own
- * errors.
+ * signal. After an uncaught error, the process shuts down within `limitMs` milliseconds and exits
+ * with status 1. Each uncaught error is a bug in litestream-ts, because every timer and event
+ * handler handles its own errors.
  */
 export async function withLastResort<T>(
   logger: Logger,

@@ -16,8 +16,8 @@ import type { PartFaults } from './part-faults.js'
 import { type Running, Supervised } from './supervised.js'
 
 /**
- * Interval in milliseconds between mirror passes while this process uploads no files. These passes
- * copy files that another program wrote to the replica.
+ * Interval in milliseconds between mirror passes while this process uploads no files. The mirror
+ * passes at this interval copy files that another program wrote to the replica.
  */
 const QUIET_INTERVAL_MS = 5 * 60_000
 

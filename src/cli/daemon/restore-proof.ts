@@ -90,8 +90,8 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
 
 /**
  * Restores the database at TXID `txid`. If compaction or retention has made this TXID unavailable,
- * restores the newest state. The caller must then not compare the restored database with the
- * primary.
+ * restores the newest state. If the newest state was restored, the caller must not compare the
+ * restored database with the primary.
  */
 async function restoreTo(client: ReplicaClient, output: string, txid: number | undefined, signal: AbortSignal) {
   const options = { output, parallelism: 2, signal }

@@ -107,9 +107,8 @@ export async function replicasOfPrefix(text: string, folder: string, signal: Abo
 
 /**
  * Removes each replica whose output file is at or below the output file of another replica. Adds a
- * fault for each removed replica. If such a replica were restored, its restore would find the
- * output of the other restore. The restore would then skip the replica or (with `force`) overwrite
- * this output.
+ * fault for each removed replica. Otherwise, the restore of such a replica would find the output of
+ * the other replica, and would skip the replica or (with `force`) overwrite the output.
  */
 function withoutCollisions({ tasks, faults }: FoundReplicas): FoundReplicas {
   const byOutput = new Map<string, RestoreTask[]>()

@@ -17,8 +17,8 @@ export interface RestoreOutcome {
 }
 
 /**
- * Number of parallel requests of each restore. This number is small, because several restores run
- * in parallel.
+ * Number of parallel requests of each restore. The number of parallel requests per restore is
+ * small, because several restores run in parallel.
  */
 const REQUESTS_EACH = 2
 

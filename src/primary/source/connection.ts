@@ -31,8 +31,8 @@ export class SourceConnection {
       throw databaseError(error, path, 'opening the database')
     }
     try {
-      // SQLite opens the files at the first read. This read fails if the file is not a database,
-      // before the primary changes a file.
+      // SQLite opens the files at the first read. The first read fails if the file is not a
+      // database, before the primary changes a file.
       this.sqlite.value('PRAGMA schema_version')
       this.#source = takeSource(this.sqlite)
       // The primary's connections read few pages. Without `cache_size = 4`, SQLite allocates memory

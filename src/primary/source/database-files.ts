@@ -18,7 +18,8 @@ export type Presence =
    * `replaced` means that another file has replaced the opened database file, -wal or -shm at its
    * path. `database` says whether the database file itself was replaced. `trusted` says whether a
    * last sync may read the opened files. `onlyHere` says that the -wal was removed and no other
-   * process has the -wal open. The frames are then lost when this process closes the -wal.
+   * process has the -wal open. If no other process has the removed -wal open, its frames are lost
+   * when this process closes the -wal.
    */
   | {
       readonly kind: 'replaced'
@@ -105,8 +106,8 @@ export class DatabaseFiles {
     const index = walIndex()
     if (index && this.#isCut(index)) {
       const again = walIndex()
-      // A checkpoint that has just truncated the -wal has also changed the wal-index. The next sync
-      // then decides whether the -wal was replaced.
+      // A checkpoint that has just truncated the -wal has also changed the wal-index. In both
+      // cases, the next sync decides whether the -wal was replaced.
       if (!again || !sameCommit(index, again) || !this.#isCut(again)) return SAME
       return { kind: 'replaced', what: `${this.#walPath}, which is shorter than the wal-index says,`, trusted: false }
     }

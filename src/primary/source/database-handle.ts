@@ -65,9 +65,9 @@ export class OpenedDatabase {
   }
 
   /**
-   * Throws DATABASE_SHARED if another copy of SQLite in this process uses the database too. The
-   * connections then stay open (see SourceDatabase.leaveOpen). Call `ensureAlone` after each
-   * commit.
+   * Throws DATABASE_SHARED if another copy of SQLite in this process uses the database too. If
+   * another copy uses the database, the connections stay open (see SourceDatabase.leaveOpen). Call
+   * `ensureAlone` after each commit.
    */
   ensureAlone(): void {
     const now = monotonicMs()

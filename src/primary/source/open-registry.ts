@@ -30,8 +30,8 @@ export function noteOpen(path: string): () => void {
 export function isDatabaseFile(file: string): boolean {
   const stats = statSync(file, { bigint: true })
   if (!stats.isFile()) return false
-  // A primary has opened this file, so the file is a database. This function must not open the file
-  // again.
+  // A primary has opened this file, so the file is a database, and this function must not open the
+  // file again.
   if (open.has(keyOf(stats))) return true
   const head = Buffer.alloc(SQLITE_MAGIC.length)
   const fd = openRegularSync(file)

@@ -136,9 +136,9 @@ export class SourceDatabase {
   /**
    * Replaces the read transaction by a new one that sees the latest commit. At every moment, at
    * least one of the two transactions exists. A transaction that reads only from the database file
-   * blocks the checkpoints of all connections. Each commit of an application with automatic
-   * checkpoints would then start a checkpoint that sorts the whole WAL and copies nothing. A
-   * transaction that reads from the WAL does not block these checkpoints.
+   * blocks the checkpoints of all connections. While checkpoints are blocked, each commit of an
+   * application with automatic checkpoints starts a checkpoint that sorts the whole WAL and copies
+   * nothing. A transaction that reads from the WAL does not block these checkpoints.
    */
   handOver(): WalIndex {
     this.#writer.exec('BEGIN; SELECT count(*) FROM _litestream_lock', 'beginning a read transaction')
@@ -292,8 +292,8 @@ export class SourceDatabase {
 
   /**
    * Commits a write of one page. If every frame is in the database file and no reader needs the
-   * WAL, this write restarts the WAL. SQLite then truncates the -wal to `sizeLimit` bytes. If
-   * `sizeLimit` is negative, the -wal keeps its size.
+   * WAL, this write restarts the WAL. After the restart of the WAL, SQLite truncates the -wal to
+   * `sizeLimit` bytes. If `sizeLimit` is negative, the -wal keeps its size.
    */
   async bump(sizeLimit: number): Promise<void> {
     this.#writer.sqlite.exec(`PRAGMA journal_size_limit = ${sizeLimit}`)

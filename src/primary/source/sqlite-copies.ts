@@ -10,8 +10,8 @@ let alone = false
 
 /**
  * Declares that the process runs no application code, so that no other copy of SQLite opens a
- * database. The package then stops reading the memory map of the process. The length of the memory
- * map grows with the number of databases.
+ * database. After this call, the package no longer reads the memory map of the process. The length
+ * of the memory map grows with the number of databases.
  */
 export function noOtherCode(): void {
   alone = true

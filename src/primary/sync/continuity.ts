@@ -31,13 +31,13 @@ export type Continuity =
 /**
  * Returns whether the primary has certainly missed no frame since it saved its state. Without a
  * proof of continuity, the primary takes a snapshot. Each of the following three conditions proves
- * continuity.
+ * that the primary has missed no frame.
  *
  * - The WAL was empty when the primary saved its state, and the database file is unchanged. No
  *   checkpoint has therefore run, and every later commit is in the WAL.
  * - The WAL has the generation of the saved position, and the frame before this position has the
- *   saved checksum. This checksum covers all preceding frames, so every later commit is after the
- *   saved position.
+ *   saved checksum. The checksum of a frame covers all preceding frames, so every later commit is
+ *   after the saved position.
  * - The WAL was restarted exactly once (each restart increments salt 1), and two more conditions
  *   hold. The new generation has not overwritten the last frame that the primary read. The next
  *   frame in the file belongs to another generation, so the primary has read all frames of the old

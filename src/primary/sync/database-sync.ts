@@ -42,8 +42,8 @@ export class DatabaseSync {
   readonly #wholes = new Set<number>()
   readonly #clockBehind = new GrowingInterval()
   /**
-   * Whether the files of the database were replaced and opened again. The primary must then not
-   * write to the -wal until it knows that the -wal belongs to the new database.
+   * Whether the files of the database were replaced and opened again. After a replacement, the
+   * primary must not write to the -wal until it knows that the -wal belongs to the new database.
    */
   reopened = false
 

@@ -63,9 +63,9 @@ export class KeptDatabase {
   }
 
   /**
-   * Whether the -wal or the -shm was removed and a process still has the removed file open. The
-   * primary must then not run a checkpoint, because other processes may not see the checkpoint's
-   * locks.
+   * Whether the -wal or the -shm was removed and a process still has the removed file open. While a
+   * removed -wal or -shm is still open, the primary must not run a checkpoint, because other
+   * processes may not see the checkpoint's locks.
    */
   get lost(): boolean {
     return this.#lost.stands
@@ -151,8 +151,8 @@ export class KeptDatabase {
   async #openAgain(opened: OpenedDatabase, presence: Exclude<Presence, { kind: 'same' }>): Promise<OpenedDatabase> {
     const { db, observe, exchanged, sync } = this.#parts
     exchanged({ rewritten: presence.kind === 'rewritten' })
-    // A program that removes the -wal and the -shm may be about to replace the database file.
-    // SQLite would then apply frames of the old -wal to the new database file.
+    // A program that removes the -wal and the -shm may be about to replace the database file. If a
+    // -wal with old frames remained, SQLite would apply its frames to the new database file.
     this.#settling = presence.kind !== 'lost'
     try {
       // The opened files exist until the last process closes the files, so the last commits in
@@ -214,8 +214,8 @@ export class KeptDatabase {
 }
 
 /**
- * Whether an error concerns the opened files. These errors are SQLite's own errors, and the errors
- * for files whose contents contradict the wal-index.
+ * Whether an error concerns the opened files. Errors that concern the opened files are SQLite's own
+ * errors, and errors for files whose contents contradict the wal-index.
  */
 function isSourceFault(error: unknown): boolean {
   if (!isLitestreamError(error, 'DATABASE_INVALID', 'WAL_CORRUPT', 'ACCESS_DENIED')) return false

@@ -11,8 +11,8 @@ export interface PlannedFile {
   readonly start: WalPosition
   readonly end: WalPosition
   /**
-   * Returns false if the WAL was restarted. The pages that were read may then belong to later
-   * transactions.
+   * Returns false if the WAL was restarted. After a restart of the WAL, the pages that were read
+   * may belong to later transactions.
    */
   readonly stillThere: () => boolean
   /** Whether the L0 file contains every frame that `index` counts. */

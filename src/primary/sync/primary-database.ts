@@ -376,8 +376,8 @@ export class PrimaryDatabase {
   }
 
   /**
-   * Discards all staged files. The next sync then writes an L0 file with the whole database and a
-   * TXID above `txid`. Throws LTX_CORRUPT if `txid` is the largest possible TXID.
+   * Discards all staged files, so that the next sync writes an L0 file with the whole database and
+   * a TXID above `txid`. Throws LTX_CORRUPT if `txid` is the largest possible TXID.
    */
   startOver(txid: number, reason: string): Promise<void> {
     return this.#run(async () => {

@@ -11,8 +11,8 @@ import { coversGrowth, type PlannedFile, sameHeader } from './planned-file.js'
 /**
  * Plans an L0 file with the whole database, as the read transaction sees the database. `index` is
  * the wal-index at the beginning of the read transaction. Returns `moved` if the WAL was restarted
- * after the read transaction began. The caller must then begin another read transaction. Throws
- * WAL_CORRUPT, and DATABASE_INVALID for a truncated database file.
+ * after the read transaction began. After `moved`, the caller must begin another read transaction.
+ * Throws WAL_CORRUPT, and DATABASE_INVALID for a truncated database file.
  */
 export function planWhole(opened: OpenedDatabase, index: WalIndex, reason: string | undefined): PlannedFile | 'moved' {
   const { source, wal } = opened
@@ -59,8 +59,7 @@ function throwIfTruncated(opened: OpenedDatabase, inWal: NewestPages, commit: nu
 const NONE: NewestPages = { pgnos: new Uint32Array(0), frames: new Uint32Array(0) }
 
 /**
- * Returns the newest version of each page in the WAL. These pages replace pages of the database
- * file.
+ * Returns the newest version of each page in the WAL, which replaces the page in the database file.
  */
 function pagesBeforeFile(opened: OpenedDatabase, index: WalIndex): NewestPages | 'moved' {
   const { source, wal } = opened

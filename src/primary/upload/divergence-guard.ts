@@ -40,8 +40,8 @@ const MAX_TRIES = 64
 
 /**
  * Checks a staged file with all pages of the database before its upload. If the database diverged
- * from the replica, DivergenceGuard first records the divergence in the replica. Retention then
- * keeps the files that a restore to the replica's previous state needs (see
+ * from the replica, DivergenceGuard first records the divergence in the replica. Because of the
+ * record, retention keeps the files that a restore to the replica's previous state needs (see
  * levels/divergence-record.ts).
  */
 export class DivergenceGuard {

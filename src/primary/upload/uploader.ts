@@ -244,7 +244,7 @@ export class Uploader {
 
   async #startOver(txid: number, reason: string, publishSnapshot: boolean): Promise<void> {
     const primary = this.#primary
-    // `startOver` may fail. The Uploader is then still unchanged, and the caller tries again.
+    // If `startOver` fails, the Uploader is unchanged, and the caller tries again.
     await primary.startOver(txid, reason)
     this.#startsOver = true
     this.#publishAt = publishSnapshot ? txid + 1 : undefined
@@ -360,8 +360,8 @@ export class Uploader {
   /**
    * Whether the existing file with the name of this upload comes from this primary. An earlier
    * upload, perhaps before a crash, may have succeeded although its response was lost. Returns
-   * false for a damaged file. The next file must then have a higher TXID. Throws REPLICA_FENCED if
-   * the existing file comes from another primary.
+   * false for a damaged file. After a damaged file, the next file must have a higher TXID. Throws
+   * REPLICA_FENCED if the existing file comes from another primary.
    */
   async #isSameFile(file: LtxFileRef, checksum: string, size: number, cause: LitestreamError): Promise<boolean> {
     const { maxTxid: txid } = file
@@ -383,8 +383,8 @@ export class Uploader {
   }
 
   /**
-   * Uploads a staged L0 file that holds the whole database a second time, as a snapshot of level 9.
-   * Restores can then begin with this snapshot.
+   * Uploads a staged L0 file that holds the whole database a second time, as a snapshot of level 9,
+   * so that restores can begin with the snapshot.
    */
   async #publishSnapshot(path: string, txid: number, timestamp: number): Promise<void> {
     const client = this.#client

@@ -18,7 +18,7 @@ const shape = record({
    */
   pidSpace: text,
   /**
-   * Start time of the process in clock ticks after the boot. This time does not depend on the wall
+   * Start time of the process in clock ticks after the boot, which does not depend on the wall
    * clock. Undefined in writer records of older versions.
    */
   pidStart: optional(number),
@@ -188,8 +188,8 @@ function startTicks(pid: number): number | undefined {
 }
 
 /**
- * Returns false if the process started after the writer record was written. A new process then has
- * the process ID of the process in the record. Compares times of the wall clock.
+ * Returns false if the process started after the writer record was written, because a new process
+ * may have the process ID in the record. Compares times of the wall clock.
  */
 function startedBefore(ticks: number | undefined, time: number): boolean {
   if (ticks === undefined) return false

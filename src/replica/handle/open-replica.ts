@@ -578,8 +578,8 @@ export async function openHandle(
   signal?.throwIfAborted()
   const key = formatKey(withEnvironment(toParameters(url, rest), process.env))
   const { hydrate } = resolveOptions(key)
-  // This code starts the worker first, so that the worker starts while the drivers are being
-  // loaded.
+  // The worker thread is started before the drivers are loaded, so that both happen at the same
+  // time.
   ensureWorker()
   if (driver === undefined) registerDrivers()
   else await registerDriver(driver)

@@ -37,7 +37,7 @@ const callPrefix = `${process.pid}-${Math.random().toString(36).slice(2)}`
  */
 export function ensureWorker(): void {
   const ticket = native.expectWorker()
-  // This code spawns the worker first, so that the worker starts while this thread continues.
+  // The worker thread is spawned first, so that it starts while this thread continues.
   if (ticket !== 0) spawn(ticket)
   connect()
 }
@@ -47,8 +47,8 @@ function spawn(ticket: number): void {
     name: 'litestream-replica',
     execArgv: [],
     workerData: { addon: addonPath() } satisfies ReplicaWorkerData,
-    // The worker allocates mostly response bytes. These bytes are outside the heap, so a large
-    // young generation would only waste memory.
+    // The worker mostly allocates response bytes, which are outside the V8 heap, so a large young
+    // generation would only waste memory.
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     // The worker must see credentials that the application sets after the worker was started.
     env: SHARE_ENV,

@@ -4,9 +4,9 @@ import type { ReplicaPool } from './replica-pool.js'
 
 /**
  * Creates a pool of the read replicas below one URL prefix. A pool is for programs with many
- * databases. The pool opens a replica when the program acquires the replica. Before that, the pool
- * sends no request for the replica. All replicas of a process share one worker thread. All replicas
- * in one store share the connections to this store.
+ * databases. The pool opens a replica when the program acquires the replica, and sends no request
+ * for the replica before. All replicas of a process share one worker thread. All replicas in one
+ * store share the connections to this store.
  *
  * @throws INVALID_URL if the URL is not a valid replica URL, and INVALID_ARGUMENT if an option is
  * invalid.

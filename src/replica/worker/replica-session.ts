@@ -106,12 +106,12 @@ export class ReplicaSession {
 
   /**
    * Opens the replica. Concurrent calls of `open` share one attempt. If the attempt fails, `open`
-   * throws its error. The next call of `open` makes a new attempt.
+   * throws its error, and the next call of `open` makes a new attempt.
    */
   open(): Promise<void> {
     this.#opening ??= this.#open().catch(async (error) => {
       // The next attempt creates a new replica client. An error of closing the old client is
-      // ignored. Such an error would hide the reason why opening failed.
+      // ignored, because it would hide the reason why opening failed.
       await this.#client?.close().catch(() => undefined)
       this.#client = undefined
       this.#opening = undefined
@@ -121,14 +121,14 @@ export class ReplicaSession {
   }
 
   /**
-   * Must be called when this worker could not take over the replica from an earlier worker. Readers
-   * then keep the view of the earlier worker until that view is stale.
+   * Must be called when this worker could not take over the replica from an earlier worker. Without
+   * the takeover, readers keep the view of the earlier worker until that view is stale.
    */
   failedToOpen(code: ErrorCode, message: string): void {
     this.#contact.missed(code, message, native.constants.state.orphaned)
   }
 
-  /** Whether the replica is open. The worker can then answer requests immediately. */
+  /** Whether the replica is open, so that the worker can answer requests immediately. */
   get opened(): boolean {
     return this.#views.opened
   }
@@ -486,7 +486,8 @@ export class ReplicaSession {
         break
       case 'rebuilt':
         // If all files of the replica were replaced, the database may still have the same contents.
-        // The worker then reports no reset, but the new view shares no page with earlier views.
+        // If the contents are the same, the worker reports no reset, but the new view shares no
+        // page with earlier views.
         this.#rebuild(outcome.state, outcome.reason)
         if (outcome.reason === 'reset')
           this.#emit({ type: 'reset', message: outcome.message, txid: outcome.state.txid })
@@ -553,8 +554,8 @@ export class ReplicaSession {
   }
 
   /**
-   * Makes the next state of the replica the current view. `counter` says that other states have the
-   * same TXID. The change counter must then not be derived from the TXID.
+   * Makes the next state of the replica the current view. `counter` is true if other states have
+   * the same TXID, so that the change counter must not be derived from the TXID.
    */
   #advance({ extension }: Extract<PollOutcome, { kind: 'advanced' }>, counter = false): void {
     const { state, files, changed, whole } = extension

@@ -19,9 +19,9 @@ export interface V3AssemblyOptions {
 
 /**
  * Restores a database of Litestream 0.3's format into the file at `path`. The file must exist. The
- * restore first writes the snapshot. SQLite itself then copies the WAL of each index into the
- * database. The indexes are processed in order. SQLite ignores frames after the last commit of a
- * WAL.
+ * restore first writes the snapshot. After that, SQLite itself copies the WAL of each index into
+ * the database. The indexes are processed in order. SQLite ignores frames after the last commit of
+ * a WAL.
  */
 export async function assembleV3(
   objects: LegacyObjects,
@@ -45,8 +45,8 @@ export async function assembleV3(
   for (let i = 0; i < plan.segments.length; ) {
     const { index, name } = plan.segments[i]!
     const check = new V3WalCheck(name)
-    // SQLite has already copied the WAL of the previous index into the database. SQLite has then
-    // emptied or removed that WAL.
+    // SQLite has already copied the WAL of the previous index into the database, and has emptied or
+    // removed that WAL.
     await removeFile(`${path}-wal`)
     await using(createFile(`${path}-wal`), async (wal) => {
       for (let end = 0; plan.segments[i]?.index === index; i++) {

@@ -89,7 +89,7 @@ export class V3WalCheck {
    * applied the WAL. Throws LTX_CORRUPT.
    */
   end(size: number): number {
-    // SQLite would ignore this WAL without an error. The restored database would then lack the
+    // SQLite would ignore this WAL without an error, and the restored database would lack the
     // commits in the WAL.
     if (this.#ended && !this.#header) throw corrupt('the file does not begin with a WAL header', this.#name, 0)
     if (this.#commit === 0 || !this.#header) return size

@@ -7,9 +7,7 @@ export interface ChartOptions {
   /** Formats a value of the series as text. */
   readonly format: (value: number) => string
   readonly kind: 'line' | 'bars'
-  /**
-   * Smallest upper end of the vertical axis. This minimum prevents the chart from enlarging noise.
-   */
+  /** Smallest upper end of the vertical axis, which prevents the chart from enlarging noise. */
   readonly least: number
 }
 

@@ -3,8 +3,8 @@ import { element, setText } from './dom.js'
 import { moment } from './format.js'
 
 /**
- * The part of the status page for restores. This part shows the range of times that a user can
- * restore, and the command for a chosen time.
+ * The part of the status page for restores, which shows the range of times that a user can restore,
+ * and the command for a chosen time.
  */
 export class RestoreForm {
   readonly node: HTMLElement

@@ -222,7 +222,7 @@ export class DatabaseMetrics {
   }
 
   /**
-   * Creates every time series of a database with the value 0. Prometheus then computes the right
+   * Creates every time series of a database with the value 0, so that Prometheus computes the right
    * rate for the first event.
    */
   add(db: string): void {

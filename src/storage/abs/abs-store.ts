@@ -42,8 +42,8 @@ const UPLOAD_NAME = 'litestreamupload'
 const EMPTY_RANGE = /^bytes \d+-\d+\/(\d+)$/
 
 /**
- * Fields of the request that creates a blob. These fields are the metadata of the blob and the
- * conditions of the request.
+ * Fields of the request that creates a blob: the metadata of the blob, and the conditions of the
+ * request.
  */
 export interface BlobAttributes {
   readonly metadata?: Record<string, string>

@@ -86,8 +86,8 @@ export async function putBlocks(
 
 /**
  * Returns the error to throw if the commit has failed. If another upload has committed a blob of
- * this name, the service has discarded the blocks of this upload. The function then returns
- * PRECONDITION_FAILED, because the name is taken.
+ * this name, the service has discarded the blocks of this upload. In this case, the function
+ * returns PRECONDITION_FAILED, because the name is taken.
  */
 async function whereTaken(
   error: unknown,

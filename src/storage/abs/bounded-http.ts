@@ -13,9 +13,9 @@ const MAX_REPLY = 16 * 2 ** 20
 const ALL: ReadonlySet<number> = new Set([Number.POSITIVE_INFINITY])
 
 /**
- * Returns an HTTP client for Azure's libraries. This client differs from the client of these
- * libraries in two ways. This client limits the size of a response that is read into memory. This
- * client reports a redirection as an error instead of following it.
+ * Returns an HTTP client for Azure's libraries. Unlike the HTTP client of Azure's libraries, this
+ * HTTP client limits the size of a response that is read into memory. It also reports a redirection
+ * as an error instead of following the redirection.
  */
 export function boundedHttpClient(): IHttpClient {
   const { createDefaultHttpClient, createPipelineRequest, createHttpHeaders } = loadAzureHttp()

@@ -21,7 +21,7 @@ export interface OpenedContainer {
 }
 
 /**
- * Azure's library makes one attempt per call. This package makes the retries, because a request
+ * Azure's library makes one attempt per call. litestream-ts makes the retries, because a request
  * must also be retried if its body is interrupted.
  */
 const PIPELINE = {

@@ -73,8 +73,8 @@ export class EncryptedClient extends ForwardingClient {
 }
 
 function plainInfo(info: LtxFileInfo): LtxFileInfo {
-  // If no encrypted file can have the size, the size stays unchanged. Reading the file then throws
-  // an error that explains the size.
+  // If no encrypted file can have the size, the size stays unchanged. Reading a file of an
+  // impossible size throws an error that explains the size.
   return { ...info, size: openedSize(info.size - PREAMBLE) ?? info.size }
 }
 

@@ -78,7 +78,7 @@ export class AgeHeaders {
         return [new Stanza([PADDING_TYPE, 'A'.repeat(HEADER - used)], new Uint8Array(0))]
       },
     })
-    // The library's encrypter creates a whole file. This code uses only the header of that file.
+    // The library's encrypter creates a whole file, of which only the header is used.
     const file = await encrypter.encrypt(new Uint8Array(0))
     if (file.byteLength !== HEADER + NONCE + EMPTY_PAYLOAD || fileKey === undefined) {
       throw new LitestreamError(

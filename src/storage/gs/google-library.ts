@@ -10,7 +10,7 @@ const PACKAGE = {
 } as const
 
 /**
- * The parts that this package uses of the HTTP client of Google's library. This HTTP client obeys
+ * The parts that litestream-ts uses of the HTTP client of Google's library, which obeys
  * HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
  */
 export interface HttpClient {

@@ -22,8 +22,8 @@ interface ResumableOptions {
 /**
  * A resumable upload to Google Cloud Storage. The client sends the pieces in order to an upload
  * session. The object becomes visible with the final piece. After a temporary fault, the client
- * asks the session how many bytes the session has. The client then sends the missing bytes of the
- * piece. Source: the section "Resumable uploads" in the documentation of Cloud Storage.
+ * asks the session how many bytes the session has, and sends the missing bytes of the piece.
+ * Source: the section "Resumable uploads" in the documentation of Cloud Storage.
  */
 export class GsResumableUpload {
   readonly #http: GsHttp
@@ -31,7 +31,7 @@ export class GsResumableUpload {
   readonly #subject: Subject
   readonly #options: ResumableOptions
   readonly #what: string
-  /** The URL of the upload session. This URL is also the credential of the session. */
+  /** The URL of the upload session, which is also the credential of the session. */
   #session = ''
   /** Number of bytes that the store has confirmed. */
   #stored = 0
@@ -101,8 +101,8 @@ export class GsResumableUpload {
         this.#requests.firstByte(piece.byteLength),
       )
     } catch (error) {
-      // If the lost response was the response to the final piece, the object is complete. The
-      // object's name is then taken, and the upload session no longer exists.
+      // If the lost response was the response to the final piece, the object is complete. The name
+      // of a complete object is taken, and its upload session no longer exists.
       const doubtful = isPassing(error) || (lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND'))
       if (total === undefined || !doubtful || !(await this.#isOwn(total))) throw error
       this.#done = true

@@ -66,7 +66,7 @@ export const HEARTBEAT = 1_000
 const INACTIVE = 10_000
 
 /**
- * Milliseconds per message that a delivery may take. This time is added to the budget of the
+ * Milliseconds per message that a delivery may take, in addition to the budget of the request
  * policy. Each byte of a message body adds MS_PER_BYTE milliseconds. A slower delivery fails.
  */
 const MS_PER_MESSAGE = 100

@@ -11,9 +11,10 @@ import type { NatsSession, Request } from './session.js'
 import { infoWithSubjects, leavesOut } from './stream-subjects.js'
 
 /**
- * Milliseconds after which a listing requests the metadata of all objects again. Before that time,
- * a listing requests only the changes after the previous listing. The changes include all writes
- * and deletions by clients. Messages that an operator purged from the stream are not included.
+ * Milliseconds after which a listing requests the metadata of all objects again. Until this time
+ * has passed, a listing requests only the changes after the previous listing. The changes include
+ * all writes and deletions by clients. Messages that an operator purged from the stream are not
+ * included.
  */
 const WHOLE_EVERY = 10 * 60_000
 

@@ -27,7 +27,7 @@ export interface ObjectMeta {
 }
 
 /**
- * The metadata of an object, and the sequence of the message that contains the metadata. This
+ * The metadata of an object, and the sequence of the message that contains the metadata. The
  * sequence is the version of the object.
  */
 export interface StoredMeta {

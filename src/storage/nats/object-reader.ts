@@ -131,8 +131,8 @@ export class ObjectReader {
       { chunks, cancel: (error) => abort.abort(error), close: async () => void (await chunks.return()) },
       {
         what: `reading ${this.#session.label(name)}`,
-        // A single request fails with its own error after all its attempts. This error comes before
-        // the idle timeout.
+        // A single request fails with its own error after all its attempts, which is before the
+        // idle timeout.
         idleTimeout: policy.budget + 2 * policy.firstByteTimeout,
         allowance: allowanceFor(bytes, policy),
         signal,

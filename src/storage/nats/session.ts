@@ -100,7 +100,8 @@ export class NatsSession {
           return await raced(connecting, what, signal)
         } catch (error) {
           // If the connection is established after the caller has given up, this code closes the
-          // connection. This code ignores an error of such a late connection attempt.
+          // connection. An error of a connection attempt that ends after the caller has given up is
+          // ignored.
           void connecting.then((late) => late.close()).catch(() => undefined)
           throw natsError(error, 'connecting to', options.url)
         }

@@ -119,8 +119,8 @@ export class Requests {
       )
     } catch (error) {
       const taken = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
-      // If `isOwn` fails, throws the error with which the store refused the request. For this
-      // error, mayHaveSucceeded() returns true.
+      // If `isOwn` fails, throws the error with which the store refused the request, for which
+      // mayHaveSucceeded() returns true.
       if (!taken || !(await isOwn().catch(() => false))) throw error
       return undefined
     }

@@ -37,8 +37,8 @@ export class UnexpectedReply extends Error {
   /** HTTP status of the response. */
   readonly status: number
   /**
-   * Whether a retry may get another response. This is the case if the response was truncated, or
-   * came from a gateway whose store is down.
+   * Whether a retry may get another response, because the response was truncated or came from a
+   * gateway whose store is down.
    */
   readonly passing: boolean
 

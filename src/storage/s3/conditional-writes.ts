@@ -99,8 +99,8 @@ export class ConditionalWrites implements AskedGuarantees {
     const key = `${this.#path}/probe-${randomUUID()}`
     const first = await this.#create(key)
     try {
-      // The store may have refused the request for a reason other than the condition. An
-      // unconditional request then throws the error for that reason.
+      // The store may have refused the request for a reason other than the condition. If the store
+      // had another reason, an unconditional request throws the error for that reason.
       if (first === 'unsupported') await this.#put(key, {})
       const replacing = this.#replaceByWrongTag(key)
       const again = first === 'created' ? this.#create(key) : first

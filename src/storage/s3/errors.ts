@@ -139,8 +139,8 @@ export function isConditionRefused(error: unknown): boolean {
 }
 
 /**
- * Whether the error says that the bucket itself does not exist. Such an error does not prove that
- * an object is missing.
+ * Whether the error says that the bucket itself does not exist, which does not prove that an object
+ * is missing.
  */
 export function isNoBucket(error: LitestreamError): boolean {
   return error.code === 'NOT_FOUND' && error.cause instanceof Error && error.cause.name === 'NoSuchBucket'

@@ -6,8 +6,7 @@ import { nextToken } from './list.js'
 import type { S3Requests, Subject } from './requests.js'
 
 /**
- * Pattern of the folders of a replica. These folders are the levels and the generations of
- * Litestream 0.3.
+ * Pattern of the folders of a replica, which are the levels, and the generations of Litestream 0.3.
  */
 const OF_REPLICA = /^(?:000[0-9]|generations)$/
 

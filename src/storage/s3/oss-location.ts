@@ -18,7 +18,7 @@ const DEFAULT_REGION = 'cn-hangzhou'
 const HOST =
   /^(?<bucket>[a-z0-9][a-z0-9-]{1,62})\.(?:s3\.)?oss-(?<region>[a-z0-9-]+?)(?<internal>-internal)?\.aliyuncs\.com$/
 
-/** Pattern of OSS's own endpoint for a region. This endpoint does not offer the S3 interface. */
+/** Pattern of OSS's own endpoint for a region, which does not offer the S3 interface. */
 const NATIVE_ENDPOINT = /^((?:https?:\/\/)?)(oss-[a-z0-9-]+\.aliyuncs\.com)\/?$/i
 
 /**

@@ -27,7 +27,7 @@ export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'regio
   /** URL of the endpoint including the scheme. Undefined for AWS. */
   readonly endpoint: string | undefined
   /**
-   * The region. The region is undefined for AWS if the settings contain no region. The client then
+   * The region. If the settings contain no region for AWS, the region is undefined, and the client
    * asks AWS for the region of the bucket.
    */
   readonly region: string | undefined

@@ -10,10 +10,10 @@ interface Refusal {
 
 /**
  * Returns a function that asks AWS for the region of a bucket and caches the answer. AWS reports
- * the region in a header of every response about the bucket. Even a response that refuses the
- * request has this header. If a response does not contain the region, the function uses AWS_REGION.
- * If the store does not respond, the request fails. The next request then asks for the region
- * again. `timeout` is the time for the response in milliseconds.
+ * the region in a header of every response about the bucket, even of a response that refuses the
+ * request. If a response does not contain the region, the function uses AWS_REGION. If the store
+ * does not respond, the request fails, and the next request asks for the region again. `timeout` is
+ * the time for the response in milliseconds.
  */
 export function bucketRegion(config: S3ClientConfig, bucket: string, timeout: number): () => Promise<string> {
   let asked: Promise<string> | undefined

@@ -94,7 +94,7 @@ function revealed(this: Record<string, unknown>, name: string, value: unknown): 
 }
 
 /**
- * Creates the SDK's client for these settings. The SDK makes one attempt per call. This package
+ * Creates the SDK's client for these settings. The SDK makes one attempt per call. litestream-ts
  * makes the retries (retry.ts), because a request must also be retried if its body is interrupted.
  */
 function makeSdkClient(
@@ -141,7 +141,7 @@ function makeSdkClient(
 const NO_NODE_WARNING = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'
 
 /**
- * Calls `make` without the SDK's warning about Node.js versions. This package contains the SDK, so
+ * Calls `make` without the SDK's warning about Node.js versions. litestream-ts contains the SDK, so
  * a user cannot act on the warning.
  */
 function quietly<T>(make: () => T): T {

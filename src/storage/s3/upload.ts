@@ -173,8 +173,8 @@ async function carriedOut(
     )
   } catch (error) {
     const mine = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
-    // If the check of the object fails, throws the error with which the store refused the request.
-    // For this error, mayHaveSucceeded() returns true.
+    // If the check of the object fails, throws the error with which the store refused the request,
+    // for which mayHaveSucceeded() returns true.
     const own = mine && (await isOwn(requests, subject, written).catch(() => false))
     if (!own) {
       throw written.options.createOnly ? conditionError(error, 'If-None-Match', subject) : error

@@ -81,8 +81,8 @@ export class SftpConnection {
       }
       // If `signal` has aborted already, onAbort() calls `fail` immediately.
       forget = onAbort(signal, () => fail(signal.reason))
-      // This listener is never removed, because an error event of an abandoned connection would
-      // otherwise end the process.
+      // The listener for error events is never removed, because an error event of an abandoned
+      // connection would otherwise end the process.
       client.on('error', (error) => {
         // After a failure of the agent, ssh2 tries the next authentication method.
         if (error.level === 'agent') agentFailure = error.message

@@ -123,8 +123,8 @@ export class SftpSession {
   }
 
   /**
-   * Does the same as `retried`, but does not count requests. Such an operation is a part of an
-   * operation that the caller counts as a whole.
+   * Does the same as `retried`, but does not count requests, because the caller counts the larger
+   * operation to which this operation belongs.
    */
   attempts<T>(subject: Subject, act: (files: RemoteFiles) => Promise<T>): Promise<T> {
     return this.#retrying(subject, () => this.typed(subject, () => this.#run(subject, act)))

@@ -51,8 +51,8 @@ export interface HeldLock {
  * writers can hold this lock, so only one writer at a time changes a name. The client creates the
  * folder before it locks the folder. Without the folder, Apache forgets the lock, or keeps the lock
  * while other clients list the parent folder. The client requests the first lock twice. Some
- * servers grant locks without enforcing them, because some clients require locks. Such a server
- * also grants the second request. The locks of such a server do not work.
+ * servers grant locks without enforcing them, because some clients require locks. A server that
+ * does not enforce locks also grants the second request. The locks of such a server do not work.
  */
 export class WebdavLocks {
   readonly #requests: WebdavRequests

@@ -16,7 +16,7 @@ export interface DavResource {
 /** The error for a response that is not a valid multistatus. */
 export class MultistatusFault extends Error {
   override readonly name = 'MultistatusFault'
-  /** Whether the response is truncated. A retry may then get a complete response. */
+  /** Whether the response is truncated, so that a retry may get a complete response. */
   readonly cut: boolean
 
   constructor(message: string, cut = false) {

@@ -57,7 +57,7 @@ export interface Extension {
   /** The numbers of all pages that differ from the previous state, in ascending order. */
   readonly changed: Uint32Array
   /**
-   * Whether one of the new files holds the whole database. Every page may then differ from the
+   * Whether one of the new files holds the whole database, so that every page may differ from the
    * previous state.
    */
   readonly whole: boolean

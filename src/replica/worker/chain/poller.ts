@@ -59,9 +59,9 @@ const DAMAGE_INTERVAL_MS = 10_000
 const WATCHED_INTERVAL_MS = 5000
 /**
  * If the newest known file is a compacted file, the poll of level 0 cannot prove that the known
- * state is current. For this reason, the compacted levels are listed every RELIST_INTERVAL_MS
- * milliseconds too. By default, an L0 file exists for at least five minutes. No L0 file can
- * therefore appear and disappear between two of these listings.
+ * state is current. The compacted levels are therefore also listed every RELIST_INTERVAL_MS
+ * milliseconds. By default, an L0 file exists for at least five minutes. No L0 file can therefore
+ * appear and disappear between two of these listings.
  */
 export const RELIST_INTERVAL_MS = 25_000
 
@@ -118,8 +118,8 @@ export class Poller {
   /** Number of consecutive polls without new files. */
   #idle = 0
   /**
-   * The growing poll intervals for the time in which a damaged file blocks progress. Each poll then
-   * reads many files without success.
+   * The growing poll intervals for the time in which a damaged file blocks progress. While a
+   * damaged file blocks progress, each poll reads many files without success.
    */
   readonly #damagePauses: Doubling
   #damagePause = 0
@@ -198,7 +198,7 @@ export class Poller {
     const interval = this.#watched
       ? Math.max(this.#options.interval, WATCHED_INTERVAL_MS)
       : Math.max(this.#damagePause, pollInterval(this.#options, this.#idle))
-    // The jitter only shortens the interval. Many readers that started together then poll at
+    // The jitter only shortens the interval, so that many readers that started together poll at
     // different times. No reader waits longer than the configured interval.
     this.#timer = startTimer(interval * (0.9 + Math.random() * 0.1), () => this.pollNow())
     this.#timer.unref()
@@ -231,8 +231,8 @@ export class Poller {
   /**
    * Polls until an outcome is valid for the current state. If this process commits during a poll,
    * the outcome is based on an outdated state, so the poll is repeated. After DISTURBED_POLLS
-   * attempts, the result is `unchanged`. Each commit has then proved that the store had no newer
-   * file.
+   * attempts, the result is `unchanged`. In this case, each of the commits that disturbed the polls
+   * has proved that the store had no newer file.
    */
   async #pollUndisturbed(): Promise<WithoutStart<PollOutcome>> {
     for (let attempt = 1; attempt <= DISTURBED_POLLS; attempt++) {

@@ -34,9 +34,7 @@ export interface LackingFile {
 
 /** A file whose pages are read into the local copy. */
 export interface FillFile extends LackingFile {
-  /**
-   * The frames to read. These frames are either the frames of `pgnos` or all frames of the file.
-   */
+  /** The frames to read, which are either the frames of `pgnos` or all frames of the file. */
   readonly frames: PageIndex
   /**
    * The object that verifies the checksum of a file that is read completely. The field is undefined

@@ -44,8 +44,8 @@ export class CopyFile {
   /**
    * Creates the folder and the file of a local copy if they do not exist. Only its owner can read a
    * new local copy. Returns the path of the local copy. Symbolic links in the path are resolved. A
-   * file that has content but no meta file is not a local copy. Such a file must not be replaced,
-   * so `prepare` throws HYDRATION_CONFLICT.
+   * file that has content but no meta file is not a local copy and must not be replaced, so
+   * `prepare` throws HYDRATION_CONFLICT.
    */
   static async prepare(file: string): Promise<string> {
     try {

@@ -56,7 +56,7 @@ export class LocalCopy {
   readonly #meta: CopyMeta
   /**
    * 'replaced' if the worker has already reported that another program replaced the file. The
-   * worker then does not report the replacement again.
+   * worker reports each replacement only once.
    */
   #reported: 'replaced' | undefined
 
@@ -66,8 +66,8 @@ export class LocalCopy {
     this.#meta = meta
     this.#file = file
     this.#present = present
-    // Views of an earlier worker may read any page of a file that was already open. Such a page may
-    // be beyond the current size of the database.
+    // Views of an earlier worker may read any page of a file that was already open. A page of an
+    // old view may be beyond the current size of the database.
     this.#used = PageSet.all(native.sharedPages(options.replica, file.handle))
   }
 

@@ -25,8 +25,8 @@ const shape = record({
   commit: where(number, isCommit, 'a size in pages'),
   txid: whole(1),
   /**
-   * Identities of some LTX files of the replica at `txid`. These identities distinguish this
-   * replica from another replica with the same TXIDs.
+   * Identities of some LTX files of the replica at `txid`. The identities distinguish this replica
+   * from another replica with the same TXIDs.
    */
   files: listOf(text),
   /**

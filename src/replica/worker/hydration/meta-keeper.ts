@@ -111,9 +111,9 @@ export class CopyMeta {
   async presentAt(state: ChainState, files: FileTable): Promise<PageSet> {
     const present = new PageSet()
     const meta = this.#meta
-    // A stale listing may show an older state than the state of the local copy. Some pages of the
-    // local copy are then newer than the listed state. Another replica may have the same TXIDs, so
-    // at least one LTX file that the meta file names must still be in use.
+    // A stale listing may show an older state than the state of the local copy, so that some pages
+    // of the local copy are newer than the listed state. Another replica may have the same TXIDs,
+    // so at least one LTX file that the meta file names must still be in use.
     if (!meta || state.txid < meta.txid || !meta.files.some((identity) => files.hasIdentity(identity))) return present
     const breather = new Breather()
     for (const [i, pgno] of this.#claimed.toArray(Math.min(state.commit, meta.commit)).entries()) {

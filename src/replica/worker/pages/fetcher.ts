@@ -88,8 +88,8 @@ export type OnInterior = (view: ReplicaView, pgno: number, slot: number, wanted:
 export type OnRows = (view: ReplicaView, pgnos: readonly number[]) => void
 
 /**
- * Called when a file of a view is deleted or damaged. The callback points the view at other files.
- * The fetcher then looks up the requested page again.
+ * Called when a file of a view is deleted or damaged. The callback points the view at other files,
+ * and the fetcher looks up the requested page again.
  */
 export type Reresolve = (view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined) => Promise<void>
 
@@ -367,8 +367,8 @@ export class Fetcher {
     kind?: ReadAheadKind | undefined,
   ): WantedPage | undefined {
     const { store } = view
-    // A range that is larger than the cache is stored in parts. No page is then evicted before its
-    // readers have it.
+    // A range that is larger than the cache is stored in parts, so that no page is evicted before
+    // its readers have it.
     const turn = Math.max(1, Math.floor(store.slots / 4))
     for (let first = 0; first < pages.length; first += turn) {
       const part = pages.slice(first, first + turn)

@@ -106,8 +106,8 @@ export class ViewSet {
 
   /**
    * Creates a view. The view continues `base` if `base` is given. Connections do not see the view
-   * until it is published. `ownCounter` says that other states have the same TXID. The change
-   * counter must then not be derived from the TXID.
+   * until it is published. `ownCounter` is true if other states have the same TXID, so that the
+   * change counter must not be derived from the TXID.
    */
   add(
     state: ChainState,

@@ -199,8 +199,8 @@ export class Prefetcher {
   }
 
   /**
-   * Returns the leaves to prefetch after a second miss near the first miss. These leaves must be
-   * close together in one file.
+   * Returns the leaves to prefetch after a second miss near the first miss. The leaves to prefetch
+   * must be close together in one file.
    */
   #cluster(view: ReplicaView, siblings: Uint32Array, position: number, step: number): number[] {
     if (step === 0 || Math.abs(step) > CLUSTER_LEAVES || !this.#kinds.has('leaves')) return []

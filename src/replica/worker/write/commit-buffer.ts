@@ -110,7 +110,7 @@ export class CommitBuffer {
   }
 
   /**
-   * Records an upload before the upload begins. A restarted process can then check whether the
+   * Records an upload before the upload begins, so that a restarted process can check whether the
    * store has the uploaded file.
    */
   noteUpload(upload: BufferUpload): Promise<void> {

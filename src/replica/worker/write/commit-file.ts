@@ -15,7 +15,8 @@ const MEMORY_BYTES = 64 * 1024 * 1024
 /**
  * Returns a random node ID for the header of an LTX file. Two writers may commit the same change to
  * the same state in the same millisecond. Without a random node ID, the LTX files of the two
- * writers would be equal. Both writers would then take the file in the store for their own file.
+ * writers would be equal. With equal files, both writers would take the file in the store for their
+ * own file.
  */
 export function newNodeId(): bigint {
   return randomBytes(8).readBigUInt64BE()

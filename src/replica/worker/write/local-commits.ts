@@ -44,7 +44,7 @@ export interface LocalCommitsParts {
   readonly onUploaded: (event: { readonly txid: number; readonly commits: number; readonly bytes: number }) => void
   readonly onAmbiguous: () => void
   /**
-   * Called when another writer has written to the replica. Local commits can then no longer be
+   * Called when another writer has written to the replica, so that local commits can no longer be
    * uploaded.
    */
   readonly onConflict: (error: LitestreamError) => void

@@ -43,9 +43,10 @@ export interface PutOptions {
 
 /**
  * If the last poll is at most this many milliseconds old, a commit needs no further check. A
- * primary deletes L0 files that are old enough and compacted. Other writers can then use the names
- * of these files again. If the last poll is older than KNOWN_MS, `putCommit` checks that the TXID
- * of the commit was never used before. KNOWN_MS is far below any sensible `l0-retention`.
+ * primary deletes L0 files that are old enough and compacted. After the deletion, other writers can
+ * use the names of these files again. If the last poll is older than KNOWN_MS, `putCommit` checks
+ * that the TXID of the commit was never used before. KNOWN_MS is far below any sensible
+ * `l0-retention`.
  */
 export const KNOWN_MS = 60_000
 

@@ -92,7 +92,7 @@ export class RightToWrite {
           this.#events.lapsed()
           this.#events.lost(error)
         },
-        // If the store does not respond, the lease expires. The next transaction then requests the
+        // If the store does not respond, the lease expires, and the next transaction requests the
         // lease again.
         failed: () => {
           if (!keeper.held) this.#events.lapsed()

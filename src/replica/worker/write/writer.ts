@@ -238,8 +238,8 @@ export class ReplicaWriter {
   }
 
   /**
-   * Handles a poll that found files that the stored state lacks. Some commits of this process are
-   * then only local. `isContinuation` says that the files continue the stored state.
+   * Handles a poll that found files that the stored state lacks, while some commits of this process
+   * are only local. `isContinuation` says that the files continue the stored state.
    */
   onForeignFiles(isContinuation: boolean): void {
     this.#local?.onForeignFiles(isContinuation)
