@@ -106,7 +106,7 @@ export type ErrorCode =
   | 'PACKAGE_MISSING'
 
 export interface ErrorDetails {
-  /** What the user should do next, as one sentence. The default is the hint for the error code. */
+  /** What the user should do next, as one sentence (default: the hint for the error code). */
   readonly hint?: string
   /** The error that caused the LitestreamError. */
   readonly cause?: unknown

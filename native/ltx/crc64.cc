@@ -68,7 +68,7 @@ constexpr uint64_t PowerOfX(int n) {
   for (; n > 0; n--) v = (v >> 1) ^ ((v & 1) ? kPolynomial : 0);
   return v;
 }
-// Fold moves the 128-bit register `acc` ahead by n bits of the message: it multiplies the half with
+// To move the 128-bit register `acc` ahead by n bits of the message, Fold multiplies the half with
 // the earlier bits by x^(64+n) and the half with the later bits by x^n. The exponents of these
 // constants are one less than 64+n and n, because the product of two reflected 64-bit numbers is
 // shifted by one bit.

@@ -23,10 +23,10 @@ struct BatchResult {
   FrameError fault = FrameError::kNone;
 };
 
-// Decodes the frames in the `size` bytes at `src`. Stops in four cases: the batch is full, the
-// input ends inside a frame, the next frame is damaged, or the end marker is next. Updates the file
-// checksum *crc with each decoded frame. If `sum` is not null, xors the checksum of each decoded
-// page into *sum.
+// Decodes the frames in the `size` bytes at `src`. Stops when the batch is full, the input ends
+// inside a frame, the next frame is damaged, or the end marker is next. Updates the file checksum
+// *crc with each decoded frame. If `sum` is not null, xors the checksum of each decoded page into
+// *sum.
 BatchResult DecodeFrameBatch(const uint8_t* src, size_t size, uint32_t page_size, const FrameBatch& batch, uint64_t* crc,
                              uint64_t* sum);
 

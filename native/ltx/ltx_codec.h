@@ -28,8 +28,8 @@ uint64_t Crc64(uint64_t crc, const void* data, size_t size);
 // Crc64Portable so that a test can compare the two functions on every machine.
 uint64_t Crc64Portable(uint64_t crc, const void* data, size_t size);
 
-// Returns the checksum of a page: the CRC of the page number and the page's bytes. The database
-// checksum is the xor of the page checksums of all pages, with bit 63 set.
+// Returns the checksum of a page, which is the CRC of the page number and the page's bytes. The
+// database checksum is the xor of the page checksums of all pages, with bit 63 set.
 uint64_t PageChecksum(uint32_t pgno, const uint8_t* page, uint32_t page_size);
 
 enum class FrameError : int {

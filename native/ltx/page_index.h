@@ -1,5 +1,5 @@
 // Decodes the page index of an LTX file. The page index is a list of entries in ascending order of
-// page numbers. Each entry has three uvarints: the page number, the frame's file offset and the
+// page numbers. Each entry has uvarints for the page number, the frame's file offset and the
 // frame's encoded size in bytes. A zero byte ends the list. The caller may pass the encoded index
 // to ReadIndex in pieces of any size. For all pieces of an index, the caller passes one IndexState.
 //

@@ -12,8 +12,8 @@ constexpr uint32_t kFrameFields = 5;
 // in the number `ahead`.
 constexpr uint32_t kJoined = 0x80;
 
-// The number of bits that a frame's encoded size takes in a chunk of a page map. The largest
-// encoded size needs 17 bits: the frame of an incompressible page of 65,536 bytes.
+// The number of bits that a frame's encoded size takes in a chunk of a page map. The frame of an
+// incompressible page of 65,536 bytes has the largest encoded size, which needs 17 bits.
 constexpr uint32_t kSizeBits = 18;
 
 // The elements of the Float64Array in which TypeScript keeps the IndexState between two pieces of a

@@ -43,8 +43,8 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
   static constexpr size_t kResultSlots = 7;  // numbers before the elements for the inputs
 
   // step(bytes, out, result) calls FrameMerger::Step and returns the MergeStatus. The first 7
-  // elements of `result` become numbers about the call. The following elements of `result` have one
-  // number per input: the number of bytes that the merger has read from this input.
+  // elements of `result` become numbers about the call. For each input, one of the following
+  // elements of `result` becomes the number of bytes that the merger has read from this input.
   Napi::Value Step(const Napi::CallbackInfo& info) {
     Arguments args(info, "step");
     args.Require(merger_ != nullptr, "the merger was not made");

@@ -154,9 +154,9 @@ class HydrateJob : public BackgroundJob {
   uint64_t crc_ = 0, crc_length_ = 0;
 };
 
-// writeHydrated(file, source, frames) queues a HydrateJob and returns its promise. `frames` has
-// four numbers per frame: the offset in `source`, the encoded size, the page number, and 1 if the
-// page is wanted, else 0.
+// writeHydrated(file, source, frames) queues a HydrateJob and returns its promise. For each frame,
+// `frames` has the offset in `source`, the encoded size, the page number, and 1 if the page is
+// wanted, else 0.
 Napi::Value WriteHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "writeHydrated");
   const auto file = args.Open<HydratedFile>(args[0], "file");

@@ -89,9 +89,9 @@ Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// A chunk of a page map has three words of 32 bits per page: the low half of the frame's file
-// offset, the high bits of this offset together with the frame's encoded size, and the ordinal of
-// the LTX file (src/replica/worker/chain/page-map.ts).
+// For each page, a chunk of a page map has three words of 32 bits
+// (src/replica/worker/chain/page-map.ts). They are the low half of the frame's file offset, the
+// high bits of this offset together with the frame's encoded size, and the ordinal of the LTX file.
 constexpr size_t kChunkBytes = 3 * kChunkPages * sizeof(uint32_t);
 constexpr uint64_t kMaxFrameSize = (1u << kSizeBits) - 1, kMaxFrameOffset = (uint64_t(1) << (64 - kSizeBits)) - 1;
 
@@ -100,8 +100,8 @@ class ChunkWriter {
  public:
   ChunkWriter(Arguments& args, uint32_t file, const Napi::Function& own) : args_(args), file_(file), own_(own) {}
 
-  // Returns false in three cases: the callback `own` threw an exception, `own` returned no chunk,
-  // or the worker was terminated during the call of `own`.
+  // Returns false if the callback `own` threw an exception or returned no chunk, or if the worker
+  // was terminated during the call of `own`.
   bool Put(uint32_t pgno, uint64_t offset, uint32_t size) {
     const uint32_t chunk = (pgno - 1) / kChunkPages, i = (pgno - 1) % kChunkPages;
     // The calls of Put have ascending page numbers, so Put requests each chunk only once.
@@ -129,11 +129,11 @@ class ChunkWriter {
 };
 
 // mapPageIndex(state, bytes, file, own, pieces, collect) returns [frames, pgnos]. The callback
-// own(chunk) returns the writable ArrayBuffer of the page map's chunk with the number `chunk`.
-// `pieces` has two numbers per byte range of the LTX file that is in memory: the offsets at which
-// the range begins and ends. `frames` has three numbers for each frame that lies within one of
-// these ranges: the page number, the file offset and the encoded size. If `collect` is true,
-// `pgnos` has the page numbers of all entries in `bytes`. If `collect` is false, `pgnos` is empty.
+// own(chunk) returns the writable ArrayBuffer of the page map's chunk with the number `chunk`. For
+// each byte range of the LTX file that is in memory, `pieces` has the offsets at which the range
+// begins and ends. For each frame that lies within one of these byte ranges, `frames` has the page
+// number, the file offset and the encoded size. If `collect` is true, `pgnos` has the page numbers
+// of all entries in `bytes`. If `collect` is false, `pgnos` is empty.
 Napi::Value MapPageIndex(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Arguments args(info, "mapPageIndex");

@@ -21,12 +21,12 @@ Napi::Value CreateCache(const Napi::CallbackInfo& info) {
 }
 
 // fillSlots(replica, view, cache, source, frames) decodes each frame into the frame's slot and adds
-// the decoded page to the view. `frames` has five numbers per frame: the offset in `source`, the
-// encoded size, the page number, the slot, and `ahead`. fillSlots replaces the offset of each
-// decoded frame by the b-tree type of the page. For a page that was not prefetched, `ahead` is 0.
-// For a prefetched page, `ahead` is the kind of prefetch, plus kJoined if a reader already waits
-// for the page. Returns the number of decoded frames. If the returned number is less than the
-// number of frames, the next frame is damaged.
+// the decoded page to the view. For each frame, `frames` has the offset in `source`, the encoded
+// size, the page number, the slot, and `ahead`. fillSlots replaces the offset of each decoded frame
+// by the b-tree type of the page. For a page that was not prefetched, `ahead` is 0. For a
+// prefetched page, `ahead` is the kind of prefetch, plus kJoined if a reader already waits for the
+// page. Returns the number of decoded frames. If the returned number is less than the number of
+// frames, the next frame is damaged.
 Napi::Value FillSlots(const Napi::CallbackInfo& info) {
   Arguments args(info, "fillSlots");
   const auto replica = ReplicaArgument(args, args[0]);

@@ -32,8 +32,8 @@ namespace {
 constexpr int kNear = 4096;            // the largest distance from `near` in nearestDescriptor
 constexpr int kShmRegionSize = 32768;  // SQLite maps the wal-index in regions of this many bytes
 
-// A connection of the primary. Only the connection's thread uses a Source, with two exceptions: any
-// thread may call interruptSource(), and a checkpoint runs on the thread pool. After the connection
+// A connection of the primary. Only the connection's thread uses a Source, except that any thread
+// may call interruptSource(), and that a checkpoint runs on the thread pool. After the connection
 // was closed, `db` is null.
 struct Source {
   const sqlite3_api_routines* api;
@@ -42,9 +42,8 @@ struct Source {
 };
 using SourceRef = std::shared_ptr<Source>;
 
-// Guards three things: the map that Interruptible() returns, the counter from which the map's keys
-// come, and, while a connection is interrupted or closed, the member `db` of each Source in the
-// map.
+// Guards the map that Interruptible() returns, the counter from which the map's keys come, and,
+// while a connection is interrupted or closed, the member `db` of each Source in the map.
 std::mutex g_interruptible_mutex;
 std::map<uint32_t, SourceRef>& Interruptible() {
   static auto* sources = new std::map<uint32_t, SourceRef>();

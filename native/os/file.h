@@ -17,7 +17,7 @@ using File = void*;  // HANDLE
 using File = int;  // file descriptor
 #endif
 
-// TryLock and OpenLocked return this error number if another handle holds the file's lock.
+// The error number that TryLock and OpenLocked return if another handle holds the file's lock.
 #ifdef _WIN32
 constexpr int kLocked = 4088;  // UV_EAGAIN without its sign
 #else

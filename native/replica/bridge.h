@@ -3,10 +3,10 @@
 //
 // The requester (a thread that uses a connection) queues a Request, wakes the worker through a
 // thread-safe function, and sleeps until the request ends. The worker takes the queued requests,
-// and passes a request's id to the function that completes the request. A request ends in one of
-// three ways: the worker completes the request, the deadline passes, or the worker exits. If the
-// worker's own thread calls Ask, Ask immediately returns kWorkerThread, because this thread would
-// wait for itself.
+// and passes a request's id to the function that completes the request. A request ends when the
+// worker completes the request, when the deadline passes, or when the worker exits. If the worker's
+// own thread calls Ask, Ask immediately returns kWorkerThread, because this thread would wait for
+// itself.
 //
 // `mutex_` guards every member of the bridge. Attach, Take, the Complete functions and Detach are
 // called only on the worker thread.
@@ -42,9 +42,9 @@ enum class Outcome : int {
   kInterrupted = 5,   // sqlite3_interrupt() was called
 };
 
-// The place in which a commit must be stored before SQLite reports success: the store (kStore), the
-// local write buffer if the replica has such a buffer (kLocal), or the place that the replica's
-// options select (kDefault).
+// Where a commit must be stored before SQLite reports success. kStore is the store, kLocal is the
+// local write buffer if the replica has such a buffer, and kDefault is the place that the replica's
+// options select.
 enum class Durability : uint8_t { kDefault = 0, kStore = 1, kLocal = 2 };
 
 struct Request {
@@ -106,7 +106,7 @@ class Bridge {
   void Detach();
   std::vector<std::shared_ptr<Request>> Take();
   void Complete(uint32_t id, Outcome outcome, const std::string& code, const std::string& message);
-  // Completes the travel request `id`: from then on, the requesting connection reads the view with
+  // Completes the travel request `id`, after which the requesting connection reads the view with
   // the id `view`. If the connection has stopped waiting, CompleteTravel has no effect. If the
   // request is not a travel request, or if the replica has no view with this id, fails the request
   // and returns false.

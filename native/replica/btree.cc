@@ -57,8 +57,8 @@ class RecordColumns {
     header_end_ = next_ = sound_ ? payload + header_size : end;
   }
 
-  // Moves to the next column of the record. Returns false in two cases: the record has no more
-  // columns, or the next column does not lie completely within [payload, end).
+  // Moves to the next column of the record. Returns false if the record has no more columns, or if
+  // the next column does not lie completely within [payload, end).
   bool Next() {
     if (!sound_ || at_ >= header_end_) return false;
     at_ = ReadVarint(at_, header_end_, &type_);

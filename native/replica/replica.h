@@ -97,8 +97,9 @@ class Replica;
 constexpr const char* kAheadKinds[] = {"scan", "leaves", "rows", "interior", "changes"};
 constexpr uint8_t kAheadKindCount = sizeof(kAheadKinds) / sizeof(kAheadKinds[0]);
 
-// Counts the pages that one kind of prefetch has fetched (`brought`). `used` is the number of these
-// pages that were read. `wasted` is the number of these pages that were evicted without a read.
+// Counts the pages that one kind of prefetch has fetched (`brought`). `used` is the number of
+// prefetched pages that were read, and `wasted` is the number of prefetched pages that were evicted
+// without a read.
 struct AheadCounts {
   std::atomic<uint64_t> brought{0}, used{0}, wasted{0};
 };

@@ -70,8 +70,8 @@ UriParameters ParseReplicaUri(const char* uri);
 // variables set. If the URI has the parameter replica_id=N, the key is only replica_id=N.
 std::string ReplicaKey(UriParameters parameters);
 
-// Returns the value of the parameter `at`: the TXID or time at which the connection reads the
-// database. If the URI has no parameter `at`, returns an empty string.
+// Returns the value of the parameter `at`, which is the TXID or time at which the connection reads
+// the database. If the URI has no parameter `at`, returns an empty string.
 std::string AtParameter(const UriParameters& parameters);
 
 // If `key` is replica_id=N, sets *id to N and returns true. If N is not a 32-bit number, sets *id

@@ -192,12 +192,12 @@ int TruncateDatabase(ReplicaFile* file, sqlite3_int64 size) {
   return Mismatch(file, Overlay(file)->Truncate(uint64_t(size)));
 }
 
-// SQLite syncs the database file in two cases: during a commit, and after a rollback that has
-// written the previous content of pages. In a commit, the change counter in page 1 of the overlay
-// differs from the view's change counter. After a rollback, either the two change counters are
-// equal, or the overlay does not contain page 1. In exclusive locking mode, SQLite increments the
-// change counter only in the first transaction, so that CommitAtSync could not distinguish a commit
-// from a rollback. CommitAtSync therefore refuses exclusive locking mode.
+// SQLite syncs the database file during a commit, and after a rollback that has written the
+// previous content of pages. In a commit, the change counter in page 1 of the overlay differs from
+// the view's change counter. After a rollback, either the two change counters are equal, or the
+// overlay does not contain page 1. In exclusive locking mode, SQLite increments the change counter
+// only in the first transaction, so that CommitAtSync could not distinguish a commit from a
+// rollback. CommitAtSync therefore refuses exclusive locking mode.
 int CommitAtSync(ReplicaFile* file) {
   WriteTransaction* overlay = file->overlay;
   if (overlay == nullptr) return SQLITE_OK;

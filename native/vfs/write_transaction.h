@@ -40,7 +40,7 @@ class WriteTransaction final : public CommitSource {
   // Overwrites the bytes [offset, offset + size) of page `pgno`. Has(pgno) must be true.
   int Patch(uint32_t pgno, uint32_t offset, const uint8_t* from, uint32_t size);
 
-  // Ends the writing: after Seal, no function may change the transaction, and pgnos() has the page
+  // Ends the writing. After Seal, no function may change the transaction, and pgnos() has the page
   // numbers of the commit in ascending order. If the database has become larger, SQLite may not
   // have written some of the added pages, because their content does not matter. Seal writes zeros
   // into these pages, which they would also contain in an ordinary file.

@@ -25,7 +25,7 @@ type Asked = Required<Pick<ControlFlags, 'socket' | 'timeout'>>
 
 /**
  * Adds `-socket`, `-timeout` and `-json`. `zero` is the timeout in milliseconds for `-timeout 0`.
- * Without `zero`, `-timeout 0` is an error.
+ * If `zero` is undefined, `-timeout 0` is an error.
  */
 export function addControlFlags(command: Command, seconds = 30, zero?: number): Command {
   const timeout = (text: string) => (zero !== undefined && text === '0' ? zero : timeoutFlag(text))

@@ -6,17 +6,14 @@ import { parseFileName } from '../ltx/file-name.js'
 import { isTemporary, metaDirectory } from '../primary/sync/staging.js'
 
 /**
- * The parts of the state folder that a primary writes: the state file and the folder of staged
- * files.
+ * The state file and the folder of staged files, which are the parts of the state folder that a
+ * primary writes.
  */
 const STATE = 'primary-state'
 const LTX = 'ltx'
 
 export interface DeleteStateOptions {
-  /**
-   * Path of the state folder. The default is `.<database>-litestream` in the folder of the
-   * database.
-   */
+  /** Path of the state folder (default `.<database>-litestream` in the folder of the database). */
   readonly metaPath?: string | undefined
   /** Whether to list the files without deleting them. */
   readonly dryRun?: boolean | undefined

@@ -11,8 +11,8 @@ const ANSWER_MS = 3000
 /** The health of the running process, as the process reports it. */
 export interface ProcessHealth {
   /**
-   * The health that the process reports. Undefined in two cases: the process did not respond, or
-   * the configuration has neither a control socket nor an HTTP address.
+   * The health that the process reports, or undefined if the process did not respond or if the
+   * configuration has neither a control socket nor an HTTP address.
    */
   readonly health: Health | undefined
   /** One error message for each configured listener that did not respond. */

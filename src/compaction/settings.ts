@@ -1,6 +1,6 @@
 /**
- * The settings of a compaction scheduler. All times are in milliseconds. The names and defaults are
- * the same as in the configuration file.
+ * The settings of a compaction scheduler. All times are in milliseconds. The settings have the same
+ * names and defaults as in the configuration file.
  */
 export interface CompactionSettings {
   readonly levels: readonly { readonly level: number; readonly interval: number }[]

@@ -12,8 +12,8 @@ import type { Config, DatabaseConfig, DirectoryConfig, MirrorConfig, ReplicaConf
 export class ClaimedPlaces {
   readonly #paths = new PathClaims()
   /**
-   * The key is a location in a store. The value is the path of the database that is replicated to
-   * this location.
+   * Each key is a location in a store, and its value is the path of the database that is replicated
+   * to this location.
    */
   readonly #replicas = new Map<string, string>()
   readonly #file: string | undefined

@@ -27,7 +27,7 @@ export type Fail = (key: keyof ReplicaFile | undefined, message: string, hint?: 
 
 /**
  * Returns the replica type as Litestream determines it. The scheme of `url` takes precedence over
- * `type`. Without `url` and `type`, the replica type is `file`.
+ * `type`. If neither `url` nor `type` is set, the replica type is `file`.
  */
 export function replicaType(replica: ReplicaFile): string {
   if (replica.url !== undefined)

@@ -52,7 +52,7 @@ export type Read<S> = S extends Shape<infer T> ? T : never
 /** The error for the first invalid value of the file. */
 export class ShapeFault extends Error {
   readonly at: KeyPath
-  /** The name of the unknown key in the section at `at`. Undefined for all other faults. */
+  /** The name of the unknown key in the section at `at`, or undefined for all other faults. */
   readonly unknownKey: string | undefined
   /** The hint that says how to correct the fault, or undefined if no correction is known. */
   readonly hint: string | undefined

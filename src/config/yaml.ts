@@ -4,8 +4,8 @@ import { yamlHint, yamlMessage } from './yaml-messages.js'
 
 /**
  * Maximum number of references to one anchor. A reference inside a nested alias counts several
- * times. The maximum is enough for thousands of databases with shared settings. A file in which a
- * few nested aliases expand to billions of values is refused.
+ * times. This number of references is enough for thousands of databases with shared settings. A
+ * file in which a few nested aliases expand to billions of values is refused.
  */
 const MAX_ALIAS_COUNT = 10_000
 

@@ -59,8 +59,9 @@ async function syncNow(directory: string): Promise<void> {
 
 /**
  * Creates a directory and its missing parents. The new directories survive a power cut. New
- * directories get the owner of `ownership`. Without `ownership`, a new directory of root gets the
- * owner of its parent directory. The umask reduces `mode`. Returns whether the directory is new.
+ * directories get the owner of `ownership`. If `ownership` is undefined, a new directory of root
+ * gets the owner of its parent directory. The umask reduces `mode`. Returns whether the directory
+ * is new.
  */
 export async function makeDirectory(directory: string, ownership?: Ownership, mode = 0o777): Promise<boolean> {
   const absolute = path.resolve(directory)

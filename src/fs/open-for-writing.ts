@@ -22,8 +22,8 @@ export async function createFile(file: string, mode = 0o600): Promise<FileHandle
 }
 
 /**
- * Opens or creates a file of this program. The file gets the owner and mode of `ownership`. Without
- * `ownership`, only the owner of the folder can access a new file.
+ * Opens or creates a file of this program. The file gets the owner and mode of `ownership`. If
+ * `ownership` is undefined, only the owner of the folder can access a new file.
  */
 export async function openOwn(file: string, ownership?: Ownership): Promise<FileHandle> {
   const { handle, isNew } = await openOrCreate(file)

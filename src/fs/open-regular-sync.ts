@@ -9,8 +9,8 @@ import { kindOf } from './kind.js'
 const { O_NONBLOCK, O_NOCTTY, O_RDONLY } = constants
 
 /**
- * Default of `limit` in `readRegular`: the maximum size in bytes of a small file such as a key, a
- * certificate or a lock file.
+ * Default of `limit` in `readRegular`, which is the maximum size in bytes of a small file such as a
+ * key, a certificate or a lock file.
  */
 export const SMALL_FILE = 1024 * 1024
 

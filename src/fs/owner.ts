@@ -71,9 +71,9 @@ export function newFileMode(sources: Iterable<{ readonly mode?: number | undefin
 
 /**
  * Returns the mode of a new folder for files with mode `file`. The mode is `directory` without some
- * permissions: users who cannot read the files get no access to the folder, and users who cannot
- * write to the files cannot write to the folder. For example, not every user can write to the state
- * folder of a database in /tmp.
+ * permissions, so that users who cannot read the files get no access to the folder, and users who
+ * cannot write to the files cannot write to the folder. For example, not every user can write to
+ * the state folder of a database in /tmp.
  */
 function folderMode(directory: number, file: number): number {
   let allowed = 0o700 | SET_GROUP_ID

@@ -8,7 +8,8 @@ const FIRST_PAUSE_MS = 10
 
 /**
  * Renames a file with rename(2). On Windows, a rename fails while another process, such as a virus
- * scanner or a reader, has one of the two files open. The rename is therefore retried on Windows.
+ * scanner or a reader, has one of the two files open. On Windows, a failed rename is therefore
+ * retried.
  */
 export async function replaceFile(from: string, to: string): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS

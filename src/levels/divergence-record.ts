@@ -11,8 +11,9 @@ import { type FilesByLevel, selectPlan } from './plan.js'
 export const DIVERGENCE_NAME = 'divergence.json'
 
 /**
- * Maximum number of divergences in one record. The number is limited, because an application may
- * create its database again at every start. Each start of such an application adds one divergence.
+ * Maximum number of divergences in one record. The number of divergences is limited, because an
+ * application may create its database again at every start. Each start of such an application adds
+ * one divergence.
  */
 const MAX_POINTS = 32
 /**

@@ -29,7 +29,8 @@ export interface KnownLevelsOptions {
 }
 
 /**
- * The result of `relist`: the files of all levels, and the changes that other programs have made.
+ * The result of `relist`, which contains the files of all levels and the changes that other
+ * programs have made.
  */
 export interface Relisting {
   readonly levels: FilesByLevel
@@ -37,8 +38,8 @@ export interface Relisting {
   readonly kept: number
   readonly gone: readonly LtxFileInfo[]
   /**
-   * Files whose size in the listing differs from the remembered size. The elements describe the
-   * files in the listing.
+   * Files whose size in the listing differs from the remembered size, as the listing describes
+   * them.
    */
   readonly changed: readonly LtxFileInfo[]
 }
@@ -93,9 +94,9 @@ export class KnownLevels extends ForwardingClient {
   }
 
   /**
-   * Lists every level in the store, and remembers the files of every level. Returns the changes
-   * that other programs made: files that are missing although this client did not delete them, and
-   * files with another size than the remembered size.
+   * Lists every level in the store, and remembers the files of every level. Returns the files that
+   * other programs changed, because they are missing although this client did not delete them, or
+   * because their size differs from the remembered size.
    */
   async relist(options: RequestOptions = {}): Promise<Relisting> {
     const before = new Map([...this.#levels].map(([level, { files }]) => [level, [...files]]))

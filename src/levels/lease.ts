@@ -119,8 +119,8 @@ export class Lease {
   }
 
   /**
-   * Called if `lock.json` is not the object that this primary wrote last. There are three possible
-   * reasons: another primary has taken the lease, a program removed or damaged the object, or this
+   * Called if `lock.json` is not the object that this primary wrote last. Possible reasons are that
+   * another primary has taken the lease, that a program removed or damaged the object, or that this
    * primary wrote the object but did not get the response.
    */
   async #restore(generation: number, cause: LitestreamError): Promise<string | undefined> {

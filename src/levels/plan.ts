@@ -8,7 +8,7 @@ import { formatTimestamp, type Instant } from '../util/timestamp.js'
 import { fileContent } from './file-identity.js'
 
 /**
- * The target of a restore plan. At most one field may be set. Without a field, the target is the
+ * The target of a restore plan. At most one field may be set. If no field is set, the target is the
  * newest state.
  */
 export interface PlanTarget {
@@ -19,8 +19,8 @@ export interface PlanTarget {
 }
 
 /**
- * The files of a replica. The element `n` contains the files of level `n` in ascending order of min
- * TXID and max TXID.
+ * The files of a replica, where element `n` contains the files of level `n` in ascending order of
+ * min TXID and max TXID.
  */
 export type FilesByLevel = readonly (readonly LtxFileInfo[])[]
 
@@ -37,10 +37,10 @@ function planOf(client: ReplicaClient, files: FilesByLevel, target: PlanTarget):
 
 /**
  * Selects the files of a restore to the target, in the order in which a restore applies the files.
- * A page of a later file replaces the same page of an earlier file. The rule is Litestream's rule:
- * the first file is the newest snapshot that is not after the target. Each next file must continue
- * or overlap the previous file. If several files do, the file with the highest max TXID is
- * selected. Returns an empty plan if the files do not reach the target.
+ * A page of a later file replaces the same page of an earlier file. As in Litestream, the first
+ * file is the newest snapshot that is not after the target. Each next file must continue or overlap
+ * the previous file. If several files do, the file with the highest max TXID is selected. Returns
+ * an empty plan if the files do not reach the target.
  *
  * Throws LTX_GAP if the target is the newest state and a gap precedes the newest files.
  */
@@ -145,8 +145,8 @@ function gap(reached: number, beyond: LtxFileInfo): LitestreamError {
 }
 
 /**
- * Options of a restore plan. At most one of `txid` and `timestamp` may be set. Without `txid` and
- * `timestamp`, the plan restores the newest state.
+ * Options of a restore plan. At most one of `txid` and `timestamp` may be set. If neither is set,
+ * the plan restores the newest state.
  */
 export interface PlanOptions {
   /** The exact TXID to restore. */

@@ -67,9 +67,7 @@ export class FileIndex implements PlannedFile {
   readonly header: LtxHeader
   readonly postApplyChecksum: bigint
   readonly pieces: readonly FilePiece[]
-  /**
-   * The frames inside the byte ranges in `pieces`. The list is empty until `mapInto` was called.
-   */
+  /** The frames inside the byte ranges in `pieces`; no frames until `mapInto` was called. */
   readonly frames: LoadedFrame[] = []
   readonly #offset: number
   /**

@@ -26,13 +26,16 @@ export interface FileLayout {
    * The content of the file, or undefined if the file was too large to be read with one request.
    */
   readonly bytes?: Uint8Array
-  /** The CRCs of two parts of the file: before the page frames, and after the page frames. */
+  /**
+   * The CRC of the part of the file before the page frames, and the CRC of the part after the page
+   * frames.
+   */
   readonly sums: LayoutSums
 }
 
 /**
- * The CRCs of two parts of a file: before the page frames, and after the page frames. The file
- * checksum can be calculated from these CRCs and the CRC of the frames.
+ * The CRC of the part of a file before the page frames, and the CRC of the part after the page
+ * frames. The file checksum can be calculated from these CRCs and the CRC of the frames.
  */
 export interface LayoutSums {
   /** CRC of the header. */

@@ -75,10 +75,10 @@ export interface VerifyReplicaOptions {
 
 /**
  * Returns the gaps and overlaps in levels 0 to 8 of a listing. Level 9 is not checked, because all
- * snapshots begin at TXID 1. A gap is not a fault in two cases: one of `snapshots` ends at the
- * first TXID after the gap, because the primary skipped the TXIDs; or the file before the gap is in
- * `held`, because retention kept this file and deleted later files. `held` contains keys of
- * `heldKey`.
+ * snapshots begin at TXID 1. A gap is not a fault if one of `snapshots` ends at the first TXID
+ * after the gap, because the primary skipped the TXIDs. A gap is also not a fault if the file
+ * before the gap is in `held`, because retention kept this file and deleted later files. `held`
+ * contains results of `heldKey`.
  */
 export function contiguityFaults(
   client: ReplicaClient,

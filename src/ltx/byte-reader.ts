@@ -59,8 +59,8 @@ export class ByteReader {
       this.#chunk = undefined
       return true
     }
-    // Each copy is at least as long as the unread bytes. The total time of all copies is therefore
-    // linear.
+    // Each copy is at least as long as the unread bytes, so the total time of all copies is
+    // proportional to the size of the stream.
     const part = chunk.subarray(this.#copied, this.#copied + Math.max(BRIDGE, left))
     this.#makeRoom(part.length)
     this.#own.set(part, this.#end)

@@ -22,9 +22,9 @@ export type LtxHeaderInit = Pick<LtxHeader, 'pageSize' | 'commit' | 'minTxid' | 
 
 /**
  * Writes one LTX file as a series of buffers. The caller calls start(), then pages() any number of
- * times, then finish(). The caller owns every returned buffer. The buffer may be a part of `room`.
- * The page index needs 16 bytes of memory per page. Throws INVALID_ARGUMENT if the written file
- * would be invalid.
+ * times, then finish(). The caller owns every returned buffer. The returned buffer may be a part of
+ * `room`. The page index needs 16 bytes of memory per page. Throws INVALID_ARGUMENT if the written
+ * file would be invalid.
  *
  * @example
  * const encoder = new LtxEncoder({ pageSize: 4096, commit: 2, minTxid: 1, maxTxid: 1 })

@@ -36,7 +36,9 @@ function putUvarint(bytes: Uint8Array, at: number, n: number): number {
   return i
 }
 
-/** Encodes a page index as an LTX file stores it: the entries, a byte 0, and the length field. */
+/**
+ * Encodes a page index as an LTX file stores it, with the entries, a byte 0, and the length field.
+ */
 export function encodePageIndex(index: PageIndex): Uint8Array {
   let size = 1
   for (let i = 0; i < index.count; i++) {

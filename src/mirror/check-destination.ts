@@ -26,9 +26,9 @@ export async function refuseWriter(
 }
 
 /**
- * Throws REPLICA_RESET if the destination is not a copy of the source. There are three cases: files
- * with one name differ, the destination has higher TXIDs than the source, or the two replicas have
- * no file in common. An empty destination is allowed.
+ * Throws REPLICA_RESET if the destination is not a copy of the source. The destination is not a
+ * copy if two files of one name differ, if it has higher TXIDs than the source, or if the two
+ * replicas have no file in common. An empty destination is allowed.
  */
 export async function checkHistory(
   pair: MirrorPair,

@@ -1,7 +1,7 @@
 declare const stampsBrand: unique symbol
 /**
- * The addon's list of watched database files with their metadata. The list must be used only on the
- * thread that created the list.
+ * The addon's list of watched database files with their metadata. Only the thread that created this
+ * list may use it.
  */
 export type NativeFileStamps = { readonly [stampsBrand]: true }
 
@@ -21,9 +21,8 @@ export interface FileStampsNative {
    */
   hasFileStampsChanged(stamps: NativeFileStamps, number: number): boolean
   /**
-   * Returns the numbers of the databases that have changed: the database file or the WAL was
-   * changed, created, replaced or removed since `addFileStamps`. Calls stat(2) twice for each
-   * number.
+   * Returns the numbers of the databases whose database file or WAL was changed, created, replaced
+   * or removed since `addFileStamps`. Calls stat(2) twice for each number.
    */
   changedFileStamps(stamps: NativeFileStamps): number[]
 }

@@ -6,15 +6,16 @@ export interface FrameMerger {
   /**
    * Merges until the merger needs more input or more output space. `bytes` contains the unread
    * bytes of each input. Returns one of `constants.merge`, and stores numbers in `result`. The
-   * first four are: the number of bytes written to `out`, the input to which the return value
-   * refers, the fault, and the missing page. The next three are the input, the offset and the size
-   * of a run. A run is a range of an input's bytes that must follow the written bytes in the
-   * output. The remaining numbers are the numbers of bytes that were consumed from each input.
+   * first four numbers in `result` are the number of bytes written to `out`, the input to which the
+   * return value refers, the fault, and the missing page. The next three numbers in `result` are
+   * the input, the offset and the size of a run. A run is a range of an input's bytes that must
+   * follow the written bytes in the output. The remaining numbers in `result` are the numbers of
+   * bytes that were consumed from each input.
    */
   step(bytes: readonly Uint8Array[], out: Uint8Array, result: Float64Array): number
   /**
-   * Returns numbers of an input: the CRC and the offset after its last frame, the CRC and the size
-   * of its expected page index, and its next page.
+   * Returns the CRC and the offset after an input's last frame, the CRC and the size of the input's
+   * expected page index, and the input's next page.
    */
   input(i: number): MergedInput
   /**

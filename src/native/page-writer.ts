@@ -9,8 +9,8 @@ export interface PageWriterNative {
   /**
    * Decodes consecutive page frames, and writes the pages whose entry in `wanted` is not 0. The
    * caller passes the page numbers and frame sizes from the page index. `pages` needs room for at
-   * least two pages. Stores two numbers in `result`: the CRC of the frames, as the file checksum
-   * uses it, and the number of bytes that the CRC covers.
+   * least two pages. Stores in `result` the CRC of the frames, as the file checksum uses it, and
+   * the number of bytes that the CRC covers.
    *
    * `ranges` contains the offset and the size of two ranges of the database file. After it has
    * written the pages, the function asks the kernel to start to write the first range to disk. An

@@ -15,8 +15,8 @@ export const PREBUILT: readonly string[] = [
 ]
 
 /**
- * Size in bytes of two structures in a 64-bit ELF file: the file header, and an entry of the
- * program header table.
+ * Size in bytes of the file header, and of an entry of the program header table, in a 64-bit ELF
+ * file.
  */
 const ELF_HEADER = 64
 const ELF_ENTRY = 56
@@ -25,7 +25,7 @@ const PT_INTERP = 3
 
 /**
  * Returns whether this process uses the musl C library. The path of the loader in the executable
- * shows this.
+ * shows which C library the process uses.
  */
 function isMusl(): boolean {
   const file = openRegularSync(process.execPath)

@@ -133,8 +133,8 @@ export interface ReplicaHandleNative {
   workerAlive(): boolean
   openReplicas(): number
   /**
-   * Queues a request without waiting for a response. The queue keeps the request until a replica
-   * worker attaches.
+   * Queues a request without waiting for a response, and keeps the request until a replica worker
+   * attaches.
    */
   tellWorker(kind: number, replica: number, text: string): void
 }
@@ -199,9 +199,9 @@ export interface ReplicaWorkerNative {
   createCache(pageSize: number, slots: number): NativePageCache
   /**
    * Decodes frames to slots of the page cache, and adds the pages to the view. A `view` of 0 means
-   * no view. `frames` contains five numbers per frame: the offset in `source`, the size, the page
-   * number, the slot and the prefetch kind. The prefetch kind is 0 for a page that was not
-   * prefetched. If a reader waits for the page, `constants.joined` is added to the prefetch kind.
+   * no view. For each frame, `frames` contains the offset in `source`, the size, the page number,
+   * the slot and the prefetch kind. The prefetch kind is 0 for a page that was not prefetched. If a
+   * reader waits for the page, `constants.joined` is added to the prefetch kind.
    *
    * Returns the number of valid frames. If this number is lower than the number of frames in
    * `frames`, the next frame is damaged. For each valid frame, replaces the offset in `frames` by
@@ -218,9 +218,9 @@ export interface ReplicaWorkerNative {
   /** Makes the next read of the slot send one request of the kind `ahead`. */
   setTrigger(cache: NativePageCache, slot: number): void
   /**
-   * Returns the entries of the index leaf page in a slot, in key order. Each entry has two numbers:
-   * the rowid, and a fingerprint of the first column. If the rowid is on an overflow page, NaN
-   * replaces the rowid.
+   * Returns the entries of the index leaf page in a slot, in key order. Each entry consists of the
+   * rowid and a fingerprint of the first column. If the rowid is on an overflow page, NaN replaces
+   * the rowid.
    */
   indexEntries(cache: NativePageCache, slot: number, pgno: number): Float64Array
   /**
@@ -275,10 +275,10 @@ export interface ReplicaWorkerNative {
   /** Sets the size of the hydration file to `pages` pages. Returns 0 or an errno. */
   resizeHydrated(file: NativeHydratedFile, pages: number): number
   /**
-   * Decodes frames on another thread, and writes some of their pages to the file. `frames` contains
-   * four numbers per frame: the offset, the size, the page number, and 1 if the page must be
-   * written or 0 if not. Resolves with an errno, the index of a damaged frame or -1, the CRC of all
-   * frames as the file checksum uses it, and the number of bytes that the CRC covers.
+   * Decodes frames on another thread, and writes some of their pages to the file. For each frame,
+   * `frames` contains the offset, the size, the page number, and 1 if the page must be written or 0
+   * if not. Resolves with an errno, the index of a damaged frame or -1, the CRC of all frames as
+   * the file checksum uses it, and the number of bytes that the CRC covers.
    */
   writeHydrated(
     file: NativeHydratedFile,

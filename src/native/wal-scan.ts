@@ -8,10 +8,9 @@ export interface WalScanNative {
 
   /**
    * Checks consecutive WAL frames. Stops at a frame with other salts, and at a frame whose checksum
-   * does not continue `sum`. Checks at most `pgnos.length` frames. Stores two numbers of each valid
-   * frame: the page number, and the database size in pages after the transaction. The second number
-   * is 0 for a frame that does not end a transaction. Updates `sum`. Returns the number of valid
-   * frames.
+   * does not continue `sum`. Checks at most `pgnos.length` frames. For each valid frame, stores the
+   * page number, and the database size in pages after the transaction. The database size is 0 for a
+   * frame that does not end a transaction. Updates `sum`. Returns the number of valid frames.
    */
   scanFrames(
     frames: Uint8Array,

@@ -124,7 +124,7 @@ export interface PrimaryEvents {
     /** Number of consecutive failures. 1 for the first failure. */
     readonly failures: number
     /**
-     * Time until the operation is repeated, in milliseconds. Undefined if the operation is not
+     * Time until the operation is repeated, in milliseconds, or undefined if the operation is not
      * repeated.
      */
     readonly retryMs: number | undefined

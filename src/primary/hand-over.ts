@@ -8,9 +8,7 @@ import { type ReplicateOnceOptions, replicateOnce } from './replicate-once.js'
 import type { SyncResult } from './replicator-status.js'
 import { DEFAULT_PRIMARY_OPTIONS } from './sync-options.js'
 
-/**
- * Maximum number of syncs. The limit matters if an application writes to the database continuously.
- */
+/** Maximum number of syncs while an application writes to the database continuously. */
 const ATTEMPTS = 5
 
 /**
@@ -35,8 +33,8 @@ export async function handOver(path: string, url: string, options: ReplicateOnce
   const db = findDriver(options.driver).open(file, { busyTimeout })
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      // Another connection's commit changes the data version. The first sync also commits, and the
-      // loop then syncs again.
+      // Another connection's commit changes the data version. The first sync also commits, so the
+      // loop syncs once more after the first sync.
       const before = db.value('PRAGMA data_version')
       const result = await replicateOnce(file, url, options)
       if (db.value('PRAGMA data_version') !== before) continue

@@ -32,8 +32,8 @@ export interface ReplicationSettings extends SyncSettings {
   readonly leaseTtl?: Duration
   /**
    * Interval between two checks whether the replica still has the uploaded files. A check lists the
-   * replica and reads one small object. The default is one minute, or less if compaction runs more
-   * often than every 30 seconds.
+   * replica and reads one small object. The default interval of the check is one minute, or less if
+   * compaction runs more often than every 30 seconds.
    */
   readonly replicaCheckInterval?: Duration
   /**

@@ -3,8 +3,8 @@ import { GrowingInterval } from '../util/growing-interval.js'
 import type { PrimaryEvents } from './events.js'
 
 /**
- * The operations that must succeed before a commit is in the replica. The elements are values of
- * `operation` in the event `error`.
+ * The operations that must succeed before a commit is in the replica. The operations are values of
+ * the field `operation` in the event `error`.
  */
 const NEEDED: readonly string[] = ['sync', 'upload', 'lease', 'worker', 'files']
 

@@ -12,7 +12,7 @@ import { Replicator } from './replicator.js'
 import type { SyncResult } from './replicator-status.js'
 
 export interface ReplicateOnceOptions extends ReplicationSettings, WaitOptions {
-  /** The SQLite driver that reads the database. The default is the default of `replicate`. */
+  /** The SQLite driver that reads the database (same default as in `replicate`). */
   readonly driver?: DriverChoice
   /** Settings of the store. */
   readonly storage?: StoreOptions

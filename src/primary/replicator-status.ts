@@ -48,14 +48,14 @@ export interface ReplicatorStatus extends PrimaryStatus {
    */
   readonly ownWrites: number
   /**
-   * A divergence of the database from its replica. Undefined if no divergence exists or a user has
-   * acknowledged every divergence. See the option `onDivergence`.
+   * A divergence of the database from its replica, or undefined if no divergence exists or a user
+   * has acknowledged every divergence. See the option `onDivergence`.
    */
   readonly divergence: Divergence | undefined
   /**
    * The reason why the store cannot refuse the writes of a second primary. With such a store, a
-   * second primary is detected only after it has written files. Undefined if the store refuses the
-   * writes of a second primary.
+   * second primary is detected only after it has written files. If the store refuses the writes of
+   * a second primary, the reason is undefined.
    */
   readonly weakFencing: string | undefined
 }

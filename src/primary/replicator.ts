@@ -268,7 +268,7 @@ export class Replicator {
   /**
    * Prepares the database without opening its files, if the process has many databases and nothing
    * has changed the files after an earlier process closed them. Returns whether the files are
-   * closed. The replica is compared with the database in both cases.
+   * closed. Whether or not the files are closed, the replica is compared with the database.
    */
   async #beginsResting(): Promise<boolean> {
     const { monitorInterval } = this.#options
@@ -589,8 +589,8 @@ export class Replicator {
       return false
     }
     this.#replicaMonitor.reschedule()
-    // Another call may have opened the files during this step. The call that opened the files has
-    // also restarted the monitor.
+    // Another call may have opened the files during this step, and has then also restarted the
+    // monitor.
     return primary.isResting
   }
 

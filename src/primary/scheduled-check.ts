@@ -13,8 +13,8 @@ const LEAST_INTERVAL = 24 * 3600 * 1000
 
 /**
  * Runs SQLite's quick_check of the database at the interval `validation.interval`. A restored copy
- * of a damaged database has the same damage. The check finds this damage before a restore is
- * needed. Checks run in a worker thread, one check at a time.
+ * of a damaged database has the same damage. The scheduled check finds the damage of a database
+ * before a restore is needed. Checks run in a worker thread, one check at a time.
  */
 export class ScheduledCheck {
   readonly #db: string

@@ -9,8 +9,8 @@ import type { Duration } from '../util/duration.js'
  */
 export interface SyncSettings {
   /**
-   * The state folder, which holds staged files and the state file. The default is
-   * `.<database>-litestream` in the folder of the database.
+   * The state folder, which holds staged files and the state file (default `.<database>-litestream`
+   * in the folder of the database).
    */
   readonly metaPath?: string
   /** Maximum time for which the primary waits for a lock of the application (default 1 s). */
@@ -22,8 +22,8 @@ export interface SyncSettings {
   readonly minCheckpointPages?: number
   /**
    * Time after the last checkpoint until the primary runs another checkpoint (default 1 m). The
-   * primary runs no checkpoint if no transaction was committed in this time. The value 0 disables
-   * checkpoints by time.
+   * primary runs no checkpoint if no transaction was committed in this time. With the value 0, the
+   * primary runs no checkpoints by time.
    */
   readonly checkpointInterval?: Duration
   /**

@@ -206,8 +206,8 @@ export interface ResolvedReplicaOptions extends Values<typeof READER_SETTINGS> {
    */
   readonly idlePollInterval: number
   /**
-   * The path of the local copy. True means that the local copy is a temporary file. The value
-   * undefined means that the replica has no local copy.
+   * The path of the local copy. If the value is true, the local copy is a temporary file. If the
+   * value is undefined, the replica has no local copy.
    */
   readonly hydrate: string | true | undefined
   /**
@@ -215,7 +215,7 @@ export interface ResolvedReplicaOptions extends Values<typeof READER_SETTINGS> {
    * encryption.
    */
   readonly encryption: EncryptionSettings | undefined
-  /** The settings for writing. The field is undefined if connections are read-only. */
+  /** The settings for writing, or undefined if connections are read-only. */
   readonly write: ResolvedWriteOptions | undefined
 }
 
@@ -286,8 +286,8 @@ function variableOf(name: Parameter, set: ReplicaParameters, env: NodeJS.Process
 
 /**
  * Returns the options of a key. Missing parameters get their defaults. An unknown parameter is an
- * error. Without this error, a misspelled parameter would have no effect, and no message would say
- * so. Throws CONFIG_INVALID.
+ * error, because a misspelled parameter would otherwise have no effect and cause no message. Throws
+ * CONFIG_INVALID.
  */
 export function resolveOptions(key: string): ResolvedReplicaOptions {
   const given: ReplicaParameters = parseKey(key)

@@ -6,9 +6,9 @@ import * as check from '../util/check-arguments.js'
 import { parseDuration } from '../util/duration.js'
 
 /**
- * The kind of a setting. The kind defines three things: how an option is checked, how it is written
- * as a URI parameter, and how the parameter is parsed. Durations are in milliseconds, and sizes are
- * in bytes.
+ * The kind of a setting. The kind of a setting defines how the option is checked, how it is written
+ * as a URI parameter, and how the URI parameter is parsed. Durations are in milliseconds, and sizes
+ * are in bytes.
  */
 export interface Kind<Value> {
   readonly check: check.Check
@@ -131,7 +131,8 @@ export const durability: Kind<'store' | 'local'> = {
 }
 
 /**
- * The duration of a lease. The option value false and the parsed value undefined disable the lease.
+ * The duration of a lease, where the option value false and the parsed value undefined disable the
+ * lease.
  */
 export const lease: Kind<number | undefined> = {
   check: check.either(false, check.duration()),

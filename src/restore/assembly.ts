@@ -34,8 +34,8 @@ const KEEP_BYTES = 32 * 1024 * 1024
 const LOCAL_PARALLELISM = 4
 
 /**
- * Marks a page of the output whose content is unknown. The content of a page is unknown in two
- * cases: while the page is being written, and if the page was written from a damaged LTX file.
+ * Marks a page of the output whose content is unknown. The content of a page is unknown while the
+ * page is being written, and if the page was written from a damaged LTX file.
  */
 const UNCERTAIN = 0xffffffff
 

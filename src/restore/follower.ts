@@ -171,9 +171,8 @@ export class Follower {
   }
 
   /**
-   * Checks that the replica was not reset. A replica that was reset differs in one of two ways: it
-   * ends before the TXID of the database, or the times of its LTX files up to that TXID do not
-   * match. Throws REPLICA_RESET.
+   * Checks that the replica was not reset. A replica that was reset ends before the TXID of the
+   * database, or has LTX files up to that TXID whose times do not match. Throws REPLICA_RESET.
    */
   async #checkHistory(levels: FilesByLevel, signal: AbortSignal): Promise<void> {
     const { output } = this.#options

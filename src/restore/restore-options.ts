@@ -6,8 +6,8 @@ import type { Instant } from '../util/timestamp.js'
 import type { AssemblyProgress } from './assembly.js'
 
 /**
- * The options of a restore. `txid` and `timestamp` must not both be set. Without `txid` and
- * `timestamp`, the newest state is restored.
+ * The options of a restore. `txid` and `timestamp` must not both be set. If neither is set, the
+ * newest state is restored.
  */
 export interface RestoreOptions {
   /** Restores the state after the transaction with exactly this TXID. */
@@ -71,8 +71,8 @@ export interface RestoreResult {
   /** Path of the restored database. */
   readonly dbPath: string
   /**
-   * The TXID of the restored state. The TXID is 0 in two cases: if the restore did nothing, and
-   * after a restore from Litestream 0.3's format, which has no TXIDs.
+   * The TXID of the restored state. The TXID is 0 if the restore did nothing, and after a restore
+   * from Litestream 0.3's format, which has no TXIDs.
    */
   readonly txid: number
   /**
@@ -91,13 +91,13 @@ export interface RestoreResult {
    */
   readonly plan: readonly LtxFileInfo[]
   /**
-   * The generation and the last WAL index. The field is set if Litestream 0.3's format was
-   * restored.
+   * The generation and the last WAL index of a restore from Litestream 0.3's format, or undefined
+   * for any other restore.
    */
   readonly legacy?: { readonly generation: string; readonly index: number }
   /** The check that the restore ran. */
   readonly integrityCheck: IntegrityCheck
-  /** The result of the check. The field is absent if the restore ran no check. */
+  /** The result of the check (absent if the restore ran no check). */
   readonly integrity?: IntegrityReport
   /**
    * Warnings for the user, as sentences. A warning reports one of two things: a damaged LTX file

@@ -29,10 +29,7 @@ export function restore(client: ReplicaClient, options: Resolved<RestoreOptions>
 }
 
 export interface RestoreHooks {
-  /**
-   * The right to write the output. The caller already holds this right, and keeps it after the
-   * restore.
-   */
+  /** The right to write the output, which the caller already holds and keeps after the restore. */
   readonly claim?: OutputClaim
   /** The last step before the rename. The step receives the temporary path of the database. */
   finish?(temporary: string, restored: Pick<Restored, 'txid' | 'timestamp'>): Promise<void>

@@ -70,7 +70,9 @@ const FIND: Readonly<Record<DriverName, () => Driver | Absent>> = {
   'node:sqlite': findNodeSqlite,
 }
 
-/** The result of each search for a driver. The key is the driver's name or the module's path. */
+/**
+ * The result of each search for a driver, with the driver's name or the module's path as the key.
+ */
 const found = new Map<string, Driver | Absent>()
 
 function look(choice: DriverChoice): Driver | Absent {

@@ -30,10 +30,9 @@ const NAMES: Readonly<Record<number, string>> = {
 }
 
 /**
- * The name of the SQLite result code in a driver's error, such as SQLITE_BUSY. The result is
- * undefined for any other error. better-sqlite3 reports extended result codes
- * (SQLITE_BUSY_SNAPSHOT), and node:sqlite reports primary result codes. Callers must therefore
- * compare prefixes.
+ * The name of the SQLite result code in a driver's error, such as SQLITE_BUSY, or undefined for any
+ * other error. better-sqlite3 reports extended result codes (SQLITE_BUSY_SNAPSHOT), and node:sqlite
+ * reports primary result codes. Callers must therefore compare prefixes.
  */
 export function sqliteCode(error: unknown): string | undefined {
   const { code, errcode } = Object(error) as { code?: unknown; errcode?: unknown }

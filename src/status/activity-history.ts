@@ -52,9 +52,9 @@ export class ActivityHistory {
   }
 
   /**
-   * Requests per millisecond between the oldest and the newest sample. Returns undefined in two
-   * cases: the two samples are less than `span` milliseconds apart, or the replica was opened again
-   * between them.
+   * Requests per millisecond between the oldest and the newest sample. Returns undefined if the two
+   * samples are less than `span` milliseconds apart, or if the replica was opened again between the
+   * two samples.
    */
   requestRate(span: number): { readonly writes: number; readonly reads: number } | undefined {
     const [oldest, newest] = this.#ends()

@@ -89,17 +89,17 @@ export interface DatabaseSummary {
   readonly lastSyncAt: number | undefined
   /** Age of the oldest commit that is not in the replica, in milliseconds. */
   readonly lagMs: number
-  /** Size of the database file in bytes. The size is 0 while the file does not exist. */
+  /** Size of the database file in bytes, or 0 while the file does not exist. */
   readonly databaseSize: number
   readonly walSize: number
   /**
-   * How long the database file has been missing, in milliseconds. The value is undefined while the
-   * database file exists, or if the configuration allows a missing database file.
+   * How long the database file has been missing, in milliseconds, or undefined while the database
+   * file exists, or if the configuration allows a missing database file.
    */
   readonly missingMs: number | undefined
   /**
-   * Milliseconds since the primary last knew that the replica had every commit. The value is
-   * undefined if the database is not being replicated.
+   * Milliseconds since the primary last knew that the replica had every commit, or undefined if the
+   * database is not being replicated.
    */
   readonly behindMs: number | undefined
   /**
@@ -116,7 +116,7 @@ export interface DatabaseSummary {
   readonly error: DatabaseFault | undefined
   /**
    * Why the primary can detect a second primary only after the second primary has written to the
-   * replica. The value is undefined if the store has conditional writes.
+   * replica, or undefined if the store has conditional writes.
    */
   readonly weakFencing: string | undefined
   readonly mirrors: readonly MirrorStatus[]
@@ -146,10 +146,7 @@ export interface ActivityStatus {
   readonly walBytes: number
   readonly uploads: number
   readonly uploadedBytes: number
-  /**
-   * Durations of the last 100 uploads in milliseconds. The value is undefined before the first
-   * upload.
-   */
+  /** Durations of the last 100 uploads in milliseconds, or undefined before the first upload. */
   readonly uploadMs: { readonly p50: number | undefined; readonly p95: number | undefined }
   readonly lastUpload: { readonly txid: number; readonly at: number } | undefined
 }
@@ -159,8 +156,7 @@ export interface RequestStatus {
   readonly counts: Readonly<Record<Operation, number>>
   readonly sinceMs: number
   /**
-   * The requests of 30 days at the rate of the last half hour. The value is undefined in the first
-   * minute.
+   * The requests of 30 days at the rate of the last half hour, or undefined in the first minute.
    */
   readonly month: MonthlyRequests | undefined
 }
@@ -176,8 +172,8 @@ export interface RestorableState {
 export interface SnapshotStatus {
   readonly last: { readonly txid: number; readonly at: number; readonly bytes: number } | undefined
   /**
-   * Time at which the next snapshot is due. The value is undefined if no snapshot is due. The
-   * primary writes the due snapshot only if the database has new commits.
+   * Time at which the next snapshot is due, or undefined if no snapshot is due. The primary writes
+   * the due snapshot only if the database has new commits.
    */
   readonly nextAt: number | undefined
 }
@@ -197,13 +193,13 @@ export interface MirrorStatus {
   /** URL of the mirror without credentials. */
   readonly url: string
   /**
-   * The newest TXID that can be restored from the mirror. The value is undefined before the first
-   * pass of the mirror.
+   * The newest TXID that can be restored from the mirror, or undefined before the first pass of the
+   * mirror.
    */
   readonly txid: number | undefined
   /**
-   * How long the mirror has been behind the replica, in milliseconds. The value is 0 if the mirror
-   * has every file.
+   * How long the mirror has been behind the replica, in milliseconds, or 0 if the mirror has every
+   * file.
    */
   readonly lagMs: number
 }
@@ -220,28 +216,25 @@ export interface DatabaseStatus extends DatabaseSummary {
    * names the fault if the database has one.
    */
   readonly label: string
-  /** Samples as `[time, lag]`. The list is empty unless the request asked for details. */
+  /** Samples as `[time, lag]`, or no samples unless the request asked for details. */
   readonly lagHistory: readonly (readonly [number, number])[]
   /**
    * Samples as `[time, lag, uploads, bytes, upload time]`. The last three values count from the
-   * previous sample. The list is empty unless the request asked for details.
+   * previous sample. Unless the request asked for details, the list of samples is empty.
    */
   readonly samples: readonly ActivitySample[]
   readonly activity: ActivityStatus
-  /** The requests to the store. The value is undefined while the replica is not open. */
+  /** The requests to the store, or undefined while the replica is not open. */
   readonly requests: RequestStatus | undefined
   /**
-   * The oldest and the newest state that can be restored. The value is undefined in two cases: no
-   * state can be restored, or the replica cannot be listed.
+   * The oldest and the newest state that can be restored, or undefined if no state can be restored,
+   * or if the replica cannot be listed.
    */
   readonly restorable: { readonly from: RestorableState; readonly to: RestorableState } | undefined
   /** A command line that restores the newest state of the replica to a new file. */
   readonly restoreCommand: string
   readonly snapshots: SnapshotStatus
-  /**
-   * Interval of scheduled restores in milliseconds. The value is undefined without scheduled
-   * restores.
-   */
+  /** Interval of scheduled restores in milliseconds, or undefined without scheduled restores. */
   readonly proofInterval: number | undefined
   /** Newest first. */
   readonly recentErrors: readonly RecentError[]
@@ -259,7 +252,7 @@ export interface DatabaseStatus extends DatabaseSummary {
     readonly latest: number
     /**
      * The newest files of the level as `[min TXID, max TXID, bytes, time]`. The oldest of these
-     * files comes first. The list is empty unless the request asked for details.
+     * files comes first. Unless the request asked for details, the list of files is empty.
      */
     readonly newest: readonly (readonly [number, number, number, number])[]
   }[]
@@ -293,7 +286,7 @@ export interface ReplicaStatus {
 
 /** The source of the data that an HTTP server serves. */
 export interface StatusSource {
-  /** The streams of events. The field is absent if the process has no events. */
+  /** The streams of events (absent if the process has no events). */
   readonly events?: EventStreams
   readonly metricsType: string
   metrics(): Promise<string>
@@ -301,7 +294,7 @@ export interface StatusSource {
   health(maxLag: string | null): Health
   /**
    * Returns the data of the status page. `details` are the paths of the databases whose histories
-   * the caller wants. Without `details`, the result has the histories of all databases.
+   * the caller wants. If `details` is undefined, the result has the histories of all databases.
    */
   status(details?: readonly string[]): Promise<StatusDocument>
   /** The server calls this function if it could not answer a request. */
@@ -325,7 +318,7 @@ export interface Health {
     readonly error?: string
     /**
      * Why the primary detects a second primary only after the second primary has written to the
-     * replica. The value is undefined for a store with conditional writes.
+     * replica, or undefined for a store with conditional writes.
      */
     readonly weak_fencing?: string
   }[]

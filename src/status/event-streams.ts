@@ -7,7 +7,7 @@ import { version } from '../version.js'
 export interface ProcessEvent {
   /** Name of the event, such as `sync` or `upload` (docs/metrics.md). */
   readonly event: string
-  /** Path of the database. The field is absent if the event concerns the whole process. */
+  /** Path of the database (absent if the event concerns the whole process). */
   readonly path?: string
   readonly [field: string]: unknown
 }

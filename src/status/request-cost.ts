@@ -27,9 +27,7 @@ export function billedRequests(stats: Readonly<Record<Operation, { readonly requ
 
 export interface MonthlyRequests {
   readonly requests: number
-  /**
-   * The cost in US dollars. The value is undefined for a store that does not charge for requests.
-   */
+  /** The cost in US dollars, or undefined for a store that does not charge for requests. */
   readonly cost: number | undefined
   /** The store whose prices were used. */
   readonly prices: string | undefined

@@ -35,15 +35,15 @@ export interface Condition {
   /** Age of the oldest commit that is not in the replica, in milliseconds. */
   readonly lagMs: number
   /**
-   * How long the database file has been missing, in milliseconds. The value is undefined while the
-   * file exists.
+   * How long the database file has been missing, in milliseconds, or undefined while the file
+   * exists.
    */
   readonly missingMs?: number | undefined
   readonly error?: DatabaseFault | undefined
   /**
-   * Milliseconds since the primary last knew that the replica had every commit. The value is
-   * undefined if the database is not being replicated. At each check of the WAL, the primary sets
-   * `behindMs` back to 0, even without new commits.
+   * Milliseconds since the primary last knew that the replica had every commit, or undefined if the
+   * database is not being replicated. At each check of the WAL, the primary sets `behindMs` back to
+   * 0, even without new commits.
    */
   readonly behindMs?: number | undefined
   /** A sentence that describes a divergence that no user has acknowledged. */
@@ -55,7 +55,7 @@ export interface Verdict {
   readonly ok: boolean
   /** A sentence that says why the database or the replica is not ok. */
   readonly reason?: string
-  /** The next step for the user. The field is absent if an error has its own hint. */
+  /** The next step for the user (absent if an error has its own hint). */
   readonly hint?: string
   readonly kind?: 'behind' | 'failing' | 'missing' | 'diverged'
 }

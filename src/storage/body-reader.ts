@@ -81,8 +81,8 @@ export interface BodyOptions {
  *   each.
  * - readBody() holds only one chunk in memory.
  *
- * The function calls `open` without an argument for the first request. For each further request,
- * the function calls `open` with the offset of the next missing byte.
+ * readBody() calls `open` without an argument for the first request. For each further request, the
+ * function calls `open` with the offset of the next missing byte.
  */
 export async function* readBody(
   open: (at?: number) => Promise<OpenedBody>,

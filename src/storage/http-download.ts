@@ -12,13 +12,13 @@ import { unconfirmed } from './unconfirmed.js'
 export interface ObjectReply extends RangedReply {
   readonly body: Readable
   /**
-   * The generation or the entity tag of the object. The field is undefined if the response contains
-   * neither a generation nor an entity tag.
+   * The generation or the entity tag of the object, or undefined if the response contains neither a
+   * generation nor an entity tag.
    */
   readonly version: string | undefined
   /**
-   * Time of the object's last modification, in milliseconds since the epoch. The field is absent if
-   * the store does not report the time in a response to a GET.
+   * Time of the object's last modification, in milliseconds since the epoch (absent if the store
+   * does not report the time in a response to a GET).
    */
   readonly modifiedAt?: number | undefined
 }
@@ -31,8 +31,8 @@ export interface FoundObject {
   /** The version as the store wrote it in the first response. */
   readonly version: string | undefined
   /**
-   * Time of the object's last modification, in milliseconds since the epoch. The field is undefined
-   * if the store does not report the time in a response to a GET.
+   * Time of the object's last modification, in milliseconds since the epoch, or undefined if the
+   * store does not report the time in a response to a GET.
    */
   readonly modifiedAt: number | undefined
 }

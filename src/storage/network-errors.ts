@@ -10,8 +10,8 @@ const RESET = 'Check the network between this machine and the store, and any pro
 const UNREACHABLE = 'Check the endpoint, the network of this machine and any firewall: the host is unreachable.'
 
 /**
- * Hints for connection failures. The key of a hint is the error code of the system or of Node.js.
- * The connection failures in this table may be temporary, so a later attempt may succeed.
+ * Hints for connection failures, by the error code of the system or of Node.js. The connection
+ * failures in this table may be temporary, so a later attempt may succeed.
  */
 const PASSING: Readonly<Record<string, string>> = {
   ENOTFOUND: 'Check the host of the endpoint, and the name server of this machine: the host name is unknown.',

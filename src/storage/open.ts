@@ -51,9 +51,9 @@ export interface StoreOptions {
  */
 export interface OpenReplicaClientOptions extends StoreOptions, WaitOptions {
   /**
-   * The client calls this function in three cases: when the store has answered no request for about
-   * a second, at growing intervals during the outage, and when the store answers again. The client
-   * retries its requests during an outage. Without `onOutage`, the client emits a process warning.
+   * The client calls this function when the store has answered no request for about a second, at
+   * growing intervals during the outage, and when the store answers again. The client retries its
+   * requests during an outage. Without `onOutage`, the client emits a process warning.
    */
   readonly onOutage?: OutageListener | undefined
 }

@@ -46,10 +46,7 @@ export function loadOptionalPackage<Exports>({ name, module, neededFor, install 
   }
 }
 
-/**
- * Whether the package itself is missing. The result is false if only a dependency or a module of
- * the package is missing.
- */
+/** Whether the package itself is missing, and not only a dependency or a module of the package. */
 function isMissing(error: unknown, name: string): boolean {
   const { code, message } = error as NodeJS.ErrnoException
   return code === 'MODULE_NOT_FOUND' && /'([^']+)'/.exec(message.split('\n', 1)[0]!)?.[1]?.startsWith(name) === true

@@ -54,8 +54,8 @@ export class PacedBody {
   #patience: number
   #timer: Timer | undefined
   /**
-   * Time at which the current wait for a chunk began. The time comes from `elapsedMs()`. The time
-   * is undefined while the reader does not wait.
+   * Time at which the current wait for a chunk began. The time comes from `elapsedMs()`, and is
+   * undefined while the reader does not wait.
    */
   #waitingSince: number | undefined
   #reject: ((error: unknown) => void) | undefined

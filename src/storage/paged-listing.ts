@@ -14,9 +14,9 @@ export interface ListedPage<T> {
 /**
  * Yields the objects of a store whose keys begin with `prefix`, in the store's order. Requests each
  * page on demand, and holds one page in memory. The listing always ends. The generator throws
- * STORAGE_FAILED in three cases: keys do not ascend, a token repeats, or too many consecutive pages
- * have no object. The generator throws TIMEOUT if the store needs longer than LISTING_TIMEOUT.
- * `what` is a phrase for messages, such as "listing s3://…".
+ * STORAGE_FAILED if keys do not ascend, if a token repeats, or if too many consecutive pages have
+ * no object. The generator throws TIMEOUT if the store needs longer than LISTING_TIMEOUT. `what` is
+ * a phrase for messages, such as "listing s3://…".
  */
 export async function* pagedListing<T>(
   prefix: string,

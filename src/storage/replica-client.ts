@@ -57,9 +57,9 @@ export interface ListOptions extends RequestOptions {
 }
 
 /**
- * A byte range of a file. Without `length`, the range ends at the end of the file. `suffix` is a
- * number of bytes at the end of the file. A suffix range of a file with fewer bytes is the whole
- * file.
+ * A byte range of a file. If `length` is undefined, the range ends at the end of the file. `suffix`
+ * is a number of bytes at the end of the file. A suffix range of a file with fewer bytes is the
+ * whole file.
  */
 export type ByteRange = { readonly offset: number; readonly length?: number } | { readonly suffix: number }
 

@@ -65,9 +65,9 @@ export function relativePathFault(relative: string): string | undefined {
 
 /**
  * Returns the reason why a path that a store reported cannot be the path of a database below a
- * folder. The reason is a phrase for the end of a sentence. Returns undefined for a valid path. Two
- * kinds of paths are invalid: paths that lead out of the folder, and names of files that SQLite or
- * this package reads beside a database.
+ * folder. The reason is a phrase for the end of a sentence. Returns undefined for a valid path. A
+ * path that leads out of the folder is invalid, and so is the name of a file that SQLite or
+ * litestream-ts reads beside a database.
  */
 export function nameFault(relative: string): string | undefined {
   const fault = relativePathFault(relative)

@@ -28,8 +28,8 @@ const CAP = 5_000
 const THROTTLED_BASE = 500
 
 /**
- * The waits that stores have requested with Retry-After, in milliseconds. The key of a wait is the
- * error of the response.
+ * The waits that stores have requested with Retry-After, in milliseconds, by the error of the
+ * response.
  */
 const retryAfter = new WeakMap<LitestreamError, number>()
 
@@ -71,11 +71,11 @@ export interface RetryOptions {
 }
 
 /**
- * Repeats `attempt` until one of three conditions holds: an attempt succeeds, an attempt fails
- * permanently, or the attempts or the budget of the policy are used up. Throws the error of the
- * final attempt if no attempt has succeeded. `attempt` receives the number of previous attempts,
- * and must throw LitestreamErrors. mayHaveSucceeded() says for the thrown error whether the request
- * may have succeeded. Reports a store that does not answer (outage.ts).
+ * Repeats `attempt` until an attempt succeeds or fails permanently, or until the attempts or the
+ * budget of the policy are used up. Throws the error of the final attempt if no attempt has
+ * succeeded. `attempt` receives the number of previous attempts, and must throw LitestreamErrors.
+ * mayHaveSucceeded() says for the thrown error whether the request may have succeeded. Reports a
+ * store that does not answer (outage.ts).
  */
 export async function retrying<T>(attempt: (before: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { policy, what, signal, closing, operation, counters } = options

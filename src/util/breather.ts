@@ -1,7 +1,7 @@
 import { elapsedMs } from './elapsed.js'
 
 /**
- * Maximum time in milliseconds for which one computation may block the event loop. The limit is
+ * Maximum time in milliseconds for which one computation may block the event loop. This maximum is
  * shorter than the duration of a slow response of a store.
  */
 const SLICE_MS = 8

@@ -17,8 +17,8 @@ const VAGUE =
  *
  * A time without a zone is in UTC. A distance such as "2 days ago" or "yesterday" keeps the time of
  * day of `now`. A date or weekday without a time of day means the first instant of that day. Throws
- * INVALID_ARGUMENT for three kinds of text: without a meaning, with more than one meaning, and with
- * a time after `now`. The error message contains the reason.
+ * INVALID_ARGUMENT for a text without a meaning, with more than one meaning, or with a time after
+ * `now`. The error message contains the reason.
  */
 export async function parseFreeTime(text: string, now: number): Promise<number> {
   const refuse = (reason: string) =>

@@ -8,10 +8,7 @@ import { startTimer } from './timers.js'
 export interface WaitOptions {
   /** If the signal aborts, the operation ends and its promise rejects. */
   readonly signal?: AbortSignal | undefined
-  /**
-   * Time after which the operation fails with TIMEOUT. Without `timeout`, the operation has no
-   * deadline.
-   */
+  /** Time after which the operation fails with TIMEOUT, or undefined for no deadline. */
   readonly timeout?: Duration | undefined
 }
 

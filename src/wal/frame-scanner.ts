@@ -13,11 +13,9 @@ export interface FrameSpan {
    * `start`.
    */
   readonly end: WalPosition
-  /**
-   * Size of the database in pages after the last frame. The size is 0 if the span has no frames.
-   */
+  /** Size of the database in pages after the last frame, or 0 if the span has no frames. */
   readonly commit: number
-  /** Page number of each frame. The array has `end.frames - start.frames` elements. */
+  /** Page number of each frame, in an array with `end.frames - start.frames` elements. */
   readonly pgnos: Uint32Array
 }
 
@@ -50,9 +48,8 @@ function bufferOf(size: number): Uint8Array<ArrayBuffer> {
 
 /**
  * Reads committed frames from `start` on. Verifies the salts and the checksum of every frame. The
- * span ends before one of three kinds of frame: an uncommitted frame, a frame of an older
- * generation, or a damaged frame. The scan needs 8 bytes of memory per frame and the buffer of the
- * thread.
+ * span ends before an uncommitted frame, a frame of an older generation, or a damaged frame. The
+ * scan needs 8 bytes of memory per frame and the buffer of the thread.
  */
 export function scanWal(wal: WalFile, header: WalHeader, start: WalPosition, limits: ScanLimits): FrameSpan {
   const { pageSize, bigEndian } = header

@@ -18,7 +18,7 @@ export interface WalIndex {
   readonly backfilled: number
   /**
    * Number of frames that a checkpoint has started to copy. The value is greater than `backfilled`
-   * in two cases: during a checkpoint, and after a checkpoint that did not finish.
+   * during a checkpoint, and after a checkpoint that did not finish.
    */
   readonly attempted: number
 }

@@ -45,7 +45,7 @@ export function resetCommand(): Command {
 }
 
 /**
- * Returns the configured state folder of a database. Undefined means the default state folder. If
+ * Returns the configured state folder of a database, or undefined for the default state folder. If
  * the configuration does not contain the database but the database exists, returns undefined, as in
  * Litestream.
  */

@@ -9,7 +9,7 @@ import { monotonicMs } from '../../util/monotonic.js'
 export class DatabaseFile {
   readonly #path: string
   /**
-   * Time of the first check that found no file, from `monotonicMs()`. Undefined while the file
+   * Time of the first check that found no file, from `monotonicMs()`, or undefined while the file
    * exists.
    */
   #missingSince: number | undefined

@@ -25,8 +25,8 @@ export class FolderWatches {
   readonly #watchers = new Map<string, FSWatcher>()
 
   constructor(directory: string, faults: PartFaults, onChange: OnChange) {
-    // The part is not needed for replication: without a watch, the next periodic scan finds new
-    // databases.
+    // The part is not needed for replication, because the next periodic scan finds new databases
+    // without a watch.
     this.#part = { part: 'watch', name: directory, replication: false }
     this.#faults = faults
     this.#onChange = onChange

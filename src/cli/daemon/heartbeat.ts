@@ -40,8 +40,8 @@ export class Heartbeat {
 
   async #check(): Promise<void> {
     if (monotonicMs() - this.#lastAttempt < this.#interval || !this.#allIsWell()) return
-    // The time is set before the request, so that a failed request is repeated after the whole
-    // interval.
+    // The time of the heartbeat is set before its request, so that a failed request is repeated
+    // after the whole interval.
     this.#lastAttempt = monotonicMs()
     try {
       await this.#beat()

@@ -10,10 +10,7 @@ const MAX_SECONDS = 60
 /** Time in milliseconds after which a client that receives no data is disconnected. */
 const STALL_MS = 30_000
 
-/**
- * The HTTP routes. The value of each route is the file name under which a browser saves the
- * response.
- */
+/** The HTTP routes, each with the file name under which a browser saves the response. */
 export const PROFILE_ROUTES: ReadonlyMap<string, string> = new Map([
   ['/debug/cpu-profile', 'litestream-ts.cpuprofile'],
   ['/debug/heap-snapshot', 'litestream-ts.heapsnapshot'],

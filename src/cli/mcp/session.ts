@@ -47,8 +47,8 @@ export class McpSession {
         if (progressToken === undefined || (elapsedMs() - last < PROGRESS_MS && done < total)) return
         last = elapsedMs()
         const notification = { progressToken, progress: done, total }
-        // If the client has disconnected, the notification fails. The error is ignored, because the
-        // `close` event of the response aborts the call.
+        // If the client has disconnected, the notification fails. The error of the notification is
+        // ignored, because the `close` event of the response aborts the call.
         extra.sendNotification({ method: 'notifications/progress', params: notification }).catch(() => undefined)
       }
       try {

@@ -38,10 +38,10 @@ export interface FoundReplicas {
 }
 
 /**
- * Finds the replicas of a configuration. The result contains the replicas of three kinds of
- * databases: databases in the configuration, databases that exist in the directories of directory
- * entries, and databases in the listings of the stores of directory entries. A store that cannot be
- * listed is a fault of its directory entry.
+ * Finds the replicas of a configuration. The result contains the replicas of configured databases,
+ * of databases that exist in the directories of directory entries, and of databases in the listings
+ * of the stores of directory entries. A store that cannot be listed is a fault of its directory
+ * entry.
  */
 export async function replicasOfConfig(config: Config, signal: AbortSignal): Promise<FoundReplicas> {
   const { databases, faults: scanFaults } = findDatabases(config)

@@ -35,8 +35,8 @@ export class SourceConnection {
       // database, before the primary changes a file.
       this.sqlite.value('PRAGMA schema_version')
       this.#source = takeSource(this.sqlite)
-      // The primary's connections read few pages. Without `cache_size = 4`, SQLite allocates memory
-      // for 20 pages at the first read.
+      // The primary's connections read few pages. If `cache_size` were not 4, SQLite would allocate
+      // memory for 20 pages at the first read.
       this.sqlite.exec('PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 4; PRAGMA shrink_memory')
     } catch (error) {
       this.sqlite.close()

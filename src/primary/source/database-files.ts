@@ -16,10 +16,10 @@ export type Presence =
   | { readonly kind: 'deleted' }
   /**
    * `replaced` means that another file has replaced the opened database file, -wal or -shm at its
-   * path. `database` says whether the database file itself was replaced. `trusted` says whether a
-   * last sync may read the opened files. `onlyHere` says that the -wal was removed and no other
-   * process has the -wal open. If no other process has the removed -wal open, its frames are lost
-   * when this process closes the -wal.
+   * path. `database` is true if the database file itself was replaced. `trusted` is true if a last
+   * sync may read the opened files. `onlyHere` is true if the -wal was removed and no other process
+   * has the -wal open. If no other process has the removed -wal open, its frames are lost when this
+   * process closes the -wal.
    */
   | {
       readonly kind: 'replaced'
@@ -149,7 +149,8 @@ export class DatabaseFiles {
   /**
    * Whether a program wrote to the database file although no checkpoint ran. In WAL mode only
    * checkpoints write to the database file, and each checkpoint changes the wal-index before and
-   * after its writes. The method compares two moments at which no checkpoint was running.
+   * after its writes. Compares the file and the wal-index at two moments at which no checkpoint was
+   * running.
    */
   #isRewritten(file: FileIdentity, index: WalIndex): boolean {
     const before = this.#look

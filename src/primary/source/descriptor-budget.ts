@@ -3,9 +3,9 @@ import { LitestreamError } from '../../errors.js'
 import { isErrno } from '../../fs/fs-error.js'
 
 /**
- * Number of file descriptors of an opened database: two for each of two connections (database file
- * and -wal), one for the -shm, one for the -wal that the primary reads itself, and one for the
- * state file.
+ * Number of file descriptors of an opened database. Each of two connections has two descriptors
+ * (database file and -wal), and the -shm, the -wal that the primary reads itself, and the state
+ * file have one descriptor each.
  */
 const DESCRIPTORS_PER_DATABASE = 7
 

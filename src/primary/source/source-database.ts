@@ -78,11 +78,11 @@ export class SourceDatabase {
    */
   #createTables(): boolean {
     const writer = this.#writer
-    // SQLite syncs the WAL header to the disk before it writes the first frame. Without this sync,
-    // frames of an earlier generation could follow the new header after a power cut. An empty WAL
-    // has no frames of an earlier generation, so the sync of the WAL header is switched off. With
-    // thousands of databases, these syncs would take most of the time of the primary's start. The
-    // next writer that syncs the WAL also syncs the header.
+    // SQLite syncs the WAL header to the disk before it writes the first frame. Without the sync of
+    // the WAL header, frames of an earlier generation could follow the new header after a power
+    // cut. An empty WAL has no frames of an earlier generation, so the sync of the WAL header is
+    // switched off. With thousands of databases, syncs of the WAL headers would take most of the
+    // time of the primary's start. The next writer that syncs the WAL also syncs the header.
     const isEmpty = statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size === 0
     if (!isEmpty) return ensureTables(writer)
     const usual = writer.sqlite.value('PRAGMA synchronous')

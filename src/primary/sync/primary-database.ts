@@ -184,7 +184,7 @@ export class PrimaryDatabase {
     return database
   }
 
-  /** `onEnd` is called once: either when `end` is called, or at the first change of the files. */
+  /** `onEnd` is called once, either when `end` is called, or at the first change of the files. */
   #watch(file: string, interval: number, onEnd: () => void) {
     let ended = false
     const end = () => {
@@ -279,7 +279,7 @@ export class PrimaryDatabase {
   /**
    * Closes the files of an idle database, which then rests. The next use of the database opens the
    * files again. Resolves with true if the database rests. Checks every `interval` milliseconds
-   * whether the files have changed. `onEnd` is called once: at the first change, or when the
+   * whether the files have changed. `onEnd` is called once, at the first change, or when the
    * primary opens the files for another reason.
    *
    * `rest` first empties the WAL. If an application then opens the database, reads it and closes

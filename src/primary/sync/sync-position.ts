@@ -14,8 +14,8 @@ export interface Step {
 }
 
 /**
- * Maximum size in bytes of the reason in `fenced`. The reason may contain a long path, but a slot
- * of the state file has a limited size.
+ * Maximum size in bytes of the reason in `fenced`. The size of the reason is limited, because the
+ * reason may contain a long path, but a slot of the state file has a limited size.
  */
 const MAX_REASON_BYTES = 1000
 
@@ -114,8 +114,8 @@ export class Progress {
 
   /**
    * Saves the state of a database whose files will be closed next, and closes the state file. For
-   * `complete`, see PrimaryState. The state is not synced to the disk: if a power cut restores an
-   * older state, the primary only needs one more snapshot.
+   * `complete`, see PrimaryState. The state is not synced to the disk, because the primary only
+   * needs one more snapshot if a power cut restores an older state.
    */
   async saveForRest(opened: OpenedDatabase, position: WalPosition, complete: boolean): Promise<void> {
     const rest = restRecord(opened.source.path)

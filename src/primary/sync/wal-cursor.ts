@@ -9,8 +9,8 @@ import { sameGeneration, startOf, type WalPosition } from '../../wal/wal-positio
 export class WalCursor {
   /**
    * Whether the primary has read every frame that its read transaction sees. After the primary has
-   * read every such frame, no later frame can be lost during the read transaction: if the
-   * transaction reads from the WAL, no connection can restart the WAL; if the transaction reads
+   * read every such frame, no later frame can be lost during the read transaction. If the
+   * transaction reads from the WAL, no connection can restart the WAL. If the transaction reads
    * only from the database file, no connection can copy frames into the database file.
    */
   covered = false

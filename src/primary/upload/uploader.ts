@@ -48,8 +48,8 @@ export class Uploader {
   readonly #client: KnownLevels
   readonly #observe: PrimaryObserver
   /**
-   * The writer record of this primary. Undefined for a write-once replica, because no object in a
-   * write-once replica can be replaced.
+   * The writer record of this primary, or undefined for a write-once replica, because no object in
+   * a write-once replica can be replaced.
    */
   readonly #writer: WriterRecord | undefined
   #isWeakFencingNoticed = false
@@ -70,7 +70,7 @@ export class Uploader {
   /** Number of checks of the replica that found no fault. */
   #checks = 0
   /**
-   * The monotonic time of the first check that found files of another primary. Undefined if the
+   * The monotonic time of the first check that found files of another primary, or undefined if the
    * last check found no files of another primary.
    */
   #foreignSince: number | undefined
@@ -83,7 +83,7 @@ export class Uploader {
   #attempted = 0
 
   /**
-   * `leased` says that this primary uploads only while it holds the lease of the replica.
+   * If `leased` is true, this primary uploads only while it holds the lease of the replica.
    * `keepDiverged` is the time in milliseconds for which retention keeps the files from before a
    * divergence.
    */
@@ -115,10 +115,10 @@ export class Uploader {
   }
 
   /**
-   * Whether a REPLICA_FENCED error of `run` is permanent. The error is permanent in two cases:
-   * another primary has written a file with the name of this primary's next file, or another
-   * primary was running when this primary started. The error is not permanent if a program replaced
-   * the replica while this primary was running, because a user may undo the replacement.
+   * Whether a REPLICA_FENCED error of `run` is permanent. The error is permanent if another primary
+   * has written a file with the name of this primary's next file, or if another primary was running
+   * when this primary started. The error is not permanent if a program replaced the replica while
+   * this primary was running, because a user may undo the replacement.
    */
   get isFenced(): boolean {
     return !this.#aligned || this.#primary.state?.fenced !== undefined
@@ -151,8 +151,9 @@ export class Uploader {
   }
 
   /**
-   * Compares the state folder with the replica. Later calls do nothing. The comparison may show
-   * that the next file must be a snapshot. `align` must not be called during a run.
+   * Compares the state folder with the replica. Later calls do nothing. The comparison of state
+   * folder and replica may show that the next file must be a snapshot. `align` must not be called
+   * during a run.
    */
   async align(): Promise<void> {
     if (this.#txid !== undefined) return

@@ -14,12 +14,13 @@ const shape = record({
   pid: number,
   /**
    * Identifies the boot of the machine and the container. Process IDs are unique within one boot of
-   * a container. Empty if the operating system does not report the boot and the container.
+   * a container. If the operating system does not report the boot and the container, the text is
+   * empty.
    */
   pidSpace: text,
   /**
    * Start time of the process in clock ticks after the boot, which does not depend on the wall
-   * clock. Undefined in writer records of older versions.
+   * clock. Writer records of older versions lack the start time.
    */
   pidStart: optional(number),
   database: text,

@@ -47,10 +47,7 @@ export interface ReplicaStats {
   readonly readAhead: ReadAheadStats
 }
 
-/**
- * Counters of the replica worker for four subjects: requests to the store, prefetched pages, views
- * and writes.
- */
+/** Counters of the replica worker for requests to the store, prefetched pages, views and writes. */
 export interface WorkerStats {
   readonly fetch: {
     readonly requests: number
@@ -228,8 +225,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Milliseconds since the last successful poll began. The value is Infinity before the first poll.
-   * Reads are behind the primary by at most `lagMs`.
+   * Milliseconds since the last successful poll began, or Infinity before the first poll. Reads are
+   * behind the primary by at most `lagMs`.
    */
   get lagMs(): number {
     const { contact } = this.#info()

@@ -47,8 +47,8 @@ export class StoreContact {
   }
 
   /**
-   * Takes over the time `at`. The last successful poll of an earlier worker began at this time. The
-   * time `at` counts until this worker has opened the replica.
+   * Takes over the time `at`. The last successful poll of an earlier worker began at this time.
+   * Until this worker has opened the replica, `at` is the time of the last successful poll.
    */
   resume(at: number): void {
     this.#seenAt = at

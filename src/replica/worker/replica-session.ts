@@ -75,7 +75,7 @@ export class ReplicaSession {
   #poller!: Poller
   #lost!: LostFiles
   #hydrator: Hydrator | undefined
-  /** A temporary folder for the local copy. The field is undefined if the options name a path. */
+  /** A temporary folder for the local copy, or undefined if the options name a path. */
   #folder: TemporaryFolder | undefined
   #writer: ReplicaWriter | undefined
   #adoption: CommitAdoption | undefined

@@ -30,8 +30,7 @@ function post(message: WorkerMessage): void {
 }
 
 /**
- * The function that logs the events of replicas. The value is undefined if the environment
- * configures no log.
+ * The function that logs the events of replicas, or undefined if the environment configures no log.
  */
 let log: ((url: string, event: SessionEvent) => void) | undefined
 

@@ -6,8 +6,8 @@ import { bytes, duration, moment, splitPath } from './format.js'
 export type Severity = 'bad' | 'warn' | 'ok'
 
 /**
- * Returns the severity with which the status page shows a database. A database needs attention in
- * all states except three: it is replicated, it is a standby, or it was stopped on purpose.
+ * Returns the severity with which the status page shows a database. A database needs attention
+ * unless it is replicated, is a standby, or was stopped on purpose.
  */
 export function severityOf({ ok, label }: Pick<DatabaseStatus, 'ok' | 'label'>): Severity {
   if (!ok) return 'bad'

@@ -388,8 +388,8 @@ export class DatabaseMetrics {
   }
 
   /**
-   * Updates two kinds of gauges from a listing of the replica: files and bytes of each level, and
-   * the retention state of L0 files.
+   * From a listing of the replica, updates the gauges for the files and bytes of each level, and
+   * for the retention state of L0 files.
    */
   setLevels(db: string, levels: readonly (readonly LtxFileInfo[])[], l0Retention: number): void {
     for (const [level, files] of levels.entries()) {

@@ -42,8 +42,8 @@ const UPLOAD_NAME = 'litestreamupload'
 const EMPTY_RANGE = /^bytes \d+-\d+\/(\d+)$/
 
 /**
- * Fields of the request that creates a blob: the metadata of the blob, and the conditions of the
- * request.
+ * Fields of the request that creates a blob, which are the metadata of the blob and the conditions
+ * of the request.
  */
 export interface BlobAttributes {
   readonly metadata?: Record<string, string>
@@ -197,7 +197,7 @@ export class AbsStore implements ObjectStore {
   }
 }
 
-/** The fields of a page of the Azure library that this store reads. */
+/** The fields that this client reads in a page of a listing from Azure's library. */
 interface Page {
   readonly continuationToken?: string
   readonly segment: {

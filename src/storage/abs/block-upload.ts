@@ -24,8 +24,8 @@ interface BlockUploadOptions {
 
 /**
  * Writes a blob in blocks. The blocks are invisible until the upload commits the list of blocks.
- * The service removes the blocks of an abandoned upload in two cases: after a week, and when
- * another upload commits a blob of the same name. Returns the size of the blob in bytes.
+ * The service removes the blocks of an abandoned upload after a week, or when another upload
+ * commits a blob of the same name. Returns the size of the blob in bytes.
  */
 export async function putBlocks(
   requests: Requests,

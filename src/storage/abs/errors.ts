@@ -192,8 +192,8 @@ function hintByStatus(status: number | undefined): string | undefined {
 }
 
 /**
- * Copies only name, message and stack of the library's error. The error itself contains the whole
- * request with its headers.
+ * Copies only name, message and stack of the library's error, because the error itself contains the
+ * whole request with its headers.
  */
 function shortened({ message, name, stack }: RestError, code: string | undefined): Error {
   const cause = new Error(message.split('\n', 1)[0]!.slice(0, MAX_MESSAGE))

@@ -53,10 +53,7 @@ export function parseFileUrl(parts: UrlParts, platform: NodeJS.Platform): FileLo
     : { type: 'file', path: directory, alternatives: [...new Set(alternatives)] }
 }
 
-/**
- * Returns undefined in two cases: the path cannot be the path of a directory, or the path is the
- * root.
- */
+/** Returns undefined if the path cannot be the path of a directory, or if the path is the root. */
 function directoryOf(authority: string, rawPath: string, platform: NodeJS.Platform): string | undefined {
   const written = unescapeDelimiters(`${authority}${rawPath}`)
   if (written.includes('\0')) return undefined

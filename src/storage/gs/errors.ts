@@ -59,8 +59,8 @@ const RIGHTS =
   'Give the account storage.objects.create, get, list and delete on the bucket: the role "Storage Object User" has these permissions.'
 
 /**
- * The hints for the user. The key of a hint is the reason in the response. The reasons are those of
- * the JSON API's "HTTP status and error codes".
+ * The hints for the user, by the reason in the response. The reasons are those of the JSON API's
+ * "HTTP status and error codes".
  */
 const HINTS: Readonly<Record<string, string>> = {
   authError: CREDENTIALS,
@@ -91,7 +91,7 @@ export function gsError(thrown: unknown, attempted: Attempted, endpoint: string)
     )
   }
   const name = networkCode(error) ?? error.name
-  // The error of an aborted or interrupted body has no error code.
+  // If the body of a response was aborted or interrupted, the library's error has no error code.
   const broken = error.name === 'AbortError' || /premature|socket hang up|aborted/i.test(error.message)
   return new LitestreamError(
     network?.code ?? (broken ? 'UNAVAILABLE' : 'STORAGE_FAILED'),
@@ -152,8 +152,8 @@ function credentialsCode(cause: unknown): ErrorCode {
 }
 
 /**
- * Copies only name, message and stack of the library's error. The error itself contains the whole
- * request with its headers.
+ * Copies only name, message and stack of the library's error, because the error itself contains the
+ * whole request with its headers.
  */
 function shortened({ name, message, stack }: Error): Error {
   const cause = new Error(message.split('\n', 1)[0]!.slice(0, MAX_MESSAGE))

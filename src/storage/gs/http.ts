@@ -37,7 +37,7 @@ export class GsHttp {
   readonly #headers: ((url: string) => Promise<Readonly<Record<string, string>>>) | undefined
 
   /**
-   * `authorised` says whether requests carry credentials. Requests to an emulator carry no
+   * `authorised` is true if requests carry credentials. Requests to an emulator carry no
    * credentials.
    */
   constructor({ Storage, http }: GoogleLibrary, authorised: boolean) {

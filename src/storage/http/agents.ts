@@ -30,8 +30,8 @@ export interface Connections {
   readonly agent: HttpAgent | HttpsAgent
   readonly proxy: ProxyServer | undefined
   /**
-   * The certificate authorities as text for messages. The field is undefined if the client trusts
-   * only those of Node.js.
+   * The certificate authorities as text for messages, or undefined if the client trusts only those
+   * of Node.js.
    */
   readonly authorities: string | undefined
 }

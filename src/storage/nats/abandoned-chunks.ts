@@ -38,9 +38,9 @@ export async function sweepAbandonedChunks(
     visible.add(chunkSubject(bucket, meta.nuid))
     delivered.add(subject)
   }
-  // The listing lacks the metadata of an object for one of two reasons: another client has replaced
-  // the metadata meanwhile, or the server has left the metadata out. Any of the chunks may belong
-  // to such an object.
+  // The listing lacks the metadata of an object if another client has replaced the metadata
+  // meanwhile, or if the server has left the metadata out. Any of the chunks may belong to such an
+  // object.
   const { subjects } = await infoWithSubjects(session, request, filter)
   if (subjects.some((subject) => !delivered.has(subject))) return 0
   let removed = 0

@@ -7,7 +7,7 @@ export interface NatsLocation {
   readonly type: 'nats'
   /** Address of the server as `host:port`. */
   readonly server: string
-  /** Name of the bucket. The field is undefined if the settings contain the name instead. */
+  /** Name of the bucket, or undefined if the settings contain the name instead. */
   readonly bucket: string | undefined
   /**
    * Prefix of object names, before `ltx/…`. The prefix has no slash at either end. The prefix may

@@ -19,9 +19,9 @@ const RENEW_WAIT = 1_000
 
 /**
  * Calls `onChange` as soon as the server reports a new object that `wanted` accepts. Resolves when
- * the watch is active. Renews the watch in two cases: after a lost connection, and if the server
- * has deleted the consumer (for example in a restart). Calls `onChange` after each renewal. The
- * watch ends when `signal` aborts or the session closes.
+ * the watch is active. Renews the watch after a lost connection, and if the server has deleted the
+ * consumer (for example in a restart). Calls `onChange` after each renewal. The watch ends when
+ * `signal` aborts or the session closes.
  */
 export async function watchMetas(
   session: NatsSession,

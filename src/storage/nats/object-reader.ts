@@ -113,9 +113,9 @@ export class ObjectReader {
   }
 
   /**
-   * Yields the bytes that `read` yields. Throws TIMEOUT in two cases: if all waits together take
-   * longer than the budget of the policy plus 1 s per KiB, and if no byte arrives in the time that
-   * all attempts may take.
+   * Yields the bytes that `read` yields. Throws TIMEOUT if all waits together take longer than the
+   * budget of the policy plus 1 s per KiB, or if no byte arrives in the time that all attempts may
+   * take.
    */
   async *#paced(
     { name }: ObjectMeta,

@@ -201,7 +201,7 @@ export class ObjectWriter {
 
   /**
    * Publishes the metadata if `after` is the sequence of the latest message on the metadata's
-   * subject. The value 0 means that the subject has no message. Returns the new sequence, or
+   * subject. If `after` is 0, the subject must have no message. Returns the new sequence, or
    * undefined if the latest message has another sequence.
    */
   #publishIf(request: Request, meta: ObjectMeta, after: number): Promise<number | undefined> {

@@ -6,8 +6,8 @@
 export class ReadingEnd {
   readonly #upTo: number
   /**
-   * Number of messages in the stream when the consumer was created. The number is infinite until
-   * the server has reported it.
+   * Number of messages in the stream when the consumer was created, or Infinity until the server
+   * has reported the number.
    */
   #expected = Number.POSITIVE_INFINITY
   #delivered = 0

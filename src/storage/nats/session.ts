@@ -31,7 +31,7 @@ export interface Request {
   readonly operation: Operation
   /** A verb such as "reading" or "writing". */
   readonly doing: string
-  /** Name of the object. Without `name`, the request concerns the bucket. */
+  /** Name of the object, or undefined for a request that concerns the whole bucket. */
   readonly name?: string
   readonly signal?: AbortSignal | undefined
 }

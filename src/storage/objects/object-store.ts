@@ -12,8 +12,8 @@ export interface StoredObject {
   readonly size: number
   /**
    * The timestamp in the object's metadata, in milliseconds since the epoch. If the metadata has no
-   * timestamp, the creation time of the object. The time is NaN if the store reports neither a
-   * timestamp nor a creation time.
+   * timestamp, the creation time of the object, or NaN if the store reports neither a timestamp nor
+   * a creation time.
    */
   readonly createdAt: number
   /**

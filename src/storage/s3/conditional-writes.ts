@@ -18,8 +18,8 @@ const WRITE_ONCE_PROBE = 'write-once-probe'
 const NO_TAG = '"00000000000000000000000000000000"'
 
 /**
- * The results of this thread's probes. The key of a result consists of endpoint and bucket. A
- * process with a thousand databases in one bucket therefore sends one probe.
+ * The results of this thread's probes, by endpoint and bucket. A process with a thousand databases
+ * in one bucket therefore sends one probe.
  */
 const found = new Map<string, WriteGuarantees>()
 const probing = new Map<string, Promise<WriteGuarantees>>()
@@ -30,12 +30,12 @@ type Creation = 'created' | 'refused' | 'unsupported'
 /**
  * Determines whether a store enforces conditional writes. The setting `conditional-writes` decides
  * this. Without a decision in the setting, a probe before the first write decides. The probe
- * creates an object `probe-<uuid>` beside the levels. The probe then sends two requests in
- * parallel: one creates the object again, and the other replaces the object with a wrong tag.
- * Finally the probe deletes the object. The probe sends 4 requests, and a caller waits for two
- * round trips. In a write-once replica, the probe creates one object with a fixed name, and tries
- * to create the object again. This object stays. The probe of a write-once replica sends 2
- * requests, or 1 request if the object exists already.
+ * creates an object `probe-<uuid>` beside the levels. The probe then tries in parallel to create
+ * the object again, and to replace the object with a wrong tag. Finally the probe deletes the
+ * object. The probe sends 4 requests, and a caller waits for two round trips. In a write-once
+ * replica, the probe creates one object with a fixed name, and tries to create the object again.
+ * This object stays. The probe of a write-once replica sends 2 requests, or 1 request if the object
+ * exists already.
  */
 export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests

@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../../errors.js'
 
 /**
- * Maps the store's error codes to those of this package. The sources of the codes are two lists of
- * error responses: the list of the S3 API, and the list of RADOS Gateway.
+ * Maps the store's error codes to those of this package. The codes come from the lists of error
+ * responses of the S3 API and of RADOS Gateway.
  */
 export const CODES: Readonly<Record<string, ErrorCode>> = {
   NoSuchKey: 'NOT_FOUND',
@@ -30,7 +30,7 @@ const OTHER_REGION =
 const RIGHTS =
   'Give the credentials s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on this bucket; check the policy of the bucket and the policies of the credentials.'
 
-/** The hints for the user. The key of a hint is the store's error code. */
+/** The hints for the user, by the store's error code. */
 export const HINTS: Readonly<Record<string, string>> = {
   NoSuchBucket: 'Create the bucket, or correct its name in the replica URL.',
   SignatureDoesNotMatch: 'Correct the access key id and the secret access key: the two keys do not belong together.',

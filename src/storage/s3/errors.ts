@@ -190,9 +190,9 @@ function codeOf(error: SdkError, name: string, status: number | undefined): Erro
 }
 
 /**
- * Copies only name, message and stack of the SDK's error. The error itself contains the whole
- * response and request. Some stores repeat the signed text and the key ID in the response, and a
- * request header may contain an encryption key.
+ * Copies only name, message and stack of the SDK's error, because the error itself contains the
+ * whole response and request. Some stores repeat the signed text and the key ID in the response,
+ * and a request header may contain an encryption key.
  */
 function safeCause(thrown: unknown, name: string): Error {
   const { message = String(thrown), stack } = thrown as Error

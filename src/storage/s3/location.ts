@@ -12,7 +12,7 @@ export interface BucketLocation<Type extends S3Dialect> {
   /** Name of a bucket, or ARN of an access point. */
   readonly bucket: string
   /**
-   * Path of the replica. The keys of the replica contain this path unchanged. The path is "" for
+   * Path of the replica, which the object keys of the replica contain unchanged. The path is "" for
    * `s3://bucket/` and "." for `s3://bucket` (keys.ts).
    */
   readonly path: string

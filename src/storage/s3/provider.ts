@@ -24,7 +24,7 @@ const SMALLEST_WRITTEN = 5_000_000
 
 /** S3 settings in which every default is filled in, including the defaults of the provider. */
 export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'region'> {
-  /** URL of the endpoint including the scheme. Undefined for AWS. */
+  /** URL of the endpoint including the scheme, or undefined for AWS. */
   readonly endpoint: string | undefined
   /**
    * The region. If the settings contain no region for AWS, the region is undefined, and the client

@@ -61,7 +61,7 @@ const shared = new Map<string, { readonly client: S3Client; readonly agent: unkn
 /**
  * Returns the SDK's client for these settings. With shared connections (shareConnections), all
  * replicas with the same settings get the same client. A client takes 100 KiB of memory, and reads
- * the configuration files of AWS. `isNew` says whether the call has created the client.
+ * the configuration files of AWS. `isNew` is true if the call has created the client.
  */
 export function sdkClient(
   settings: ResolvedS3Settings,

@@ -42,8 +42,8 @@ export function isStatus(error: unknown, ...statuses: readonly number[]): boolea
 }
 
 /**
- * Whether the server does not support the request. The server does not support a request in two
- * cases: the server has not announced the extension, or the server's response says so.
+ * Whether the server does not support the request. The server does not support a request if it has
+ * not announced the extension, or if its response says so.
  */
 export function isUnsupported(error: unknown): boolean {
   return (

@@ -6,8 +6,8 @@ export interface DavResource {
   /** Size in bytes, or NaN if the server does not report it. */
   readonly size: number
   /**
-   * Time of the last modification in milliseconds since the epoch. The time is NaN if the server
-   * does not report it.
+   * Time of the last modification in milliseconds since the epoch, or NaN if the server does not
+   * report it.
    */
   readonly modifiedAt: number
   readonly etag: string | undefined

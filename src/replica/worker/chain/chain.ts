@@ -356,8 +356,7 @@ export class Chain {
   }
 
   /**
-   * Returns two kinds of files: the files of level 1 that begin at or after `fromTxid`, and all
-   * files of higher levels.
+   * Returns the files of level 1 that begin at or after `fromTxid`, and all files of higher levels.
    */
   async listCompacted(fromTxid: number): Promise<LtxFileInfo[]> {
     return (await listTogether(this.#client, 1, { fromTxid, signal: this.#signal })).flat()

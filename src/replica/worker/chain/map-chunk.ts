@@ -27,8 +27,8 @@ const SIZE_MASK = 2 ** SIZE_BITS - 1
 
 /**
  * The positions of consecutive pages. Each position takes 12 bytes. The position of a page consists
- * of three numbers: the low 32 bits of the offset, the 14 high bits of the offset (64 TiB) together
- * with the frame size, and the file ordinal.
+ * of the low 32 bits of the offset, the 14 high bits of the offset (64 TiB) together with the frame
+ * size, and the file ordinal.
  */
 export class Chunk {
   readonly buffer: ArrayBuffer

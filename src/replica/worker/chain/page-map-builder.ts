@@ -39,8 +39,8 @@ export class PageMapBuilder {
   }
 
   /**
-   * Returns the target into which native code writes the frames of a page index. The parameter
-   * `peak` has the meaning of PageMapTarget.peak.
+   * Returns the target into which native code writes the frames of a page index. `peak` is the
+   * largest size in pages of the database before the file is applied (PageMapTarget.peak).
    */
   target(file: number, peak: number): PageMapTarget {
     return { file, peak, own: (chunk) => this.#own(chunk).buffer }

@@ -7,7 +7,7 @@ const BLOCK_WORDS = BLOCK_PAGES / 32
  * replica. An array up to the highest page number could take half a gigabyte for a few pages.
  */
 export class PageSet {
-  /** The blocks of the set. The key of a block is `pgno / BLOCK_PAGES`. */
+  /** The blocks of the set, with `pgno / BLOCK_PAGES` as the key of a block. */
   readonly #blocks = new Map<number, Uint32Array>()
   #size = 0
 

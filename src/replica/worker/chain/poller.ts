@@ -19,9 +19,9 @@ export type PollOutcome = { readonly startedAt: number } & (
   /** `moved` means that the state has the same TXID as before, but consists of other files. */
   | { readonly kind: 'moved'; readonly state: ChainState }
   /**
-   * `rebuilt` means that the state was loaded again from a snapshot. The state is loaded again in
-   * two cases: files between the known state and the new state are missing (a gap), or the replica
-   * was reset.
+   * `rebuilt` means that the state was loaded again from a snapshot. The state is loaded again if
+   * files between the known state and the new state are missing (a gap), or if the replica was
+   * reset.
    */
   | {
       readonly kind: 'rebuilt'
@@ -267,8 +267,8 @@ export class Poller {
       if (anchor.level !== 0 && !(await chain.stands(anchor, state.timestamp))) return this.#survey(state)
       return { kind: 'advanced', extension }
     } catch (error) {
-      // The poller re-lists all levels in three cases: retention deleted a file after the listing,
-      // a file is damaged, or the page size changed.
+      // The poller re-lists all levels if retention deleted a file after the listing, if a file is
+      // damaged, or if the page size changed.
       if (isLitestreamError(error, 'NOT_FOUND', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH')) return this.#survey(state)
       throw error
     }

@@ -13,10 +13,10 @@ import { PageMapBuilder } from './page-map-builder.js'
 /**
  * Loads an earlier state again from the files that are listed now. The file `lost` was deleted or
  * is damaged, so it is not used. If no set of files ends at the TXID of the earlier state, the
- * loaded state keeps every page whose content is certain. The content of a page is certain in two
- * cases: the page's own file exists, or the page did not change in the only file that spans the
- * TXID of the state. Pages without certain content have no position in the page map. Throws
- * PAGE_UNAVAILABLE if no page has certain content.
+ * loaded state keeps every page whose content is certain. The content of a page is certain if the
+ * page's own file exists, or if the page did not change in the only file that spans the TXID of the
+ * state. Pages without certain content have no position in the page map. Throws PAGE_UNAVAILABLE if
+ * no page has certain content.
  */
 export async function staleState(
   chain: Chain,

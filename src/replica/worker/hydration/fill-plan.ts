@@ -37,8 +37,8 @@ export interface FillFile extends LackingFile {
   /** The frames to read, which are either the frames of `pgnos` or all frames of the file. */
   readonly frames: PageIndex
   /**
-   * The object that verifies the checksum of a file that is read completely. The field is undefined
-   * if the file was verified before.
+   * The object that verifies the checksum of a file that is read completely, or undefined if the
+   * file was verified before.
    */
   readonly whole: WholeFile | undefined
 }

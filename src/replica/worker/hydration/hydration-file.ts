@@ -95,8 +95,8 @@ export class CopyFile {
   }
 
   /**
-   * Writes frames of `source`. Each entry of `frames` has four values: the offset in `source`, the
-   * size, the page number, and 1 if the page is written.
+   * Writes frames of `source`. Each entry of `frames` consists of the offset in `source`, the size,
+   * the page number, and 1 if the page is written.
    */
   async write(source: Uint8Array, frames: Uint32Array): Promise<Written> {
     const [errno, damaged, crc, length] = await native.writeHydrated(this.handle, source, frames)

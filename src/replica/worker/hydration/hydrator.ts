@@ -77,8 +77,8 @@ export class Hydrator {
   }
 
   /**
-   * The open file of the local copy. The value is null if the worker could not open a new file in
-   * place of the old file. While `file` is null, no connection reads from a local copy.
+   * The open file of the local copy, or null if the worker could not open a new file in place of
+   * the old file. While `file` is null, no connection reads from a local copy.
    */
   get file(): NativeHydratedFile | null {
     return this.#copy.handle

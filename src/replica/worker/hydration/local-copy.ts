@@ -37,9 +37,9 @@ export interface LocalCopyOptions {
  * from the file, the page is not overwritten until the current view is the only view. The meta file
  * lists the pages that are present at one TXID. The meta file is written after the present pages
  * are durable. Before a page of the file is overwritten, the page is removed from the meta file.
- * After a crash, a page that the meta file lists is correct under two conditions: the state of the
- * replica has the TXID of the meta file or a later TXID, and the LTX file that now provides the
- * page ends at or before the TXID of the meta file.
+ * After a crash, a page that the meta file lists is correct if the state of the replica has the
+ * TXID of the meta file or a later TXID. In addition, the LTX file that now provides the page must
+ * end at or before the TXID of the meta file.
  */
 export class LocalCopy {
   #file: CopyFile | undefined
@@ -94,8 +94,8 @@ export class LocalCopy {
   }
 
   /**
-   * The open file of the local copy. The value is undefined if the worker could not open a new file
-   * in place of the old file.
+   * The open file of the local copy, or undefined if the worker could not open a new file in place
+   * of the old file.
    */
   get file(): CopyFile | undefined {
     return this.#file
@@ -168,9 +168,9 @@ export class LocalCopy {
   }
 
   /**
-   * Opens a new file of the local copy for the current view. Returns false in two cases: the local
-   * copy was closed during the call (`isClosed` reports this), or `restart` has already opened a
-   * new file.
+   * Opens a new file of the local copy for the current view. Returns false if the local copy was
+   * closed during the call (`isClosed` reports this), or if `restart` has already opened a new
+   * file.
    */
   async reopen(isClosed: () => boolean): Promise<boolean> {
     await CopyFile.prepare(this.#path)

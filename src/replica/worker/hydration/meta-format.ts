@@ -30,13 +30,13 @@ const shape = record({
    */
   files: listOf(text),
   /**
-   * The pages whose content in the local copy is their content at `txid`. The text is Base64 with
-   * one bit per page.
+   * The pages whose content in the local copy is their content at `txid`. The pages are encoded as
+   * Base64 with one bit per page.
    */
   present: text,
   /**
-   * Modification time of the local copy when it was closed, in milliseconds. The field `closed` is
-   * absent while the local copy is open, and after a crash.
+   * Modification time of the local copy when it was closed, in milliseconds (absent while the local
+   * copy is open, and after a crash).
    */
   closed: optional(number),
 })

@@ -31,10 +31,7 @@ interface Job {
 
 interface Flight {
   readonly waiters: Waiter[]
-  /**
-   * The kind of prefetch that requested the page. The field is undefined if a reader requested the
-   * page.
-   */
+  /** The kind of prefetch that requested the page, or undefined if a reader requested the page. */
   readonly ahead: ReadAheadKind | undefined
   /** Whether the next read of this page starts more prefetch. */
   trigger: boolean
@@ -79,7 +76,7 @@ export interface FetchCounts {
 }
 
 /**
- * Called when an interior b-tree page was fetched. `wanted` says whether a reader waited for the
+ * Called when an interior b-tree page was fetched. `wanted` is true if a reader waited for the
  * interior page.
  */
 export type OnInterior = (view: ReplicaView, pgno: number, slot: number, wanted: boolean) => void

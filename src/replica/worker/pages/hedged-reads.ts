@@ -14,9 +14,9 @@ const ENOUGH = 16
 const EARNED = 0.04
 const MOST_SAVED = 4
 /**
- * A read is slow if two conditions hold: it takes longer than SLOW times the 95th percentile of
- * recent read times, and longer than SLOW_AT_LEAST_MS. If a read takes less than SLOW_AT_LEAST_MS,
- * a second request gains nothing.
+ * A read is slow if it takes longer than SLOW times the 95th percentile of recent read times, and
+ * also longer than SLOW_AT_LEAST_MS. If a read takes less than SLOW_AT_LEAST_MS, a second request
+ * gains nothing.
  */
 const SLOW = 1.5
 const SLOW_AT_LEAST_MS = 5

@@ -126,8 +126,8 @@ export class PageStore {
     const crowded = this.#interior.size > this.slots / 2 || this.#leaves.size === 0
     const lru = crowded ? this.#interior : this.#leaves
     // A page that native code read after the last check moves to the front of the list. After at
-    // most 64 moved pages, a page is evicted in any case. Without this limit, a cache whose pages
-    // are all read frequently could not evict a page.
+    // most 64 moved pages, a page is evicted in any case. Without the limit of 64 pages, a cache
+    // whose pages are all read frequently could not evict a page.
     for (let chances = 64; ; ) {
       const key = lru.rkeys().next().value as number
       const slot = lru.peek(key) as number

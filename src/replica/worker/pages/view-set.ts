@@ -79,7 +79,7 @@ export class ViewSet {
   /**
    * Begins a new incarnation, because the files may belong to another replica. TXIDs of another
    * replica may have other contents. SQLite must not confuse these contents with cached pages.
-   * `reset` says that the replica was certainly reset.
+   * `reset` is true if the replica was certainly reset.
    */
   reincarnate(reset: boolean): void {
     this.#incarnation = native.nextIncarnation(this.#replica)
@@ -88,8 +88,8 @@ export class ViewSet {
   }
 
   /**
-   * Whether a view lost its files because the replica was reset. The result is false if retention
-   * deleted the files.
+   * Whether a view lost its files because the replica was reset, and not because retention deleted
+   * the files.
    */
   wasReset({ incarnation }: ReplicaView): boolean {
     return incarnation < this.#reset

@@ -22,7 +22,7 @@ const FIRST_SAME_KEY = 10
  */
 const SAME_KEY_ENTRIES = 64
 /**
- * Maximum depth of a table's b-tree. The limit prevents an endless loop if the known shape of the
+ * Maximum depth of a table's b-tree, which prevents an endless loop if the known shape of the
  * b-tree is wrong.
  */
 const MAX_DEPTH = 20
@@ -40,13 +40,12 @@ interface Walk {
    */
   readonly entries: Float64Array
   /**
-   * The root page of the table to whose rows the entries refer. The value is 0 if the root page is
-   * unknown.
+   * The root page of the table to whose rows the entries refer, or 0 if the root page is unknown.
    */
   root: number
-  /** Index of the entry whose row was missed last. The value is -1 before the first missed row. */
+  /** Index of the entry whose row was missed last, or -1 before the first missed row. */
   position: number
-  /** The direction of the walk. The value is 0 if the direction is unknown. */
+  /** The direction of the walk, or 0 if the direction is unknown. */
   direction: 1 | -1 | 0
   /**
    * Number of entries that the next miss prefetches. `window` applies to index entries with

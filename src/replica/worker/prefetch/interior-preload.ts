@@ -14,7 +14,7 @@ const SHARE = 1 / 4
  * included.
  */
 const SMALL_TABLE = 64 * 1024
-/** Maximum depth of a b-tree. The limit prevents an endless loop if a page is damaged. */
+/** Maximum depth of a b-tree, which prevents an endless loop if a page is damaged. */
 const MAX_DEPTH = 20
 
 const SCHEMA_ROOT = 1

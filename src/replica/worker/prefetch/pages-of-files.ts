@@ -27,8 +27,8 @@ export class FilePages {
   readonly #fetcher: Fetcher
   readonly #files: FileTable
   /**
-   * The cache that passes recently read files on to the local copy. The field is undefined without
-   * a local copy.
+   * The cache that passes recently read files on to the local copy, or undefined without a local
+   * copy.
    */
   readonly #recent: RecentFiles | undefined
 
@@ -68,8 +68,8 @@ export class FilePages {
 
   /**
    * Stores pages that the worker read together with the page indexes. These pages cost no request.
-   * If the file is large, only two kinds of pages are stored: new pages, and changed pages that
-   * were resident in the view `before`. From a file with few pages, all pages are stored.
+   * If the file is large, only new pages, and changed pages that were resident in the view
+   * `before`, are stored. From a file with few pages, all pages are stored.
    */
   store(view: ReplicaView, files: readonly FileIndex[], before: ReplicaView): void {
     for (const file of files) {

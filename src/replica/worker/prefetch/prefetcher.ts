@@ -48,9 +48,8 @@ const RUNS = 8
  */
 const DENSE_LEAVES = 8
 /**
- * All leaves of an interior page are fetched together with the first missed leaf under two
- * conditions: the page has at most FEW_LEAVES leaves, and the leaves lie within FEW_BYTES bytes of
- * one file.
+ * All leaves of an interior page are fetched together with the first missed leaf if the page has at
+ * most FEW_LEAVES leaves, and if the leaves lie within FEW_BYTES bytes of one file.
  */
 const FEW_LEAVES = 64
 const FEW_BYTES = 128 * 1024

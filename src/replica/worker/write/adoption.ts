@@ -13,7 +13,7 @@ export interface AdoptionParts {
   /** Makes the first state of a replica the current state. */
   readonly begin: (loaded: LoadedState) => void
   /**
-   * Makes the next state the current state. `counter` says that the change counter of the new view
+   * Makes the next state the current state. `counter` is true if the change counter of the new view
    * must not be derived from its TXID.
    */
   readonly advance: (extension: Extension, options: { readonly counter: boolean }) => void
@@ -125,8 +125,8 @@ export class CommitAdoption {
   }
 
   /**
-   * Keeps two kinds of local files: files of commits that the store lacks, and files that a view
-   * still reads from. All other local files are removed.
+   * Keeps the local files of commits that the store lacks, and the local files that a view still
+   * reads from. All other local files are removed.
    */
   #retain(rest: readonly LocalCommit[]): void {
     const { chain, views, files } = this.#parts

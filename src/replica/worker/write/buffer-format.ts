@@ -98,11 +98,11 @@ function crcOf(record: Buffer): bigint {
 
 /** The readable part of a write buffer, and the first fault in the write buffer. */
 export interface BufferReading {
-  /** The records before the damage. The field is undefined if the header is missing. */
+  /** The records before the damage, or undefined if the header of the write buffer is missing. */
   readonly content: BufferContent | undefined
   /**
-   * The error BUFFER_DAMAGED with the offset of the damage. The field is undefined if the write
-   * buffer is undamaged.
+   * The error BUFFER_DAMAGED with the offset of the damage, or undefined if the write buffer is
+   * undamaged.
    */
   readonly damage: LitestreamError | undefined
 }
@@ -175,8 +175,8 @@ class Records {
 }
 
 /**
- * Returns the record of a write buffer at an offset. Returns undefined in two cases: at the end of
- * the write buffer, and for a record that was incomplete when the process died.
+ * Returns the record of a write buffer at an offset. Returns undefined at the end of the write
+ * buffer, and for a record that was incomplete when the process died.
  */
 function recordAt(bytes: Buffer, at: number, file: string): Buffer | undefined {
   if (at + HEAD > bytes.length) return undefined

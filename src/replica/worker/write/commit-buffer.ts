@@ -33,10 +33,7 @@ export class CommitBuffer {
   #handle: FileHandle
   #length: number
   #base: BufferBase | undefined
-  /**
-   * Content of the write buffer when it was opened. The field is undefined if the write buffer was
-   * empty.
-   */
+  /** Content of the write buffer when it was opened, or undefined if the write buffer was empty. */
   readonly found: BufferContent | undefined
 
   private constructor(file: string, lock: TargetLock, handle: FileHandle, found: BufferContent | undefined) {
@@ -84,7 +81,7 @@ export class CommitBuffer {
 
   /**
    * Replaces the write buffer atomically. The new write buffer has `commits`, which follow `base`.
-   * `upload` describes an upload of the first commits. The field is set if the outcome of this
+   * `upload` describes an upload of the first commits. `upload` is set if the outcome of this
    * upload is unknown.
    */
   async restart(base: BufferBase, commits: readonly Uint8Array[], upload?: BufferUpload): Promise<void> {
@@ -162,7 +159,7 @@ export class CommitBuffer {
   }
 
   /**
-   * Closes the write buffer. `empty` says that the store has every commit. The file is then
+   * Closes the write buffer. `empty` is true if the store has every commit. The file is then
    * removed.
    */
   async close({ empty }: { readonly empty: boolean }): Promise<void> {

@@ -59,7 +59,7 @@ export interface CommitIdentity {
 export class CommitFile implements UploadableCommit {
   readonly txid: number
   readonly timestamp: number
-  /** The whole LTX file. The field is undefined if the commit is too large to be kept in memory. */
+  /** The whole LTX file, or undefined if the commit is too large to be kept in memory. */
   readonly bytes: Uint8Array | undefined
   readonly #taken: TakenCommit
   readonly #nodeId = newNodeId()

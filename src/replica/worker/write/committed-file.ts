@@ -5,7 +5,7 @@ import type { LtxFileInfo } from '../../../storage/replica-client.js'
 /** An LTX file that this process has just written to the replica. */
 export interface CommittedFile {
   readonly info: LtxFileInfo
-  /** The whole LTX file. The field is undefined if the file is not in memory. */
+  /** The whole LTX file, or undefined if the file is not in memory. */
   readonly bytes: Uint8Array | undefined
 }
 

@@ -17,7 +17,7 @@ import { putCommit } from './put-commit.js'
 import { reached } from './steps.js'
 
 /**
- * Limits of the local commits: bytes of LTX files, and number of commits. If the local commits
+ * Limits of the local commits, in bytes of LTX files and in number of commits. If the local commits
  * exceed a limit, a writer waits for an upload.
  */
 const MAX_BYTES = 64 * 1024 * 1024
@@ -31,7 +31,7 @@ const RETRY_MOST = 60_000
 export interface LocalCommitsParts {
   readonly client: ReplicaClient
   readonly adoption: CommitAdoption
-  /** The write buffer. The field is undefined if local commits are in memory only. */
+  /** The write buffer, or undefined if local commits are in memory only. */
   readonly buffer: CommitBuffer | undefined
   /** Interval between two uploads, in milliseconds. */
   readonly interval: number

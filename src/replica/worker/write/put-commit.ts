@@ -147,8 +147,8 @@ async function resolveRefused(
 
 /**
  * Deletes the file of a commit. The name of the file was free, although the TXID was already used.
- * The name of a used TXID is free in two cases: the replica was reset, or another writer's file
- * with this TXID was deleted after compaction.
+ * The name of a used TXID is free if the replica was reset, or if another writer's file with this
+ * TXID was deleted after compaction.
  *
  * Throws REPLICA_FENCED if no restore can reach the commit. Throws COMMIT_UNKNOWN if a compacted
  * file contains the TXID. A compacted file with this TXID may contain this commit or another

@@ -82,7 +82,7 @@ export class ReplicaWriter {
   readonly #compaction: WriterCompaction | undefined
   /**
    * Settles when the running commit ends. The connection of that commit may have stopped waiting
-   * before. The field is undefined if no commit is running.
+   * before. If no commit is running, the promise is undefined.
    */
   #underWay: Promise<void> | undefined
 
@@ -239,7 +239,7 @@ export class ReplicaWriter {
 
   /**
    * Handles a poll that found files that the stored state lacks, while some commits of this process
-   * are only local. `isContinuation` says that the files continue the stored state.
+   * are only local. `isContinuation` is true if the files continue the stored state.
    */
   onForeignFiles(isContinuation: boolean): void {
     this.#local?.onForeignFiles(isContinuation)
