@@ -36,7 +36,7 @@ test('a configured mirror follows the replica, and a failing mirror affects neit
   await daemon.open()
   const database = daemon.databases[0]!
   const status = () => database.summary().mirrors
-  const { txid } = await database.sync({ wait: true, timeout: 5000 })
+  const { txid } = await database.sync({ wait: true })
   await until('the first mirror has it', () => status()[0]!.txid === txid)
   await until('the second mirror fails', () => daemon.faults.list().length > 0)
   const [fault] = daemon.faults.list()
@@ -47,7 +47,7 @@ test('a configured mirror follows the replica, and a failing mirror affects neit
   // It recovers automatically.
   renameSync(path.join(dir, 'blocked'), path.join(dir, 'away'))
   db.exec('INSERT INTO t VALUES (2)')
-  const next = await database.sync({ wait: true, timeout: 5000 })
+  const next = await database.sync({ wait: true })
   await until('both have it', () => status().every((mirror) => mirror.txid === next.txid))
   const metrics = await served.text(daemon)
   assert.match(

@@ -56,7 +56,7 @@ test('if another writer has created a file of equal size and time, a repeated wr
 })
 
 test('a stalled connection is abandoned, and the rest of the object is read over another connection', async (t) => {
-  const { client, proxy } = await faultyS3(t, { idleTimeout: 200 })
+  const { client, proxy } = await faultyS3(t, { idleTimeout: 1000 })
   await write(client)
   proxy.reset()
   proxy.fault({ type: 'trickle', bytes: 300_000, ms: 3000 })
@@ -67,10 +67,10 @@ test('a stalled connection is abandoned, and the rest of the object is read over
 })
 
 test('the client waits for a slow store as long as the client receives bytes', async (t) => {
-  const { client, proxy } = await faultyS3(t, { firstByteTimeout: 400, idleTimeout: 400, budget: 400 })
+  const { client, proxy } = await faultyS3(t, { firstByteTimeout: 1500, idleTimeout: 1500, budget: 1500 })
   await write(client)
   proxy.reset()
-  proxy.fault({ type: 'trickle', bytes: 10_000, ms: 10 }) // a second, all in all
+  proxy.fault({ type: 'trickle', bytes: 10_000, ms: 20 }) // two seconds, all in all
   assert.deepEqual(Buffer.from((await client.read(file(1), { offset: 0 })).data), body)
   assert.equal(proxy.counts().requests, 1)
 })
