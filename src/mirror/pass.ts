@@ -173,7 +173,7 @@ export class MirrorPass {
     const { url } = this.#pair.source
     return new LitestreamError('REPLICA_EMPTY', `${url}: no backup files found, nothing is mirrored or deleted`, {
       file: url,
-      hint: 'Check the URL of the source replica. If the source replica has lost its files, restore from the mirror, or replicate to the mirror.',
+      hint: 'Check the URL of the source replica. If the source replica has lost its files, restore the database from the mirror, or set the URL of the mirror as the replica URL of the database.',
     })
   }
 }

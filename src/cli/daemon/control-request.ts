@@ -66,8 +66,8 @@ function pathOf(body: Fields): string {
 }
 
 /**
- * `fault` returns the end of an error message that begins with the field name, or undefined for a
- * valid text.
+ * `fault` returns the text that follows the field name in the error message, or undefined if the
+ * value of the field is valid.
  */
 function textField(body: Fields, field: string, fault: (text: string) => string | undefined): string {
   const value = body[field]

@@ -380,8 +380,8 @@ export class ReplicaSession {
   }
 
   /**
-   * Answers a page request of a transaction that still reads a view of an earlier worker. The page
-   * map of a view of an earlier worker is loaded again from the TXID of the view.
+   * Answers a page request of a transaction that still reads a view that an earlier worker
+   * published. This worker builds the page map of such a view again, as of the view's TXID.
    */
   async #answerFromElsewhere(request: BridgeRequest): Promise<void> {
     try {

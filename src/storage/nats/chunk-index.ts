@@ -102,7 +102,7 @@ export class ChunkIndexes {
     const file = this.#session.label(meta.name)
     throw new LitestreamError('UNAVAILABLE', `the NATS server does not deliver all chunks of ${file}`, {
       file,
-      hint: 'Wait: the request is retried automatically. If the NATS server is older than 2.10, update the server, which omits messages during writes.',
+      hint: 'Wait: the request is retried automatically. Update a NATS server older than 2.10: such a server can omit messages while others are written.',
     })
   }
 }

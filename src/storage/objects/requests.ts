@@ -70,8 +70,8 @@ export class Requests {
     return this.counters.track(operation, async () => {
       const limit = deadline(firstByte, signal, this.#closing.signal)
       try {
-        // Some waits in a library ignore the signal. An example is the wait for credentials from
-        // another server.
+        // Some functions of a store's client library ignore the AbortSignal, such as the request
+        // for credentials to another server.
         return await orAborted(send(limit.signal), limit.signal)
       } catch (error) {
         if (limit.passed()) throw noAnswer(subject, firstByte)
@@ -141,6 +141,6 @@ export class Requests {
 function noAnswer({ doing, target }: Subject, milliseconds: number): LitestreamError {
   return new LitestreamError('TIMEOUT', `${doing} ${target} failed: no answer within ${Math.round(milliseconds)} ms`, {
     file: target,
-    hint: 'Check the endpoint, the proxy and the network: the store is overloaded, or a firewall drops the requests.',
+    hint: 'Check the endpoint, the proxy and the network. The store may be overloaded, or a firewall may drop the requests.',
   })
 }

@@ -142,6 +142,6 @@ function noAnswer({ doing, target }: Subject, endpoint: string, milliseconds: nu
   const waited = `no answer within ${Math.round(milliseconds)} ms`
   return new LitestreamError('TIMEOUT', `${doing} ${target} failed: ${waited} (endpoint ${endpoint})`, {
     file: target,
-    hint: 'Check the endpoint and the network: the store is overloaded, or a firewall drops the requests.',
+    hint: 'Check the endpoint and the network. The store may be overloaded, or a firewall may drop the requests.',
   })
 }

@@ -7,7 +7,8 @@ import type { Subject, WebdavRequests } from './requests.js'
 
 /**
  * Name of the folder that the client locks. The folder is beside the levels. The client locks a
- * folder instead of a file. MKCOL creates a folder atomically, and no request replaces a folder.
+ * folder instead of a file. MKCOL creates a folder atomically, and no request of this client
+ * replaces a folder.
  * Apache identifies the lock of a file by the file's inode. A PUT that began before the lock
  * replaces the inode.
  */

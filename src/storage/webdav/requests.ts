@@ -267,7 +267,7 @@ export class WebdavRequests {
     const target = this.target(path)
     return new LitestreamError('TIMEOUT', `${doing} ${target} failed: no answer within ${milliseconds} ms`, {
       file: target,
-      hint: 'Check the URL and the network: the server is overloaded, or a firewall drops the requests.',
+      hint: 'Check the URL and the network. The server may be overloaded, or a firewall may drop the requests.',
     })
   }
 }
