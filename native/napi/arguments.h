@@ -61,8 +61,8 @@ class Arguments {
   uint32_t U32(Napi::Value value, const char* name, uint32_t min = 0, uint32_t max = UINT32_MAX);
   uint64_t U53(Napi::Value value, const char* name);  // an offset or a size: 0 to 2^53 - 1
   int64_t I53(Napi::Value value, const char* name);   // a time: -(2^53 - 1) to 2^53 - 1
-  // Returns a number of milliseconds from 0 to 2^53 - 1: a duration, or a time of the monotonic
-  // clock. Truncates a fraction of a millisecond.
+  // Returns a duration, or a time of the monotonic clock, as a number of milliseconds from 0 to
+  // 2^53 - 1. Truncates a fraction of a millisecond.
   int64_t Milliseconds(Napi::Value value, const char* name);
   double Between(Napi::Value value, const char* name, double min, double max);
   double AnyDouble(Napi::Value value, const char* name);  // also NaN and the infinities
@@ -107,8 +107,8 @@ class Arguments {
   // a RangeError or TypeError and returns `min`.
   double Whole(Napi::Value value, const char* name, double min, double max);
   void* External(Napi::Value value, const char* name, const void* tag);
-  // Records an error: a RangeError if `range` is true, otherwise a TypeError. The destructor throws
-  // the first recorded error and ignores all later errors.
+  // Records a RangeError if `range` is true, otherwise a TypeError. The destructor throws the first
+  // recorded error and ignores all later errors.
   void Fail(bool range, const char* name, const std::string& expected, Napi::Value value);
 
   const Napi::CallbackInfo& info_;

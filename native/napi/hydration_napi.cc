@@ -76,8 +76,8 @@ Napi::Value HydratedIntact(const Napi::CallbackInfo& info) {
 }
 
 // Decodes frames of an LTX file and writes the wanted pages into the hydration file. The promise of
-// the job resolves to four numbers: 0 or an error number, the index of the first damaged frame or
-// -1, the CRC of the decoded frames, and the number of bytes that this CRC covers.
+// the job resolves to 0 or an error number, the index of the first damaged frame or -1, the CRC of
+// the decoded frames, and the number of bytes that this CRC covers.
 class HydrateJob : public BackgroundJob {
  public:
   HydrateJob(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Value source_value, Span<uint8_t> source,

@@ -136,9 +136,9 @@ constexpr FixedReason kWithoutVfs = {"without_vfs=1", "the URI names a replica, 
 constexpr FixedReason kUriAsPath = {"uri_as_path=1", "the URI of a replica was used as a path. Pass the URI to the driver unchanged."};
 constexpr FixedReason kOldConnection = {"old_connection=1", "the connection was opened before the VFS was registered"};
 
-// Returns the reason why `name` must not be opened as an ordinary main database: a program has
-// passed a replica's URI incorrectly, and SQLite would create an empty file with the URI as its
-// name. If `name` may be opened, returns null.
+// Returns the reason why `name` must not be opened as an ordinary main database. If a program has
+// passed a replica's URI incorrectly, SQLite would otherwise create an empty file with the URI as
+// its name. If `name` may be opened, returns null.
 const FixedReason* WhyNotAFile(const SqliteCopy* copy, const char* name, int flags) {
   if (name == nullptr || !(flags & SQLITE_OPEN_MAIN_DB)) return nullptr;
   const NameKind kind = KindOfName(name);

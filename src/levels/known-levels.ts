@@ -57,8 +57,8 @@ interface Known {
  * A replica client that remembers the files of each level. This process must be the only writer of
  * the replica. The client lists each level once, and then updates the remembered files after its
  * own writes and deletions. An idle primary with this client sends no requests to the store. The
- * client lists a level again in three cases: a request failed, a file was not found, or `forget`
- * was called. Callers must call `forget` before they select files for deletion, so that they use a
+ * client lists a level again if a request failed, if a file was not found, or if `forget` was
+ * called. Callers must call `forget` before they select files for deletion, so that they use a
  * current listing.
  */
 export class KnownLevels extends ForwardingClient {

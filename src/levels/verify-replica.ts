@@ -214,8 +214,8 @@ async function readFile(
 }
 
 /**
- * Compares consecutive files of each level. Returns three kinds of faults: a page that no file
- * contains, a change of the page size, and a wrong database checksum.
+ * Compares consecutive files of each level. Returns faults about pages that no file contains, a
+ * change of the page size, and a wrong database checksum.
  */
 function sequenceFaults(levels: FilesByLevel, sound: SoundFiles): ReplicaFault[] {
   const faults: ReplicaFault[] = []

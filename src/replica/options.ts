@@ -19,7 +19,7 @@ export interface ReplicaOptions {
    * back. The longest poll interval is limited to half of `maxStale`.
    */
   readonly idlePollInterval?: Duration
-  /** Size of the decoded pages in memory. All connections share this memory (default 64 MiB). */
+  /** Maximum memory for decoded pages, which all connections share (default 64 MiB). */
   readonly cacheSize?: ByteSize
   /**
    * Path of a full local copy. The worker fills the local copy while the replica serves reads. The
@@ -39,8 +39,8 @@ export interface ReplicaOptions {
   /** Maximum time to fetch one page before the read fails (default 30 s). */
   readonly readTimeout?: Duration
   /**
-   * Reads fail if no poll has succeeded for this long. By default, reads do not fail for this
-   * reason. Programs can read the time since the last successful poll from `lagMs`.
+   * Reads fail if no poll has succeeded for this long. By default, reads do not fail because of an
+   * old poll. Programs can read the time since the last successful poll from `lagMs`.
    */
   readonly maxStale?: Duration
   /** Maximum number of concurrent requests to the store (default 16). */

@@ -25,8 +25,8 @@ export function takeExclusiveAccess(file: string): () => void {
   }
   try {
     const source = takeSource(database)
-    // Any other failure does not show whether other connections exist. An example is a file system
-    // without locks.
+    // Any other failure, such as on a file system without locks, does not show whether other
+    // connections exist.
     if (native.sourceLock(source) === SQLITE_BUSY) throw busy(file)
     return () => {
       native.sourceUnlock(source)

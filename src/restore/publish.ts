@@ -38,9 +38,9 @@ export interface PublishSteps<T> {
 /**
  * Calls `build`, which fills a temporary file. After the call of `build`, checks the temporary
  * file. Renames the temporary file to the output when the temporary file is complete and on disk.
- * After a failure, no temporary file is left. The only exception is a file that `check` refused.
- * Returns the result of `build`. Throws OUTPUT_EXISTS, and OUTPUT_BUSY if the existing database is
- * in use. Also throws errors of the steps.
+ * After a failure, no temporary file is left, except a file that `check` refused. Returns the
+ * result of `build`. Throws OUTPUT_EXISTS, and OUTPUT_BUSY if the existing database is in use. Also
+ * throws errors of the steps.
  */
 export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>): Promise<T> {
   const { claim, force, signal } = options

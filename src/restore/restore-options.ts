@@ -34,7 +34,7 @@ export interface RestoreOptions {
   /**
    * SQLite's check of the restored database. With `quick` or `full`, a fault that the check finds
    * is an error, and the restored database is kept beside the output. By default, the restore runs
-   * a quick check. The faults that this check finds are warnings.
+   * a quick check. The faults that the default quick check finds are warnings.
    */
   readonly integrityCheck?: IntegrityCheck
   /** Maximum number of concurrent requests to the store (default 8). */
@@ -100,10 +100,9 @@ export interface RestoreResult {
   /** The result of the check (absent if the restore ran no check). */
   readonly integrity?: IntegrityReport
   /**
-   * Warnings for the user, as sentences. A warning reports one of two things: a damaged LTX file
-   * that the restore replaced by other LTX files, or a fault that the check found. A fault that the
-   * check found also exists in the primary's database, because all checksums of the restored
-   * database match.
+   * Warnings for the user, as sentences. A warning reports a damaged LTX file that the restore
+   * replaced by other LTX files, or a fault that the check found. A fault that the check found also
+   * exists in the primary's database, because all checksums of the restored database match.
    */
   readonly warnings: readonly string[]
 }

@@ -14,11 +14,10 @@ import { chooseSource, type RestoreSource } from './source.js'
  * Restores a database from a replica. The result is the newest state, or the state at a TXID or
  * time. The restore writes the database beside the output under a random name, and checks the
  * database. When the database is complete and on disk, the restore renames the database to the
- * output path. After a failure no file is left. The only exception is a database that an explicit
- * `integrityCheck` refused. If the restore replaces a database, the new database gets the owner and
- * mode of the replaced database. Throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY,
- * TXID_NOT_AVAILABLE, LTX_GAP, LTX_CORRUPT, PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, ABORTED and
- * errors of the store.
+ * output path. After a failure no file is left, except a database that an explicit `integrityCheck`
+ * refused. If the restore replaces a database, the new database gets the owner and mode of the
+ * replaced database. Throws OUTPUT_EXISTS, OUTPUT_BUSY, REPLICA_EMPTY, TXID_NOT_AVAILABLE, LTX_GAP,
+ * LTX_CORRUPT, PAGE_SIZE_MISMATCH, INTEGRITY_CHECK_FAILED, ABORTED and errors of the store.
  *
  * @example
  * const client = await openReplicaClient('s3://bucket/app.db')

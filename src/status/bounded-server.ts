@@ -79,8 +79,8 @@ export async function listen(
 
 /**
  * Returns the whole body of a request as text. Returns undefined if the body has more than `limit`
- * bytes. A client that is still sending could not read the response. The function therefore reads
- * and discards the bytes beyond `limit`, up to MOST_DISCARDED.
+ * bytes. A client that is still sending could not read the response. readBody() therefore reads and
+ * discards the bytes beyond `limit`, up to MOST_DISCARDED.
  */
 export async function readBody(request: IncomingMessage, limit: number): Promise<string | undefined> {
   if (Number(request.headers['content-length'] ?? 0) > MOST_DISCARDED) return undefined

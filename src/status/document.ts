@@ -209,10 +209,10 @@ export interface DatabaseStatus extends DatabaseSummary {
   readonly ok: boolean
   /** The reason why the database is not ok. */
   readonly reason: string | undefined
-  /** The next step for the user. `reason` or the error requires this step. */
+  /** What the user should do next about the `reason` or the error. */
   readonly hint: string | undefined
   /**
-   * The state of the database in one or two words. The status page displays this text. The label
+   * The state of the database in one or two words. The status page displays the label. The label
    * names the fault if the database has one.
    */
   readonly label: string
@@ -297,7 +297,7 @@ export interface StatusSource {
    * the caller wants. If `details` is undefined, the result has the histories of all databases.
    */
   status(details?: readonly string[]): Promise<StatusDocument>
-  /** The server calls this function if it could not answer a request. */
+  /** The server calls `onError` if it could not answer the request for `url`. */
   onError(url: string, error: Error): void
 }
 

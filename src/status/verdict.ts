@@ -3,13 +3,13 @@ import { formatDuration, parseDuration } from '../util/duration.js'
 import type { DatabaseFault, Health, PartFault } from './document.js'
 
 /**
- * Maximum time in milliseconds for three conditions: a replica is behind, a database file is
- * missing, or a temporary fault lasts. The default of `max-lag`.
+ * Default of `max-lag`, the maximum time in milliseconds for which a replica may be behind, a
+ * database file may be missing, or a temporary fault may last.
  */
 const MAX_LAG_MS = 60_000
 
 /**
- * Maximum time in milliseconds for which compaction may fail. The value is greater than MAX_LAG_MS.
+ * Maximum time in milliseconds for which compaction may fail. This time is longer than MAX_LAG_MS.
  * Failing compaction leaves more files than necessary in the replica, but does not make the replica
  * lag.
  */

@@ -72,17 +72,17 @@ export interface BodyOptions {
  * interrupted or ends early, the next request begins at the first missing byte. The clients of all
  * stores read bodies with this function. readBody() has three guarantees.
  *
- * - The function yields exactly the requested bytes, in order, or throws. The function throws
+ * - readBody() yields exactly the requested bytes, in order, or throws. readBody() throws
  *   STORAGE_FAILED if a response contains another range than the requested range, or more bytes
  *   than announced.
- * - readBody() always ends. The function throws TIMEOUT if no byte arrives during `idleTimeout`, or
- *   if all waits together take longer than `budget` plus 1 s per KiB. The function throws the error
+ * - readBody() always ends. readBody() throws TIMEOUT if no byte arrives during `idleTimeout`, or
+ *   if all waits together take longer than `budget` plus 1 s per KiB. readBody() throws the error
  *   of the final request after `policy.attempts` consecutive requests that returned less than 4 KiB
  *   each.
  * - readBody() holds only one chunk in memory.
  *
- * readBody() calls `open` without an argument for the first request. For each further request, the
- * function calls `open` with the offset of the next missing byte.
+ * readBody() calls `open` without an argument for the first request. For each further request,
+ * readBody() calls `open` with the offset of the next missing byte.
  */
 export async function* readBody(
   open: (at?: number) => Promise<OpenedBody>,

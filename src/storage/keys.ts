@@ -18,7 +18,7 @@ export function relativeName(file: LtxFileRef): string {
 }
 
 /**
- * Returns the part before `ltx/` of the keys of a replica in gs or abs. The function normalises the
+ * Returns the part before `ltx/` of the keys of a replica in gs or abs. keyPrefix() normalises the
  * path of the URL and removes slashes at both ends. The result is "" if the replica is the bucket
  * itself. Litestream builds these keys in the same way.
  */

@@ -1,7 +1,7 @@
 /**
  * Merges the settings of a URL with the settings of the caller. The settings of the caller take
  * precedence. An undefined setting of the caller does not hide that of the URL. If the caller gives
- * a setting, the function drops the settings of the URL that `drops` lists for this setting.
+ * a setting, mergedSettings() drops the settings of the URL that `drops` lists for this setting.
  * Dropping such settings avoids mixing credentials of two sources.
  */
 export function mergedSettings<T extends object>(

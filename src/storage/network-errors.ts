@@ -62,8 +62,8 @@ export function networkFailure(error: unknown, authorityHint: string): NetworkFa
 }
 
 /**
- * Returns code and hint for the error of a proxy that refused a connection or is unreachable. The
- * function compares the error's name, because http/proxy-fault.ts imports this module.
+ * Returns code and hint for the error of a proxy that refused a connection or is unreachable.
+ * proxyFault() compares the error's name, because http/proxy-fault.ts imports this module.
  */
 function proxyFault(error: unknown): NetworkFailure | undefined {
   if (!(error instanceof Error) || error.name !== 'ProxyFault') return undefined

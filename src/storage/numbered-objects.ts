@@ -5,8 +5,8 @@ import type { TaggedObject } from './replica-client.js'
 const MAX_READS = 100
 
 /**
- * Highest version. JavaScript represents every integer up to this value exactly. The class ignores
- * files with a higher number. Another program may have written such files.
+ * Highest version. JavaScript represents every integer up to this value exactly. Files with a
+ * higher version number are ignored. Another program may have written such files.
  */
 const MAX_VERSION = Number.MAX_SAFE_INTEGER
 

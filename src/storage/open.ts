@@ -73,9 +73,9 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
 }
 
 /**
- * Opens a client of the replica at `url`. For each URL, the function loads only the code and the
- * SDK of the URL's store. Throws INVALID_URL for an invalid URL, and ACCESS_DENIED if the replica
- * cannot be read. An empty replica is not an error.
+ * Opens a client of the replica at `url`. For each URL, openReplicaClient() loads only the code and
+ * the SDK of the URL's store. Throws INVALID_URL for an invalid URL, and ACCESS_DENIED if the
+ * replica cannot be read. An empty replica is not an error.
  *
  * @example
  * const client = await openReplicaClient('s3://bucket/app.db')

@@ -21,8 +21,8 @@ const MAX_DEPTH = 64
 
 /**
  * Yields the replicas at and below a prefix, breadth first. A replica is given by its path relative
- * to the prefix. "" is the prefix itself. `list` reads one folder. The function does not check the
- * paths, although a store may report names such as "..". Throws STORAGE_FAILED if the store has
+ * to the prefix. "" is the prefix itself. `list` reads one folder. walkReplicas() does not check
+ * the paths, although a store may report names such as "..". Throws STORAGE_FAILED if the store has
  * more than 100,000 folders below the prefix, or more than 64 nested folders.
  */
 export async function* walkReplicas(

@@ -93,7 +93,7 @@ async function createOnly(
 }
 
 /**
- * Counts the bytes of a body. If the client has not read the whole body, the class reads the
+ * Counts the bytes of a body. If the client has not read the whole body, Counted reads the
  * remaining bytes to count these bytes.
  */
 class Counted {

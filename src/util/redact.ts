@@ -114,7 +114,7 @@ const MOST_CHARACTERS = 16_384
 /**
  * Masks everything in `text` that is a secret or looks like a secret. Secrets are the values of all
  * Secret objects of this thread, user names and passwords of URLs, secret parameters, and tokens.
- * Callers use the function for text from other sources, such as the message of an SDK's error.
+ * Callers use withoutSecrets() for text from other sources, such as the message of an SDK's error.
  */
 export function withoutSecrets(text: string): string {
   const left = text.length - MOST_CHARACTERS
@@ -157,8 +157,8 @@ function maskUserinfos(word: string): string {
 
 /**
  * Masks the user name and password of the URL at the beginning of `text`. A password may contain an
- * unescaped "/", "?", "#" or "@". If the host has a user name or a colon that no port follows, the
- * function therefore masks everything up to the last "@".
+ * unescaped "/", "?", "#" or "@". If the host has a user name or a colon that no port follows,
+ * maskUserinfo() therefore masks everything up to the last "@".
  */
 export function maskUserinfo(text: string): string {
   const match = /^([a-z][a-z0-9+.-]+:\/+)([^/?#]*)/i.exec(text)

@@ -65,7 +65,7 @@ const COLD: Readonly<Record<string, { readonly gets: number; readonly rounds: nu
  */
 const OPENING_ALONE: ReplicaOptions = { readAhead: ['scan', 'leaves', 'rows', 'changes'] }
 
-test('after an opening, the read of the first row takes two round trips: one for the listing and one for the page indexes', async () => {
+test('a process opens a replica and reads its first row after two round trips: one for the listing and one for the page indexes', async () => {
   // The first requests of a process are sent slowly; none of them should count as waiting for
   // another's response.
   await stage.proxy.latency(200)
@@ -152,7 +152,7 @@ test('for each kind of prefetch, the statistics count the pages that were read a
   assert.ok(after.wasted > 0 && after.used + after.wasted <= after.brought, JSON.stringify(after))
 })
 
-test('after an opening, the reader prefetches the interior pages, so that a look-up of one row fetches only one leaf page', async () => {
+test('after a replica is opened, the reader prefetches the interior pages, so that a look-up of one row fetches only one leaf page', async () => {
   const reader = newReader()
   await reader.open()
   await reader.settled()

@@ -43,7 +43,7 @@ test('KnownLevels lists a level in the store only once, and then tracks the writ
   )
 })
 
-test('KnownLevels lists the store again in three cases: after a missing file, after an error and after forget()', async (t) => {
+test('KnownLevels lists the store again after a missing file, after an error and after forget()', async (t) => {
   const { client, put, list, nameOf, lists } = await fixture(t)
   for (let i = 1; i <= 3; i++) await put(0, i)
   assert.deepEqual(await list(0), [1, 2, 3])

@@ -65,7 +65,7 @@ except sqlite3.Error as error:
   plain.close()
 })
 
-test('if an opening by the official VFS fails, the official VFS closes another connection', async (t) => {
+test('if the official VFS fails to open a replica, the official VFS closes another connection', async (t) => {
   const { history, directory, url } = await makeSource(t)
   await history.commit(SEED)
   const official = await runOfficialInPython(

@@ -92,7 +92,7 @@ for (const [name, place] of Object.entries(PLACES)) {
   })
 }
 
-test('the official VFS reads a replica on NATS, after its own NATS client has cancelled earlier openings', async (t) => {
+test('the official VFS reads a replica on NATS, after its own NATS client has cancelled earlier attempts to open the replica', async (t) => {
   const directory = temporaryDirectory(t)
   const at = (file: string) => path.join(directory, file)
   const db = new Database(at('app.db'))

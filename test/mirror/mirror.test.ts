@@ -61,7 +61,7 @@ async function assertSameStates(t: TestContext, source: Source, copy: ReplicaCli
 const names = async (client: ReplicaClient) =>
   (await listLevels(client)).map((files) => files.map(({ minTxid, maxTxid, size }) => [minTxid, maxTxid, size]))
 
-test('a mirror copies every TXID of a replica in three cases: folder to S3, S3 to NATS, and NATS to folder', async (t) => {
+test('a mirror copies every TXID of a replica from a folder to S3, from S3 to NATS, and from NATS to a folder', async (t) => {
   const source = await makeHistory(t)
   let from = source.client
   for (const url of [await s3Url(t), natsUrl(), emptyFolder(t)]) {

@@ -87,7 +87,7 @@ test('a reader does not read a partly written file before the file is complete',
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 3000)
 })
 
-test('an invalid page index makes the opening of a replica fail, and the next opening with a valid file works', async (t) => {
+test('a replica with an invalid page index cannot be opened, and can be opened again after the file is replaced by a valid file', async (t) => {
   const { url, files, history } = await makeSource(t)
   await history.commit(SEED)
   const name = path.join(files, 'ltx', '0', formatFileName(1, 1))
@@ -117,7 +117,7 @@ test('an invalid page index makes the opening of a replica fail, and the next op
   }
 })
 
-test('a gap makes an opening fail, and an open replica reports the gap and keeps its view until the gap is closed', async (t) => {
+test('a replica with a gap cannot be opened, and an open replica reports the gap and keeps its view until the gap is closed', async (t) => {
   const source = await makeSource(t)
   const { url, history } = source
   await history.commit(SEED)

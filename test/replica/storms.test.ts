@@ -134,7 +134,7 @@ test('32 connections share one page index, one cache and one poller, and send no
   assert.equal(replica.stats().readers, 28)
 })
 
-test('threads that open one replica by its URI share one opening and one poller', async (t) => {
+test('threads that connect to one replica by its URI open the replica only once and share one poller', async (t) => {
   const { url, history, proxy } = await makeProxiedSource(t)
   await history.commit('CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (1)')
   proxy.latency(10)

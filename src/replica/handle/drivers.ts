@@ -20,7 +20,7 @@ export type ReplicaDriver = DriverClass | ExtensionLoader
 const registered = new Set<string>()
 
 /**
- * Registers the VFS with every driver of this process. The function registers the VFS with
+ * Registers the VFS with every driver of this process. registerDrivers() registers the VFS with
  * better-sqlite3, with other copies of better-sqlite3 that the program has loaded, and with
  * node:sqlite if this version of Node.js has it. A copy of SQLite that cannot load extensions does
  * not affect the other copies. Throws NATIVE_MISSING if no copy of SQLite can load the extension.

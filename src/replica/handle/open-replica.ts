@@ -197,9 +197,9 @@ export class Replica extends EventEmitter<ReplicaEvents> {
     this.url = String(secretUrl(url))
     // The URI contains no credentials, because drivers print the name of a database. Native code
     // keeps the credentials in the key of the replica. A driver that reads no URIs takes the URI
-    // for a path. A driver whose SQLite has no `litestream` VFS does the same. The folder in this
-    // path does not exist, so a driver that takes the URI for a path fails instead of creating an
-    // empty file.
+    // for a path. A driver whose SQLite has no `litestream` VFS also takes the URI for a path. The
+    // folder in this path does not exist, so a driver that takes the URI for a path fails instead
+    // of creating an empty file.
     this.uri = `file:litestream-replica/${encodeURIComponent(nameOf(this.url))}?vfs=litestream&replica_id=${id}`
     this.#stop = onSessionEvent(id, (event) => this.#onEvent(event))
   }
@@ -474,7 +474,7 @@ export class Replica extends EventEmitter<ReplicaEvents> {
 /**
  * Emits a process warning for an error about damage, because a user must repair the damage. Handles
  * errors for which the program has no listener. While the replica is being opened, the program has
- * none.
+ * no listeners for its events yet.
  *
  * @internal
  */

@@ -136,9 +136,9 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
    * replicas has no user.
    *
    * @throws TIMEOUT after `timeout` (default: `acquireTimeout` of the pool). Throws
-   * INVALID_ARGUMENT if the name is invalid, REPLICA_CLOSED if the pool is closed, and
-   * REPLICA_EMPTY if the replica has no files. Also throws the other errors of openReplica(). The
-   * pool does not keep an error: the next call opens the replica again.
+   *   INVALID_ARGUMENT if the name is invalid, REPLICA_CLOSED if the pool is closed, and
+   *   REPLICA_EMPTY if the replica has no files. Also throws the other errors of openReplica(). The
+   *   pool does not keep an error, so the next call of acquire() tries to open the replica again.
    *
    * @example
    * const pool = await openReplicas('s3://bucket')

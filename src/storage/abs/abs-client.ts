@@ -5,8 +5,8 @@ import type { AbsSettings } from './settings.js'
 
 /**
  * Opens the client of a replica in a container of Azure Blob Storage. Blobs are named
- * `<path>/ltx/<level>/<min>-<max>.ltx`. The function sends no request. Throws PACKAGE_MISSING, or
- * INVALID_URL for incomplete settings.
+ * `<path>/ltx/<level>/<min>-<max>.ltx`. openAbsClient() sends no request. Throws PACKAGE_MISSING,
+ * or INVALID_URL for incomplete settings.
  */
 export function openAbsClient(
   location: AbsLocation,

@@ -86,7 +86,7 @@ export async function putBlocks(
 
 /**
  * Returns the error to throw if the commit has failed. If another upload has committed a blob of
- * this name, the service has discarded the blocks of this upload. In this case, the function
+ * this name, the service has discarded the blocks of this upload. In this case, whereTaken()
  * returns PRECONDITION_FAILED, because the name is taken.
  */
 async function whereTaken(

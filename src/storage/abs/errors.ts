@@ -143,7 +143,7 @@ function serviceCode({ code, details, response, statusCode }: RestError): string
 }
 
 /**
- * Returns the code and Azure's text on one line of limited length. The function drops all lines
+ * Returns the code and Azure's text on one line of limited length. messageOf() drops all lines
  * after the first line. The dropped lines contain IDs and times.
  */
 function messageOf({ message, name }: RestError, code: string | undefined): string {

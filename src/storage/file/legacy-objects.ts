@@ -11,9 +11,9 @@ const KINDS = ['snapshots', 'wal'] as const
 
 /**
  * Lists and reads the files of Litestream 0.3 in the directory of a file replica. The files of
- * Litestream 0.3 have paths of the form `generations/<16 hex digits>/{snapshots,wal}/<file>`. The
- * class reads no other directories. Loops of symbolic links and directories of other programs are
- * therefore harmless.
+ * Litestream 0.3 have paths of the form `generations/<16 hex digits>/{snapshots,wal}/<file>`.
+ * FileLegacyObjects reads no other directories. Loops of symbolic links and directories of other
+ * programs are therefore harmless.
  */
 export class FileLegacyObjects implements LegacyObjects {
   readonly #root: string

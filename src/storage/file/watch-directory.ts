@@ -14,7 +14,7 @@ const CHECK_MS = 2000
 /**
  * Calls `onChange` after a file whose name `wanted` accepts was created in `directory` or removed
  * from `directory`. Several changes in one turn of the event loop cause one call. The directory
- * need not exist. While the directory does not exist, the function watches its nearest existing
+ * need not exist. While the directory does not exist, watchDirectory() watches its nearest existing
  * ancestor.
  *
  * Throws if no directory can be watched at the start. The watch does not throw later. If another

@@ -5,8 +5,8 @@ const GOOGLE = 'https://storage.googleapis.com'
 
 /**
  * Returns the address of the service without a trailing slash, and whether the client may send
- * credentials to this address. `given` is the setting `endpoint`. If `given` is undefined, the
- * function uses STORAGE_EMULATOR_HOST, as all Google clients do. `display` names the replica in
+ * credentials to this address. `given` is the setting `endpoint`. If `given` is undefined,
+ * gsEndpoint() uses STORAGE_EMULATOR_HOST, as all Google clients do. `display` names the replica in
  * messages. Throws INVALID_URL.
  */
 export function gsEndpoint(

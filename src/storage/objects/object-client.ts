@@ -56,8 +56,8 @@ const FILE_KEY = /^([0-9])\/([^/]*)$/
 
 /**
  * A client of a replica in an object store. Objects are named `<path>/ltx/<level>/<min>-<max>.ltx`.
- * The class contains all code that is independent of the kind of store. An ObjectStore makes the
- * requests.
+ * ObjectReplicaClient contains all code that is independent of the kind of store. An ObjectStore
+ * makes the requests.
  */
 export class ObjectReplicaClient implements ReplicaClient {
   readonly type: ObjectStore['type']

@@ -23,8 +23,8 @@ const RIGHTS = 'Give the credentials the permission s3:DeleteObject on this buck
 /**
  * Deletes objects with DeleteObjects, a thousand per request. Some stores do not support
  * DeleteObjects, such as Google's S3 interface. If the first deletion shows that the store does not
- * support DeleteObjects, the class deletes objects one by one from then on. A missing object counts
- * as deleted.
+ * support DeleteObjects, ObjectDeletion deletes objects one by one from then on. A missing object
+ * counts as deleted.
  */
 export class ObjectDeletion {
   readonly #requests: S3Requests

@@ -22,8 +22,8 @@ export interface BucketLocation<Type extends S3Dialect> {
 export type S3Location = BucketLocation<'s3'>
 
 /**
- * Returns Litestream's key prefix for the path of a URL. The function normalises the path and
- * removes the leading slash. "" becomes ".".
+ * Returns Litestream's key prefix for the path of a URL. keyPath() normalises the path and removes
+ * the leading slash. "" becomes ".".
  */
 export function keyPath(urlPath: string): string {
   if (urlPath === '') return '.'

@@ -11,7 +11,7 @@ interface Refusal {
 /**
  * Returns a function that asks AWS for the region of a bucket and caches the answer. AWS reports
  * the region in a header of every response about the bucket, even of a response that refuses the
- * request. If a response does not contain the region, the function uses AWS_REGION. If the store
+ * request. If a response does not contain the region, bucketRegion() uses AWS_REGION. If the store
  * does not respond, the request fails, and the next request asks for the region again. `timeout` is
  * the time for the response in milliseconds.
  */

@@ -132,7 +132,7 @@ function isFor(hosts: string, name: string): boolean {
 
 /**
  * Whether `name` matches a pattern. In the pattern, `*` and `?` have the same meaning as in a
- * shell. On a mismatch, the function continues at the latest star, not at an earlier star.
+ * shell. On a mismatch, fits() continues at the latest star, not at an earlier star.
  */
 function fits(pattern: string, name: string): boolean {
   let p = 0

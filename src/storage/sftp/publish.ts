@@ -29,7 +29,7 @@ export type NamingMethod =
 /**
  * Gives the finished file `temporary` the name `target`. Throws PRECONDITION_FAILED if the name is
  * taken. Returns the method that worked, so that the caller can use it for the next file. The
- * temporary file does not exist afterwards, unless the function throws.
+ * temporary file does not exist afterwards, unless nameOnce() throws.
  */
 export async function nameOnce(
   files: RemoteFiles,

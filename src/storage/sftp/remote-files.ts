@@ -244,8 +244,8 @@ export class RemoteFiles {
 }
 
 /**
- * Converts an entry of a directory. A server may omit attributes. If the type is missing, the
- * function reads the type from the entry's text for users. This text has the format of `ls -l`.
+ * Converts an entry of a directory. A server may omit attributes. If the type is missing, entryOf()
+ * reads the type from the entry's text for users. This text has the format of `ls -l`.
  */
 function entryOf({ filename: name, longname, attrs }: FileEntryWithStats): RemoteEntry {
   const stats = attrs as Stats

@@ -311,8 +311,8 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Determines the guarantees of the server. The method creates a file, gives this file a unique
-   * name, and removes the file.
+   * Determines the guarantees of the server. #askGuarantees() creates a file, gives this file a
+   * unique name, and removes the file.
    */
   async #askGuarantees({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
     const subject = this.#subject('PUT', 'probing', this.#root, signal)

@@ -23,9 +23,10 @@ interface DigestChallenge {
 }
 
 /**
- * Answers the challenges of a server. If the server offers Digest, the class uses Digest (RFC 7616,
- * MD5 and SHA-2, with and without `qop=auth`). If the server does not offer Digest, the class uses
- * Basic (RFC 7617). The class sends no credentials before the server asks for them.
+ * Answers the challenges of a server. If the server offers Digest, Authorization uses Digest (RFC
+ * 7616, MD5 and SHA-2, with and without `qop=auth`). If the server does not offer Digest,
+ * Authorization uses Basic (RFC 7617). Authorization sends no credentials before the server asks
+ * for them.
  */
 export class Authorization {
   readonly #username: string | undefined

@@ -42,10 +42,10 @@ type Token =
  * Parses a multistatus (RFC 4918, section 13) and yields each resource as soon as it has read the
  * end tag of the resource. Keeps neither the response nor its tree in memory. Accepts the subset of
  * XML that such responses use: elements, attributes, namespaces, text, CDATA, comments, the XML
- * declaration, character references and the five entities. Throws MultistatusFault for four kinds
- * of content: a document type, any other entity, an encoding other than UTF-8, and a tag or a text
- * of more than 64 Ki characters. Also throws MultistatusFault for a response that ends too early,
- * and for a response that says that it is incomplete.
+ * declaration, character references and the five entities. Throws MultistatusFault for a document
+ * type, any other entity, an encoding other than UTF-8, and a tag or a text of more than 64 Ki
+ * characters. Also throws MultistatusFault for a response that ends too early, and for a response
+ * that says that it is incomplete.
  */
 export async function* parseMultistatus(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<DavResource, void> {
   const tokenizer = new Tokenizer()

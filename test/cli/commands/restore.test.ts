@@ -143,7 +143,7 @@ test('restore refuses wrong arguments with a hint and exit status 1', async (t) 
   )
 })
 
-test('restore does nothing and exits with status 0 in two cases: -if-db-not-exists with an existing database, and -if-replica-exists with an empty replica', async (t) => {
+test('restore does nothing and exits with status 0 with -if-db-not-exists if the database exists, and with -if-replica-exists if the replica is empty', async (t) => {
   const { dir, url, output } = await fixture(t)
   writeFileSync(output, 'precious')
   const exists = await run(['restore', '-if-db-not-exists', '-o', output, url])

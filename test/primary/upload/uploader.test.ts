@@ -69,7 +69,7 @@ test('the uploader uploads a staged file only after the state file has recorded 
   assert.equal(await assertReplicaEquals(url, file), 1)
 })
 
-test('if the replica proves to be ahead of staged commits, the upload is complete only when the replica has the staged commits', async (t) => {
+test('if the replica turns out to have later TXIDs than the staged commits, the upload is complete only when the replica has the staged commits', async (t) => {
   const { file, url, open, level0, write } = await fixture(t)
   await writtenBefore(t, url)
   const { primary, uploader } = await open()

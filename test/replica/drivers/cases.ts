@@ -94,7 +94,7 @@ export function driverCases(open: Open, fixture: Fixture, commit: (sql: string) 
     local.close()
   })
 
-  test('ATTACH works in three cases: a replica to a local database, a local database to a replica, and a replica to a replica', async () => {
+  test('ATTACH can attach a replica to a local database, a local database to a replica, and a replica to a replica', async () => {
     await using one = await openReplica(url)
     await using two = await openReplica(fixture.databases[1].url)
     const local = open(path.join(fixture.directory, `local-${process.pid}-${Math.random()}.db`))

@@ -30,7 +30,7 @@ function watches(): number {
     .reduce((sum, count) => sum + count, 0)
 }
 
-test('a signal ends one openReplica() call, and another opening of the same replica continues', async (t) => {
+test('a signal ends one openReplica() call, and another openReplica() call for the same replica continues', async (t) => {
   const { url, history } = await makeSource(t)
   const goesOn = openTestReplica(t, url, { openTimeout: 10_000 })
   const controller = new AbortController()
@@ -41,7 +41,7 @@ test('a signal ends one openReplica() call, and another opening of the same repl
   assert.equal(value(connect(t, (await goesOn).uri), 'SELECT count(*) FROM t'), 1)
 })
 
-test('if an opening is cancelled while it waits for the close of another replica, the opening does not start later', async (t) => {
+test('if openReplica() is cancelled while it waits for the close of another replica, the replica is not opened later', async (t) => {
   const first = await makeSource(t)
   const second = await makeSource(t)
   for (const { history } of [first, second]) await history.commit(TABLE)

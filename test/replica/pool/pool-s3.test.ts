@@ -48,7 +48,7 @@ function countOf(replica: PooledReplica): unknown {
   }
 }
 
-test('S3: the replicas of a pool share connections, and each opening costs three LISTs and one GET', async (t) => {
+test('S3: the replicas of a pool share connections, and opening a replica costs three LISTs and one GET', async (t) => {
   const { prefix, proxy, names } = await makeBucket(t, 40)
   const pool = await openTestPool(t, prefix, { maxOpen: 40, pollInterval: '1h' })
   proxy.reset()
@@ -59,7 +59,7 @@ test('S3: the replicas of a pool share connections, and each opening costs three
   assert.deepEqual((await collect(pool.names())).sort(), [...names].sort())
 })
 
-test('S3: if 100 replicas share a pool of 20, each opening of a replica costs three LISTs', async (t) => {
+test('S3: if 100 replicas share a pool of 20, opening a replica costs three LISTs each time', async (t) => {
   const { prefix, proxy, names } = await makeBucket(t, 100)
   const pool = await openTestPool(t, prefix, { maxOpen: 20, pollInterval: '1h' })
   proxy.reset()

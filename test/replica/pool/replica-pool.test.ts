@@ -136,7 +136,7 @@ test('in a full pool, acquire fails when its signal is aborted, and at its deadl
   assert.equal(await pool.use(names[1]!, countOf, { timeout: '10s' }), 2)
 })
 
-test('if one caller of acquire gives up, the opening continues for the other callers of the same name', async (t) => {
+test('if one caller of acquire gives up, the replica is still opened for the other callers of the same name', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix)
   const controller = new AbortController()
@@ -150,7 +150,7 @@ test('if one caller of acquire gives up, the opening continues for the other cal
   assert.equal(pool.stats().opened, 1)
 })
 
-test('if all callers of an opening give up, the opening is abandoned, and the next acquire opens the replica', async (t) => {
+test('if all callers of acquire give up, the pool stops opening the replica, and the next acquire opens the replica', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix, { maxOpen: 1 })
   const controller = new AbortController()
@@ -196,7 +196,7 @@ test('the pool does not close a replica with open connections to make room, unti
   assert.equal(await waiting, 2)
 })
 
-test('a failed opening is not kept, and all callers that waited for the opening get its error', async (t) => {
+test('if a replica cannot be opened, all waiting callers of acquire get the error, and the next call tries again', async (t) => {
   const { prefix, folder, source, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix, { maxOpen: 1 })
   const name = 'tenant-new/app.db'
@@ -248,7 +248,7 @@ test('close of a pool waits until no caller uses a replica, and acquire fails af
   await pool.close()
 })
 
-test('close of a pool ends an opening, and the callers of the opening get REPLICA_CLOSED', async (t) => {
+test('close of a pool stops the opening of a replica, and the waiting callers of acquire get REPLICA_CLOSED', async (t) => {
   const { prefix, names } = await makeTenants(t, 1)
   const pool = await openTestPool(t, prefix)
   const opening = pool.acquire(names[0]!)

@@ -15,7 +15,7 @@ const START = `
   const turns = async (n) => { for (let i = 0; i < n; i++) await new Promise(setImmediate) }
 `
 
-test('if the worker is terminated during its start, an opening succeeds or fails, and never hangs', async (t) => {
+test('if the worker is terminated during its start, openReplica() succeeds or fails, and never hangs', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit('CREATE TABLE t (n); INSERT INTO t VALUES (7)')
   const script = `${START}

@@ -64,7 +64,7 @@ test('the disk cache reads a missing range with one request, which is rounded to
   await client.close()
 })
 
-test('the disk cache fetches a block again in two cases: if the block is damaged, and for a read that must be fresh', async (t) => {
+test('the disk cache fetches a block again if the block is damaged, or if a read must bypass the cache', async (t) => {
   const { body, file, cache, open } = await setUp(t, 100_000)
   const first = await open()
   await first.read(file, { offset: 0 })

@@ -100,7 +100,7 @@ test('if a file is replaced during an interrupted SFTP download, the client dete
   )
 })
 
-test('if a writer is killed during an upload, no file with an LTX file name remains', async (t) => {
+test('if a writer is killed during an SFTP upload, no file with an LTX file name remains', async (t) => {
   const folder = newFolder()
   const child = runScript(
     t,
@@ -206,7 +206,7 @@ test('a writer claims a name with an empty file, which is not listed, and anothe
   assert.equal(statSync(claim).size, 10)
 })
 
-test('the files of a Litestream 0.3 replica are listed and read', async (t) => {
+test('the SFTP client lists and reads the files of a Litestream 0.3 replica', async (t) => {
   const { client: reader, folder } = await client(t)
   assert.deepEqual(await collect(reader.legacy!.list('generations/')), [])
   await checkLegacyObjects(reader, folder)

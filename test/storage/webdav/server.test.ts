@@ -200,14 +200,14 @@ test('if a file is replaced during an interrupted WebDAV download, the client de
   assert.equal(error.code, 'NOT_FOUND')
 })
 
-test('the files of a Litestream 0.3 replica are listed and read', async (t) => {
+test('the WebDAV client lists and reads the files of a Litestream 0.3 replica', async (t) => {
   const folder = newFolder()
   const client = await opened(t, webdavUrl(server, folder))
   assert.deepEqual(await collect(client.legacy.list('generations/')), [])
   await checkLegacyObjects(client, path.join(server.data, folder))
 })
 
-test('if a writer is killed during an upload, no file with an LTX file name remains', async (t) => {
+test('if a writer is killed during a WebDAV upload, no file with an LTX file name remains', async (t) => {
   const folder = newFolder()
   const child = runScript(
     t,

@@ -34,7 +34,7 @@ const LAST_WINDOW = 32 * 1024 * 1024
 const FIRST_BLIND_WINDOW = 32 * 1024
 /**
  * A missed page that is at most SLACK pages after the expected page still belongs to the run. The
- * pages between the two were resident.
+ * pages between the expected page and the missed page were resident.
  */
 const SLACK = 8
 /**
@@ -183,7 +183,8 @@ export class Prefetcher {
     if (step !== 0 && this.#adjoins(view, siblings, position, step)) {
       return this.#begin(state, view, pgno, step > 0 ? 1 : -1, FIRST_WINDOW, true)
     }
-    // A scan begins with the first or last leaf of a tree. A look-up seldom reads such a leaf.
+    // A scan begins with the first or last leaf of a tree. A look-up seldom reads the first or last
+    // leaf of a tree.
     for (const direction of [1, -1] as const) {
       const next = siblings[position + direction]
       if (before || next === undefined || Math.abs(next - pgno) > NEAR) continue

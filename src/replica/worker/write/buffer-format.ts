@@ -13,12 +13,12 @@ import {
 } from '../../../util/json-shape.js'
 
 /*
- * A write buffer is a file with a sequence of records. A record begins with 16 bytes: 1 byte for
- * its kind, 3 zero bytes, 4 bytes for the length of its content, and 8 bytes for a CRC-64 (GO-ISO,
- * as in LTX) of the kind, the length and the content. The content of the record follows these 16
- * bytes. All numbers in a write buffer are big-endian. The first record of a write buffer is a
- * HEADER. COMMIT records follow the HEADER in order. An UPLOAD record precedes each attempt to
- * write the first commits to the store as one file.
+ * A write buffer is a file with a sequence of records. A record begins with 1 byte for its kind, 3
+ * zero bytes, 4 bytes for the length of its content, and 8 bytes for a CRC-64 (GO-ISO, as in LTX)
+ * of the kind, the length and the content. The content of the record follows. All numbers in a
+ * write buffer are big-endian. The first record of a write buffer is a HEADER. COMMIT records
+ * follow the HEADER in order. An UPLOAD record precedes each attempt to write the first commits to
+ * the store as one file.
  */
 const RECORD_HEADER = 1
 export const RECORD_COMMIT = 2

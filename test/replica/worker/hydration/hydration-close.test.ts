@@ -13,7 +13,7 @@ const SEED = `CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT);
   WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
     INSERT INTO t SELECT i, 0, hex(randomblob(200)) FROM n;`
 
-test('if a replica is closed after any request of an opening and a filling, no resource leaks, and the local copy is continued later', async (t) => {
+test('if a replica is closed after any request of its opening or of the filling of its local copy, no resource leaks, and the filling continues later', async (t) => {
   const source = await makeProxiedSource(t)
   const { url, history, directory, proxy } = source
   await history.commit(SEED)
