@@ -1,12 +1,13 @@
 import { corrupt } from '../ltx/corrupt.js'
 import { fileLabel } from '../ltx/file-label.js'
-import { FRAME_HEADER_SIZE, PAGE_FLAG_SIZE } from '../ltx/format.js'
+import { FRAME_HEADER_SIZE, HEADER_SIZE, lockPgno, maxFrameSize, PAGE_FLAG_SIZE } from '../ltx/format.js'
 import { decodeHeader, type LtxHeader } from '../ltx/header.js'
 import { decodePageIndex, indexRules, type PageIndex, PageIndexReader, type PageMapTarget } from '../ltx/page-index.js'
 import { parseTailPlaces } from '../ltx/tail.js'
 import type { ByteRange, LtxFileInfo, ReadOptions, ReadResult, RequestOptions } from '../storage/replica-client.js'
 import type { Breather } from '../util/breather.js'
 import { checkListed, checkNotCut, checkSize } from './file-check.js'
+import type { UnreadIndex } from './paged-index.js'
 import type { PlannedFile } from './plan-check.js'
 
 /** Maximum size in bytes of a file that is read completely with one request. */
@@ -23,6 +24,12 @@ const SLICE = 1024 * 1024
  * tables.
  */
 const HEAD = 64 * 1024
+
+/**
+ * Size in bytes above which the page index of a snapshot is read in blocks. A page index of this
+ * size has the entries of about 400,000 pages.
+ */
+export const PAGED_INDEX_SIZE: number = 4 * 1024 * 1024
 
 /** The part of a replica client that reads files. */
 export interface FileReader {
@@ -55,6 +62,8 @@ export interface FileIndexParts extends PlannedFile {
   readonly offset: number
   /** The encoded page index in consecutive slices. */
   readonly slices: Uint8Array[]
+  /** The page index of a snapshot, if the page index was not read. */
+  readonly unread?: UnreadIndex | undefined
 }
 
 /**
@@ -67,7 +76,15 @@ export class FileIndex implements PlannedFile {
   readonly header: LtxHeader
   readonly postApplyChecksum: bigint
   readonly pieces: readonly FilePiece[]
-  /** The frames inside the byte ranges in `pieces`; no frames until `mapInto` was called. */
+  /**
+   * The page index of a large snapshot, if the page index was not read. `mapInto` and `decode` must
+   * then not be called.
+   */
+  readonly unread: UnreadIndex | undefined
+  /**
+   * The frames inside the byte ranges in `pieces`; no frames until `mapInto` was called. If the page
+   * index was not read, the frames at the beginning of the file.
+   */
   readonly frames: LoadedFrame[] = []
   readonly #offset: number
   /**
@@ -75,7 +92,7 @@ export class FileIndex implements PlannedFile {
    */
   readonly #slices: Uint8Array[]
 
-  constructor({ info, label, header, postApplyChecksum, pieces, offset, slices }: FileIndexParts) {
+  constructor({ info, label, header, postApplyChecksum, pieces, offset, slices, unread }: FileIndexParts) {
     this.info = info
     this.label = label
     this.header = header
@@ -83,6 +100,8 @@ export class FileIndex implements PlannedFile {
     this.pieces = pieces
     this.#offset = offset
     this.#slices = slices
+    this.unread = unread
+    if (unread) this.frames.push(...firstFrames(pieces[0]?.bytes ?? new Uint8Array(), header))
   }
 
   /** Total size of the byte ranges in memory, in bytes. */
@@ -92,10 +111,10 @@ export class FileIndex implements PlannedFile {
 
   /** Returns a copy that keeps no byte ranges of the file in memory. */
   withoutPieces(): FileIndex {
-    const { info, label, header, postApplyChecksum } = this
+    const { info, label, header, postApplyChecksum, unread } = this
     // A slice is a view of a larger buffer. A copy of the slice lets the buffer be freed.
     const slices = this.#slices.map((slice) => slice.slice())
-    return new FileIndex({ info, label, header, postApplyChecksum, pieces: [], offset: this.#offset, slices })
+    return new FileIndex({ info, label, header, postApplyChecksum, pieces: [], offset: this.#offset, slices, unread })
   }
 
   /**
@@ -149,8 +168,34 @@ function tailGuess(size: number): number {
   return Math.min(size, SLICE, Math.max(MIN_TAIL, Math.ceil(size / 128)))
 }
 
+/**
+ * Returns the complete frames at the beginning of a snapshot. A snapshot has every page, so the page
+ * numbers of its frames are known without the page index. The list ends at the first frame that
+ * differs from this order, or that has the older form without a size.
+ */
+function firstFrames(bytes: Uint8Array, { pageSize, commit }: LtxHeader): LoadedFrame[] {
+  const frames: LoadedFrame[] = []
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const lock = lockPgno(pageSize)
+  let pgno = 1
+  for (let offset = HEADER_SIZE; offset + FRAME_HEADER_SIZE <= bytes.length && pgno <= commit; ) {
+    const size = FRAME_HEADER_SIZE + view.getUint32(offset + 6)
+    const isNext = view.getUint32(offset) === pgno && view.getUint16(offset + 4) === PAGE_FLAG_SIZE
+    if (!isNext || size > maxFrameSize(pageSize) || offset + size > bytes.length) break
+    frames.push({ pgno, offset, size })
+    offset += size
+    pgno += pgno + 1 === lock ? 2 : 1
+  }
+  return frames
+}
+
 /** Options of `loadFileIndex`. */
 export interface LoadIndexOptions extends RequestOptions {
+  /**
+   * Whether the page index of a snapshot is not read if it has more than PAGED_INDEX_SIZE bytes.
+   * The caller must then use a PagedIndex.
+   */
+  readonly paged?: boolean
   /** Maximum size in bytes of a file that is read with one request. Default WHOLE_FILE_SIZE. */
   readonly whole?: number | undefined
   /**
@@ -162,13 +207,14 @@ export interface LoadIndexOptions extends RequestOptions {
 
 /**
  * Reads the header and the page index of a file. Needs one round trip, or two if the page index is
- * larger than estimated. Throws LTX_CORRUPT if the header or the trailer contradicts the name or
+ * larger than estimated. Of a large page index, only the end is read if the caller allows this
+ * (`paged`). Throws LTX_CORRUPT if the header or the trailer contradicts the name or
  * the listed size.
  */
 export async function loadFileIndex(
   client: FileReader,
   info: LtxFileInfo,
-  { whole = WHOLE_FILE_SIZE, ...options }: LoadIndexOptions = {},
+  { whole = WHOLE_FILE_SIZE, paged = false, ...options }: LoadIndexOptions = {},
 ): Promise<FileIndex> {
   const label = fileLabel(client, info)
   checkNotCut(info, label)
@@ -185,6 +231,12 @@ export async function loadFileIndex(
   checkListed(info, header, label)
   const { indexOffset, indexSize, postApplyChecksum } = parseTailPlaces(tail.data, fileSize, header, label)
   const tailOffset = fileSize - tail.data.length
+  if (paged && header.minTxid === 1 && indexSize > PAGED_INDEX_SIZE) {
+    const read = tail.data.slice(Math.max(0, indexOffset - tailOffset), indexOffset + indexSize - tailOffset)
+    const unread = { info, label, header, offset: indexOffset, size: indexSize, tail: read }
+    const pieces = [{ offset: 0, bytes: head.data }]
+    return new FileIndex({ info, label, header, postApplyChecksum, pieces, offset: indexOffset, slices: [], unread })
+  }
   const slices: Uint8Array[] = []
   const ranges = []
   for (let at = indexOffset; at < Math.min(tailOffset, indexOffset + indexSize); at += SLICE) {

@@ -2,7 +2,7 @@
  * Returns the index of the first number, from index `from` on, that is at least `value` in a list
  * of ascending numbers.
  */
-export function lowerBound(sorted: Uint32Array | Float64Array, value: number, from = 0): number {
+export function lowerBound(sorted: ArrayLike<number>, value: number, from = 0): number {
   let low = from
   let high = sorted.length
   while (low < high) {

@@ -541,7 +541,8 @@ function nameOf(shown: string): string {
 
 /**
  * Opens a replica. When the promise resolves, any driver can read the newest state of the replica.
- * `openReplica` downloads the page indexes of the LTX files, but no pages.
+ * `openReplica` downloads the page indexes of the LTX files, but no pages. From a snapshot with a
+ * page index of more than 4 MiB, `openReplica` downloads only the end of the page index.
  *
  * Throws REPLICA_EMPTY if the URL has no files after `openTimeout`. Throws INVALID_URL if the URL
  * is not a valid replica URL, and ACCESS_DENIED if the store refuses access. Throws LTX_GAP if the

@@ -441,7 +441,7 @@ export class ReplicaSession {
       underWay: this.#fetcher.underWay + this.#preloading,
       views: this.#views.size,
       pagesCached: this.#store.size,
-      indexBytes: this.#views.current.state.map.byteLength,
+      indexBytes: this.#views.current.state.map.byteLength + this.#chain.indexCacheSize,
       files: this.#chain.files.size,
     }
   }

@@ -1,7 +1,9 @@
+import { LRUCache } from 'lru-cache'
 import PQueue from 'p-queue'
 import { isLitestreamError, type LitestreamError } from '../../../errors.js'
 import { fileContent } from '../../../levels/file-identity.js'
 import { listForLatest } from '../../../levels/latest-listing.js'
+import { INDEX_CACHE_SIZE, type IndexBlockCache, PagedIndex, type UnreadIndex } from '../../../levels/paged-index.js'
 import {
   type FilesByLevel,
   listLevels,
@@ -22,7 +24,7 @@ import type { LtxFileInfo, ReplicaClient } from '../../../storage/replica-client
 import { Breather } from '../../../util/breather.js'
 import { FileTable } from './file-ordinals.js'
 import { mergePages } from './page-lists.js'
-import type { PageMap } from './page-map.js'
+import type { MapBase, PageMap } from './page-map.js'
 import { PageMapBuilder } from './page-map-builder.js'
 
 /** The database at one TXID. The worker has read this state from the files in the store. */
@@ -109,6 +111,7 @@ export class Chain {
   readonly #onDamaged: (error: LitestreamError) => void
   /** Files whose page indexes are wrong (`fileContent`). */
   readonly #distrusted = new Set<string>()
+  readonly #blocks: IndexBlockCache = new LRUCache({ maxSize: INDEX_CACHE_SIZE })
 
   /** `onDamaged` is called for a damaged file when the state is made from other files. */
   constructor(
@@ -125,6 +128,11 @@ export class Chain {
 
   get url(): string {
     return this.#client.url
+  }
+
+  /** Memory in bytes of the decoded blocks of page indexes that are read in blocks. */
+  get indexCacheSize(): number {
+    return this.#blocks.calculatedSize
   }
 
   /** Excludes a file with a wrong page index from all later states. */
@@ -234,7 +242,7 @@ export class Chain {
     target?: PlanTarget,
     from?: FileReader,
   ): Promise<LoadedState> {
-    const files = await this.#readIndexes(plan, { fresh }, from)
+    const files = await this.#readIndexes(plan, { fresh, paged: from === undefined }, from)
     const check = new PlanCheck(target)
     const breather = new Breather()
     let builder = new PageMapBuilder()
@@ -245,6 +253,13 @@ export class Chain {
       // database, all earlier pages are discarded.
       if (begins) builder = new PageMapBuilder()
       builder.resize(file.header.commit)
+      if (file.unread) {
+        // A snapshot has all pages, so it replaces the pages of all earlier files.
+        builder = new PageMapBuilder()
+        builder.resize(file.header.commit)
+        builder.setBase(this.#base(file.unread))
+        continue
+      }
       try {
         await file.mapInto(builder.target(this.files.ordinal(file.info), peak), breather)
       } catch (error) {
@@ -252,6 +267,18 @@ export class Chain {
       }
     }
     return { state: stateAfter(files, builder.build(), check.peak), files }
+  }
+
+  /** Returns the base of a page map. States with the same snapshot share its page index. */
+  #base(unread: UnreadIndex): MapBase {
+    const file = this.files.ordinal(unread.info)
+    let index = this.files.pagedIndex(file)
+    if (!index) {
+      index = new PagedIndex(this.#client, unread, this.#blocks, { signal: this.#signal })
+      this.files.setPagedIndex(file, index)
+    }
+    const { commit, pageSize } = unread.header
+    return { file, index, pageSize, last: commit }
   }
 
   /**

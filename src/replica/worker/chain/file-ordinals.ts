@@ -1,4 +1,5 @@
 import { fileIdentity } from '../../../levels/file-identity.js'
+import type { PagedIndex } from '../../../levels/paged-index.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
 
 /**
@@ -10,6 +11,7 @@ export class FileTable {
   readonly #files: (LtxFileInfo | undefined)[] = []
   readonly #ordinals = new Map<string, number>()
   readonly #free: number[] = []
+  readonly #indexes = new Map<number, PagedIndex>()
   /** Ordinals that no page map referred to at the previous call of `reclaim`. */
   #idle = new Set<number>()
 
@@ -39,6 +41,16 @@ export class FileTable {
     return this.#files[ordinal - 1] as LtxFileInfo
   }
 
+  /** Returns the page index of the snapshot with this ordinal, if the page index is read in blocks. */
+  pagedIndex(ordinal: number): PagedIndex | undefined {
+    return this.#indexes.get(ordinal)
+  }
+
+  /** Sets the page index that `pagedIndex` returns. */
+  setPagedIndex(ordinal: number, index: PagedIndex): void {
+    this.#indexes.set(ordinal, index)
+  }
+
   /**
    * Removes the files that were unreferenced both at this call of `reclaim` and at the previous
    * call. A file is kept for one more call of `reclaim`, because a page map under construction may
@@ -50,6 +62,7 @@ export class FileTable {
     for (const ordinal of freed) {
       this.#ordinals.delete(fileIdentity(this.get(ordinal)))
       this.#files[ordinal - 1] = undefined
+      this.#indexes.delete(ordinal)
       this.#free.push(ordinal)
     }
     this.#idle = new Set([...this.#ordinals.values()].filter((ordinal) => !used.has(ordinal)))

@@ -12,11 +12,20 @@ export interface FramePlace {
   readonly file: number
   /** Offset of the frame in the file, in bytes. */
   readonly offset: number
-  /** Size of the frame with its header, in bytes. */
+  /**
+   * Size of the frame with its header, in bytes. If the size is 0, the page index entry of the page
+   * is not in memory, and `offset` has no meaning.
+   */
   readonly size: number
 }
 
 export const NOWHERE: FramePlace = { file: 0, offset: 0, size: 0 }
+
+/**
+ * In a chunk, the file of a page that no file has, although the snapshot of the page map has an
+ * older version of the page.
+ */
+export const NO_FILE = 0xffffffff
 
 /**
  * Number of bits for the size of a frame. The frame of the largest incompressible page needs 17
@@ -34,7 +43,10 @@ export class Chunk {
   readonly buffer: ArrayBuffer
   readonly #low: Uint32Array
   readonly #high: Uint32Array
-  /** File ordinals by position in the chunk. An ordinal of 0 means that no file has the page. */
+  /**
+   * File ordinals by position in the chunk. If the ordinal is 0, only the snapshot of the page map
+   * can have the page. NO_FILE means that no file has the page.
+   */
   readonly files: Uint32Array
   #ordinals: Uint32Array | undefined
 
@@ -75,7 +87,7 @@ export class Chunk {
 
   /** Whether a file exists for each of the first `count` pages of the chunk. */
   isFull(count: number): boolean {
-    for (let i = 0; i < count; i++) if (this.files[i] === 0) return false
+    for (let i = 0; i < count; i++) if (this.files[i] === 0 || this.files[i] === NO_FILE) return false
     return true
   }
 
@@ -92,7 +104,7 @@ export class Chunk {
     const found = new Set<number>()
     let last = 0
     for (const file of this.files) {
-      if (file !== last && file !== 0) found.add(file)
+      if (file !== last && file !== 0 && file !== NO_FILE) found.add(file)
       last = file
     }
     return Uint32Array.from(found)

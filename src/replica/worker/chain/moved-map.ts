@@ -12,15 +12,24 @@ import { PageMapBuilder } from './page-map-builder.js'
 export async function movedMap(map: PageMap, before: PageMap, after: PageMap): Promise<PageMap> {
   const breather = new Breather()
   const builder = new PageMapBuilder(map)
+  const sameBase = before.base?.file === after.base?.file && before.base?.last === after.base?.last
+  // The base of `map` may be the lost file.
+  const moves = !sameBase && map.base !== undefined && map.base.file === before.base?.file
+  if (moves) builder.setBase(after.base)
+  const reach = Math.min(...[map, before, after].map(({ base }) => base?.last ?? 0))
   for (let at = 0; at < map.length; at++) {
-    if (map.chunk(at) === undefined || before.chunk(at) === after.chunk(at)) continue
-    await breather.rest()
     const last = Math.min(map.commit, (at + 1) * CHUNK_PAGES)
+    if (sameBase && before.chunk(at) === after.chunk(at)) continue
+    const empty = [map, before, after].every((each) => each.chunk(at) === undefined)
+    if (empty && (!moves || last <= reach)) continue
+    await breather.rest()
     for (let pgno = at * CHUNK_PAGES + 1; pgno <= last; pgno++) {
       const file = map.fileOf(pgno)
-      if (file === 0 || file !== before.fileOf(pgno) || file === after.fileOf(pgno)) continue
-      const place = after.find(pgno)
-      if (place.file !== 0) builder.put(pgno, place)
+      const other = file === before.fileOf(pgno) ? after.fileOf(pgno) : 0
+      const wanted = other === 0 ? file : other
+      if (wanted === builder.fileOf(pgno)) continue
+      if (wanted === 0) builder.remove(pgno)
+      else builder.put(pgno, (other === 0 ? map : after).find(pgno))
     }
   }
   return builder.build()

@@ -1,6 +1,6 @@
 import type { PageMapTarget } from '../../../ltx/page-index.js'
-import { CHUNK_PAGES, Chunk, type FramePlace } from './map-chunk.js'
-import { PageMap } from './page-map.js'
+import { CHUNK_PAGES, Chunk, type FramePlace, NO_FILE } from './map-chunk.js'
+import { baseFile, type MapBase, PageMap } from './page-map.js'
 
 /**
  * Builds a page map from the previous page map and the files that follow. The builder copies a
@@ -11,11 +11,27 @@ import { PageMap } from './page-map.js'
 export class PageMapBuilder {
   #commit: number
   #chunks: (Chunk | undefined)[]
+  #base: MapBase | undefined
   readonly #owned = new Set<number>()
 
   constructor(before?: PageMap) {
     this.#commit = before?.commit ?? 0
     this.#chunks = Array.from({ length: before?.length ?? 0 }, (_, at) => before?.chunk(at))
+    this.#base = before?.base
+  }
+
+  /**
+   * Sets the snapshot that has the pages that no chunk has. The parameter may have pages above the
+   * size of the database.
+   */
+  setBase(base: MapBase | undefined): void {
+    this.#base = base && { ...base, last: Math.min(base.last, this.#commit) }
+  }
+
+  /** Returns the ordinal of the file that has a page, or 0 if no file has the page. */
+  fileOf(pgno: number): number {
+    const file = this.#chunks[Math.floor((pgno - 1) / CHUNK_PAGES)]?.files[(pgno - 1) % CHUNK_PAGES] ?? 0
+    return file === 0 ? baseFile(this.#base, pgno) : file === NO_FILE ? 0 : file
   }
 
   /** Number of chunks that the new page map does not share with the previous page map. */
@@ -36,6 +52,7 @@ export class PageMapBuilder {
       if (first !== 0 && this.#chunks[last]) this.#own(last).clearFrom(first)
     }
     this.#commit = commit
+    this.setBase(this.#base)
   }
 
   /**
@@ -50,6 +67,11 @@ export class PageMapBuilder {
     this.#own(Math.floor((pgno - 1) / CHUNK_PAGES)).set((pgno - 1) % CHUNK_PAGES, place)
   }
 
+  /** Records that no file has a page. */
+  remove(pgno: number): void {
+    this.put(pgno, { file: NO_FILE, offset: 0, size: 0 })
+  }
+
   /** Uses a chunk of another page map in this page map. */
   share(at: number, chunk: Chunk | undefined): void {
     if (chunk) this.#chunks[at] = chunk
@@ -57,7 +79,7 @@ export class PageMapBuilder {
 
   /** Returns the finished page map. The builder must not be used after `build`. */
   build(): PageMap {
-    return new PageMap(this.#commit, this.#chunks)
+    return new PageMap(this.#commit, this.#chunks, this.#base)
   }
 
   /** Returns a chunk that no other page map contains. */

@@ -7,7 +7,7 @@ import { Breather } from '../../../util/breather.js'
 import type { Chain, ChainState } from './chain.js'
 import { CHUNK_PAGES, type FramePlace, NOWHERE } from './map-chunk.js'
 import { includesPage } from './page-lists.js'
-import type { PageMap } from './page-map.js'
+import type { MapBase, PageMap } from './page-map.js'
 import { PageMapBuilder } from './page-map-builder.js'
 
 /**
@@ -27,24 +27,28 @@ export async function staleState(
   const files = listed.map((level) => level.filter((file) => !lost || fileIdentity(file) !== fileIdentity(lost)))
   const exact = await exactState(chain, state, files)
   if (exact) return exact
-  const before = await placesBefore(chain, state, files)
-  const map = await certainPages(state.map, listedOrdinals(chain, files), before)
+  const { places, base } = await placesBefore(chain, state, files)
+  const map = await certainPages(state.map, listedOrdinals(chain, files), places, base)
   if (!map) throw unavailable(state.txid)
   return { ...state, map }
 }
 
 /**
  * Returns a page map. Pages whose files are listed have their positions in `map`, and other pages
- * have their positions in `before`. Returns undefined if no page has a position.
+ * have their positions in `before`, whose large snapshot is `baseBefore`. Returns undefined if no
+ * page has a position.
  */
 async function certainPages(
   map: PageMap,
   isListed: (ordinal: number) => boolean,
   before: (pgno: number) => FramePlace,
+  baseBefore: MapBase | undefined,
 ): Promise<PageMap | undefined> {
   const breather = new Breather()
   const builder = new PageMapBuilder()
   builder.resize(map.commit)
+  const keepsBase = map.base !== undefined && isListed(map.base.file)
+  builder.setBase(keepsBase ? map.base : baseBefore)
   let certain = 0
   for (let at = 0; at < map.length; at++) {
     await breather.rest()
@@ -56,12 +60,17 @@ async function certainPages(
       certain += last - first + 1
       continue
     }
+    if (!chunk && keepsBase && last <= (map.base?.last ?? 0)) {
+      certain += last - first + 1
+      continue
+    }
     for (let pgno = first; pgno <= last; pgno++) {
       const own = map.find(pgno)
       const place = own.file !== 0 && isListed(own.file) ? own : before(pgno)
-      if (place.file === 0) continue
-      builder.put(pgno, place)
-      certain++
+      if (place.file !== 0) certain++
+      if (place.file === builder.fileOf(pgno)) continue
+      if (place.file === 0) builder.remove(pgno)
+      else builder.put(pgno, place)
     }
   }
   return certain === 0 ? undefined : builder.build()
@@ -112,16 +121,17 @@ async function placesBefore(
   chain: Chain,
   state: ChainState,
   files: FilesByLevel,
-): Promise<(pgno: number) => FramePlace> {
+): Promise<{ readonly places: (pgno: number) => FramePlace; readonly base?: MapBase | undefined }> {
   const upTo = files.map((level) => level.filter((file) => file.maxTxid <= state.txid))
   const before = await chain.loadListed(upTo, { timestamp: Number.POSITIVE_INFINITY })
   const across = files
     .flat()
     .filter(({ level, minTxid, maxTxid }) => level !== 9 && minTxid <= (before?.txid ?? 0) + 1 && maxTxid > state.txid)
     .sort((a, b) => a.maxTxid - b.maxTxid)[0]
-  if (!before || !across || before.pageSize !== state.pageSize) return () => NOWHERE
+  if (!before || !across || before.pageSize !== state.pageSize) return { places: () => NOWHERE }
   const { changed, commit } = await chain.pagesOf(across)
-  return (pgno) => (pgno > commit || includesPage(changed, pgno) ? NOWHERE : before.map.find(pgno))
+  const places = (pgno: number) => (pgno > commit || includesPage(changed, pgno) ? NOWHERE : before.map.find(pgno))
+  return { places, base: before.map.base }
 }
 
 /**

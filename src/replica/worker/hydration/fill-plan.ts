@@ -1,4 +1,5 @@
 import { reading } from '../../../levels/file-of-error.js'
+import type { PagedIndex } from '../../../levels/paged-index.js'
 import type { FileReader } from '../../../levels/remote-index.js'
 import type { PageIndex } from '../../../ltx/page-index.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
@@ -100,7 +101,7 @@ export async function lackingFiles(
     if (++looked % PAGES_AT_ONCE === 0) await breather.rest()
     const at = Math.floor((pgno - 1) / CHUNK_PAGES)
     if (at >= map.length) break
-    const isEmpty = map.chunk(at) === undefined
+    const isEmpty = map.isEmpty(at)
     next = isEmpty ? (at + 1) * CHUNK_PAGES + 1 : pgno + 1
     if (isEmpty) continue
     const file = map.fileOf(pgno)
@@ -136,7 +137,10 @@ export async function planFill(lacking: readonly LackingFile[], map: PageMap, so
     INDEXES_AT_ONCE,
     lacking.map(({ file, pgnos }) => async (): Promise<FillFile> => {
       const info = files().get(file)
-      if (isVerified(info)) return { file, pgnos, frames: framesOf(map, pgnos), whole: undefined }
+      if (isVerified(info)) {
+        const frames = await reading(info, () => framesOf(map, pgnos, files().pagedIndex(file)))
+        return { file, pgnos, frames, whole: undefined }
+      }
       const whole = await reading(info, () => WholeFile.open(client, info, file, signal))
       return { file, pgnos, frames: whole.frames, whole }
     }),
@@ -144,13 +148,16 @@ export async function planFill(lacking: readonly LackingFile[], map: PageMap, so
   return { ranges: all.flatMap((file) => [...cut(file)]), whole: all.flatMap(({ whole }) => whole ?? []) }
 }
 
-function framesOf(map: PageMap, pgnos: Uint32Array): PageIndex {
+async function framesOf(map: PageMap, pgnos: Uint32Array, index: PagedIndex | undefined): Promise<PageIndex> {
   const { length: count } = pgnos
   const frames = { count, pgnos, offsets: new Float64Array(count), sizes: new Uint32Array(count) }
-  for (let i = 0; i < count; i++) {
-    const { offset, size } = map.find(pgnos[i])
-    frames.offsets[i] = offset
-    frames.sizes[i] = size
+  for (let at = 0; at < count; at += PAGES_AT_ONCE) {
+    const part = [...pgnos.subarray(at, at + PAGES_AT_ONCE)]
+    const places = index ? await index.positions(part) : part.map((pgno) => map.find(pgno))
+    places.forEach(({ offset, size }, i) => {
+      frames.offsets[at + i] = offset
+      frames.sizes[at + i] = size
+    })
   }
   return frames
 }

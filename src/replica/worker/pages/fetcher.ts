@@ -113,6 +113,8 @@ export class Fetcher {
   // read.
   readonly #someDay: PQueue
   readonly #flights = new Map<number, Flight>()
+  /** Reads of page index entries. */
+  readonly #placing = new Set<Promise<unknown>>()
 
   constructor(options: {
     readonly replica: number
@@ -173,15 +175,72 @@ export class Fetcher {
     // again. A scan of resident pages therefore sends no requests to the worker.
     if (soon.size > 0) for (const { view, pgno, trigger } of ahead) if (trigger) setTrigger(view, pgno)
     for (const [view, pages] of wanted) {
-      const more = soon.get(view) ?? []
-      const joint = more.reduce((bytes, page) => bytes + page.size, 0) <= JOINT_BYTES
-      void this.#start(this.#urgent, view, planFetch(joint ? [...pages, ...more] : pages))
-      if (joint) soon.delete(view)
+      this.#whenPlaced(view, pages, (placed) => this.#startWanted(view, placed, soon.get(view) ?? []))
     }
-    for (const [view, pages] of soon) {
-      const bytes = pages.reduce((sum, page) => sum + page.size, 0)
-      const ranges = planFetch(pages, MAX_GAP, clamp(bytes / AHEAD_PARTS, MIN_AHEAD_RANGE, MAX_RANGE))
+    for (const [view, pages] of soon) if (!wanted.has(view)) this.#startAhead(view, pages)
+  }
+
+  /**
+   * Starts the requests for pages with a waiting reader. If `more` is small, the same requests also
+   * fetch the pages in `more` whose positions are known.
+   */
+  #startWanted(view: ReplicaView, pages: readonly WantedPage[], more: readonly WantedPage[]): void {
+    const near: WantedPage[] = []
+    const far: WantedPage[] = []
+    for (const page of more.map((each) => placedNow(view, each))) (page.size > 0 ? near : far).push(page)
+    const joint = near.reduce((bytes, page) => bytes + page.size, 0) <= JOINT_BYTES
+    void this.#start(this.#urgent, view, planFetch(joint ? [...pages, ...near] : pages))
+    this.#startAhead(view, joint ? far : [...near, ...far])
+  }
+
+  #startAhead(view: ReplicaView, pages: readonly WantedPage[]): void {
+    if (pages.length === 0) return
+    this.#whenPlaced(view, pages, (placed) => {
+      const bytes = placed.reduce((sum, page) => sum + page.size, 0)
+      const ranges = planFetch(placed, MAX_GAP, clamp(bytes / AHEAD_PARTS, MIN_AHEAD_RANGE, MAX_RANGE))
       void this.#start(this.#ahead, view, ranges)
+    })
+  }
+
+  #hasWaiter({ file, pgno }: WantedPage): boolean {
+    return (this.#flights.get(pageKey(file, pgno))?.waiters.length ?? 0) > 0
+  }
+
+  /** Calls `start` with the positions of the pages, immediately if all positions are in memory. */
+  #whenPlaced(view: ReplicaView, pages: readonly WantedPage[], start: (placed: readonly WantedPage[]) => void): void {
+    if (pages.every(({ size }) => size > 0)) start(pages)
+    else void this.#placed(view, pages).then(start)
+  }
+
+  /**
+   * Reads the page index entries of the pages whose positions are not in memory. Returns the pages
+   * with their positions. If the page index cannot be read, looks for the pages in other files the
+   * first time.
+   */
+  #placed(view: ReplicaView, pages: readonly WantedPage[], again = false): Promise<WantedPage[]> {
+    const unknown = new Map<number, WantedPage[]>()
+    for (const page of pages) if (page.size === 0) append(unknown, page.file, page)
+    const known = pages.filter(({ size }) => size > 0)
+    const placing = Promise.all([...unknown].map(([file, each]) => this.#place(view, file, each, again)))
+      .then((placed) => [...known, ...placed.flat()])
+      .finally(() => this.#placing.delete(placing))
+    this.#placing.add(placing)
+    return placing
+  }
+
+  async #place(view: ReplicaView, file: number, pages: readonly WantedPage[], again: boolean): Promise<WantedPage[]> {
+    const index = this.#files().pagedIndex(file)
+    const info = this.#files().get(file)
+    try {
+      if (!index) throw new LitestreamError('INTERNAL', `${fileLabel(this.#client, info)} has no page index in memory`)
+      const positions = await index.positions(pages.map(({ pgno }) => pgno))
+      return pages.map((page, i) => ({ ...page, ...positions[i]! }))
+    } catch (cause) {
+      const error = toLitestreamError(cause)
+      const lost = isLitestreamError(error, 'NOT_FOUND', 'LTX_CORRUPT', 'INVALID_ARGUMENT')
+      if (lost && !again) await this.#fetchElsewhere(view, pages, error, info)
+      else this.#fail(pages, error)
+      return []
     }
   }
 
@@ -195,7 +254,8 @@ export class Fetcher {
       const page = this.#expect({ view, pgno, trigger: false, kind })
       if (page) pages.push(page)
     }
-    await this.#start(this.#someDay, view, planFetch(pages))
+    const unknown = pages.some(({ size }) => size === 0)
+    await this.#start(this.#someDay, view, planFetch(unknown ? await this.#placed(view, pages) : pages))
   }
 
   /**
@@ -254,7 +314,9 @@ export class Fetcher {
         const flight = this.#flights.get(pageKey(page.file, page.pgno))
         if (flight) flight.job = job
       }
-      return queue.add(() => this.#run(job))
+      // A reader may have requested one of the pages while its page index entry was read.
+      const isWanted = range.pages.some((page) => this.#hasWaiter(page))
+      return (isWanted ? this.#urgent : queue).add(() => this.#run(job))
     })
     await Promise.all(jobs)
   }
@@ -277,6 +339,7 @@ export class Fetcher {
 
   /** Resolves when all current requests have been answered. */
   async idle(): Promise<void> {
+    while (this.#placing.size > 0) await Promise.all(this.#placing)
     await Promise.all([this.#urgent, this.#ahead, this.#someDay].map((queue) => queue.onIdle()))
   }
 
@@ -314,9 +377,7 @@ export class Fetcher {
   #read(file: LtxFileInfo, { offset, length, pages }: FetchRange, fresh: boolean): Promise<ReadResult> {
     const send = () => this.#client.read(file, { offset, length }, { signal: this.#signal, fresh })
     if (!this.#hedged || length > MAX_HEDGED) return send()
-    return this.#hedged.read(send, () =>
-      pages.some((page) => (this.#flights.get(pageKey(page.file, page.pgno))?.waiters.length ?? 0) > 0),
-    )
+    return this.#hedged.read(send, () => pages.some((page) => this.#hasWaiter(page)))
   }
 
   async #fetchElsewhere(
@@ -349,7 +410,8 @@ export class Fetcher {
         moved.push({ pgno: page.pgno, ...place })
       }
     }
-    await Promise.all(planFetch(moved).map((range) => this.#fetch(view, range, 3)))
+    const placed = moved.some(({ size }) => size === 0) ? await this.#placed(view, moved, true) : moved
+    await Promise.all(planFetch(placed).map((range) => this.#fetch(view, range, 3)))
   }
 
   /**
@@ -417,6 +479,13 @@ export class Fetcher {
       for (const waiter of flight?.waiters ?? []) failRequest(waiter.request, error)
     }
   }
+}
+
+/** Returns the page with its position, if the page index entry was read in the meantime. */
+function placedNow(view: ReplicaView, page: WantedPage): WantedPage {
+  if (page.size > 0) return page
+  const place = view.state.map.find(page.pgno)
+  return place.file === page.file ? { pgno: page.pgno, ...place } : page
 }
 
 function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

@@ -16,6 +16,11 @@ const SHARE = 1 / 4
 const SMALL_TABLE = 64 * 1024
 /** Maximum depth of a b-tree, which prevents an endless loop if a page is damaged. */
 const MAX_DEPTH = 20
+/**
+ * Maximum number of blocks of a page index that the preload reads. The interior pages of a large
+ * table are so far apart that each of them needs its own block.
+ */
+const INDEX_BLOCKS = 64
 
 const SCHEMA_ROOT = 1
 
@@ -33,6 +38,7 @@ export class InteriorPreload {
   readonly #current: () => ReplicaView
   readonly #signal: AbortSignal
   #left: number
+  #blocksLeft = INDEX_BLOCKS
 
   constructor(options: {
     readonly tree: TreeShape
@@ -98,14 +104,17 @@ export class InteriorPreload {
   }
 
   /**
-   * Returns the levels that fit into the budget, and subtracts the pages of these levels from the
-   * budget. The shortest level comes first.
+   * Returns the levels that fit into the budgets of pages and of page index blocks, and subtracts
+   * these levels from the budgets. The shortest level comes first.
    */
   #affordable(levels: readonly number[][]): number[][] {
     return [...levels]
       .sort((a, b) => a.length - b.length)
       .filter((pages) => {
         if (pages.length > this.#left) return false
+        const blocks = this.#current().state.map.unreadBlocks(pages)
+        if (blocks > this.#blocksLeft) return false
+        this.#blocksLeft -= blocks
         this.#left -= pages.length
         return true
       })
@@ -117,6 +126,6 @@ export class InteriorPreload {
 
   #bytes(pages: readonly number[]): number {
     const { map } = this.#current().state
-    return pages.reduce((bytes, pgno) => bytes + map.find(pgno).size, 0)
+    return pages.reduce((bytes, pgno) => bytes + map.approximate(pgno).size, 0)
   }
 }

@@ -206,12 +206,12 @@ export class Prefetcher {
     if (step === 0 || Math.abs(step) > CLUSTER_LEAVES || !this.#kinds.has('leaves')) return []
     const { map } = view.state
     const direction = Math.sign(step)
-    const here = map.find(siblings[position]!)
+    const here = map.approximate(siblings[position]!)
     const pages: number[] = []
     for (let i = 1; i <= Math.abs(step) * CLUSTER_STEPS; i++) {
       const page = siblings[position + i * direction]
       if (page === undefined) break
-      const { file, offset } = map.find(page)
+      const { file, offset } = map.approximate(page)
       if (file !== here.file || Math.abs(offset - here.offset) > CLUSTER_BYTES) break
       pages.push(page)
     }
@@ -228,7 +228,7 @@ export class Prefetcher {
     const { map } = view.state
     const file = map.fileOf(siblings[0])
     for (const sibling of siblings) {
-      const place = map.find(sibling)
+      const place = map.approximate(sibling)
       if (place.file !== file) return undefined
       start = Math.min(start, place.offset)
       end = Math.max(end, place.offset + place.size)

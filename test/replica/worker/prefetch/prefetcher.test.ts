@@ -8,7 +8,7 @@ const view = {
   state: {
     pageSize: 4096,
     commit: 100_000,
-    map: { fileOf: () => 1, find: (pgno: number) => ({ file: 1, offset: pgno * 3000, size: 3000 }) },
+    map: { fileOf: () => 1, approximate: (pgno: number) => ({ file: 1, offset: pgno * 3000, size: 3000 }) },
   },
   store: { slots: 100_000, has: () => false },
 } as unknown as ReplicaView
