@@ -1,6 +1,6 @@
-// Node.js loads the addon through this file. SQLite loads the same shared object as an SQLite
-// extension through sqlite_extension.cc. The addon and the SQLite extension share their global
-// variables.
+// When Node.js loads the addon, it calls Init in addon.cc. SQLite can load the same shared object
+// as an SQLite extension (sqlite_extension.cc). The addon and the SQLite extension share their
+// global variables.
 #include "napi/exports.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {

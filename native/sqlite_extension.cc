@@ -1,5 +1,5 @@
-// SQLite calls sqlite3_extension_init when it loads the addon as an extension. SQLite looks up this
-// function name first, whatever the name of the addon's file is.
+// SQLite calls sqlite3_extension_init when it loads the addon as an extension. SQLite looks up the
+// function name sqlite3_extension_init first, whatever the name of the addon's file is.
 #include "napi/source_database.h"
 #include "vfs/sqlite_copy.h"
 

@@ -45,7 +45,8 @@ inline uint64_t LoadLe64(const uint8_t* p) {
 }
 
 // The argument `crc` and the result of UpdateByTables and UpdateByClmul are the bitwise complement
-// of a CRC. Crc64 and Crc64Portable complement both values.
+// of a CRC. Crc64 and Crc64Portable pass the complement of their `crc` to one of these functions,
+// and return the complement of its result.
 uint64_t UpdateByTables(uint64_t crc, const uint8_t* p, size_t size) {
   const auto& t = kTables.t;
   for (; size >= 16; p += 16, size -= 16) {
@@ -68,10 +69,9 @@ constexpr uint64_t PowerOfX(int n) {
   for (; n > 0; n--) v = (v >> 1) ^ ((v & 1) ? kPolynomial : 0);
   return v;
 }
-// To move the 128-bit register `acc` ahead by n bits of the message, Fold multiplies the half with
-// the earlier bits by x^(64+n) and the half with the later bits by x^n. The exponents of these
-// constants are one less than 64+n and n, because the product of two reflected 64-bit numbers is
-// shifted by one bit.
+// Fold multiplies the earlier half of the register `acc` by x^(64+n) and the later half by x^n,
+// which moves `acc` ahead by n bits of the message. The constants for Fold have the exponents
+// 64+n-1 and n-1, because the product of two reflected 64-bit numbers is shifted by one bit.
 constexpr uint64_t kFold64Low = PowerOfX(64 + 512 - 1), kFold64High = PowerOfX(512 - 1);
 constexpr uint64_t kFold16Low = PowerOfX(64 + 128 - 1), kFold16High = PowerOfX(128 - 1);
 
@@ -136,7 +136,7 @@ uint64_t Multiply(uint64_t x, uint64_t y) {
 }
 
 // Returns x^(8 * bytes) modulo the CRC polynomial. If `bytes` zero bytes are appended to a message,
-// the CRC remainder of the message is multiplied by this power.
+// the CRC remainder of the message is multiplied by x^(8 * bytes).
 uint64_t ShiftBy(uint64_t bytes) {
   uint64_t shift = 1ull << 63, square = 1ull << (63 - 8);
   for (; bytes != 0; bytes >>= 1) {
@@ -148,12 +148,12 @@ uint64_t ShiftBy(uint64_t bytes) {
 
 }  // namespace
 
-// CombineCrc64 need not invert `a` and `b`, because the xor cancels the initial and final
-// inversions of these two CRCs.
+// CombineCrc64 need not invert `a` and `b`, because the xor of the two CRCs cancels their initial
+// and final inversions.
 uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length) { return Multiply(ShiftBy(b_length), a) ^ b; }
 
-// Fills the tables for operator(). Multiplication modulo the CRC polynomial is linear, so the
-// product of a byte is the xor of the products of the byte's bits.
+// Computes the tables in which operator() looks up products. Multiplication modulo the CRC
+// polynomial is linear, so the product of a byte is the xor of the products of the byte's bits.
 Crc64Append::Crc64Append(uint64_t b_length) {
   const uint64_t shift = ShiftBy(b_length);
   for (int byte = 0; byte < 8; byte++) {

@@ -109,7 +109,8 @@ uint64_t FrameMerger::Sum(uint64_t crc, const uint8_t* frame, uint64_t own) cons
 void FrameMerger::Emit(uint32_t pgno, size_t input, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out,
                        size_t* written) {
   if ((frame[5] & kFrameHasSize) == 0) {
-    // Every frame of the output must have a size field, so the merger encodes the page again.
+    // Every frame of the output must have a size field, so the merger encodes the page of a frame
+    // without a size field again.
     uint8_t* dst = out + *written;
     size = encoder_.Encode(pgno, page_.data(), page_size_, dst);
     crc_ = FrameCrc(crc_, dst, page_.data(), page_size_);

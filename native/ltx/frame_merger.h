@@ -40,8 +40,8 @@ struct MergeInput {
   bool done = false;
 };
 
-// The bytes of one input file that are in memory. Step has read the first `used` bytes, and
-// increases `used`.
+// The bytes of one input file that are in memory. `used` is the number of these bytes that Step has
+// read.
 struct MergeBytes {
   const uint8_t* data;
   size_t size;
@@ -49,7 +49,7 @@ struct MergeBytes {
 };
 
 // A run of frames that are adjacent in the input with the index `input`. `data` points into the
-// MergeBytes of this input, so that the caller can write the run without a copy.
+// MergeBytes of the input, so that the caller can write the run without a copy.
 struct MergeRun {
   size_t input = 0;
   const uint8_t* data = nullptr;
@@ -68,10 +68,11 @@ class FrameMerger {
   FrameMerger(uint32_t page_size, uint32_t commit, bool snapshot, uint64_t crc, uint64_t offset,
               std::vector<MergeInput> inputs);
 
-  // `bytes` has one element per input. Before the next call of Step, the caller sets each element
-  // to the input's unread bytes, followed by the next bytes of the input file. `out` has room for
-  // `room` bytes. Sets *written to the number of bytes that Step has written to `out`. The caller
-  // writes these bytes to the output file, and then the bytes of *run if the size of *run is not 0.
+  // `bytes` has one element per input. Before each call of Step, the caller sets each element of
+  // `bytes` to the unread bytes of one input, followed by the next bytes of its file. `out` has
+  // room for `room` bytes. Sets *written to the number of bytes that Step has written to `out`.
+  // After the call, the caller writes the bytes in `out` to the output file, and then the bytes of
+  // *run (none if the size of *run is 0).
   MergeStatus Step(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written, MergeRun* run);
 
   size_t input_count() const { return inputs_.size(); }
@@ -94,8 +95,8 @@ class FrameMerger {
   // status_ is kNeedInput or kFault.
   bool Whole(size_t i, const MergeBytes& bytes);
   // Returns the file checksum `crc`, updated with the frame at `frame`. The decoded page of the
-  // frame is in page_. If the frame has a size field, `own` must be the file checksum of this frame
-  // alone: FrameCrc with the initial value 0.
+  // frame is in page_. If the frame has a size field, `own` must be the result of FrameCrc for this
+  // frame with the initial value 0.
   uint64_t Sum(uint64_t crc, const uint8_t* frame, uint64_t own) const;
   MergeStatus StepFrames(std::vector<MergeBytes>& bytes, uint8_t* out, size_t room, size_t* written);
   void Emit(uint32_t pgno, size_t input, const uint8_t* frame, size_t size, uint64_t own, uint8_t* out, size_t* written);

@@ -19,13 +19,13 @@ inline void WriteU32(uint8_t* p, uint32_t v) {
   p[0] = uint8_t(v >> 24); p[1] = uint8_t(v >> 16); p[2] = uint8_t(v >> 8); p[3] = uint8_t(v);
 }
 
-// Returns the CRC-64/GO-ISO of a message that ends with `data`. `crc` is the CRC of the part of the
-// message that precedes `data`, or 0 if the message begins with `data`. For two byte strings a and
-// b, Crc64(Crc64(0, a), b) is equal to Crc64(0, ab).
+// Appends `data` to a message whose CRC-64/GO-ISO is `crc`, and returns the CRC of the longer
+// message. The CRC of an empty message is 0. For two byte strings a and b, Crc64(Crc64(0, a), b) is
+// equal to Crc64(0, ab).
 uint64_t Crc64(uint64_t crc, const void* data, size_t size);
 
 // Computes the same CRC as Crc64, but never uses carry-less multiplication. The addon exports
-// Crc64Portable so that a test can compare the two functions on every machine.
+// Crc64Portable so that a test can compare Crc64 with Crc64Portable on every machine.
 uint64_t Crc64Portable(uint64_t crc, const void* data, size_t size);
 
 // Returns the checksum of a page, which is the CRC of the page number and the page's bytes. The
@@ -67,9 +67,9 @@ class FrameEncoder {
 // is the CRC of the second string, and `b_length` is the length of the second string in bytes.
 uint64_t CombineCrc64(uint64_t a, uint64_t b, uint64_t b_length);
 
-// Combines CRCs like CombineCrc64, but for one fixed length of the second string. A call needs
-// eight table look-ups instead of a loop over the bits of `b_length`. A Crc64Append is immutable
-// and takes 16 KiB of memory.
+// Combines CRCs like CombineCrc64, but for one fixed length of the second string. A call of
+// Crc64Append needs eight table look-ups, whereas CombineCrc64 needs a loop over the bits of
+// `b_length`. A Crc64Append is immutable and takes 16 KiB of memory.
 class Crc64Append {
  public:
   explicit Crc64Append(uint64_t b_length);

@@ -21,8 +21,8 @@ FrameError DecodeLz4Frame(const uint8_t* src, size_t size, uint32_t page_size, u
   if (ReadLe32(src) != kMagic) return FrameError::kBadPayload;
   const uint8_t flags = src[4];
   const bool block_checksums = flags & 0x10, content_size = flags & 0x08, content_checksum = flags & 0x04;
-  // The LZ4 frame must have version 1. Its reserved bits and its dictionary flag must be 0. An LTX
-  // file cannot contain a dictionary.
+  // The LZ4 frame must have version 1. The reserved bits and the dictionary flag of the LZ4 frame
+  // must be 0. An LTX file cannot contain a dictionary.
   if ((flags >> 6) != 1 || (flags & 0x03) != 0 || (src[5] & 0x8f) != 0) return FrameError::kBadPayload;
   size_t at = 6 + (content_size ? 8 : 0) + 1;
   uint32_t written = 0;

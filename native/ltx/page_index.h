@@ -1,7 +1,8 @@
 // Decodes the page index of an LTX file. The page index is a list of entries in ascending order of
 // page numbers. Each entry has uvarints for the page number, the frame's file offset and the
-// frame's encoded size in bytes. A zero byte ends the list. The caller may pass the encoded index
-// to ReadIndex in pieces of any size. For all pieces of an index, the caller passes one IndexState.
+// frame's encoded size in bytes. A zero byte ends the page index. The caller may pass the encoded
+// index to ReadIndex in pieces of any size. For all pieces of an index, the caller passes one
+// IndexState.
 //
 // ReadIndex checks each entry without reading the frames. The frames of an LTX file are contiguous
 // from the file header to the end of the page block. If an entry was lost, added or changed, the
@@ -49,7 +50,8 @@ struct IndexRules {
   uint32_t commit;  // database size in pages
   // The LTX file must contain every page from page complete_from + 1 to page `commit`, except the
   // lock page. If the file contains the whole database, `complete_from` is 0. If the file contains
-  // only changed pages, `complete_from` is the largest database size in pages of any earlier TXID.
+  // only changed pages, `complete_from` is the largest size (in pages) that the database had at any
+  // earlier TXID.
   uint32_t complete_from;
   uint32_t lock_pgno;
   uint64_t max_frame_size;
@@ -80,8 +82,8 @@ struct IndexState {
   uint64_t block_end() const { return file_offset < kPageHeaderSize ? 0 : file_offset - kPageHeaderSize; }
 };
 
-// A uvarint of a page index has at most 8 bytes. Each byte has 7 bits of the number, and no file
-// offset needs more than 56 bits.
+// A uvarint of a page index has at most 8 bytes. Each byte of a uvarint has 7 bits of the number,
+// and no file offset needs more than 56 bits.
 constexpr uint32_t kMaxShift = 49;
 constexpr uint64_t kMaxIndexNumber = (uint64_t(1) << (kMaxShift + 7)) - 1;
 

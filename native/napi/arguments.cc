@@ -63,7 +63,7 @@ double Arguments::Number(Napi::Value value, const char* name) {
 
 double Arguments::Whole(Napi::Value value, const char* name, double min, double max) {
   const double number = Number(value, name);
-  // NaN does not satisfy the following condition.
+  // NaN fails this range check, because a comparison with NaN is false.
   if (number >= min && number <= max && std::trunc(number) == number) return number;
   Fail(true, name, "a whole number from " + NumberText(min) + " to " + NumberText(max), value);
   return min;

@@ -2,12 +2,12 @@
 // object arguments. Arguments checks a number before the addon uses the number as a size, an index
 // or a loop bound. Arguments refuses a typed array that has fewer elements than the function reads
 // or writes. test/native/arguments.test.ts fails if a C++ file calls N-API's own conversions.
-// N-API's own conversions wrap, truncate and accept NaN.
+// N-API's own conversions wrap or truncate a number that is out of range, and accept NaN.
 //
 // For a wrong value, Arguments returns a harmless value, such as the lower bound or an empty array.
 // When the call ends, Arguments throws a TypeError or RangeError that contains the names of the
-// function and the argument, and the wrong value. Each function first reads all of its arguments,
-// and then returns immediately if ok() is false.
+// function and the argument, and the wrong value. Each function of the addon first reads all of its
+// arguments, and then returns immediately if ok() is false.
 #pragma once
 #include <napi.h>
 
@@ -103,8 +103,8 @@ class Arguments {
   template <typename T>
   Span<T> Typed(Napi::Value value, const char* name, size_t min, napi_typedarray_type type, const char* kind);
   double Number(Napi::Value value, const char* name);
-  // Returns `value` as a whole number from `min` to `max`. If `value` is not such a number, records
-  // a RangeError or TypeError and returns `min`.
+  // Returns `value` as a whole number from `min` to `max`. If `value` is not a whole number in this
+  // range, records a RangeError or TypeError and returns `min`.
   double Whole(Napi::Value value, const char* name, double min, double max);
   void* External(Napi::Value value, const char* name, const void* tag);
   // Records a RangeError if `range` is true, otherwise a TypeError. The destructor throws the first

@@ -1,7 +1,7 @@
 // A promise that native work settles. Deferred replaces Napi::Promise::Deferred, which is unsafe
 // while a worker thread is being terminated. While a worker thread is being terminated, its
-// JavaScript can still call the addon. In this state, N-API refuses to create a promise, but
-// Napi::Promise::Deferred ignores the refusal and returns uninitialized memory.
+// JavaScript can still call the addon. During the termination, N-API refuses to create a promise,
+// but Napi::Promise::Deferred ignores the refusal and returns uninitialized memory.
 #pragma once
 #include <napi.h>
 

@@ -1,6 +1,6 @@
 // Detects changes of database files that the primary does not have open. Once a second, the primary
-// checks up to 10,000 database files with one call of changedFileStamps(). With one call per file,
-// these checks would take three times as long.
+// checks up to 10,000 database files with one call of changedFileStamps(). One call per file would
+// take three times as long as one call for all files.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -19,7 +19,7 @@ struct Watched {
   os::FileStamp wal_stamp;
 
   // `wal` is a buffer that HasChanged overwrites with the path of the -wal file, so that a caller
-  // can reuse its memory.
+  // can reuse the buffer's memory.
   bool HasChanged(std::string& wal) const {
     if (!(os::StampOf(file.c_str()) == stamp)) return true;
     wal.assign(file).append("-wal");
@@ -39,7 +39,8 @@ Napi::Value CreateFileStamps(const Napi::CallbackInfo& info) {
 }
 
 // addFileStamps(stamps, file) adds an entry for the database file at the path `file` and its -wal
-// file. The entry has the inode, size and times of both files. Returns the number of the entry.
+// file. The entry has the inode, size and times of the database file and of the -wal file. Returns
+// the number of the added entry.
 Napi::Value AddFileStamps(const Napi::CallbackInfo& info) {
   Arguments args(info, "addFileStamps");
   const auto stamps = args.Open<FileStamps>(args[0], "stamps");

@@ -42,9 +42,10 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
  private:
   static constexpr size_t kResultSlots = 7;  // numbers before the elements for the inputs
 
-  // step(bytes, out, result) calls FrameMerger::Step and returns the MergeStatus. The first 7
-  // elements of `result` become numbers about the call. For each input, one of the following
-  // elements of `result` becomes the number of bytes that the merger has read from this input.
+  // step(bytes, out, result) calls FrameMerger::Step and returns the MergeStatus. Step stores the
+  // values that FrameMerger::Step reports in the first kResultSlots elements of `result`. After
+  // these elements, `result` has one element per input: the number of bytes that the merger has
+  // read from the input.
   Napi::Value Step(const Napi::CallbackInfo& info) {
     Arguments args(info, "step");
     args.Require(merger_ != nullptr, "the merger was not made");

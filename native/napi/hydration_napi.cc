@@ -29,8 +29,8 @@ Napi::Value OpenHydrated(const Napi::CallbackInfo& info) {
 }
 
 // closeHydrated(file) drops the reference of the handle `file` to the hydration file. The worker
-// cannot wait until the garbage collector drops this reference, because another replica may open
-// the hydration file next.
+// cannot wait for the garbage collector to drop the handle's reference, because another replica may
+// open the hydration file next.
 Napi::Value CloseHydrated(const Napi::CallbackInfo& info) {
   Arguments args(info, "closeHydrated");
   FileHandle* handle = args.HandleOf<HydratedFile>(args[0], "file");

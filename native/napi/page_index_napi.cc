@@ -13,8 +13,8 @@
 namespace litestream {
 namespace {
 
-// Reads an IndexState from the Float64Array `slots`. JavaScript can write any number into this
-// array, so Load checks every number.
+// Reads an IndexState from the Float64Array `slots`. JavaScript can write any number into `slots`,
+// so Load checks every number.
 IndexState Load(Arguments& args, const Span<double>& slots) {
   const auto whole = [&](IndexSlot slot, double min, double max) {
     const double number = slots.size < kSlots ? NAN : slots[slot];
@@ -90,8 +90,9 @@ Napi::Value DecodePageIndex(const Napi::CallbackInfo& info) {
 }
 
 // For each page, a chunk of a page map has three words of 32 bits
-// (src/replica/worker/chain/page-map.ts). They are the low half of the frame's file offset, the
-// high bits of this offset together with the frame's encoded size, and the ordinal of the LTX file.
+// (src/replica/worker/chain/page-map.ts). The words are the low half of the frame's file offset,
+// the high bits of this offset together with the frame's encoded size, and the ordinal of the LTX
+// file.
 constexpr size_t kChunkBytes = 3 * kChunkPages * sizeof(uint32_t);
 constexpr uint64_t kMaxFrameSize = (1u << kSizeBits) - 1, kMaxFrameOffset = (uint64_t(1) << (64 - kSizeBits)) - 1;
 

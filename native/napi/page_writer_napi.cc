@@ -1,5 +1,5 @@
-// Exports writePages and writeFrames. With these functions, a restore writes pages into a database
-// file on the thread pool.
+// Exports writePages and writeFrames, with which a restore writes pages into a database file on the
+// thread pool.
 #include <algorithm>
 #include <vector>
 
@@ -88,9 +88,10 @@ struct FileRange {
   uint64_t position, size;
 };
 
-// Decodes consecutive frames of an LTX file, computes the file checksum of these frames, writes the
-// wanted pages into the database file, and starts to flush the written pages to the disk. One
-// thread executes all of these steps, so that the decoded pages are still in the processor's cache.
+// Decodes consecutive frames of an LTX file and computes the file checksum of these frames.
+// FrameWork also writes the wanted pages into the database file and starts to flush them to the
+// disk. The thread that decodes a page also writes the page, so that the page is still in the
+// processor's cache.
 class FrameWork : public Napi::AsyncWorker {
  public:
   // The status if a frame is damaged or differs from the page index. No error number of the
@@ -178,7 +179,7 @@ class FrameWork : public Napi::AsyncWorker {
   const size_t room_;  // largest number of pages in a run
   const FileRange flush_, drop_;
   Napi::Reference<Napi::Array> keep_arrays_;
-  // The run of decoded pages that were not written yet: `count_` pages, beginning with page number
+  // The decoded pages that were not written yet are `count_` pages, beginning with page number
   // `first_`.
   uint32_t first_ = 0;
   size_t count_ = 0;

@@ -108,8 +108,8 @@ Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// Reads the arguments cache, slot and pgno of a function that passes the page in the slot to a
-// function of btree.h.
+// Reads the arguments cache, slot and pgno. Each function with these arguments passes the page in
+// the slot to a function of btree.h.
 struct PageArguments {
   PageArguments(const Napi::CallbackInfo& info, const char* function)
       : args(info, function),

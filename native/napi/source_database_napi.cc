@@ -1,7 +1,7 @@
-// The primary reads bytes of the database file and of the wal-index. SQL cannot read these bytes.
-// The addon reads the database file and the wal-index through SQLite's own file handles, because
-// POSIX locks belong to the process. If a process closes any other handle of the database file or
-// of the -shm file, the process loses every POSIX lock that SQLite holds on this file
+// The primary reads bytes of the database file and of the wal-index, which SQL statements cannot
+// read. The addon reads the database file and the wal-index through SQLite's own file handles,
+// because POSIX locks belong to the process. If a process closes any other handle of the database
+// file or of the -shm file, the process loses every POSIX lock that SQLite holds on this file
 // (https://www.sqlite.org/howtocorrupt.html, "close() on a separate descriptor").
 //
 // The addon receives a connection in three steps on one thread: JavaScript calls expectSource(),
@@ -42,8 +42,9 @@ struct Source {
 };
 using SourceRef = std::shared_ptr<Source>;
 
-// Guards the map that Interruptible() returns, the counter from which the map's keys come, and,
-// while a connection is interrupted or closed, the member `db` of each Source in the map.
+// Guards the map that Interruptible() returns and the counter g_last_interrupter. While a
+// connection is interrupted or closed, g_interruptible_mutex also guards the member `db` of the
+// connection's Source.
 std::mutex g_interruptible_mutex;
 std::map<uint32_t, SourceRef>& Interruptible() {
   static auto* sources = new std::map<uint32_t, SourceRef>();
@@ -51,9 +52,9 @@ std::map<uint32_t, SourceRef>& Interruptible() {
 }
 uint32_t g_last_interrupter = 0;
 
-// With `expected`, expectSource() tells SourceExpected() that a connection of the primary will load
-// the extension. With `loaded`, InitSource() passes the Source of this connection to takeSource().
-// Each thread has its own `expected` and `loaded`.
+// `expected` is true between the calls of expectSource() and takeSource(). `loaded` is the Source
+// that InitSource() has created and that takeSource() will return. Each thread has its own
+// `expected` and `loaded`.
 thread_local bool expected = false;
 thread_local SourceRef loaded;
 
@@ -86,8 +87,8 @@ void Nothing(sqlite3_context*, int, sqlite3_value**) {}
 void ExpectSource(const Napi::CallbackInfo&) { expected = true; }
 
 // takeSource() returns a handle of the connection that has loaded the extension on this thread
-// since the call of expectSource(). If no connection has loaded the extension since this call, the
-// result is undefined.
+// since the call of expectSource(). If no connection has loaded the extension since the call of
+// expectSource(), the result is undefined.
 Napi::Value TakeSource(const Napi::CallbackInfo& info) {
   expected = false;
   if (!loaded) return info.Env().Undefined();

@@ -57,9 +57,9 @@ Napi::Value FailRequest(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// completeTravel(id, view) completes the travel request `id`. After that, the connection that sent
-// the travel request reads `view`. The worker creates such a view for one connection, and the view
-// exists until this connection leaves it.
+// completeTravel(id, view) completes the travel request `id`. After the completion, the connection
+// that sent the travel request reads `view`. The worker creates the view of a travel request for
+// one connection, and the view exists until this connection leaves it.
 Napi::Value CompleteTravel(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeTravel");
   const uint32_t id = args.U32(args[0], "id"), view = args.U32(args[1], "view");

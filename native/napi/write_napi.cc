@@ -1,6 +1,6 @@
-// The functions with which the replica worker reads and completes a commit. Meanwhile, the
-// connection that commits waits for the result. Only the worker thread calls the functions of
-// write_napi.cc. src/native/replica.ts has the TypeScript types of these functions.
+// The functions with which the replica worker reads and completes a commit while the connection
+// that commits waits for the result. Only the worker thread calls the functions of write_napi.cc.
+// src/native/replica.ts has the TypeScript types of the functions of write_napi.cc.
 #include "ltx/limits.h"
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
@@ -22,13 +22,13 @@ Napi::Value SetWritable(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// The pages of a commit exist as long as JavaScript refers to the handle, even if the connection no
-// longer waits for the result.
+// The pages of a commit exist as long as JavaScript has a PagesHandle of the commit, even if the
+// connection no longer waits for the result.
 using PagesHandle = Handle<const CommitSource>;
 
-// takeCommit(id) returns the data of the commit request `id`: { pages, pageSize, commit,
-// durability, pgnos }. `commit` is the database size in pages after the commit. If the request is
-// no longer pending or is not a commit request, returns undefined.
+// takeCommit(id) returns { pages, pageSize, commit, durability, pgnos } for the commit request
+// `id`. `commit` is the database size in pages after the commit. If the request is no longer
+// pending or is not a commit request, returns undefined.
 Napi::Value TakeCommit(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Arguments args(info, "takeCommit");
@@ -63,8 +63,8 @@ Napi::Value ReadCommit(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), read);
 }
 
-// completeCommit(id, view) completes the commit request `id` successfully. After that, the
-// connection that has committed reads `view`, which is the view after the commit.
+// completeCommit(id, view) completes the commit request `id` successfully. After the completion,
+// the connection that has committed reads `view`, which is the view after the commit.
 Napi::Value CompleteCommit(const Napi::CallbackInfo& info) {
   Arguments args(info, "completeCommit");
   const uint32_t id = args.U32(args[0], "id"), view = args.U32(args[1], "view");

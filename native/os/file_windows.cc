@@ -13,8 +13,8 @@ namespace litestream {
 namespace os {
 namespace {
 
-// Returns the address of the libuv function `name`. The program that runs (node.exe, or another
-// program that embeds Node.js) exports this function.
+// Returns the address of the libuv function `name`. The running program (node.exe, or another
+// program that embeds Node.js) exports the functions of libuv.
 template <typename Function>
 Function OfProgram(const char* name) {
   return reinterpret_cast<Function>(reinterpret_cast<void*>(GetProcAddress(GetModuleHandleW(nullptr), name)));
@@ -43,8 +43,8 @@ OVERLAPPED At(uint64_t position) {
   return at;
 }
 
-// The offset of the byte that Lock locks. No database reaches this offset. On Windows, a lock
-// prevents other handles from reading the locked bytes.
+// The offset of the byte that Lock locks, which is beyond the end of every database. On Windows, a
+// lock prevents other handles from reading the locked bytes.
 constexpr uint64_t kLockedByte = uint64_t(1) << 62;
 
 int Lock(File file) {
@@ -158,8 +158,8 @@ int OpenLocked(const std::string& path, const std::string& temporary, bool fresh
     const HANDLE old = file;
     error = Replace(wide, Wide(temporary), &file);
     if (error == kNoPosixRename) {
-      // If `owned` is true, the handle `old` does not hold the lock. Another handle of this process
-      // holds the lock, and the lock would be released when that handle is closed.
+      // If `owned` is true, another handle of this process holds the lock. OpenLocked must not
+      // return `old` instead, because the lock would be lost when that other handle is closed.
       error = owned ? kNotSupported : Empty(old);
     } else {
       CloseHandle(old);

@@ -11,8 +11,8 @@ namespace litestream {
 
 namespace {
 
-// All methods except Main run on the environment's own thread. `mutex_` guards `waiting_` and
-// `done_`.
+// All methods of BackgroundThread except Main run on the thread of the JavaScript environment.
+// `mutex_` guards `waiting_` and `done_`.
 class BackgroundThread {
  public:
   static BackgroundThread* Start(Napi::Env env, int* error_number) {
@@ -44,8 +44,7 @@ class BackgroundThread {
 
  private:
   // The event loop calls OnDone, which settles the finished jobs. When the environment shuts down,
-  // N-API calls OnDone with a null `env`. In this case, the destructor of BackgroundThread frees
-  // the jobs.
+  // N-API calls OnDone with a null `env`, and the destructor of BackgroundThread frees the jobs.
   static void OnDone(Napi::Env env, Napi::Function, BackgroundThread* self, void*) {
     if (env == nullptr) return;
     std::vector<std::unique_ptr<BackgroundJob>> done;

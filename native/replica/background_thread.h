@@ -1,11 +1,11 @@
-// A low-priority thread for work for which no reader waits, such as filling a local copy. The work
-// of this thread must not take processor time from readers. The work must not occupy libuv's few
-// threads either, because the application's file and DNS operations need the threads of libuv.
+// A low-priority thread for work for which no reader waits, such as filling a local copy. The
+// background thread must not take processor time from readers. Its work does not run on libuv's few
+// threads, because the application's file and DNS operations need these threads.
 //
-// Each JavaScript environment has at most one background thread. The first job starts the thread.
-// When the environment is cleaned up, `stopping` is set for the running job, the waiting jobs are
-// dropped, and the thread is joined. The background thread runs jobs one after another, in the
-// order of the RunInBackground calls.
+// Each JavaScript environment has at most one background thread. The first job starts the
+// background thread. When the environment is cleaned up, `stopping` is set for the running job, the
+// waiting jobs are dropped, and the thread is joined. The background thread runs jobs one after
+// another, in the order of the RunInBackground calls.
 #pragma once
 #include <napi.h>
 
@@ -17,11 +17,11 @@ namespace litestream {
 class BackgroundJob {
  public:
   virtual ~BackgroundJob() = default;  // environment's thread
-  // The background thread calls Run. When `stopping` becomes true, Run must return soon. Settle is
-  // then not called.
+  // The background thread calls Run. When `stopping` becomes true, Run must return soon, and Settle
+  // is not called.
   virtual void Run(const std::atomic<bool>& stopping) = 0;
   // After Run has returned, the event loop calls Settle on the environment's thread. If the
-  // environment is cleaned up before this call, Settle is not called.
+  // environment is cleaned up before the event loop can call Settle, Settle is not called.
   virtual void Settle(Napi::Env env) = 0;
 };
 

@@ -9,8 +9,8 @@ namespace litestream {
 
 // The interval at which a waiting requester checks whether sqlite3_interrupt() was called.
 constexpr int kInterruptMs = 50;
-// The maximum time for which a requester waits: ten years. std::chrono::steady_clock counts
-// nanoseconds in 64 bits, so the deadline of a longer wait could overflow.
+// The maximum time for which a requester waits (ten years). The deadline of a longer wait could
+// overflow, because std::chrono::steady_clock counts nanoseconds in 64 bits.
 constexpr int64_t kMaxWaitMs = int64_t(3650) * 24 * 3600 * 1000;
 // The maximum time between the call of Expect that announces a worker and the worker's call of
 // Attach.
@@ -78,7 +78,8 @@ bool Bridge::alive() {
 uint32_t Bridge::Expect() {
   std::lock_guard<std::mutex> lock(mutex_);
   auto now = std::chrono::steady_clock::now();
-  // The announced worker may never attach, because the thread that called Expect has ended.
+  // If a worker does not attach within kStartMs milliseconds, the thread that called Expect may
+  // have ended, and Expect replaces the announcement.
   bool given_up = expected_ != 0 && now - expected_since_ > std::chrono::milliseconds(kStartMs);
   if (alive_ || (expected_ != 0 && !given_up)) return 0;
   expected_ = next_ticket_++;

@@ -80,7 +80,7 @@ class Bridge {
   // Returns the only bridge of the process.
   static Bridge& Get();
 
-  // --- any thread ---
+  // Any thread may call the following methods.
   //
   // Queues a request and waits at most `timeout_ms` milliseconds until the request ends. If
   // `interrupted` is not null, Ask calls `interrupted` every kInterruptMs milliseconds. If
@@ -96,12 +96,12 @@ class Bridge {
   // kStartMs milliseconds, another call of Expect may replace the announcement.
   uint32_t Expect();
   // Withdraws the announcement with the ticket `ticket`, because the announced worker will not
-  // attach. Drops the requests that are queued for this worker and increments the epoch.
+  // attach. Drops the requests that are queued for the announced worker and increments the epoch.
   void Unexpect(uint32_t ticket);
   // Returns the epoch, which is the number of workers that have exited or did not attach.
   uint32_t epoch();
 
-  // --- worker thread ---
+  // Only the worker thread may call the following methods.
   bool Attach(Napi::Env env, Napi::Function on_requests);
   void Detach();
   std::vector<std::shared_ptr<Request>> Take();
@@ -150,8 +150,8 @@ class Registry {
  public:
   static Registry& Get();
   // Returns the replica with the key `key` (see ReplicaKey), and increments the replica's reference
-  // count. If the registry has no replica with this key, adds a replica and sets *created to true.
-  // Otherwise sets *created to false.
+  // count. If the registry has no replica with this key, adds a replica. Sets *created to whether a
+  // replica was added.
   std::shared_ptr<Replica> Acquire(const std::string& key, bool* created);
   std::shared_ptr<Replica> Find(uint32_t id);
   // Returns the replica with the id `id`, and increments the replica's reference count. If the

@@ -13,8 +13,8 @@ uint32_t HeaderAt(uint32_t pgno) { return pgno == 1 ? 100 : 0; }
 uint32_t ReadU16(const uint8_t* p) { return (uint32_t(p[0]) << 8) | p[1]; }
 
 // Reads an SQLite varint. A varint has up to 9 bytes in big-endian order. Each of the first eight
-// bytes has 7 bits of the number, and the ninth byte has 8 bits of the number. Returns the address
-// of the first byte after the varint. If the varint does not end before `end`, returns null.
+// bytes of a varint has 7 bits of the number, and the ninth byte has 8 bits. Returns the address of
+// the first byte after the varint. If the varint does not end before `end`, returns null.
 const uint8_t* ReadVarint(const uint8_t* p, const uint8_t* end, uint64_t* value) {
   uint64_t v = 0;
   for (int i = 0; i < 8; i++) {
@@ -62,8 +62,8 @@ class RecordColumns {
   bool Next() {
     if (!sound_ || at_ >= header_end_) return false;
     at_ = ReadVarint(at_, header_end_, &type_);
-    // Next compares the column's size with the number of remaining bytes, because a sum of sizes
-    // could wrap.
+    // Next() compares the column's size with the number of remaining bytes and does not add sizes,
+    // because a sum could wrap.
     sound_ = at_ != nullptr && SerialSize(type_) <= uint64_t(end_ - next_);
     if (!sound_) return false;
     data_ = next_;
@@ -110,7 +110,7 @@ uint8_t BtreePageType(const uint8_t* page, uint32_t page_size, uint32_t pgno) {
   if (type != kIndexInterior && type != kTableInterior && type != kIndexLeaf && type != kTableLeaf) return 0;
   uint32_t cells = ReadU16(header + 3);
   // A cell takes at least four bytes, and its cell pointer takes two more bytes. SQLite also
-  // refuses a page whose number of cells is larger than this limit.
+  // refuses a page with more than (page_size - 8) / 6 cells.
   if (cells > (page_size - 8) / 6) return 0;
   uint32_t header_size = type == kIndexInterior || type == kTableInterior ? 12 : 8;
   return HeaderAt(pgno) + header_size + cells * 2 <= page_size ? type : 0;
@@ -215,8 +215,9 @@ std::vector<double> RowIntegers(const uint8_t* page, uint32_t page_size, uint32_
     if (key < rowid) low = middle + 1;
     else if (key > rowid) high = middle;
     else {
-      // A record of more than page_size - 35 bytes continues on overflow pages. Of such a record,
-      // RowIntegers reads only the part that is always on the leaf (fileformat2, 1.6).
+      // A record of more than page_size - 35 bytes continues on overflow pages. Of a record that
+      // continues on overflow pages, RowIntegers reads only the part that is always on the leaf
+      // (fileformat2, 1.6).
       if (size > page_size - 35) size = (uint64_t(page_size) - 12) * 32 / 255 - 23;
       if (size > uint64_t(end - payload)) return values;
       RecordColumns columns(payload, payload + size);

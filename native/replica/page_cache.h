@@ -5,10 +5,11 @@
 // thread copies the page in a slot, the thread announces the slot in its Reader (a hazard pointer),
 // and then checks that the slot still has the generation that is in the page table entry. After the
 // copy, the thread withdraws the announcement. Before the worker overwrites a slot, the worker
-// increments the slot's generation, and then waits until no Reader announces the slot. All of these
-// operations are sequentially consistent, so one of two cases applies: the reading thread sees the
-// incremented generation and treats the page as absent, or the worker sees the announcement and
-// waits until the copy has ended (well under a microsecond).
+// increments the slot's generation, and then waits until no Reader announces the slot. All accesses
+// to generations and announcements are sequentially consistent. If the reading thread sees the
+// incremented generation, the thread treats the page as absent. If the thread still sees the old
+// generation, the worker sees the announcement and waits until the copy has ended (well under a
+// microsecond).
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -40,7 +41,7 @@ class PageCache {
   // segments, up to slots() * page_size() bytes.
   size_t allocated() const { return allocated_.load(std::memory_order_relaxed); }
 
-  // --- any thread ---
+  // Any thread may call the following methods.
   //
   // Returns whether memory is allocated for `slot`. Invalidate allocates this memory.
   bool Filled(uint32_t slot) const {
@@ -50,8 +51,8 @@ class PageCache {
   // true.
   uint32_t Generation(uint32_t slot) const { return meta(slot).generation.load(std::memory_order_seq_cst); }
   const uint8_t* Data(uint32_t slot) const { return data(slot); }
-  // The result of Touch. If the slot was already read since it was filled, and since the last call
-  // of TestAndClearTouched, `trigger` is false and `ahead` is 0.
+  // The result of Touch. `trigger` is false and `ahead` is 0 unless the read is the first read
+  // since the slot was filled or since the last call of TestAndClearTouched.
   struct FirstRead {
     bool trigger = false;  // the first read after SetTrigger
     // for the first read of a prefetched page, the kind of prefetch that fetched the page;
@@ -75,7 +76,7 @@ class PageCache {
     return ahead.load(std::memory_order_relaxed) == 0 ? 0 : ahead.exchange(0, std::memory_order_relaxed);
   }
 
-  // --- worker thread ---
+  // Only the worker thread may call the following methods.
   //
   // Invalidates every page table entry that refers to `slot`, and allocates the memory of the slot.
   // `slot` must be less than slots(). Before the caller writes to the slot, the caller must call

@@ -92,8 +92,8 @@ struct View {
 
 class Replica;
 
-// The kinds of prefetch, in the order of their numbers. The kind with the index 0 has the number 1.
-// src/native/read-ahead.ts lists the kinds in this order.
+// The kinds of prefetch, in the order of their numbers. The number of a kind is its index in
+// kAheadKinds plus 1. src/native/read-ahead.ts lists the kinds in this order.
 constexpr const char* kAheadKinds[] = {"scan", "leaves", "rows", "interior", "changes"};
 constexpr uint8_t kAheadKindCount = sizeof(kAheadKinds) / sizeof(kAheadKinds[0]);
 
@@ -158,8 +158,8 @@ class Replica {
   std::atomic<int64_t> contact{0};
   std::atomic<uint64_t> crossings{0};        // number of requests sent to the worker
   std::atomic<int64_t> read_timeout{30000};  // in milliseconds
-  // the maximum staleness in milliseconds: a read transaction cannot begin if the last successful
-  // poll began longer ago
+  // a read transaction cannot begin if the last successful poll began more than `max_stale`
+  // milliseconds ago
   std::atomic<int64_t> max_stale{INT64_MAX};
   std::atomic<int> hydration_permille{0};
   std::atomic<int64_t> commit_timeout{30000};  // in ms; also for the RESERVED lock
@@ -175,8 +175,8 @@ class Replica {
   alignas(128) AheadCounts ahead[kAheadKindCount];
 
   // Pins a view for a read transaction of the connection `reader`, and returns the view. After time
-  // travel, this is the view `travelled` of the connection; otherwise, it is the current view. If
-  // the replica has no current view, returns null.
+  // travel, ReadLock pins the connection's view `travelled`, and otherwise the replica's current
+  // view. If the replica has no current view, returns null.
   View* ReadLock(Reader* reader);
   void ReadUnlock(Reader* reader);
   // If page `pgno` of the view is resident, copies the bytes [offset, offset + size) of the page to
@@ -199,7 +199,7 @@ class Replica {
   };
   Counts Count();
 
-  // --- worker thread ---
+  // Only the worker thread may call the following methods.
   //
   // Creates a view. The resident pages of the view `base` are also resident in the created view,
   // except the pages whose numbers are in `changed`. If `base` is null, the created view has no
@@ -215,7 +215,7 @@ class Replica {
   // Waits until no reader is copying from the slot `slot`.
   void AwaitReaders(uint32_t slot);
   size_t view_count() const { return views_.size(); }
-  // Returns the number of views that may read from the hydration file `file`. The number includes
+  // Returns the number of views that may read from the hydration file `file`. The result includes
   // the views that earlier workers have created.
   size_t Sharing(const HydratedFile* file) const;
   // Returns the database size in pages of the largest view that may read from the hydration file
@@ -242,7 +242,7 @@ class Replica {
   uint32_t next_view_ = 1;
 };
 
-// The number of existing objects of each class. Only the leak test reads these numbers.
+// The number of objects that exist of each class. Only the leak test reads these numbers.
 struct LiveCounts {
   static std::atomic<int64_t> replicas, views, chunks, readers;
 };

@@ -1,7 +1,7 @@
 // Refuses to open a main database in such a way that the error of the SQLite driver contains the
-// reason. If xOpen fails, this error contains only SQLite's own text ("unable to open database
-// file"). For a refused main database, xOpen therefore opens a file that cannot be read, and
-// returns SQLITE_OK. After xOpen, SQLite calls the automatic extension while it opens the
+// reason. If xOpen fails, the error of the SQLite driver contains only SQLite's own text ("unable
+// to open database file"). For a refused main database, xOpen therefore opens a file that cannot be
+// read, and returns SQLITE_OK. After xOpen, SQLite calls the automatic extension while it opens the
 // connection, and the automatic extension fails with the reason.
 #pragma once
 #include <string>

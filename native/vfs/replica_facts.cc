@@ -27,8 +27,8 @@ std::string ErrorText(const ReplicaFile* file) { return file->error->empty() ? R
 std::string TimeText(const ReplicaFile* file) {
   const int64_t ms = ViewOf(file)->timestamp;
   std::tm utc{};
-  // UtcTime fails if the year does not fit into an int. If UtcTime fails, TimeText returns the
-  // number of milliseconds.
+  // If the year does not fit into an int, UtcTime fails, and TimeText returns the number of
+  // milliseconds.
   if (!os::UtcTime(std::time_t(ms / 1000), &utc)) return std::to_string(ms) + " ms";
   char text[48];
   size_t used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);

@@ -16,8 +16,8 @@ namespace litestream {
 
 namespace {
 
-// The worker has a shorter timeout for opening a replica, so a request to open a replica normally
-// ends before this timeout.
+// The worker's own timeout for opening a replica is normally shorter than kOpenTimeoutMs, so the
+// request normally ends before kOpenTimeoutMs.
 constexpr int64_t kOpenTimeoutMs = 3600 * 1000;
 
 ReplicaFile* Self(sqlite3_file* file) { return reinterpret_cast<ReplicaFile*>(file); }

@@ -38,7 +38,7 @@ int OpenReplicaFile(const SqliteCopy* copy, const std::string& key, const std::s
 bool IsReplicaFile(const sqlite3_file* file);
 
 // The following functions implement the SQL functions and PRAGMAs of a connection. Travel moves the
-// connection to the TXID or time `target`, or to the current view if `target` is "latest", and
+// connection to the TXID or time `target`, or to the current view if `target` is "latest". Travel
 // returns an SQLite result code. If Travel fails, it sets *error, and the connection does not move.
 std::string TxidText(const ReplicaFile* file);
 std::string TimeText(const ReplicaFile* file);
@@ -51,7 +51,7 @@ int Travel(ReplicaFile* file, const std::string& target, std::string* error);
 // arguments[0]. Returns an SQLite result code.
 int Pragma(ReplicaFile* file, char** arguments);
 
-// --- shared by the files that work on a ReplicaFile ---
+// All source files that use a ReplicaFile share the following functions.
 
 inline Replica& ReplicaOf(const ReplicaFile* file) { return **file->replica; }
 inline PinnedView ViewOf(const ReplicaFile* file) { return PinnedView(&ReplicaOf(file), file->reader->get(), file->view); }

@@ -21,9 +21,9 @@ bool IsOurParameter(const std::string& name) {
   return !name.empty();
 }
 
-// For each parameter that is missing in the URI, adds the value of its environment variable.
-// src/replica/options.ts adds these values for openReplica(), so a replica handle and a plain URI
-// of one replica have equal keys.
+// For each parameter that is missing in the URI, adds the value of its environment variable. For
+// openReplica(), src/replica/options.ts adds the values of the environment variables, so a replica
+// handle and a plain URI of one replica have equal keys.
 void AddEnvironment(UriParameters* parameters) {
   for (const ReaderParameter& parameter : kReaderParameters) {
     if (parameters->count(parameter.name)) continue;

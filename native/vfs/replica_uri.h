@@ -9,8 +9,8 @@ namespace litestream {
 
 using UriParameters = std::map<std::string, std::string>;
 
-// Returns whether `name` is the URI of a replica as a plain file name:
-// file:...?...vfs=litestream... For the journal of a replica, IsReplicaUri also returns true,
+// Returns whether the plain file name `name` is the URI of a replica
+// (file:...?...vfs=litestream...). For the journal of a replica, IsReplicaUri also returns true,
 // because SQLite appends "-journal" to the name of the database.
 bool IsReplicaUri(const char* name);
 

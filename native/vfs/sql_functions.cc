@@ -55,10 +55,10 @@ void SetTimeCall(Call& call, sqlite3_value** arguments) {
   call.Text(TimeText(call.file));
 }
 
-// Each copy of SQLite gets its own callback functions: N is the index of the copy in
+// Each copy of SQLite gets its own callback functions, and N is the index of the copy in
 // SqliteCopies(). A callback function for all copies could not determine which copy of SQLite has
-// called it. The callback would have to call sqlite3_user_data, but each copy has its own routine
-// sqlite3_user_data.
+// called it. Such a callback would have to call sqlite3_user_data, but each copy has its own
+// routine sqlite3_user_data.
 template <size_t N, void (*F)(Call&, sqlite3_value**)>
 void Callback(sqlite3_context* context, int, sqlite3_value** arguments) {
   Call call(context, SqliteCopies()[N]);

@@ -75,7 +75,8 @@ int OpenWithParameters(const SqliteCopy* copy, const UriParameters& parameters, 
   return OpenReplicaFile(copy, ReplicaKey(parameters), AtParameter(parameters), file, flags, out_flags);
 }
 
-// --- SQLite calls the routines of by_uri with a URI whose parameters it has parsed ---
+// When SQLite has parsed the parameters of a replica's URI, it calls the following routines of
+// by_uri.
 
 bool HasReplicaParameters(sqlite3_vfs* vfs, const char* name) {
   if (name == nullptr) return false;
@@ -123,7 +124,8 @@ int DeleteByUri(sqlite3_vfs* vfs, const char* name, int sync_directory) {
   return DeleteBefore(CopyOf(vfs), name, sync_directory);
 }
 
-// --- SQLite calls the other routines with the whole URI as a plain name ---
+// When SQLite has not parsed a replica's URI, it passes the whole URI as a plain name to the
+// following routines.
 
 // SQLite appends up to 8 bytes to a name ("-journal").
 constexpr size_t kSuffixBytes = 8;
@@ -145,7 +147,8 @@ const FixedReason* WhyNotAFile(const SqliteCopy* copy, const char* name, int fla
   if (kind == NameKind::kWithoutVfs) return &kWithoutVfs;
   if (kind == NameKind::kPath) return &kUriAsPath;
   if (kind == NameKind::kReplica || !(flags & SQLITE_OPEN_URI)) return nullptr;
-  // SQLite has already parsed this URI, and the URI has no parameter vfs=litestream.
+  // If `name` comes from a URI, SQLite has parsed the URI, and the URI has no parameter
+  // vfs=litestream.
   for (const char* key : {"replica_url", "replica_id"}) {
     const char* value = LS_API(copy, uri_parameter)(name, key);
     if (value != nullptr && *value != 0) return &kWithoutVfs;
@@ -190,7 +193,7 @@ int DeletePlain(const SqliteCopy* copy, const char* name, int sync_directory) {
   return IsReplicaUri(name) ? SQLITE_OK : DeleteBefore(copy, name, sync_directory);
 }
 
-// --- the routines of by_name, the new default VFS ---
+// The following routines belong to by_name, the new default VFS.
 
 int OpenByName(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   return OpenPlain(CopyOf(vfs), vfs->szOsFile, name, file, flags, out_flags);
@@ -203,7 +206,7 @@ int AccessByName(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
 }
 int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) { return DeletePlain(CopyOf(vfs), name, sync_directory); }
 
-// --- the replaced routines of the previous default VFS ---
+// The following routines replace routines of the original VFS, which was the default VFS.
 //
 // For an ATTACH without a vfs parameter, SQLite uses the VFS with which it opened the connection.
 // If a connection was opened before the registration, an ATTACH never uses by_name, and would
@@ -243,7 +246,7 @@ void ReplaceInPlace(sqlite3_vfs* original) {
   original->xFullPathname = FullPathnameInPlace;
 }
 
-// --- the routines of by_uri and by_name that pass every call on unchanged ---
+// The following routines of by_uri and by_name pass every call on unchanged to the original VFS.
 
 void* DlOpen(sqlite3_vfs* vfs, const char* name) { return Original(vfs)->xDlOpen(Original(vfs), name); }
 void DlError(sqlite3_vfs* vfs, int size, char* out) { Original(vfs)->xDlError(Original(vfs), size, out); }

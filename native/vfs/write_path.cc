@@ -18,9 +18,10 @@ constexpr uint32_t kPageSize = 16, kFormatVersions = 18, kChangeCounter = 24, kP
 
 // If a request for the RESERVED lock times out, SQLite's busy handler pauses for at most 100 ms and
 // then repeats the request. The busy handler counts only its own pauses, so a repeated request
-// waits only kRepeatedWaitMs milliseconds. Meanwhile, the worker continues the work of the first
-// request. When this work is done, the worker completes a repeated request. A request counts as a
-// repeated request if a request has timed out in the last kRepeatedMs milliseconds.
+// waits only kRepeatedWaitMs milliseconds. After the timeout, the worker continues the work for the
+// first request. When the work for the first request is done, the worker completes the repeated
+// request. A request counts as a repeated request if a request has timed out in the last
+// kRepeatedMs milliseconds.
 constexpr int64_t kRepeatedMs = 1000, kRepeatedWaitMs = 100;
 
 int64_t LockWaitMs(const Replica& replica) {
@@ -102,7 +103,8 @@ int Commit(ReplicaFile* file) {
   request->view = file->view->id;
   request->pages = *file->write;
   request->durability = file->durability;
-  // sqlite3_interrupt() does not end this wait, because the commit may already be in the store.
+  // sqlite3_interrupt() does not end the wait for a commit, because the commit may already be in
+  // the store.
   Outcome outcome = Bridge::Get().Ask(request, replica.commit_timeout.load(std::memory_order_relaxed));
   DropOverlay(file);
   switch (outcome) {

@@ -14,8 +14,9 @@ int LockForWriting(ReplicaFile* file);
 void EndWriting(ReplicaFile* file);
 int WritePage(ReplicaFile* file, const void* page, int size, sqlite3_int64 offset);
 int TruncateDatabase(ReplicaFile* file, sqlite3_int64 size);
-// Commits the overlay when SQLite calls xFileControl with SQLITE_FCNTL_SYNC. With this call, SQLite
-// requires that the pages of the transaction become durable, and it has already written every page.
+// Commits the overlay when SQLite calls xFileControl with SQLITE_FCNTL_SYNC. When SQLite sends
+// SQLITE_FCNTL_SYNC, it has written every page of the transaction, and requires that the pages
+// become durable.
 int CommitAtSync(ReplicaFile* file);
 // Implements `PRAGMA litestream_sync`. Waits until the store has every commit that connections of
 // this process have made to the replica. If FlushWrites fails, it sets *error.

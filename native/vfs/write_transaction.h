@@ -42,8 +42,8 @@ class WriteTransaction final : public CommitSource {
 
   // Ends the writing. After Seal, no function may change the transaction, and pgnos() has the page
   // numbers of the commit in ascending order. If the database has become larger, SQLite may not
-  // have written some of the added pages, because their content does not matter. Seal writes zeros
-  // into these pages, which they would also contain in an ordinary file.
+  // have written some of the added pages, because their content does not matter. Seal fills each
+  // page that SQLite has not written with zeros, which an ordinary file would also contain.
   int Seal();
   const std::vector<uint32_t>& pgnos() const override { return pgnos_; }
   bool ReadPage(uint32_t pgno, uint8_t* to) const override { return Read(pgno, 0, to, page_size_) == SQLITE_OK; }
