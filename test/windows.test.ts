@@ -52,7 +52,7 @@ test('on Windows, a file URL is refused if it has neither a drive nor a server, 
   }
 })
 
-test('on Windows, if another decoding of a file URL names a folder, this folder is also considered', () => {
+test('on Windows, the alternatives to a file URL with percent encoding contain the percent-decoded path', () => {
   assert.deepEqual(locationOf('file:///C:/a%20b').alternatives, ['C:\\a b'])
   assert.equal(locationOf('file:///C:/a b').alternatives, undefined)
 })

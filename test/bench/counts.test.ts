@@ -200,7 +200,7 @@ test('a poll fetches the changed resident pages with one LIST and one GET, so th
   assert.ok(changes.used >= 300, JSON.stringify(changes))
 })
 
-test('if a poll cannot fetch all changed pages, later reads fetch these pages together, with few GETs', async (t) => {
+test('if a poll cannot fetch all changed pages, later reads fetch the missing pages together, with few GETs', async (t) => {
   const { reader, sum, write } = await following(t, 'many-changes.db', {})
   const expected = await write(1, 800)
   const { traffic } = await stage.traffic(async () => {

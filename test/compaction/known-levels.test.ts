@@ -22,7 +22,7 @@ async function fixture(t: TestContext, most?: number) {
   return { client, put, list, nameOf, lists: () => client.stats().LIST.requests }
 }
 
-test('KnownLevels lists a level in the store only once, and then tracks the writes and deletions of this process', async (t) => {
+test('KnownLevels lists a level in the store only once, and then adds this process’s writes and deletions to the listing', async (t) => {
   const { client, put, list, lists } = await fixture(t)
   await put(0, 1)
   assert.deepEqual(await list(0), [1])
@@ -89,7 +89,7 @@ test('KnownLevels keeps only the newest files of a level with many files, and kn
   assert.equal(lists(), 2)
 })
 
-test('S3: KnownLevels lists all levels with one LIST and then tracks each level that did not change during this LIST', async (t) => {
+test('S3: KnownLevels lists all levels with one LIST and then keeps the listing of each level that did not change during the LIST', async (t) => {
   const bucket = await s3Bucket(t)
   const store = await openReplicaClient(s3Url(bucket))
   t.after(() => store.close())

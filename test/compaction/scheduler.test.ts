@@ -50,7 +50,7 @@ test('compaction windows begin at multiples of the compaction interval in UTC', 
   assert.equal(nextWindow(Date.UTC(2026, 1, 4), 24 * 3600_000), Date.UTC(2026, 1, 5))
 })
 
-test('the compaction scheduler compacts every level at its start, and again in every window that has new files', async (t) => {
+test('the compaction scheduler compacts every level at its start, and again in every compaction window that has new files', async (t) => {
   const levels = [
     { level: 2, interval: 400 },
     { level: 1, interval: 100 },
@@ -77,7 +77,7 @@ test('the compaction scheduler compacts every level at its start, and again in e
   assert.ok(!log.some((line) => line.startsWith('fault')))
 })
 
-test('a level that has already received a file in the current window gets the next file in the next window', async (t) => {
+test('a level that has already received a file in the current compaction window gets its next file in the next compaction window', async (t) => {
   let now = Date.UTC(2026, 0, 1, 0, 0, 5)
   const { client, history, scheduler, log } = await fixture(t, { levels: [{ level: 1, interval: 30_000 }] }, () => now)
   history.time = now - 1000

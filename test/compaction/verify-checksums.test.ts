@@ -13,7 +13,7 @@ import { makeLtx } from '../ltx/make.js'
 import { History } from '../support/history.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-test('like restore, verify compares the database checksum at the end of a chain with the pages of the chain', async (t) => {
+test('like restore, verify compares the database checksum of the last LTX file with the pages of all files that a restore would read', async (t) => {
   const dir = temporaryDirectory(t)
   const client = await openReplicaClient(`file://${dir}/replica`)
   const history = new History(path.join(dir, 'app.db'), client)

@@ -70,7 +70,7 @@ test('every test that docs/contributors/conformance.md names exists', () => {
   }
 })
 
-test('docs/contributors/conformance.md lists every fault and every item of the VFS once, in order', () => {
+test('docs/contributors/conformance.md lists the faults B1 to B13 and the VFS items 1 to 68 once each, in order', () => {
   const faults = rows.filter(({ first }) => /^B\d+$/.test(first)).map(({ first }) => first)
   assert.deepEqual(
     faults,

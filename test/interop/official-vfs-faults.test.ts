@@ -98,7 +98,7 @@ test('litestream_time() of the official VFS always returns the time at which the
   assert.equal(Date.parse(String(value(ours, 'SELECT litestream_time()'))), history.time)
 })
 
-test('after the snapshot that the official VFS opened is replaced, the official VFS cannot read', async (t) => {
+test('after the snapshot that the official VFS opened is replaced, the official VFS cannot read pages any more', async (t) => {
   const source = await makeSource(t)
   const { history, client } = source
   await history.commit(SEED)

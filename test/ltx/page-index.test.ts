@@ -93,7 +93,7 @@ test('encoding and decoding return a page index unchanged, for chunks of any siz
   )
 })
 
-test('frames inside the byte ranges in memory are listed separately, and each chunk of the page map is requested once', () => {
+test('the page index decoder lists frames inside given byte ranges separately, and requests each chunk of the page map once', () => {
   const { index, at } = indexOf(Array.from({ length: 3000 }, () => ({ pgno: 1, size: 20 })))
   const end = at - PAGE_HEADER_SIZE
   const map = mapped([bytesOf(index)], at, rulesOf(index), [0, 160, end - 45, end])
@@ -164,7 +164,7 @@ test('the error for a page index that contradicts the file header or the page bl
   refused(encoded([[lock, 100, 50]]), 156, large, /has the lock page/, 156)
 })
 
-test('a page index must list every page that no other file can have', () => {
+test('a page index is refused if it omits a page that no earlier file can have', () => {
   const lock = 2 ** 30 / 65536 + 1
   const sized = (pgnos: readonly number[]) => encoded(pgnos.map((pgno, i) => [pgno, HEADER_SIZE + i * 20, 20] as const))
   const at = (pgnos: readonly number[]) => HEADER_SIZE + pgnos.length * 20 + PAGE_HEADER_SIZE

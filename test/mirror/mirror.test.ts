@@ -128,7 +128,7 @@ test('if the destination fails in the middle of a file, the next run of the mirr
   await assertSameStates(t, source, to, [1, 12])
 })
 
-test('if the source deletes a file, the mirror deletes the file immediately for level 0, and otherwise after the mirror’s own retention', async (t) => {
+test('if the source deletes a file, the mirror deletes an L0 file immediately, and a file of another level after the mirror’s own retention', async (t) => {
   const source = await makeHistory(t)
   const [follows, keeps] = [await open(t, emptyFolder(t)), await open(t, emptyFolder(t))]
   for (const to of [follows, keeps]) await mirror(source.client, to)

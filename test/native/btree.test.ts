@@ -104,7 +104,7 @@ function interiorPage(children: readonly number[]): Uint8Array {
   return page
 }
 
-test('an interior b-tree page has children only if all children are different pages of the database', () => {
+test('the b-tree parser returns the children of an interior page only if all children are different pages of the database', () => {
   const childrenOf = (children: readonly number[]) => [
     ...native.btreeChildren(inCache(interiorPage(children)), 0, PGNO, 100),
   ]

@@ -196,7 +196,7 @@ test('S3: the first upload of a database takes four requests: read and write the
   assert.deepEqual(proxy.counts().kinds, { GET: count, LIST: count, PUT: 2 * count + 3, DELETE: 1 })
 })
 
-test('S3: if many primaries request a lease, exactly one primary gets the lease, and compare-and-set passes the lease to the next', async (t) => {
+test('S3: if many primaries request a lease, exactly one primary gets the lease, and compare-and-set passes the lease to the next primary', async (t) => {
   const bucket = await s3Bucket(t)
   const client = await openReplicaClient(s3Url(bucket))
   t.after(() => client.close())

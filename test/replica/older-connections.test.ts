@@ -80,7 +80,7 @@ async function run(
 }
 
 for (const driver of DRIVERS) {
-  test(`${driver.name}: ATTACH of a replica works on the connection that loaded the extension, and on connections that were open before`, async (t) => {
+  test(`${driver.name}: ATTACH of a replica works on the connection that loaded the extension, and on connections that were opened before the extension was loaded`, async (t) => {
     const { url, history } = await makeSource(t)
     await history.commit(SEED)
     const { printed, files } = await run(
@@ -182,7 +182,7 @@ for (const driver of DRIVERS) {
   })
 }
 
-test('if a URI is too long for a connection from before the extension was loaded, the URI is refused with the reason, and a new connection accepts the URI', async (t) => {
+test('if a URI is too long for a connection that was opened before the extension was loaded, the error states the reason, and a new connection accepts the URI', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const { printed, warnings, files } = await run(
@@ -207,7 +207,7 @@ test('if a URI is too long for a connection from before the extension was loaded
   assert.deepEqual(files, [])
 })
 
-test('on a connection from before the extension was loaded, ATTACH of a name that is not a replica URI opens a file', async (t) => {
+test('on a connection that was opened before the extension was loaded, ATTACH of a name that is not a replica URI opens a file', async (t) => {
   const { printed, files } = await run(
     t,
     DRIVERS[0],

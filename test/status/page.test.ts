@@ -73,7 +73,7 @@ const fault = (message: string) => ({
   retried: true,
 })
 
-test('the status page uses only its own script and style sheet, and its security policy lists only their two hashes', async (t) => {
+test('the status page uses only its own script and style sheet, and its security policy allows only the hashes of these two files', async (t) => {
   const { address } = await serve(t, [])
   const response = await fetch(address)
   const html = await response.text()

@@ -36,7 +36,7 @@ test('an abort calls each callback once, except the callbacks that were removed,
   assert.equal(listeners(controller.signal), 0)
 })
 
-test('after a wait for a promise or a signal, no listener remains on the signal, whichever came first', async () => {
+test('after a wait for a promise or a signal, no listener remains on the signal, whether the promise or the signal came first', async () => {
   const [a, b] = [new AbortController(), new AbortController()]
   const reason = new Error('enough')
   assert.equal(await orAborted(Promise.resolve(1), [a.signal, undefined, b.signal]), 1)

@@ -124,7 +124,7 @@ test('replicate -exec runs a program, uploads the program’s last commit and ex
   assert.match(missing.stderr, /Error: cannot start exec command \/nowhere\/program: .*ENOENT\nTry: .*sh -c/)
 })
 
-test('replicate -exec first passes a signal to the program, and a program that this signal ends does not count as failed', async (t) => {
+test('replicate -exec passes the first signal to the program, and a program that the signal ends does not count as failed', async (t) => {
   const { file, url } = fixture(t)
   const daemon = start(['replicate', '-exec', 'sh -c "echo started; exec sleep 60"', file, url])
   t.after(() => daemon.child.kill('SIGKILL'))

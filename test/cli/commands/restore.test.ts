@@ -28,7 +28,7 @@ async function fixture(t: TestContext) {
 
 const last = '0000000000000003'
 
-test('restore writes the database at the newest TXID, a given TXID or a given time, and prints the restored TXID', async (t) => {
+test('restore writes the database as it was at the newest TXID, a given TXID or a given time, and prints the restored TXID', async (t) => {
   const { url, history, output, dir } = await fixture(t)
   const newest = await run(['restore', '-o', output, url])
   assert.equal(newest.status, 0, newest.stderr)

@@ -39,7 +39,7 @@ const labels = async (daemon: Daemon, file: string) => {
   return [found?.label, found?.ok]
 }
 
-test('every command and every page reports a diverged database until the user acknowledges the divergence', async (t) => {
+test('every command and every HTTP page reports a diverged database until the user acknowledges the divergence', async (t) => {
   const { file, name } = await lost(t)
   const daemon = startDaemonWith(t, name)
   await until('it is reported', () => daemon.stderr().includes('the database has diverged'))

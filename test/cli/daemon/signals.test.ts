@@ -55,7 +55,7 @@ test(
   },
 )
 
-test('the second signal ends the process immediately, with the status of that signal', GUARD, async (t) => {
+test('the second signal ends the process immediately, with the exit status for that signal', GUARD, async (t) => {
   const dir = temporaryDirectory(t)
   createDatabase(path.join(dir, 'app.db'))
   const { url, requests } = await startSilentStore(t)

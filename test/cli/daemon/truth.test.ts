@@ -40,7 +40,7 @@ async function fenced(t: TestContext) {
   return { dir, good, file, name, url, primary }
 }
 
-test('no command and no page shows a fenced database as ok, and the process exits with status 1', async (t) => {
+test('no command and no HTTP page shows a fenced database as ok, and the process exits with status 1', async (t) => {
   const { good, file, name, url, primary } = await fenced(t)
   const daemon = startDaemonWith(t, name)
   await until('it is fenced', () => daemon.stderr().includes('REPLICA_FENCED'))
@@ -67,7 +67,7 @@ test('no command and no page shows a fenced database as ok, and the process exit
   assert.equal(await primary.stop(), 0)
 })
 
-test('all commands and pages give the same verdict while faults begin and end', async (t) => {
+test('all commands and all HTTP pages give the same verdict, even while faults begin and end', async (t) => {
   const { dir, config } = fixture(t)
   const file = path.join(dir, 'bad.db')
   createDatabase(file)

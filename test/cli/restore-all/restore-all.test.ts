@@ -110,7 +110,7 @@ test('a database that cannot be restored does not prevent the restore of the oth
   assert.equal(statuses(without)[one], 'no-replica')
 })
 
-test('restore -all -o restores every replica below a prefix, and writes no file outside the output folder, whatever names the store has', async (t) => {
+test('restore -all -o restores every replica below a prefix, and writes no file outside the output folder, whatever names the replicas have', async (t) => {
   const base = temporaryDirectory(t)
   const { dir } = await replicated(t, `file://${base}/replicas`)
   const replica = (name: string) =>

@@ -6,7 +6,7 @@ import { file, testBytes } from './bytes.js'
 import { type Backend, clientsAt, opener } from './place.js'
 
 export function listings(backend: Backend): void {
-  test(`${backend.name}: a listing of a level from a first TXID has only the files of this level and range, in ascending order`, async (t) => {
+  test(`${backend.name}: a listing of one level from a given TXID on has only the files of that level and range, in ascending order`, async (t) => {
     const open = await clientsAt(t, backend)
     const client = await open()
     const refs = [
@@ -76,7 +76,7 @@ export function listings(backend: Backend): void {
     assert.deepEqual(await below('nothing'), [])
   })
 
-  test(`${backend.name}: a listing of a level with ${backend.crowd} files is complete, both with and without a first TXID`, async (t) => {
+  test(`${backend.name}: a listing of a level with ${backend.crowd} files is complete, whether it begins at the first file or at a given TXID`, async (t) => {
     const place = await backend.makePlace(t)
     const open = opener(t, place)
     if (place.fill !== undefined) place.fill('app.db', backend.crowd)

@@ -55,7 +55,7 @@ export function raceTests(backend: Backend): void {
     )
   })
 
-  test(`${backend.name}: every call ends when its signal is aborted, whether before or during the call`, async (t) => {
+  test(`${backend.name}: every call ends when its signal is aborted, whether the abort comes before or during the call`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     const bytes = testBytes(8 * 1024 * 1024)
     await client.write(file(1), bytes, { timestamp: 1 })

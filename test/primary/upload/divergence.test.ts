@@ -254,7 +254,7 @@ test('if the database is replaced during replication, the primary reports a dive
   assert.deepEqual([back.divergences, back.replicator.status().divergence], [[], undefined])
 })
 
-test('a replica of Litestream does not name its database, so the primary compares page contents and database sizes', async (t) => {
+test('a replica that Litestream wrote does not name its database, so the primary compares page contents and database sizes', async (t) => {
   for (const [reason, rows] of [
     ['smaller', 1],
     ['unrelated', 40],

@@ -373,7 +373,7 @@ test('random acquires, releases, aborts and deadlines never exceed the pool’s 
   assert.equal(native.openReplicas(), 0)
 })
 
-test('while a store does not respond, only one replica of the pool emits a warning, and an event listener gets all replica names', async (t) => {
+test('while a store does not respond, only one replica of the pool emits a warning, and an event listener gets the names of all affected replicas', async (t) => {
   const s3 = await loopbackS3(t)
   const { source } = await makeTenants(t, 0)
   const names = ['a.db', 'b.db', 'c.db']

@@ -44,7 +44,7 @@ test('the modification time of a file is exactly its timestamp in nanoseconds, f
   }
 })
 
-test('if only another decoding of a file URL names an existing replica, the error names this replica, and no second replica is created', async (t) => {
+test('if a file URL names a replica only when its percent signs are read differently, the error names this replica, and no second replica is created', async (t) => {
   const directory = temporaryDirectory(t)
   const [decoded, written] = [path.join(directory, 'a b'), path.join(directory, 'a%20b')]
   mkdirSync(path.join(decoded, 'ltx'), { recursive: true })

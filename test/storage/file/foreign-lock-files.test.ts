@@ -32,7 +32,7 @@ test('after a foreign lock file with the number 9999999999 appears, a lease can 
   assert.deepEqual(readdirSync(root), [`${NAME}.10000000003`])
 })
 
-test('directories and links that have names of lock file versions are skipped, and are not deleted', async (t) => {
+test('directories and links that are named like a version of the lock file are skipped and not deleted', async (t) => {
   const { root, client } = await openFolder(t)
   let tag = await client.putObject(NAME, bytes('1'), null)
   mkdirSync(path.join(root, `${NAME}.0000000002`))

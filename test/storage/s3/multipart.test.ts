@@ -111,7 +111,7 @@ test('if the server restarts during an upload, the upload continues when the ser
   assert.equal(await uploads(bucket), 0)
 })
 
-test('with growing parts, an upload of 5 GiB needs few parts and 4.8 TiB are possible, and with equal parts an upload fails after 10,000 parts', () => {
+test('with growing part sizes, an object can have 4.8 TiB, but with equal part sizes an upload fails after 10,000 parts', () => {
   const total = (size: number, equal: boolean) => {
     let parts = 0
     for (let sent = 0; sent < size; ) sent += partSizeOf(++parts, 5 * MiB, equal)

@@ -90,7 +90,7 @@ test('the WebDAV client sends credentials only to a server that requests them', 
   assert.deepEqual(seen, [undefined, undefined])
 })
 
-test('a redirection to another host is not followed, and the error names the host without the query of the URL', async (t) => {
+test('a redirection to another host is not followed, and the error names the other host, but does not contain the query of the URL', async (t) => {
   let asked = 0
   const elsewhere = await strange(t, (_, response) => {
     asked++

@@ -48,7 +48,7 @@ function levels(last: number, steps: readonly number[], snapshot: number): LtxFi
   return all
 }
 
-test('two round trips list the files of one day, and the restore plan equals the plan of a complete listing', async () => {
+test('a listing of one day’s files takes two round trips, and gives the same restore plan as a complete listing', async () => {
   const all = levels(86_400, [30, 300, 3600], 1200)
   assert.ok(all[1].length > 2000)
   const listing = new Listing(all)
@@ -58,7 +58,7 @@ test('two round trips list the files of one day, and the restore plan equals the
   assert.equal(listing.requests, 11, 'one LIST a level, one more for the level of 30-second files')
 })
 
-test('if the store can list several levels together, four LISTs list the files of one day', async () => {
+test('if the store can list several levels together, a listing of one day’s files takes four LISTs', async () => {
   const all = levels(86_400, [30, 300, 3600], 1200)
   const listing = new UpwardListing(all)
   const files = await listForLatest(listing as unknown as ReplicaClient, new AbortController().signal)

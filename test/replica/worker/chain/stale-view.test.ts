@@ -4,7 +4,7 @@ import { compactRange } from '../../../support/compact.js'
 import { connect, makeSource, openTestReplica, value } from '../../../support/replica.js'
 import { until } from '../../../support/until.js'
 
-test('if the file of a TXID was compacted together with a later shrink, the truncated pages are not read from an earlier state', async (t) => {
+test('if the file of a TXID was compacted with a later file that shrinks the database, the removed pages are not read from earlier files', async (t) => {
   const source = await makeSource(t, { autoVacuum: 'full' })
   const { url, history, client } = source
   const rows = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)

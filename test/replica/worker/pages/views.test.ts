@@ -156,7 +156,7 @@ test('if retention deletes every file of a transaction’s view at once, the rea
   assert.equal(value(db, 'SELECT sum(n) FROM t'), 6000)
 })
 
-test('if the view of a TXID cannot be built any more, pages that no file across this TXID changed are still served', async (t) => {
+test('if the view of a TXID cannot be built any more, the reader still serves the pages that later files did not change', async (t) => {
   const source = await makeSource(t)
   const { url, history, client } = source
   await history.commit(SEED)

@@ -25,7 +25,7 @@ function shape(): TreeShape {
   return tree
 }
 
-test('from the known shape of a b-tree, the prefetcher gets the next pages of a level, or the parent page whose children are unknown', () => {
+test('in a b-tree of known shape, the prefetcher selects the next pages of a level, or the parent page whose children are unknown', () => {
   const tree = shape()
   assert.deepEqual(tree.following(1098, 1, 3), [1099, 2000, 2001])
   assert.deepEqual(tree.following(2001, -1, 3), [2000, 1099, 1098])

@@ -95,7 +95,7 @@ for (const [what, fault] of AMBIGUOUS) {
   })
 }
 
-test('S3: if the response is lost and the store then does not say who wrote the file, the commit is not reported as refused', async (t) => {
+test('S3: if the response to a commit is lost and the store then does not say who wrote the file, the commit is not reported as refused', async (t) => {
   const { open, proxy, url } = await onS3(t)
   const { db } = await open()
   db.exec('CREATE TABLE t (x)')
