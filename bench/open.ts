@@ -39,7 +39,7 @@ export const open: Question = {
   question:
     'How long does a reader take to open a replica and read the first row, and how does this time grow with the number of files and the latency?',
   limit:
-    'An opening takes the latency multiplied by the number of round trips. The round trips list the files, read the page indexes, and read the first page.',
+    'Opening a replica takes the latency multiplied by the number of round trips. The round trips list the files, read the page indexes, and read the first page.',
   budget: 80,
   needs: { s3: true },
   async run(bench) {

@@ -55,8 +55,9 @@ type Row = ResultTable['rows'][number]
 
 export const size: Question = {
   name: 'size',
-  question: 'How do the durations of an opening and of queries grow with the size of the database?',
-  limit: 'A b-tree with a hundred times as many pages is one level deeper, and an opening reads the whole page index.',
+  question: 'How do the time to open a replica and the time of a query grow with the size of the database?',
+  limit:
+    'A b-tree with a hundred times as many pages is one level deeper, and opening a replica reads the whole page index.',
   budget: 120,
   needs: { s3: true },
   async run(bench) {

@@ -52,7 +52,7 @@ export const warm: Question = {
 }
 
 const NOTES = [
-  'The replica is in a folder, the reader polls the replica during the measurement, and all pages are resident. A ratio compares times of the same round. Crossings are the requests from native code to JavaScript. The table contains their sum over all rounds.',
+  'The replica is in a folder, the reader polls the replica during the measurement, and all pages are resident. A ratio compares times of the same round. Crossings are the requests from native code to JavaScript. The table contains the sum of the crossings of all rounds.',
   'The official VFS runs in python3, so the benchmark compares the official VFS with the local file in python3. The cache of the official VFS holds the whole database if the machine has enough memory, because this cache needs 64 KiB of memory per page, whatever the page size.',
 ]
 

@@ -25,10 +25,10 @@ const UNITS = `Rules that hold everywhere:
   \`'64MiB'\`, \`'5MB'\`. A time is a \`Date\` or RFC 3339 text such as \`'2026-01-31T15:04:05Z'\`.
 - Results have a \`Date\` for each instant, and milliseconds and bytes as numbers. Only the types of the file format and of the stores
   (\`LtxHeader\`, \`LtxFileInfo\`) have milliseconds since the epoch, as LTX files do.
-- Every promise of an operation takes a \`signal\` and a \`timeout\`: after an abort it rejects with the reason of the signal, or with \`ABORTED\`
-  and the reason as \`cause\`; at the deadline with \`TIMEOUT\`.
-- An operation on a replica takes its URL, or a client that \`openReplicaClient\` returned. A client that it opened itself is closed when
-  the operation ends.
+- Every function that returns a promise takes a \`signal\` and a \`timeout\`. After an abort, the promise rejects with the reason of the
+  signal, or with \`ABORTED\` and the reason as \`cause\`. At the deadline, the promise rejects with \`TIMEOUT\`.
+- An operation on a replica takes the URL of the replica, or a client that \`openReplicaClient\` returned. An operation that opens a
+  client itself closes the client when the operation ends.
 - Every error is a \`LitestreamError\` with a \`code\` and a \`hint\`. An option that is unknown or has a wrong value is \`INVALID_ARGUMENT\`.
 `
 
@@ -413,7 +413,7 @@ export function apiPage(folder, hints) {
     '<!-- Generated from the doc comments by `npm run docs`. -->',
     '',
     'Everything that `litestream-ts` and `litestream-ts/metrics` export: [functions and classes](#replicate), [types](#types) and',
-    '[error codes](#error-codes). The other pages explain when to use what.',
+    '[error codes](#error-codes). The other pages explain when to use each function.',
     '',
     UNITS,
     ...body,

@@ -64,8 +64,8 @@ async function onReplica<Options extends OperationOptions, T>(
  * Writes the database to a temporary file in the folder of the output, and checks the database.
  * Renames the temporary file to the output when the database is complete and on disk. After a
  * failure, removes the temporary file. If a check that `integrityCheck` requests has found faults,
- * keeps the file. If the output file exists, the restored database gets the owner and mode of this
- * file.
+ * keeps the temporary file. If the output file exists, the restored database gets the owner and
+ * mode of this file.
  *
  * @throws OUTPUT_EXISTS if the output file exists and `force` is not true. Throws OUTPUT_BUSY if
  * another process uses the output file. Throws REPLICA_EMPTY if the replica has no files. Throws
@@ -189,7 +189,7 @@ export function compact(
 
 /**
  * Writes a snapshot of the newest state by merging files of the replica. Returns undefined if the
- * newest snapshot already contains that state.
+ * newest snapshot already contains the newest state.
  *
  * @throws the errors of `planRestore` and `compact`.
  *

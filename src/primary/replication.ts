@@ -67,8 +67,8 @@ export class Replication extends EventEmitter<EventMap> {
 
   /**
    * Writes every commit made before the call to L0 files. With `wait`, `sync` resolves only when
-   * these L0 files are in the replica. A signal or `timeout` (milliseconds, TIMEOUT) ends the wait,
-   * but the upload continues in the background.
+   * the replica has every commit made before the call. A signal or `timeout` (milliseconds,
+   * TIMEOUT) ends the wait, but the upload continues in the background.
    */
   sync({ wait = false, ...waiting }: SyncOptions = {}): Promise<SyncResult> {
     return this.#call('sync', { wait }, waiting) as Promise<SyncResult>
@@ -82,7 +82,7 @@ export class Replication extends EventEmitter<EventMap> {
     return this.#call('checkpoint', mode, waiting) as Promise<PrimaryEvents['checkpoint']>
   }
 
-  /** The state of the replication at this moment. */
+  /** The current state of the replication. */
   status(waiting: WaitOptions = {}): Promise<ReplicatorStatus> {
     return this.#call('status', undefined, waiting) as Promise<ReplicatorStatus>
   }

@@ -13,7 +13,7 @@ export interface DriverModule {
   readonly module: string
 }
 
-/** A driver's name, or a certain copy of better-sqlite3. */
+/** The name of a driver, or a DriverModule for one copy of better-sqlite3. */
 export type DriverChoice = DriverName | DriverModule
 
 export interface OpenOptions {

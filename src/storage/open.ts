@@ -45,9 +45,9 @@ export interface StoreOptions {
 }
 
 /**
- * Options of openReplicaClient(). `signal` and `timeout` limit only the opening, because each
- * request takes its own signal. The default of `timeout` comes from the store's settings, and is 60
- * s for a folder.
+ * Options of openReplicaClient(). `signal` and `timeout` limit only the opening of the client,
+ * because each request takes its own signal. The default of `timeout` comes from the store's
+ * settings, and is 60 s for a folder.
  */
 export interface OpenReplicaClientOptions extends StoreOptions, WaitOptions {
   /**

@@ -255,8 +255,8 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Resolves with the counters of the replica worker for four subjects: requests, prefetched pages,
-   * views and writes.
+   * Resolves with the counters of the replica worker for requests, prefetched pages, views and
+   * writes.
    */
   async workerStats(waiting: WaitOptions = {}): Promise<WorkerStats> {
     this.#info()
@@ -275,11 +275,11 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   }
 
   /**
-   * Resolves with an earlier state of the replica. The target of `at` is `{ txid }` or
-   * `{ timestamp }`. `{ timestamp }` means the last state before that time (a Date, an RFC 3339
-   * string, "5 minutes ago"). A program may pass the resulting `uri` to a driver any number of
-   * times. Connections to this `uri` stay at the earlier state. Connections to the `uri` of the
-   * Replica continue with new states.
+   * Resolves with an earlier state of the replica. The target of `at` is `{ txid }` or `{ timestamp
+   * }`. `{ timestamp }` means the last state before that time (a Date, an RFC 3339 string, "5
+   * minutes ago"). A program may pass the resulting `uri` to a driver any number of times.
+   * Connections to the `uri` of an earlier state stay at this state. Connections to the `uri` of
+   * the Replica continue with new states.
    *
    * Throws TXID_NOT_AVAILABLE if retention has removed the necessary files. Throws INVALID_ARGUMENT
    * if the target is invalid, and the signal's reason if the signal aborts.

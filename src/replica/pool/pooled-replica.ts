@@ -5,8 +5,9 @@ import type { PrefetchOptions } from '../handle/prefetch-queries.js'
 
 /**
  * One use of a replica of a pool. acquire() returns this object. All uses of one name share one
- * open replica. The pool keeps the replica open until every use is released. The members have the
- * same meaning as those of `Replica`, and throw REPLICA_CLOSED after the release.
+ * open replica. The pool keeps the replica open until every use is released. The members of a
+ * PooledReplica have the same meaning as those of `Replica`, and throw REPLICA_CLOSED after the
+ * release.
  */
 export class PooledReplica {
   readonly #replica: Replica
@@ -80,8 +81,9 @@ export class PooledReplica {
   }
 
   /**
-   * Ends this use. Close the connections of this use before you call `release`. The pool does not
-   * close a replica with open connections. Further calls have no effect.
+   * Ends this use. Before you call `release`, close the connections that you have opened with the
+   * `uri` of this PooledReplica. The pool does not close a replica with open connections. Further
+   * calls have no effect.
    */
   release(): void {
     if (this.#isReleased) return

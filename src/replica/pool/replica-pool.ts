@@ -196,8 +196,9 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
   }
 
   /**
-   * Lists the names of the replicas below the prefix. The names are those that the store reports.
-   * Omits names that acquire() refuses. The listing costs one or two LIST requests per folder.
+   * Lists the names of the replicas below the prefix. `names` returns the names as the store
+   * reports them. Omits names that acquire() refuses. The listing costs one or two LIST requests
+   * per folder.
    *
    * @throws STORAGE_FAILED if the store has more than 100,000 folders below the prefix, and
    * INVALID_ARGUMENT if the store cannot list replicas. Throws ABORTED if the signal aborts. Also

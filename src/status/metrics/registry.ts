@@ -1,7 +1,7 @@
 /**
  * A Registry of prom-client. The application imports the Registry from its own copy of prom-client,
- * in any version. This interface does not refer to the types of prom-client, because this package
- * contains a copy of its own.
+ * in any version. MetricsRegistry does not refer to the types of prom-client, because litestream-ts
+ * contains its own copy of prom-client.
  */
 export interface MetricsRegistry {
   /** Adds a metric to the registry. */

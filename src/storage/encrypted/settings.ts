@@ -1,6 +1,6 @@
 /**
- * Settings for encrypting a replica with age (https://age-encryption.org/v1). Each file of such a
- * replica is an ordinary age file.
+ * Settings for encrypting a replica with age (https://age-encryption.org/v1). Each file of an
+ * encrypted replica is an ordinary age file.
  */
 export interface EncryptionSettings {
   /**
