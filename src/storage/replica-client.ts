@@ -91,8 +91,8 @@ export interface WriteOptions extends RequestOptions {
 }
 
 /**
- * The counters of one kind of request, as `stats()` returns them. The counters begin with the
- * creation of the client.
+ * The counters of one kind of request, as `stats()` returns them. The counters start at 0
+ * when the client is created.
  */
 export interface OperationStats {
   /** Number of requests. A retry does not count as a request. */
@@ -230,8 +230,8 @@ export interface ReplicaClient {
    */
   deleteObject(name: string, ifTag: string, options?: RequestOptions): Promise<void>
   /**
-   * Returns the counters of each kind of request. The counters begin with the creation of the
-   * client.
+   * Returns the counters of each kind of request. The counters start at 0 when the client is
+   * created.
    */
   stats(): Readonly<Record<Operation, OperationStats>>
   /**

@@ -1,7 +1,7 @@
 import { LitestreamError } from '../errors.js'
 import type { ReplicaClient, RequestOptions } from './replica-client.js'
 
-/** The guarantees that a store gives to several writers of one name. */
+/** The guarantees of a store for several writers that write an object of the same name. */
 export interface WriteGuarantees {
   /** If several clients create an object of the same name, only one of these clients succeeds. */
   readonly createOnly: boolean
