@@ -108,7 +108,7 @@ export const idle: Question = {
     }
     const notes = [
       '`idle for` is the time without commits before the measurement starts, and `window` is the duration of the measurement. The column `processor` contains the processor time of the whole process, as a percentage of one core.',
-      'A reader waits 0.9 to 1 poll intervals between two polls of one LIST each, and lists the compacted levels every 25 s. By default, 60 s after the last commit, a primary runs one checkpoint, and compaction merges the L0 file of that checkpoint into each level. After this compaction, an idle primary sends only one LIST a minute, which checks that the replica still has its files. The primary of the row "every task each second" does not send this LIST.',
+      'A reader waits 0.9 to 1 poll intervals between two polls of one LIST each, and lists the compacted levels every 25 s. By default, 60 s after the last commit, a primary runs one checkpoint, and compaction merges the L0 file of that checkpoint into each level. After the compaction of the last L0 file, an idle primary sends only one LIST a minute, which checks that the replica still has its files. The primary of the row "every task each second" does not send this LIST.',
     ]
     const plots = [{ title: 'Requests an hour of an idle process', x: 'since', y: ['requests'], by: 'subject' }]
     return [{ id: 'idle', title: 'An idle process, one database', columns: COLUMNS, rows, notes, plots }]
