@@ -23,9 +23,8 @@ import {
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { build } from 'esbuild'
 import { commandLine } from './command-line.mjs'
-import { notices, packagesOf } from './licences.mjs'
+import { bundleLibraries } from './executable/libraries.mjs'
 import { Runtimes } from './platforms/runtimes.mjs'
 import { TARGETS } from './prebuild/targets.mjs'
 
@@ -34,36 +33,6 @@ const out = path.join(root, 'executables')
 const runtimes = new Runtimes(path.join(root, '.cache/platforms'))
 /** Node.js searches its own file for this text: after it stands whether an application is included. */
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2'
-
-/** The optional packages of package.json, as the modules that are loaded. */
-const LIBRARIES = [
-  '@azure/identity',
-  '@azure/storage-blob',
-  '@google-cloud/storage',
-  '@modelcontextprotocol/sdk/server/index.js',
-  '@modelcontextprotocol/sdk/server/streamableHttp.js',
-  '@modelcontextprotocol/sdk/types.js',
-  'age-encryption',
-  'ssh2',
-]
-
-/** One file of each library, with all that it needs. Addons of others are left out: they are optional. */
-async function bundleLibraries(folder) {
-  const options = { absWorkingDir: root, bundle: true, platform: 'node', format: 'cjs', target: 'node22' }
-  const outputs = {}
-  for (const library of LIBRARIES) {
-    const { metafile } = await build({
-      ...options,
-      entryPoints: [library],
-      outfile: path.join(folder, 'node_modules', library.endsWith('.js') ? library : `${library}/index.js`),
-      external: ['*.node', 'cpu-features'],
-      metafile: true,
-      logLevel: 'error',
-    })
-    Object.assign(outputs, metafile.outputs)
-  }
-  writeFileSync(path.join(folder, 'node_modules/THIRD_PARTY_LICENSES.txt'), notices(packagesOf(outputs)))
-}
 
 /** The files of the unpacked package; see main.cjs. */
 async function writePackage(folder, target) {
@@ -83,7 +52,7 @@ async function writePackage(folder, target) {
   copyFileSync(path.join(root, 'prebuilds', `${target}.node`), path.join(folder, 'prebuilds', `${target}.node`))
   const { folderOf } = createRequire(import.meta.url)('./native-sources.cjs')
   copyFileSync(path.join(folderOf('lz4'), 'LICENSE'), path.join(folder, 'prebuilds/LZ4_LICENSE'))
-  await bundleLibraries(folder)
+  await bundleLibraries(path.join(folder, 'node_modules'))
 }
 
 /** Writes the two assets of main.cjs: the names and sizes of the files, and their bytes. */

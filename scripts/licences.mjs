@@ -23,8 +23,9 @@ export function packagesOf(outputs) {
 export function notices(folders) {
   const texts = new Map()
   for (const folder of folders) {
-    const { name, version, license } = describe(path.join(root, folder))
-    const text = textOf(path.join(root, folder)) || textOfRepository(describe(path.join(root, folder)))
+    const own = describe(path.join(root, folder))
+    const { name, version, license } = own
+    const text = textOf(path.join(root, folder)) || textOfRepository(own) || textOfMit(own)
     if (!text) throw new Error(`licences: ${name} has no licence text, nor has another package of its repository`)
     texts.set(text, [...(texts.get(text) ?? []), `${name} ${version} (${license})`])
   }
@@ -42,15 +43,30 @@ function textOf(folder) {
 
 const repositoryOf = ({ repository }) => repository?.url ?? repository
 
-/** Some repositories publish packages without the file: the text of another one with the same licence. */
-function textOfRepository({ license, ...own }) {
-  for (const folder of allPackages()) {
-    const other = describe(folder)
-    if (other.license !== license || repositoryOf(other) !== repositoryOf(own)) continue
-    const text = textOf(folder)
-    if (text !== '') return text
-  }
-  return undefined
+/**
+ * The licence text of another package of the same repository that has the same licence. Some
+ * repositories publish packages without the text.
+ */
+function textOfRepository(own) {
+  if (repositoryOf(own) === undefined) return undefined
+  return allPackages()
+    .filter((folder) => {
+      const other = describe(folder)
+      return other.license === own.license && repositoryOf(other) === repositoryOf(own)
+    })
+    .map(textOf)
+    .find((text) => text !== '')
+}
+
+/** The MIT licence with the author of a package that has this licence and contains no text of it. */
+function textOfMit({ license, author }) {
+  if (license !== 'MIT' || author === undefined) return undefined
+  const beginning = 'Permission is hereby granted'
+  const text = allPackages()
+    .filter((folder) => describe(folder).license === 'MIT')
+    .map(textOf)
+    .find((each) => each.includes(beginning))
+  return `Copyright (c) ${author.name ?? author}\n\n${text.slice(text.indexOf(beginning))}`
 }
 
 function allPackages() {

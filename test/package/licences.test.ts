@@ -4,9 +4,11 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import path from 'node:path'
 import { after, type TestContext, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { packageRoot } from '../../src/package-files.js'
 import { notRun } from '../support/not-run.js'
 import { installPacked } from '../support/packed.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const root = packageRoot()
 const app = installPacked({ after: after as TestContext['after'] })
@@ -41,6 +43,17 @@ test('the published package has the licence text of every package whose code it 
     [...included].filter((name) => !names.has(name)),
     [],
   )
+})
+
+test('the single-file executable has the licence text of every package whose code it includes', async (t) => {
+  const folder = temporaryDirectory(t)
+  const script = pathToFileURL(path.join(root, 'scripts/executable/libraries.mjs')).href
+  const { bundleLibraries } = (await import(script)) as { bundleLibraries(folder: string): Promise<void> }
+  await bundleLibraries(folder)
+  const text = readFileSync(path.join(folder, 'THIRD_PARTY_LICENSES.txt'), 'utf8')
+  for (const name of ['@azure/storage-blob', '@google-cloud/storage', 'age-encryption', 'fast-xml-parser', 'ssh2']) {
+    assert.match(text, new RegExp(`^${name} \\S+ \\(.+\\)$`, 'm'))
+  }
 })
 
 test('npm reports no severe vulnerability in the packages whose code is included', (t) => {
