@@ -45,8 +45,8 @@ inline uint64_t LoadLe64(const uint8_t* p) {
 }
 
 // The argument `crc` and the result of UpdateByTables and UpdateByClmul are the bitwise complement
-// of a CRC. Crc64 and Crc64Portable pass the complement of their `crc` to one of these functions,
-// and return the complement of its result.
+// of a CRC. Crc64 and Crc64Portable complement the CRC that they pass to UpdateByTables or
+// UpdateByClmul, and complement the result again.
 uint64_t UpdateByTables(uint64_t crc, const uint8_t* p, size_t size) {
   const auto& t = kTables.t;
   for (; size >= 16; p += 16, size -= 16) {

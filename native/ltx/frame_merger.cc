@@ -22,8 +22,8 @@ size_t PutIndexEntry(uint8_t* dst, uint32_t pgno, uint64_t offset, uint64_t size
 
 constexpr size_t kMaxIndexEntry = 5 + 10 + 5;
 
-// During a call of Step, the merger collects at least kIndexPiece bytes of an input's page index
-// before it updates the CRC of this index, because many short updates are slow.
+// During a call of Step, the merger updates the CRC of a page index only for pieces of at least
+// kIndexPiece bytes, because many short updates are slow.
 constexpr size_t kIndexPiece = 4096;
 
 }  // namespace

@@ -40,8 +40,8 @@ struct MergeInput {
   bool done = false;
 };
 
-// The bytes of one input file that are in memory. `used` is the number of these bytes that Step has
-// read.
+// The bytes of one input file that are in memory. Step sets `used` to the number of bytes that it
+// has read from `data`.
 struct MergeBytes {
   const uint8_t* data;
   size_t size;

@@ -1,5 +1,5 @@
-// The limits of an SQLite database, which are also limits of an LTX file. src/ltx/format.ts defines
-// these limits for TypeScript.
+// The limits of an SQLite database, which are also limits of an LTX file. For TypeScript,
+// src/ltx/format.ts defines the limits of a database and of an LTX file.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +22,7 @@ constexpr bool IsPageSize(uint32_t size) {
 constexpr uint32_t LockPgno(uint32_t page_size) { return kLockByte / page_size + 1; }
 
 // Returns whether the range [offset, offset + length) lies within [0, size). Inside does not
-// compute offset + length, because this sum could wrap.
+// compute the sum offset + length, because it could wrap.
 constexpr bool Inside(uint64_t offset, uint64_t length, uint64_t size) { return offset <= size && length <= size - offset; }
 
 }  // namespace litestream

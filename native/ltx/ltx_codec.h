@@ -1,5 +1,5 @@
 // Encodes and decodes LTX page frames, and computes CRC-64/GO-ISO. The functions of ltx_codec.h do
-// not use N-API and keep no global state. Any thread may call these functions.
+// not use N-API and keep no global state. Any thread may call the functions of ltx_codec.h.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -50,8 +50,8 @@ FrameError DecodeFrame(const uint8_t* src, size_t size, bool exact, uint32_t pag
 // Returns the encoded size in bytes of the largest frame that FrameEncoder::Encode can write.
 size_t MaxFrameSize(uint32_t page_size);
 
-// Compresses pages into frames. Only one thread at a time may use a FrameEncoder. A FrameEncoder
-// takes 16 KiB of memory.
+// Compresses database pages into the page frames of an LTX file. Only one thread at a time may use
+// a FrameEncoder. A FrameEncoder takes 16 KiB of memory.
 class FrameEncoder {
  public:
   FrameEncoder();

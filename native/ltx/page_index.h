@@ -33,7 +33,7 @@ enum class IndexFault : uint32_t {
   kFrameTooLarge,  // the frame is larger than the page map can represent
 };
 
-// The limits for the entries of a page index. The caller derives these limits from the LTX file's
+// The limits for the entries of a page index. The caller derives the IndexRules from the LTX file's
 // header and from the replica's earlier LTX files.
 struct IndexRules {
   // `page_size` must be a power of two from 512 to 65,536.
@@ -43,8 +43,8 @@ struct IndexRules {
         lock_pgno(LockPgno(page_size)),
         max_frame_size(MaxFrameSize(page_size) + kOlderFormBytes) {}
 
-  // The encoded size of a frame without a size field can be up to 64 bytes more than MaxFrameSize,
-  // because the payload of this frame is an LZ4 frame with headers and checksums.
+  // A frame without a size field can be up to 64 bytes larger than MaxFrameSize, because its
+  // payload is an LZ4 frame with headers and checksums.
   static constexpr uint64_t kOlderFormBytes = 64;
 
   uint32_t commit;  // database size in pages

@@ -43,9 +43,8 @@ class FrameMergerObject : public Napi::ObjectWrap<FrameMergerObject> {
   static constexpr size_t kResultSlots = 7;  // numbers before the elements for the inputs
 
   // step(bytes, out, result) calls FrameMerger::Step and returns the MergeStatus. Step stores the
-  // values that FrameMerger::Step reports in the first kResultSlots elements of `result`. After
-  // these elements, `result` has one element per input: the number of bytes that the merger has
-  // read from the input.
+  // values that FrameMerger::Step reports in the first kResultSlots elements of `result`. Each
+  // later element of `result` becomes the number of bytes that the merger has read from one input.
   Napi::Value Step(const Napi::CallbackInfo& info) {
     Arguments args(info, "step");
     args.Require(merger_ != nullptr, "the merger was not made");

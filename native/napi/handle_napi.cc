@@ -1,6 +1,6 @@
 // The functions for replicas that JavaScript may call on any thread. worker_napi.cc has the
 // functions that only the replica worker calls. src/native/replica.ts has the TypeScript types of
-// the functions of both files.
+// the functions of handle_napi.cc and worker_napi.cc.
 #include "napi/exports.h"
 #include "napi/worker_napi.h"
 

@@ -1,6 +1,6 @@
 // The functions with which the replica worker fills a local copy. HydrateJob::Run runs on the
-// background thread, and SyncWork runs on the thread pool. Every other function of this file runs
-// on the worker thread.
+// background thread, and SyncWork runs on the thread pool. Every other function of
+// hydration_napi.cc runs on the worker thread.
 #include "ltx/limits.h"
 #include "ltx/ltx_codec.h"
 #include "napi/deferred.h"
@@ -76,8 +76,8 @@ Napi::Value HydratedIntact(const Napi::CallbackInfo& info) {
 }
 
 // Decodes frames of an LTX file and writes the wanted pages into the hydration file. The promise of
-// the job resolves to 0 or an error number, the index of the first damaged frame or -1, the CRC of
-// the decoded frames, and the number of bytes that this CRC covers.
+// the job resolves to an error number (or 0), the index of the first damaged frame (or -1), the CRC
+// of the decoded frames, and the number of bytes that the CRC covers.
 class HydrateJob : public BackgroundJob {
  public:
   HydrateJob(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Value source_value, Span<uint8_t> source,

@@ -1,5 +1,5 @@
 // Exports a decoder for LZ4 blocks and the hash function xxHash32. The TypeScript code that reads
-// LZ4 frames calls both functions.
+// LZ4 frames calls lz4Block and xxh32.
 #include "ltx/linked_block.h"
 #include "napi/arguments.h"
 #include "napi/exports.h"

@@ -67,8 +67,8 @@ Napi::Value FillSlots(const Napi::CallbackInfo& info) {
 }
 
 // answerPage(request, replica, view, pgno, cache, slot) adds the page in `slot` to the view of the
-// waiting reader, copies the requested part of the page to the reader, and wakes the reader. The
-// caller must know that the slot has the content that page `pgno` has in this view.
+// waiting reader. answerPage then copies the requested part of the page to the reader, and wakes
+// the reader. The caller guarantees that the slot has the content of page `pgno` in the view.
 Napi::Value AnswerPage(const Napi::CallbackInfo& info) {
   Arguments args(info, "answerPage");
   const uint32_t request = args.U32(args[0], "request");
@@ -98,8 +98,8 @@ Napi::Value Touched(const Napi::CallbackInfo& info) {
 }
 
 // setTrigger(cache, slot) marks a slot. When a connection next reads a marked slot, it sends one
-// request of the kind kAhead to the worker. The connection does not wait for a response to this
-// request.
+// request of the kind kAhead to the worker. The connection does not wait for a response to the
+// kAhead request.
 Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
   Arguments args(info, "setTrigger");
   const auto cache = args.Open<PageCache>(args[0], "cache");
@@ -108,8 +108,8 @@ Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
   return {};
 }
 
-// Reads the arguments cache, slot and pgno. Each function with these arguments passes the page in
-// the slot to a function of btree.h.
+// Reads the arguments cache, slot and pgno, which every exported function that parses a b-tree page
+// has.
 struct PageArguments {
   PageArguments(const Napi::CallbackInfo& info, const char* function)
       : args(info, function),

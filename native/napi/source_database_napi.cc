@@ -118,7 +118,7 @@ Napi::Value WalIndex(const Napi::CallbackInfo& info) {
 
 // lockHolder(fd, offset) returns the process ID of another process that holds a lock on the byte at
 // `offset` of the open file `fd`. If the other process has no process ID in the current container,
-// the result is -1. If no other process holds a lock on this byte, the result is 0. lockHolder does
+// the result is -1. If no other process holds a lock on the byte, the result is 0. lockHolder does
 // not take or release a lock.
 Napi::Value LockHolder(const Napi::CallbackInfo& info) {
   Arguments args(info, "lockHolder");

@@ -78,8 +78,8 @@ struct FileStamp {
     return device == o.device && inode == o.inode && size == o.size && modified == o.modified && changed == o.changed;
   }
 };
-// Returns the stamp of the file at `path`. StampOf does not open the file, so no POSIX lock is lost
-// by closing the file. Any thread may call StampOf.
+// Returns the stamp of the file at `path`. StampOf does not open the file, because closing the file
+// would release the POSIX locks that this process holds on it. Any thread may call StampOf.
 FileStamp StampOf(const char* path);
 
 // Extends the file to `size` bytes if the file is shorter. Extend never truncates the file.

@@ -82,8 +82,8 @@ int OpenLocked(const std::string& path, const std::string& temporary, bool fresh
   // lock. After flock(), OpenLocked looks up `path` again, because another process may have
   // replaced the file between open() and flock().
   for (int attempt = 0; attempt < 8; attempt++) {
-    // With O_NONBLOCK, open() does not wait if the file is a FIFO. The check with S_ISREG then
-    // refuses the FIFO.
+    // With O_NONBLOCK, open() does not wait if the file is a FIFO, so that the check with S_ISREG
+    // can refuse the FIFO.
     int fd = open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (fd < 0) return errno;
     struct stat opened, named;

@@ -117,7 +117,8 @@ int Replace(const std::wstring& path, const std::wstring& temporary, File* out) 
 
 File FileOfDescriptor(int descriptor) {
   // A descriptor of Node.js is valid only in the program's C library, but the addon has its own C
-  // library. A libuv function of the program therefore converts the descriptor to a HANDLE.
+  // library. To convert the descriptor to a HANDLE, FileOfDescriptor therefore calls a libuv
+  // function of the running program.
   static const auto handle_of = OfProgram<HANDLE (*)(int)>("uv_get_osfhandle");
   return handle_of == nullptr ? INVALID_HANDLE_VALUE : handle_of(descriptor);
 }

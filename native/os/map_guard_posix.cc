@@ -29,8 +29,8 @@ uintptr_t g_page_size;
 void PassOn(int signal, siginfo_t* info, void* context) {
   if (g_previous.sa_flags & SA_SIGINFO) return g_previous.sa_sigaction(signal, info, context);
   if (g_previous.sa_handler != SIG_DFL && g_previous.sa_handler != SIG_IGN) return g_previous.sa_handler(signal);
-  // PassOn installs the default handler of SIGBUS. When OnBusError then returns, the faulting
-  // instruction runs again, and the default handler ends the process.
+  // PassOn installs the default handler of SIGBUS. After OnBusError returns, the faulting
+  // instruction runs again, and the default handler of SIGBUS ends the process.
   struct sigaction standard = {};
   standard.sa_handler = SIG_DFL;
   sigaction(signal, &standard, nullptr);

@@ -1,6 +1,6 @@
 // A low-priority thread for work for which no reader waits, such as filling a local copy. The
-// background thread must not take processor time from readers. Its work does not run on libuv's few
-// threads, because the application's file and DNS operations need these threads.
+// background thread must not take processor time from readers. The background work does not run on
+// libuv's few threads, because the application's file and DNS operations need these threads.
 //
 // Each JavaScript environment has at most one background thread. The first job starts the
 // background thread. When the environment is cleaned up, `stopping` is set for the running job, the

@@ -78,8 +78,8 @@ bool Bridge::alive() {
 uint32_t Bridge::Expect() {
   std::lock_guard<std::mutex> lock(mutex_);
   auto now = std::chrono::steady_clock::now();
-  // If a worker does not attach within kStartMs milliseconds, the thread that called Expect may
-  // have ended, and Expect replaces the announcement.
+  // If a worker does not attach within kStartMs milliseconds, the thread that announced the worker
+  // may have ended, so Expect replaces the announcement.
   bool given_up = expected_ != 0 && now - expected_since_ > std::chrono::milliseconds(kStartMs);
   if (alive_ || (expected_ != 0 && !given_up)) return 0;
   expected_ = next_ticket_++;

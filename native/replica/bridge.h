@@ -69,8 +69,8 @@ struct Request {
   bool done = false;
   Outcome outcome = Outcome::kOk;
   std::string code, message;
-  // For a completed kCommit request, the view after the commit. The requester's Reader pins this
-  // view.
+  // For a completed kCommit request, the view after the commit. The requester's Reader pins the
+  // view `committed`.
   View* committed = nullptr;
   std::condition_variable wake;
 };

@@ -19,8 +19,8 @@ constexpr uint8_t kTableLeaf = 13;
 uint8_t BtreePageType(const uint8_t* page, uint32_t page_size, uint32_t pgno);
 
 // Returns the page numbers of an interior page's child pages in key order. `commit` is the database
-// size in pages. If the page is not an interior page, or if its child pages are repeated or outside
-// the database, returns an empty list.
+// size in pages. If the page is not an interior page, or if a child page is repeated or outside the
+// database, returns an empty list.
 std::vector<uint32_t> BtreeChildren(const uint8_t* page, uint32_t page_size, uint32_t pgno, uint32_t commit);
 
 // An entry of an index leaf.

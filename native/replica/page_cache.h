@@ -2,14 +2,14 @@
 // page.
 //
 // Only the worker thread fills and reuses slots. Any thread reads slots without a lock. Before a
-// thread copies the page in a slot, the thread announces the slot in its Reader (a hazard pointer),
-// and then checks that the slot still has the generation that is in the page table entry. After the
-// copy, the thread withdraws the announcement. Before the worker overwrites a slot, the worker
-// increments the slot's generation, and then waits until no Reader announces the slot. All accesses
-// to generations and announcements are sequentially consistent. If the reading thread sees the
-// incremented generation, the thread treats the page as absent. If the thread still sees the old
-// generation, the worker sees the announcement and waits until the copy has ended (well under a
-// microsecond).
+// thread copies the page in a slot, the thread announces the slot in its Reader (a hazard pointer).
+// After the announcement, the thread checks that the slot still has the generation that is in the
+// page table entry. After the copy, the thread withdraws the announcement. Before the worker
+// overwrites a slot, the worker increments the slot's generation, and then waits until no Reader
+// announces the slot. All accesses to generations and announcements are sequentially consistent. If
+// the reading thread sees the incremented generation, the thread treats the page as absent. If the
+// thread still sees the old generation, the worker sees the announcement and waits until the copy
+// has ended (well under a microsecond).
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -43,7 +43,7 @@ class PageCache {
 
   // Any thread may call the following methods.
   //
-  // Returns whether memory is allocated for `slot`. Invalidate allocates this memory.
+  // Returns whether memory is allocated for `slot`. Invalidate allocates the memory of a slot.
   bool Filled(uint32_t slot) const {
     return slot < slots_ && segments_[slot / kSegmentSlots].load(std::memory_order_acquire) != nullptr;
   }

@@ -1,5 +1,5 @@
-// A Replica is the native object of an open replica. All connections of the process to the replica
-// share this object. A Replica has the views and the list of readers.
+// A Replica is the native object of an open replica. All connections of the process to one replica
+// share one Replica. A Replica has the views and the list of readers.
 //
 // The worker thread creates, publishes and frees views. Any thread may pin the current view
 // (ReadLock) and then read pages of the pinned view without a lock. `mutex_` guards the list of
@@ -170,7 +170,7 @@ class Replica {
   // the connection that holds the RESERVED lock in this process
   std::atomic<const Reader*> writer{nullptr};
   // The counters of each kind of prefetch. The first read of a prefetched page increments a
-  // counter. No other data is in the cache lines of the counters, so that these increments do not
+  // counter. No other data is in the cache lines of the counters, so that the increments do not
   // slow down other reads.
   alignas(128) AheadCounts ahead[kAheadKindCount];
 
@@ -221,9 +221,8 @@ class Replica {
   // Returns the database size in pages of the largest view that may read from the hydration file
   // `file`.
   uint32_t SharedPages(const HydratedFile* file) const;
-  // The incarnation counter. If a TXID or a schema cookie may belong to different content in later
-  // views than in earlier views, the worker increments the counter before it creates the later
-  // views.
+  // The incarnation counter. The worker increments the incarnation counter before it creates a view
+  // in which a TXID or schema cookie may belong to other content than in earlier views.
   uint32_t incarnation = 0;
 
   // The number of sqlite3_files and JavaScript handles that keep the replica open. The registry's
@@ -242,7 +241,7 @@ class Replica {
   uint32_t next_view_ = 1;
 };
 
-// The number of objects that exist of each class. Only the leak test reads these numbers.
+// For each class, the number of objects that exist. Only the leak test reads LiveCounts.
 struct LiveCounts {
   static std::atomic<int64_t> replicas, views, chunks, readers;
 };

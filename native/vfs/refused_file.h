@@ -14,8 +14,8 @@ namespace litestream {
 // automatic extension, so the first use of a refused attached database fails with SQLITE_CANTOPEN.
 int RefuseOpen(const SqliteCopy* copy, const std::string& reason, sqlite3_file* file, int flags, int* out_flags);
 
-// Registers the automatic extension with the copy of SQLite to which `api` belongs. If this copy
-// does not support automatic extensions, returns false.
+// Registers the automatic extension with the copy of SQLite to which `api` belongs. If the copy of
+// SQLite does not support automatic extensions, returns false.
 bool RegisterRefusals(const sqlite3_api_routines* api);
 
 }  // namespace litestream

@@ -105,7 +105,7 @@ static const char* OwnPragma(ReplicaFile* file, const std::string& name, std::st
 }
 
 // Implements `PRAGMA litestream_write_enabled`, which enables or disables writing on one
-// connection. The accepted values are those of Litestream's own SQLite extension.
+// connection. The PRAGMA accepts the same values as in Litestream's own SQLite extension.
 template <typename Refuse, typename Answer>
 static int SetWriteEnabled(ReplicaFile* file, std::string value, Refuse refuse, Answer answer) {
   for (char& c : value) c = char(tolower(c));

@@ -14,8 +14,9 @@ using UriParameters = std::map<std::string, std::string>;
 // because SQLite appends "-journal" to the name of the database.
 bool IsReplicaUri(const char* name);
 
-// If SQLite has parsed the URI of a replica, xFullPathname puts this prefix before the database
-// name, so that the names of the replica's journals differ from the names of ordinary files.
+// If SQLite has parsed the URI of a replica, xFullPathname puts kReplicaMark before the database
+// name. The prefix kReplicaMark distinguishes the names of the replica's journals from the names of
+// ordinary files.
 constexpr char kReplicaMark[] = "litestream:";
 // Returns whether `name` is the name of a replica, of a replica's journal, or of a super-journal
 // whose name derives from a replica.

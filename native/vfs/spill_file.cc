@@ -91,8 +91,8 @@ int SpillFile::Truncate(uint64_t size) {
     int rc = file_->pMethods->xTruncate(file_, sqlite3_int64(size));
     if (rc != SQLITE_OK) return rc;
   } else {
-    // Clears the bytes after the first `size` bytes, because these bytes must be zeros if the file
-    // grows again.
+    // Clears the bytes after the first `size` bytes, because the added bytes must be zeros if the
+    // file grows again.
     const uint64_t chunks = (size + kChunkBytes - 1) / kChunkBytes;
     chunks_.resize(size_t(chunks));
     if (size % kChunkBytes != 0) memset(chunks_.back().get() + size % kChunkBytes, 0, size_t(kChunkBytes - size % kChunkBytes));

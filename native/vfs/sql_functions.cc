@@ -6,8 +6,8 @@
 namespace litestream {
 
 ReplicaFile* FindReplicaFile(const SqliteCopy* copy, sqlite3* db) {
-  // Searches the schema main first, and then the other schemas. The schema temp (number 1) is never
-  // a replica.
+  // Looks for a replica in the schema main first, and then in the attached databases. The schema
+  // temp (number 1) is never a replica.
   const char* schema = "main";
   for (int i = 0; schema != nullptr; i++) {
     sqlite3_file* file = nullptr;

@@ -14,14 +14,14 @@ struct SqliteCopy {
   sqlite3_vfs* original;  // the default VFS before the first registration
   sqlite3_vfs before;     // a copy of *original before ReplaceInPlace
   sqlite3_vfs by_uri;     // "litestream": for file:app.db?vfs=litestream if SQLite parses URIs
-  // "litestream-default", the default VFS: also accepts a replica's URI as a plain name, and passes
-  // every other call on to `original`
+  // the default VFS "litestream-default", which also accepts a replica's URI as a plain name, and
+  // passes every other call on to `original`
   sqlite3_vfs by_name;
   bool reports_refusals;  // the result of RegisterRefusals
 };
 
-// The routine `routine` of a copy of SQLite. LS_API replaces the macros of sqlite3ext.h, because
-// these macros need one global routine table.
+// The routine `routine` of a copy of SQLite. LS_API replaces the macros of sqlite3ext.h, which work
+// only with one global routine table.
 #define LS_API(copy, routine) ((copy)->api->routine)
 
 // Returns the array of the registered copies of SQLite, in the order of their registration. A null
@@ -30,9 +30,9 @@ struct SqliteCopy {
 constexpr size_t kMaxSqliteCopies = 4;
 const SqliteCopy* const* SqliteCopies();
 
-// Registers the VFSs by_uri and by_name with the copy of SQLite to which `api` belongs. If this
-// copy already has the two VFSs, registers nothing. Returns an SQLite result code. If RegisterVfs
-// fails, it sets *error.
+// Registers the VFSs by_uri and by_name with the copy of SQLite to which `api` belongs. If the copy
+// of SQLite already has by_uri and by_name, registers nothing. Returns an SQLite result code. If
+// RegisterVfs fails, it sets *error.
 int RegisterVfs(const sqlite3_api_routines* api, std::string* error);
 
 // Returns the first database of the connection `db` (main or attached) that is a replica. If no

@@ -53,8 +53,7 @@ struct Reason {
 };
 
 // If the URI has the parameter immutable or nolock, returns the reason for refusing the URI. With
-// one of these parameters, SQLite takes no locks, so a transaction could read pages of different
-// views.
+// immutable or nolock, SQLite takes no locks, so a transaction could read pages of different views.
 std::optional<Reason> WhyUnlocked(const UriParameters& parameters) {
   for (const char* name : {"immutable", "nolock"}) {
     auto found = parameters.find(name);
@@ -172,8 +171,8 @@ int OpenPlain(const SqliteCopy* copy, int room, const char* name, sqlite3_file* 
 
 int FullPathnamePlain(const SqliteCopy* copy, const char* name, int size, char* out) {
   const NameKind kind = KindOfName(name);
-  // xFullPathname also leaves a URI unchanged that xOpen will refuse. If xFullPathname changed this
-  // URI, xOpen would get an ordinary path and could not recognize the URI.
+  // xFullPathname also leaves a URI unchanged that xOpen will refuse. If xFullPathname changed the
+  // URI of a replica, xOpen would get an ordinary path and could not recognize the URI.
   if (kind != NameKind::kReplica && kind != NameKind::kWithoutVfs) return FullPathnameBefore(copy, name, size, out);
   if (strlen(name) + kSuffixBytes + 1 > size_t(size)) {
     Warn("name_bytes=" + std::to_string(size_t(size) - kSuffixBytes - 1));
@@ -212,7 +211,7 @@ int DeleteByName(sqlite3_vfs* vfs, const char* name, int sync_directory) { retur
 // If a connection was opened before the registration, an ATTACH never uses by_name, and would
 // create an empty file for a replica's URI. To prevent the empty file, ReplaceInPlace replaces four
 // routines in SQLite's struct of the original VFS. ReplaceInPlace does not change szOsFile and
-// mxPathname in this struct, because the buffers of SQLite's own routines have these sizes.
+// mxPathname in the struct, because SQLite's own routines use buffers of these sizes.
 
 const SqliteCopy* CopyOfOriginal(const sqlite3_vfs* vfs) {
   const SqliteCopy* const* copy = SqliteCopies();
@@ -272,7 +271,7 @@ void Fill(sqlite3_vfs* vfs, SqliteCopy* copy, const char* name) {
   memset(vfs, 0, sizeof *vfs);
   vfs->iVersion = original->iVersion < 3 ? original->iVersion : 3;
   vfs->szOsFile = std::max({original->szOsFile, int(sizeof(ReplicaFile)), JournalFileSize()});
-  // The name of a replica contains the replica's URL, and this URL can be long.
+  // The name of a replica contains the replica's URL, which can be long.
   vfs->mxPathname = original->mxPathname > 4096 ? original->mxPathname : 4096;
   vfs->zName = name;
   vfs->pAppData = copy;

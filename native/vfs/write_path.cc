@@ -67,8 +67,8 @@ int Mismatch(ReplicaFile* file, int rc) {
                 "the page size of a replica cannot be changed; leave PRAGMA page_size as it is before VACUUM");
 }
 
-// Undoes the changes of PatchHeader in page 1 of the overlay, so that the replica stores page 1
-// without these changes. `stored` is the header that the replica has stored for the view.
+// Undoes the changes that PatchHeader made to page 1, so that the replica does not store them.
+// `stored` is the header that the replica has stored for the view.
 int RestoreHeader(ReplicaFile* file, const uint8_t* stored) {
   const View* view = file->view;
   WriteTransaction* overlay = file->overlay;
@@ -188,7 +188,7 @@ int WritePage(ReplicaFile* file, const void* page, int size, sqlite3_int64 offse
 int TruncateDatabase(ReplicaFile* file, sqlite3_int64 size) {
   if (!file->reserved) return SQLITE_READONLY;
   // After a commit, SQLite truncates the file to the database size in page 1. The view after the
-  // commit already has this size.
+  // commit already has the truncated size.
   const View* view = file->view;
   if (file->overlay == nullptr && uint64_t(size) == uint64_t(view->commit) * view->page_size()) return SQLITE_OK;
   return Mismatch(file, Overlay(file)->Truncate(uint64_t(size)));
@@ -220,7 +220,7 @@ int CommitAtSync(ReplicaFile* file) {
     return SQLITE_OK;
   }
   // A VACUUM that changes the page size writes the pages of the changed size in pieces of the
-  // view's page size. CommitAtSync must refuse this VACUUM. In the database header, the value 1
+  // view's page size. CommitAtSync must refuse such a VACUUM. In the database header, the value 1
   // means a page size of 65,536 bytes.
   const uint32_t page_size = (uint32_t(header[kPageSize]) << 8) | header[kPageSize + 1];
   if ((page_size == 1 ? 65536 : page_size) != overlay->page_size()) {

@@ -21,9 +21,9 @@ struct WalGeneration {
 };
 
 // Returns how many consecutive WAL frames at the start of `frames` (`size` bytes) are valid, but
-// not more than `capacity`. For each valid frame, stores the page number in `pgnos`, stores the
-// database size in pages (0 if the frame does not end a transaction) in `commits`, and updates the
-// WAL checksum `sum`.
+// not more than `capacity`. For each valid frame, stores the page number in `pgnos` and the
+// database size in pages in `commits`, and updates the WAL checksum `sum`. If a frame does not end
+// a transaction, its database size is 0.
 size_t ScanWalFrames(const uint8_t* frames, size_t size, const WalGeneration& generation, uint32_t* sum, size_t capacity,
                      uint32_t* pgnos, uint32_t* commits);
 

@@ -177,7 +177,7 @@ dbs:
   assert.equal(config.directories[0]?.dir, '/many')
 })
 
-test('if a configuration key has the spelling of another program, which Litestream ignores, the error suggests the right key', () => {
+test('the error for a configuration key in the spelling of another program suggests the right key', () => {
   assert.throws(
     () => configFromText('dbs: [{ path: /a, replica: { url: "oss://b/p", access-key-secret: x } }]', 'x.yml'),
     (error: { code: string; hint: string }) =>

@@ -16,7 +16,7 @@ const FLAGS = [constants.O_RDONLY, constants.O_WRONLY, constants.O_RDWR, constan
 const refused = (kind: string) => (error: unknown) =>
   isLitestreamError(error, 'STORAGE_FAILED') && error.message.includes(`is ${kind}, not a`) && error.hint !== undefined
 
-test('openRegular fails immediately for a FIFO, a socket, or a link to either, both for reading and for writing', async (t) => {
+test('openRegular fails immediately for a FIFO, a socket, or a link to a FIFO or socket, both for reading and for writing', async (t) => {
   const dir = temporaryDirectory(t)
   const [fifo, socket] = [path.join(dir, 'fifo'), path.join(dir, 'socket')]
   execFileSync('mkfifo', [fifo])

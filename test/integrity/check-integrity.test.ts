@@ -21,7 +21,7 @@ test('an abort interrupts an integrity check even during an SQLite statement', a
   await assert.rejects(checkIntegrity(file, 'quick', { signal: stop.signal }), { code: 'ABORTED' })
 })
 
-test('the integrity check reads a live database only through SQLite, so that this process keeps its file locks', async (t) => {
+test('the integrity check reads a live database only through SQLite, so that the process keeps its POSIX locks on the database', async (t) => {
   const file = path.join(temporaryDirectory(t), 'app.db')
   const db = new Database(file)
   t.after(() => db.close())

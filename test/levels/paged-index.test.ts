@@ -188,7 +188,7 @@ test('every changed byte of a block of a page index is detected, or changes no p
   }
 })
 
-test('a page index whose end contradicts the header throws LTX_CORRUPT', () => {
+test('if the end of a page index contradicts the file header, the error is LTX_CORRUPT', () => {
   const source = snapshot(50_000, 4096, () => 2000)
   const longer = { ...source, header: { ...source.header, commit: 50_001 } }
   assert.throws(() => open(longer, { tail: 4096 }), { code: 'LTX_CORRUPT' })

@@ -22,7 +22,7 @@ async function readAll(file: Uint8Array, cuts: readonly number[] = [], batchByte
   return { header: ltx.header, trailer: ltx.trailer!, pages }
 }
 
-test('CRC-64/GO-ISO has the published check value, and both implementations give equal results', () => {
+test('CRC-64/GO-ISO has the published check value, and its two implementations give equal results', () => {
   const check = Buffer.from('123456789')
   assert.equal(native.crc64(0n, check), 0xb90956c775a41001n)
   fc.assert(

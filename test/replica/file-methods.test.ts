@@ -98,7 +98,7 @@ test('reserved bytes at the end of the primary’s pages are kept in the replica
   assert.equal(integrity(db), 'ok')
 })
 
-test('the database size that SQLite reads is the page count of the view, and this read needs no request to the worker', async (t) => {
+test('the database size that SQLite reads is the page count of the view, and reading it needs no request to the worker', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)

@@ -37,7 +37,7 @@ test('if a reset changes the schema but not the schema cookie, SQLite does not u
   assert.equal(integrity(db), 'ok')
 })
 
-test('if another database with the same TXIDs replaced a database, the new database is read correctly, both live and by time travel', async (t) => {
+test('if a database was replaced by another database with the same TXIDs, the new database is read correctly, both live and by time travel', async (t) => {
   const { history, client, directory, replica, db, read } = await readerOfOne(t)
   // The primary finds that another file has replaced its database and continues with a snapshot of
   // it.
@@ -60,7 +60,7 @@ test('if another database with the same TXIDs replaced a database, the new datab
   assert.deepEqual(read.get(), [3, 4])
 })
 
-test('if another database replaced a database after a gap, the new database is read with its own schema', async (t) => {
+test('if a database was replaced by another database after a gap, the new database is read with its own schema', async (t) => {
   const { history, client, directory, replica, read } = await readerOfOne(t)
   const other = new History(path.join(directory, 'other.db'), client)
   t.after(() => other.close())

@@ -5,7 +5,7 @@ import path from 'node:path'
 import test from 'node:test'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
-test('the results of a run name each test file with its failed tests, and a file whose process crashed', (t) => {
+test('the results of a test run list the failed tests of each test file, and name each file whose process crashed', (t) => {
   const directory = temporaryDirectory(t)
   const file = (name: string, text: string): string => {
     const written = path.join(directory, `${name}.test.mjs`)

@@ -42,7 +42,7 @@ test('an abort rejects a pending promise, even if the signal was aborted earlier
   assert.equal(calls, 0)
 })
 
-test('a pending promise settles with the result of other work, and a late error of this work is handled', async () => {
+test('a pending promise can follow another promise, and a late error of the other promise is handled', async () => {
   const pending = new Pending<string>()
   pending.follow(Promise.resolve('done'))
   assert.equal(await pending.promise, 'done')

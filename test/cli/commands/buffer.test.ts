@@ -135,7 +135,7 @@ test('a wrong record length in the middle of a buffer is reported as damage, not
   }
 })
 
-test('buffer discard removes an unused buffer, and refuses a buffer that a writer has open, whichever path names the buffer', async (t) => {
+test('buffer discard removes an unused buffer, and refuses a buffer that a writer has open, by whichever path the buffer is named', async (t) => {
   const { directory, busy, buffer, url } = await makeBuffer(t)
   const link = path.join(directory, 'link.buffer')
   symlinkSync(busy, link)

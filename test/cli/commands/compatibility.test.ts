@@ -57,7 +57,7 @@ test('the responses of the control socket have Litestream’s field names, and t
   assert.equal(await stop(), 0)
 })
 
-test('the help and version commands accept the spellings of Litestream, and commands that only other Litestream versions have are refused', async () => {
+test('the help and version commands accept Litestream’s spellings, and commands that Litestream 0.5 does not have are refused', async () => {
   const help = await run(['help'])
   assert.equal(help.status, 0)
   assert.match(help.stdout, /replicate .*Replicate databases/)

@@ -8,7 +8,7 @@ import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 import { start } from '../run.js'
 
-test('if a store is unavailable when the process starts, the process retries the store, and other databases are replicated without delay', async (t) => {
+test('if a store is unavailable when the process starts, the process retries its requests, and other databases are replicated without delay', async (t) => {
   const dir = temporaryDirectory(t)
   const port = await freePort()
   const config = path.join(dir, 'litestream.yml')

@@ -23,7 +23,7 @@ test('prefetch(sql) fetches the pages of a query, so that the query does not cal
   assert.equal(after.readers, before.readers + 1)
 })
 
-test('prefetch(sql) does not block the event loop, so that a store proxy on this event loop can respond to requests', async (t) => {
+test('prefetch(sql) does not block the event loop, so that a store proxy that runs on the same event loop can respond to requests', async (t) => {
   const { url, history, proxy } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { pollInterval: 3_600_000 })

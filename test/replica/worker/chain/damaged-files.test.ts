@@ -120,7 +120,7 @@ function largeLie(t: TestContext): { readonly folder: string; readonly rows: num
 
 const SUM = 'SELECT sum(n) FROM t'
 
-test('after a frame contradicts its page index, no page is read through this page index', async (t) => {
+test('after a frame of a file contradicts the page index of the file, the reader no longer uses this page index', async (t) => {
   const { folder, rows } = largeLie(t)
   const replica = await openTestReplica(t, pathToFileURL(folder).href)
   const errors: LitestreamError[] = []

@@ -24,7 +24,7 @@ function enter(builder: PageMapBuilder, file: number, commit: number, frames: re
 
 const frameOf = (pgno: number): Frame => ({ pgno, offset: pgno * 4000, size: (pgno % 4000) + 1 })
 
-test('a new page map has the positions in its own files, whichever page maps came before, and older page maps stay unchanged', () => {
+test('a page map has the position of each page in the newest file with the page, and older page maps stay unchanged', () => {
   const step = fc.record({
     commit: fc.integer({ min: 1, max: 3000 }),
     pgnos: fc.uniqueArray(fc.integer({ min: 1, max: 3500 }), { maxLength: 60 }),

@@ -22,7 +22,7 @@ async function compactAway(source: Source, from: number, to: number): Promise<Lt
   return compacted
 }
 
-test('if a commit is made while a state is loaded from other files, the commit does not become part of this state', async (t) => {
+test('a commit that is made while the poller loads a state from compacted files does not become part of that state', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 1)
   await source.history.snapshot()

@@ -72,7 +72,7 @@ function range(from: number, to: number) {
 }
 
 for (const mode of ['incremental', 'full'] as const) {
-  test(`a database that shrinks by auto_vacuum=${mode} and grows again is read correctly, both by an open and by a newly opened replica`, async (t) => {
+  test(`a database that shrinks by auto_vacuum=${mode} and grows again is read correctly, both by a replica that is already open and by a newly opened replica`, async (t) => {
     const { url, history } = await makeSource(t, { autoVacuum: mode })
     await history.commit(SEED)
     const replica = await openTestReplica(t, url)

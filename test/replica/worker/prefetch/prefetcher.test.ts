@@ -43,7 +43,7 @@ test('a look-up in the middle of a b-tree prefetches nothing, but a second look-
   assert.ok(prefetcher.onTrigger(1, view, trigger).pages.length > pages.length, 'windows grow')
 })
 
-test('a scan in descending key order prefetches pages in this direction', () => {
+test('a scan in descending key order prefetches pages in descending order', () => {
   const prefetcher = new Prefetcher(shape())
   prefetcher.onMiss(1, view, 1050)
   assert.deepEqual(prefetcher.onMiss(1, view, 1049).pages.slice(0, 2), [1048, 1047])
