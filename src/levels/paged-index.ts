@@ -2,7 +2,8 @@ import type { LRUCache } from 'lru-cache'
 import { corrupt } from '../ltx/corrupt.js'
 import { HEADER_SIZE, MAX_INDEX_ENTRY, PAGE_HEADER_SIZE, snapshotPageCount } from '../ltx/format.js'
 import type { LtxHeader } from '../ltx/header.js'
-import { decodeIndexBlock, type FramePosition, type IndexBlock, ordinalOf } from '../ltx/index-block.js'
+import { decodeIndexBlock, type FramePosition, type IndexBlock, ordinalOf, pageAt } from '../ltx/index-block.js'
+import type { PageIndex } from '../ltx/page-index.js'
 import type { LtxFileInfo, RequestOptions } from '../storage/replica-client.js'
 import { runAll } from '../util/run-all.js'
 import { lowerBound } from '../util/sorted.js'
@@ -158,6 +159,29 @@ export class PagedIndex {
       })
     }
     return found
+  }
+
+  /** Returns the numbers of all pages in ascending order. */
+  *pages(): Generator<number> {
+    for (let ordinal = 1; ordinal <= this.#pages; ordinal++) yield pageAt(ordinal, this.#index.header.pageSize)
+  }
+
+  /** Returns the frames of all pages in ascending order, in parts. Throws the errors of `positions`. */
+  async *frames(): AsyncGenerator<PageIndex> {
+    for (let block = 0; block < this.#blocks; block += JOINED_BLOCKS) {
+      const length = Math.min(JOINED_BLOCKS, this.#blocks - block)
+      const loaded = await this.#load(Array.from({ length }, (_, i) => block + i))
+      const count = loaded.reduce((sum, [, decoded]) => sum + decoded.count, 0)
+      const [first, { pageSize }] = [loaded[0]![1].first, this.#index.header]
+      const pgnos = Uint32Array.from({ length: count }, (_, i) => pageAt(first + i, pageSize))
+      const [offsets, sizes] = [new Float64Array(count), new Uint32Array(count)]
+      let at = 0
+      for (const [, decoded] of loaded) {
+        decoded.copyTo(offsets, sizes, at)
+        at += decoded.count
+      }
+      yield { count, pgnos, offsets, sizes }
+    }
   }
 
   #ordinal(pgno: number): number {

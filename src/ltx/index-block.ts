@@ -32,6 +32,11 @@ export function ordinalOf(pgno: number, pageSize: number): number {
   return pgno > lockPgno(pageSize) ? pgno - 1 : pgno
 }
 
+/** Returns the number of the page at a position. See `ordinalOf`. */
+export function pageAt(ordinal: number, pageSize: number): number {
+  return ordinal >= lockPgno(pageSize) ? ordinal + 1 : ordinal
+}
+
 /**
  * The entries that begin in one block of the page index of a snapshot. An entry needs about two
  * bytes of memory.
@@ -72,6 +77,16 @@ export class IndexBlock {
 
   has(ordinal: number): boolean {
     return ordinal >= this.first && ordinal < this.first + this.count
+  }
+
+  /** Copies the frames of all pages of this block to lists, beginning at the index `at`. */
+  copyTo(offsets: Float64Array, sizes: Uint32Array, at: number): void {
+    sizes.set(this.#sizes, at)
+    let { offset } = this
+    for (let i = 0; i < this.count; i++) {
+      offsets[at + i] = offset
+      offset += this.#sizes[i]!
+    }
   }
 
   /** Returns the frame of a page that this block has. */

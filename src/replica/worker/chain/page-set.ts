@@ -89,15 +89,29 @@ export class PageSet {
   toArray(commit: number): Uint32Array {
     const pages = new Uint32Array(this.#size)
     let count = 0
-    for (const [block, words] of [...this.#blocks].sort(([a], [b]) => a - b)) {
+    for (const part of this.parts(commit)) {
+      pages.set(part, count)
+      count += part.length
+    }
+    return pages.subarray(0, count)
+  }
+
+  /**
+   * Returns the page numbers of the set from 1 to `commit` in ascending order, in lists of at most
+   * BLOCK_PAGES numbers. The caller must not keep a list, because the next list overwrites it.
+   */
+  *parts(commit: number): Generator<Uint32Array> {
+    const pages = new Uint32Array(BLOCK_PAGES)
+    for (const [block, words] of this.#ordered()) {
+      let count = 0
       for (let at = 0; at < BLOCK_WORDS; at++) {
         for (let word = words[at]; word !== 0; word &= word - 1) {
           const pgno = block * BLOCK_PAGES + at * 32 + 31 - Math.clz32(word & -word)
           if (pgno >= 1 && pgno <= commit) pages[count++] = pgno
         }
       }
+      if (count > 0) yield pages.subarray(0, count)
     }
-    return pages.subarray(0, count)
   }
 
   /**
@@ -105,10 +119,11 @@ export class PageSet {
    * is not above `commit`.
    */
   encode(commit: number): string {
-    const pages = this.toArray(commit)
-    if (pages.length === 0) return ''
-    const words = new Uint32Array((pages[pages.length - 1] >>> 5) + 1)
-    for (const pgno of pages) words[pgno >>> 5] |= 1 << (pgno & 31)
+    let last = 0
+    for (const part of this.parts(commit)) last = part[part.length - 1]
+    if (last === 0) return ''
+    const words = new Uint32Array((last >>> 5) + 1)
+    for (const part of this.parts(commit)) for (const pgno of part) words[pgno >>> 5] |= 1 << (pgno & 31)
     return Buffer.from(words.buffer).toString('base64')
   }
 
@@ -133,6 +148,10 @@ export class PageSet {
       set.#size += popcount(words[at])
     }
     return set
+  }
+
+  #ordered(): [number, Uint32Array][] {
+    return [...this.#blocks].sort(([a], [b]) => a - b)
   }
 
   #word(pgno: number): number {

@@ -8,12 +8,15 @@ import { runAll } from '../../../util/run-all.js'
 import type { FileTable } from '../chain/file-ordinals.js'
 import { CHUNK_PAGES } from '../chain/map-chunk.js'
 import type { PageMap } from '../chain/page-map.js'
+import { PageRuns } from '../chain/page-runs.js'
 import type { PageSet } from '../chain/page-set.js'
 import { MAX_GAP } from '../pages/fetch-plan.js'
 import { WholeFile } from './checksummed-file.js'
 
 /** Number of pages that the loop examines before it yields to other work. */
 const PAGES_AT_ONCE = 4096
+/** Number of pages whose frames are looked up together. */
+const PART = 65_536
 /** Number of page indexes that are read in parallel. */
 const INDEXES_AT_ONCE = 16
 /**
@@ -22,15 +25,12 @@ const INDEXES_AT_ONCE = 16
  */
 export const RANGE = 4 * 1024 * 1024
 
-/**
- * The pages of one file that the local copy lacks. The page numbers are stored in typed arrays,
- * because a database may have millions of pages.
- */
+/** The pages of one file that the local copy lacks. */
 export interface LackingFile {
   /** The ordinal of the file in the file table. */
   readonly file: number
   /** The missing pages in ascending order. The frames in a file have the same order. */
-  readonly pgnos: Uint32Array
+  readonly pgnos: PageRuns
 }
 
 /** A file whose pages are read into the local copy. */
@@ -59,27 +59,12 @@ export interface FillRange {
 
 /** The requests that fill the missing pages of a local copy. */
 export interface FillPlan {
-  readonly ranges: readonly FillRange[]
+  /**
+   * The requests of a large file are computed while earlier requests run, because the positions of
+   * all pages may not fit into memory.
+   */
+  readonly ranges: AsyncIterable<FillRange>
   readonly whole: readonly WholeFile[]
-}
-
-/** Collects the missing pages of one file. */
-class Lacking {
-  #pgnos = new Uint32Array(64)
-  #count = 0
-
-  add(pgno: number): void {
-    if (this.#count === this.#pgnos.length) {
-      const grown = new Uint32Array(this.#count * 2)
-      grown.set(this.#pgnos)
-      this.#pgnos = grown
-    }
-    this.#pgnos[this.#count++] = pgno
-  }
-
-  pgnos(): Uint32Array {
-    return this.#pgnos.subarray(0, this.#count)
-  }
 }
 
 /**
@@ -92,7 +77,7 @@ export async function lackingFiles(
   wanted: (pgno: number) => boolean,
 ): Promise<LackingFile[]> {
   const breather = new Breather()
-  const files = new Map<number, Lacking>()
+  const files = new Map<number, PageRuns>()
   let looked = 0
   let next = 1
   for (;;) {
@@ -108,12 +93,12 @@ export async function lackingFiles(
     if (file === 0 || !wanted(pgno)) continue
     let lacking = files.get(file)
     if (!lacking) {
-      lacking = new Lacking()
+      lacking = new PageRuns()
       files.set(file, lacking)
     }
     lacking.add(pgno)
   }
-  return [...files].map(([file, lacking]) => ({ file, pgnos: lacking.pgnos() })).sort((a, b) => a.file - b.file)
+  return [...files].map(([file, lacking]) => ({ file, pgnos: lacking })).sort((a, b) => a.file - b.file)
 }
 
 export interface FillSource {
@@ -135,31 +120,37 @@ export async function planFill(lacking: readonly LackingFile[], map: PageMap, so
   const { client, files, signal, isVerified } = source
   const all = await runAll(
     INDEXES_AT_ONCE,
-    lacking.map(({ file, pgnos }) => async (): Promise<FillFile> => {
+    lacking.map(({ file, pgnos }) => async () => {
       const info = files().get(file)
-      if (isVerified(info)) {
-        const frames = await reading(info, () => framesOf(map, pgnos, files().pagedIndex(file)))
-        return { file, pgnos, frames, whole: undefined }
-      }
-      const whole = await reading(info, () => WholeFile.open(client, info, file, signal))
-      return { file, pgnos, frames: whole.frames, whole }
+      const index = files().pagedIndex(file)
+      if (isVerified(info)) return { info, file, pgnos, parts: framesOf(map, pgnos, index), whole: undefined }
+      const whole = await reading(info, () => WholeFile.open(client, info, file, index, signal))
+      return { info, file, pgnos, parts: whole.frames(), whole }
     }),
   )
-  return { ranges: all.flatMap((file) => [...cut(file)]), whole: all.flatMap(({ whole }) => whole ?? []) }
+  async function* ranges(): AsyncGenerator<FillRange> {
+    for (const { info, file, pgnos, parts, whole } of all) {
+      for (;;) {
+        const { value: frames, done } = await reading(info, () => parts.next())
+        if (done) break
+        yield* cut({ file, pgnos, frames, whole })
+      }
+    }
+  }
+  return { ranges: ranges(), whole: all.flatMap(({ whole }) => whole ?? []) }
 }
 
-async function framesOf(map: PageMap, pgnos: Uint32Array, index: PagedIndex | undefined): Promise<PageIndex> {
-  const { length: count } = pgnos
-  const frames = { count, pgnos, offsets: new Float64Array(count), sizes: new Uint32Array(count) }
-  for (let at = 0; at < count; at += PAGES_AT_ONCE) {
-    const part = [...pgnos.subarray(at, at + PAGES_AT_ONCE)]
-    const places = index ? await index.positions(part) : part.map((pgno) => map.find(pgno))
+/** Returns the frames of some pages of a file, in parts. */
+async function* framesOf(map: PageMap, all: PageRuns, index: PagedIndex | undefined): AsyncGenerator<PageIndex> {
+  for (const pgnos of all.parts(PART)) {
+    const places = index ? await index.positions([...pgnos]) : Array.from(pgnos, (pgno) => map.find(pgno))
+    const [offsets, sizes] = [new Float64Array(pgnos.length), new Uint32Array(pgnos.length)]
     places.forEach(({ offset, size }, i) => {
-      frames.offsets[at + i] = offset
-      frames.sizes[at + i] = size
+      offsets[i] = offset
+      sizes[i] = size
     })
+    yield { count: pgnos.length, pgnos, offsets, sizes }
   }
-  return frames
 }
 
 /**

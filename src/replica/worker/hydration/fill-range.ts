@@ -2,7 +2,6 @@ import type { FileReader } from '../../../levels/remote-index.js'
 import { fileLabel } from '../../../ltx/file-label.js'
 import { frameFault } from '../../../ltx/frame-fault.js'
 import type { LtxFileInfo } from '../../../storage/replica-client.js'
-import { lowerBound } from '../../../util/sorted.js'
 import type { Piece } from './checksummed-file.js'
 import type { FillRange } from './fill-plan.js'
 import type { CopyFile } from './hydration-file.js'
@@ -48,10 +47,10 @@ export async function fillRange(
 function framesIn({ from, first, end, offset }: FillRange): { frames: Uint32Array; written: Uint32Array } {
   const { pgnos, offsets, sizes } = from.frames
   const frames = new Uint32Array((end - first) * 4)
-  const begin = lowerBound(from.pgnos, pgnos[first])
-  let next = begin
+  const written = from.pgnos.within(pgnos[first], pgnos[end - 1])
+  let next = 0
   for (let i = first; i < end; i++) {
-    const wanted = from.pgnos[next] === pgnos[i]
+    const wanted = written[next] === pgnos[i]
     if (wanted) next++
     const at = (i - first) * 4
     frames[at] = offsets[i] - offset
@@ -59,5 +58,5 @@ function framesIn({ from, first, end, offset }: FillRange): { frames: Uint32Arra
     frames[at + 2] = pgnos[i]
     frames[at + 3] = wanted ? 1 : 0
   }
-  return { frames, written: from.pgnos.subarray(begin, next) }
+  return { frames, written }
 }

@@ -9,10 +9,11 @@ import { Doubling } from '../../../util/back-off.js'
 import { settleAll } from '../../../util/settle-all.js'
 import { startTimer } from '../../../util/timers.js'
 import type { ChainState } from '../chain/chain.js'
+import { PageRuns } from '../chain/page-runs.js'
 import type { Reresolve } from '../pages/fetcher.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import type { WholeFile } from './checksummed-file.js'
-import { type FillRange, type LackingFile, planFill, RANGE } from './fill-plan.js'
+import { type FillPlan, type FillRange, type LackingFile, planFill, RANGE } from './fill-plan.js'
 import { fillRange } from './fill-range.js'
 import type { CopyFile } from './hydration-file.js'
 import { LocalCopy, type LocalCopyOptions } from './local-copy.js'
@@ -194,7 +195,7 @@ export class Hydrator {
     const table = this.#options.files()
     const known = new Set(lacking.map(({ file }) => file))
     const others = this.#unverified.map((file) => table.ordinal(file)).filter((file) => !known.has(file))
-    return [...lacking, ...others.map((file) => ({ file, pgnos: new Uint32Array() }))]
+    return [...lacking, ...others.map((file) => ({ file, pgnos: new PageRuns() }))]
   }
 
   /**
@@ -208,19 +209,36 @@ export class Hydrator {
     try {
       const plan = await planFill(lacking, view.state.map, { client, files, signal, isVerified })
       await this.#copy.giveUp(lacking.map(({ pgnos }) => pgnos))
-      const fetched = plan.ranges.map((range) => this.#queue.add(() => this.#fetch(into, range)))
-      await settleAll(fetched)
+      await this.#fetchAll(into, plan)
+      if (this.#closed) return undefined
       if (!into.closed) await settleAll(plan.whole.map((file) => this.#verify(file)))
       return undefined
     } catch (error) {
       // An LTX file of the first plan may have been deleted. The deletion of an LTX file is not an
       // error if no page of the file is needed.
       const gone = isLitestreamError(error, 'NOT_FOUND') ? fileOfError(error) : undefined
-      const needless = lacking.some(({ file, pgnos }) => pgnos.length === 0 && gone === files().get(file))
+      const needless = lacking.some(({ file, pgnos }) => pgnos.size === 0 && gone === files().get(file))
       if (!gone || !needless) return error
       this.#forget(gone)
       return undefined
     }
+  }
+
+  /** Throws the first error after all running requests have ended. */
+  async #fetchAll(into: CopyFile, { ranges }: FillPlan): Promise<void> {
+    const fetched: Promise<unknown>[] = []
+    try {
+      for await (const range of ranges) {
+        await this.#queue.onSizeLessThan(PARALLEL_RANGES)
+        if (this.#closed || into.closed) break
+        const fetching = this.#queue.add(() => this.#fetch(into, range))
+        fetching.catch(() => undefined) // settleAll throws the error
+        fetched.push(fetching)
+      }
+    } finally {
+      await Promise.allSettled(fetched)
+    }
+    await settleAll(fetched)
   }
 
   /** Adds the ordinals of the LTX files that are being read to `into`. */
@@ -233,7 +251,7 @@ export class Hydrator {
     try {
       await reading(file.info, () => file.verify(this.#options.signal))
     } catch (error) {
-      if (isLitestreamError(error, 'LTX_CORRUPT')) await this.#copy.distrust(file.file, file.frames.pgnos)
+      if (isLitestreamError(error, 'LTX_CORRUPT')) await this.#copy.distrust(file.file, file.pages())
       throw error
     }
     this.#verified.add(fileIdentity(file.info))

@@ -6,6 +6,7 @@ import type { NativeHydratedFile } from '../../../native/replica.js'
 import { Breather } from '../../../util/breather.js'
 import type { ChainState } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
+import { PageRuns } from '../chain/page-runs.js'
 import { PageSet } from '../chain/page-set.js'
 import type { ReplicaView } from '../pages/view-set.js'
 import { type LackingFile, lackingFiles } from './fill-plan.js'
@@ -17,7 +18,7 @@ import { CopyMeta } from './meta-keeper.js'
  * Interval in milliseconds at which the meta file is saved while the local copy is being filled.
  */
 const META_INTERVAL_MS = 5000
-/** Number of pages that the loop adds to a view before it yields to other work. */
+/** Number of pages that are removed from a view together. */
 const MARKED_AT_ONCE = 65_536
 
 export interface LocalCopyOptions {
@@ -130,10 +131,9 @@ export class LocalCopy {
       this.#present = new PageSet()
       this.#options.onError(error as LitestreamError)
     }
-    const present = this.#present.toArray(view.state.commit)
     const breather = new Breather()
-    for (let at = 0; at < present.length; at += MARKED_AT_ONCE) {
-      this.#mark(view, present.subarray(at, at + MARKED_AT_ONCE))
+    for (const part of this.#present.parts(view.state.commit)) {
+      this.#mark(view, part)
       await breather.rest()
     }
     this.#report()
@@ -237,7 +237,7 @@ export class LocalCopy {
    * Removes pages from the meta file. After the promise resolves, the caller may overwrite these
    * pages in the local copy.
    */
-  giveUp(pgnos: readonly Uint32Array[]): Promise<void> {
+  giveUp(pgnos: readonly PageRuns[]): Promise<void> {
     return this.#meta.giveUp(pgnos)
   }
 
@@ -257,14 +257,20 @@ export class LocalCopy {
   }
 
   /** Records that the pages of a damaged LTX file are not present. */
-  async distrust(ordinal: number, written: Uint32Array): Promise<void> {
+  async distrust(ordinal: number, written: PageRuns): Promise<void> {
     const view = this.#view
     if (!view) return
-    const pgnos = written.filter((pgno) => view.state.map.fileOf(pgno) === ordinal)
-    for (const pgno of pgnos) this.#present.delete(pgno)
-    native.unmarkHydrated(this.#options.replica, view.id, pgnos)
+    const own = new PageRuns()
+    for (const part of written.parts(MARKED_AT_ONCE)) {
+      const pgnos = part.filter((pgno) => view.state.map.fileOf(pgno) === ordinal)
+      for (const pgno of pgnos) {
+        this.#present.delete(pgno)
+        own.add(pgno)
+      }
+      native.unmarkHydrated(this.#options.replica, view.id, pgnos)
+    }
     this.#report()
-    await this.#meta.giveUp([pgnos])
+    await this.#meta.giveUp([own])
   }
 
   #mark(view: ReplicaView, pgnos: Uint32Array): void {

@@ -3,11 +3,9 @@ import { Breather } from '../../../util/breather.js'
 import { monotonicMs } from '../../../util/monotonic.js'
 import type { ChainState } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
+import type { PageRuns } from '../chain/page-runs.js'
 import { PageSet } from '../chain/page-set.js'
 import { type HydrationMeta, readMeta, writeMeta } from './meta-format.js'
-
-/** Number of pages that the loop examines before it yields to other work. */
-const PAGES_AT_ONCE = 4096
 
 /**
  * The meta file of a local copy while the local copy is open. Changes of the meta file run one
@@ -116,22 +114,29 @@ export class CopyMeta {
     // so at least one LTX file that the meta file names must still be in use.
     if (!meta || state.txid < meta.txid || !meta.files.some((identity) => files.hasIdentity(identity))) return present
     const breather = new Breather()
-    for (const [i, pgno] of this.#claimed.toArray(Math.min(state.commit, meta.commit)).entries()) {
-      if (i % PAGES_AT_ONCE === 0) await breather.rest()
-      const file = state.map.fileOf(pgno)
-      if (file !== 0 && files.get(file).maxTxid <= meta.txid) present.add(pgno)
+    for (const part of this.#claimed.parts(Math.min(state.commit, meta.commit))) {
+      await breather.rest()
+      for (const pgno of part) {
+        const file = state.map.fileOf(pgno)
+        if (file !== 0 && files.get(file).maxTxid <= meta.txid) present.add(pgno)
+      }
     }
     return present
+  }
+
+  #claims(pgnos: PageRuns): boolean {
+    for (const pgno of pgnos) if (this.#claimed.has(pgno)) return true
+    return false
   }
 
   /**
    * Removes pages from the meta file. After the promise resolves, the caller may overwrite these
    * pages in the local copy.
    */
-  giveUp(pages: readonly Uint32Array[]): Promise<void> {
+  giveUp(pages: readonly PageRuns[]): Promise<void> {
     return this.#next(async () => {
       const meta = this.#meta
-      if (!meta || !pages.some((pgnos) => pgnos.some((pgno) => this.#claimed.has(pgno)))) return
+      if (!meta || !pages.some((pgnos) => this.#claims(pgnos))) return
       const claimed = PageSet.decode(this.#claimed.encode(meta.commit))
       for (const pgnos of pages) for (const pgno of pgnos) claimed.delete(pgno)
       await this.#write({ ...meta, present: claimed.encode(meta.commit) })

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import type { LitestreamError } from '../../../../src/errors.js'
 import { PAGED_INDEX_SIZE, readFileIndex } from '../../../../src/levels/remote-index.js'
 import { formatTxid } from '../../../../src/ltx/txid.js'
 import { Chain } from '../../../../src/replica/worker/chain/chain.js'
@@ -231,6 +232,20 @@ test('a local copy of a large snapshot is complete and has the rows of the newes
   assert.equal(value(db, 'SELECT count(*) FROM t'), TABLE.rows)
   for (const id of CHANGED) assert.equal(value(db, lookup, id), 2)
   for (const id of [2, 123_456, 539_999]) assert.equal(value(db, lookup, id), largeTableValue(id))
+})
+
+test('a local copy of a large snapshot is not complete if the checksum of the snapshot is wrong', async (t) => {
+  const { url, snapshotFile } = await makeReplica(t)
+  const bytes = readFileSync(snapshotFile)
+  bytes[bytes.length - 1]! ^= 1
+  writeFileSync(snapshotFile, bytes)
+  const replica = await openTestReplica(t, url, { hydrate: path.join(temporaryDirectory(t), 'copy.db') })
+  const errors: LitestreamError[] = []
+  replica.on('error', (error) => errors.push(error))
+  await until('the reader reports the checksum', () => errors.length > 0)
+  assert.equal(errors[0]!.code, 'LTX_CORRUPT')
+  assert.match(errors[0]!.message, /level 9 .*: the file checksum is [0-9a-f]+, but the bytes have [0-9a-f]+/)
+  assert.ok(replica.stats().hydration < 1)
 })
 
 /** Changes the min TXID of a file without checksums of the database from 3 to 2. */
