@@ -1,3 +1,5 @@
+import { LRUCache } from 'lru-cache'
+
 /** Type bytes of SQLite's b-tree pages, as native code reports them. */
 export const INDEX_INTERIOR = 2
 export const TABLE_INTERIOR = 5
@@ -10,6 +12,8 @@ export function isInterior(type: number): boolean {
 
 /** Number of pages whose parents are stored in one array. */
 const CHUNK_PAGES = 1024
+/** Maximum number of pages whose parents are known. The pages take 32 MiB of memory. */
+const MAX_PAGES = 4 * 1024 * 1024
 /**
  * Maximum depth of a b-tree. Two damaged pages can name each other as parent. Every walk through
  * the tree therefore ends at MAX_DEPTH.
@@ -21,15 +25,19 @@ const MAX_DEPTH = 20
  * page, and the parent of each child. TreeShape learns from the pages of all views. TreeShape is
  * not corrected when a tree changes. A TreeShape only decides which pages are prefetched, so a
  * wrong parent costs one unneeded page. A TreeShape needs 8 bytes per page with a known parent, and
- * up to 4 KiB for an isolated page.
+ * up to 4 KiB for an isolated page. If more than MAX_PAGES children, or the parents of more than
+ * MAX_PAGES pages, were learned, the TreeShape forgets what was used least recently.
  */
 export class TreeShape {
-  readonly #children = new Map<number, Uint32Array>()
+  readonly #children = new LRUCache<number, Uint32Array>({
+    maxSize: MAX_PAGES,
+    sizeCalculation: ({ length }) => length,
+  })
   /**
    * The parents of pages. The key is `pgno / CHUNK_PAGES`. Page numbers come from a replica. An
    * array up to the highest page number could take gigabytes.
    */
-  readonly #parents = new Map<number, Uint32Array>()
+  readonly #parents = new LRUCache<number, Uint32Array>({ max: MAX_PAGES / CHUNK_PAGES })
 
   /**
    * Records an interior page and its children, in key order. Each child must be a page that a file

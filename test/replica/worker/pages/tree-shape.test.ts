@@ -27,3 +27,19 @@ test('if the known pages of a b-tree are near the largest page number, the paren
   assert.equal(tree.parentOf(last - 1), 0)
   assert.deepEqual(tree.following(2, 1, 5), [last])
 })
+
+test('the shape of very many pages is forgotten except for the pages used last', () => {
+  const tree = new TreeShape()
+  const fan = 1024
+  const parent = (i: number) => 100_000_000 + i
+  for (let i = 0; i < 6000; i++) {
+    tree.learn(
+      parent(i),
+      Uint32Array.from({ length: fan }, (_, child) => 1 + i * fan + child),
+    )
+    assert.equal(tree.childrenOf(parent(0))?.[0], 1)
+  }
+  assert.equal(tree.parentOf(1 + 100 * fan), 0)
+  assert.equal(tree.childrenOf(parent(100)), undefined)
+  assert.equal(tree.parentOf(1 + 5999 * fan), parent(5999))
+})
