@@ -5,7 +5,8 @@
 namespace litestream {
 
 // The output buffers of DecodeFrameBatch. `pages` has room for `capacity` decoded pages. `pgnos`
-// and `sizes` have room for `capacity` numbers. A frame size is the encoded size in bytes.
+// and `sizes` have room for `capacity` numbers. `sizes` gets the encoded size of each frame in
+// bytes.
 struct FrameBatch {
   size_t capacity;
   uint8_t* pages;

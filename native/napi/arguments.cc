@@ -14,8 +14,8 @@ std::string NumberText(double number) {
   return text;
 }
 
-// Returns the text that stands for a JavaScript value in an error message. For a number, the text
-// is the number. For any other value, the text is the name of the value's type.
+// Returns the text that stands for a JavaScript value in an error message. The text of a number is
+// the number itself, and the text of any other value is the name of its type.
 std::string Shown(Napi::Value value) {
   if (value.IsEmpty()) return "nothing";
   double number = 0;

@@ -1,5 +1,5 @@
-// Decodes a page index for TypeScript. decodePageIndex returns arrays. mapPageIndex writes into
-// chunks of a page map (src/replica/worker/chain/page-map.ts).
+// Decodes a page index for TypeScript. decodePageIndex returns the index entries in arrays, whereas
+// mapPageIndex writes them into chunks of a page map (src/replica/worker/chain/page-map.ts).
 #include <algorithm>
 #include <cmath>
 #include <vector>

@@ -98,8 +98,7 @@ Napi::Value Touched(const Napi::CallbackInfo& info) {
 }
 
 // setTrigger(cache, slot) marks a slot. When a connection next reads a marked slot, it sends one
-// request of the kind kAhead to the worker. The connection does not wait for a response to the
-// kAhead request.
+// kAhead request to the worker, and does not wait for a response.
 Napi::Value SetTrigger(const Napi::CallbackInfo& info) {
   Arguments args(info, "setTrigger");
   const auto cache = args.Open<PageCache>(args[0], "cache");

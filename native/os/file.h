@@ -32,9 +32,9 @@ File FileOfDescriptor(int descriptor);
 // the same time if the ranges that they write are disjoint.
 int WriteFully(File file, const uint8_t* bytes, size_t size, uint64_t position);
 
-// Reads up to `size` bytes of the file from the offset `position`, and sets *got to the number of
-// bytes read. *got is less than `size` only if the range extends beyond the end of the file. Any
-// thread may call ReadFully.
+// Reads up to `size` bytes of the file, beginning at the offset `position`, and sets *got to the
+// number of bytes read. *got is less than `size` only if the range extends beyond the end of the
+// file. Any thread may call ReadFully.
 int ReadFully(File file, uint8_t* out, size_t size, uint64_t position, size_t* got);
 
 // Takes the exclusive lock of an open file without waiting. Closing the file releases the lock. If

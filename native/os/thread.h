@@ -1,6 +1,7 @@
 // Low-priority threads, and the conversion to UTC calendar time. thread_posix.cc and
-// thread_windows.cc implement the functions of thread.h. Thread replaces std::thread. In a build
-// without exceptions, std::thread cannot report that a thread could not be created.
+// thread_windows.cc implement the functions of thread.h. Thread replaces std::thread, because
+// std::thread needs exceptions to report that a thread could not be created, and the addon is built
+// without exceptions.
 #pragma once
 #include <ctime>
 

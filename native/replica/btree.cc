@@ -240,8 +240,8 @@ std::vector<uint32_t> SchemaRoots(const uint8_t* page, uint32_t page_size, uint3
     const uint8_t* p = at < page_size ? ReadVarint(page + at, end, &ignored) : nullptr;
     const uint8_t* payload = p == nullptr ? nullptr : ReadVarint(p, end, &ignored);
     if (payload == nullptr) continue;
-    // SchemaRoots reads only the columns type, name, tbl_name and rootpage. The fifth column, sql,
-    // may continue on overflow pages.
+    // SchemaRoots reads only the columns type, name, tbl_name and rootpage. The fifth column of the
+    // schema table, sql, may continue on overflow pages.
     RecordColumns columns(payload, end);
     int column = 0;
     while (column < 4 && columns.Next()) column++;

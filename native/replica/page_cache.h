@@ -18,8 +18,8 @@
 
 namespace litestream {
 
-// An entry of a page table has one of three values: kAbsent, kHydrated (the page is in the
-// hydration file), or a generation (high 32 bits, at least 1) with a slot number (low 32 bits).
+// An entry of a page table is kAbsent, kHydrated (the page is in the hydration file), or a
+// generation (high 32 bits, at least 1) with a slot number (low 32 bits).
 using PageEntry = uint64_t;
 constexpr PageEntry kAbsent = 0;
 constexpr PageEntry kHydrated = ~PageEntry(0);

@@ -67,7 +67,7 @@ inline constexpr ReaderParameter kReaderParameters[] = {
 UriParameters ParseReplicaUri(const char* uri);
 
 // Returns the key by which the Registry (bridge.h) finds the replica. The key has one line
-// name=value for each parameter, sorted by name. The parameters include those that environment
+// name=value for each parameter, sorted by name. The key also has the parameters that environment
 // variables set. If the URI has the parameter replica_id=N, the key is only replica_id=N.
 std::string ReplicaKey(UriParameters parameters);
 

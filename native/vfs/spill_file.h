@@ -22,8 +22,9 @@ class SpillFile {
   // fails, the result is the result code of this operation, such as SQLITE_FULL. If an allocation
   // fails, the result is SQLITE_NOMEM.
   int Write(const void* from, uint32_t size, uint64_t offset);
-  // Reads `size` bytes from `offset`. If the range to read extends beyond the end of the SpillFile,
-  // fills the rest of `to` with zeros and returns SQLITE_IOERR_SHORT_READ.
+  // Reads `size` bytes of the SpillFile, beginning at `offset`. If the range to read extends beyond
+  // the end of the SpillFile, fills the rest of `to` with zeros and returns
+  // SQLITE_IOERR_SHORT_READ.
   int Read(void* to, uint32_t size, uint64_t offset) const;
   int Truncate(uint64_t size);
   uint64_t size() const { return size_; }

@@ -1,6 +1,6 @@
 // Implements writing to a replica. A connection takes the RESERVED lock, collects the pages that
-// SQLite writes in an overlay, and commits the overlay. Each function returns an SQLite result
-// code.
+// SQLite writes in an overlay, and commits the overlay. Each function of write_path.h returns an
+// SQLite result code.
 #pragma once
 #include "vfs/replica_file.h"
 

@@ -89,7 +89,7 @@ const SHAPES: readonly (readonly [string, number, number, (random: Random) => (p
 ]
 
 for (const [what, commit, pageSize, sizes] of SHAPES) {
-  test(`the positions of pages that are read in blocks equal the whole page index: ${what}`, async () => {
+  test(`a page index that is read in blocks gives the same page positions as the whole page index: ${what}`, async () => {
     const random = new Random(7)
     const source = snapshot(commit, pageSize, sizes(random))
     const { paged, reads } = open(source)
@@ -105,7 +105,7 @@ for (const [what, commit, pageSize, sizes] of SHAPES) {
   })
 }
 
-test('a page of a snapshot with evenly sized frames is found with one read', async () => {
+test('in a snapshot with evenly sized frames, a search finds the position of a page with one read', async () => {
   const source = snapshot(200_000, 4096, (pgno) => 1900 + (pgno % 200))
   for (const pgno of [2, 777, 50_000, 131_313, 190_000]) {
     const { paged, reads } = open(source)
@@ -114,7 +114,7 @@ test('a page of a snapshot with evenly sized frames is found with one read', asy
   }
 })
 
-test('the search for a page of any snapshot reads a bounded number of blocks one after another', async () => {
+test('in any snapshot, a search for a page reads a bounded number of page index blocks one after another', async () => {
   const source = snapshot(200_000, 4096, (pgno) => (pgno < 100_000 ? 60 : pgno < 101_000 ? 4000 : 100))
   for (const pgno of [99_999, 100_500, 101_001, 150_000]) {
     const { paged, reads } = open(source)
@@ -125,7 +125,7 @@ test('the search for a page of any snapshot reads a bounded number of blocks one
   }
 })
 
-test('blocks of a page index are evicted at the limit of the cache, and are read again with one read', async () => {
+test('blocks of a page index are evicted at the limit of the cache, and an evicted block is loaded again with one read', async () => {
   const source = snapshot(50_000, 4096, () => 2000)
   const { paged, reads, cache } = open(source, { memory: 4000 })
   await compare(paged, source, [...source.index.pgnos])
@@ -137,7 +137,7 @@ test('blocks of a page index are evicted at the limit of the cache, and are read
   assert.deepEqual(paged.find(100), { offset: source.index.offsets[99], size: 2000 })
 })
 
-test('concurrent searches share the reads of blocks', async () => {
+test('concurrent searches in a page index share the reads of blocks', async () => {
   const source = snapshot(50_000, 4096, () => 2000)
   const { paged, reads } = open(source)
   await Promise.all(Array.from({ length: 8 }, (_, i) => compare(paged, source, [20_000 + i])))
@@ -174,7 +174,7 @@ test('if a block of a page index is damaged in the store, a search throws LTX_CO
   await compare(paged, source, [10_000, 40_000])
 })
 
-test('every changed byte of a block of a page index is detected, or changes no position', async () => {
+test('a changed byte in a block of a page index is detected, or does not change the position of a page', async () => {
   const source = snapshot(3000, 4096, (pgno) => 1000 + ((pgno * 37) % 3000))
   const [changed] = [2 * BLOCK]
   for (let at = changed; at < changed + BLOCK; at += 3) {

@@ -78,7 +78,7 @@ test('a restore reads a superseded file completely, because only the frames show
   await assert.rejects(restore(client, { output, force: true }), { code: 'LTX_CORRUPT' })
 })
 
-test('a dry run of a restore only plans and writes no file, and the progress of a restore ends at the size of the database', async (t) => {
+test('a dry run of a restore returns the plan and writes no file, and the reported progress of a restore ends at the size of the database', async (t) => {
   const { client, history, output, dir } = await fixture(t)
   await history.commit(STEPS[0]!)
   await history.commit(STEPS[1]!)

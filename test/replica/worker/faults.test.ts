@@ -45,7 +45,7 @@ test('while a store denies requests, the lag grows, the stale event is emitted, 
   assert.equal(await db.value('SELECT sum(n) FROM t'), 3000)
 })
 
-test('a replica becomes stale if its store does not respond, and not only if its store denies requests', async (t) => {
+test('a replica becomes stale not only if its store denies requests, but also if its store does not respond', async (t) => {
   const { proxy, url } = await fixture(t)
   const replica = await openTestReplica(t, url, { maxStale: 3000 })
   const db = await ReaderThread.open(t, replica.uri)

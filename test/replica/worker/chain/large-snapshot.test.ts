@@ -93,7 +93,7 @@ function counted(client: ReplicaClient) {
 
 const lookup = 'SELECT v FROM t WHERE id = ?'
 
-test('the opening of a large snapshot reads two ranges and keeps no position of a page', async (t) => {
+test('opening a large snapshot reads two byte ranges, and keeps no page positions in memory', async (t) => {
   const { client } = await makeReplica(t)
   const count = counted(client)
   const { state, files } = await new Chain(count.client, new AbortController().signal).loadFiles()
@@ -119,7 +119,7 @@ test('the opening of a large snapshot reads two ranges and keeps no position of 
   assert.ok(count.reads.length <= 2 + blocks + 64, `${count.reads.length} reads`)
 })
 
-test('a reader of a large snapshot reads the same rows as the snapshot has', async (t) => {
+test('a reader of a large snapshot returns the rows that the snapshot has', async (t) => {
   const { url } = await makeReplica(t)
   const db = connect(t, (await openTestReplica(t, url)).uri)
   const random = new Random(2)
@@ -186,7 +186,7 @@ test('if a newer large snapshot replaces the snapshot, open readers continue wit
   assert.equal(value(db, 'SELECT litestream_txid()'), formatTxid(3))
 })
 
-test('if the L0 file of a TXID was compacted with a later one, its pages are not read from a large snapshot', async (t) => {
+test('if the L0 file of a TXID was compacted with a later L0 file, its pages are not read from a large older snapshot', async (t) => {
   const { folder, url, update, client } = await makeReplica(t)
   update(2)
   const replica = await openTestReplica(t, url, { readAhead: 'none', cacheSize: 1 })
@@ -209,7 +209,7 @@ test('if the L0 file of a TXID was compacted with a later one, its pages are not
   assert.match(String(value(held, 'SELECT litestream_error()')), /^PAGE_UNAVAILABLE/)
 })
 
-test('a damaged block of the page index of a large snapshot fails the reads of its pages with LTX_CORRUPT', async (t) => {
+test('if a block of the page index of a large snapshot is damaged, reads of the block’s pages fail with LTX_CORRUPT', async (t) => {
   const { url, snapshotFile } = await makeReplica(t)
   const size = statSync(snapshotFile).size
   const bytes = readFileSync(snapshotFile)

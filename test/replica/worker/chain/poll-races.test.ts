@@ -55,7 +55,7 @@ test('even if a time-travelling connection has already read files from after a r
   assert.ok(outcome.kind === 'rebuilt' && outcome.reason === 'reset', outcome.kind)
 })
 
-test('a reader continues after files were written, compacted and removed between two polls, even after a compacted file', async (t) => {
+test('a reader continues after files were written, compacted and removed between two polls, even if its own last file is a compacted file', async (t) => {
   const source = await makeSource(t)
   await commitTables(source, 1, 3)
   await compactAway(source, 1, 3)
