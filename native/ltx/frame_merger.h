@@ -64,7 +64,7 @@ class FrameMerger {
   // header of the newest input. If `snapshot` is true, the output must contain every page. `crc` is
   // the file checksum of the output's header. `offset` is the file offset of the output's first
   // frame. Before it calls the constructor, the caller must check `page_size` and every database
-  // size against ltx/limits.h.
+  // size against the limits in ltx/limits.h.
   FrameMerger(uint32_t page_size, uint32_t commit, bool snapshot, uint64_t crc, uint64_t offset,
               std::vector<MergeInput> inputs);
 

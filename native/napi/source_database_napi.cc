@@ -1,8 +1,8 @@
 // The primary reads bytes of the database file and of the wal-index, which SQL statements cannot
-// read. The addon reads the database file and the wal-index through SQLite's own file handles,
-// because POSIX locks belong to the process. If a process closes any other handle of the database
-// file or of the -shm file, the process loses every POSIX lock that SQLite holds on this file
-// (https://www.sqlite.org/howtocorrupt.html, "close() on a separate descriptor").
+// read. The addon reads the database file and the wal-index through SQLite's own file handles, so
+// that it never closes another handle of these files. If a process closes any other handle of the
+// database file or of the -shm file, the process loses every POSIX lock that SQLite holds on this
+// file (https://www.sqlite.org/howtocorrupt.html, "close() on a separate descriptor").
 //
 // The addon receives a connection in three steps on one thread: JavaScript calls expectSource(),
 // the SQLite driver loads this addon as an extension (sqlite_extension.cc), and JavaScript calls

@@ -130,8 +130,8 @@ Napi::Value NextIncarnation(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), replica ? replica->incarnation++ : 0);
 }
 
-// setHydration(replica, progress, path) stores the progress (from 0 to 1) with which the local copy
-// was filled, and the path of the local copy.
+// setHydration(replica, progress, path) stores which part of the local copy is filled (from 0 to
+// 1), and the path of the local copy.
 Napi::Value SetHydration(const Napi::CallbackInfo& info) {
   Arguments args(info, "setHydration");
   const auto replica = ReplicaArgument(args, args[0]);

@@ -91,9 +91,9 @@ int Sync(File file);
 // call StartFlush.
 int StartFlush(File file, uint64_t position, uint64_t size);
 // Waits until the `size` bytes at the offset `position`, which StartFlush has started to write, are
-// on the disk. When the range is on the disk, DropFlushed allows the kernel to drop the range from
-// its page cache, so that later writes can use this memory. DropFlushed does not make the file
-// durable. On systems other than Linux, DropFlushed does nothing. Any thread may call DropFlushed.
+// on the disk. DropFlushed then allows the kernel to drop the flushed range from its page cache, so
+// that later writes can use the memory. DropFlushed does not make the file durable. On systems
+// other than Linux, DropFlushed does nothing. Any thread may call DropFlushed.
 int DropFlushed(File file, uint64_t position, uint64_t size);
 
 struct Map {
@@ -101,7 +101,7 @@ struct Map {
   size_t size = 0;
 };
 // Maps at least the first `size` bytes of the file for reading. On POSIX systems, the map extends
-// beyond the end of the file, so that a file that grows seldom needs another map.
+// beyond the end of the file, so that a growing file seldom needs another map.
 int MapFile(File file, size_t size, Map* out);
 void Unmap(const Map& map);
 

@@ -159,8 +159,8 @@ int OpenLocked(const std::string& path, const std::string& temporary, bool fresh
     const HANDLE old = file;
     error = Replace(wide, Wide(temporary), &file);
     if (error == kNoPosixRename) {
-      // If `owned` is true, another handle of this process holds the lock. OpenLocked must not
-      // return `old` instead, because the lock would be lost when that other handle is closed.
+      // If `owned` is true, the lock belongs to another handle of this process and ends when that
+      // handle is closed, so OpenLocked cannot use the handle `old`.
       error = owned ? kNotSupported : Empty(old);
     } else {
       CloseHandle(old);

@@ -100,8 +100,8 @@ int RunInBackground(Napi::Env env, std::unique_ptr<BackgroundJob>& job) {
     t_background = BackgroundThread::Start(env, &error);
     if (t_background == nullptr) return error;
     // Node.js runs cleanup hooks in reverse order of their registration. The background thread must
-    // end before N-API cleans up the thread-safe function `done_wake_`, so the hook is registered
-    // after `done_wake_` was created.
+    // end before N-API cleans up the thread-safe function `done_wake_`. The cleanup hook that ends
+    // the thread is therefore registered after `done_wake_` was created.
     env.AddCleanupHook([] {
       delete t_background;
       t_background = nullptr;

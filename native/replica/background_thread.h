@@ -4,8 +4,8 @@
 //
 // Each JavaScript environment has at most one background thread. The first job starts the
 // background thread. When the environment is cleaned up, `stopping` is set for the running job, the
-// waiting jobs are dropped, and the thread is joined. The background thread runs jobs one after
-// another, in the order of the RunInBackground calls.
+// waiting jobs are dropped, and the background thread is joined. The background thread runs jobs
+// one after another, in the order of the RunInBackground calls.
 #pragma once
 #include <napi.h>
 

@@ -112,7 +112,7 @@ class Bridge {
   // and returns false.
   bool CompleteTravel(uint32_t id, uint32_t view);
   // Completes the commit request `id`. `view` is the id of the view after the commit.
-  // CompleteCommit first pins this view for the requesting connection in place of the connection's
+  // CompleteCommit first pins `view` for the requesting connection in place of the connection's
   // previous view, and then completes the request. If the connection has stopped waiting, or if the
   // request is not a commit request, CompleteCommit has no effect.
   void CompleteCommit(uint32_t id, uint32_t view);

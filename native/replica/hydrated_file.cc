@@ -53,8 +53,8 @@ int HydratedFile::Resize(uint32_t pages) {
   // `bytes` is at most 2^48, so neither `bytes` nor 2 * `bytes` wraps.
   const uint64_t bytes = uint64_t(pages) * page_size_;
   Check();
-  // The lock covers the whole change of the file, so that a Check on another thread does not take
-  // the change for that of another program.
+  // The lock covers the whole change of the file, so that a Check on another thread does not
+  // attribute the change to another program.
   std::lock_guard<std::mutex> lock(state_mutex_);
   // Resize never truncates the file, because an older view may still read pages beyond a smaller
   // database size.

@@ -20,11 +20,11 @@ namespace litestream {
 
 class HydratedFile {
  public:
-  // Opens the file at `path` for the replica with the id `owner`. If this replica already has the
-  // file open with this page size and `fresh` is false, returns the open file. If `fresh` is true,
-  // or if this replica has the file open with another page size, an empty file replaces the file at
-  // `path` (see os::OpenLocked). The memory maps of the replaced file stay readable. If the file
-  // cannot be opened, returns null and sets *error_number.
+  // Opens the file at `path` for the replica with the id `owner`. If the replica already has the
+  // file open with the page size `page_size` and `fresh` is false, returns the open file. If
+  // `fresh` is true, or if the replica has the file open with another page size, an empty file
+  // replaces the file at `path` (see os::OpenLocked). The memory maps of the replaced file stay
+  // readable. If the file cannot be opened, returns null and sets *error_number.
   static std::shared_ptr<HydratedFile> Open(uint32_t owner, const std::string& path, const std::string& temporary,
                                             uint32_t page_size, bool fresh, int* error_number);
   ~HydratedFile();

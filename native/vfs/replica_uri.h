@@ -36,8 +36,8 @@ NameKind KindOfName(const char* name);
 // LITESTREAM_ and the parameter's name in capitals.
 struct ReaderParameter {
   const char* name;
-  // If `needs` is not null, the environment variable applies only if the parameter with the name
-  // `needs` has a value in the URI or in the environment.
+  // If `needs` is not null, the environment variable applies only if the parameter `needs` has a
+  // value in the URI or in the environment.
   const char* needs;
 };
 inline constexpr ReaderParameter kReaderParameters[] = {

@@ -234,7 +234,7 @@ int DeleteInPlace(sqlite3_vfs* vfs, const char* name, int sync_directory) {
 
 // While ReplaceInPlace runs, other threads may open files. SQLite calls xFullPathname before it
 // calls xAccess, xDelete and xOpen, so ReplaceInPlace replaces xFullPathname last. A URI that
-// FullPathnameInPlace has left unchanged then always reaches AccessInPlace, DeleteInPlace and
+// FullPathnameInPlace has left unchanged therefore always reaches AccessInPlace, DeleteInPlace or
 // OpenInPlace.
 void ReplaceInPlace(sqlite3_vfs* original) {
   std::atomic_thread_fence(std::memory_order_seq_cst);

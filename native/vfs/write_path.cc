@@ -219,9 +219,9 @@ int CommitAtSync(ReplicaFile* file) {
     DropOverlay(file);
     return SQLITE_OK;
   }
-  // A VACUUM that changes the page size writes the pages of the changed size in pieces of the
-  // view's page size. CommitAtSync must refuse such a VACUUM. In the database header, the value 1
-  // means a page size of 65,536 bytes.
+  // A VACUUM that changes the page size writes pages of the new size in pieces of the view's page
+  // size. CommitAtSync must refuse such a VACUUM. In the database header, the value 1 means a page
+  // size of 65,536 bytes.
   const uint32_t page_size = (uint32_t(header[kPageSize]) << 8) | header[kPageSize + 1];
   if ((page_size == 1 ? 65536 : page_size) != overlay->page_size()) {
     DropOverlay(file);

@@ -93,7 +93,7 @@ function counted(client: ReplicaClient) {
 
 const lookup = 'SELECT v FROM t WHERE id = ?'
 
-test('opening a large snapshot reads two byte ranges, and keeps no page positions in memory', async (t) => {
+test('opening a large snapshot reads two byte ranges, and keeps no page position in the page map', async (t) => {
   const { client } = await makeReplica(t)
   const count = counted(client)
   const { state, files } = await new Chain(count.client, new AbortController().signal).loadFiles()
