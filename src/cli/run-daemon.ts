@@ -107,8 +107,8 @@ async function start(
   const reloader = new Reloader(daemon, read)
   daemon.reloadWith(() => reloader.reload())
   parts.push(reloader)
-  // On Windows, SIGHUP means that the console was closed, so SIGHUP ends the process. Users of
-  // Windows use the command `reload`.
+  // On Windows, SIGHUP means that the console was closed, so SIGHUP ends the process. On Windows, a
+  // user reloads the configuration with the command `reload`.
   if (reloader.canReload && process.platform !== 'win32') parts.push(reloadOnHangup(daemon))
   await Promise.race([stopped, Promise.all([daemon.open(), reloader.start()])])
 }

@@ -24,7 +24,9 @@ const { EAGAIN, EWOULDBLOCK, ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL } = os.
 const NO_LOCKS: readonly number[] = [ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL]
 
 export interface TargetLockOptions {
-  /** The participle in the error message, as in "is being restored". Default: 'restored'. */
+  /**
+   * The participle that the error message contains, as in "is being restored" (default 'restored').
+   */
   readonly use?: 'restored' | 'written'
   /**
    * Whether `acquire` waits until the other process releases the lock. If `wait` is false, a held

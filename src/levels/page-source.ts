@@ -79,7 +79,7 @@ export class PlannedPages implements PageSource {
     const file = this.#rest.pop()
     if (!file) return undefined
     const layout = await readLayout(this.#client, file, this.#options)
-    // Files with another page size are from before a VACUUM that changed the page size.
+    // A file with another page size was written before a VACUUM changed the page size.
     if (layout.header.pageSize !== this.pageSize) {
       this.#rest.length = 0
       return undefined
@@ -105,7 +105,7 @@ export class PlannedPages implements PageSource {
   }
 }
 
-/** Returns the index of `pgno` in ascending page numbers. Returns -1 if `pgno` is missing. */
+/** Returns the index of `pgno` in a list of ascending page numbers, or -1 if `pgno` is missing. */
 function placeOf(pgnos: Uint32Array, pgno: number): number {
   const at = lowerBound(pgnos, pgno)
   return pgnos[at] === pgno ? at : -1

@@ -313,7 +313,7 @@ export class PagedIndex {
   }
 }
 
-/** A block of a page index cannot be decoded. */
+/** The error for a block of a page index that cannot be decoded. */
 class DamagedBlock extends Error {
   constructor(readonly block: number) {
     super('damaged block')
@@ -331,7 +331,10 @@ function runsOf(blocks: ReadonlySet<number>): number[][] {
   return runs
 }
 
-/** Returns the total size in bytes of `count` uvarints that begin at `from` and grow by `slope`. */
+/**
+ * Returns the total size in bytes of `count` uvarints, of which the first has the value `from` and
+ * each next value is larger by `slope`.
+ */
 function numberBytes(from: number, slope: number, count: number): number {
   let bytes = count
   for (let limit = 0x80; limit <= Number.MAX_SAFE_INTEGER; limit *= 0x80) {

@@ -62,7 +62,7 @@ export interface FileIndexParts extends PlannedFile {
   readonly offset: number
   /** The encoded page index in consecutive slices. */
   readonly slices: Uint8Array[]
-  /** The page index of a snapshot, if the page index was not read. */
+  /** The unread page index of a snapshot, or undefined if the page index was read. */
   readonly unread?: UnreadIndex | undefined
 }
 

@@ -21,7 +21,10 @@ export interface SnapshotRules {
 const PROOF = 16
 /** Distance of the entries whose offsets are stored. The other offsets are sums of sizes. */
 const SAMPLE = 64
-/** A frame of an older file has no size field, and can be up to 64 bytes larger. */
+/**
+ * Maximum number of bytes by which a frame without a size field, as in older files, can be larger
+ * than other frames.
+ */
 const OLDER_FORM_BYTES = 64
 
 /**

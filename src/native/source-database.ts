@@ -37,8 +37,8 @@ export interface SourceDatabaseNative {
   lockHolder(fd: number, offset: number): number
   /**
    * Returns the file descriptor nearest to `near` that refers to a file with this inode number.
-   * Searches 4096 descriptors in each direction. Returns -1 if no searched descriptor refers to a
-   * file with this inode number. Always returns -1 on Windows.
+   * Searches the 4096 descriptors below `near` and the 4096 descriptors above `near`. Returns -1 if
+   * no searched descriptor refers to a file with this inode number. Always returns -1 on Windows.
    */
   nearestDescriptor(inode: bigint, near: number): number
   /**

@@ -114,8 +114,8 @@ export class Replicator {
   #opening: Promise<PrimaryDatabase> | undefined
   #uploader: Uploader | undefined
   /**
-   * Undefined unless a diverged database is being replaced by a restore of the replica. Settles
-   * when the replacement has ended.
+   * The promise of the replacement, or undefined unless a restore of the replica is replacing a
+   * diverged database. Settles when the replacement has ended.
    */
   #replacing: Promise<void> | undefined
   #lease: LeaseKeeper | undefined
@@ -723,5 +723,5 @@ export class Replicator {
   }
 }
 
-/** The next upload fails with this error again and reports the error. */
+/** Ignores an error, because the next upload fails with the same error and reports the error. */
 function ignoredHere(): void {}

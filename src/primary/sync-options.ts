@@ -4,8 +4,8 @@ import type { Resolved } from '../util/check-arguments.js'
 import type { Duration } from '../util/duration.js'
 
 /**
- * The settings with which a program controls how the primary reads and checkpoints the WAL. The
- * defaults are Litestream's defaults.
+ * The settings for how a primary reads and checkpoints the WAL. The defaults are Litestream's
+ * defaults.
  */
 export interface SyncSettings {
   /**

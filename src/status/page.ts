@@ -14,8 +14,8 @@ let page: StatusPage | undefined
 
 /**
  * Returns the status page as one HTML document. The document loads only /status.json from its own
- * server. The policy contains the hashes of the page's code and style. The browser accepts no other
- * code or style. Throws NATIVE_MISSING if the files of the package are missing.
+ * server. The Content-Security-Policy contains the hashes of the page's code and style. The browser
+ * accepts no other code or style. Throws NATIVE_MISSING if the files of the package are missing.
  */
 export function statusPage(): StatusPage {
   page ??= makePage()

@@ -119,8 +119,8 @@ async function serve(
     throw limit.reason
   }
   server.unref()
-  // After this point, the start of the server cannot fail. The sampler that is registered next
-  // therefore never outlives a failed start.
+  // After this point, the start of the server cannot fail. The timer that samples the lag therefore
+  // never outlives a failed start.
   const sampler = startInterval(LagHistory.INTERVAL, () => {
     for (const replica of open) histories.get(replica)!.add(Date.now(), lagOf(replica))
   })

@@ -1,8 +1,8 @@
 /**
- * Merges the settings of a URL with the settings of the caller. The settings of the caller take
- * precedence. An undefined setting of the caller does not hide that of the URL. If the caller gives
- * a setting, mergedSettings() drops the settings of the URL that `drops` lists for this setting.
- * Dropping such settings avoids mixing credentials of two sources.
+ * Merges the settings of a URL with the settings of the caller. If both contain a setting, the
+ * setting of the caller takes precedence. An undefined setting of the caller does not hide that of
+ * the URL. If the caller gives a setting, mergedSettings() drops the settings of the URL that
+ * `drops` lists for this setting. Dropping such settings avoids mixing credentials of two sources.
  */
 export function mergedSettings<T extends object>(
   url: T,

@@ -49,9 +49,9 @@ export async function* pagedListing<T>(
 }
 
 /**
- * Whether `key` sorts after `last`. Some stores compare bytes and others compare UTF-16 units. Both
- * comparisons give the same order up to U+D7FF. If a key has a character above U+D7FF, isAfter()
- * accepts any order.
+ * Whether `key` sorts after `last`. To sort keys, some stores compare bytes and others compare
+ * UTF-16 units. Both comparisons give the same order up to U+D7FF. If a key has a character above
+ * U+D7FF, isAfter() accepts any order.
  */
 function isAfter(key: string, last: string): boolean {
   return key > last || /[\ud800-\uffff]/.test(key + last)

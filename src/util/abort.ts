@@ -67,8 +67,8 @@ function listenTo(signal: AbortSignal): Callbacks {
 
 /**
  * Aborts `controller` with the reason of `signal` when `signal` aborts. The caller must call the
- * returned function when it no longer needs the link between the two. Without this call, a
- * long-lived signal would keep the controller in memory.
+ * returned function when it no longer needs the link between the two. If the link is not removed, a
+ * long-lived signal keeps the controller in memory.
  */
 export function linkAbort(signal: AbortSignal | undefined, controller: AbortController): () => void {
   return onAbort(signal, () => controller.abort(signal?.reason))

@@ -7,7 +7,7 @@ export const FREE_TIME_HINT =
 /** Maximum number of characters of a text that the parser accepts. */
 const MAX_LENGTH = 100
 
-/** Words that mean a period instead of a time, or an amount that a user cannot check. */
+/** Pattern of words that mean a period instead of a time, or an amount that a user cannot check. */
 const VAGUE =
   /\b(few|couple|several|some|about|around|morning|afternoon|evening|night|tonight|midnight|week-?ends?)\b|\b(last|past|previous|this|next)\s+(second|minute|hour|week|month|quarter|year)s?\b/i
 

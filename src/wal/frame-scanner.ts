@@ -27,7 +27,7 @@ export interface ScanLimits {
   readonly frames: number
   /**
    * Maximum size of the frames in bytes. The scan ends at the first commit that reaches this size.
-   * A single larger transaction therefore exceeds the limit.
+   * A single transaction that is larger than the maximum therefore exceeds the maximum.
    */
   readonly bytes: number
 }

@@ -18,7 +18,8 @@ import { PROFILE_ROUTES, Profiles } from './profiles.js'
 const MAX_BODY = 64 * 1024
 
 /**
- * Maximum length of a socket path in bytes. Linux's limit is 108 bytes, including the final NUL.
+ * Maximum length of a socket path in bytes. On Linux, a socket path can have at most 108 bytes,
+ * including the final NUL.
  */
 const MOST_SOCKET_PATH = 107
 /** Time to wait for a connection to an existing socket, in milliseconds. */

@@ -16,7 +16,9 @@ export interface OpenDatabaseOptions {
   readonly metrics: DatabaseMetrics | undefined
   /** If `monitor` is false, the database is synced only on request, and no files are compacted. */
   readonly monitor: boolean
-  /** Aborts the opening, including a restore of the database. */
+  /**
+   * When the signal aborts, the opening of the database ends, including a restore of the database.
+   */
   readonly signal: AbortSignal
   readonly observe: PrimaryObserver
 }

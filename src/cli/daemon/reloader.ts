@@ -97,9 +97,9 @@ export class Reloader {
   }
 
   /**
-   * Reads and applies the configuration again. Reloads run one after another. A database with
-   * changed settings is stopped with a final sync, and started with the new settings. If the
-   * configuration cannot be read or is invalid, throws and changes nothing.
+   * Reads the configuration again and applies its changes. Reloads run one after another. A
+   * database with changed settings is stopped with a final sync, and started with the new settings.
+   * If the configuration cannot be read or is invalid, throws and changes nothing.
    */
   reload(): Promise<ReloadResult> {
     const next = this.#last.then(() => this.#reload())

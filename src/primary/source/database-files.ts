@@ -83,8 +83,8 @@ export class DatabaseFiles {
   }
 
   /**
-   * Returns the identity of the file at the path. If no file exists at the path, returns the
-   * identity of the opened file.
+   * Returns the identity of the database file at the path of the database. If no file exists at the
+   * path, returns the identity of the opened file.
    */
   identify(): FileIdentity {
     return identifyFile(this.#path) ?? this.#database

@@ -16,8 +16,9 @@ const DESCRIPTORS_PER_DATABASE = 7
 const DESCRIPTOR_RESERVE = 96
 
 /**
- * Number of databases whose files may stay open while the databases are idle. If more databases are
- * open, the primary closes the files of idle databases (sync/primary-database.ts).
+ * Number of databases whose files may stay open while the databases are idle. If more databases
+ * than this number are open, the primary closes the files of idle databases
+ * (sync/primary-database.ts).
  */
 const KEPT_OPEN = 48
 

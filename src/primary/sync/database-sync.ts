@@ -86,7 +86,8 @@ export class DatabaseSync {
 
   /**
    * Begins a new read transaction at the position up to which the primary has read the WAL, and
-   * then ends the old read transaction. No frame after this position can be lost.
+   * then ends the old read transaction. No frame after the position up to which the primary has
+   * read can be lost.
    */
   handOver({ source }: OpenedDatabase): void {
     const { cursor, progress } = this.#parts

@@ -70,8 +70,8 @@ export class UploadLoop {
   }
 
   /**
-   * If the replica has every commit, updates `lastSyncAt` and `behindMs`. A database whose files
-   * are closed does not call `schedule`, which otherwise updates these times.
+   * If the replica has every commit, sets `lastSyncAt` to now and `behindMs` to 0. A
+   * database whose files are closed does not call `schedule`, which otherwise updates these times.
    */
   #updateIfComplete(): void {
     if (this.#parts.rests() && this.#parts.isUpToDate()) this.#complete()

@@ -24,8 +24,8 @@ export interface ReplicaPoolOptions extends EachReplicaOptions {
    */
   readonly idleTimeout?: Duration
   /**
-   * How long acquire() waits for a place in the pool and for the opening (default 30 s). The
-   * `timeout` of a call takes precedence.
+   * How long acquire() waits for a place in the pool and until the replica is open (default 30 s).
+   * The `timeout` of a call takes precedence.
    */
   readonly acquireTimeout?: Duration
   /**

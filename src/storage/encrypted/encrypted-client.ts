@@ -269,8 +269,8 @@ class EncryptedFiles {
 
   #remember(file: LtxFileRef, key: Promise<Uint8Array>): Promise<Uint8Array> {
     const name = keyName(file)
-    // Another primary can replace a file without a version at any time. The key of the new file
-    // differs from the key of the old file.
+    // The key of a file without a version is not remembered, because another primary can replace
+    // the file by a file with another key.
     if ((file as Partial<LtxFileInfo>).version === undefined) return key
     this.#keys.set(name, key)
     key.catch(() => {

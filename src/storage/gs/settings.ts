@@ -7,8 +7,8 @@ import type { Secret } from '../../util/secret.js'
 export interface GsSettings {
   /**
    * Address of the service, such as a private endpoint. An address in this setting receives the
-   * credentials. The default is the value of `STORAGE_EMULATOR_HOST`. The address in this variable
-   * receives no credentials. If that variable is not set, the default is
+   * credentials. The default of `endpoint` is the value of `STORAGE_EMULATOR_HOST`. The address in
+   * this variable receives no credentials. If that variable is not set, the default is
    * `https://storage.googleapis.com`.
    */
   readonly endpoint?: string | Secret

@@ -70,7 +70,7 @@ function checkedSeed(seed: string): Uint8Array {
   try {
     nkeys.fromSeed(bytes)
   } catch {
-    // The library's error message would quote the seed, so this error does not contain that
+    // The library's error message would quote the seed, so the thrown error does not contain that
     // message.
     throw invalid('the NATS `seed` is not the seed of an NKey: it begins with "SU"')
   }
@@ -83,8 +83,8 @@ function credentials(bytes: Uint8Array, file: string): Authenticator {
     authenticator('')
     return authenticator
   } catch {
-    // The library's error message would quote the file, so this error does not contain that
-    // message.
+    // The library's error message would quote the credentials file, so the thrown error does not
+    // contain that message.
     throw invalid(`${file} is not a NATS credentials file: it needs a user JWT and an NKey seed`)
   }
 }

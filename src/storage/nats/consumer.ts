@@ -210,9 +210,9 @@ const ZERO = 48
 
 /**
  * Returns the four numbers near the end of an acknowledgement subject. The four numbers are the
- * sequence in the stream, the index of the delivery, the time in nanoseconds and the number of
- * pending messages. The subject begins with `$JS.ACK.<stream>.<consumer>.<deliveries>`. A server
- * with domains inserts the domain and the account hash after ACK, and may append a token.
+ * message's sequence in the stream, the index of its delivery, its time in nanoseconds and the
+ * number of pending messages. The subject begins with `$JS.ACK.<stream>.<consumer>.<deliveries>`. A
+ * server with domains inserts the domain and the account hash after ACK, and may append a token.
  * numbersOf() parses digit by digit for speed, because each chunk of 900 bytes has such a subject.
  */
 function numbersOf(reply: string): [seq: number, index: number, time: number, pending: number] | undefined {

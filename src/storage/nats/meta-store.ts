@@ -11,7 +11,7 @@ import type { NatsSession, Request } from './session.js'
 import { infoWithSubjects, leavesOut } from './stream-subjects.js'
 
 /**
- * Milliseconds after which a listing requests the metadata of all objects again. Until this time
+ * Milliseconds after which a listing requests the metadata of all objects again. Until WHOLE_EVERY
  * has passed, a listing requests only the changes after the previous listing. The changes include
  * all writes and deletions by clients. Messages that an operator purged from the stream are not
  * included.

@@ -39,8 +39,8 @@ export class ObjectWriter {
   readonly #metas: MetaStore
   readonly #indexes: ChunkIndexes
   /**
-   * Whether the chunks of a failed upload stay. The chunks must stay if the user may have no
-   * permission to delete.
+   * Whether the chunks of a failed upload stay in the bucket. The chunks must stay if the user may
+   * have no permission to delete.
    */
   readonly #keepsChunks: boolean
 

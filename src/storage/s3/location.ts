@@ -32,7 +32,7 @@ export function keyPath(urlPath: string): string {
 
 /**
  * Splits `arn:aws:s3:<region>:<account>:accesspoint/<name>[/<path>]` into bucket and path. The name
- * of the access point belongs to the bucket.
+ * of the access point becomes a part of the bucket.
  */
 function splitArn(rest: string, { display, quote }: UrlParts): { bucket: string; path: string } {
   const match = /^(arn:[^:/]+:s3[^:/]*:[^:/]*:[^:/]*:accesspoint[/:][^/]+)(\/.*)?$/.exec(rest)

@@ -3,8 +3,8 @@ import type { ConditionalWritesMode } from './settings.js'
 /** The region of a service, and the settings that the service needs in contrast to AWS. */
 export interface Preset {
   /**
-   * Pattern of the endpoint's host. The host does not include the bucket. The group `region` is the
-   * region that the signature contains.
+   * Pattern of the endpoint's host. The host does not include the bucket. The group `region` of the
+   * pattern matches the region that the client uses in its signatures.
    */
   readonly host: RegExp
   /** The region of the service. The client uses this region if the host contains no region. */

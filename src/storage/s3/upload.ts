@@ -150,8 +150,8 @@ function tagged(subject: Subject, send: Send<Tagged>): Send<string> {
 
 /**
  * Sends a request that creates the object. If an attempt succeeds but its response is lost, the
- * next attempt finds that the name is taken, or that the multipart upload no longer exists.
- * carriedOut() then checks that the existing object is the object of this upload. Returns the
+ * next attempt finds that the name is taken, or that the multipart upload no longer exists. In this
+ * case, carriedOut() checks that the existing object is the object of this upload. Returns the
  * entity tag of the object, or undefined if no response contained the tag.
  */
 async function carriedOut(

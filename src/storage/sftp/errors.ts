@@ -36,7 +36,7 @@ const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   ],
 }
 
-/** Whether `error` is a response of the server with one of these statuses. */
+/** Whether `error` is a response of the server with one of the given SFTP statuses. */
 export function isStatus(error: unknown, ...statuses: readonly number[]): boolean {
   return error instanceof Error && statuses.includes((error as SshError).code as number)
 }

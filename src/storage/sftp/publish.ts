@@ -6,8 +6,8 @@ import type { RemoteFiles } from './remote-files.js'
 const CLAIM_TIMEOUT = 60_000
 
 /**
- * The method with which a server gives a finished file a name that must be free. The client
- * determines the method with the first file.
+ * The method with which a server gives a finished file a name that must be free. The client finds
+ * out with the first file which method works.
  */
 export type NamingMethod =
   /**

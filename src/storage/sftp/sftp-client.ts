@@ -506,7 +506,7 @@ function infoOf({ level, minTxid, maxTxid }: LtxFileRef, stats: RemoteStats): Lt
 
 /**
  * The version of a file is its mtime. A primary sets the mtime to the LTX timestamp in whole
- * seconds. Files of two primaries therefore usually have different versions.
+ * seconds. Files that two primaries have written therefore usually have different versions.
  */
 function versionOf({ size, mtime }: RemoteStats): FoundFile {
   return { size, version: String(mtime) }

@@ -50,10 +50,11 @@ export interface HeldLock {
 /**
  * The exclusive write lock of WebDAV (class 2) on one folder of the replica. Only one of several
  * writers can hold this lock, so only one writer at a time changes a name. The client creates the
- * folder before it locks the folder. Without the folder, Apache forgets the lock, or keeps the lock
- * while other clients list the parent folder. The client requests the first lock twice. Some
- * servers grant locks without enforcing them, because some clients require locks. A server that
- * does not enforce locks also grants the second request. The locks of such a server do not work.
+ * folder before it locks the folder. If the locked folder does not exist, Apache forgets the lock,
+ * or keeps the lock while other clients list the parent folder. The client requests the first lock
+ * twice. Some servers grant locks without enforcing them, because some clients require locks. A
+ * server that does not enforce locks also grants the second request. The locks of such a server do
+ * not work.
  */
 export class WebdavLocks {
   readonly #requests: WebdavRequests

@@ -90,7 +90,7 @@ export class PageMap {
     return Math.max(this.#chunks.length, Math.ceil((this.base?.last ?? 0) / CHUNK_PAGES))
   }
 
-  /** Whether no file has a page of the chunk `at`. */
+  /** Whether the chunk with the number `at` has no page that any file contains. */
   isEmpty(at: number): boolean {
     return this.#chunks[at] === undefined && CHUNK_PAGES * at >= (this.base?.last ?? 0)
   }

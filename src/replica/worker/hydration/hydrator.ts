@@ -19,8 +19,8 @@ import type { CopyFile } from './hydration-file.js'
 import { LocalCopy, type LocalCopyOptions } from './local-copy.js'
 
 /**
- * Number of ranges that are processed in parallel. While some ranges are being fetched, other
- * ranges are decoded and written.
+ * Number of byte ranges that are fetched, decoded and written in parallel. While some ranges are
+ * being fetched, other ranges are decoded and written.
  */
 const PARALLEL_RANGES = 6
 const RETRY_MS = 1000

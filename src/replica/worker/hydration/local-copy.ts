@@ -49,7 +49,8 @@ export class LocalCopy {
   readonly #path: string
   #present: PageSet
   /**
-   * Pages of the file to which the page table of any view has referred after the file was opened.
+   * The pages in the file to which the page table of any view has referred since the file was
+   * opened.
    */
   #used: PageSet
   #view: ReplicaView | undefined

@@ -81,7 +81,8 @@ export class PageStore {
   }
 
   /**
-   * Moves a page from the leaves to the interior pages. Interior pages stay longer in the cache.
+   * Moves a page from the list of leaves to the list of interior pages, which stay longer in the
+   * cache.
    */
   keepLonger(key: number): void {
     const slot = this.#leaves.peek(key)

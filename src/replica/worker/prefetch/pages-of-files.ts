@@ -8,9 +8,9 @@ import { isResident } from '../pages/resident.js'
 import type { ReplicaView } from '../pages/view-set.js'
 
 /**
- * Maximum size in bytes of new files that are read whole. WHOLE_CHANGES applies without a local
- * copy. Without a local copy, a new file that is larger than all resident pages together is not
- * read whole. WHOLE_HYDRATED applies with a local copy.
+ * Maximum size in bytes of new files that are read whole. WHOLE_CHANGES is the maximum of a reader
+ * without a local copy, which also does not read whole a new file that is larger than all resident
+ * pages together. WHOLE_HYDRATED is the maximum of a reader with a local copy.
  */
 const WHOLE_CHANGES = 1024 * 1024
 const WHOLE_HYDRATED = 8 * 1024 * 1024
