@@ -22,7 +22,10 @@ import { MergeInput, type MergeSource } from './merge-input.js'
 const FIRST_OUTPUT_SIZE = 64 * 1024
 const OUTPUT_SIZE = 1024 * 1024
 
-/** Number of results of one step of the merger. Each step also has one result for each input. */
+/**
+ * Number of results of one step of the merger. Each step of the merger also has one result for each
+ * input.
+ */
 const RESULT_SLOTS = 7
 
 export interface Merge {

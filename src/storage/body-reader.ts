@@ -70,7 +70,7 @@ export interface BodyOptions {
 /**
  * Reads the bytes that `open` requests, with as many requests as necessary. If a body is
  * interrupted or ends early, the next request begins at the first missing byte. The clients of all
- * stores read bodies with this function. readBody() has three guarantees.
+ * stores read bodies with readBody(). readBody() has three guarantees.
  *
  * - readBody() yields exactly the requested bytes, in order, or throws. readBody() throws
  *   STORAGE_FAILED if a response contains another range than the requested range, or more bytes

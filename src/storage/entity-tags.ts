@@ -17,8 +17,8 @@ export class EntityTags {
   readonly #listAgain: ListAgain
   /**
    * Whether the store's listings and the store's responses show the same tag for a file. S3 shows
-   * the same tag. For stores other than S3, the class assumes equal tags until a listing proves the
-   * opposite.
+   * the same tag. For stores other than S3, EntityTags assumes equal tags until a listing proves
+   * the opposite.
    */
   #agree = true
 

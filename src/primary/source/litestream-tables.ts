@@ -5,9 +5,9 @@ import { databaseError } from './database-error.js'
 /**
  * Litestream creates two tables in every replicated database. Row 1 of `_litestream_seq` counts the
  * primary's own writes. The primary writes to `_litestream_seq` after checkpoints, so that the WAL
- * restarts. Row 2 of `_litestream_seq` holds a random number. By this number, the primary
- * recognizes copies of the database. Official Litestream does not write row 2. The table
- * `_litestream_lock` stays empty.
+ * restarts. Row 2 of `_litestream_seq` holds a random number, by which the primary recognizes
+ * copies of the database. Official Litestream does not write row 2. The table `_litestream_lock`
+ * stays empty.
  */
 const CREATE = `
   CREATE TABLE IF NOT EXISTS _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);

@@ -28,8 +28,8 @@ function readBootId(): string {
 }
 
 /**
- * Returns the data for `isAsSaved` in a later process. Returns undefined if this data does not
- * suffice on this system. `file` is the path of the database.
+ * Returns the data that isAsSaved() needs in a later process. Returns undefined if the system does
+ * not report enough data for isAsSaved(). `file` is the path of the database.
  */
 export function restRecord(file: string): RestRecord | undefined {
   const changed = changeTime(file)

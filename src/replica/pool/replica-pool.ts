@@ -320,8 +320,8 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
   }
 
   /**
-   * Removes a user. A replica without users becomes idle. If such a replica is not open yet, the
-   * pool does not open it.
+   * Removes a user. A replica without users becomes idle. If a replica without users is not open
+   * yet, the pool does not open it.
    */
   #release(entry: PoolEntry): void {
     entry.removeUser()

@@ -73,8 +73,8 @@ async function certificatesOf(file: string, setting: string): Promise<string[]> 
 }
 
 /**
- * Reads the certificate authorities of NODE_EXTRA_CA_CERTS. Node.js ignores this variable if a
- * program passes certificate authorities.
+ * Reads the certificate authorities of NODE_EXTRA_CA_CERTS. Node.js ignores NODE_EXTRA_CA_CERTS if
+ * a program passes certificate authorities.
  */
 async function extra(): Promise<string[]> {
   const file = process.env.NODE_EXTRA_CA_CERTS

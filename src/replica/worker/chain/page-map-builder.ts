@@ -5,8 +5,8 @@ import { baseFile, type MapBase, PageMap } from './page-map.js'
 /**
  * Builds a page map from the previous page map and the files that follow. The builder copies a
  * chunk before it changes a page of that chunk for the first time. The work of a builder is
- * therefore proportional to the size of the page indexes. In addition, the builder passes once over
- * the list of chunks.
+ * therefore proportional to the size of the page indexes. In addition to this work, the builder
+ * passes once over the list of chunks.
  */
 export class PageMapBuilder {
   #commit: number
