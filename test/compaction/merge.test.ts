@@ -67,7 +67,7 @@ test('a merge of a single input file copies the file byte for byte', async () =>
   assert.equal(Buffer.compare(await mergeAll([file], [100, 777, 5000]), file), 0)
 })
 
-test('a merge passes on adjacent frames of one input file without a copy, even between frames of other input files', async () => {
+test('a merge writes adjacent frames of one input file without a copy, even if frames of other input files precede and follow them', async () => {
   const snapshot = makeSnapshot(4096, 400)
   const small = makeLtx(
     { pageSize: 4096, commit: 400, minTxid: 2, maxTxid: 2 },

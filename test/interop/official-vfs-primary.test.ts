@@ -69,7 +69,7 @@ test('while a primary writes a replica, the official VFS reads only committed st
 })
 
 for (const pageSize of [512, 1024, 2048, 8192, 16384, 32768, 65536]) {
-  test(`pages of ${pageSize} bytes: the official VFS and restore read a first file, an incremental file and a file that shrinks the database`, async (t) => {
+  test(`pages of ${pageSize} bytes: the official VFS and restore read a replica’s first file, an incremental file and a file that shrinks the database`, async (t) => {
     const dir = temporaryDirectory(t)
     const file = path.join(dir, 'app.db')
     const url = `file://${dir}/replica`

@@ -234,7 +234,7 @@ test('a mirror does not copy a damaged file of the source, but copies the other 
   await assertSameStates(t, source, to, [5, 12])
 })
 
-test('a mirror that follows its source copies each new TXID, and ends when its signal is aborted', async (t) => {
+test('a mirror that follows its source copies each new TXID, and ends when its AbortSignal is aborted', async (t) => {
   const source = await makeHistory(t)
   const to = await open(t, emptyFolder(t))
   const controller = new AbortController()

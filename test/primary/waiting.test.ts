@@ -37,7 +37,7 @@ test('if the store never responds, close() of a primary ends with TIMEOUT', GUAR
   })
 })
 
-test('a signal or a deadline ends the close() of a primary early', GUARD, async (t) => {
+test('an AbortSignal or a deadline ends the close() of a primary early', GUARD, async (t) => {
   const { file } = fixture(t)
   const { url, storage, requests } = await startSilentStore(t)
   const open = async () => {
@@ -54,7 +54,7 @@ test('a signal or a deadline ends the close() of a primary early', GUARD, async 
   await assert.rejects((await open()).close({ signal: AbortSignal.abort(reason) }), reason)
 })
 
-test('a signal or a deadline ends sync(), and the handle stays usable', GUARD, async (t) => {
+test('an AbortSignal or a deadline ends sync(), and the handle stays usable', GUARD, async (t) => {
   const { file } = fixture(t)
   const { url, storage } = await startSilentStore(t)
   const replication = await replicate(file, url, { storage, shutdownSyncTimeout: 0 })
@@ -69,7 +69,7 @@ test('a signal or a deadline ends sync(), and the handle stays usable', GUARD, a
   await assert.rejects(replication.close())
 })
 
-test('every operation that waits for a store ends at its deadline and when its signal is aborted', GUARD, async (t) => {
+test('every operation on a store ends at its deadline and when its AbortSignal is aborted', GUARD, async (t) => {
   const { dir, file } = fixture(t)
   const { url, storage } = await startSilentStore(t)
   const client = await openReplicaClient(url, storage)

@@ -32,7 +32,7 @@ test('openReplica succeeds if the first file of a replica arrives during the cal
   assert.equal(value(db, 'SELECT count(*) FROM t'), 10)
 })
 
-test('a signal ends openReplica before the replica is open', async (t) => {
+test('an AbortSignal ends openReplica before the replica is open', async (t) => {
   const { url } = await makeSource(t)
   const controller = new AbortController()
   const opening = openReplica(url, { openTimeout: 600_000, signal: controller.signal })

@@ -36,7 +36,7 @@ test('an application that reads replicas can serve the metrics of these replicas
   await assert.rejects(serveReplicas([], { addr: 'localhost' }), { code: 'INVALID_ARGUMENT' })
 })
 
-test('a signal or a deadline ends serveReplicas, and a failed serveReplicas call leaves no metrics', async (t) => {
+test('an AbortSignal or a deadline ends serveReplicas, and a failed serveReplicas call leaves no metrics', async (t) => {
   const dir = temporaryDirectory(t)
   const url = `file://${dir}/replica`
   const history = new History(path.join(dir, 'app.db'), await openReplicaClient(url), 4096)

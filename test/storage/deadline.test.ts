@@ -13,7 +13,7 @@ test("after a request, no listener remains on the caller's signal", () => {
   assert.equal(dependants && (signal as unknown as Record<symbol, Set<unknown>>)[dependants]?.size, undefined)
 })
 
-test('a deadline ends when its signal is aborted or its timeout has passed, and then shows whether the timeout has passed', async () => {
+test('a deadline ends when its AbortSignal is aborted or its timeout has passed, and then shows whether the timeout has passed', async () => {
   const stop = new AbortController()
   const stopped = deadline(60_000, stop.signal)
   stop.abort(new Error('enough'))

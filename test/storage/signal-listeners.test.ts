@@ -20,7 +20,7 @@ const STORES: Readonly<Record<string, (t: TestContext) => string | Promise<strin
 }
 
 for (const [store, makeUrl] of Object.entries(STORES)) {
-  test(`${store}: calls that share one signal add at most one listener to the signal, and no listener remains after the calls`, async (t) => {
+  test(`${store}: calls that share one AbortSignal add at most one listener to the signal, and no listener remains after the calls`, async (t) => {
     const client = await openReplicaClient(await makeUrl(t))
     cleanUp(t, () => client.close())
     const { signal } = new AbortController()

@@ -9,7 +9,7 @@ import { pause } from '../../src/util/pause.js'
 
 const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length
 
-test('an abort signal has one listener for any number of callbacks, and none after all callbacks are removed', () => {
+test('an AbortSignal has one listener for any number of callbacks, and none after all callbacks are removed', () => {
   const { signal } = new AbortController()
   const forgets = Array.from({ length: 1000 }, () => onAbort(signal, () => assert.fail('it was removed')))
   assert.equal(listeners(signal), 1)
@@ -36,7 +36,7 @@ test('an abort calls each callback once, except the callbacks that were removed,
   assert.equal(listeners(controller.signal), 0)
 })
 
-test('after a wait for a promise or a signal, no listener remains on the signal, whether the promise or the signal came first', async () => {
+test('after a wait for a promise or an AbortSignal, no listener remains on the signal, whether the promise or the abort came first', async () => {
   const [a, b] = [new AbortController(), new AbortController()]
   const reason = new Error('enough')
   assert.equal(await orAborted(Promise.resolve(1), [a.signal, undefined, b.signal]), 1)
@@ -61,7 +61,7 @@ test('a linked abort controller aborts with the reason of its signal, unless the
   assert.equal(unlinked.signal.aborted, false)
 })
 
-test('no source file except src/util/abort.ts adds a listener to an abort signal', () => {
+test('no source file except src/util/abort.ts adds a listener to an AbortSignal', () => {
   const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
   const listening = files.filter((name) =>
     /addEventListener\(\s*['"]abort/.test(readFileSync(path.join('src', name), 'utf8')),

@@ -55,7 +55,7 @@ export function raceTests(backend: Backend): void {
     )
   })
 
-  test(`${backend.name}: every call ends when its signal is aborted, whether the abort comes before or during the call`, async (t) => {
+  test(`${backend.name}: every call ends when its AbortSignal is aborted, whether the abort comes before or during the call`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     const bytes = testBytes(8 * 1024 * 1024)
     await client.write(file(1), bytes, { timestamp: 1 })
@@ -90,7 +90,7 @@ export function raceTests(backend: Backend): void {
     assert.equal(sha256(await concatenated(client.stream(file(1)))), sha256(bytes))
   })
 
-  test(`${backend.name}: a signal or a deadline ends close() early, and the client is closed nevertheless`, async (t) => {
+  test(`${backend.name}: an AbortSignal or a deadline ends close() early, and the client is closed nevertheless`, async (t) => {
     const client = await (await clientsAt(t, backend))()
     await assert.rejects(client.close({ timeout: 0 }), (error) => isLitestreamError(error, 'INVALID_ARGUMENT'))
     await client.write(file(1), testBytes(10), { timestamp: 1 })

@@ -79,7 +79,7 @@ test("a replica handle's properties and events are correct, and close() releases
   await closed.close()
 })
 
-test('a signal ends openReplica(), refresh() and at() while they wait for the store', async (t) => {
+test('an AbortSignal ends openReplica(), refresh() and at() while they wait for the store', async (t) => {
   const { history, proxy, url } = await makeProxiedSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url, { pollInterval: '1h' })

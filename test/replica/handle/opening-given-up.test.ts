@@ -30,7 +30,7 @@ function watches(): number {
     .reduce((sum, count) => sum + count, 0)
 }
 
-test('a signal ends one openReplica() call, and another openReplica() call for the same replica continues', async (t) => {
+test('an AbortSignal ends one openReplica() call, and another openReplica() call for the same replica continues', async (t) => {
   const { url, history } = await makeSource(t)
   const goesOn = openTestReplica(t, url, { openTimeout: 10_000 })
   const controller = new AbortController()

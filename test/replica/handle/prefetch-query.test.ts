@@ -32,7 +32,7 @@ test('prefetch(sql) does not block the event loop, so that a store proxy that ru
   assert.equal(value(connect(t, replica.uri), 'SELECT sum(length(v)) FROM t'), 5000 * 400)
 })
 
-test('prefetch() refuses SQL that is not a query, and ends when its signal is aborted', async (t) => {
+test('prefetch() refuses SQL that is not a query, and ends when its AbortSignal is aborted', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const replica = await openTestReplica(t, url)

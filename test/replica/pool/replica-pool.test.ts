@@ -113,7 +113,7 @@ test('if all replicas of a full pool are in use, calls of acquire wait in order 
   fourth.release()
 })
 
-test('in a full pool, acquire fails when its signal is aborted, and at its deadline with an error that states the limit and the option', async (t) => {
+test('in a full pool, acquire fails when its AbortSignal is aborted, and at its deadline with an error that states the limit and the option', async (t) => {
   const { prefix, names } = await makeTenants(t, 3)
   const pool = await openTestPool(t, prefix, { maxOpen: 1, acquireTimeout: '30ms' })
   const held = await pool.acquire(names[0]!, { timeout: '30s' })

@@ -94,7 +94,7 @@ test('if a new file of the same name replaces a cached file, the disk cache does
   await client.close()
 })
 
-test('the directory of the disk cache stays within its size limit', async (t) => {
+test('the directory of the disk cache stays within the size limit of the cache', async (t) => {
   const { store, cache, open } = await setUp(t, 1000)
   const limit = 40 * 2 ** 20
   const client = await open(limit)
@@ -193,7 +193,7 @@ async function eachFile(directory: string, change: (file: string) => Promise<voi
   for (const name of await readdir(directory)) await change(path.join(directory, name))
 }
 
-test('the disk cache closes an evicted segment, so that a long-running process also stays within the limit of disk space', {
+test('the disk cache closes an evicted segment, so that the disk space of a long-running process also stays within the size limit', {
   skip: process.platform !== 'linux',
 }, async (t) => {
   const { store, cache, open } = await setUp(t, 1000)

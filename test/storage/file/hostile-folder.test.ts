@@ -55,7 +55,7 @@ test('among thousands of foreign files, a listing has only the files whose names
   }
 })
 
-test('a listing of a folder with many foreign names ends when its signal is aborted', async (t) => {
+test('a listing of a folder with many foreign names ends when its AbortSignal is aborted', async (t) => {
   const { client, level } = await replica(t)
   for (let i = 0; i < 3000; i++) writeFileSync(path.join(level, `${i}.ltx`), '')
   const controller = new AbortController()

@@ -13,7 +13,7 @@ import { temporaryDirectory } from '../../support/temporary-directory.js'
 
 const FILE = { level: 0, minTxid: 1, maxTxid: 1 }
 
-test('if a disk hangs, a signal or a deadline ends the opening of a folder replica', {
+test('if a disk hangs, an AbortSignal or a deadline ends the opening of a folder replica', {
   timeout: 60_000,
 }, async (t) => {
   const url = pathToFileURL(temporaryDirectory(t)).href
@@ -52,7 +52,7 @@ test('if a disk hangs, close() of the disk cache ends', { timeout: 60_000 }, asy
   assert.equal(again.counts.failures, 0)
 })
 
-test('if a disk hangs, a signal and close() each end a read through the disk cache', async (t) => {
+test('if a disk hangs, an AbortSignal and close() each end a read through the disk cache', async (t) => {
   const directory = temporaryDirectory(t)
   const location = { path: path.join(directory, 'replica') }
   const options = { directory: path.join(directory, 'cache'), limit: 2 ** 30 }

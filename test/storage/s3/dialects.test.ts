@@ -68,7 +68,7 @@ test('every form of an oss URL works with keys from the environment, and a wrong
   )
 })
 
-test('the example configuration on the page of each S3 service is valid', () => {
+test('the example configuration on the documentation page of each S3 service is valid', () => {
   const folder = path.join(import.meta.dirname, '../../../../docs/providers')
   const pages = readdirSync(folder)
   for (const name of Object.keys(DIALECTS)) assert.ok(pages.includes(`${name}.md`), name)

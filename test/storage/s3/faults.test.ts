@@ -20,7 +20,7 @@ function jitter(t: { after(step: () => void): void }, part: number): void {
   t.after(() => random.mock.restore())
 }
 
-test('if a store never responds, every operation ends at the first-byte deadline', async (t) => {
+test('if a store never responds, every operation ends at the deadline for the first byte of a response', async (t) => {
   jitter(t, 0)
   const { client, proxy } = await faultyS3(t, { attempts: 2, firstByteTimeout: 500 })
   const operations: [string, () => Promise<unknown>][] = [

@@ -36,7 +36,7 @@ function noWaits(t: { after(step: () => void): void }): void {
   t.after(() => random.mock.restore())
 }
 
-test('after a part fails permanently, or a signal is aborted, neither an object nor an unfinished upload remains', async (t) => {
+test('after a part fails permanently, or the upload’s AbortSignal is aborted, neither an object nor an unfinished upload remains', async (t) => {
   noWaits(t)
   const { bucket, client, proxy } = await faultyS3(t, { attempts: 2 })
   const failures: [Fault, (request: SeenRequest) => boolean, string][] = [

@@ -139,7 +139,7 @@ test('temporary files of writers that were killed more than an hour ago are remo
   assert.deepEqual(left.sort(), [...kept].sort())
 })
 
-test('if a server becomes silent, a request ends at its deadline or when its signal is aborted, and the next request reconnects', async (t) => {
+test('if an SFTP server becomes silent, a request ends at its deadline or when its AbortSignal is aborted, and the next request reconnects', async (t) => {
   const proxy = await startSilentProxy(t, `127.0.0.1:${server.port}`)
   const folder = newFolder()
   const url = wholeSftpUrl({ ...server, port: Number(proxy.address.split(':')[1]) }, folder)
