@@ -22,8 +22,8 @@ size_t PutIndexEntry(uint8_t* dst, uint32_t pgno, uint64_t offset, uint64_t size
 
 constexpr size_t kMaxIndexEntry = 5 + 10 + 5;
 
-// During a call of Step, the merger updates the CRC of a page index only for pieces of at least
-// kIndexPiece bytes, because many short updates are slow.
+// During a call of Step, the merger collects at least kIndexPiece bytes of a page index for each
+// update of the index CRC. Many short updates would be slow.
 constexpr size_t kIndexPiece = 4096;
 
 }  // namespace
@@ -183,9 +183,9 @@ MergeStatus FrameMerger::StepFrames(std::vector<MergeBytes>& bytes, uint8_t* out
     const bool continues =
         run_.size > 0 && run_.input == newest && run_.data + run_.size == next && (next[5] & kFrameHasSize) != 0;
     if (emits && !continues && !EndShortRun(out, written)) return status_ = MergeStatus::kOutputFull;
-    // The output buffer must have room for one encoded frame of the maximum size. If the current
-    // run has fewer than kShortRun bytes, Step will copy the run to the output buffer, so the
-    // buffer must also have room for the run.
+    // The output buffer must have room for one encoded frame of the maximum size. Step copies a run
+    // of fewer than kShortRun bytes to the output buffer, so the buffer must also have room for
+    // such a run.
     const size_t uncopied = run_.size < kShortRun ? run_.size : 0;
     if (room - *written < uncopied + MaxFrameSize(page_size_)) return status_ = MergeStatus::kOutputFull;
     for (size_t i = 0; i < inputs_.size(); i++) {

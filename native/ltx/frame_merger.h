@@ -127,8 +127,8 @@ class FrameMerger {
   std::vector<MergeInput> inputs_;
   std::vector<uint8_t> page_;
   FrameEncoder encoder_;
-  // Appends the CRC of a copied frame to the file checksums of the input and the output, so that
-  // the merger computes the CRC of a copied frame only once.
+  // Appends the CRC of a copied frame to the file checksums of the input and the output. The merger
+  // therefore computes this CRC only once.
   const Crc64Append append_;
   size_t at_ = 0;
   MergeFault fault_ = MergeFault::kNone;

@@ -75,9 +75,9 @@ Napi::Value HydratedIntact(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), file->Check());
 }
 
-// Decodes frames of an LTX file and writes the wanted pages into the hydration file. The promise of
-// the job resolves to an error number (or 0), the index of the first damaged frame (or -1), the CRC
-// of the decoded frames, and the number of bytes that the CRC covers.
+// Decodes frames of an LTX file and writes the wanted pages into the hydration file. A HydrateJob
+// resolves its promise to [error number or 0, index of the first damaged frame or -1, CRC of the
+// decoded frames, number of bytes that the CRC covers].
 class HydrateJob : public BackgroundJob {
  public:
   HydrateJob(Napi::Env env, std::shared_ptr<HydratedFile> file, Napi::Value source_value, Span<uint8_t> source,

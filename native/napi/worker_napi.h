@@ -33,10 +33,10 @@ inline uint32_t SlotArgument(Arguments& args, const std::shared_ptr<PageCache>& 
   return slot;
 }
 
-// Returns false if N-API has returned an empty value. If a worker thread is terminated while it
-// executes a function of the addon, N-API returns an empty value for every operation that could run
-// JavaScript (properties, typed arrays). Node.js ignores the result of the function, but the
-// function must not write through the empty value.
+// Returns false if N-API has returned an empty value. If a worker thread is terminated inside a
+// function of the addon, N-API returns an empty value for every operation that could run JavaScript
+// (properties, typed arrays). Node.js ignores the result of the function, but the function must not
+// write through the empty value.
 inline bool Made(const Napi::Value& value) { return !value.IsEmpty(); }
 
 // Returns a new typed array that contains a copy of `values`.

@@ -37,8 +37,8 @@ inline void PatchHeader(const HeaderFields& fields, uint32_t offset, uint8_t* ds
   put(24, counter, 4);
   put(28, commit, 4);
   put(92, counter, 4);
-  // Of page 1, SQLite reads bytes 24 to 39, the first 100 bytes or the whole page, so no read
-  // contains only a part of the schema cookie.
+  // Of page 1, SQLite reads bytes 24 to 39, the first 100 bytes or the whole page, so no read has
+  // only a part of the schema cookie.
   if (fields.cookie_shift != 0 && offset <= 40 && Inside(40 - offset, 4, size)) {
     uint8_t* cookie = dst + (40 - offset);
     WriteU32(cookie, ReadU32(cookie) + fields.cookie_shift);

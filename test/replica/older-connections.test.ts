@@ -182,7 +182,7 @@ for (const driver of DRIVERS) {
   })
 }
 
-test('if a URI is too long for a connection that was opened before the extension was loaded, the error states the reason, and a new connection accepts the URI', async (t) => {
+test('if a URI is too long for a connection that was opened before the extension was loaded, the error states the reason, and a new connection accepts it', async (t) => {
   const { url, history } = await makeSource(t)
   await history.commit(SEED)
   const { printed, warnings, files } = await run(

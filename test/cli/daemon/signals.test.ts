@@ -19,7 +19,7 @@ function started(t: TestContext, args: readonly string[]): Running {
   return running
 }
 
-test('if a restore is waiting for a store, the first signal ends the restore', GUARD, async (t) => {
+test('if a restore is waiting for a store, the first SIGINT or SIGTERM ends the restore', GUARD, async (t) => {
   const dir = temporaryDirectory(t)
   for (const [command, output] of [
     [['replicate', '-restore-if-db-not-exists'], 'a.db'],
@@ -38,7 +38,7 @@ test('if a restore is waiting for a store, the first signal ends the restore', G
 })
 
 test(
-  'if an upload is waiting for a store, the first signal ends the upload after shutdown-sync-timeout',
+  'if an upload is waiting for a store, the first SIGINT or SIGTERM ends the upload after shutdown-sync-timeout',
   GUARD,
   async (t) => {
     const dir = temporaryDirectory(t)
@@ -76,7 +76,7 @@ test('the second signal ends the process immediately, with the exit status for t
 })
 
 test(
-  'a signal during replicate -once ends the sync, and the log names the databases that were not replicated',
+  'SIGINT or SIGTERM during replicate -once ends the sync, and the log names the databases that were not replicated',
   GUARD,
   async (t) => {
     const dir = temporaryDirectory(t)
