@@ -5,6 +5,6 @@
 // command itself is imported on demand.
 const { enableCompileCache } = process.getBuiltinModule('node:module') as { enableCompileCache?: () => unknown }
 enableCompileCache?.()
-await import('./run-process.js')
+void import('./run-process.js')
 
 export {}

@@ -9,20 +9,25 @@ import { reportError, reportOutage } from './report.js'
  */
 const LINGER_MS = 1000
 
+function fail(error: unknown): void {
+  reportError(error)
+  process.exit(1)
+}
+
 // The program that reads the output may stop early, as in `litestream-ts ltx URL | head`. The
 // command has then not failed.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
-  reportError(error)
-  process.exit(1)
+  fail(error)
 })
 // A closed terminal or a failed log collector must not end replication.
 process.stderr.on('error', () => {})
-process.on('uncaughtException', (error) => {
-  reportError(error)
-  process.exit(1)
-})
+process.on('uncaughtException', fail)
 reportOutagesTo(reportOutage)
-process.exitCode = await run(process.argv.slice(2))
-// The command has ended, and an open connection must not keep the process alive.
-startTimer(LINGER_MS, () => process.exit()).unref()
+// The status of a command whose promise never settles.
+process.exitCode = 13
+run(process.argv.slice(2)).then((status) => {
+  process.exitCode = status
+  // The command has ended, and an open connection must not keep the process alive.
+  startTimer(LINGER_MS, () => process.exit()).unref()
+}, fail)
