@@ -1,4 +1,6 @@
+import { stat } from 'node:fs/promises'
 import { deserializeError, type SerializedError } from '../errors.js'
+import { fsError } from '../fs/fs-error.js'
 import { native } from '../native/addon.js'
 import { threadUrl } from '../thread-url.js'
 import { onAbort, throwIfAborted } from '../util/abort.js'
@@ -7,6 +9,12 @@ import type { IntegrityReport } from './report.js'
 
 /** Interval in milliseconds between the interrupts that end an aborted check. */
 const INTERRUPT_MS = 50
+
+/**
+ * Maximum size in bytes of a database that is checked on the calling thread. The check of such a
+ * database takes a few milliseconds; a worker thread needs ten times as long to start.
+ */
+const SMALL_DATABASE = 256 * 1024
 
 /** The input of the worker thread. */
 export interface IntegrityRequest {
@@ -40,7 +48,8 @@ export interface CheckOptions {
 
 /**
  * Checks a database with SQLite. Runs in a worker thread, because the check reads the whole
- * database in one synchronous call. If SQLite reports a fault and no other connection uses the
+ * database in one synchronous call. Only a small database that is not live is checked on the
+ * calling thread. If SQLite reports a fault and no other connection uses the
  * database, also checks the b-trees without SQLite. Aborting `signal` interrupts the check. Throws
  * ABORTED, and errors of reading the file.
  */
@@ -50,6 +59,10 @@ export async function checkIntegrity(
   { signal, live = false }: CheckOptions = {},
 ): Promise<IntegrityReport> {
   throwIfAborted(signal, `checking ${path}`)
+  if (!live && (await isSmall(path))) {
+    const { checkDatabase } = await import('./check-database.js')
+    return checkDatabase({ path, check, live, onInterrupter: () => {}, isStopped: () => false })
+  }
   // `node:worker_threads` is loaded on demand, because most primaries never run an integrity check.
   const { Worker } = await import('node:worker_threads')
   const stop = new Int32Array(new SharedArrayBuffer(4))
@@ -86,4 +99,12 @@ export async function checkIntegrity(
   throwIfAborted(signal, `checking ${path}`)
   if (answer && 'report' in answer) return answer.report
   throw answer && 'error' in answer ? deserializeError(answer.error) : failure
+}
+
+async function isSmall(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).size <= SMALL_DATABASE
+  } catch (error) {
+    throw fsError(error, 'checking', path)
+  }
 }
