@@ -12,6 +12,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   litestream::ExportLz4Frame(env, exports);
   litestream::ExportPageWriter(env, exports);
   litestream::ExportFileLock(env, exports);
+  litestream::ExportListedFile(env, exports);
   litestream::ExportFileStamps(env, exports);
   litestream::ExportWalScan(env, exports);
   litestream::ExportHandle(env, exports);

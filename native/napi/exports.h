@@ -12,6 +12,7 @@ void ExportFrameMerger(Napi::Env env, Napi::Object exports);
 void ExportLz4Frame(Napi::Env env, Napi::Object exports);
 void ExportPageWriter(Napi::Env env, Napi::Object exports);
 void ExportFileLock(Napi::Env env, Napi::Object exports);
+void ExportListedFile(Napi::Env env, Napi::Object exports);
 void ExportFileStamps(Napi::Env env, Napi::Object exports);
 void ExportWalScan(Napi::Env env, Napi::Object exports);
 void ExportHandle(Napi::Env env, Napi::Object exports);

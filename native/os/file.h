@@ -82,6 +82,17 @@ struct FileStamp {
 // would release the POSIX locks that this process holds on it. Any thread may call StampOf.
 FileStamp StampOf(const char* path);
 
+// A file as a listing of a replica has it. `modified_ms` is computed as Stats.mtimeMs of Node.js.
+struct ListedFile {
+  uint64_t size = 0;
+  double modified_ms = 0;
+};
+// Fills `out` from the offset `position` of the file at `path`. Returns false if the file is not a
+// regular file with the listed size and time, and if it cannot be read. The caller then reads the
+// file with Node.js, which reports the cause. On Windows, ReadListed always returns false. Any
+// thread may call ReadListed.
+bool ReadListed(const std::string& path, const ListedFile& listed, uint8_t* out, size_t size, uint64_t position);
+
 // Extends the file to `size` bytes if the file is shorter. Extend never truncates the file.
 int Extend(File file, uint64_t size);
 // Writes all changes of the file to the disk and waits until they are on the disk.

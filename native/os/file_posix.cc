@@ -156,6 +156,26 @@ FileStamp StampOf(const char* path) {
           nanoseconds(changed)};
 }
 
+bool ReadListed(const std::string& path, const ListedFile& listed, uint8_t* out, size_t size, uint64_t position) {
+  // Without O_NONBLOCK, open() of a named pipe would wait for another process.
+  const File file = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (file < 0) return false;
+  struct stat stats;
+  bool same = fstat(file, &stats) == 0 && S_ISREG(stats.st_mode) && uint64_t(stats.st_size) == listed.size;
+  if (same) {
+#ifdef __APPLE__
+    const timespec modified = stats.st_mtimespec;
+#else
+    const timespec modified = stats.st_mtim;
+#endif
+    same = double(modified.tv_sec) * 1e3 + double(modified.tv_nsec) / 1e6 == listed.modified_ms;
+  }
+  size_t got = 0;
+  same = same && ReadFully(file, out, size, position, &got) == 0 && got == size;
+  close(file);
+  return same;
+}
+
 int Extend(File file, uint64_t size) {
   const off_t now = lseek(file, 0, SEEK_END);
   if (now < 0) return errno;

@@ -211,6 +211,8 @@ FileStamp StampOf(const char* path) {
           nanoseconds(data.ftCreationTime)};
 }
 
+bool ReadListed(const std::string&, const ListedFile&, uint8_t*, size_t, uint64_t) { return false; }
+
 // On Windows, a map cannot extend beyond the end of the file, so the file needs another map each
 // time it is extended.
 int MapFile(File file, size_t size, Map* out) {

@@ -7,6 +7,7 @@ import type { ConstantsNative } from './constants.js'
 import type { FileLockNative } from './file-lock.js'
 import type { FileStampsNative } from './file-stamps.js'
 import type { FrameMergerNative } from './frame-merger.js'
+import type { ListedFileNative } from './listed-file.js'
 import type { LtxCodecNative } from './ltx-codec.js'
 import type { Lz4FrameNative } from './lz4-frame.js'
 import type { PageIndexNative } from './page-index.js'
@@ -31,6 +32,7 @@ export interface Native
     PageWriterNative,
     FileLockNative,
     FileStampsNative,
+    ListedFileNative,
     WalScanNative,
     SourceDatabaseNative,
     ReplicaHandleNative,

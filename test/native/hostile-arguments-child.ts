@@ -116,6 +116,7 @@ const VALID: Record<Exclude<keyof Functions, 'FrameMerger' | 'readCommit'>, () =
   sourceCheckpoint: () => [sourceOf('checkpointed.db')],
   createFileStamps: () => [],
   addFileStamps: () => [stamps, 'pages'],
+  readListedFile: () => ['pages', 4096, 1.5, 0, new Uint8Array(16)],
   removeFileStamps: () => [stamps, 1],
   hasFileStampsChanged: () => [stamps, 1],
   changedFileStamps: () => [stamps],

@@ -13,13 +13,14 @@ import type { Ownership } from '../../fs/owner.js'
 import { removeFile } from '../../fs/remove.js'
 import { sweepAbandoned } from '../../fs/temporary.js'
 import { parseFileName } from '../../ltx/file-name.js'
+import { native } from '../../native/addon.js'
 import { onAbort, throwIfAborted } from '../../util/abort.js'
 import { type WaitOptions, withDeadline } from '../../util/wait.js'
 import { type OpenedBody, readBody } from '../body-reader.js'
 import { compareFiles, levelDirectory, relativeName } from '../keys.js'
 import { checkedListing } from '../listing.js'
 import type { NumberedObjects } from '../numbered-objects.js'
-import { checkSameFile } from '../object-identity.js'
+import { checkSameFile, isListed } from '../object-identity.js'
 import { OperationCounters } from '../operation-counters.js'
 import type { OutageListener } from '../outage.js'
 import { resolveRange } from '../range.js'
@@ -175,13 +176,18 @@ export class FileReplicaClient implements ReplicaClient {
   read(file: LtxFileRef, range: ByteRange, { signal, into }: ReadOptions = {}): Promise<ReadResult> {
     const name = this.#path(file)
     return this.#run('GET', 'reading', name, signal, async () => {
+      const found = await readListed(name, file, range, into)
+      if (found) {
+        this.#counters.bytes('GET', found.data.length)
+        return found
+      }
       const { handle, stats } = await openRegular(name)
       try {
         const found = infoOf(file, stats)
         checkSameFile(file, found, name)
         const fileSize = found.size
         const { offset, length } = resolveRange(range, fileSize, name)
-        const data = into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length)
+        const data = roomFor(length, into)
         await readFully(handle, data, offset, name)
         this.#counters.bytes('GET', length)
         return { data, offset, fileSize }
@@ -354,6 +360,30 @@ async function* chunksOf(handle: FileHandle, start: number, end: number, name: s
     await readFully(handle, chunk, at, name)
     yield chunk
   }
+}
+
+/**
+ * Reads a range of a listed file with one task of libuv's pool. Returns undefined if the file
+ * was not listed, was replaced since then, or cannot be read. Throws INVALID_ARGUMENT for a range
+ * that extends beyond the listed size.
+ */
+async function readListed(
+  name: string,
+  file: LtxFileRef,
+  range: ByteRange,
+  into: Uint8Array | undefined,
+): Promise<ReadResult | undefined> {
+  if (!isListed(file) || file.version === undefined) return undefined
+  const { size: fileSize, version } = file
+  const { offset, length } = resolveRange(range, fileSize, name)
+  const data = roomFor(length, into)
+  return (await native.readListedFile(name, fileSize, Number(version), offset, data))
+    ? { data, offset, fileSize }
+    : undefined
+}
+
+function roomFor(length: number, into: Uint8Array | undefined): Uint8Array {
+  return into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length)
 }
 
 async function readFully(handle: FileHandle, data: Uint8Array, offset: number, name: string): Promise<void> {
