@@ -9,14 +9,15 @@ import type { RequestPolicy } from './request-policy.js'
 import { isPassing, retrying } from './retry.js'
 
 /**
- * Milliseconds per byte that reading a body may take, in addition to the budget of the request
- * policy. The value corresponds to 1 KiB/s. A slower transfer fails with TIMEOUT.
+ * Additional milliseconds per byte that reading a body may take, beyond the budget of the request
+ * policy. The value allows a transfer rate of 1 KiB/s. A transfer slower than 1 KiB/s fails with
+ * TIMEOUT.
  */
 export const MS_PER_BYTE = 1000 / 1024
 
 /**
- * Returns the maximum time that a client waits for a body of `bytes` bytes, over all requests for
- * the body.
+ * Returns the maximum time in milliseconds that a client waits for a body of `bytes` bytes, summed
+ * over all requests for the body.
  */
 export function allowanceFor(bytes: number, { budget }: RequestPolicy): Allowance {
   return { limit: budget + bytes * MS_PER_BYTE, waited: 0 }
@@ -39,18 +40,21 @@ export interface OpenedBody {
    */
   readonly wanted: { readonly start: number; readonly end: number }
   /**
-   * The range that the response announces. The announced range may be larger than the requested
-   * range, or end earlier.
+   * Start of the range that the response announces. The announced range may be larger than the
+   * requested range, or may end earlier.
    */
   readonly start: number
   readonly end: number
   readonly chunks: AsyncIterable<Uint8Array>
   /**
-   * Ends a wait for the next chunk. After this call, `chunks` may reject with the error, or never
-   * settle.
+   * Ends the reader's wait for the next chunk. After `cancel`, `chunks` may reject with the error,
+   * or never settle.
    */
   cancel(error: LitestreamError): void
-  /** Releases the response, even before its end. Called once. */
+  /**
+   * Releases the connection of the response, even if the reader has not reached the end of the
+   * response. readBody() calls `close` once.
+   */
   close(): Promise<void>
 }
 
@@ -76,9 +80,9 @@ export interface BodyOptions {
  *   STORAGE_FAILED if a response contains another range than the requested range, or more bytes
  *   than announced.
  * - readBody() always ends. readBody() throws TIMEOUT if no byte arrives during `idleTimeout`, or
- *   if all waits together take longer than `budget` plus 1 s per KiB. readBody() throws the error
- *   of the final request after `policy.attempts` consecutive requests that returned less than 4 KiB
- *   each.
+ *   if all waits together take longer than `budget` plus 1 s per KiB. After `policy.attempts`
+ *   consecutive requests that returned less than 4 KiB each, readBody() throws the error of the
+ *   final request.
  * - readBody() holds only one chunk in memory.
  *
  * readBody() calls `open` without an argument for the first request. For each further request,
@@ -118,12 +122,14 @@ class BodyReading {
   readonly #options: BodyOptions
   #start = 0
   #end = 0
-  /** Offset of the next byte to yield, or undefined before the first response. */
+  /** Offset in the file of the next byte to yield, or undefined before the first response. */
   #at: number | undefined
   #allowance: Allowance = { limit: Number.POSITIVE_INFINITY, waited: 0 }
   #lastProgress = elapsedMs()
   #body: PacedBody | undefined
-  /** Offset of the next chunk of the current response, and the end of the response. */
+  /**
+   * Offset in the file of the next chunk of the current response, and of the end of that response.
+   */
   #place = 0
   #placeEnd = 0
   #first: Uint8Array | undefined
@@ -154,14 +160,14 @@ class BodyReading {
     return this.#at !== undefined && this.#at >= this.#end
   }
 
-  /** Whether the client has waited for the body as long as its allowance permits. */
+  /** Whether the client has used up the time that its allowance permits for waiting. */
   get isSpent(): boolean {
     return this.#allowance.waited >= this.#allowance.limit
   }
 
   /**
-   * Sends a request, with retries, and waits for the first chunk. A response without a chunk counts
-   * as a temporary fault if bytes are missing.
+   * Sends a request, with retries, and waits for the first chunk. A response without any chunk
+   * counts as a temporary fault if requested bytes are missing.
    */
   async begin(): Promise<void> {
     this.#begun = false
@@ -241,8 +247,8 @@ class BodyReading {
 }
 
 /**
- * Concatenates all chunks. Uses the memory `into` if the chunks fit into this memory. `expected`
- * returns the total size in bytes. gather() calls `expected` only after the first chunk.
+ * Concatenates all chunks. Writes the chunks to the memory `into` if they fit. `expected` returns
+ * the total size of all chunks in bytes. gather() calls `expected` only after the first chunk.
  */
 export async function gather(
   chunks: AsyncIterable<Uint8Array>,

@@ -5,7 +5,7 @@ import { wrapClient } from './wrap-client.js'
 /**
  * Returns a client whose requests all end when the signal `life` aborts. The owner of a replica
  * uses such a client to limit how long the owner's shutdown takes. If `life` ends a request, the
- * request throws the client's error for an aborted signal.
+ * request fails with the same error as after an abort of the request's own signal.
  */
 export function clientUnderSignal(client: ReplicaClient, life: AbortSignal): ReplicaClient {
   return wrapClient(client, {
@@ -29,7 +29,7 @@ export function clientUnderSignal(client: ReplicaClient, life: AbortSignal): Rep
 }
 
 /**
- * Returns `options` with a signal that aborts when `life` or the original signal aborts. If
+ * Returns `options` with a signal that aborts when `life` or the signal of `options` aborts. If
  * `options` has no signal, the signal of the result is `life` itself.
  */
 function link<O extends RequestOptions>(options: O | undefined, life: AbortSignal) {

@@ -1,25 +1,25 @@
 import { formatDuration } from '../util/duration.js'
 
 /**
- * Maximum difference in milliseconds between the clocks of this machine and the server that every
- * store accepts. Google accepts 5 minutes, and Azure and S3 accept 15 minutes.
+ * Clock difference in milliseconds between this machine and a server that every store still
+ * accepts. Google accepts 5 minutes, and Azure and S3 accept 15 minutes.
  */
 const ACCEPTED_MS = 4 * 60_000
 
 /**
- * A report that the clock of this machine is wrong. The report is added to the error of a refused
- * request.
+ * A finding that the clock of this machine is wrong. The error of a refused request contains this
+ * finding.
  */
 export interface ClockSkew {
-  /** Text about the clocks that is appended to the error message. */
+  /** Text about the clocks that the client appends to the error message. */
   readonly text: string
   readonly hint: string
 }
 
 /**
  * Compares the clock of this machine with the server's clock. `date` is the header Date of the
- * response that refused the credentials. Returns undefined if the clocks agree, or if the header
- * has no valid time.
+ * response that refused the credentials, or undefined if the response has no such header. Returns
+ * undefined if the clocks agree, or if the header Date is missing or invalid.
  */
 export function clockSkew(date: string | undefined): ClockSkew | undefined {
   const ahead = Date.now() - Date.parse(date ?? '')

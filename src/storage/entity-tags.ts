@@ -2,17 +2,20 @@ import { type FoundFile, isListed, isSameFile, replacedError } from './object-id
 import type { LtxFileInfo, LtxFileRef } from './replica-client.js'
 
 /**
- * Removes quotes and the prefix `W/` from an entity tag, so that two tags can be compared. Stores
- * write the quotes differently, even in two responses of one store.
+ * Removes the quotes and the prefix `W/` from an entity tag, so that two tags can be compared.
+ * Stores write the quotes differently, even in two responses of one store.
  */
 export function versionOf(tag: string | undefined): string | undefined {
   return tag?.replace(/^W\//, '').replace(/^"|"$/g, '') || undefined
 }
 
-/** Lists a file again. Resolves with undefined if the listing does not have the file. */
+/**
+ * Lists one file of the replica again. Resolves with undefined if the new listing does not contain
+ * the file.
+ */
 type ListAgain = (file: LtxFileRef, signal: AbortSignal | undefined) => Promise<FoundFile | undefined>
 
-/** Compares a store's responses about files with the store's listings. */
+/** Checks whether the file that a store's response describes is the file that the store listed. */
 export class EntityTags {
   readonly #listAgain: ListAgain
   /**
@@ -26,7 +29,7 @@ export class EntityTags {
     this.#listAgain = listAgain
   }
 
-  /** Throws NOT_FOUND if `found` is not the listed file. */
+  /** Throws NOT_FOUND if `found`, the file in a response of the store, is not the listed file. */
   async check(
     file: LtxFileRef,
     found: FoundFile,
@@ -36,8 +39,9 @@ export class EntityTags {
   }
 
   /**
-   * Whether `found` is the listed file. If the two files differ only in their entity tags, the
-   * method lists the file again, to learn whether this store's tags can be compared.
+   * Whether `found`, the file in a response of the store, is the listed file. If the two files
+   * differ only in their entity tags, the method lists the file again, to learn whether this
+   * store's tags can be compared.
    */
   async isSame(file: LtxFileRef, found: FoundFile, signal: AbortSignal | undefined): Promise<boolean> {
     if (!isListed(file) || isSameFile(file, found)) return true

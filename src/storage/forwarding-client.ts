@@ -16,9 +16,9 @@ import type {
 } from './replica-client.js'
 
 /**
- * A client that passes every operation to another client and has the same optional methods.
- * ForwardingClient is the base class of clients that replace some operations. A client with hooks
- * around all operations uses `wrapClient` instead.
+ * A client that passes every operation to another client, and has the same optional methods as that
+ * client. ForwardingClient is the base class of clients that replace some operations. A client that
+ * wraps all operations in the same way uses `wrapClient` instead of ForwardingClient.
  */
 export class ForwardingClient implements ReplicaClient {
   protected readonly inner: ReplicaClient

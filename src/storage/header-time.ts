@@ -2,7 +2,7 @@ import { isLitestreamError } from '../errors.js'
 import { HEADER_SIZE } from '../ltx/format.js'
 import { decodeHeader } from '../ltx/header.js'
 
-/** Number of bytes that `headerTime` needs of the beginning of a file. */
+/** Number of bytes at the beginning of a file that `headerTime` needs. */
 export const HEADER_BYTES = HEADER_SIZE
 
 /**

@@ -23,7 +23,7 @@ export interface ObjectReply extends RangedReply {
   readonly modifiedAt?: number | undefined
 }
 
-/** The data about an object that the first response contains. */
+/** The data about an object that the first response of a download contains. */
 export interface FoundObject {
   /** Offset of the requested bytes in the object. */
   readonly offset: number
@@ -40,31 +40,32 @@ export interface FoundObject {
 export interface Download {
   readonly chunks: AsyncIterable<Uint8Array>
   /**
-   * Returns the data about the object. The caller may call `found` only after the caller has read a
-   * chunk or the end of the download.
+   * Returns the data about the object. The caller must call `found` only after it has read a chunk
+   * or the end of the download.
    */
   readonly found: () => FoundObject
 }
 
 /**
- * Checks the store's data about the object before the caller gets any byte of the object. Throws if
- * the object is not the expected one.
+ * Compares the store's data about the object with the expected file, before the caller gets any
+ * byte of the object. Throws if the store's object is not the expected one.
  */
 export type FoundCheck = (found: FoundObject) => Promise<void> | void
 
 export interface DownloadOptions extends Pick<BodyOptions, 'policy' | 'signal' | 'closing' | 'toError'> {
-  /** "reading" */
+  /** Verb for messages, which is "reading". */
   readonly doing: string
   /** URL of the object, for messages. */
   readonly target: string
   readonly operation: Operation
   readonly counters: OperationCounters
-  /** Whether the download refuses a response without a version. */
+  /** Whether the download fails if a response has no version. */
   readonly versioned: boolean
   readonly check: FoundCheck | undefined
   /**
-   * Sends one GET. `version` is the version in the first response. If the store can check the
-   * version, a request for an object with another version must fail.
+   * Sends one GET. `version` is the version that the first response reported, or undefined in the
+   * first request. If the store can check the version, a request for an object with another version
+   * must fail.
    */
   get(asked: ByteRange, version: string | undefined): Promise<ObjectReply>
 }
@@ -72,9 +73,9 @@ export interface DownloadOptions extends Pick<BodyOptions, 'policy' | 'signal' |
 const NOTHING: FoundObject = { offset: 0, fileSize: 0, version: undefined, modifiedAt: undefined }
 
 /**
- * Downloads a range of an object with as many GETs as necessary. All GETs read the version of the
- * object that the first GET found. Throws NOT_FOUND if another writer replaces the object during
- * the download.
+ * Downloads a range of an object with as many GETs as necessary. If the object changes, GETs after
+ * the first one fail, so all bytes belong to one version. Throws NOT_FOUND if another writer
+ * replaces the object during the download.
  */
 export function download(range: ByteRange, options: DownloadOptions): Download {
   const { doing, target, operation, counters, policy, signal, closing, toError } = options
@@ -129,7 +130,7 @@ async function request(options: DownloadOptions, asked: ByteRange, found: FoundO
     reply.body.on('error', () => undefined)
     return reply
   } catch (error) {
-    // Only a GET that continues a download requires that the object has not changed.
+    // Only a GET that continues a download carries the condition that the object has not changed.
     if (found !== undefined && isLitestreamError(error, 'PRECONDITION_FAILED')) throw changed(options)
     throw error
   }
@@ -167,7 +168,7 @@ export async function readRange(
   const room = into !== undefined && wanted !== undefined && wanted <= into.length ? into : undefined
   const data = await gather(chunks, () => wanted ?? found().fileSize - found().offset, room)
   const { offset, fileSize } = found()
-  // If a range extends beyond the end of the object, an HTTP store shortens the range, but a
+  // For a range beyond the end of the object, an HTTP store returns fewer bytes, but a
   // ReplicaClient must throw an error.
   if (!('suffix' in range) && range.length !== undefined && data.length < range.length) {
     throw rangeError(range, fileSize, files.target(file))
@@ -197,8 +198,8 @@ export async function* streamFrom(
   try {
     yield* files.download(file, { offset }, signal).chunks
   } catch (error) {
-    // If a request begins at the end of the object, a store reports an invalid range, but the
-    // result must be an empty stream.
+    // A store rejects a range that begins at the end of the object, but the result of the stream
+    // must be empty.
     if (!isLitestreamError(error, 'INVALID_ARGUMENT')) throw error
     if ((await files.stat(file, signal ? { signal } : {})).size !== offset) throw error
   }

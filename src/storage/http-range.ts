@@ -1,7 +1,10 @@
 import { LitestreamError } from '../errors.js'
 import type { ByteRange } from './replica-client.js'
 
-/** The byte range that a response contains, according to its headers. `end` is exclusive. */
+/**
+ * The byte range of the file that a response contains, according to the headers of the response.
+ * `end` is exclusive.
+ */
 export interface Place {
   readonly start: number
   readonly end: number
@@ -42,7 +45,8 @@ export function placeOf(
   what: string,
 ): Place | undefined {
   if (contentRange === undefined) {
-    // The store has ignored the range and sent the whole object. HTTP allows this.
+    // The store has ignored the range and sent the whole object. HTTP allows a server to ignore the
+    // header Range.
     if (!isSize(contentLength)) return undefined
     return { start: 0, end: contentLength, fileSize: contentLength }
   }

@@ -1,6 +1,6 @@
 import type { LegacyObject } from './replica-client.js'
 
-/** The folders in the folder of a generation. */
+/** The two folders that the folder of a generation contains. */
 const KINDS = ['snapshots', 'wal'] as const
 
 /** An entry in a folder of a store that has real folders. */
@@ -17,7 +17,7 @@ export interface FolderEntry {
  * Lists the files of Litestream 0.3 in a store with real folders. The files of Litestream 0.3 have
  * names of the form `generations/<16 hex digits>/{snapshots,wal}/<file>`. Yields only names that
  * begin with `prefix`. Reads only folders that can contain such names. `entries` lists a folder,
- * whose path is relative to the replica. `entries` yields nothing for a missing folder.
+ * whose path is relative to the replica. `entries` yields nothing for a folder that does not exist.
  */
 export async function* legacyTree(
   prefix: string,

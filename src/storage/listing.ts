@@ -11,7 +11,7 @@ const MAX_LISTED_FILES = 1_000_000
 
 /**
  * Maximum time in milliseconds that a listing waits for the store, over all pages of the listing.
- * The time that the consumer takes between two files does not count.
+ * The time that the consumer of the listing takes between two files does not count.
  */
 export const LISTING_TIMEOUT = 10 * 60_000
 

@@ -10,8 +10,8 @@ const RESET = 'Check the network between this machine and the store, and any pro
 const UNREACHABLE = 'Check the endpoint, the network of this machine and any firewall: the host is unreachable.'
 
 /**
- * Hints for connection failures, by the error code of the system or of Node.js. The connection
- * failures in this table may be temporary, so a later attempt may succeed.
+ * Hints for connection failures, by the error code of the system or of Node.js. Each failure in
+ * PASSING may be temporary, so a later attempt may succeed.
  */
 const PASSING: Readonly<Record<string, string>> = {
   ENOTFOUND: 'Check the host of the endpoint, and the name server of this machine: the host name is unknown.',
@@ -37,13 +37,13 @@ const PASSING: Readonly<Record<string, string>> = {
 
 const NOT_HTTP = 'Check scheme (http or https), host and port of the endpoint: the server does not speak HTTP.'
 
-/** Pattern of the codes with which OpenSSL or Node.js refuses a certificate. */
+/** Pattern of the error codes with which OpenSSL or Node.js refuses a certificate. */
 const CERTIFICATE = /CERT|SELF_SIGNED|ALT_?NAME|UNABLE_TO_|CRL_|INVALID_CA|HOSTNAME_MISMATCH/
 
 /**
- * Returns the error code and the hint if `error` comes from the network or TLS. Returns undefined
- * for any other error. `authorityHint` tells the user how to configure the authority that signed
- * the server's certificate.
+ * Returns an error code and a hint if `error` comes from the network or TLS. Returns undefined for
+ * any other error. `authorityHint` tells the user how to configure the authority that signed the
+ * server's certificate.
  */
 export function networkFailure(error: unknown, authorityHint: string): NetworkFailure | undefined {
   const proxy = proxyFault(error)
@@ -63,7 +63,8 @@ export function networkFailure(error: unknown, authorityHint: string): NetworkFa
 
 /**
  * Returns code and hint for the error of a proxy that refused a connection or is unreachable.
- * proxyFault() compares the error's name, because http/proxy-fault.ts imports this module.
+ * proxyFault() compares the name of the error, because an import of http/proxy-fault.ts would be
+ * circular.
  */
 function proxyFault(error: unknown): NetworkFailure | undefined {
   if (!(error instanceof Error) || error.name !== 'ProxyFault') return undefined
@@ -72,8 +73,8 @@ function proxyFault(error: unknown): NetworkFailure | undefined {
 }
 
 /**
- * Returns the system's error code of an error or of its causes. A failed connection to a host with
- * several addresses has one error per address.
+ * Returns the system's error code of an error, or of one of its causes. A failed connection to a
+ * host with several addresses has one error per address.
  */
 export function networkCode(error: unknown): string | undefined {
   for (let each = error, depth = 0; each instanceof Error && depth < 5; depth++) {

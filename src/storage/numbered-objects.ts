@@ -5,14 +5,15 @@ import type { TaggedObject } from './replica-client.js'
 const MAX_READS = 100
 
 /**
- * Highest version. JavaScript represents every integer up to this value exactly. Files with a
- * higher version number are ignored. Another program may have written such files.
+ * Highest version number of a file that the class uses. JavaScript represents every integer up to
+ * MAX_VERSION exactly. The class ignores files with a higher version number. Only another program
+ * can have written a file with a higher number.
  */
 const MAX_VERSION = Number.MAX_SAFE_INTEGER
 
 /**
- * A folder of a file system. If several writers create a file of the same new name, only one of
- * them succeeds.
+ * A folder of a file system in which the files are created atomically. If several writers create a
+ * file of the same new name, only one of them succeeds.
  */
 export interface NumberedFolder {
   /** Returns the path of a name, for messages. */
@@ -23,28 +24,30 @@ export interface NumberedFolder {
    */
   names(wanted: (name: string) => boolean): Promise<string[]>
   /**
-   * Whether the entry is a file. Returns false for a directory or a link. No writer creates a
-   * directory or a link. Returns true for a removed file, because a newer version then exists.
+   * Whether the entry `name` is a file. Returns false for a directory or a link. No writer of this
+   * package creates a directory or a link in the folder. Returns true for a file that was just
+   * removed, because a newer version then exists.
    */
   isFile(name: string): Promise<boolean>
   /** Returns the content of a file, or undefined if the file was removed. */
   read(name: string): Promise<Uint8Array | undefined>
   /**
-   * Creates the file with its complete content atomically. If the folder is missing, also creates
-   * the folder. Returns false if the name is taken.
+   * Creates the file with its complete content atomically. Also creates the folder if the folder is
+   * missing. Returns false if the name already exists.
    */
   create(name: string, data: Uint8Array): Promise<boolean>
   remove(name: string): Promise<void>
 }
 
 /**
- * Small objects with compare-and-set. The objects are stored as plain files. Version n of
- * `lock.json` is the file `lock.json.<n>`. A writer creates the file `lock.json.<n>` with link(2).
- * If several writers create the file for the same n, link(2) succeeds for only one of them. The
- * highest version of an object is the current version. An empty file means that the object is
- * deleted. The empty file also reserves its number. A writer removes older versions after creating
- * a newer one. The scheme works on local file systems, on NFS and over SFTP, for all processes and
- * hosts. A crash between any two steps leaves a valid state.
+ * Stores small objects, such as the lease, that several writers replace with compare-and-set. Each
+ * version of an object is a plain file. Version n of `lock.json` is the file `lock.json.<n>`. A
+ * writer creates the file `lock.json.<n>` with link(2). If several writers create the file for the
+ * same n, link(2) succeeds for only one of them. The highest version of an object is the current
+ * version. An empty file means that the object is deleted. The empty file keeps its version number
+ * reserved. A writer removes the files of older versions after creating a newer one. The scheme
+ * works on local file systems, on NFS and over SFTP, for all processes and hosts. A crash between
+ * any two steps leaves a valid state.
  */
 export class NumberedObjects {
   readonly #folder: NumberedFolder
@@ -59,8 +62,8 @@ export class NumberedObjects {
       if (version === undefined) return undefined
       const data = await this.#folder.read(fileName(name, version))
       if (data !== undefined) return data.byteLength === 0 ? undefined : { data, tag: String(version) }
-      // Another writer has created a newer version, and has removed this version between the
-      // listing and the read.
+      // The file is missing because another writer has created a newer version and removed this one
+      // between the listing and the read.
     }
     const file = this.#folder.label(name)
     throw new LitestreamError(
@@ -74,8 +77,8 @@ export class NumberedObjects {
   }
 
   /**
-   * Writes the object if its tag is still `ifTag`. Empty `data` deletes the object. Returns the new
-   * tag.
+   * Writes the object if its tag is still `ifTag`. Empty `data` deletes the object. Returns the tag
+   * of the new version.
    */
   async put(name: string, data: Uint8Array, ifTag: string | null): Promise<string> {
     const before = await this.#versions(name)
@@ -83,13 +86,13 @@ export class NumberedObjects {
     const exists = newest > 0 && (await this.get(name)) !== undefined
     if (ifTag === null ? exists : ifTag !== String(newest)) throw this.#lost(name)
 
-    // The numbers of directories and links count too, because link(2) cannot create a file with an
-    // existing name.
+    // Directories and links also occupy their version numbers, because link(2) cannot create a file
+    // with an existing name.
     const version = (before.at(-1) ?? 0) + 1
     if (version > MAX_VERSION) throw this.#noNumber(name, version - 1)
     if (!(await this.#folder.create(fileName(name, version), data))) throw this.#lost(name)
     // During this write, other writers may have created a newer version and removed the file with
-    // this number. In this case, the version of this writer is outdated.
+    // the number `version`. If `version` is no longer the highest version, the write fails.
     const after = await this.#versions(name)
     if (after.at(-1) !== version) {
       await this.#folder.remove(fileName(name, version))

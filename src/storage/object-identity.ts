@@ -4,14 +4,14 @@ import type { LtxFileInfo, LtxFileRef } from './replica-client.js'
 /** Size and version of a file as the store reports them now. */
 export type FoundFile = Pick<LtxFileInfo, 'size' | 'version'>
 
-/** Whether `file` comes from a listing. Such a file has a size and a time. */
+/** Whether `file` comes from a listing, and therefore has a size and a time. */
 export function isListed(file: LtxFileRef): file is LtxFileInfo {
   return 'size' in file && 'createdAt' in file
 }
 
 /**
- * Whether `found` can be the listed file. The two files must have the same size. If both files have
- * a version, the versions must be equal too.
+ * Whether `found`, the file that the store has now, can be the listed file. The two files must have
+ * the same size. If both descriptions have a version, the versions must be equal too.
  */
 export function isSameFile(file: LtxFileRef, found: FoundFile): boolean {
   if (!isListed(file)) return true
@@ -22,7 +22,10 @@ function sameVersion(a: FoundFile, b: FoundFile): boolean {
   return a.version === undefined || b.version === undefined || a.version === b.version
 }
 
-/** Throws NOT_FOUND if `found` is not the listed file. `name` names the file in the message. */
+/**
+ * Throws NOT_FOUND if `found`, the file that the store has now, is not the listed file. `name`
+ * names the file in the message.
+ */
 export function checkSameFile(file: LtxFileRef, found: FoundFile, name: string): void {
   if (!isSameFile(file, found)) throw replacedError(file as LtxFileInfo, found, name)
 }

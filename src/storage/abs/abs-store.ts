@@ -51,7 +51,9 @@ export interface BlobAttributes {
   readonly conditions: ModifiedAccessConditions
 }
 
-/** A container of Azure Blob Storage. Versions are entity tags without quotes. */
+/**
+ * A container of Azure Blob Storage. The version of a blob is its entity tag without the quotes.
+ */
 export class AbsStore implements ObjectStore {
   readonly type = 'abs'
   readonly url: string
@@ -74,8 +76,8 @@ export class AbsStore implements ObjectStore {
   }
 
   /**
-   * Lists one page. Ignores `from`, because only the newest versions of Azure support a start key.
-   * The caller removes the keys that sort before `from`.
+   * Lists one page. Ignores the start key `from`, because only the newest versions of Azure's
+   * service support a start key. The caller removes the keys that sort before `from`.
    */
   async listPage(
     prefix: string,
@@ -84,7 +86,7 @@ export class AbsStore implements ObjectStore {
   ): Promise<ObjectPage> {
     const pages = this.#container.listBlobsFlat({ prefix, includeMetadata: true, abortSignal })
     const { value: page } = await pages.byPage(this.#place(token)).next()
-    // A response that is not a listing does not prove that the container has no blobs, so this code
+    // A response that is not a listing does not prove that the container is empty, so listPage()
     // throws.
     if (!Array.isArray(page?.segment?.blobItems)) throw unconfirmed('the listing', 'the reply is not a listing')
     const objects = (page as Page).segment.blobItems.map(({ name, properties, metadata }) => ({
@@ -124,8 +126,8 @@ export class AbsStore implements ObjectStore {
     if ('suffix' in range) throw rangeError(range, undefined, `${this.url}/${key}`)
     const reply = await this.#blob(key).download(range.offset, range.length, {
       abortSignal,
-      // readBody() continues an interrupted body, so the Azure library must not continue the body
-      // too.
+      // readBody() continues an interrupted body, so the Azure library must not retry interrupted
+      // downloads itself.
       maxRetryRequests: 0,
       conditions: conditionsOf(version),
     })
@@ -234,8 +236,8 @@ function conditionsOf(version: IfVersion): ModifiedAccessConditions {
 type Metadata = Readonly<Record<string, string>> | undefined
 
 /**
- * Finds a metadata value by its name in lower case. Azure keeps the case in which a client wrote
- * the name.
+ * Returns the metadata value whose name in lower case is `wanted`. Azure keeps the case in which a
+ * client wrote the name.
  */
 function metadataValue(metadata: Metadata, wanted: string): string | undefined {
   return Object.entries(metadata ?? {}).find(([name]) => name.toLowerCase() === wanted)?.[1]

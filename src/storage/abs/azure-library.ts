@@ -14,8 +14,8 @@ export function loadBlobLibrary(): typeof AzureBlob {
 }
 
 /**
- * Loads Azure's credential library. The client needs this library if the settings have neither a
- * key nor a shared access signature. Throws PACKAGE_MISSING.
+ * Loads Azure's credential library. The client needs the credential library if the settings have
+ * neither a key nor a shared access signature. Throws PACKAGE_MISSING.
  */
 export function loadIdentityLibrary(): typeof AzureIdentity {
   return loadOptionalPackage({
@@ -35,7 +35,7 @@ export interface AzureHttp {
   createHttpHeaders(headers: Readonly<Record<string, string>>): unknown
 }
 
-/** A request of Azure's HTTP library. */
+/** A request of Azure's HTTP library, reduced to the fields that this package uses. */
 export interface AzureRequest {
   agent?: unknown
 }

@@ -8,15 +8,15 @@ import type { BlobAttributes } from './abs-store.js'
 import { isBlockListError } from './errors.js'
 
 /**
- * Maximum number of blocks that are sent in parallel. While these blocks are being sent, one more
- * block is filled in memory.
+ * Maximum number of blocks that are sent in parallel. While CONCURRENCY blocks are being sent, the
+ * upload fills one more block in memory.
  */
 const CONCURRENCY = 3
 
 interface BlockUploadOptions {
   readonly blob: BlockBlobClient
   readonly attributes: BlobAttributes
-  /** The upload ID in the blob's metadata. */
+  /** The unique ID of an upload, stored in the metadata of the blob that the upload created. */
   readonly uploadId: string | undefined
   /** Requests the properties of the blob that is being uploaded. */
   readonly head: (signal: AbortSignal) => Promise<StoredObject>
@@ -85,9 +85,9 @@ export async function putBlocks(
 }
 
 /**
- * Returns the error to throw if the commit has failed. If another upload has committed a blob of
- * this name, the service has discarded the blocks of this upload. In this case, whereTaken()
- * returns PRECONDITION_FAILED, because the name is taken.
+ * Returns the error to throw after the commit of the block list has failed. If another upload has
+ * committed a blob of this name, the service has discarded the blocks of this upload. If another
+ * upload has taken the blob's name, the function returns PRECONDITION_FAILED.
  */
 async function whereTaken(
   error: unknown,

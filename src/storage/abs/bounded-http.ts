@@ -14,8 +14,8 @@ const ALL: ReadonlySet<number> = new Set([Number.POSITIVE_INFINITY])
 
 /**
  * Returns an HTTP client for Azure's libraries. Unlike the HTTP client of Azure's libraries, this
- * HTTP client limits the size of a response that is read into memory. It also reports a redirection
- * as an error instead of following the redirection.
+ * HTTP client limits the size of a response that is read into memory. The HTTP client also reports
+ * a redirection as an error instead of following the redirection.
  */
 export function boundedHttpClient(): IHttpClient {
   const { createDefaultHttpClient, createPipelineRequest, createHttpHeaders } = loadAzureHttp()

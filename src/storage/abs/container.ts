@@ -100,7 +100,7 @@ function serviceUrl(endpoint: string | undefined, account: string | undefined, i
 
 /**
  * Returns `http` for an address of this machine or of a private network, otherwise `https`. The S3
- * client uses the same rule.
+ * client chooses the scheme of an endpoint by the same rule.
  */
 function schemeFor(endpoint: string): 'http' | 'https' {
   const host = endpoint.split(/[:/]/, 1)[0]!
@@ -109,7 +109,8 @@ function schemeFor(endpoint: string): 'http' | 'https' {
 }
 
 /**
- * Parses a shared access signature as the Azure portal shows it. The signature may begin with "?".
+ * Parses a shared access signature as the Azure portal shows it. The shared access signature may
+ * begin with "?".
  */
 function signature(sas: string, invalid: Invalid): string {
   const text = sas.trim().replace(/^\?/, '')

@@ -48,11 +48,13 @@ const RIGHTS =
 
 /**
  * Azure's error codes for a signature or token that is used before or after its period of validity.
- * Azure also uses these codes for other faults.
+ * Azure also returns the codes in SIGNED for faults that have nothing to do with the time.
  */
 const SIGNED: ReadonlySet<string | undefined> = new Set(['AuthenticationFailed', 'InvalidAuthenticationInfo'])
 
-/** The hints for the user. The key of a hint is Azure's error code. */
+/**
+ * The hints for the user. The key of each hint is the Azure error code to which the hint belongs.
+ */
 const HINTS: Readonly<Record<string, string>> = {
   AuthenticationFailed:
     'Check that the key or SAS token belongs to the account and has not expired, and check the clock of this machine.',
@@ -78,7 +80,7 @@ const HINTS: Readonly<Record<string, string>> = {
 const AUTHORITY =
   'Set NODE_EXTRA_CA_CERTS to a file with the authority that signed the certificate, or correct the host of the endpoint.'
 
-/** Converts an error of a request to Azure Blob Storage to a LitestreamError. */
+/** Converts the error of a failed Azure Blob Storage request to a LitestreamError. */
 export function absError(thrown: unknown, { doing, target }: Attempted, endpoint: string): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown
   const error = thrown as RestError
@@ -122,8 +124,8 @@ export function absError(thrown: unknown, { doing, target }: Attempted, endpoint
 }
 
 /**
- * Whether Azure reports that blocks are missing. Another upload has then committed a blob of the
- * same name, and the service has discarded the blocks.
+ * Whether the commit failed because Azure does not have some of the blocks. Azure discards the
+ * blocks of an upload when another upload commits a blob of the same name.
  */
 export function isBlockListError(error: LitestreamError): boolean {
   return error.cause instanceof Error && error.cause.name === 'InvalidBlockList'
@@ -143,8 +145,8 @@ function serviceCode({ code, details, response, statusCode }: RestError): string
 }
 
 /**
- * Returns the code and Azure's text on one line of limited length. messageOf() drops all lines
- * after the first line. The dropped lines contain IDs and times.
+ * Returns the error code and Azure's error text on one line of limited length. messageOf() drops
+ * all lines of Azure's text after the first line. The dropped lines contain request IDs and times.
  */
 function messageOf({ message, name }: RestError, code: string | undefined): string {
   const said = message.split('\n', 1)[0]!.trim().slice(0, MAX_MESSAGE)

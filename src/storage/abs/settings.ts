@@ -1,8 +1,8 @@
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of a replica in Azure Blob Storage, except the container and the path. The names of the
- * settings are those of the configuration file in camel case.
+ * Settings of a replica in Azure Blob Storage, except the container and the path. Each setting has
+ * the name of its key in the configuration file, in camel case.
  */
 export interface AbsSettings {
   /** The storage account, by default the user of the URL. */

@@ -17,7 +17,7 @@ import { makeRoom } from './eviction.js'
 import { BLOCK_SIZE, SEGMENT_BLOCKS, Segment } from './segment.js'
 
 const OPEN_SEGMENTS = 64
-/** Number of bytes that the cache writes between two checks of the size limit. */
+/** After each CHECK_EVERY bytes of writes, the cache checks its size limit. */
 const CHECK_EVERY = 16 * 1024 * 1024
 
 /** How long close() waits for the disk, in milliseconds. */
@@ -30,10 +30,7 @@ export interface DiskCacheOptions {
 }
 
 export interface DiskCacheCounts {
-  /**
-   * Number of blocks read from the disk cache (`hits`), and of blocks read from the store
-   * (`misses`).
-   */
+  /** Number of blocks read from the disk cache (`hits`) and from the store (`misses`). */
   hits: number
   misses: number
   /**
@@ -46,9 +43,8 @@ export interface DiskCacheCounts {
 /**
  * A replica client that keeps the results of ranged reads in a disk cache between runs. LTX files
  * are immutable, so a cached block never becomes outdated. The cache identifies a file by name,
- * size, modification time and version. If a replica gets a new file after a reset, the cache treats
- * it as a different file, even if the new file has the name of an old file. Several processes may
- * share one cache directory.
+ * size, modification time and version. After a reset, a new file with the name of an old file
+ * therefore counts as a different file. Several processes may share one cache directory.
  */
 export class CachedReplicaClient extends ForwardingClient {
   readonly counts: DiskCacheCounts = { hits: 0, misses: 0, failures: 0 }
@@ -94,8 +90,8 @@ export class CachedReplicaClient extends ForwardingClient {
         this.counts.misses += to - from + 1
         const at = from * BLOCK_SIZE
         const wanted = Math.min((to + 1) * BLOCK_SIZE, fileSize) - at
-        // Each request reads into memory of its own. With shared memory, several parallel requests
-        // would write to the caller's memory `into`.
+        // Each parallel request reads into memory of its own. If the requests shared the caller's
+        // memory `into`, they would overwrite each other's bytes.
         const got = await this.inner.read(file, { offset: at, length: wanted }, { ...options, into: undefined })
         data.set(got.data, at - start)
         for (let i = from; i <= to; i++) this.#keep(file, i, block(i))
@@ -105,8 +101,9 @@ export class CachedReplicaClient extends ForwardingClient {
   }
 
   /**
-   * Closes the client. Waits at most CLOSE_WAIT for a disk that does not respond. When the disk
-   * responds again, the pending writes finish and their files are closed.
+   * Closes the client. close() waits at most CLOSE_WAIT milliseconds for a disk that does not
+   * respond. When the disk responds again, the pending writes finish and the cache closes their
+   * files.
    */
   override close(waiting: WaitOptions = {}): Promise<void> {
     return withDeadline(`closing ${this.url}`, waiting, () => this.#close(), { abandon: true })
@@ -126,7 +123,7 @@ export class CachedReplicaClient extends ForwardingClient {
 
   /**
    * Waits for `work` until a signal aborts. A disk call cannot be cancelled. After an abort, `work`
-   * therefore continues, with memory of its own.
+   * therefore continues in the background and must use memory of its own.
    */
   #unlessEnded<T>(work: Promise<T>, what: string, signal: AbortSignal | undefined): Promise<T> {
     return orAborted(work, [signal, this.#ending.signal], (each) =>
@@ -187,9 +184,9 @@ export class CachedReplicaClient extends ForwardingClient {
   }
 
   /**
-   * Closes each segment whose files another program or an eviction has removed. An open file of a
-   * removed segment would keep its disk space, and no other process could find new blocks in this
-   * file.
+   * Closes each segment whose files another program or an eviction has removed. An open descriptor
+   * of a removed file would keep the file's disk space, and no other process could find new blocks
+   * in the file.
    */
   async #letGoOfRemoved(): Promise<void> {
     for (const [name, opening] of [...this.#segments]) {

@@ -5,15 +5,18 @@ import { namesIn } from '../../fs/names-in.js'
 import { removeFile } from '../../fs/remove.js'
 
 /**
- * Fraction of the limit that an eviction leaves in use, so that the next write does not evict
- * again.
+ * Fraction of the size limit to which an eviction shrinks the cache, so that the next write does
+ * not evict again.
  */
 const LOW_WATER = 0.9
 const SEGMENT_NAME = /^[0-9a-f]{32}-\d+$/
 
 interface Entry {
   readonly file: string
-  /** Disk space that the segment occupies, in bytes. Holes of the sparse file do not count. */
+  /**
+   * Disk space that the segment occupies, in bytes. Holes in the segment's sparse file do not
+   * count.
+   */
   readonly bytes: number
   readonly usedAt: number
 }

@@ -11,9 +11,9 @@ const SUM_SIZE = 8
 
 /**
  * A part of one LTX file in the disk cache. A segment has a sparse file with blocks at their
- * offsets, and a file with one checksum per block. A block is present if its checksum exists and
- * matches the block. A block that a crash or another process has left incomplete therefore counts
- * as missing. LTX files never change, so all processes write the same bytes.
+ * offsets, and a file with one checksum per block. A block is present if its checksum is in the
+ * checksum file and matches the block. A block that a crash or another process has left incomplete
+ * therefore counts as missing. LTX files never change, so all processes write the same bytes.
  */
 export class Segment {
   readonly #blocks: FileHandle
@@ -39,7 +39,10 @@ export class Segment {
     }
   }
 
-  /** Whether the segment probably has the block. Only `read` verifies the checksum. */
+  /**
+   * Whether the segment has a checksum for the block. Only `read` compares the checksum with the
+   * block's bytes.
+   */
   has(block: number): boolean {
     return this.#known[block] !== 0n
   }
@@ -66,7 +69,10 @@ export class Segment {
     )
   }
 
-  /** Sets the segment's time of last use to the current time. Eviction reads this time. */
+  /**
+   * Sets the segment's time of last use to the current time. Eviction deletes the segments with the
+   * earliest times of last use.
+   */
   async touch(): Promise<void> {
     await setTime(this.#blocks, Date.now())
   }

@@ -22,10 +22,11 @@ import { CHUNK, openChunk, openedSize, SEALED_CHUNK, sealChunk, sealedSize } fro
 const MAX_KEYS = 20_000
 
 /**
- * A client of a replica whose files are encrypted in the store. Callers see names, sizes and ranges
- * of the decrypted content. The client authenticates every chunk that it reads. The client throws
- * LTX_CORRUPT for a damaged chunk, and DECRYPTION_FAILED for a file that no identity can decrypt.
- * The lease and the writer record are not encrypted.
+ * A client of a replica whose files are encrypted in the store. Callers see the names of the files,
+ * and the sizes and byte ranges of the decrypted content. The client verifies the authentication
+ * tag of every chunk that it reads. The client throws LTX_CORRUPT for a damaged chunk, and
+ * DECRYPTION_FAILED for a file that no identity can decrypt. The lease and the writer record are
+ * not encrypted.
  */
 export class EncryptedClient extends ForwardingClient {
   private readonly files: EncryptedFiles
@@ -73,7 +74,7 @@ export class EncryptedClient extends ForwardingClient {
 }
 
 function plainInfo(info: LtxFileInfo): LtxFileInfo {
-  // If no encrypted file can have the size, the size stays unchanged. Reading a file of an
+  // If no encrypted file can have the size, the size stays unchanged. A read of a file with an
   // impossible size throws an error that explains the size.
   return { ...info, size: openedSize(info.size - PREAMBLE) ?? info.size }
 }
@@ -97,7 +98,7 @@ function sizeOf(file: LtxFileRef): number | undefined {
   return (file as Partial<LtxFileInfo>).size
 }
 
-/** The numbers of the first and the last chunk to read, inclusive. */
+/** Numbers of the first and the last chunk to read, both inclusive. */
 interface ChunkRange {
   readonly first: number
   readonly last: number
@@ -105,7 +106,7 @@ interface ChunkRange {
 
 interface OpenedRange {
   readonly chunks: ChunkRange
-  /** Offsets in the decrypted content. */
+  /** Offset of the first requested byte in the decrypted content. */
   readonly start: number
   readonly end: number
   /** Size of the decrypted content in bytes. */
@@ -129,8 +130,8 @@ class EncryptedFiles {
     const { start, end } = within(range, known, this.#label(file))
     if (start === end) return { data: new Uint8Array(0), offset: start, fileSize: known }
     const chunks = { first: Math.floor(start / CHUNK), last: Math.floor((end - 1) / CHUNK) }
-    // A read of the first chunk also reads the header. Any other read needs one additional small
-    // request for the header, once per file.
+    // If the file key is not in memory, a read that includes the first chunk also reads the header.
+    // Any other read needs one additional small request for the header, once per file.
     const fromStart = chunks.first === 0 && !this.#keys.has(keyName(file))
     const [key, sealed] = await Promise.all([
       fromStart ? undefined : this.#key(file, request),
@@ -183,8 +184,8 @@ class EncryptedFiles {
   #openOne(file: LtxFileRef, key: Uint8Array, chunk: number, last: boolean, sealed: Uint8Array): Uint8Array {
     const plain = openChunk(key, chunk, last, sealed)
     if (plain) return plain
-    // The key in memory belongs to one content of the file. Another primary may have replaced the
-    // file meanwhile, so the key may be wrong.
+    // The file key in memory belongs to one particular content of the file. Another primary may
+    // have replaced the file since the client cached its key, so the cached key may be wrong.
     this.#keys.delete(keyName(file))
     const at = PREAMBLE + chunk * SEALED_CHUNK
     throw corrupt(`encrypted chunk ${chunk} is damaged or belongs to another file`, this.#label(file), at)
@@ -218,8 +219,8 @@ class EncryptedFiles {
   async write(
     file: LtxFileRef,
     body: Uint8Array | AsyncIterable<Uint8Array>,
-    // Drops `localFile`, because the local file is not encrypted and the store must not link an
-    // unencrypted file.
+    // Drops the option `localFile`, because the store would link the local file, which is not
+    // encrypted.
     { localFile: _, ...options }: WriteOptions,
   ): Promise<LtxFileInfo> {
     const { preamble, key } = await this.#headers.make(this.#client.url)
@@ -229,9 +230,9 @@ class EncryptedFiles {
   }
 
   /**
-   * Runs `act`. Runs `act`. If `act` fails because the file's size differs from the size in the
-   * listing, the error explains the difference. A file whose size differs from the listed size may
-   * be unencrypted, or may have been cut short.
+   * Runs `act`. Runs `act`. If `act` fails because the file's size differs from the listed size,
+   * throws an error that explains the difference. A file whose size differs from the listed size
+   * may be unencrypted, or may have been cut short.
    */
   async #explaining<T>(file: LtxFileRef, request: RequestOptions, act: () => Promise<T>): Promise<T> {
     try {
@@ -243,8 +244,9 @@ class EncryptedFiles {
       const { size } = await this.#client.stat(name, request)
       const head = await this.#client.read(name, { offset: 0, length: Math.min(size, PREAMBLE) }, request)
       await this.#headers.open(head.data, this.#label(file))
-      // `list` returns an impossible size unchanged. A read of such a file therefore always finds a
-      // size that differs from the listed size.
+      // `list` returns an impossible encrypted size unchanged, although all other sizes are those
+      // of the decrypted content. A read of such a file therefore always finds a size that differs
+      // from the listed size.
       const isCut = openedSize(size - PREAMBLE) === undefined
       throw isCut
         ? corrupt(
@@ -285,8 +287,8 @@ class EncryptedFiles {
 }
 
 /**
- * Returns the file's cache key. Different contents of one file name get different cache keys if the
- * listing can tell these contents apart.
+ * Returns the key under which the client caches the encryption key of a file. Two contents of one
+ * file name get different cache keys if the listing reports different versions for them.
  */
 function keyName(file: LtxFileRef): string {
   const { size, version } = file as Partial<LtxFileInfo>
@@ -331,8 +333,8 @@ async function joined(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
 }
 
 /**
- * Divides a stream into pieces of the requested sizes. Holds at most one buffer of the stream in
- * addition to the piece.
+ * Divides a stream of buffers into pieces of the sizes that the caller requests. Besides the
+ * current piece, the class holds at most one buffer of the stream.
  */
 class Pieces {
   readonly #source: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
@@ -356,7 +358,7 @@ class Pieces {
     return piece.subarray(0, filled)
   }
 
-  /** Whether the stream has no more bytes. */
+  /** Whether the stream has no more bytes to take. */
   async ended(): Promise<boolean> {
     while (this.#rest.byteLength === 0 && !this.#done) {
       const { done, value } = await this.#source.next()

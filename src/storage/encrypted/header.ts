@@ -7,15 +7,15 @@ import { type AgeLibrary, loadAge } from './library.js'
 const INTRO = 'age-encryption.org/v1\n'
 /**
  * Size in bytes of a header that this package writes. A padding stanza makes all headers equally
- * long. The size in a listing therefore shows the size of the content.
+ * long. The size of an encrypted file in a listing therefore determines the size of the content.
  */
 const HEADER = 1024
 /**
- * Size in bytes of the nonce after the header. The payload key is derived from the nonce and the
- * file key.
+ * Size in bytes of the nonce that follows the header. The payload key is derived from the nonce and
+ * the file key.
  */
 const NONCE = 16
-/** Number of bytes before the payload. */
+/** Size in bytes of the part of a file before the payload, which is the header and the nonce. */
 export const PREAMBLE = HEADER + NONCE
 
 /**
@@ -78,7 +78,7 @@ export class AgeHeaders {
         return [new Stanza([PADDING_TYPE, 'A'.repeat(HEADER - used)], new Uint8Array(0))]
       },
     })
-    // The library's encrypter creates a whole file, of which only the header is used.
+    // The library can only encrypt a whole file, and make() uses only the header of the result.
     const file = await encrypter.encrypt(new Uint8Array(0))
     if (file.byteLength !== HEADER + NONCE + EMPTY_PAYLOAD || fileKey === undefined) {
       throw new LitestreamError(

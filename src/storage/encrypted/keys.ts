@@ -21,7 +21,7 @@ export interface EncryptionKeys {
   readonly identities: readonly string[]
 }
 
-/** Maximum size in bytes of a file with keys. */
+/** Maximum size in bytes of a file that contains recipients or identities. */
 const MAX_KEY_FILE = 64 * 1024
 /**
  * Patterns of X25519 recipients and identities. A key has a human-readable part, `1`, and 58
@@ -32,8 +32,8 @@ const IDENTITY = /^AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}$/
 const AGE_FILE = /^(age-encryption\.org\/v1\n|-----BEGIN AGE ENCRYPTED FILE-----)/
 
 /**
- * Reads the keys in the settings, and in the files that the settings name. Throws CONFIG_INVALID,
- * NOT_FOUND and other errors of a file.
+ * Reads the keys in the settings, and in the files that the settings name. Throws CONFIG_INVALID
+ * for invalid keys, and NOT_FOUND or another file error if a key file cannot be read.
  */
 export async function readEncryptionKeys(settings: EncryptionSettings): Promise<EncryptionKeys> {
   const { passphrase } = settings
@@ -114,8 +114,9 @@ async function readKeyFile(file: string, key: string, example: string): Promise<
 }
 
 /**
- * Returns the path of a key file. Throws CONFIG_INVALID for a misspelled key. Without this check,
- * an error message would show the key as the path of a missing file.
+ * Returns `value` as the path of a key file. Throws CONFIG_INVALID if `value` looks like a
+ * misspelled key. Without this check, an error message would show the misspelled key as the path of
+ * a missing file.
  */
 function keyFile(value: string, key: string, example: string): string {
   if (/^(age1|AGE-)/i.test(value)) {

@@ -5,7 +5,7 @@
 export interface EncryptionSettings {
   /**
    * Recipients for which new files are encrypted. A recipient is `age1…`, or the path of a file
-   * with one recipient per line. By default, the recipients are those that belong to `identities`.
+   * with one recipient per line. By default, the recipients are the public keys of `identities`.
    */
   readonly recipients?: string | readonly string[] | undefined
   /**
@@ -18,8 +18,8 @@ export interface EncryptionSettings {
 }
 
 /**
- * The environment variables for EncryptionSettings. In the values, commas separate recipients and
- * identities.
+ * The environment variables for EncryptionSettings. In the values of these variables, commas
+ * separate several recipients or several identities.
  */
 export const VARIABLES = {
   recipients: 'LITESTREAM_AGE_RECIPIENTS',
@@ -38,7 +38,7 @@ export function encryptionFromEnvironment(env: NodeJS.ProcessEnv = process.env):
 }
 
 /**
- * Returns the entries of a list, or of a string in which commas separate the entries. Drops empty
+ * Returns the entries of a list, or of a text in which commas separate the entries. Drops empty
  * entries.
  */
 export function listOf(value: string | readonly string[] | undefined): string[] {

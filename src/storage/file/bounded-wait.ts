@@ -5,14 +5,15 @@ import { startTimer } from '../../util/timers.js'
 
 /**
  * Timeout in milliseconds for file operations that move little data. If the server of a network
- * file system is unreachable, a call for this file system does not return. No program can cancel
- * such a call. A local disk under load may need seconds.
+ * file system is unreachable, a system call for a file of this file system does not return. No
+ * program can cancel such a system call. A local disk under load may need seconds for one
+ * operation.
  */
 const TIMEOUT = 60_000
 
 /**
- * Milliseconds that a running file operation may take to finish after an abort. An operation on a
- * local disk finishes within GRACE.
+ * Milliseconds that a running file operation may take to finish after an abort. The value GRACE is
+ * long enough for any operation on a working local disk.
  */
 const GRACE = 1_000
 
@@ -24,16 +25,16 @@ export interface BoundedWait {
   /** Aborts when the client is closed. The reason of the abort is a LitestreamError. */
   readonly closing: AbortSignal
   /**
-   * Whether the wait has no time limit. For example, a wait needs no limit while the body of a
-   * write arrives.
+   * Whether the wait has no time limit. A write, for example, waits without a limit for the data
+   * that the caller provides.
    */
   readonly unlimited?: boolean
 }
 
 /**
  * Waits for `work`. Rejects with TIMEOUT if the file system does not answer in time, and with
- * ABORTED after a signal aborts. The work continues after the rejection. The work must use memory
- * and files of its own.
+ * ABORTED after a signal aborts. After a rejection, the operation behind `work` continues. The
+ * operation must therefore use memory and files that only it uses.
  */
 export function boundedWait<T>(work: Promise<T>, options: BoundedWait): Promise<T> {
   const { what, file, signal, closing, unlimited = false } = options

@@ -52,13 +52,13 @@ import { watchDirectory } from './watch-directory.js'
 
 export interface FileSettings {
   /**
-   * Path of a database. New files get the owner and mode of this database. Without `ownerLike`, new
-   * files get the owner and mode of the replica's existing files.
+   * Path of a database. New files of the replica get the owner and mode of this database. Without
+   * `ownerLike`, new files get the owner and mode of the replica's existing files.
    */
   readonly ownerLike?: string
 }
 
-/** Number of parallel stat calls while listing. */
+/** Number of files that a listing inspects in parallel with stat calls. */
 const STAT_BATCH = 64
 
 /** Size of a stream's chunks in bytes. */
@@ -151,8 +151,8 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Returns undefined if the entry is not a file, or if another process has deleted it since the
-   * directory was listed.
+   * Returns undefined if the entry is not a file, or if another process has deleted the entry since
+   * the directory was listed.
    */
   async #statIfThere(file: LtxFileRef): Promise<LtxFileInfo | undefined> {
     const name = this.#path(file)
@@ -293,8 +293,8 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Creates the directory of a level if it is missing. The first call also removes temporary files
-   * that dead writers have left in the directory.
+   * Creates the directory of a level if it is missing. The first call for a directory also removes
+   * temporary files that dead writers have left in the directory.
    */
   async #ready(directory: string, ownership: Ownership | undefined): Promise<void> {
     const isNew = await makeDirectory(directory, ownership)
@@ -304,8 +304,8 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Runs one counted operation. Checks the signals first, limits the wait, and converts an error to
-   * a LitestreamError.
+   * Runs one operation of the file system and counts the operation. Fails immediately if a signal
+   * has aborted, limits the wait, and converts an error to a LitestreamError.
    */
   #run<T>(
     operation: Operation,
@@ -330,7 +330,7 @@ export class FileReplicaClient implements ReplicaClient {
 
 /**
  * The version of a file is its exact mtime. A primary sets the mtime to the LTX timestamp. The
- * mtimes of two primaries' files therefore differ by at least a millisecond.
+ * mtimes of files that two primaries wrote therefore differ by at least a millisecond.
  */
 function infoOf({ level, minTxid, maxTxid }: LtxFileRef, { size, mtimeMs, mode }: Stats): LtxFileInfo {
   const version = String(mtimeMs)
@@ -346,7 +346,7 @@ async function openBody(file: LtxFileRef, name: string, at: number): Promise<Ope
     const end = found.size
     const chunks = chunksOf(handle, start, end, name)
     // A system call cannot be cancelled. `cancel` therefore does nothing, and `close` closes the
-    // handle after the call.
+    // file handle after the running call.
     return { wanted: { start, end }, start, end, chunks, cancel: () => undefined, close: () => handle.close() }
   } catch (error) {
     await handle.close()

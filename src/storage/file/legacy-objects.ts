@@ -6,14 +6,14 @@ import { streamRegular } from '../../fs/open-regular.js'
 import { throwIfAborted } from '../../util/abort.js'
 import type { LegacyObject, LegacyObjects, RequestOptions } from '../replica-client.js'
 
-/** The folders in the folder of a generation. */
+/** The two folders that the folder of a generation contains. */
 const KINDS = ['snapshots', 'wal'] as const
 
 /**
  * Lists and reads the files of Litestream 0.3 in the directory of a file replica. The files of
  * Litestream 0.3 have paths of the form `generations/<16 hex digits>/{snapshots,wal}/<file>`.
- * FileLegacyObjects reads no other directories. Loops of symbolic links and directories of other
- * programs are therefore harmless.
+ * FileLegacyObjects reads no directories other than those on these paths. Loops of symbolic links
+ * and directories of other programs are therefore harmless.
  */
 export class FileLegacyObjects implements LegacyObjects {
   readonly #root: string
@@ -50,8 +50,8 @@ export class FileLegacyObjects implements LegacyObjects {
   }
 
   /**
-   * Returns the names of a directory's entries. Returns an empty list if `directory` is not a
-   * directory, because such an entry does not belong to the replica.
+   * Returns the names of a directory's entries. Returns an empty list if `directory` is a file or a
+   * link, because such an entry does not belong to the replica.
    */
   async #names(directory: string, wanted: (name: string) => boolean, signal?: AbortSignal): Promise<string[]> {
     const absolute = path.join(this.#root, directory)

@@ -9,8 +9,8 @@ export interface FileLocation {
   /** Absolute path of the directory. */
   readonly path: string
   /**
-   * Absolute paths of other directories that the URL may mean. Another program that reads the URL
-   * differently may have written a replica to one of these directories.
+   * Absolute paths of other directories that the URL may mean. Another program that interprets the
+   * URL differently may have written a replica to one of these directories.
    */
   readonly alternatives?: readonly string[]
 }
@@ -19,17 +19,17 @@ const example = (platform: NodeJS.Platform) =>
   `Write the path in full, such as ${platform === 'win32' ? 'file:///C:/backups/app.db' : 'file:///var/backups/app.db'}.`
 
 /**
- * Parses a `file:` URL as Litestream does. Everything after `file://`, taken literally, is the path
+ * Parses a `file:` URL as Litestream does. The text after `file://`, taken literally, is the path
  * from the root. `%20` and `~` are therefore parts of a name, and `file://x/y` means `/x/y`. Only
- * "?" and "#" must be escaped, as %3F and %23, because they would end the path. On Windows,
- * `file:///C:/x` means `C:\x`, and `file://server/share/x` means `\\server\share\x`. Throws
- * INVALID_URL.
+ * "?" and "#" must be escaped, as %3F and %23, because an unescaped "?" or "#" ends the path. On
+ * Windows, `file:///C:/x` means `C:\x`, and `file://server/share/x` means `\\server\share\x`.
+ * Throws INVALID_URL.
  */
 export function parseFileUrl(parts: UrlParts, platform: NodeJS.Platform): FileLocation {
   const { display, quote, host, userinfo, rawPath } = parts
   if (userinfo?.includes(':')) {
-    // Without this check, user and password would become a part of the path. Error messages show
-    // the path.
+    // Without this check, user and password of the URL would become a part of the path. Error
+    // messages show the path, and would then show the password.
     throw new LitestreamError('INVALID_URL', `${display}: a folder has no user and no password`, {
       hint: example(platform),
     })
@@ -71,8 +71,8 @@ export function fileUrl(directory: string, platform: NodeJS.Platform = process.p
 
 /** Escapes "?" and "#" in a path for a `file:` URL. */
 export function escapeDelimiters(text: string): string {
-  // If the path itself contains "%3F" or "%23", this function inserts "25" after the "%". The
-  // parser removes the "25" again.
+  // If the path itself contains "%3F" or "%23", escapeDelimiters() inserts "25" after the "%", so
+  // that the path survives parsing. The URL parser removes the "25" again.
   return text
     .replaceAll(/%((?:25)*(?:3F|23))/gi, '%25$1')
     .replaceAll('?', '%3F')

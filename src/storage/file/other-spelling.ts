@@ -7,7 +7,7 @@ import { fileUrl } from './location.js'
 /**
  * Throws INVALID_URL if the directory `root` does not exist and one of `alternatives` has a
  * replica. Other programs, and other versions of this package, interpret unusual `file:` URLs
- * differently. Without this error, a primary would begin a second replica beside the replica that
+ * differently. Without the error, a primary would begin a second replica beside the replica that
  * the user means.
  */
 export async function refuseOtherSpelling(root: string, alternatives: readonly string[]): Promise<void> {

@@ -13,7 +13,7 @@ import { levelDirectory } from '../keys.js'
 export class ReplicaOwnership {
   readonly #root: string
   readonly #database: string | undefined
-  /** Path of an existing file of the replica. */
+  /** Path of an existing file of the replica, whose owner and mode new files get. */
   #example: string | undefined
 
   /** `database` is the path of the replicated database, if the caller knows it. */

@@ -10,7 +10,8 @@ import { removeFile } from '../../fs/remove.js'
 import { type NumberedFolder, NumberedObjects } from '../numbered-objects.js'
 
 /**
- * Returns the NumberedObjects of a local folder. `ownership` returns owner and mode of new files.
+ * Returns the NumberedObjects (small objects with compare-and-set) of a local folder. `ownership`
+ * returns the owner and mode for new files.
  */
 export function taggedObjects(directory: string, ownership: () => Promise<Ownership | undefined>): NumberedObjects {
   return new NumberedObjects(new LocalFolder(directory, ownership))

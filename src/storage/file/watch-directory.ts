@@ -87,23 +87,23 @@ class DirectoryWatch {
 
   #onEvent(watcher: FSWatcher, event: string, name: string | null): void {
     if (this.#ended || watcher !== this.#watcher || event !== 'rename') return
-    // An event with the watched directory's own name means that another program has removed or
-    // moved the directory.
+    // An event with the name of the watched directory itself means that another program has removed
+    // or moved the directory.
     const isOwn = name === null || name === path.basename(this.#watched)
     if (this.#watched === this.#directory) {
       if (name === path.basename(this.#directory)) this.#again(watcher)
       else if (name === null || this.#wanted(name)) this.#notify()
       return
     }
-    // In an ancestor such as /tmp, the watch ignores all events except those of the next directory
-    // on the path.
+    // While the watch observes an ancestor such as /tmp, it ignores all entries except the next
+    // directory on the path.
     const [next] = path.relative(this.#watched, this.#directory).split(path.sep)
     if (isOwn || name === next) this.#again(watcher)
   }
 
   /**
-   * Closes a watcher that failed. The next check starts a new watcher. A watcher that always fails
-   * is therefore started once per CHECK_MS.
+   * Closes a watcher that failed. The next periodic check starts a new watcher. A watcher that
+   * always fails is therefore started once per CHECK_MS.
    */
   #failed(watcher: FSWatcher): void {
     watcher.close()
@@ -112,7 +112,7 @@ class DirectoryWatch {
 
   /**
    * Replaces `watcher`, because `watcher` has failed or its directory has changed. If no watcher
-   * can be started, the next check tries again.
+   * can be started, the next periodic check tries again.
    */
   #again(watcher: FSWatcher | undefined): void {
     if (this.#ended || watcher !== this.#watcher) return
@@ -141,8 +141,8 @@ class DirectoryWatch {
 }
 
 /**
- * Returns device, inode and permissions of a directory. If the device, the inode or the permissions
- * change, the watch needs a new watcher.
+ * Returns device, inode and permissions of a directory as one text. If the text changes, the watch
+ * needs a new watcher.
  */
 function identityOf(stats: Stats | undefined): string | undefined {
   return stats && `${stats.dev}/${stats.ino}/${stats.mode}`

@@ -11,7 +11,7 @@ export class GsReplyError extends Error {
   /** The reason in the response, for example "conditionNotMet". */
   readonly reason: string | undefined
   readonly retryAfter: number | undefined
-  /** The header Date of the response. */
+  /** The value of the response's header Date. */
   readonly date: string | undefined
 
   constructor(
@@ -37,7 +37,7 @@ interface TokenError {
   readonly response?: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> }
 }
 
-/** The error of a request that could not get credentials. */
+/** The error of a request that was not sent, because the client could not get credentials. */
 export class GsCredentialsError extends Error {
   override readonly name = 'GsCredentialsError'
 
@@ -59,8 +59,8 @@ const RIGHTS =
   'Give the account storage.objects.create, get, list and delete on the bucket: the role "Storage Object User" has these permissions.'
 
 /**
- * The hints for the user, by the reason in the response. The reasons are those of the JSON API's
- * "HTTP status and error codes".
+ * The hints for the user, by the reason in the service's response. The reasons are those of the
+ * JSON API's "HTTP status and error codes".
  */
 const HINTS: Readonly<Record<string, string>> = {
   authError: CREDENTIALS,
@@ -142,7 +142,7 @@ function hintByStatus(status: number): string | undefined {
 }
 
 /**
- * Returns the code for a failed request to the token server. A fault of the token server may be
+ * Returns the code for a failed request to the token server. A fault inside the token server may be
  * temporary. A refusal by the token server is permanent.
  */
 function credentialsCode(cause: unknown): ErrorCode {

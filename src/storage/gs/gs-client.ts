@@ -5,8 +5,8 @@ import type { GsSettings } from './settings.js'
 
 /**
  * Opens the client of a replica in a bucket of Google Cloud Storage. Objects are named
- * `<path>/ltx/<level>/<min>-<max>.ltx`. Opening the client sends no request. Throws
- * PACKAGE_MISSING, or INVALID_URL for an invalid endpoint.
+ * `<path>/ltx/<level>/<min>-<max>.ltx`. openGsClient() sends no request. Throws PACKAGE_MISSING, or
+ * INVALID_URL for an invalid endpoint.
  */
 export function openGsClient(
   location: GsLocation,

@@ -36,9 +36,10 @@ const PIECE_SIZE = 8 * 2 ** 20
 const FIELDS = 'name,size,generation,timeCreated,metadata'
 
 /**
- * A bucket of Google Cloud Storage, accessed with its JSON API. Versions are generations. Google's
- * library provides the credentials and the HTTP client. The store makes the requests itself,
- * because the methods of the library take no AbortSignal and retry automatically.
+ * A bucket of Google Cloud Storage, accessed with its JSON API. The version of an object is its
+ * generation. Google's library provides the credentials and the HTTP client. GsStore makes the
+ * requests itself, because the methods of Google's library take no AbortSignal and retry
+ * automatically.
  */
 export class GsStore implements ObjectStore {
   readonly type = 'gs'
@@ -116,7 +117,7 @@ export class GsStore implements ObjectStore {
     return described(await this.#http.json({ method: 'GET', url: this.#object(key, { fields: FIELDS }), signal }))
   }
 
-  /** Writes metadata and content of an object with one request. */
+  /** Writes the metadata and the content of an object with one request. */
   async put(key: string, data: Uint8Array, options: PutOptions, signal: AbortSignal): Promise<string> {
     const boundary = randomUUID()
     const head =
@@ -182,7 +183,7 @@ function description(name: string, { timestamp, uploadId }: PutOptions): string 
   return JSON.stringify({ name, contentType: 'application/octet-stream', ...(!isEmpty && { metadata }) })
 }
 
-/** Converts the API's description of an object, in which 64-bit integers are strings. */
+/** Converts the API's description of an object to a StoredObject. */
 function described(resource: unknown): StoredObject {
   const { name, size, generation, timeCreated, metadata } = (resource ?? {}) as Record<string, unknown>
   const { [TIMESTAMP_KEY]: timestamp, [UPLOAD_KEY]: uploadId } = (metadata ?? {}) as Record<string, unknown>

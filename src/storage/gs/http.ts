@@ -37,13 +37,13 @@ export class GsHttp {
   readonly #headers: ((url: string) => Promise<Readonly<Record<string, string>>>) | undefined
 
   /**
-   * `authorised` is true if requests carry credentials. Requests to an emulator carry no
+   * `authorised` is true if the requests carry credentials. Requests to an emulator carry no
    * credentials.
    */
   constructor({ Storage, http }: GoogleLibrary, authorised: boolean) {
     this.#http = http
     if (!authorised) return
-    // The client sets a project name, because Google's library would otherwise request the name
+    // GsHttp passes a dummy project name, because Google's library would otherwise request the name
     // from another Google service. Requests about objects do not need the project.
     const { authClient } = new Storage({ projectId: 'unused', retryOptions: { autoRetry: false } })
     this.#headers = async (url) => {
@@ -57,8 +57,8 @@ export class GsHttp {
   }
 
   /**
-   * Sends a request. Returns the response if its status is 2xx or one of `also`, otherwise throws
-   * GsReplyError.
+   * Sends a request. Returns the response if its status is 2xx or listed in `also`, otherwise
+   * throws GsReplyError.
    */
   async send({ method, url, headers = {}, body, signal }: GsRequest, also: readonly number[] = []): Promise<GsReply> {
     const credentials = (await this.#headers?.(url)) ?? {}
@@ -75,8 +75,8 @@ export class GsHttp {
         responseType: 'stream',
         validateStatus: () => true,
         retry: false,
-        // Cloud Storage never redirects a request. The client must not accept the response of
-        // another server.
+        // Cloud Storage never redirects a request. A redirection would come from another server,
+        // whose response the client must not accept.
         redirect: 'manual',
         signal: ending.signal,
       })
@@ -86,8 +86,8 @@ export class GsHttp {
       })
     const { status } = reply
     const stream = reply.data as Readable
-    // Google's library keeps the connection if a body is destroyed before its end, so the client
-    // aborts the request.
+    // If a body is destroyed before its end, Google's library keeps the connection open, so the
+    // client aborts the request.
     stream.once('close', () => {
       unlink()
       ending.abort()
@@ -120,7 +120,7 @@ export function parse(body: string): Readonly<Record<string, unknown>> {
     const value: unknown = JSON.parse(body)
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
   } catch {
-    // The error below reports that the response is not JSON.
+    // The code below throws an error which says that the response is not JSON.
   }
   throw unconfirmed('the request', 'the reply is not JSON')
 }

@@ -6,7 +6,7 @@ import { isPassing } from '../retry.js'
 import { unconfirmed } from '../unconfirmed.js'
 import type { GsHttp, GsReply } from './http.js'
 
-/** Status of a response to an upload that expects more bytes. */
+/** Status of the response to a piece of an upload after which the store expects more pieces. */
 const RESUME_INCOMPLETE = 308
 /** Status of the response when the client cancels an upload. */
 const CLIENT_CLOSED = 499
@@ -15,7 +15,7 @@ interface ResumableOptions {
   readonly begin: { readonly url: string; readonly body: string }
   /** Requests the metadata of the object that is being uploaded. */
   readonly head: (signal: AbortSignal) => Promise<StoredObject>
-  /** The upload ID in the object's metadata. */
+  /** The unique ID of an upload, stored in the metadata of the object that the upload created. */
   readonly uploadId: string | undefined
 }
 
@@ -72,7 +72,7 @@ export class GsResumableUpload {
 
   /**
    * Sends one piece. The piece begins at the offset `start`. `total` is the size of the object. The
-   * caller sets `total` with the final piece only.
+   * caller passes `total` only with the final piece, and undefined with the others.
    */
   async #send(piece: Uint8Array, start: number, total: number | undefined): Promise<void> {
     const end = start + piece.byteLength
@@ -101,8 +101,8 @@ export class GsResumableUpload {
         this.#requests.firstByte(piece.byteLength),
       )
     } catch (error) {
-      // If the lost response was the response to the final piece, the object is complete. The name
-      // of a complete object is taken, and its upload session no longer exists.
+      // If the lost response belonged to the final piece, the object is complete. In this case, the
+      // name is taken and the upload session no longer exists, so the next request fails.
       const doubtful = isPassing(error) || (lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND'))
       if (total === undefined || !doubtful || !(await this.#isOwn(total))) throw error
       this.#done = true
@@ -150,15 +150,16 @@ export class GsResumableUpload {
       const found = await this.#requests.once(subject, this.#options.head)
       return found.size === size && found.uploadId === this.#options.uploadId
     } catch (failure) {
-      // The caller throws the error of the upload instead of this error.
+      // The caller throws the error of the upload, so the error of this HEAD request is not
+      // reported.
       if (failure instanceof LitestreamError) return false
       throw failure
     }
   }
 
   /**
-   * Cancels the upload session. Ignores an error of this request, because the caller throws the
-   * error of the upload. The store ends the session after a week in any case.
+   * Cancels the upload session. Ignores an error of the cancellation, because the caller throws the
+   * error of the upload. Even without a cancellation, the store ends the session after a week.
    */
   async #abandon(): Promise<void> {
     if (this.#done) return

@@ -26,12 +26,12 @@ export interface AgentSettings {
 
 /** The agent, proxy and certificate authorities for requests to one host. */
 export interface Connections {
-  /** An http or https agent, depending on the protocol of the target. */
+  /** An http or https agent, depending on the protocol of the target URL. */
   readonly agent: HttpAgent | HttpsAgent
   readonly proxy: ProxyServer | undefined
   /**
-   * The certificate authorities as text for messages, or undefined if the client trusts only those
-   * of Node.js.
+   * The additional certificate authorities as text for messages, or undefined if the client trusts
+   * only those of Node.js.
    */
   readonly authorities: string | undefined
 }
@@ -39,7 +39,7 @@ export interface Connections {
 /**
  * Creates an agent for requests to `target`. The agent supports proxies (proxyFor), files of
  * certificate authorities (authorities) and `skipVerify`. Throws CONFIG_INVALID for invalid
- * variables and files.
+ * environment variables and unusable certificate files.
  */
 export async function connectionsTo(target: URL, settings: ConnectionSettings = {}): Promise<Connections> {
   const { caFile, skipVerify = false, maxSockets = Number.POSITIVE_INFINITY } = settings
@@ -57,7 +57,7 @@ const SHARED_IDLE = 64
  * Maximum number of connections of a shared agent to one host. The merges and uploads that can run
  * at the same time need fewer connections. Each merge needs at most MAX_INPUTS
  * (compaction/compact.ts) connections. A merge therefore never waits for a connection that another
- * merge holds.
+ * merge occupies.
  */
 const SHARED_MOST = 4096
 
@@ -70,12 +70,12 @@ async function makeAgent(secure: boolean, proxy: ProxyServer | undefined, settin
   const is = (each: (typeof shared)[number]) => each.key === key && each.context === tls.secureContext
   const most = Math.max(SHARED_MOST, Number.isFinite(maxSockets) ? maxSockets : 0)
   const agent = shared.find(is)?.agent ?? (await newAgent(secure, proxy, { ...settings, maxSockets: most }))
-  // Another client may have created this shared agent meanwhile.
+  // Another client may have created the same shared agent while newAgent() was loading its modules.
   const there = shared.find(is)
   if (there) return there.agent
   agent.maxFreeSockets = SHARED_IDLE
-  // The shared agent is never destroyed. Each client ends its own requests, and an idle connection
-  // does not keep the process alive.
+  // No client destroys the shared agent, because other clients use it too. Each client ends its own
+  // requests, and an idle connection does not keep the process alive.
   agent.destroy = () => {}
   shared.push({ key, context: tls.secureContext, agent })
   return agent

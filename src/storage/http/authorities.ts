@@ -42,8 +42,8 @@ export async function authorities(caFile: string | undefined): Promise<Authoriti
 }
 
 /**
- * The most recent context. Parsing certificates takes milliseconds, and a process usually uses one
- * file for all its replicas.
+ * The most recently created TLS context. Parsing certificates takes milliseconds, and a process
+ * usually uses one file for all its replicas.
  */
 let latest: { readonly text: string; readonly context: SecureContext } | undefined
 

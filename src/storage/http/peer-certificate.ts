@@ -5,15 +5,15 @@ import type { PeerCertificate, TLSSocket } from 'node:tls'
 const MAX_NAME = 100
 
 /**
- * Adds the names in a refused certificate to the error about this certificate. Node.js reports the
- * names only if the host does not match. The caller must call this function before the TLS
- * handshake has finished.
+ * If the client refuses the certificate of a server, adds the names in the certificate to the
+ * error. Node.js itself reports the names only if the host does not match. The caller must call
+ * this function before the TLS handshake has finished.
  */
 export function nameRefusedCertificate(socket: Socket, host: string): void {
   let shown: string | undefined
   const tls = socket as TLSSocket
   // Node.js emits the event `secure` before it verifies the certificate. When Node.js emits the
-  // error about the certificate, the socket no longer has the certificate.
+  // error about a refused certificate, the socket no longer has the certificate.
   tls.prependOnceListener('secure' as 'secureConnect', () => {
     if (tls.authorizationError || !tls.authorized) shown = describe(tls.getPeerCertificate(), host)
   })

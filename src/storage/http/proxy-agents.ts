@@ -1,4 +1,4 @@
-// Node.js loads this module only if a proxy is used.
+// Node.js loads proxy-agents.ts only if a request uses a proxy.
 import type { ClientRequest } from 'node:http'
 import type { Socket } from 'node:net'
 import { HttpProxyAgent } from 'http-proxy-agent'
@@ -13,8 +13,8 @@ type ForwardedRequest = Parameters<HttpProxyAgent<string>['connect']>[0]
 type ForwardOptions = Parameters<HttpProxyAgent<string>['connect']>[1]
 
 /**
- * The agent for https requests. Opens a tunnel through the proxy (CONNECT), and connects with TLS
- * to the store inside the tunnel.
+ * The agent for https requests. The agent opens a tunnel through the proxy (CONNECT), and connects
+ * with TLS to the store inside the tunnel.
  */
 export class TunnelAgent extends HttpsProxyAgent<string> {
   readonly #proxy: ProxyServer
@@ -49,7 +49,7 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
   }
 }
 
-/** The agent for http requests. Sends requests with absolute URLs to the proxy. */
+/** The agent for http requests. The agent sends requests with absolute URLs to the proxy. */
 export class ForwardAgent extends HttpProxyAgent<string> {
   readonly #proxy: ProxyServer
 

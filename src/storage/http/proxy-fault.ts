@@ -7,8 +7,8 @@ export class ProxyFault extends Error {
   /** The system's error code. If the proxy refused the connection, the code is PROXY_REFUSED. */
   readonly code: string
   /**
-   * Status of the proxy's response to CONNECT. The status is undefined if the proxy has not
-   * responded.
+   * Status of the proxy's response to the request CONNECT. The status is undefined if the proxy has
+   * not responded.
    */
   readonly status: number | undefined
   readonly hint: string

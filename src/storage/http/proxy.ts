@@ -2,11 +2,11 @@ import { BlockList, isIP } from 'node:net'
 import { LitestreamError } from '../../errors.js'
 import { rememberSecret } from '../../util/redact.js'
 
-/** The proxy for requests to one target. */
+/** The proxy that requests to one target use. */
 export interface ProxyServer {
   /**
-   * URL of the proxy with user and password, if the variable has them. Only the agent may use this
-   * field.
+   * URL of the proxy with user and password, if the variable has them. Only the proxy agent may use
+   * `url`, because it can contain a password.
    */
   readonly url: URL
   /** The environment variable that names the proxy. */
@@ -35,8 +35,8 @@ export function proxyFor(target: URL, env: NodeJS.ProcessEnv = process.env): Pro
 
 function parseProxy(value: string, variable: string): URL {
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`
-  // `new URL` is called only for a valid text, because an error of `new URL` quotes the text. The
-  // text may contain a password.
+  // `new URL` is called only for a valid URL, because an error of `new URL` quotes its argument.
+  // The URL of a proxy may contain a password.
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url !== undefined && DEFAULT_PORTS[url.protocol] !== undefined && isDecodable(url)) return url
   const why = url === undefined ? 'is not the URL of a proxy' : `names a proxy of the kind "${url.protocol}//"`
@@ -69,8 +69,8 @@ function isExempt(target: URL, exempt: string): boolean {
 
 /**
  * Whether one entry of NO_PROXY names the host. An entry is `*`, an address, a network
- * (`10.0.0.0/8`) or a domain. A domain includes its subdomains. An address or a domain may have
- * `:port`.
+ * (`10.0.0.0/8`) or a domain. A domain includes its subdomains. An address or a domain may be
+ * followed by `:port`.
  */
 function names(entry: string, host: string, port: number | undefined): boolean {
   if (entry === '*') return true

@@ -22,8 +22,8 @@ export async function sweepAbandonedChunks(
 ): Promise<number> {
   const { bucket, jsm, stream } = session
   const request = { operation: 'LIST', doing: 'sweeping', signal } as const
-  // Lists the chunks before the metadata. If an object becomes visible between the two listings,
-  // the second listing contains its metadata.
+  // Lists the chunks first and the metadata second. If an object becomes visible between the two
+  // listings, the listing of the metadata contains the object.
   const { state, subjects: written } = await infoWithSubjects(session, request, chunkSubject(bucket, '>'))
   if (written.length === 0) return 0
   const filter = allMetaSubjects(bucket)
@@ -32,15 +32,15 @@ export async function sweepAbandonedChunks(
   const delivered = new Set<string>()
   for (const { subject, data } of metas.messages) {
     const meta = parseMeta(data)
-    // Chunks of an object with damaged metadata look like abandoned chunks. The function then
-    // removes nothing.
+    // Chunks of an object with damaged metadata look like abandoned chunks. If any metadata is
+    // damaged, sweepAbandonedChunks() removes nothing.
     if (meta === undefined || meta.fault !== undefined) return 0
     visible.add(chunkSubject(bucket, meta.nuid))
     delivered.add(subject)
   }
-  // The listing lacks the metadata of an object if another client has replaced the metadata
-  // meanwhile, or if the server has left the metadata out. Any of the chunks may belong to such an
-  // object.
+  // The listing lacks the metadata of an object if another client has just replaced the metadata,
+  // or if the server has left the metadata out. If metadata is missing from the listing, any of the
+  // chunks may belong to the object of the missing metadata.
   const { subjects } = await infoWithSubjects(session, request, filter)
   if (subjects.some((subject) => !delivered.has(subject))) return 0
   let removed = 0

@@ -3,9 +3,9 @@ import { Objm, StorageType } from './library.js'
 import type { NatsSession } from './session.js'
 
 /**
- * Creates the bucket if it does not exist. Returns the server's error if the name or the subjects
- * of the bucket are taken. The server also reports this error if several clients create the bucket
- * at the same moment.
+ * Creates the bucket if it does not exist. Returns the server's error if a stream with the bucket's
+ * name or subjects already exists. The server also reports this error if several clients create the
+ * same bucket at the same moment.
  */
 async function makeBucket(session: NatsSession): Promise<unknown> {
   try {
@@ -31,7 +31,8 @@ export async function openBucket(
     try {
       return (await session.jsm.streams.info(session.stream)).config
     } catch (error) {
-      // The bucket does not exist. Another stream therefore has the subjects of the bucket.
+      // The bucket does not exist, although the server refused to create it. Another stream
+      // therefore occupies the subjects of the bucket.
       throw lost !== undefined && isNoBucket(error) ? lost : error
     }
   })

@@ -6,11 +6,11 @@ import { chunkSubject } from './names.js'
 import type { ObjectMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
-/** Positions of an object's chunks in the stream, for one put of the object. */
+/** Positions in the NATS stream of the chunks of one put of an object. */
 export interface ChunkIndex {
   /**
-   * Sequence of each chunk in the stream, ascending. Messages of other puts may lie between two
-   * chunks.
+   * Sequence number of each chunk in the stream, ascending. Messages of other puts may lie between
+   * two chunks of this put.
    */
   readonly sequences: Float64Array
   /** End offset of each chunk in the object, exclusive. */
@@ -21,23 +21,23 @@ export interface ChunkIndex {
 const REMEMBERED = 4_000_000
 
 /**
- * Maximum number of requests for the positions of an object's chunks. The client repeats the
- * request if the server leaves chunks out, or if another client removes chunks.
+ * Maximum number of attempts to get the positions of an object's chunks. The client tries again if
+ * the server leaves chunks out, or if another client removes chunks meanwhile.
  */
 const MAX_ATTEMPTS = 5
 
 /**
- * A cache of the positions of objects' chunks. The client requests the positions once, without the
- * content of the chunks. The cached positions stay valid, because each put has its own NUID and
- * never changes.
+ * A cache of the positions of objects' chunks. The client requests the positions of an object's
+ * chunks once, without the content of the chunks. The cached positions stay valid, because each put
+ * of an object has its own NUID and never changes.
  */
 export class ChunkIndexes {
   readonly #session: NatsSession
   readonly #known = new LRUCache<string, ChunkIndex>({
     maxSize: REMEMBERED,
-    // If an object has more chunks than the cache may hold, the positions of the object's chunks
-    // count as the whole limit. Without caching, each read of such an object would request all
-    // positions again.
+    // If an object has more chunks than the cache may hold, its positions count as exactly the
+    // cache limit, so that they are cached. Without caching, each read of such an object would
+    // request all positions again.
     sizeCalculation: (index) => Math.min(REMEMBERED, Math.max(1, index.sequences.length)),
   })
 
@@ -93,9 +93,9 @@ export class ChunkIndexes {
       const options = { filter: subject, start: { sequence: 1 }, headersOnly: true, limit: meta.chunks }
       const { messages } = await readMessages(this.#session, request, options)
       if (messages.length === meta.chunks) return messages
-      // Requests one chunk. The response shows whether the chunks were removed or only left out of
-      // the delivery. The request also makes the server load the part of the stream that contains
-      // the chunks.
+      // Requests the last chunk of the object. The response shows whether the chunks were removed,
+      // or whether the server only left them out of the delivery. The request also makes the server
+      // load the part of the stream that contains the chunks.
       const ask = () => jsm.streams.getMessage(stream, { last_by_subj: subject })
       if ((await this.#session.request(request, ask)) === null) return undefined
     }

@@ -31,8 +31,8 @@ export async function connectionOptions(server: string, settings: NatsSettings):
     timeout: natsTimeout(settings),
     maxReconnectAttempts: settings.maxReconnects ?? -1,
     reconnectTimeWait: milliseconds(settings.reconnectWait ?? DEFAULT_RECONNECT_WAIT, 'reconnectWait'),
-    // The client keeps trying after an authentication error, because a user may renew an expired
-    // password, and because a server may just be reloading its accounts.
+    // The client keeps trying to connect after an authentication error, for two reasons: a user may
+    // renew an expired password, and a server may just be reloading its accounts.
     ignoreAuthErrorAbort: true,
     // Captures no stack trace per request, because a stack trace would cost more than the request.
     noAsyncTraces: true,

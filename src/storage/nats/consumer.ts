@@ -41,21 +41,28 @@ export interface ConsumerOptions {
 
 export interface ReadOptions extends ConsumerOptions {
   /**
-   * The stream's last sequence when reading begins. Reading does not wait for messages after this
-   * sequence. Without `upTo`, reading might never end while other clients write.
+   * The sequence number of the stream's last message when reading begins. The reader does not wait
+   * for messages after the sequence number `upTo`. Without `upTo`, a read might never end while
+   * other clients write.
    */
   readonly upTo?: number
-  /** Maximum number of messages. Reading fails if the consumer delivers more messages. */
+  /**
+   * Maximum number of messages that the consumer may deliver. If the consumer delivers more than
+   * `limit` messages, the read fails.
+   */
   readonly limit?: number
 }
 
 export interface Messages {
   /**
-   * The messages in the order of their sequences. The final messages may have sequences after
-   * `upTo`.
+   * The delivered messages in the order of their sequence numbers. The final messages may have
+   * sequence numbers after `upTo`.
    */
   readonly messages: readonly StreamMessage[]
-  /** Whether the result includes every message that existed at the beginning (ReadingEnd). */
+  /**
+   * Whether the result includes every message that was in the stream when reading began
+   * (ReadingEnd).
+   */
   readonly complete: boolean
 }
 
@@ -66,8 +73,9 @@ export const HEARTBEAT = 1_000
 const INACTIVE = 10_000
 
 /**
- * Milliseconds per message that a delivery may take, in addition to the budget of the request
- * policy. Each byte of a message body adds MS_PER_BYTE milliseconds. A slower delivery fails.
+ * Additional milliseconds per message that a delivery may take, beyond the budget of the request
+ * policy. For each byte of a message body, a delivery may take MS_PER_BYTE more milliseconds. A
+ * delivery that takes longer than these allowances fails.
  */
 const MS_PER_MESSAGE = 100
 
@@ -75,7 +83,7 @@ const HEARTBEAT_STATUS = 100
 
 /**
  * Returns the configuration of a temporary consumer. The server keeps the consumer in memory while
- * a client listens. The consumer needs no acknowledgements.
+ * a client listens. The client does not acknowledge the messages of the consumer.
  */
 export function consumerConfig(
   { filter, start, headersOnly }: ConsumerOptions,
@@ -99,9 +107,9 @@ export function consumerConfig(
 }
 
 /**
- * Reads all messages that currently match the filter. The read counts as one request. Throws
- * UNAVAILABLE if the delivery has a gap or stops, so that the whole request is retried. Throws
- * TIMEOUT if the budget of the policy has passed and the delivery was slower than 1 KiB/s.
+ * Reads all messages of the stream that currently match the filter. The read counts as one request.
+ * Throws UNAVAILABLE if the delivery has a gap or stops, so that the caller retries the whole read.
+ * Throws TIMEOUT if the budget of the policy has passed and the delivery was slower than 1 KiB/s.
  */
 export function readMessages(
   session: NatsSession,
@@ -116,7 +124,7 @@ export function readMessages(
     const finished = new Promise<void>((resolve, reject) => {
       finish = (error) => (error === undefined ? resolve() : reject(error))
     })
-    // `finished` may reject before the code below awaits it.
+    // `finished` may reject before the next statements await it.
     finished.catch(() => undefined)
     const began = elapsedMs()
     let lastSign = began
@@ -187,9 +195,9 @@ function broken(session: NatsSession): LitestreamError {
 
 export interface Delivery {
   readonly message: StreamMessage
-  /** Number of this message among the consumer's messages, counted from 1. */
+  /** Position of this message among the consumer's messages, counted from 1. */
   readonly index: number
-  /** Number of messages that the server has not delivered yet. */
+  /** Number of messages that the server still has to deliver to the consumer. */
   readonly pending: number
 }
 
@@ -233,8 +241,8 @@ function numbersOf(reply: string): [seq: number, index: number, time: number, pe
 }
 
 /**
- * Answers a flow control message or a heartbeat of the server. Returns the number of messages that
- * the server has sent, or undefined if the message does not contain this number.
+ * Answers a flow control message or a heartbeat of the server. Returns how many messages the server
+ * has sent to the consumer, or undefined if the status message does not contain this number.
  */
 export function answerStatus(message: Msg): number | undefined {
   if (message.headers?.code !== HEARTBEAT_STATUS) return undefined

@@ -19,7 +19,10 @@ export interface NatsLocation {
 
 const DEFAULT_SERVER = '127.0.0.1:4222'
 
-/** Checks the name of a bucket. NATS derives the name of a stream from this name. */
+/**
+ * Checks that `bucket` is a valid name of a bucket. NATS derives the name of a stream from the name
+ * of the bucket.
+ */
 export function checkNatsBucket(bucket: string, where: string, quote: UrlParts['quote'] = JSON.stringify): void {
   if (/^[a-zA-Z0-9_-]{1,240}$/.test(bucket)) return
   throw new LitestreamError(

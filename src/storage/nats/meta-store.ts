@@ -20,19 +20,20 @@ const WHOLE_EVERY = 10 * 60_000
 
 /**
  * The value of WHOLE_EVERY for a server that leaves messages out of deliveries. If a client deletes
- * an object and writes it again, such a server may also leave this object out.
+ * an object and writes it again, a server that leaves messages out may also leave this object out.
  */
 const WHOLE_EVERY_LEAVING_OUT = 30_000
 
 /**
- * Milliseconds for which a deletion marker stays in the stream. Other clients learn of the deletion
- * from the marker. NOTE_KEPT is greater than WHOLE_EVERY.
+ * Milliseconds for which a deletion marker stays in the stream. Other clients learn of a deletion
+ * from its deletion marker. NOTE_KEPT is greater than WHOLE_EVERY.
  */
 const NOTE_KEPT = 60 * 60_000
 
 /**
- * Number of objects whose metadata a listing requests in parallel, each with its own request. A
- * listing requests metadata one by one if the server has left the metadata out of the delivery.
+ * Number of objects whose metadata a listing requests in parallel, with one request per object. A
+ * listing requests the metadata of an object singly if the server has left the metadata out of a
+ * delivery.
  */
 const MISSING_CONCURRENCY = 8
 
@@ -44,18 +45,21 @@ interface Entry extends StoredMeta {
 /** The position up to which the cache has read the stream. */
 interface Synced {
   /**
-   * Creation time of the stream. Sequences of a stream with another creation time mean other
-   * messages.
+   * Creation time of the stream. Sequence numbers of a stream with another creation time refer to
+   * other messages.
    */
   readonly created: string
   readonly lastSeq: number
-  /** Time of the last complete read. The time comes from `elapsedMs()`. */
+  /**
+   * Time of the latest read that requested the metadata of all objects. The time is a value of
+   * `elapsedMs()`.
+   */
   readonly wholeAt: number
 }
 
 /**
- * A cache of the metadata of one replica's objects. The cache requests metadata of single objects,
- * or of all objects together.
+ * A cache of the metadata of one replica's objects. The cache can request the metadata of a single
+ * object, or of all objects together.
  */
 export class MetaStore {
   readonly #session: NatsSession
@@ -116,7 +120,9 @@ export class MetaStore {
     return stored
   }
 
-  /** Does the same as `fetch`, as a part of the caller's request. */
+  /**
+   * Requests metadata like `fetch`, but as a part of a request that the caller has already begun.
+   */
   async ask(name: string): Promise<StoredMeta | undefined> {
     const { bucket, jsm, stream } = this.#session
     const message = await jsm.streams.getMessage(stream, { last_by_subj: metaSubject(bucket, name) })
@@ -161,7 +167,10 @@ export class MetaStore {
     return taken
   }
 
-  /** Reads the stream. The read begins after this call, and several callers may share one read. */
+  /**
+   * Reads the stream. Reading begins after the call of #refresh(), and several callers may share
+   * one read.
+   */
   #refresh(): Promise<void> {
     if (this.#queued !== undefined) return this.#queued
     if (this.#running === undefined) return this.#begin()
@@ -229,8 +238,9 @@ export class MetaStore {
   }
 
   /**
-   * Removes the cached objects whose message is not among `messages`. The messages of these objects
-   * were removed without a deletion marker. Objects that are newer than `lastSeq` stay.
+   * Removes each cached object whose metadata message is not among `messages`. The metadata
+   * messages of the removed objects have disappeared from the stream without a deletion marker.
+   * Objects whose sequence number is above `lastSeq` stay in the cache.
    */
   #forgetAllBut(messages: readonly StreamMessage[], lastSeq: number): void {
     const there = new Set(messages.map(({ seq }) => seq))

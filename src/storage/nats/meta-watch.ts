@@ -70,13 +70,13 @@ export async function watchMetas(
     begin().then(
       () => {
         renewing = false
-        // The client may have missed objects that were written between the old watch and the new
-        // watch.
+        // Objects may have been written after the old watch ended and before the new watch was
+        // active.
         if (!ended) onChange()
       },
       () => {
         // If the server is unreachable or refuses the consumer, the watch ignores the error,
-        // because the requests of the caller report it.
+        // because the caller's own requests report it.
         renewing = false
         lastSign = elapsedMs() - SILENCE + RENEW_WAIT
       },

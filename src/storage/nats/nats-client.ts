@@ -49,7 +49,7 @@ export class NatsReplicaClient implements ReplicaClient {
   readonly #metas: MetaStore
   readonly #reader: ObjectReader
   readonly #writer: ObjectWriter
-  /** Time of the next removal of abandoned chunks. The time comes from `elapsedMs()`. */
+  /** Time of the next removal of abandoned chunks, as a value of `elapsedMs()`. */
   #nextSweep = 0
 
   private constructor(url: string, session: NatsSession, prefix: string, keepsChunks: boolean) {
@@ -87,8 +87,8 @@ export class NatsReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Checks the settings and reads the files that the settings name. Does not connect. Throws the
-   * errors that `open` would throw for the settings and files.
+   * Checks the settings and reads the files that the settings name. Does not connect to the server.
+   * Throws the errors that `open` would throw for the settings and files.
    */
   static async check(location: NatsLocation, given: NatsSettings & { readonly bucket?: string } = {}): Promise<void> {
     await connectionOptions(location.server, bucketAndSettings(location, given).settings)
@@ -131,8 +131,8 @@ export class NatsReplicaClient implements ReplicaClient {
   async delete(files: readonly LtxFileRef[], { signal }: RequestOptions = {}): Promise<void> {
     const deletions = files.map((file) => () => this.#writer.delete(this.#name(file), 'any', signal))
     await runAll(DELETE_CONCURRENCY, deletions)
-    // Each deletion leaves a deletion marker in the stream. Removing two old deletion markers for
-    // each new marker limits the number of markers.
+    // Each deletion leaves a deletion marker in the stream. The client removes two old deletion
+    // markers for each new one, which limits the number of markers.
     await this.#writer.removeNotes(this.#metas.takeOldNotes(2 * files.length), signal)
     if (elapsedMs() < this.#nextSweep) return
     this.#nextSweep = elapsedMs() + ABANDONED_AFTER

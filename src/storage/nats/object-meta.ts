@@ -39,16 +39,16 @@ export interface StoredMeta {
 const LONGEST_MESSAGE = 64 * 1024 * 1024
 
 /**
- * Pattern of valid NUIDs. A NUID is one token of a subject. A wildcard in a NUID would match the
- * chunks of all objects.
+ * Pattern of valid NUIDs. A NUID becomes one token of a NATS subject. A wildcard in a NUID would
+ * make the subject match the chunks of all objects.
  */
 const NUID = /^[A-Za-z0-9_-]+$/
 
 /**
- * Parses the metadata of an object. Returns undefined if the message has another form. Metadata
- * with impossible values gets a `fault`, and zeros instead of the impossible values. An object with
- * a `fault` is listed and can be deleted. A read of such an object fails, because `checkMeta`
- * throws.
+ * Parses the metadata of an object. Returns undefined if the message is not the metadata of an
+ * object. If a field has an impossible value, the result has a `fault`, and zero in place of that
+ * value. An object with a `fault` is listed and can be deleted. A read of such an object fails,
+ * because `checkMeta` throws.
  */
 export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
   let value: unknown
@@ -73,7 +73,7 @@ export function parseMeta(data: Uint8Array): ObjectMeta | undefined {
 }
 
 /**
- * Parses the metadata of the object `name`. If the message has another form or another name, the
+ * Parses the metadata of the object `name`. If the message is not the metadata of this object, the
  * result has a `fault`.
  */
 export function metaOf(name: string, data: Uint8Array): ObjectMeta {
@@ -125,16 +125,16 @@ export function deletedMeta(meta: ObjectMeta): ObjectMeta {
 }
 
 /**
- * Whether the object exists in this bucket. A deleted object, and a link to another bucket, do not
- * count.
+ * Whether the object exists in this bucket. A deleted object does not count, and neither does a
+ * link to another bucket.
  */
 export function isPresent({ deleted, options }: Partial<ObjectMeta>): boolean {
   return deleted !== true && options?.link === undefined
 }
 
 /**
- * Returns the fields of an object in a listing. The version of an object is its NUID. Each put has
- * a different NUID.
+ * Returns the fields of an object in a listing. The version of an object is its NUID. Each put of
+ * an object has a different NUID.
  */
 export function factsOf(meta: ObjectMeta): Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'> {
   return { size: meta.size, createdAt: createdAt(meta), version: meta.nuid }

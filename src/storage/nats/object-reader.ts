@@ -14,21 +14,20 @@ import { checkMeta, isPresent, type ObjectMeta } from './object-meta.js'
 import type { NatsSession } from './session.js'
 
 /**
- * Maximum number of chunks that the reader requests with one request per chunk. These requests run
- * in parallel. For more chunks, the reader uses a consumer. A consumer costs less than a request
- * per chunk.
+ * Maximum number of chunks that the reader requests with one request per chunk. The requests for
+ * single chunks run in parallel. For more than ONE_BY_ONE chunks, the reader uses a consumer. For
+ * many chunks, a consumer costs less than one request per chunk.
  */
 const ONE_BY_ONE = 16
 
 /**
- * Number of bytes in one window of a stream. A stream requests the bytes of a window together. The
- * stream requests the next window while its consumer uses the current one.
+ * Number of bytes in one window of a stream. The reader requests the bytes of one window together.
+ * The reader requests the next window while its caller processes the current one.
  */
 const WINDOW = 4 * 1024 * 1024
 
 /**
- * Size in bytes of the pieces that a stream yields. The size equals the chunk size that other NATS
- * clients use.
+ * Size in bytes of the pieces that a stream yields. Other NATS clients use chunks of the same size.
  */
 const PIECE = 128 * 1024
 
@@ -43,9 +42,9 @@ const REPLACED_LIMIT = 5
 
 export interface ReadObjectOptions {
   readonly signal?: AbortSignal | undefined
-  /** Ignores cached metadata. */
+  /** Whether the read ignores cached metadata and requests the metadata from the server. */
   readonly fresh?: boolean
-  /** Throws if the object is not the expected one. */
+  /** Throws if the found object is not the expected one. */
   readonly check?: (meta: ObjectMeta) => void
 }
 
@@ -83,8 +82,8 @@ export class ObjectReader {
   }
 
   /**
-   * Reads a whole object without using a cache. Returns the content and the version, or undefined
-   * if the object does not exist.
+   * Reads a whole object, with metadata from the server instead of the cache. Returns the content
+   * and the version of the object, or undefined if the object does not exist.
    */
   async readWhole(name: string, signal: AbortSignal | undefined): Promise<TaggedObject | undefined> {
     for (let attempt = 0; attempt < REPLACED_LIMIT; attempt++) {
@@ -113,9 +112,9 @@ export class ObjectReader {
   }
 
   /**
-   * Yields the bytes that `read` yields. Throws TIMEOUT if all waits together take longer than the
-   * budget of the policy plus 1 s per KiB, or if no byte arrives in the time that all attempts may
-   * take.
+   * Yields the same bytes as `read`, with limits on the waiting time. Throws TIMEOUT if all waits
+   * together take longer than the budget of the policy plus 1 s per KiB, or if no byte arrives
+   * during `idleTimeout`.
    */
   async *#paced(
     { name }: ObjectMeta,
@@ -131,8 +130,8 @@ export class ObjectReader {
       { chunks, cancel: (error) => abort.abort(error), close: async () => void (await chunks.return()) },
       {
         what: `reading ${this.#session.label(name)}`,
-        // A single request fails with its own error after all its attempts, which is before the
-        // idle timeout.
+        // Each request already fails with its own error after all its attempts, which take less
+        // time than `idleTimeout`.
         idleTimeout: policy.budget + 2 * policy.firstByteTimeout,
         allowance: allowanceFor(bytes, policy),
         signal,
@@ -150,7 +149,7 @@ export class ObjectReader {
 
   /**
    * Yields the bytes of an object from `offset` on. Requests the next window while the consumer
-   * uses the current one.
+   * processes the current one.
    */
   async *#pieces(
     meta: ObjectMeta,
@@ -162,8 +161,8 @@ export class ObjectReader {
       if (first >= index.ends.length) return undefined
       const last = chunkAt(index, Math.min(meta.size, startOf(index, first) + WINDOW) - 1)
       const chunks = this.#chunks(meta, index, first, last, signal)
-      // `chunks` may reject before the generator awaits `chunks`. If the consumer stops early, the
-      // generator never awaits `chunks`.
+      // The promise `chunks` may reject before the generator awaits it. If the consumer stops
+      // early, the generator never awaits the promise.
       chunks.catch(() => undefined)
       return { first, last, chunks }
     }
@@ -181,8 +180,8 @@ export class ObjectReader {
   }
 
   /**
-   * Runs `act` with the cached metadata of an object. If `act` returns undefined because the object
-   * has changed, runs `act` again with the metadata from the server.
+   * Calls `act` with the cached metadata of an object. If `act` returns undefined because the
+   * object has changed, calls `act` again with metadata from the server.
    */
   async #withMeta<T>(
     name: string,
@@ -205,8 +204,8 @@ export class ObjectReader {
   }
 
   /**
-   * Returns the positions of the object's chunks. An object of one chunk needs no request, because
-   * the subject identifies its chunk.
+   * Returns the positions of the object's chunks in the stream. An object of one chunk needs no
+   * request, because the subject identifies its chunk.
    */
   async #index(meta: ObjectMeta, signal: AbortSignal | undefined): Promise<ChunkIndex | undefined> {
     if (meta.chunks === 1) return { sequences: Float64Array.of(0), ends: Float64Array.of(meta.size) }
@@ -282,8 +281,8 @@ export class ObjectReader {
       const query = seq === 0 ? { last_by_subj: subject } : { seq }
       const found =
         (this.#session.direct ? await jsm.direct.getMessage(stream, query) : null) ??
-        // A server with a copy of the stream may be behind the leader. A chunk is therefore missing
-        // only if the leader of the stream does not have it.
+        // A server that holds a copy of the stream may lag behind the leader of the stream. A chunk
+        // is therefore missing only if the leader of the stream does not have it.
         (await jsm.streams.getMessage(stream, query))
       if (found === null || (seq !== 0 && found.seq !== seq)) return undefined
       const data = found.data

@@ -24,8 +24,8 @@ const NO_MESSAGE = 10043
 const DISCARD_TIMEOUT = 5_000
 
 /**
- * The condition of a write. `absent` means that no object has this name. `seq` is the version that
- * the existing object must have. `any` means no condition.
+ * The condition of a write. `absent` means that no object may have this name. `seq` is the version
+ * that the existing object must have. `any` means no condition.
  */
 export type Expected = 'absent' | 'any' | { readonly seq: number }
 
@@ -52,7 +52,7 @@ export class ObjectWriter {
   }
 
   /**
-   * Writes an object. If the condition does not hold, removes the chunks and throws
+   * Writes an object. If the condition does not hold, removes the uploaded chunks and throws
    * PRECONDITION_FAILED.
    */
   async put(
@@ -94,8 +94,8 @@ export class ObjectWriter {
         } as ObjectMeta & { digest: string },
         options.timestamp,
       )
-      // If the final chunk has reached this age, another process may soon remove the chunks as
-      // abandoned.
+      // If the final chunk is older than half of ABANDONED_AFTER, another process may soon remove
+      // the chunks as abandoned.
       if (Date.now() - lastChunkAt > ABANDONED_AFTER / 2) throw this.#stalled(name)
       chunksOnly = false
       const { stored, replaced } = await this.#publishMeta(request, meta, options.expected)
@@ -103,8 +103,8 @@ export class ObjectWriter {
       if (replaced !== undefined) await this.#discard(name, replaced.meta.nuid)
       return stored
     } catch (error) {
-      // If the writer does not know whether the object became visible, the chunks of the object
-      // must stay.
+      // If the writer does not know whether the metadata was published, the object may need its
+      // chunks, so they must stay.
       const refused = isLitestreamError(error, 'PRECONDITION_FAILED') || error instanceof WritersCollide
       const invisible = chunksOnly || refused
       if (invisible && sequences.length > 0) await this.#discard(name, id)
@@ -133,7 +133,7 @@ export class ObjectWriter {
 
   /**
    * Returns the metadata of the object that has this name, from the cache if possible. Throws
-   * PRECONDITION_FAILED if the condition does not hold.
+   * PRECONDITION_FAILED if the existing object does not match the condition `expected`.
    */
   async #current(
     request: Request & { readonly name: string },
@@ -147,9 +147,9 @@ export class ObjectWriter {
   }
 
   /**
-   * Publishes a chunk and returns its sequence. Each chunk names the sequence of the previous
-   * chunk. The server therefore keeps the order of the chunks. The server stores a chunk only once,
-   * even if the acknowledgement of the chunk was lost.
+   * Publishes a chunk and returns its sequence. The message of each chunk names the sequence number
+   * of the previous chunk. The server therefore keeps the order of the chunks. The server stores a
+   * chunk only once, even if the acknowledgement of the chunk was lost.
    */
   #publishChunk(request: Request, subject: string, chunk: Uint8Array, previous: number): Promise<number> {
     const { js, jsm, stream } = this.#session
@@ -160,8 +160,8 @@ export class ObjectWriter {
         if (!isWrongSequence(error)) throw error
         const last = before === 0 ? null : await jsm.streams.getMessage(stream, { last_by_subj: subject })
         if (last !== null && last.seq > previous) return last.seq
-        // No other client writes to this subject, so the server has lost acknowledged chunks, for
-        // example in a power failure.
+        // No other client writes to the subject of this put, so the server has lost acknowledged
+        // chunks, for example in a power failure.
         throw new LitestreamError(
           'STORAGE_FAILED',
           `writing ${this.#session.label(request.name)} failed: the server lost chunks of the object`,
@@ -192,7 +192,7 @@ export class ObjectWriter {
       }
       this.#metas.forget(meta.name)
       current = await this.#metas.fetch(request)
-      // An earlier attempt has succeeded, although its response was lost.
+      // An earlier attempt to publish the metadata has succeeded, although its response was lost.
       if (current?.meta.nuid === meta.nuid && !current.meta.deleted) return { stored: current, replaced: undefined }
       const taken = current !== undefined && !current.meta.deleted
       if (typeof expected === 'object' || (expected === 'absent' && taken)) throw this.#conflict(meta.name)
@@ -200,9 +200,9 @@ export class ObjectWriter {
   }
 
   /**
-   * Publishes the metadata if `after` is the sequence of the latest message on the metadata's
-   * subject. If `after` is 0, the subject must have no message. Returns the new sequence, or
-   * undefined if the latest message has another sequence.
+   * Publishes the metadata if `after` is the sequence number of the latest message on the
+   * metadata's subject. If `after` is 0, the subject must have no message. Returns the new sequence
+   * number, or undefined if the latest message has another sequence number than `after`.
    */
   #publishIf(request: Request, meta: ObjectMeta, after: number): Promise<number | undefined> {
     const { bucket, js } = this.#session
@@ -218,7 +218,8 @@ export class ObjectWriter {
       } catch (error) {
         if (!isWrongSequence(error)) throw error
         if (before === 0) return undefined
-        // An earlier attempt may have succeeded although its acknowledgement was lost.
+        // An earlier attempt to publish the metadata may have succeeded, although its
+        // acknowledgement was lost.
         const current = await this.#metas.ask(meta.name)
         const ours = current?.meta.nuid === meta.nuid && current.meta.deleted === meta.deleted
         return ours ? current.seq : undefined
@@ -252,8 +253,9 @@ export class ObjectWriter {
   }
 
   /**
-   * Removes unreferenced chunks. The requests have a short timeout. If removing the chunks fails,
-   * the write still succeeds, and a later sweep removes the chunks.
+   * Removes the chunks with the NUID `id`, which no metadata refers to. The removal has the timeout
+   * DISCARD_TIMEOUT. A failed removal does not fail the write, because a later sweep removes the
+   * chunks.
    */
   async #discard(name: string, id: string): Promise<void> {
     if (this.#keepsChunks) return

@@ -2,9 +2,10 @@ import { abortError } from '../../util/abort.js'
 import { orAborted } from '../../util/or-aborted.js'
 
 /**
- * Waits for `promise`. As soon as a signal aborts, the wait ends with a rejection. Rejects with
- * ABORTED if `signal` aborts. If a signal of `others` aborts first, rejects with the reason of that
- * signal. The NATS request continues, because NATS cannot cancel a request.
+ * Waits for `promise`. The wait ends with a rejection as soon as one of the signals aborts. Rejects
+ * with ABORTED if `signal` aborts. If a signal of `others` aborts first, rejects with the reason of
+ * that signal. After the rejection, the NATS request continues, because NATS cannot cancel a
+ * request.
  */
 export function raced<T>(
   promise: Promise<T>,

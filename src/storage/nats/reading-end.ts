@@ -1,7 +1,7 @@
 /**
  * Detects that a consumer has delivered every message that was in the stream when reading began.
- * The server's count of pending messages is not sufficient. NATS 2.9 leaves messages out of a
- * delivery (leavesOut), but keeps counting these messages as pending.
+ * The server's own count of pending messages does not suffice for this purpose. NATS 2.9 leaves
+ * messages out of a delivery (leavesOut), but keeps counting these messages as pending.
  */
 export class ReadingEnd {
   readonly #upTo: number
@@ -11,14 +11,14 @@ export class ReadingEnd {
    */
   #expected = Number.POSITIVE_INFINITY
   #delivered = 0
-  /** Number of delivered messages up to the sequence `upTo`. */
+  /** Number of delivered messages whose sequence number is at most `upTo`. */
   #old = 0
   #reached = false
   #pending = Number.POSITIVE_INFINITY
   /** Number of heartbeats since the latest message. */
   #idle = 0
 
-  /** `upTo` is the last sequence in the stream when reading began. */
+  /** `upTo` is the sequence number of the last message in the stream when reading began. */
   constructor(upTo: number) {
     this.#upTo = upTo
   }
@@ -40,22 +40,22 @@ export class ReadingEnd {
 
   /**
    * The reader calls `alive` for each heartbeat. `sent` is the number of messages that the server
-   * has sent, if the heartbeat contains it.
+   * has sent, or undefined if the heartbeat does not contain this number.
    */
   alive(sent: number | undefined): void {
     this.#idle = sent === this.#delivered ? this.#idle + 1 : 0
   }
 
   get isReached(): boolean {
-    // If two heartbeats follow each other without a message between them, the server sends no more
+    // Two consecutive heartbeats without a message between them show that the server sends no more
     // messages.
     return this.#reached || this.#idle >= 2 || this.#nothingLeft
   }
 
   /**
-   * Whether the server has delivered every message that existed at the beginning, according to the
-   * server's counts. Returns false if another client replaced a message before its delivery,
-   * because the new message may be after `upTo`.
+   * Whether the server has delivered every message that was in the stream when reading began,
+   * according to the server's counts. Returns false if another client replaced a message before its
+   * delivery, because the new message may have a sequence number after `upTo`.
    */
   get isComplete(): boolean {
     return this.#nothingLeft || this.#old === this.#expected

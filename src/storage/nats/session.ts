@@ -22,7 +22,9 @@ export interface SessionOptions {
   /** URL that names the replica in messages. */
   readonly url: string
   readonly settings: NatsSettings
-  /** Values that replace those of DEFAULT_POLICY. `firstByteTimeout` comes from the settings. */
+  /**
+   * Values that replace the values of DEFAULT_POLICY. `firstByteTimeout` comes from the settings.
+   */
   readonly policy?: Partial<Omit<RequestPolicy, 'firstByteTimeout'>>
   readonly onOutage?: OutageListener | undefined
 }
@@ -31,16 +33,19 @@ export interface Request {
   readonly operation: Operation
   /** A verb such as "reading" or "writing". */
   readonly doing: string
-  /** Name of the object, or undefined for a request that concerns the whole bucket. */
+  /**
+   * Name of the object that the request concerns, or undefined for a request that concerns the
+   * whole bucket.
+   */
   readonly name?: string
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * The connection to a NATS server. All requests of a client share the connection. A request waits
- * for the connection. After a temporary fault, the session retries the request. The session counts
- * and times each request and converts errors to LitestreamErrors. If the signal of a request
- * aborts, the session ends the request.
+ * The connection to a NATS server. All requests of a client share the connection. If the connection
+ * is lost, a request waits until the connection is restored. After a temporary fault, the session
+ * retries the request. The session counts and times each request and converts errors to
+ * LitestreamErrors. If the signal of a request aborts, the session ends the request.
  */
 export class NatsSession {
   readonly connection: NatsConnection
@@ -61,8 +66,8 @@ export class NatsSession {
   /** Aborts when the current connection is lost. Each new connection gets a new AbortController. */
   #lost = new AbortController()
   /**
-   * Resolves when the lost connection is restored. The promise is undefined while the connection
-   * exists.
+   * Resolves when the lost connection is restored. The field is undefined while the session is
+   * connected.
    */
   #back: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
 
@@ -99,9 +104,9 @@ export class NatsSession {
         try {
           return await raced(connecting, what, signal)
         } catch (error) {
-          // If the connection is established after the caller has given up, this code closes the
-          // connection. An error of a connection attempt that ends after the caller has given up is
-          // ignored.
+          // If the connection is established only after the caller has given up waiting, open()
+          // closes the connection. If the late connection attempt fails instead, open() ignores the
+          // error.
           void connecting.then((late) => late.close()).catch(() => undefined)
           throw natsError(error, 'connecting to', options.url)
         }
@@ -142,8 +147,8 @@ export class NatsSession {
   }
 
   /**
-   * Sends one request, and retries the request after temporary faults. `send` receives the number
-   * of previous attempts.
+   * Sends one request, and retries the request after temporary faults. The parameter `before` of
+   * `send` is the number of previous attempts.
    */
   request<T>(request: Request, send: (before: number) => Promise<T>): Promise<T> {
     const { operation, doing, name, signal } = request
@@ -179,7 +184,9 @@ export class NatsSession {
     await this.connection.close()
   }
 
-  /** Waits until a lost connection is restored. The wait takes at most the timeout of a request. */
+  /**
+   * Waits until a lost connection is restored. The wait takes at most the timeout of one request.
+   */
   async #connected(what: string, signal: AbortSignal | undefined): Promise<void> {
     if (this.#closed.signal.aborted) throw this.#closed.signal.reason
     if (this.#back === undefined) return
@@ -193,9 +200,9 @@ export class NatsSession {
   }
 
   /**
-   * Throws NOT_FOUND if a request had no responders because the bucket does not exist. Returns
-   * without an error if the bucket may exist, because a server that is just starting has no
-   * responders either.
+   * Throws NOT_FOUND if the bucket does not exist, which is a possible reason for a request without
+   * responders. Returns without an error if the bucket may exist, because a server that is just
+   * starting has no responders either.
    */
   async #checkBucket(doing: string, target: string): Promise<void> {
     try {

@@ -2,19 +2,19 @@ import type { Duration } from '../../util/duration.js'
 import type { Secret } from '../../util/secret.js'
 
 /**
- * Settings of a NATS replica, except the server, the bucket and the prefix. The names of the
- * settings are those of the configuration file in camel case.
+ * Settings of a NATS replica, except the server, the bucket and the prefix. Each setting has the
+ * name of its key in the configuration file, in camel case.
  */
 export interface NatsSettings {
   /** Name of the user, for authentication with a password. */
   readonly username?: string
   /** Password of the user. */
   readonly password?: string | Secret
-  /** Token for authentication. A token needs no user. */
+  /** Token for authentication. Authentication with a token needs no user name. */
   readonly token?: string | Secret
   /** JWT of a user, which requires `seed`. */
   readonly jwt?: string | Secret
-  /** Seed of the NKey that signs for `jwt` or `nkey`. */
+  /** Seed of the NKey that signs the server's challenge for `jwt` or `nkey`. */
   readonly seed?: string | Secret
   /** Path of a credentials file that `nsc` has written. */
   readonly creds?: string
@@ -39,8 +39,9 @@ export interface NatsSettings {
   /** Whether the client creates the bucket if it does not exist. */
   readonly createBucket?: boolean
   /**
-   * Set by `openReplicaClient` for a write-once replica. In a write-once replica, the client
-   * deletes nothing. Even the chunks of a failed upload stay.
+   * Whether the replica is write-once (set by `openReplicaClient`). In a write-once replica, the
+   * client deletes nothing. In a write-once replica, even the chunks of a failed upload stay in the
+   * bucket.
    */
   readonly writeOnce?: boolean
 }

@@ -4,9 +4,9 @@ import type { NatsSession, Request } from './session.js'
 /**
  * Whether a reader must compare this server's deliveries with the subjects of the stream. While a
  * client writes to the newest block of the stream, servers before 2.10 omit the messages that are
- * older than the cache of that block. The omitted messages are missing in the deliveries and in
- * their counts. In a measurement with NATS 2.9.10 and three concurrent writers, 1,661 of 1,761
- * listings lacked files. With NATS 2.10.27, none of 2,162 listings lacked files.
+ * older than the cache of that block. The omitted messages are missing both from the deliveries and
+ * from the server's message counts. In a measurement with NATS 2.9.10 and three concurrent writers,
+ * 1,661 of 1,761 listings lacked files. With NATS 2.10.27, none of 2,162 listings lacked files.
  */
 export function leavesOut({ connection }: NatsSession): boolean {
   const [major, minor] = (connection.info?.version ?? '').split('.').map(Number)
@@ -19,8 +19,8 @@ export interface InfoWithSubjects extends Pick<StreamInfo, 'created' | 'state'> 
 
 /**
  * Returns the current state of the stream. The state lists the subjects that match `filter` and
- * have messages. The server has all subjects in memory, or reads a whole block to find the
- * subjects. The subjects are therefore complete even if deliveries are not.
+ * have messages. The server takes the subjects from memory or reads a whole block of the stream to
+ * find them. The list of subjects is therefore complete even if deliveries omit messages.
  */
 export async function infoWithSubjects(
   session: NatsSession,

@@ -2,12 +2,12 @@ import { LitestreamError } from '../../errors.js'
 import { elapsedMs } from '../../util/elapsed.js'
 
 /**
- * Maximum number of attempts at one conditional write. Each failed attempt means that another
- * client has written the object.
+ * Maximum number of attempts at one conditional write. An attempt fails only if another client has
+ * written the object meanwhile.
  */
 const MAX_ATTEMPTS = 100
 
-/** Maximum time in milliseconds for all attempts together. */
+/** Maximum time in milliseconds for all attempts of one write together. */
 const MAX_TIME = 60_000
 
 /** Counts and limits the attempts of one write to an object that other clients are changing. */
@@ -24,8 +24,8 @@ export class WriteAttempts {
   }
 
   /**
-   * The writer must call `next` before each attempt. Throws WritersCollide after MAX_ATTEMPTS
-   * attempts, and when MAX_TIME has passed.
+   * The writer must call `next` before each attempt to write. Throws WritersCollide after
+   * MAX_ATTEMPTS attempts, and when MAX_TIME has passed.
    */
   next(): void {
     const seconds = Math.round((elapsedMs() - this.#began) / 1000)
@@ -37,8 +37,8 @@ export class WriteAttempts {
 }
 
 /**
- * The error of a write that did not take place. Other clients changed the object during each
- * attempt.
+ * The error of a write that failed without changing the object. Other clients changed the object
+ * during each attempt of the write.
  */
 export class WritersCollide extends LitestreamError {
   constructor(what: string, file: string, attempts: number, seconds: number) {

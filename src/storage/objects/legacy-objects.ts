@@ -14,7 +14,10 @@ export class ObjectLegacyObjects implements LegacyObjects {
   readonly #requests: Requests
   readonly #prefix: string
 
-  /** `prefix` is the prefix of the replica's keys. The prefix is empty or ends with a slash. */
+  /**
+   * `prefix` is the common prefix of all keys of the replica. The prefix is empty or ends with a
+   * slash.
+   */
   constructor(store: ObjectStore, requests: Requests, prefix: string) {
     this.#store = store
     this.#requests = requests

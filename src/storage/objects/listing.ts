@@ -4,7 +4,7 @@ import type { Requests, Subject } from './requests.js'
 
 /**
  * Lists the objects whose keys begin with `prefix` and sort at or after `from`. The listing has the
- * guarantees of `pagedListing`.
+ * guarantees that pagedListing() documents.
  */
 export async function* listObjects(
   store: ObjectStore,
