@@ -12,8 +12,9 @@ const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 const openOf = promisify(openCallback)
 
 /**
- * The running sync of each directory. `next` is the sync that starts when the running sync has
- * ended. All calls that arrive during the running sync wait for `next`.
+ * The running sync of each directory. `next` is the sync of the same directory that starts when the
+ * running sync has ended. All calls for the directory that arrive during the running sync wait for
+ * `next`.
  */
 const syncs = new Map<string, { readonly running: Promise<void>; next: Promise<void> | undefined }>()
 
@@ -51,17 +52,17 @@ async function syncNow(directory: string): Promise<void> {
     // immediately.
     if (!isErrno(error, 'EINVAL', 'ENOTSUP', 'EBADF')) throw error
   } finally {
-    // The process has written nothing through this descriptor, so `closeSync` does not wait for the
-    // disk.
+    // closeSync() does not wait for the disk, because the process has written nothing through this
+    // descriptor.
     closeSync(fd)
   }
 }
 
 /**
- * Creates a directory and its missing parents. The new directories survive a power cut. New
- * directories get the owner of `ownership`. If `ownership` is undefined, a new directory of root
- * gets the owner of its parent directory. The umask reduces `mode`. Returns whether the directory
- * is new.
+ * Creates a directory and its missing parents. New directories survive a power cut. New directories
+ * get the owner of `ownership`. If `ownership` is undefined, a new directory of root gets the owner
+ * of its parent directory. The umask of the process reduces `mode`. Returns whether `directory` is
+ * new.
  */
 export async function makeDirectory(directory: string, ownership?: Ownership, mode = 0o777): Promise<boolean> {
   const absolute = path.resolve(directory)
@@ -117,7 +118,7 @@ async function createAll(directory: string, mode: number): Promise<string | unde
     try {
       await mkdir(directory, { mode })
     } catch (again) {
-      // Another process may have created the directory in the meantime.
+      // Another process may have created the directory after the first check.
       await existing(directory, again)
       return first
     }
@@ -135,8 +136,8 @@ async function existing(directory: string, error: unknown): Promise<undefined> {
 }
 
 /**
- * Passes a handle of the directory to `act`. If `act` used the path, another user could replace the
- * directory, and root would change the owner of another file.
+ * Passes a handle of the directory to `act`. If `act` used the path instead, another user could
+ * replace the directory, and root would change the owner of another file.
  */
 async function withDirectory(directory: string, act: (handle: FileHandle) => Promise<void>): Promise<void> {
   const handle = await open(directory, DIRECTORY)

@@ -14,23 +14,24 @@ import { createTemporary } from './temporary.js'
 export interface DurableWriteOptions {
   /** Modification time to set, in milliseconds since the epoch. */
   readonly mtime?: number
-  /** Whether the write fails with EEXIST if the file exists. */
+  /** Whether the write fails with EEXIST if the file already exists. */
   readonly createOnly?: boolean
   /**
    * Owner and mode of the written file. By default, the new content gets the owner and mode of the
-   * replaced file. If no file is replaced, the owner and mode are the defaults of the process.
+   * replaced file. If no file is replaced, the new file gets the default owner and mode of the
+   * process.
    */
   readonly ownership?: Ownership
   readonly signal?: AbortSignal
 }
 
 /**
- * Writes `file` atomically. At any moment and after a power cut, `file` has either the complete new
- * content or the complete previous content. Writes a temporary file, syncs and renames the
+ * Writes `file` atomically. At any moment, also after a power cut, `file` has either the complete
+ * new content or the complete previous content. Writes a temporary file, syncs and renames the
  * temporary file, and syncs the directory. With `createOnly`, creates a hard link instead of
  * renaming the temporary file, because link(2) fails with EEXIST if the name exists. The directory
  * must exist. If `file` is a symbolic link, replaces the target of the link (see resolveTarget).
- * Returns the size in bytes.
+ * Returns the size of the content in bytes.
  */
 export async function writeDurably(
   file: string,
@@ -72,20 +73,23 @@ export async function writeDurably(
   return size
 }
 
-/** Renames a synced file, and replaces an existing file. The new name survives a power cut. */
+/**
+ * Renames a synced file, and replaces an existing file. The new name of the file survives a power
+ * cut.
+ */
 export async function renameDurably(from: string, to: string): Promise<void> {
   await replaceFile(from, to)
   await syncDirectory(path.dirname(to))
 }
 
-/** Gives a temporary file its final name. Fails with EEXIST if `file` exists. */
+/** Gives a temporary file its final name. Fails with EEXIST if a file named `file` exists. */
 async function nameOnce(temporary: string, file: string): Promise<void> {
   try {
     await link(temporary, file)
   } catch (error) {
     if (!isErrno(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error
-    // Some file systems (FAT, some FUSE) have no hard links. On such a file system, the name is
-    // checked before the rename, and two simultaneous writers do not detect each other.
+    // Some file systems (FAT, some FUSE) have no hard links. On such a file system, nameOnce()
+    // checks the name before the rename, and two simultaneous writers do not detect each other.
     if (await exists(file))
       throw Object.assign(new Error(`EEXIST: ${file} exists`, { cause: error }), { code: 'EEXIST' })
     await replaceFile(temporary, file)

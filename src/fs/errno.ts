@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.js'
 
-/** The error code and the hint for each error of the operating system. */
+/** The error code and the hint for each errno name of the operating system. */
 export const ERRNO: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ENOENT: ['NOT_FOUND', 'Check the path: the file or one of its directories does not exist.'],
   ENOTDIR: ['STORAGE_FAILED', 'Correct the path: a part of the path names a file instead of a directory.'],

@@ -1,12 +1,12 @@
 import type { FileHandle } from 'node:fs/promises'
 import { datasyncHandle } from './handle.js'
 
-/** Number of new bytes after which a flush starts in the background. */
+/** Number of newly written bytes after which a flush starts in the background. */
 const FLUSH_BYTES = 8 * 1024 * 1024
 
 /**
- * Flushes a large file to disk while the writer produces the next part of the file. Runs at most
- * one flush at a time.
+ * Flushes a large file to disk while the writer produces the next part of the file. At most one
+ * flush of the file runs at a time.
  */
 export class Flushing {
   readonly #handle: FileHandle
@@ -19,8 +19,8 @@ export class Flushing {
   }
 
   /**
-   * Starts a flush if enough bytes were written. `size` is the total number of bytes written to the
-   * file.
+   * Starts a flush if FLUSH_BYTES were written since the previous flush began. `size` is the total
+   * number of bytes written to the file.
    */
   wrote(size: number): void {
     if (this.#running || size - this.#flushed < FLUSH_BYTES) return

@@ -1,7 +1,7 @@
 import { LitestreamError, toLitestreamError } from '../errors.js'
 
 /**
- * Converts an error of `node:fs` to a LitestreamError. `doing` is the failed action, such as
+ * Converts an error of `node:fs` to a LitestreamError. `doing` names the failed action, such as
  * "reading", and `file` is the path of the file.
  */
 export function fsError(error: unknown, doing: string, file: string): LitestreamError {

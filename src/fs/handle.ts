@@ -33,7 +33,7 @@ export function datasyncHandle(handle: FileHandle): Promise<void> {
 }
 
 /**
- * Half a microsecond, in milliseconds, which is added to each time. Node.js passes a time as
+ * Half a microsecond, in milliseconds, which setTime() adds to each time. Node.js passes a time as
  * seconds in a double, and libuv truncates this number to whole microseconds. Without the added
  * half microsecond, 0.470 s often becomes 0.469999 s, and Litestream reads 469 ms.
  */

@@ -17,11 +17,11 @@ async function madeIn(directory: string): Promise<{ uid: number; gid: number; mo
 }
 
 /**
- * Creates the hard link `file` to `existing` instead of a copy, if `existing` has the modification
- * time, owner and mode that the copy must have. The copy must have the modification time `mtime`
- * (milliseconds since the epoch) and the owner and mode in `ownership`. If `ownership` is
- * undefined, the copy must have the owner and mode of a new file in the directory. Returns the size
- * in bytes, or false if the caller must copy the file. Fails with EEXIST if `file` exists.
+ * Creates the hard link `file` to `existing`, if `existing` has the modification time, owner and
+ * mode that a copy must have. A copy must have the modification time `mtime` (milliseconds since
+ * the epoch) and the owner and mode in `ownership`. If `ownership` is undefined, a copy must have
+ * the owner and mode of a new file in the directory. Returns the size of the file in bytes, or
+ * false if the caller must copy the file. Fails with EEXIST if a file named `file` exists.
  */
 export async function linkDurably(
   existing: string,

@@ -6,16 +6,16 @@ import { isErrno } from './fs-error.js'
 const BATCH = 1024
 
 /**
- * Maximum size in bytes of a directory that is read with one call. A directory of this size has at
- * most a few thousand entries. Reading the entries in batches takes four times the processor time,
- * because each batch uses a thread of libuv's pool.
+ * Maximum size in bytes of a directory that is read with one call. A directory of SMALL_DIRECTORY
+ * bytes has at most a few thousand entries. Reading the entries in batches would take four times
+ * the processor time, because each batch uses a thread of libuv's pool.
  */
 const SMALL_DIRECTORY = 128 * 1024
 
 /**
  * Returns the names in `directory` for which `wanted` returns true, in no particular order. Returns
- * an empty list if `directory` does not exist. Of a large directory, only the returned names are
- * kept in memory. Throws errors of the operating system unchanged.
+ * an empty list if `directory` does not exist. If the directory is large, memory holds only the
+ * returned names. Throws errors of the operating system unchanged.
  */
 export async function namesIn(
   directory: string,

@@ -10,20 +10,23 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_RDWR } = constants
 
 /**
  * Opens an existing file for reading and writing. Fails if `file` is a symbolic link. The caller
- * must therefore call resolveTarget first.
+ * must therefore pass a path that resolveTarget has resolved.
  */
 export async function openForUpdate(file: string): Promise<FileHandle> {
   return (await openRegular(file, O_RDWR | O_NOFOLLOW)).handle
 }
 
-/** Creates a file. Fails with EEXIST if the file exists. The umask reduces `mode`. */
+/**
+ * Creates a file. Fails with EEXIST if the file exists. The umask of the process reduces `mode`.
+ */
 export async function createFile(file: string, mode = 0o600): Promise<FileHandle> {
   return (await openRegular(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode)).handle
 }
 
 /**
- * Opens or creates a file of this program. The file gets the owner and mode of `ownership`. If
- * `ownership` is undefined, only the owner of the folder can access a new file.
+ * Opens or creates a file that belongs to this program. The file gets the owner and mode of
+ * `ownership`. If `ownership` is undefined, only the owner of the folder can access a newly created
+ * file.
  */
 export async function openOwn(file: string, ownership?: Ownership): Promise<FileHandle> {
   const { handle, isNew } = await openOrCreate(file)
@@ -46,7 +49,9 @@ async function openOrCreate(file: string): Promise<{ readonly handle: FileHandle
   }
 }
 
-/** Does the same as `openOwn`, with synchronous calls. Returns the file descriptor. */
+/**
+ * Does the same as `openOwn`, with synchronous calls. Returns the file descriptor of the open file.
+ */
 export function openOwnSync(file: string, ownership: Ownership | undefined): number {
   const fd = openRegularSync(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
   try {

@@ -9,12 +9,15 @@ import { kindOf } from './kind.js'
 const { O_NONBLOCK, O_NOCTTY, O_RDONLY } = constants
 
 /**
- * Default of `limit` in `readRegular`, which is the maximum size in bytes of a small file such as a
- * key, a certificate or a lock file.
+ * Maximum size in bytes that `readRegular` accepts by default, for small files such as a key, a
+ * certificate or a lock file.
  */
 export const SMALL_FILE = 1024 * 1024
 
-/** Does the same as `openRegular`, with synchronous calls. Returns the file descriptor. */
+/**
+ * Does the same as `openRegular`, with synchronous calls. Returns the file descriptor of the open
+ * file.
+ */
 export function openRegularSync(file: string, flags: number = O_RDONLY, mode = 0o666): number {
   let fd: number
   try {
@@ -50,7 +53,10 @@ export function readRegularSync(file: string, limit = SMALL_FILE): Buffer {
   }
 }
 
-/** Returns the size of a file in bytes. Throws STORAGE_FAILED if the size exceeds `limit`. */
+/**
+ * Returns the size in bytes that `stats` contains. Throws STORAGE_FAILED if the size exceeds
+ * `limit`.
+ */
 export function roomFor({ size }: Stats, file: string, limit: number): number {
   if (size <= limit) return size
   throw new LitestreamError('STORAGE_FAILED', `${file} has ${size} bytes; the limit is ${limit} bytes`, {

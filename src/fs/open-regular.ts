@@ -21,7 +21,8 @@ export async function openRegular(file: string, flags: number = O_RDONLY, mode =
   const handle = await open(file, flags | O_NONBLOCK | O_NOCTTY, mode).catch(async (error: unknown) => {
     if (isErrno(error, 'ENXIO')) throw notRegular(file, await stat(file))
     // Some Samba servers put a lease on an open file. As long as the lease exists, open(2) with
-    // O_NONBLOCK fails. Without O_NONBLOCK, open(2) waits until the server has released the lease.
+    // O_NONBLOCK fails with EAGAIN. Without O_NONBLOCK, open(2) waits until the server has released
+    // the lease.
     if (isErrno(error, 'EAGAIN') && (await stat(file)).isFile()) return open(file, flags, mode)
     throw error
   })
@@ -36,8 +37,8 @@ export async function openRegular(file: string, flags: number = O_RDONLY, mode =
 /**
  * Yields the content of a regular file in chunks of at most `chunkSize` bytes. Reads up to the size
  * that the file had when it was opened. If the file is truncated later, ends at the new end of the
- * file. Allocates only as much memory as the rest of the file needs. A stream of Node.js would
- * allocate `chunkSize` bytes twice, even for a small file.
+ * file. For each chunk, allocates only as much memory as the rest of the file needs. A stream of
+ * Node.js would allocate `chunkSize` bytes twice, even for a small file.
  */
 export async function* streamRegular(file: string, chunkSize: number): AsyncGenerator<Uint8Array, void, undefined> {
   const { handle, stats } = await openRegular(file)

@@ -57,9 +57,9 @@ export function ownershipOf({ uid, gid, mode }: Stats): Ownership {
 }
 
 /**
- * Returns the permission bits of a file that is made from `sources`. Only users who can read all
- * sources can read the file. A source without a mode, such as an S3 object, does not restrict the
- * permissions.
+ * Returns the permission bits of a new file whose content comes from the files `sources`. With
+ * these permission bits, only users who can read all sources can read the new file. A source
+ * without a mode, such as an S3 object, does not restrict the permissions.
  */
 export function newFileMode(sources: Iterable<{ readonly mode?: number | undefined }>): number {
   let allowed = 0o666
@@ -70,10 +70,10 @@ export function newFileMode(sources: Iterable<{ readonly mode?: number | undefin
 }
 
 /**
- * Returns the mode of a new folder for files with mode `file`. The mode is `directory` without some
- * permissions, so that users who cannot read the files get no access to the folder, and users who
- * cannot write to the files cannot write to the folder. For example, not every user can write to
- * the state folder of a database in /tmp.
+ * Returns the mode of a new folder for files with mode `file`. The mode is `directory` without the
+ * permissions of users who cannot read the files, and without write permission for users who cannot
+ * write to the files. For example, if a database is in /tmp, not every user can write to its state
+ * folder.
  */
 function folderMode(directory: number, file: number): number {
   let allowed = 0o700 | SET_GROUP_ID
@@ -136,7 +136,7 @@ export async function giveToOwnerOf(directory: string, handle: FileHandle): Prom
 
 /**
  * Errors that mean that the process may not change an owner or a mode, or that the file system
- * (such as FAT) stores neither.
+ * (such as FAT) stores no owners and modes.
  */
 const NOT_PERMITTED = ['EPERM', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'] as const
 

@@ -15,18 +15,18 @@ export interface Claim {
 }
 
 /**
- * Returns a form of a path that is equal for all spellings of the path. Windows and macOS ignore
- * letter case, and macOS ignores how accents are encoded. On a volume that distinguishes letter
- * case or accents, the paths of two different files may have the same form. Two files whose paths
- * have the same form are reported as an overlap.
+ * Returns a form of a path that is the same for all spellings of this path. Windows and macOS
+ * ignore letter case, and macOS ignores how accents are encoded. On a volume that distinguishes
+ * letter case or accents, the paths of two different files may have the same form. The code reports
+ * two files whose paths have the same form as an overlap, even on such a volume.
  */
 export function comparablePath(real: string, platform: NodeJS.Platform = process.platform): string {
   return platform === 'win32' || platform === 'darwin' ? real.normalize('NFC').toLowerCase() : real
 }
 
 /**
- * Two claims that overlap. Either both claims are for the same path, or the path of one claim is
- * inside the folder of the other claim.
+ * Two claims that overlap. Either both claims are for the same path, or one path is inside the
+ * folder of the other claim.
  */
 export interface Overlap {
   readonly claim: Claim
@@ -37,7 +37,7 @@ interface Held extends Claim {
   readonly owner: string
 }
 
-/** Yields the folders above a path, the nearest folder first. */
+/** Yields the folders that contain a path, the nearest folder first. */
 function* foldersOf(real: string): Generator<string> {
   for (let at = real; at !== path.dirname(at); ) {
     at = path.dirname(at)
@@ -46,13 +46,13 @@ function* foldersOf(real: string): Generator<string> {
 }
 
 /**
- * The paths to which the parts of a process write. Two parts must not write to overlapping paths,
- * because each part could overwrite or delete files of the other part. The time of each operation
- * depends on the number of folders in a path, but not on the number of claims.
+ * The paths that the parts of a process claim for writing. Two parts must not write to overlapping
+ * paths, because each part could overwrite or delete files of the other part. The time of each
+ * operation grows with the number of folders in a path, but not with the number of claims.
  */
 export class PathClaims {
   readonly #held = new Map<string, Held>()
-  /** For each folder, the number of claims below the folder. */
+  /** For each folder, the number of claimed paths below the folder. */
   readonly #below = new Map<string, number>()
   readonly #owned = new Map<string, string[]>()
 

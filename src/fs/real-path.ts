@@ -5,8 +5,9 @@ import path from 'node:path'
 const MOST_LINKS = 40
 
 /**
- * Caches links until the current synchronous code ends. Without the cache, a process with thousands
- * of databases in one folder would read each part of the folder's path ten times per database.
+ * Resolved links, cached until the current synchronous code ends. Without the cache, a process with
+ * thousands of databases in one folder would read each part of the folder's path ten times per
+ * database.
  */
 const found = new Map<string, string | undefined>()
 

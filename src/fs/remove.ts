@@ -2,7 +2,7 @@ import { unlinkSync } from 'node:fs'
 import { lstat, unlink } from 'node:fs/promises'
 import { isErrno } from './fs-error.js'
 
-/** Removes a file or a symbolic link. Does nothing if the path does not exist. */
+/** Removes the file or the symbolic link at a path. Does nothing if the path does not exist. */
 export async function removeFile(file: string): Promise<void> {
   try {
     await unlink(file)
@@ -25,7 +25,7 @@ export async function removeRegular(file: string): Promise<void> {
   try {
     if ((await lstat(file)).isFile()) await unlink(file)
   } catch (error) {
-    // Another process has removed the file.
+    // Another process may have removed the file already.
     if (!isErrno(error, 'ENOENT')) throw error
   }
 }

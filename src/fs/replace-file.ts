@@ -2,7 +2,7 @@ import { rename } from 'node:fs/promises'
 import { pause } from '../util/pause.js'
 import { isErrno } from './fs-error.js'
 
-/** Maximum time in milliseconds for which a rename on Windows is retried. */
+/** Maximum time in milliseconds for which a failed rename on Windows is retried. */
 const PATIENCE_MS = 5000
 const FIRST_PAUSE_MS = 10
 

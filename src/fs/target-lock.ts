@@ -13,7 +13,7 @@ import { giveToOwnerOf } from './owner.js'
 import { removeFile } from './remove.js'
 import { stem } from './temporary.js'
 
-/** Time in milliseconds until TargetLock tries again to take a held lock. */
+/** Milliseconds between two attempts to take a lock that another process holds. */
 const RETRY = 100
 
 const { EAGAIN, EWOULDBLOCK, ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL } = os.constants.errno
@@ -29,8 +29,8 @@ export interface TargetLockOptions {
    */
   readonly use?: 'restored' | 'written'
   /**
-   * Whether `acquire` waits until the other process releases the lock. If `wait` is false, a held
-   * lock is an error.
+   * Whether `acquire` waits if another process holds the lock. If `wait` is false, `acquire` fails
+   * immediately if another process holds the lock.
    */
   readonly wait: boolean
   readonly signal: AbortSignal
@@ -47,8 +47,8 @@ export function lockPathOf(target: string): string {
  * An exclusive lock of a target file. TargetLock uses flock(2) on a lock file in the folder of the
  * target. The lock excludes other writers in this process and in other processes. On a network file
  * system with locks, the lock also excludes writers on other hosts. The kernel releases the lock
- * when the process ends. If a process was killed, its lock file remains, and the next process that
- * locks the target removes the file.
+ * when the process ends. If a process is killed, its lock file remains, and the next process that
+ * locks the target removes the lock file.
  */
 export class TargetLock {
   readonly #path: string
@@ -134,9 +134,9 @@ async function isNamed(handle: FileHandle, file: string): Promise<boolean> {
 }
 
 /**
- * Writes the process ID and the host name into the lock file, for the error message of another
- * process. Gives the lock file to the owner of the folder, so that this user can remove the file
- * after a crash.
+ * Writes the process ID and the host name into the lock file, so that another process can show them
+ * in its error message. Gives the lock file to the owner of the folder, so that this user can
+ * remove the file after a crash.
  */
 async function describeHolder(handle: FileHandle, directory: string): Promise<void> {
   await giveToOwnerOf(directory, handle)

@@ -9,14 +9,14 @@ import { kindOf } from './kind.js'
 const MAX_LINKS = 40
 
 /**
- * The type of procfs in statfs(2). A symbolic link in procfs can refer to an open file that has no
- * name.
+ * The type number of procfs that statfs(2) returns. A symbolic link in procfs can refer to an open
+ * file that has no name.
  */
 const PROC_FILE_SYSTEM = 0x9fa0
 
-/** The file to write for an output path. */
+/** The file that a program writes for an output path. */
 export interface Target {
-  /** Absolute path, with symbolic links resolved. */
+  /** Absolute path of the file, with symbolic links resolved. */
   readonly path: string
   /** Result of lstat(2) for the file, or undefined if the file does not exist. */
   readonly stats: Stats | undefined

@@ -6,18 +6,20 @@ import { isErrno } from './fs-error.js'
 import { namesIn } from './names-in.js'
 
 /**
- * The name of the lock file in a temporary folder. The process that created the folder holds the
- * lock.
+ * Name of the lock file in a temporary folder. The process that created the folder holds the lock.
  */
 const LOCK = 'lock'
-/** Age in milliseconds. The process of an older temporary folder without a lock file was killed. */
+/**
+ * Age in milliseconds after which a temporary folder without a lock file counts as abandoned. The
+ * process that created an abandoned folder was killed.
+ */
 const ABANDONED_AFTER = 3_600_000
 
 const { EAGAIN, EWOULDBLOCK } = constants.errno
 
 /**
  * A folder in the operating system's directory for temporary files. Only the user of the process
- * can read the folder. `remove` removes the folder. If the process is killed, the next call of
+ * can read the folder. `remove` removes the folder. If the process is killed, a later call of
  * `create` with the same prefix removes the folder.
  */
 export class TemporaryFolder {
@@ -34,8 +36,8 @@ export class TemporaryFolder {
     await sweep(tmpdir(), prefix)
     const folder = await mkdtemp(path.join(tmpdir(), prefix))
     const lock = await open(path.join(folder, LOCK), 'wx', 0o600)
-    // On a file system without locks, tryLockFile fails. Without the lock, other processes do not
-    // remove the folder.
+    // On a file system without locks, tryLockFile throws, and the folder is used without the lock.
+    // Other processes do not remove the folder, even if it is not locked.
     native.tryLockFile(lock.fd)
     return new TemporaryFolder(folder, lock)
   }

@@ -20,18 +20,24 @@ const SUFFIX_LENGTH = '.0123456789abcdef.tmp'.length
  */
 const NAME_BYTES = 255 - '-journal'.length
 
-/** Age in milliseconds. The process that created an older temporary file has ended. */
+/**
+ * Age in milliseconds after which a temporary file counts as abandoned. The process that created an
+ * abandoned file has ended.
+ */
 const ABANDONED_AFTER = 3_600_000
 
-/** A temporary file. The creator of a temporary file renames it to the final name or removes it. */
+/**
+ * A temporary file. The process that creates a temporary file later renames it to the final name or
+ * removes it.
+ */
 export interface Temporary {
   readonly path: string
   readonly handle: FileHandle
 }
 
 /**
- * Creates a temporary file with a random name in the folder of `target`. The umask reduces `mode`.
- * By default, only the user of the process can read the file.
+ * Creates a temporary file with a random name in the folder of `target`. The umask of the process
+ * reduces `mode`. By default, only the user of the process can read the file.
  */
 export async function createTemporary(target: string, mode = 0o600): Promise<Temporary> {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0)
@@ -48,14 +54,14 @@ export async function createTemporary(target: string, mode = 0o600): Promise<Tem
 /** Returns a random path in the folder of `target`. */
 export function temporaryPath(target: string): string {
   const began = Math.floor(Date.now() / 1000)
-  // The global `crypto` is used, because loading node:crypto would take time in every reader, and
-  // readers rarely write.
+  // The code uses the global `crypto`, because loading node:crypto would take time in every reader,
+  // and readers rarely write.
   const random = crypto.getRandomValues(new Uint8Array(4))
   const suffix = `.${began.toString(16).padStart(8, '0')}${Buffer.from(random).toString('hex')}.tmp`
   return path.join(path.dirname(target), stem(target) + suffix)
 }
 
-/** Returns the file name of `target`, shortened so that a suffix fits. */
+/** Returns the file name of `target`, shortened so that a suffix can be appended. */
 export function stem(target: string): string {
   const name = path.basename(target)
   const most = NAME_BYTES - SUFFIX_LENGTH
@@ -68,7 +74,7 @@ export function stem(target: string): string {
 
 /**
  * Removes the temporary files of `target`. The caller must hold the lock of the target, because the
- * name of a file does not show whether its writer is still running.
+ * name of a temporary file does not show whether its writer still runs.
  */
 export async function sweepTemporary(target: string): Promise<void> {
   const directory = path.dirname(target)
@@ -78,15 +84,18 @@ export async function sweepTemporary(target: string): Promise<void> {
 }
 
 /**
- * Returns a random path in the folder of `target`. The path is for a file that could not replace
- * `target` and is kept for inspection.
+ * Returns a random path in the folder of `target`. The path is for a file that was meant to replace
+ * `target`, failed to do so, and is kept for inspection.
  */
 export function keptPath(target: string): string {
   const random = Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString('hex')
   return path.join(path.dirname(target), `${stem(target)}.refused-${random}`)
 }
 
-/** Removes the files at paths of `keptPath`. The caller must hold the lock of the target. */
+/**
+ * Removes the files at all paths that `keptPath` may have returned for `target`. The caller of
+ * removeKept() must hold the lock of the target.
+ */
 export async function removeKept(target: string): Promise<void> {
   const directory = path.dirname(target)
   const prefix = stem(target)
@@ -96,7 +105,7 @@ export async function removeKept(target: string): Promise<void> {
 
 /**
  * Returns whether `name` is the name of a temporary file that was created more than an hour ago.
- * The writer of a temporary file of this age has ended.
+ * The writer of such an old temporary file no longer runs.
  */
 export function isAbandoned(name: string): boolean {
   const began = Number.parseInt(TEMPORARY.exec(name.slice(-SUFFIX_LENGTH))?.[1] ?? '', 16) * 1000

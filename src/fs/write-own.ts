@@ -20,10 +20,11 @@ export interface OwnWriteOptions {
 }
 
 /**
- * Does the same as `writeDurably`, for a file of this program on the disk of the database. Writes a
- * short file with synchronous calls, because a call on a thread of libuv takes ten times the
- * processor time. Only the two calls that wait for the disk are asynchronous. Each piece must be
- * valid until the next piece is requested. Returns the size in bytes.
+ * Does the same as `writeDurably`, for a file that belongs to this program and is on the disk of
+ * the database. Writes a short file with synchronous calls, because an asynchronous call on a
+ * thread of libuv takes ten times the processor time. Only the two calls that wait for the disk are
+ * asynchronous. Each piece of the content must be valid until the next piece is requested. Returns
+ * the size of the content in bytes.
  */
 export async function writeOwnDurably(
   file: string,

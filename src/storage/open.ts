@@ -15,7 +15,10 @@ import { parseReplicaUrl, type ReplicaLocation } from './url.js'
 import type { WebdavSettings } from './webdav/settings.js'
 import type { WriteGuarantees } from './write-guarantees.js'
 
-/** Settings of the stores. Each setting takes precedence over the same setting in the URL. */
+/**
+ * Settings of the stores, by the kind of store. Each setting takes precedence over the same setting
+ * in the URL.
+ */
 export interface StoreOptions {
   /** Settings of a replica in a folder. */
   readonly file?: FileSettings
@@ -32,8 +35,8 @@ export interface StoreOptions {
   /** Settings of a replica in Azure Blob Storage. */
   readonly abs?: AbsSettings
   /**
-   * Settings for encrypting the files with age. Encryption needs the package age-encryption.
-   * `false` disables encryption. By default the encryption settings come from the environment
+   * Settings for encrypting the files with age. Encryption needs the package age-encryption. The
+   * value `false` disables encryption. By default the encryption settings come from the environment
    * variables LITESTREAM_AGE_IDENTITIES, LITESTREAM_AGE_RECIPIENTS and LITESTREAM_AGE_PASSPHRASE.
    */
   readonly encryption?: EncryptionSettings | false | undefined
@@ -45,15 +48,15 @@ export interface StoreOptions {
 }
 
 /**
- * Options of openReplicaClient(). `signal` and `timeout` limit only the opening of the client,
- * because each request takes its own signal. The default of `timeout` comes from the store's
- * settings, and is 60 s for a folder.
+ * Options of openReplicaClient(). `signal` and `timeout` limit only how long opening takes, because
+ * each later request takes its own signal. The default of `timeout` is the timeout in the store's
+ * settings, and 60 s for a folder.
  */
 export interface OpenReplicaClientOptions extends StoreOptions, WaitOptions {
   /**
-   * The client calls this function when the store has answered no request for about a second, at
-   * growing intervals during the outage, and when the store answers again. The client retries its
-   * requests during an outage. Without `onOutage`, the client emits a process warning.
+   * The client calls `onOutage` when the store has not answered for about a second, again at
+   * growing intervals, and when the store answers again. The client retries its requests during an
+   * outage. Without `onOutage`, the client emits a process warning.
    */
   readonly onOutage?: OutageListener | undefined
 }
@@ -73,9 +76,9 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
 }
 
 /**
- * Opens a client of the replica at `url`. For each URL, openReplicaClient() loads only the code and
- * the SDK of the URL's store. Throws INVALID_URL for an invalid URL, and ACCESS_DENIED if the
- * replica cannot be read. An empty replica is not an error.
+ * Opens a client of the replica at `url`. openReplicaClient() loads only the code and the SDK of
+ * the URL's kind of store. Throws INVALID_URL for an invalid URL, and ACCESS_DENIED if the replica
+ * cannot be read. An empty replica is not an error.
  *
  * @example
  * const client = await openReplicaClient('s3://bucket/app.db')
@@ -150,9 +153,10 @@ async function open(location: ReplicaLocation, options: OpenReplicaClientOptions
 }
 
 /**
- * Checks a replica without connecting to its store. The connection may reveal further errors.
- * Throws the errors of `openReplicaClient` for invalid URLs, invalid settings and unreadable files.
- * Returns the known guarantees of the store.
+ * Checks the URL and the settings of a replica without connecting to its store. Opening the replica
+ * may reveal errors that checkReplicaClient() cannot find. Throws the errors of `openReplicaClient`
+ * for invalid URLs, invalid settings and unreadable files. Returns the known guarantees of the
+ * store.
  */
 export async function checkReplicaClient(
   url: string,
@@ -176,17 +180,14 @@ export async function checkReplicaClient(
     const { WebdavReplicaClient } = await import('./webdav/webdav-client.js')
     return WebdavReplicaClient.check(location, options.webdav)
   }
-  // The clients of the other stores check local files and settings when they are opened. Opening
-  // them sends no request.
+  // Clients of folders, S3, OSS, Google Cloud Storage and Azure check local files and settings when
+  // they are opened. Opening them sends no request to a server.
   const client = await open(location, options)
   await client.close()
   return client.guarantees?.known
 }
 
-/**
- * Later messages mask the secrets that a program has passed as plain text, as they mask the secrets
- * of a URL.
- */
+/** From here on, messages mask the secrets in these settings, as they mask the secrets of a URL. */
 function rememberSettings({ s3, nats, sftp, webdav, gs, abs }: OpenReplicaClientOptions): void {
   const { endpoint, secretAccessKey, sessionToken, sseCustomerKey } = s3 ?? {}
   const { password, token, jwt, seed } = nats ?? {}

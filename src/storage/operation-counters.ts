@@ -5,7 +5,8 @@ import type { Operation, OperationStats } from './replica-client.js'
 const OPERATIONS: readonly Operation[] = ['LIST', 'GET', 'PUT', 'DELETE', 'HEAD']
 
 /**
- * Counts the requests of a client by kind. Also observes whether the store answers the requests.
+ * Counts the requests of a client by kind. The class also detects outages, from the requests that
+ * the store answers and those that it does not answer.
  */
 export class OperationCounters {
   readonly outages: OutageWatch
@@ -41,8 +42,8 @@ export class OperationCounters {
     stats.requests += 1
     try {
       const result = await request()
-      // A GET may have received only the head of its response. For a GET, the store counts as
-      // answering only when the body arrives.
+      // A finished GET may have received only the headers of its response. For a GET, the store
+      // therefore counts as answering only when bytes of the body arrive.
       if (operation !== 'GET') this.outages.answered()
       return result
     } catch (error) {

@@ -2,29 +2,32 @@ import { LitestreamError } from '../errors.js'
 import { localRequire } from '../package-files.js'
 
 /**
- * The library that one feature needs, such as one kind of store. Each library is an optional peer
- * dependency, so an application installs the library only if it uses the feature.
+ * A library that one optional feature needs, such as one kind of store. Each such library is an
+ * optional peer dependency, so an application installs it only if the application uses the feature.
  */
 export interface OptionalPackage {
   /** Name of the npm package. */
   readonly name: string
   /**
-   * The module of the package to load, such as "server/index.js". The default of `module` is the
-   * main module of the package.
+   * The module of the package to load, such as "server/index.js". If `module` is undefined, the
+   * main module of the package is loaded.
    */
   readonly module?: string
   /** The feature that needs the package, as a phrase for messages, such as "a replica on gs://". */
   readonly neededFor: string
-  /** Arguments of `npm install` for versions that work, such as "@google-cloud/storage@7". */
+  /**
+   * Argument of `npm install` that installs a compatible version, such as
+   * "@google-cloud/storage@7".
+   */
   readonly install: string
 }
 
 /**
- * Loads an optional package and returns its exports. Node.js resolves the package as if this module
- * imported the package. Node.js therefore searches beside this package, or beside a bundle that
- * contains this module. `localRequire` also loads ES modules, and prevents bundlers from including
- * the package. Throws PACKAGE_MISSING if the package is missing or cannot be loaded. The error
- * contains the command that installs the package.
+ * Loads an optional package and returns its exports. Node.js resolves the package as if
+ * optional-package.ts imported it. Node.js therefore searches beside litestream-ts, or beside a
+ * bundle that contains litestream-ts. The call through `localRequire` also loads ES modules, and
+ * bundlers do not include the package. Throws PACKAGE_MISSING if the package is missing or cannot
+ * be loaded. The error PACKAGE_MISSING contains the command that installs the package.
  */
 export function loadOptionalPackage<Exports>({ name, module, neededFor, install }: OptionalPackage): Exports {
   try {

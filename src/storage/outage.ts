@@ -9,7 +9,7 @@ export interface StoreOutage {
   readonly replica: string
   /** The error of the latest attempt, or undefined if the store answers again. */
   readonly error?: LitestreamError
-  /** Number of attempts without an answer in this outage. */
+  /** Number of attempts without an answer since the outage began. */
   readonly failures: number
   /** Milliseconds since the first attempt without an answer began. */
   readonly durationMs: number
@@ -20,27 +20,29 @@ export interface StoreOutage {
 export type OutageListener = (outage: StoreOutage) => void
 
 /**
- * If the store answers no request for this many milliseconds, the client reports an outage. Shorter
- * interruptions are normal.
+ * If the store answers no request for this many milliseconds, the client reports an outage. An
+ * interruption shorter than REPORTED_AFTER_MS is normal and not reported.
  */
 const REPORTED_AFTER_MS = 1000
 /**
- * Milliseconds until the client reports an outage again. Each interval between two reports is twice
- * the previous interval. The longest interval is an hour.
+ * Milliseconds between the first and the second report of an outage. Each later interval between
+ * two reports is twice the previous interval, up to an hour.
  */
 const REPEATED_AFTER_MS = 10_000
 
 /**
- * Watches the attempts of one client and reports outages of its store. If an attempt begins more
- * than a second after the first unanswered attempt began, the first report comes before this
- * attempt. Further reports follow at growing intervals. The final report follows when the store
- * answers again.
+ * Watches the attempts of one client and reports outages of its store. The first report comes
+ * before an attempt that begins more than a second after the first unanswered attempt began.
+ * Further reports follow at growing intervals. The final report follows when the store answers
+ * again.
  */
 export class OutageWatch {
   readonly #replica: string
   readonly #listener: OutageListener
   readonly #reports = new GrowingInterval(REPEATED_AFTER_MS)
-  /** Time at which the first attempt without an answer began. The time comes from `elapsedMs()`. */
+  /**
+   * Time at which the first unanswered attempt of the outage began, as a value of `elapsedMs()`.
+   */
   #since: number | undefined
   #failures = 0
   #isReported = false
@@ -51,9 +53,9 @@ export class OutageWatch {
   }
 
   /**
-   * Records an attempt without an answer. `startedAt` is the time at which the attempt began.
-   * `retryMs` is the time until the next attempt. `retryMs` is undefined if the client makes no
-   * more attempts.
+   * Records an attempt that the store has not answered. `startedAt` is the time at which the
+   * attempt began. `retryMs` is the time until the next attempt. `retryMs` is undefined if the
+   * client makes no more attempts.
    */
   failed(error: LitestreamError, startedAt: number, retryMs: number | undefined): void {
     this.#since ??= startedAt
@@ -64,7 +66,10 @@ export class OutageWatch {
     this.#listener({ replica: this.#replica, error, failures: this.#failures, durationMs, retryMs })
   }
 
-  /** Records that the store has answered a request. A refusal is an answer too. */
+  /**
+   * Records that the store has answered a request. A response in which the store refuses the
+   * request is an answer too.
+   */
   answered(): void {
     if (this.#since === undefined) return
     const ended = { replica: this.#replica, failures: this.#failures, durationMs: elapsedMs() - this.#since }
@@ -95,15 +100,13 @@ let listener: OutageListener = (outage) => {
 }
 
 /**
- * Reports an outage of a client that has no listener for outages. By default, the function emits a
- * process warning of the type LitestreamWarning. reportOutagesTo() replaces the process warning.
+ * Reports an outage of a client whose options have no `onOutage`. By default, reportOutage() emits
+ * a process warning of the type LitestreamWarning. reportOutagesTo() replaces the process warning
+ * by another function.
  */
 export const reportOutage: OutageListener = (outage) => listener(outage)
 
-/**
- * Sets the function to which this thread reports the outages of clients that have no listener for
- * outages.
- */
+/** Sets the function to which this thread reports the outages of clients without `onOutage`. */
 export function reportOutagesTo(program: OutageListener): void {
   listener = program
 }

@@ -11,7 +11,7 @@ const EMPTY_CHUNKS = 100
 
 /**
  * Maximum time in milliseconds that a client waits for a body, over all requests for the body.
- * `waited` is the time that the client has already waited.
+ * `waited` is the time in milliseconds that the client has already waited for the body.
  */
 export interface Allowance {
   readonly limit: number
@@ -39,10 +39,11 @@ export interface PacedBodyOptions {
 }
 
 /**
- * Reads the chunks of one body and waits no longer than the policy allows. Each chunk has at least
- * one byte. Throws TIMEOUT if no byte arrives in `idleTimeout`, or if the body takes longer than
- * its allowance. Throws ABORTED if the signal aborts. Only the time that the reader waits for
- * chunks counts. The time that the consumer takes does not count. All chunks share one timer and
+ * Reads the chunks of one response body, and waits no longer than the policy allows. Each chunk
+ * that the reader returns has at least one byte. Throws TIMEOUT if no byte arrives during
+ * `idleTimeout`, or if the waits together exceed the allowance. Throws ABORTED if the signal
+ * aborts. Only the time during which the reader waits for chunks counts against the allowance. The
+ * time during which the consumer processes a chunk does not count. All chunks share one timer and
  * one callback on the signal. A caller must not call `next` again before the previous call has
  * settled.
  */
@@ -54,7 +55,7 @@ export class PacedBody {
   #patience: number
   #timer: Timer | undefined
   /**
-   * Time at which the current wait for a chunk began. The time comes from `elapsedMs()`, and is
+   * Time at which the current wait for a chunk began, as a value of `elapsedMs()`. The time is
    * undefined while the reader does not wait.
    */
   #waitingSince: number | undefined
@@ -73,7 +74,7 @@ export class PacedBody {
     ]
   }
 
-  /** Returns the next chunk, or undefined at the end. */
+  /** Returns the next chunk, or undefined at the end of the body. */
   async next(): Promise<Uint8Array | undefined> {
     this.#waitingSince = elapsedMs()
     try {
@@ -97,12 +98,15 @@ export class PacedBody {
     return this.next()
   }
 
-  /** Ends the transfer if it is not complete. The caller must call this method in every case. */
+  /**
+   * Ends the transfer of the body if it is not complete. The caller must call close() after every
+   * body, also after an error.
+   */
   async close(): Promise<void> {
     for (const forget of this.#forgets) forget()
     this.#timer?.stop()
     const closed = this.#body.close()
-    // If the reader still waits for a chunk, closing the body may never finish.
+    // If the reader still waits for a chunk, the promise of closing the body may never settle.
     if (this.#reject === undefined) await closed
     else closed.catch(() => undefined)
   }
@@ -133,8 +137,8 @@ export class PacedBody {
   }
 
   /**
-   * Starts the one timer that all chunks share. When the timer fires, the reader may already be
-   * waiting for a later chunk.
+   * Starts the timer that all chunks of the body share. When the timer fires, the reader may
+   * already be waiting for a later chunk than the one for which the timer started.
    */
   #startCheck(): Timer {
     const { limit, waited } = this.#options.allowance
@@ -148,7 +152,7 @@ export class PacedBody {
     if (since === undefined) return
     if (this.#expiry() === undefined) this.#timer = this.#startCheck()
     // On a busy thread, the timer fires before Node.js delivers chunks that have already arrived.
-    // The reader therefore repeats the check after these chunks.
+    // The reader therefore checks again after Node.js has delivered these chunks.
     else {
       setImmediate(() => {
         const error = this.#waitingSince === since ? this.#expiry() : undefined
@@ -157,7 +161,10 @@ export class PacedBody {
     }
   }
 
-  /** Returns the error that must end the wait, or undefined if the wait may continue. */
+  /**
+   * Returns the error that must end the reader's current wait, or undefined if the wait may
+   * continue.
+   */
   #expiry(): LitestreamError | undefined {
     const { allowance, what } = this.#options
     const { limit, waited } = allowance

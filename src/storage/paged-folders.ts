@@ -9,8 +9,8 @@ export interface FolderPage {
 }
 
 /**
- * Returns the names of the folders directly below the keys that begin with `prefix`. The prefix is
- * empty or ends with "/". Keeps no objects in memory. Throws STORAGE_FAILED if the listing
+ * Returns the names of the folders that are direct children of `prefix`. The prefix is empty or
+ * ends with "/". pagedFolders() keeps no objects in memory. Throws STORAGE_FAILED if the listing
  * contradicts itself or takes longer than LISTING_TIMEOUT. `what` is a phrase for messages, such as
  * "listing s3://…".
  */

@@ -2,7 +2,7 @@ import { LitestreamError } from '../errors.js'
 import { elapsedMs } from '../util/elapsed.js'
 import { LISTING_TIMEOUT, wrongListing } from './listing.js'
 
-/** Maximum number of consecutive pages without an object. Azure sends such pages. */
+/** Maximum number of consecutive pages without an object. Azure sends pages without an object. */
 const EMPTY_PAGES = 100
 
 export interface ListedPage<T> {
@@ -13,10 +13,10 @@ export interface ListedPage<T> {
 
 /**
  * Yields the objects of a store whose keys begin with `prefix`, in the store's order. Requests each
- * page on demand, and holds one page in memory. The listing always ends. The generator throws
+ * page on demand, and holds one page in memory. The listing always ends. pagedListing() throws
  * STORAGE_FAILED if keys do not ascend, if a token repeats, or if too many consecutive pages have
- * no object. The generator throws TIMEOUT if the store needs longer than LISTING_TIMEOUT. `what` is
- * a phrase for messages, such as "listing s3://…".
+ * no object. pagedListing() throws TIMEOUT if the store needs longer than LISTING_TIMEOUT for all
+ * pages. `what` is a phrase for messages, such as "listing s3://…".
  */
 export async function* pagedListing<T>(
   prefix: string,

@@ -2,8 +2,8 @@ import { LitestreamError } from '../errors.js'
 import type { ByteRange } from './replica-client.js'
 
 /**
- * Resolves a range in a file of `fileSize` bytes. Throws INVALID_ARGUMENT for a range that extends
- * beyond the file.
+ * Converts a byte range in a file of `fileSize` bytes to an offset and a length. Throws
+ * INVALID_ARGUMENT for a range that extends beyond the file.
  */
 export function resolveRange(range: ByteRange, fileSize: number, name: string): { offset: number; length: number } {
   if ('suffix' in range) {

@@ -3,8 +3,8 @@ import type { ReplicaClient } from './replica-client.js'
 import { parseReplicaUrl } from './url.js'
 
 /**
- * Returns the folder of a replica in the file system. Returns undefined for a replica in another
- * store.
+ * Returns the folder of a replica in the file system. Returns undefined if the replica is in a
+ * store other than a folder.
  */
 export function replicaFolder({ type, url }: ReplicaClient): Claim | undefined {
   if (type !== 'file') return undefined

@@ -3,7 +3,7 @@ import { LitestreamError } from '../errors.js'
 import { type OpenReplicaClientOptions, openReplicaClient } from './open.js'
 import { redactUrl } from './shown-url.js'
 
-/** Maximum number of replicas below a prefix. */
+/** Maximum number of replicas that replicasBelow() returns for one URL. */
 const MAX_REPLICAS = 10_000
 /** Linux's maximum length of a file name and of a path, in bytes. */
 const MAX_NAME = 255
@@ -15,7 +15,7 @@ const MAX_PATH = 4000
  * replicas, and errors of the store.
  */
 export async function* eachReplicaBelow(url: string, options: OpenReplicaClientOptions = {}): AsyncGenerator<string> {
-  // Listing folders needs no encryption keys.
+  // eachReplicaBelow() disables encryption, because listing folders needs no keys.
   const client = await openReplicaClient(url, { ...options, encryption: false })
   try {
     if (!client.replicas) {
@@ -50,8 +50,8 @@ export async function replicasBelow(url: string, options: OpenReplicaClientOptio
 
 /**
  * Returns the reason why a text is not a relative path with "/" as separator, or undefined for such
- * a path. The reason is a phrase for the end of a sentence. Returns undefined for a relative path.
- * Absolute paths and paths that lead out of the folder are not relative paths.
+ * a path. The returned reason is a phrase for the end of a sentence. Absolute paths, and paths that
+ * lead out of the folder, count as faults.
  */
 export function relativePathFault(relative: string): string | undefined {
   if (relative.includes('\0') || relative.includes('\ufffd')) return 'has a character that no file name can have'
@@ -65,9 +65,9 @@ export function relativePathFault(relative: string): string | undefined {
 
 /**
  * Returns the reason why a path that a store reported cannot be the path of a database below a
- * folder. The reason is a phrase for the end of a sentence. Returns undefined for a valid path. A
- * path that leads out of the folder is invalid, and so is the name of a file that SQLite or
- * litestream-ts reads beside a database.
+ * folder. The returned reason is a phrase for the end of a sentence. For a valid path, nameFault()
+ * returns undefined. Invalid are a path that leads out of the folder, and the name of a file that
+ * SQLite or litestream-ts reads beside a database.
  */
 export function nameFault(relative: string): string | undefined {
   const fault = relativePathFault(relative)

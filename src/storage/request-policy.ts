@@ -1,15 +1,15 @@
 /** Timeouts and number of attempts of a client's operations. */
 export interface RequestPolicy {
-  /** Maximum number of consecutive attempts without progress. */
+  /** Maximum number of consecutive attempts of a request without progress. */
   readonly attempts: number
   /**
-   * Maximum time in milliseconds between the start of an operation, or its latest progress, and the
-   * start of a new attempt.
+   * Maximum time in milliseconds between an operation's start or latest progress, and the start of
+   * a new attempt.
    */
   readonly budget: number
-  /** Milliseconds in which the store must begin to respond. */
+  /** Maximum time in milliseconds until the store begins to respond to a request. */
   readonly firstByteTimeout: number
-  /** Maximum time in milliseconds without a byte during a transfer. */
+  /** Maximum time in milliseconds during a transfer in which no byte arrives. */
   readonly idleTimeout: number
 }
 

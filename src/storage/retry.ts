@@ -10,12 +10,12 @@ import type { Operation } from './replica-client.js'
 import type { RequestPolicy } from './request-policy.js'
 
 /**
- * Codes of faults that may be temporary. An error with another code would occur again, so the
- * client throws such an error without a retry.
+ * Error codes of faults that may be temporary. After an error with any other code, a retry would
+ * fail too, so the client does not retry.
  */
 const PASSING: readonly ErrorCode[] = ['THROTTLED', 'UNAVAILABLE', 'TIMEOUT']
 
-/** Whether the same request may succeed later, although it has failed with this error. */
+/** Whether a request that failed with this error may succeed if it is sent again later. */
 export function isPassing(error: unknown): boolean {
   return error instanceof LitestreamError && PASSING.includes(error.code)
 }
@@ -28,8 +28,8 @@ const CAP = 5_000
 const THROTTLED_BASE = 500
 
 /**
- * The waits that stores have requested with Retry-After, in milliseconds, by the error of the
- * response.
+ * The waits in milliseconds that stores have requested with Retry-After, by the error of the
+ * response that contained the header.
  */
 const retryAfter = new WeakMap<LitestreamError, number>()
 
@@ -51,21 +51,21 @@ export function mayHaveSucceeded(error: LitestreamError): boolean {
 
 export interface RetryOptions {
   readonly policy: RequestPolicy
-  /** Words for the message of ABORTED, such as "reading s3://…". */
+  /** Words for the message of the error ABORTED, such as "reading s3://…". */
   readonly what: string
   readonly signal?: AbortSignal | undefined
   /** Aborts when the client is closed. No attempt begins after `closing` has aborted. */
   readonly closing?: AbortSignal | undefined
   readonly counters: OperationCounters
   /**
-   * The kind of request whose retries are counted. The kind is undefined for a connection attempt,
-   * because connection attempts are not counted.
+   * The kind of request under which the retries are counted, or undefined for a connection attempt.
+   * Connection attempts are not counted.
    */
   readonly operation: Operation | undefined
   /**
-   * Returns the time of the operation's latest progress. The time comes from `elapsedMs()`. The
-   * budget of the policy counts from this time. By default, the budget counts from the call of
-   * retrying().
+   * Returns the time of the operation's latest progress, as a value of `elapsedMs()`. The budget of
+   * the policy counts from the time that `lastProgress` returns. Without `lastProgress`, the budget
+   * counts from the call of retrying().
    */
   readonly lastProgress?: () => number
 }
@@ -73,9 +73,10 @@ export interface RetryOptions {
 /**
  * Repeats `attempt` until an attempt succeeds or fails permanently, or until the attempts or the
  * budget of the policy are used up. Throws the error of the final attempt if no attempt has
- * succeeded. `attempt` receives the number of previous attempts, and must throw LitestreamErrors.
- * mayHaveSucceeded() says for the thrown error whether the request may have succeeded. Reports a
- * store that does not answer (outage.ts).
+ * succeeded. `attempt` receives the number of previous attempts, and must reject with
+ * LitestreamErrors only. For the thrown error, mayHaveSucceeded() says whether the request may have
+ * succeeded nevertheless. retrying() also reports outages of a store that does not answer
+ * (outage.ts).
  */
 export async function retrying<T>(attempt: (before: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { policy, what, signal, closing, operation, counters } = options
@@ -118,7 +119,7 @@ export async function retrying<T>(attempt: (before: number) => Promise<T>, optio
 
 /**
  * Returns a signal that aborts when one of `signals` aborts, or after `timeout` milliseconds. A
- * call of `settle` before the timeout prevents the abort.
+ * call of `settle` before the timeout cancels the timeout.
  */
 export function deadline(
   timeout: number,

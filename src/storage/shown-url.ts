@@ -1,8 +1,8 @@
 import { hasOddColon, MASK, maskUserinfo } from '../util/redact.js'
 
 /**
- * The canonical names of the URL parameters whose values messages may show. The value of any other
- * parameter may be secret, because even a secret parameter may have a misspelled name.
+ * The canonical names of the URL parameters whose values may appear in messages. Messages mask the
+ * value of any other parameter, because even a parameter with a misspelled name may be secret.
  */
 const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
   ...['endpoint', 'region', 'anonymous', 'forcepathstyle', 'skipverify', 'signpayload', 'requirecontentmd5'],
@@ -12,8 +12,9 @@ const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Parameters that name a file. URLs in messages do not show the value of such a parameter, because
- * the value may not be a path. Error messages about the file show its path.
+ * Names of URL parameters whose value is the path of a file. URLs in messages do not show the value
+ * of such a parameter, because a user may have written a secret instead of a path. Only error
+ * messages about the file show its path.
  */
 const FILE_PARAMETERS: ReadonlySet<string> = new Set([
   ...['creds', 'rootcas', 'clientcert', 'clientkey', 'ssecustomerkeypath', 'cafile'],
@@ -21,7 +22,7 @@ const FILE_PARAMETERS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Returns the canonical name of a parameter. `forcePathStyle`, `force-path-style` and
+ * Returns the canonical name of a URL parameter. `forcePathStyle`, `force-path-style` and
  * `force_path_style` have the same canonical name.
  */
 export const canonicalParameter = (name: string): string => name.replace(/[-_]/g, '').toLowerCase()
@@ -29,14 +30,13 @@ export const canonicalParameter = (name: string): string => name.replace(/[-_]/g
 interface Analysis {
   readonly shown: string
   /**
-   * The secret parts of the URL, both as written and percent-decoded. The secret parts are the user
-   * and the password, both together and separately, and the values of parameters.
+   * The secret parts of the URL, each both as written and percent-decoded. The secret parts are the
+   * user and the password, both together and separately, and the values of parameters.
    */
   readonly secrets: readonly string[]
   /**
-   * Whether the URL's password may contain an unescaped "/", "?", "#" or "@". If the password
-   * contains such a character, the part of the URL that looks like host, path or fragment may
-   * belong to the password.
+   * Whether the URL's password may contain an unescaped "/", "?", "#" or "@". If it does, the part
+   * of the URL that looks like host, path or fragment may belong to the password.
    */
   readonly doubtful: boolean
 }
@@ -54,8 +54,8 @@ function analyse(url: string): Analysis {
   const [base, query] = cut(beforeFragment, '?')
   const parameters = query === undefined ? [] : query.split('&').map(parameter)
   const userinfo = inAuthority < 0 ? '' : rest.slice(0, inAuthority)
-  // With the schemes sftp, webdav and abs, a user without a password is a name such as root. With
-  // all other schemes, a user without a password is a token.
+  // With the schemes sftp, webdav and abs, a user without a password is a public name such as root.
+  // With all other schemes, a user without a password is a secret token.
   const isNamed = /^(sftp|webdavs?|abs):/i.test(scheme)
   const shownQuery = query === undefined ? '' : `?${parameters.map(({ shown }) => shown).join('&')}`
   return {
@@ -90,8 +90,8 @@ function decoded(text: string): string {
 function parameter(text: string): { shown: string; secrets: readonly string[] } {
   const [name, value] = cut(text, '=')
   if (value === undefined || value === '') {
-    // Text that is not the name of a parameter may be the end of a secret that contains an "&" or a
-    // "?".
+    // Text in the query that is not the name of a known parameter may be the end of a secret with
+    // an "&" or a "?".
     const plain = text === '' || SHOWN_PARAMETERS.has(canonicalParameter(name))
     return plain ? { shown: text, secrets: [] } : { shown: MASK, secrets: [name] }
   }
@@ -105,14 +105,14 @@ function parameter(text: string): { shown: string; secrets: readonly string[] } 
   return { shown: `${name}=${maskEndpoint(plain)}`, secrets: analyse(endpoint).secrets }
 }
 
-/** Returns the address of a service without user and password. */
+/** Returns the address of a service without its user and password. */
 export function maskEndpoint(endpoint: string): string {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(endpoint)) return maskUserinfo(endpoint)
   const at = endpoint.lastIndexOf('@')
   return at < 0 ? endpoint : `${MASK}${endpoint.slice(at)}`
 }
 
-/** Masks everything that would belong to a user or password if the URL were parsed differently. */
+/** Masks all parts that would belong to a user or a password if the URL were parsed differently. */
 function maskDoubtful(url: string, { shown, secrets, doubtful }: Analysis): Analysis {
   if (!doubtful) return { shown, secrets, doubtful }
   const begin = /^[a-zA-Z][a-zA-Z0-9+.-]*:(?:\/\/)?/.exec(url)?.[0] ?? ''
@@ -124,9 +124,9 @@ function maskDoubtful(url: string, { shown, secrets, doubtful }: Analysis): Anal
 }
 
 /**
- * Returns `url` for messages. The URL may be invalid. Replaces by `***` the user, the password, the
- * values of parameters, and everything that may belong to a password that was not percent-encoded.
- * Accepts any text.
+ * Returns `url` for messages. `url` may be invalid. Masks with `***` the user, the password, the
+ * values of parameters, and all parts that may belong to a password that was not percent-encoded.
+ * redactUrl() accepts any text.
  */
 export function redactUrl(url: string): string {
   return maskDoubtful(url, analyse(url)).shown
@@ -141,7 +141,8 @@ export function isDoubtfulUrl(url: string): boolean {
 }
 
 /**
- * Returns the secret parts of a valid `url`. With `invalid`, returns all parts that may be secret.
+ * Returns the secret parts of a valid `url`. If `invalid` is true, returns all parts that may be
+ * secret.
  */
 export function secretsOfUrl(url: string, invalid = false): readonly string[] {
   const exact = analyse(url)
@@ -149,8 +150,8 @@ export function secretsOfUrl(url: string, invalid = false): readonly string[] {
 }
 
 /**
- * Returns a valid `url` for messages. The result has no user, no password and no parameter values
- * that may be secret.
+ * Returns a valid `url` for messages. In the result, the user, the password and all parameter
+ * values that may be secret are masked or removed.
  */
 export function shownUrl(url: string): string {
   return analyse(url).shown

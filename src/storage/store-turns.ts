@@ -1,10 +1,10 @@
 import PQueue from 'p-queue'
 
 /**
- * Limits how much work of one kind runs at the same time for all replicas in one store. Without
- * this limit, thousands of databases whose work is due at the same moment would need thousands of
- * connections and much memory. Each store has its own limit, so a store that does not answer delays
- * only its own replicas.
+ * Limits how many pieces of work of one kind run at the same time for all replicas in one store.
+ * Without the limit, thousands of databases whose work is due at the same moment would need
+ * thousands of connections and much memory. Each store has its own limit, so a store that does not
+ * answer delays only its own replicas.
  */
 export class StoreTurns {
   readonly #most: number
@@ -14,9 +14,7 @@ export class StoreTurns {
     this.#most = most
   }
 
-  /**
-   * Runs `work` for the replica at `url` as soon as the limit of the replica's store allows this.
-   */
+  /** Runs `work` for the replica at `url` as soon as the limit of the replica's store permits. */
   run<T>(url: string, work: () => Promise<T>): Promise<T> {
     const store = storeOf(url)
     const queue = this.#queues.get(store) ?? new PQueue({ concurrency: this.#most })
@@ -26,8 +24,9 @@ export class StoreTurns {
 }
 
 /**
- * Returns the store of a replica. The store of a replica in a folder is the parent folder of the
- * replica. Another folder may be on a disk that does not answer.
+ * Returns a text that identifies the store of a replica. The store of a replica in a folder is the
+ * parent folder of the replica. Replicas in different folders count as different stores, because
+ * one of the folders may be on a disk that does not answer.
  */
 function storeOf(url: string): string {
   if (url.startsWith('file:')) return url.slice(0, url.lastIndexOf('/'))

@@ -3,7 +3,7 @@ export const TIMESTAMP_KEY = 'litestream-timestamp'
 
 /**
  * Name of an upload's random ID in the object's metadata. After a lost response, the ID shows
- * whether the existing object belongs to this upload.
+ * whether the existing object comes from this upload.
  */
 export const UPLOAD_KEY = 'litestream-upload'
 

@@ -8,8 +8,8 @@ export interface UrlParts {
   /** The URL without secrets, for messages. */
   readonly display: string
   /**
-   * Returns a part of the URL in quotation marks for a message. The quoted part is masked if it may
-   * belong to a password.
+   * Returns a part of the URL in quotation marks for a message. The part is masked if it may belong
+   * to a password.
    */
   readonly quote: (part: string) => string
   /** The scheme in lower case. */
@@ -20,14 +20,14 @@ export interface UrlParts {
   readonly userinfo: string | undefined
   /** The path as written in the URL. */
   readonly rawPath: string
-  /** The percent-decoded path. The path is not normalised. */
+  /** The percent-decoded path. `path` is not normalised. */
   readonly path: string
   readonly params: UrlParams
 }
 
 /**
- * Splits `user:password` of a URL and decodes both. Throws INVALID_URL without quoting user or
- * password.
+ * Splits `user:password` of a URL at the colon and decodes both parts. Throws INVALID_URL without
+ * quoting user or password.
  */
 export function splitUserinfo(
   userinfo: string,
@@ -52,9 +52,9 @@ export function splitUserinfo(
 }
 
 /**
- * The query parameters of a replica URL. The parser of a scheme takes each parameter by its name. A
- * parameter that the parser has not taken is an error. Messages quote only the values of parameters
- * that are not secret.
+ * The query parameters of a replica URL. The parser of a scheme takes each parameter that it knows
+ * by name. A parameter that the parser of the scheme has not taken is an error. Messages quote only
+ * the values of parameters that are not secret.
  */
 export class UrlParams {
   readonly #url: Pick<UrlParts, 'display' | 'quote'>
@@ -106,7 +106,7 @@ export class UrlParams {
   }
 
   /**
-   * Takes a parameter and converts its text with `parse`. An error of `parse` becomes INVALID_URL
+   * Takes a parameter and converts its text with `parse`. If `parse` throws, throws INVALID_URL
    * with the name of the parameter.
    */
   parsed<T>(name: string, parse: (value: string) => T): T | undefined {
@@ -121,8 +121,8 @@ export class UrlParams {
   }
 
   /**
-   * Throws if a parameter remains. The parser must call this method after it has taken all its
-   * parameters.
+   * Throws if a parameter remains that the parser of the scheme has not taken. The parser must call
+   * rejectRest() after it has taken all parameters that it knows.
    */
   rejectRest(): void {
     const [first] = this.#rest.values()

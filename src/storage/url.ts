@@ -15,8 +15,8 @@ import { parseWebdavUrl, type WebdavLocation } from './webdav/location.js'
 export type { FileLocation }
 
 /**
- * The location of a replica, parsed from its URL. Each part of the location is validated and
- * decoded. Each part has a field of its own.
+ * The location of a replica, parsed from its URL. Each field of the location is validated and
+ * decoded.
  */
 export type ReplicaLocation =
   | FileLocation
@@ -33,7 +33,9 @@ const SCHEMES = ['file', 's3', 'nats', 'sftp', 'webdav', 'webdavs', 'gs', 'abs',
 
 const EXAMPLES = 'file:///var/backups/app.db, s3://bucket/app.db or nats://host:4222/bucket/app.db'
 
-/** The sentence that is appended to a hint if a "/", "?", "#" or "@" may belong to a password. */
+/**
+ * The sentence that follows a hint if a "/", "?", "#" or "@" in the URL may belong to a password.
+ */
 const ENCODE_PASSWORD =
   'Percent-encode a user and a password: "/" as %2F, "?" as %3F, "#" as %23, "@" as %40, ":" as %3A, "%" as %25.'
 
@@ -88,9 +90,9 @@ function decodePath(text: string, display: string, quote: UrlParts['quote']): st
 /**
  * Parses a replica URL, such as `file:///path`, `s3://bucket/path?endpoint=…`,
  * `nats://host:port/bucket/prefix`, `gs://bucket/path` or `abs://account@container/path`. Throws
- * INVALID_URL. The error quotes the wrong part of the URL, unless this part may belong to a
- * password. Decodes percent escapes in the path, except for `file:` (`parseFileUrl`). All later
- * errors and log lines of this thread mask the secrets in the URL.
+ * INVALID_URL. The error quotes the faulty part of the URL, unless this part may belong to a
+ * password. Decodes percent escapes in the path, except for `file:` (`parseFileUrl`). After
+ * parseReplicaUrl(), all errors and log lines of this thread mask the secrets in the URL.
  */
 export function parseReplicaUrl(url: string, platform: NodeJS.Platform = process.platform): ReplicaLocation {
   if (typeof url !== 'string' || url === '') {
@@ -109,7 +111,8 @@ export function parseReplicaUrl(url: string, platform: NodeJS.Platform = process
 }
 
 /**
- * Hints for schemes of other programs. Each hint names the form of URL that this package accepts.
+ * Hints for URL schemes that other programs use. Each hint names the form of URL that this package
+ * accepts.
  */
 const MEANT: Readonly<Record<string, string>> = {
   gcs: 'Google Cloud Storage is gs://BUCKET/PATH. ',
@@ -120,7 +123,7 @@ const MEANT: Readonly<Record<string, string>> = {
   https: 'A bucket is s3://BUCKET/PATH?endpoint=https://HOST, a WebDAV server webdavs://HOST/PATH. ',
   ssh: 'A server with SSH is sftp://HOST/PATH with a user. ',
 }
-/** Pattern of schemes that mean a store with the S3 API. */
+/** Pattern of URL schemes with which users mean a store with the S3 API. */
 const LIKE_S3 = /^(minio|r2|b2|backblaze|wasabi|spaces|do|tigris|aws|ceph|garage|s3a|s3n)$/
 
 function meantScheme(scheme: string): string {
@@ -156,8 +159,8 @@ function parseLocation(parts: UrlParts, platform: NodeJS.Platform): ReplicaLocat
 }
 
 /**
- * Returns a replica URL of a configuration as a Secret. The printed form of this Secret contains no
- * secret, even if the URL is invalid.
+ * Returns a replica URL of a configuration as a Secret. The printed form of the returned Secret
+ * contains no secret part, even if the URL is invalid.
  */
 export function secretUrl(url: string): Secret {
   try {

@@ -7,23 +7,26 @@ export interface StoreFolder {
   /** Whether the folder itself contains the files of a replica. */
   readonly isReplica: boolean
   /**
-   * Names of the subfolders, except those that belong to the replica in this folder. The names are
-   * those that the store reports.
+   * Names of the subfolders as the store reports them, except those that belong to the replica in
+   * this folder.
    */
   readonly folders: readonly string[]
 }
 
 /** Number of folders that a walk lists in parallel. */
 const CONCURRENCY = 16
-/** Limits of one walk. The store may have any number of unrelated folders below the prefix. */
+/**
+ * Maximum number of folders that one walk lists. The store may have any number of unrelated folders
+ * below the prefix.
+ */
 const MAX_FOLDERS = 100_000
 const MAX_DEPTH = 64
 
 /**
  * Yields the replicas at and below a prefix, breadth first. A replica is given by its path relative
- * to the prefix. "" is the prefix itself. `list` reads one folder. walkReplicas() does not check
- * the paths, although a store may report names such as "..". Throws STORAGE_FAILED if the store has
- * more than 100,000 folders below the prefix, or more than 64 nested folders.
+ * to the prefix, which is "" for the prefix itself. `list` reads one folder. walkReplicas() does
+ * not check the paths, although a store may report names such as "..". Throws STORAGE_FAILED if the
+ * store has more than 100,000 folders below the prefix, or more than 64 nested folders.
  */
 export async function* walkReplicas(
   list: (relative: string) => Promise<StoreFolder>,
@@ -64,9 +67,9 @@ function tooMany(what: string, count: string): LitestreamError {
 }
 
 /**
- * Reads one folder of a store in which replicas have the layout of Litestream. The folder is a
- * replica if it contains `ltx/<level>`, or `generations` of Litestream 0.3. `foldersIn` returns the
- * names of the subfolders of a folder below the prefix.
+ * Reads one folder of a store in which replicas have the layout of Litestream. The folder counts as
+ * a replica if it contains `ltx/<level>`, or `generations` of Litestream 0.3. `foldersIn` returns
+ * the names of the subfolders of a folder below the prefix.
  */
 export async function storeFolder(
   relative: string,

@@ -3,8 +3,8 @@ import type { Operation, ReplicaClient, RequestOptions } from './replica-client.
 /** The functions that a wrapper runs around each operation of a client. */
 export interface ClientHooks {
   /**
-   * Runs around an operation with one result. `bytes` returns the size of the result for the
-   * counters. `bytes` returns 0 if the counters do not include the result.
+   * Called around each operation that has a single result. `bytes` returns the size of the result
+   * for the counters. `bytes` returns 0 if the counters must not include the result.
    */
   request<O extends RequestOptions, T>(
     operation: Operation,
@@ -12,7 +12,10 @@ export interface ClientHooks {
     act: (options: O | undefined) => Promise<T>,
     bytes: (result: T) => number,
   ): Promise<T>
-  /** Runs around a listing or a body. `bytes` returns the size of one item. */
+  /**
+   * Called around each listing and each streamed body. `bytes` returns the size of one item of the
+   * listing or body.
+   */
   stream<O extends RequestOptions, T>(
     operation: Operation,
     options: O | undefined,
@@ -25,7 +28,7 @@ const none = () => 0
 const length = ({ byteLength }: { readonly byteLength: number }) => byteLength
 
 /**
- * Returns a client that runs `hooks` around every operation. The returned client has the same
+ * Returns a client that calls `hooks` around every operation. The returned client has the same
  * optional methods as `client`.
  */
 export function wrapClient(client: ReplicaClient, { request, stream }: ClientHooks): ReplicaClient {
@@ -58,8 +61,8 @@ export function wrapClient(client: ReplicaClient, { request, stream }: ClientHoo
       ),
     delete: (files, options) => request('DELETE', options, (own) => client.delete(files, own), none),
     stat: (file, options) => request('HEAD', options, (own) => client.stat(file, own), none),
-    // A watch has no hooks, because a watch continues after its promise has settled. The watch ends
-    // when its signal aborts or the client is closed.
+    // No hook runs around a watch, because the watch continues after its promise has settled. A
+    // watch ends when its signal aborts or the client is closed.
     ...(watch ? { watch: (onChange, options) => watch.call(client, onChange, options) } : {}),
     ...(legacy
       ? {

@@ -1,23 +1,23 @@
 import { LitestreamError } from '../errors.js'
 import type { ReplicaClient, RequestOptions } from './replica-client.js'
 
-/** The guarantees of a store for several writers that write an object of the same name. */
+/** What a store guarantees if several writers write the same name. */
 export interface WriteGuarantees {
-  /** If several clients create an object of the same name, only one of these clients succeeds. */
+  /** Whether only one of several clients succeeds if they create an object of the same name. */
   readonly createOnly: boolean
   /**
-   * `putObject` replaces an object only if the object still has the version that the writer
+   * Whether `putObject` replaces an object only if the object still has the version that the writer
    * expects.
    */
   readonly compareAndSet: boolean
   /**
-   * Why the store lacks at least one guarantee. An example is `the store ignores If-None-Match`.
-   * The reason is undefined if the store has both guarantees.
+   * The reason why the store lacks at least one of the two guarantees. An example of a reason is
+   * `the store ignores If-None-Match`. The reason is undefined if the store has both guarantees.
    */
   readonly reason: string | undefined
 }
 
-/** The guarantees of a client's store, if the client knows them. */
+/** The guarantees of a client's store, as far as the client knows them. */
 export interface AskedGuarantees {
   /**
    * The guarantees, or undefined while the client has neither made a conditional write nor called
@@ -31,7 +31,7 @@ export interface AskedGuarantees {
   ask(options?: RequestOptions): Promise<WriteGuarantees>
 }
 
-/** Makes an AskedGuarantees for a client that stores its guarantees itself. */
+/** Makes an AskedGuarantees from functions of a client that stores its guarantees itself. */
 export function askedGuarantees(
   known: () => WriteGuarantees | undefined,
   ask: (options: RequestOptions) => Promise<WriteGuarantees>,
@@ -46,7 +46,7 @@ export function askedGuarantees(
 
 /**
  * Throws STORAGE_FAILED with the reason if the store of `client` lacks a guarantee that `what`
- * needs. A client without `guarantees` has a store with all guarantees.
+ * needs. If `client` has no field `guarantees`, its store has all guarantees.
  */
 export async function requireGuarantees(
   client: Pick<ReplicaClient, 'guarantees' | 'url' | 'writeOnce'>,
@@ -65,9 +65,9 @@ export async function requireGuarantees(
 }
 
 /**
- * Why a second primary could overwrite files of `client` before the client detects the second
- * primary. The reason is undefined if a second primary cannot overwrite files, or if the client
- * does not know the guarantees yet.
+ * Returns the reason why a second primary could overwrite files of `client` before the client
+ * detects the second primary. The reason is undefined if a second primary cannot overwrite files,
+ * or if the client does not know the guarantees yet.
  */
 export function weakFencing(client: Pick<ReplicaClient, 'guarantees'>): string | undefined {
   const known = client.guarantees?.known

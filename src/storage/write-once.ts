@@ -8,7 +8,7 @@ const REASON = '`write-once` is set, so no object is replaced'
 /**
  * A client that only creates objects, for buckets with Object Lock, and for credentials that can
  * neither overwrite nor delete objects. Every write is create-only. A deletion or a replacement
- * throws before the client sends a request.
+ * throws an error before the client sends a request.
  */
 export class WriteOnceClient extends ForwardingClient {
   private readonly asked: AskedGuarantees
@@ -69,9 +69,9 @@ function refusal({ url }: Pick<ReplicaClient, 'url'>, what: string): LitestreamE
 }
 
 /**
- * Writes a file that would normally replace an existing file. An existing file of the same size
- * counts as written, because the writer repeats a write after a lost response. An existing file of
- * another size throws PRECONDITION_FAILED.
+ * Writes a file where other clients would replace an existing file. An existing file of the same
+ * size counts as written, because a writer repeats a write whose response was lost. If a file of
+ * another size exists, throws PRECONDITION_FAILED.
  */
 async function createOnly(
   client: ReplicaClient,
@@ -93,8 +93,8 @@ async function createOnly(
 }
 
 /**
- * Counts the bytes of a body. If the client has not read the whole body, Counted reads the
- * remaining bytes to count these bytes.
+ * Counts the bytes of a body. If the client has not read the whole body, the class reads the rest
+ * of the body to count its bytes.
  */
 class Counted {
   readonly #chunks: AsyncIterator<Uint8Array> | Iterator<Uint8Array>

@@ -1,8 +1,8 @@
 import { LitestreamError } from '../errors.js'
 
 /**
- * Returns an ABORTED error whose cause is the reason of the signal. `what` names the cancelled
- * work, for example "reading ltx/0/…".
+ * Returns an ABORTED error whose cause is the reason of `signal`. `what` names the cancelled work,
+ * for example "reading ltx/0/…".
  */
 export function abortError(signal: AbortSignal, what: string): LitestreamError {
   return new LitestreamError('ABORTED', `${what} was cancelled`, { cause: signal.reason })
@@ -21,15 +21,15 @@ const callbacksOf = new WeakMap<AbortSignal, Callbacks>()
 
 /**
  * Calls `callback` when `signal` aborts. If `signal` has aborted already, calls `callback`
- * immediately. Returns a function that removes the callback. The caller must call the returned
- * function as soon as the callback is no longer needed. A long-lived signal keeps the callback in
- * memory. The callback must not throw.
+ * immediately. Returns a function that removes `callback` again. The caller must call the returned
+ * function as soon as the callback is no longer needed. Until this call, a long-lived signal keeps
+ * the callback in memory. The callback must not throw.
  *
- * All code uses this function instead of `addEventListener` and `AbortSignal.any`. A signal has
- * only one listener for all callbacks. Adding or removing a callback takes constant time.
- * `addEventListener` searches all listeners of a signal. For many requests on one signal, these
- * searches take quadratic time. On Node.js 20, each call of `AbortSignal.any` leaks memory in a
- * long-lived signal.
+ * All code uses this function instead of `addEventListener` and `AbortSignal.any`. With onAbort(),
+ * a signal has only one event listener for all callbacks. onAbort() adds or removes a callback in
+ * constant time. `addEventListener` instead searches all listeners of the signal. For many requests
+ * on one signal, these searches take quadratic time. On Node.js 20, each call of `AbortSignal.any`
+ * leaks memory in a long-lived signal.
  */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined) return () => {}
@@ -38,8 +38,8 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
     return () => {}
   }
   const { set, listener } = callbacksOf.get(signal) ?? listenTo(signal)
-  // Each call gets a function object of its own. A caller may therefore add the same function
-  // twice.
+  // Each call of onAbort() makes a function object of its own. A caller may therefore add the same
+  // function twice.
   const entry = () => callback()
   set.add(entry)
   return () => {
@@ -53,7 +53,7 @@ function listenTo(signal: AbortSignal): Callbacks {
   const set = new Set<() => void>()
   const listener = () => {
     callbacksOf.delete(signal)
-    // A callback may remove another callback. The removed callback is then not called.
+    // A callback may remove another callback. A removed callback is not called any more.
     for (const callback of set) {
       set.delete(callback)
       callback()

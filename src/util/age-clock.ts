@@ -1,17 +1,17 @@
 import { type Clock, systemClock } from './clock.js'
 
 /**
- * Maximum difference in milliseconds that may develop between the wall clock and the monotonic
- * clock. A greater difference counts as a step of the wall clock.
+ * Maximum change in milliseconds of the difference between the wall clock and the monotonic clock.
+ * A greater change counts as a step of the wall clock.
  */
 const TOLERANCE_MS = 10_000
 
 /**
  * A clock for computing the ages of files before they are deleted. AgeClock follows the wall clock,
- * but a forward step of the wall clock counts only after the step has lasted for `adoptAfterMs`. If
+ * but counts a forward step of the wall clock only after the step has lasted for `adoptAfterMs`. If
  * a user sets the wall clock a day ahead and back again, no file becomes old. If `adoptAfterMs`
- * equals the retention, a file is deleted only after one clock has run without a step for the whole
- * retention.
+ * equals the retention, a forward step deletes no file until the retention has passed since the
+ * step.
  */
 export class AgeClock {
   readonly #clock: Clock
@@ -19,7 +19,7 @@ export class AgeClock {
   /** The accepted time of the wall clock, and the monotonic time at which it was read. */
   #wall: number
   #monotonic: number
-  /** Monotonic time of the first reading in which the wall clock was ahead. */
+  /** Monotonic time of the first reading in which the wall clock had stepped forward. */
   #aheadSince: number | undefined
 
   constructor(adoptAfterMs: number, clock: Clock = systemClock) {

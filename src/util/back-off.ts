@@ -1,15 +1,15 @@
 /**
- * Returns the milliseconds before the next attempt. The argument is the number of consecutive
- * failures. The delay is `first` after one failure and doubles with each further failure. The delay
- * is at most `most`.
+ * Returns the milliseconds before the next attempt. The argument `failures` is the number of
+ * consecutive failures. The delay is `first` after one failure and doubles with each further
+ * failure. The delay is at most `most`.
  */
 export function retryDelay(failures: number, first: number, most: number): number {
   return Math.min(most, first * 2 ** Math.min(30, Math.max(0, failures - 1)))
 }
 
 /**
- * Returns a random part of `retryDelay` (full jitter). Clients that fail together therefore do not
- * retry together.
+ * Returns a random duration between 0 and `retryDelay` (full jitter). Because of the random part,
+ * clients that fail together do not retry together.
  */
 export function jitteredDelay(failures: number, first: number, most: number): number {
   return Math.random() * retryDelay(failures, first, most)
@@ -34,7 +34,7 @@ export class Doubling {
     return retryDelay(++this.#failures, this.#first, this.#most)
   }
 
-  /** Records a successful attempt. After the next failure, the first delay applies again. */
+  /** Records a successful attempt. After `reset`, the next failure gets the first delay again. */
   reset(): void {
     this.#failures = 0
   }

@@ -1,7 +1,7 @@
 import { elapsedMs } from './elapsed.js'
 
 /**
- * Maximum time in milliseconds for which one computation may block the event loop. This maximum is
+ * Maximum time in milliseconds for which one computation may block the event loop. SLICE_MS is
  * shorter than the duration of a slow response of a store.
  */
 const SLICE_MS = 8
@@ -9,7 +9,8 @@ const SLICE_MS = 8
 /**
  * Lets a long computation yield to the event loop. The computation awaits `rest()` between its
  * parts. `rest()` lets the event loop run every few milliseconds. The replica worker serves all
- * replicas of a process. A computation for one replica must not delay another replica.
+ * replicas of a process. Without the pauses, a computation for one replica would delay all other
+ * replicas.
  */
 export class Breather {
   #until = elapsedMs() + SLICE_MS

@@ -1,8 +1,8 @@
 import { LitestreamError } from '../errors.js'
 
 /**
- * A size as a number of bytes, or as text with a unit such as "5MB" (10^6 bytes each) or "64MiB"
- * (2^20 bytes each).
+ * A size as a number of bytes, or as text with a unit, such as "5MB" (1 MB = 10^6 bytes) or "64MiB"
+ * (1 MiB = 2^20 bytes).
  */
 export type ByteSize = number | string
 
@@ -34,8 +34,8 @@ export function tryParseByteSize(text: string): number | undefined {
 }
 
 /**
- * Parses text such as "5MB" (10^6 bytes each), "5MiB" (2^20 bytes each), "5M" or "512" into bytes.
- * Throws INVALID_ARGUMENT.
+ * Parses text such as "5MB" (1 MB = 10^6 bytes), "5MiB" (1 MiB = 2^20 bytes), "5M" or "512" into
+ * bytes. Throws INVALID_ARGUMENT.
  */
 export function parseByteSize(text: string): number {
   const bytes = tryParseByteSize(text)

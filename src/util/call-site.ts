@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
 
 /**
- * A line of the code that is currently running. If the code is bundled, the line is a line of the
- * bundle.
+ * The position of the code that called a function. If the code is bundled, the line is a line of
+ * the bundle.
  */
 export interface CallSite {
   /** Name of the function, or "" at the top level of a module. */
@@ -19,8 +19,8 @@ export interface CallSite {
 const FRAME = /^\s*at (?:(.*?) \()?(.*?):(\d+):\d+\)?$/m
 
 /**
- * Returns the caller of `callee`. The function `callee` must be running. Returns undefined if V8
- * does not report the caller.
+ * Returns the position of the code that has called the function `callee`. `callee` must be running
+ * when callSiteOf() is called. Returns undefined if V8 does not report the caller.
  */
 export function callSiteOf(callee: (...args: never[]) => unknown): CallSite | undefined {
   const holder: { stack?: string } = {}

@@ -11,8 +11,8 @@ import { parseTimestamp } from './timestamp.js'
 export type Check = (value: unknown) => string | undefined
 
 /**
- * A check of a value that callers may write in several forms. `read` converts the value to the form
- * that the code uses.
+ * A check of a value that callers may write in several forms, such as a duration. `read` converts
+ * the value to the form that the code uses.
  */
 export interface Form extends Check {
   readonly read: (value: unknown) => unknown
@@ -38,7 +38,7 @@ export const integerFrom = (min: number, max = Number.MAX_SAFE_INTEGER): Check =
     (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
   )
 
-/** A check that accepts a value if `read` returns a result for it. */
+/** A check that accepts a value if `read` returns a result for the value. */
 const readAs = (expected: string, read: (value: unknown) => unknown): Form =>
   Object.assign(
     is(expected, (value) => read(value) !== undefined),
@@ -46,8 +46,8 @@ const readAs = (expected: string, read: (value: unknown) => unknown): Form =>
   )
 
 /**
- * A Duration of at least `least` milliseconds, which `read` converts to milliseconds. `whole`
- * excludes fractions of a millisecond.
+ * A Duration of at least `least` milliseconds, which `read` converts to milliseconds. If `whole` is
+ * true, the check refuses fractions of a millisecond.
  */
 export const duration = (least = 0, most = Number.POSITIVE_INFINITY, whole = false): Form => {
   const [from, to] = [formatDuration(least), Number.isFinite(most) ? ` to ${formatDuration(most)}` : ' or more']
@@ -111,8 +111,8 @@ export function checkArgument(value: unknown, name: string, check: Check, of: st
 }
 
 /**
- * Throws INVALID_ARGUMENT for an unknown option or an invalid value. An undefined option counts as
- * omitted.
+ * Throws INVALID_ARGUMENT for an unknown option or an invalid value. An option whose value is
+ * undefined counts as omitted.
  */
 export function checkOptions<Options>(options: unknown, checks: OptionChecks<Options>, of: string): void {
   if (typeof options !== 'object' || options === null) checkArgument(options, 'options', object, of)
@@ -193,7 +193,7 @@ function unknownOption(name: string, known: readonly string[], of: string): Lite
 }
 
 /**
- * Describes a value for a message. Shows numbers and similar values, but neither text nor objects,
+ * Describes a value for a message. Shows numbers and booleans, but neither text nor objects,
  * because text and objects may contain secrets.
  */
 function described(value: unknown): string {

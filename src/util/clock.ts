@@ -4,12 +4,12 @@ import { monotonicMs } from './monotonic.js'
 export interface Clock {
   /**
    * Returns the time of the wall clock in milliseconds since the epoch. The timestamps of files
-   * come from the wall clock. A user or NTP can set the wall clock forward or back at any time.
+   * come from the wall clock. A user or NTP can set the wall clock forward or back.
    */
   now(): number
   /**
-   * Returns milliseconds of a clock that only moves forward, counted from an arbitrary zero.
-   * Waiting, back-off and expiry use this clock.
+   * Returns milliseconds of a clock that only moves forward, counted from an arbitrary zero. The
+   * code for waiting, back-off and expiry uses this clock.
    */
   monotonic(): number
 }

@@ -17,8 +17,8 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 }
 
 /**
- * The longest duration that Go can represent. Go counts nanoseconds in 64 bits. This duration is
- * 292 years.
+ * The longest duration that Go can represent. Go counts a duration in nanoseconds in 64 bits.
+ * MAX_MS is about 292 years.
  */
 const MAX_MS = 2 ** 63 / 1e6
 

@@ -28,7 +28,7 @@ export function formatDecimalBytes(bytes: number): string {
   return unit !== 'B' && tenths < 10 ? `${tenths.toFixed(1)} ${unit}` : `${roundHalfEven(tenths)} ${unit}`
 }
 
-/** Rounds to an integer as Go does. A half is rounded to the even neighbour. */
+/** Rounds to an integer as Go's text formatting does. A half is rounded to the even neighbour. */
 function roundHalfEven(value: number): number {
   const floor = Math.floor(value)
   return value - floor === 0.5 ? floor + (floor % 2) : Math.round(value)

@@ -1,14 +1,14 @@
 import { Doubling } from './back-off.js'
 import { monotonicMs } from './monotonic.js'
 
-/** The default first interval and the longest interval, in milliseconds. */
+/** The default of the first interval, and the longest interval, in milliseconds. */
 const FIRST_MS = 60_000
 const LONGEST_MS = 3_600_000
 
 /**
- * Decides when a lasting condition is reported again. The first report is immediate. The second
+ * Decides when a condition that lasts is reported again. The first report is immediate. The second
  * report follows after the first interval, which is one minute by default. Each further interval is
- * twice as long, up to one hour.
+ * twice as long as the previous one, up to one hour.
  */
 export class GrowingInterval {
   readonly #waits: Doubling
@@ -21,8 +21,8 @@ export class GrowingInterval {
   }
 
   /**
-   * Whether the condition should be reported now. A call of `due` that returns true counts as a
-   * report.
+   * Whether the condition should be reported at this moment. A call of `due` that returns true
+   * counts as a report.
    */
   due(): boolean {
     const now = monotonicMs()
@@ -32,7 +32,10 @@ export class GrowingInterval {
     return true
   }
 
-  /** Records that the condition has ended. The next condition is reported immediately. */
+  /**
+   * Records that the condition has ended. If the condition begins again later, it is reported
+   * immediately.
+   */
   reset(): void {
     this.#wait = 0
     this.#waits.reset()

@@ -1,7 +1,7 @@
 /**
- * Checks that a JSON value has the form that the code relies on. The JSON comes from this package,
- * but possibly from another version of this package. The result of the check contains only the
- * known keys. Throws TypeError with the name of the wrong key.
+ * A function that checks whether a JSON value has the form on which the code relies. The JSON may
+ * come from another version of this package. The function returns only the known keys of the value.
+ * For any other form, the function throws TypeError with the name of the wrong key.
  */
 export type JsonShape<T> = (value: unknown, key?: string) => T
 
@@ -30,8 +30,8 @@ export const whole =
 export const u32 = whole(0, 0xffff_ffff)
 
 /**
- * Accepts the values of `shape` for which `test` returns true. `expected` completes a message that
- * ends with "is not".
+ * Accepts the values of `shape` for which `test` returns true. `expected` describes a valid value
+ * and completes a message that ends with "is not".
  */
 export const where =
   <T>(shape: JsonShape<T>, test: (value: T) => boolean, expected: string): JsonShape<T> =>

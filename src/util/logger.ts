@@ -7,31 +7,34 @@ import { oneLine, printableJson } from './terminal-text.js'
 /** The fields of a log line besides its message. A field whose value is undefined is omitted. */
 export type LogFields = Readonly<Record<string, unknown>>
 
-/** Severity of a log line. A `fatal` line is written at every log level. */
+/** Severity of a log line. A line of severity `fatal` is written at every log level. */
 type Severity = LogLevel | 'fatal'
 
 type LogMethod = (...args: [fields: LogFields, message: string] | [message: string]) => void
 
 /**
  * Writes log lines to stderr or stdout. By default, log lines go to stderr, so that the output of a
- * command on stdout contains no log lines. A call returns after its line was written. In every
+ * command on stdout contains no log lines. A call returns after the line was written. In every
  * line, all secrets are masked.
  */
 export type Logger = { readonly [Level in Severity]: LogMethod } & {
-  /** Returns a logger that adds these fields to every line. */
+  /** Returns a logger that adds `fields` to every line. */
   child(fields: LogFields): Logger
 }
 
 /** The format of log lines. */
 interface Format {
-  /** Whether control characters are escaped in every text. Lines that are not JSON need this. */
+  /**
+   * Whether control characters are escaped in every text. Only lines that are not JSON need the
+   * escapes.
+   */
   readonly escaped: boolean
   line(level: Severity, fields: LogFields, message: string, source: CallSite | undefined): string
 }
 
 /**
- * JSON lines with the keys, the order of keys and the levels of Go's slog. Litestream uses Go's
- * slog.
+ * JSON lines with the keys, the order of keys and the levels of Go's slog. Litestream logs with
+ * Go's slog.
  */
 const JSON_LINES: Format = {
   escaped: false,
@@ -127,7 +130,9 @@ function safeValue(value: unknown, escaped: boolean): unknown {
 
 function ignored(): void {}
 
-/** The destination of log lines, and whether a line names the source line that logged it. */
+/**
+ * The destination of log lines, and whether each line contains the source position that logged it.
+ */
 interface Destination {
   readonly write: (line: string) => void
   readonly source: boolean
@@ -165,9 +170,12 @@ export function createLogger(options: {
   readonly type: LogType
   /** Whether the logger writes to stderr (the default) or to stdout. */
   readonly stderr?: boolean
-  /** Whether each line names the source line that logged it. Go's slog has the same option. */
+  /**
+   * Whether each line contains the file and the line number of the code that logged it. Go's slog
+   * has the same option.
+   */
   readonly source?: boolean
-  /** A function that writes a line, instead of stderr or stdout. */
+  /** A function to which the logger passes each line, instead of stderr or stdout. */
   readonly write?: (line: string) => void
 }): Logger {
   const write = options.write ?? (options.stderr === false ? toStdout : toStderr)

@@ -1,9 +1,9 @@
 import { Pending } from './pending.js'
 
 /**
- * Settles with the promise, but rejects as soon as one of the signals aborts. After an abort,
- * rejects with `toError(signal)`. By default, this is the reason of the signal. The work of the
- * promise continues.
+ * Settles as `promise` settles, but rejects as soon as one of the signals aborts. After an abort,
+ * rejects with `toError(signal)`. By default, `toError` returns the reason of the signal. After an
+ * abort, the work behind the promise continues.
  */
 export function orAborted<T>(
   promise: Promise<T>,

@@ -1,8 +1,8 @@
 import { onAbort } from './abort.js'
 
 /**
- * A promise that a result, signals and timers may settle. The first call of `resolve` or `reject`
- * settles the promise. Later calls have no effect.
+ * A promise that results, signals and timers can settle, whichever comes first. The first call of
+ * `resolve` or `reject` settles the promise. Later calls have no effect.
  */
 export class Pending<T> {
   readonly promise: Promise<T>
@@ -26,7 +26,7 @@ export class Pending<T> {
     if (this.#settle()) this.#reject(error)
   }
 
-  /** Settles this promise as `work` settles. */
+  /** Settles the Pending in the same way as `work` settles. */
   follow(work: Promise<T>): void {
     work.then(
       (value) => this.resolve(value),
@@ -35,7 +35,7 @@ export class Pending<T> {
   }
 
   /**
-   * Calls `cleanUp` when the promise settles. If the promise has settled already, calls `cleanUp`
+   * Calls `cleanUp` when the Pending settles. If the Pending has already settled, calls `cleanUp`
    * immediately. `cleanUp` must not throw.
    */
   onSettled(cleanUp: () => void): void {
@@ -45,7 +45,7 @@ export class Pending<T> {
 
   /**
    * Calls `callback` when `signal` aborts. If `signal` has aborted already, calls `callback`
-   * immediately. Does not call `callback` after the promise has settled.
+   * immediately. Does not call `callback` after the Pending has settled.
    */
   onAbort(signal: AbortSignal | undefined, callback: () => void): void {
     if (!this.#settled) this.onSettled(onAbort(signal, callback))

@@ -2,8 +2,8 @@
 export const MASK = '***'
 
 /**
- * Minimum length of a secret that is masked. Shorter values are often ordinary words. Masking these
- * words would make messages unreadable and protect nothing.
+ * Minimum length of a secret that is masked. Values shorter than SHORTEST are often ordinary words.
+ * Masking ordinary words would make messages unreadable and protect nothing.
  */
 const SHORTEST = 4
 /**
@@ -13,18 +13,18 @@ const SHORTEST = 4
 const WHOLE_WORD_BELOW = 8
 /**
  * Maximum number of secrets that a thread remembers. The thread drops the oldest secret first.
- * Without this limit, a process whose credentials change regularly would need more and more memory.
+ * Without this limit, a process whose credentials change regularly would use more and more memory.
  */
 const REMEMBERED = 1000
 
 /**
- * The secrets of this thread. Each secret is stored in every spelling in which another package
- * might print the secret.
+ * The secrets that this thread masks. Each secret is stored in every spelling in which another
+ * package might print the secret.
  */
 const known = new Map<string, readonly string[]>()
 let pattern: RegExp | undefined
 
-/** Makes `withoutSecrets` mask `value` on this thread from now on. */
+/** After this call, `withoutSecrets` masks `value` on this thread. */
 export function rememberSecret(value: string): void {
   if (value.length < SHORTEST || known.has(value)) return
   known.set(value, spellings(value))
@@ -33,8 +33,8 @@ export function rememberSecret(value: string): void {
 }
 
 /**
- * Returns the spellings of a secret. The spellings are the secret itself, its percent-encoded forms
- * (in URI components, in HTML forms and by the URL class), its JSON form and its base64 form.
+ * Returns the spellings of a secret. The spellings are the secret itself, its percent-encoded
+ * forms, its JSON form and its base64 form.
  */
 function spellings(value: string): string[] {
   const form = new URLSearchParams([['', value]]).toString().slice(1)
@@ -79,8 +79,9 @@ const SECRET_NAME = new RegExp(
 )
 
 /**
- * Patterns for named values. The first group of a `name` pattern is the name. The name begins at a
- * word boundary. The value follows the name in the text.
+ * Patterns of a value that follows the name of a secret. The first group of the pattern `name` is
+ * the name. The name begins at a word boundary. The pattern `value` matches the text after the
+ * name.
  */
 const NAMED: readonly { readonly name: RegExp; readonly value: RegExp }[] = [
   // Matches name=value, as in a query, a connection string or an environment variable.
@@ -100,14 +101,14 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
 ]
 
 /**
- * Pattern of the beginning of a URL. `path.resolve` may have treated the URL as a path. Only one
- * slash is then left.
+ * Pattern of the beginning of a URL. A URL may have only one slash after the scheme, because
+ * `path.resolve` may have treated the URL as a path.
  */
 const URL_BEGIN = /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]{1,40}:\/)/i
 
 /**
- * Maximum number of characters of a text. A longer text is truncated. Users read the messages, and
- * masking a long message of a store must not take proportionally more time.
+ * Maximum number of characters of a text from which secrets are removed. A longer text is truncated
+ * first. Otherwise masking a very long message of a store would take proportionally more time.
  */
 const MOST_CHARACTERS = 16_384
 
@@ -126,7 +127,7 @@ export function withoutSecrets(text: string): string {
   return left > 0 ? `${safe}… (${left} more characters)` : safe
 }
 
-/** Masks each value that follows the name of a secret. */
+/** Masks each value that follows the name of a secret parameter, field or option. */
 function maskNamed(text: string, name: RegExp, value: RegExp): string {
   let safe = ''
   let from = 0

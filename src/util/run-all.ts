@@ -2,8 +2,8 @@ import PQueue from 'p-queue'
 
 /**
  * Runs tasks and returns their results in order. At most `concurrency` tasks run in parallel. After
- * a failure, starts no further task. Throws the error after all running tasks have ended, so that
- * no task continues in the background.
+ * a task has failed, starts no further task. Throws the error only after all running tasks have
+ * ended, so that no task continues in the background.
  */
 export async function runAll<T>(concurrency: number, tasks: Iterable<() => Promise<T>>): Promise<T[]> {
   const queue = new PQueue({ concurrency })

@@ -4,16 +4,16 @@ const inspectCustom = Symbol.for('nodejs.util.inspect.custom')
 
 /**
  * Text that is or contains a secret, such as a password, a URL with credentials or a command line.
- * Printing or serializing a Secret shows only `shown`. `reveal()` returns the text. A structured
- * clone of a Secret is empty.
+ * Printing or serializing a Secret shows only the text `shown`. Only `reveal()` returns the secret
+ * text. A structured clone of a Secret is empty.
  */
 export class Secret {
   readonly #text: string
   readonly #shown: string
 
   /**
-   * `parts` are the secret parts of `text`. Error messages and log lines mask these parts wherever
-   * they occur.
+   * `parts` are those parts of `text` that are secret. Error messages and log lines mask these
+   * parts wherever they occur.
    */
   constructor(text: string, shown: string = MASK, parts: readonly string[] = [text]) {
     this.#text = text
@@ -21,7 +21,7 @@ export class Secret {
     for (const part of parts) rememberSecret(part)
   }
 
-  /** Returns the text. Do not use the result in a message, log line, metric or response. */
+  /** Returns the secret text. Do not use the result in a message, log line, metric or response. */
   reveal(): string {
     return this.#text
   }
@@ -44,8 +44,8 @@ export class Secret {
 }
 
 /**
- * Returns the text of a setting. Programs pass a setting as plain text, and the configuration
- * passes it as a Secret.
+ * Returns the text of a setting. A program passes such a setting as plain text, and the
+ * configuration passes it as a Secret.
  */
 export function reveal<T extends string | undefined>(value: Secret | T): string | T {
   return value instanceof Secret ? value.reveal() : value

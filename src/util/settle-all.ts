@@ -1,7 +1,7 @@
 /**
- * Waits until every promise has settled, and returns the results. If promises failed, throws the
- * error of the first failed promise in the list. (`Promise.all` would not wait for the other
- * promises.)
+ * Waits until every promise has settled, and returns the results. If several promises failed,
+ * throws the error of the failed promise that comes first in the list. (`Promise.all` does not wait
+ * for the other promises after a failure.)
  */
 export async function settleAll<const T extends readonly unknown[]>(
   work: T,

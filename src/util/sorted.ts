@@ -1,6 +1,6 @@
 /**
- * Returns the index of the first number, from index `from` on, that is at least `value` in a list
- * of ascending numbers.
+ * Returns the first index, starting at `from`, whose number is at least `value` in the ascending
+ * list `sorted`.
  */
 export function lowerBound(sorted: ArrayLike<number>, value: number, from = 0): number {
   let low = from

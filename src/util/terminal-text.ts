@@ -23,7 +23,7 @@ export function oneLine(text: string): string {
   return text.replace(CONTROL, escaped)
 }
 
-/** Does the same as oneLine() for text of several lines. Keeps line feeds. */
+/** Does the same as oneLine() for text of several lines. printable() keeps line feeds unescaped. */
 export function printable(text: string): string {
   return text.replace(CONTROL, (char) => (char === '\n' ? char : escaped(char)))
 }

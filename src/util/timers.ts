@@ -2,8 +2,8 @@ import { elapsedMs } from './elapsed.js'
 import { withoutSecrets } from './redact.js'
 
 /**
- * Longest delay of Node.js timers in milliseconds. A timer with a longer delay would fire after 1
- * ms.
+ * Longest delay of Node.js timers in milliseconds. Node.js would fire a timer with a longer delay
+ * after 1 ms.
  */
 export const MAX_DELAY_MS = 2 ** 31 - 1
 
@@ -60,20 +60,23 @@ export class Timer {
     this.#wait(elapsedMs() + Math.max(0, Number.isNaN(ms) ? 0 : ms), work)
   }
 
-  /** Prevents work that has not started from starting. Work that is running continues. */
+  /**
+   * Prevents the work from starting, if it has not started yet. Work that is already running
+   * continues.
+   */
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timeout)
   }
 
-  /** After this call, the timer does not keep the process alive. */
+  /** After unref(), the timer does not keep the process alive. */
   unref(): this {
     this.#referenced = false
     this.#timeout?.unref()
     return this
   }
 
-  /** @internal startInterval uses this method to start the same timer again. */
+  /** @internal Starts the timer again, for startInterval. */
   restart(ms: number, work: () => void): void {
     if (!this.#stopped) this.#wait(elapsedMs() + ms, work)
   }
@@ -88,7 +91,7 @@ export class Timer {
   }
 }
 
-/** Runs `work` once after `ms` milliseconds. `ms` may be any number. */
+/** Runs `work` once after `ms` milliseconds. `ms` may be any number, even above MAX_DELAY_MS. */
 export function startTimer(ms: number, work: () => unknown, onError?: ErrorHandler): Timer {
   return new Timer(ms, guarded(work, onError))
 }

@@ -64,8 +64,9 @@ function invalidTime(text: string, why: string): LitestreamError {
 }
 
 /**
- * Formats `ms` as RFC 3339 in UTC. An invalid time does not throw, because files and objects may
- * contain any number. The result for an invalid time is a text such as `invalid time 1e300`.
+ * Formats `ms` as RFC 3339 in UTC. For an invalid time, formatTimestamp() does not throw, because
+ * files and objects may contain any number. The result for an invalid time is a text such as
+ * `invalid time 1e300`.
  */
 export function formatTimestamp(ms: number): string {
   return Number.isFinite(ms) && Math.abs(ms) <= DATE_LIMIT ? new Date(ms).toISOString() : `invalid time ${ms}`

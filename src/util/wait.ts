@@ -6,7 +6,7 @@ import { startTimer } from './timers.js'
 
 /** Options that limit how long a caller waits for a promise that depends on a store. */
 export interface WaitOptions {
-  /** If the signal aborts, the operation ends and its promise rejects. */
+  /** If the signal aborts, the operation ends, and its promise rejects. */
   readonly signal?: AbortSignal | undefined
   /** Time after which the operation fails with TIMEOUT, or undefined for no deadline. */
   readonly timeout?: Duration | undefined
@@ -23,10 +23,11 @@ function readTimeout(timeout: unknown): number | undefined {
 }
 
 /**
- * Runs `work` with a signal. The signal aborts when the caller's signal aborts, and at the
- * deadline. At the deadline, the promise rejects with TIMEOUT. The message contains `what`. With
- * `abandon`, the promise rejects immediately, even if the work ignores the signal. Without
- * `abandon`, the promise rejects when the work has ended. The work can then clean up first.
+ * Calls `work` with a signal. This signal aborts when the caller's signal aborts, and at the
+ * deadline. At the deadline, withDeadline() rejects with TIMEOUT. The error message contains
+ * `what`. If `abandon` is true, withDeadline() rejects immediately, even if the work ignores the
+ * signal. Otherwise withDeadline() rejects only when the work has ended, so the work can clean up
+ * first.
  */
 export async function withDeadline<T>(
   what: string,

@@ -37,13 +37,13 @@ import type { ObjectStore, StoredObject } from './object-store.js'
 import { Requests, type Subject } from './requests.js'
 import { upload } from './upload.js'
 
-/** Options of an ObjectReplicaClient. Only tests set `policy` and `pageSize`. */
+/** Options of an ObjectReplicaClient. Only tests set the options `policy` and `pageSize`. */
 export interface ObjectClientOptions {
   readonly onOutage?: OutageListener | undefined
   readonly policy?: Partial<RequestPolicy>
   /**
    * Number of objects per page of a listing. If `pageSize` is undefined, the store decides how many
-   * objects a page has.
+   * objects a page of a listing has.
    */
   readonly pageSize?: number
 }
@@ -51,28 +51,31 @@ export interface ObjectClientOptions {
 /** Number of objects that the client deletes in parallel, with one request each. */
 const DELETE_CONCURRENCY = 16
 
-/** Pattern of the key of an LTX file. The pattern omits the part of the key up to `ltx/`. */
+/** Pattern of the end of an LTX file's key, after `ltx/`. */
 const FILE_KEY = /^([0-9])\/([^/]*)$/
 
 /**
  * A client of a replica in an object store. Objects are named `<path>/ltx/<level>/<min>-<max>.ltx`.
- * ObjectReplicaClient contains all code that is independent of the kind of store. An ObjectStore
- * makes the requests.
+ * The class contains all code that is independent of the kind of store. An ObjectStore sends the
+ * requests for the class.
  */
 export class ObjectReplicaClient implements ReplicaClient {
   readonly type: ObjectStore['type']
   readonly url: string
   readonly legacy: LegacyObjects
   readonly #store: ObjectStore
-  /** Prefix of the replica's keys. The prefix is empty or ends with a slash. */
+  /**
+   * Prefix that the keys of all files of the replica have. The prefix is empty or ends with a
+   * slash.
+   */
   readonly #prefix: string
   readonly #counters: OperationCounters
   readonly #requests: Requests
   readonly #files: DownloadedFiles
 
   /**
-   * `path` is the path of the replica in the store, without a slash at either end. The path ""
-   * means the store itself.
+   * `path` is the path of the replica in the bucket or container, without a slash at either end.
+   * The path "" means the whole bucket or container.
    */
   constructor(store: ObjectStore, path: string, { policy, onOutage }: ObjectClientOptions = {}) {
     this.type = store.type
@@ -150,8 +153,8 @@ export class ObjectReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Reads the final bytes of a file from a store that does not support suffix ranges. Uses the size
-   * in `file`. If `file` has no size, requests the size from the store.
+   * Reads the final bytes of a file from a store that does not support suffix ranges. If `file` has
+   * a size, the client uses this size. Otherwise the client requests the size from the store.
    */
   async #readSuffix(file: LtxFileRef, suffix: number, options: ReadOptions): Promise<ReadResult> {
     const { signal } = options
@@ -161,7 +164,8 @@ export class ObjectReplicaClient implements ReplicaClient {
     try {
       return await this.read(known, { offset: known.size - length, length }, options)
     } catch (error) {
-      // If the range is outside of the object, the object is not the listed file.
+      // If the store rejects the range because it exceeds the object, the object is not the listed
+      // file.
       if (!isLitestreamError(error, 'INVALID_ARGUMENT')) throw error
       checkSameFile(known, await stat(), this.#target(this.#key(file)))
       throw error
@@ -206,9 +210,9 @@ export class ObjectReplicaClient implements ReplicaClient {
       const data = await gather(chunks, () => found().fileSize)
       return { data, tag: found().version ?? '' }
     } catch (error) {
-      // An empty object has no valid range.
+      // A store rejects any range of an empty object.
       if (isLitestreamError(error, 'INVALID_ARGUMENT')) return this.#emptyObject(key, signal)
-      // If the bucket is missing, the client does not know whether the object exists.
+      // If the bucket is missing, the error NOT_FOUND says nothing about the object.
       if (isLitestreamError(error, 'NOT_FOUND') && !isNoBucket(error)) return undefined
       throw error
     }
@@ -220,8 +224,8 @@ export class ObjectReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Writes a small object in a single attempt. After a lost response and a retry, the client would
-   * not know which writer's object exists. The owner of a lease must know this.
+   * Writes a small object in a single attempt. A retry after a lost response could not tell which
+   * writer's object exists. The owner of a lease must know which writer's object exists.
    */
   async putObject(
     name: string,
@@ -292,8 +296,8 @@ function factsOf({ size, createdAt, version }: StoredObject): Pick<LtxFileInfo, 
 }
 
 /**
- * Parses a key such as `0/0000000000000001-0000000000000001.ltx`. Returns undefined for a key of
- * another form.
+ * Parses the end of a key, such as `0/0000000000000001-0000000000000001.ltx`. Returns undefined if
+ * the text is not the end of an LTX file's key.
  */
 function fileOf(name: string): LtxFileRef | undefined {
   const match = FILE_KEY.exec(name)

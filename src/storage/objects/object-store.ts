@@ -17,8 +17,8 @@ export interface StoredObject {
    */
   readonly createdAt: number
   /**
-   * A generation or an entity tag. The version changes when a writer replaces the content of the
-   * object.
+   * Generation or entity tag of the object. The version of an object changes when a writer replaces
+   * the content.
    */
   readonly version: string | undefined
   /** The upload ID in the object's metadata (`PutOptions.uploadId`). */
@@ -40,7 +40,7 @@ export interface PutOptions {
   readonly timestamp?: number | undefined
   /**
    * A random ID that the store keeps in the object's metadata. After a lost response, the ID shows
-   * whether the existing object belongs to this upload.
+   * whether the existing object comes from this upload.
    */
   readonly uploadId?: string | undefined
 }
@@ -58,8 +58,9 @@ export interface Pieces {
 
 /**
  * A store of objects with conditional writes. The implementations use the store's client library.
- * Each method except `putPieces` sends one request. The request ends when `signal` aborts. Methods
- * may throw any error. `toError` converts such an error to a LitestreamError.
+ * Each method except `putPieces` sends exactly one request. The request of a method ends when the
+ * method's `signal` aborts. The methods may throw errors of any class. `toError` converts an error
+ * of these methods to a LitestreamError.
  */
 export interface ObjectStore {
   readonly type: 'gs' | 'abs'
@@ -69,8 +70,8 @@ export interface ObjectStore {
    */
   readonly url: string
   /**
-   * Size in bytes up to which a single `put` writes an object. A larger object is written in pieces
-   * of this size.
+   * Size in bytes up to which the client writes an object with a single `put`. The client writes a
+   * larger object in pieces of `pieceSize` bytes.
    */
   readonly pieceSize: number
   /**
@@ -79,8 +80,9 @@ export interface ObjectStore {
    */
   readonly suffixRanges: boolean
   /**
-   * Returns one page of a listing. If the store supports `from`, the page has only keys at or after
-   * `from`. `token` comes from the previous page.
+   * Returns one page of a listing. If the store supports the start key `from`, the page has only
+   * keys that are equal to `from` or sort after it. `token` is the token that the previous page
+   * returned, or undefined for the first page.
    */
   listPage(
     prefix: string,
@@ -88,17 +90,19 @@ export interface ObjectStore {
     signal: AbortSignal,
   ): Promise<ObjectPage>
   /**
-   * Returns one page of the folders directly below `prefix`. The prefix is empty or ends with "/".
+   * Returns one page of the folders whose parent is `prefix`. The prefix is empty or ends with "/".
    */
   listFolders(prefix: string, token: string | undefined, signal: AbortSignal): Promise<FolderPage>
-  /** Reads a range of an object. Fails if the object has another version than `version`. */
+  /**
+   * Reads a range of an object. Fails if `version` is defined and the object has another version.
+   */
   get(key: string, range: ByteRange, version: string | undefined, signal: AbortSignal): Promise<ObjectReply>
   head(key: string, signal: AbortSignal): Promise<StoredObject>
   /** Writes an object and returns its new version. */
   put(key: string, data: Uint8Array, options: PutOptions, signal: AbortSignal): Promise<string>
   /**
-   * Writes an object in several pieces. `requests` retries each request. The object appears
-   * atomically or not at all. Returns the size of the object in bytes.
+   * Writes an object in several pieces. `requests` retries each request. putPieces() writes the
+   * whole object atomically, or nothing. Returns the size of the object in bytes.
    */
   putPieces(requests: Requests, subject: Subject, key: string, pieces: Pieces, options: PutOptions): Promise<number>
   delete(key: string, ifVersion: string | undefined, signal: AbortSignal): Promise<void>
@@ -110,6 +114,6 @@ export interface ObjectStore {
 export interface Attempted {
   /** A verb such as "reading" or "writing". */
   readonly doing: string
-  /** The object of the request, such as `gs://bucket/key`. */
+  /** The URL of the requested object, such as `gs://bucket/key`. */
   readonly target: string
 }

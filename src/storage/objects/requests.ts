@@ -13,7 +13,7 @@ export interface Subject extends Attempted {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Sends one request. The request ends when the signal aborts. */
+/** Sends one request. The request ends when `signal` aborts. */
 export type Send<Output> = (signal: AbortSignal) => Promise<Output>
 
 export interface RequestsOptions {
@@ -25,7 +25,8 @@ export interface RequestsOptions {
 }
 
 /**
- * Milliseconds per sent byte that a store may take to respond. The value corresponds to 1 MiB/s.
+ * Milliseconds per byte of a request body that a store may take to respond. The value allows a
+ * transfer rate of 1 MiB/s.
  */
 const MS_PER_BYTE = 1000 / 2 ** 20
 
@@ -61,8 +62,8 @@ export class Requests {
   }
 
   /**
-   * Makes one attempt of a request. `firstByte` is the time in milliseconds in which the store must
-   * begin to respond.
+   * Makes one attempt to send a request. `firstByte` is the time in milliseconds in which the store
+   * must begin to respond.
    */
   once<Output>(subject: Subject, send: Send<Output>, firstByte = this.firstByte()): Promise<Output> {
     const { operation, doing, target, signal } = subject
@@ -70,8 +71,8 @@ export class Requests {
     return this.counters.track(operation, async () => {
       const limit = deadline(firstByte, signal, this.#closing.signal)
       try {
-        // Some functions of a store's client library ignore the AbortSignal, such as the request
-        // for credentials to another server.
+        // Some waits inside the store's library ignore the AbortSignal. An example is the library's
+        // wait for credentials from another server.
         return await orAborted(send(limit.signal), limit.signal)
       } catch (error) {
         if (limit.passed()) throw noAnswer(subject, firstByte)
@@ -84,7 +85,7 @@ export class Requests {
 
   /**
    * Repeats a request until an attempt succeeds, an attempt fails permanently, or the policy allows
-   * no more attempts. `send` receives the number of previous attempts.
+   * no more attempts. The parameter `before` of `send` is the number of previous attempts.
    */
   retried<Output>(subject: Subject, send: (before: number) => Send<Output>, firstByte?: number): Promise<Output> {
     return retrying((before) => this.once(subject, send(before), firstByte), {
@@ -98,9 +99,9 @@ export class Requests {
   }
 
   /**
-   * Sends a request that creates an object. If an attempt succeeds but its response is lost, the
-   * next attempt finds the name taken. `isOwn` then returns whether the existing object is the
-   * object of this request.
+   * Sends a request that creates an object, and handles lost responses. If an attempt succeeds but
+   * its response is lost, the next attempt finds that the name is taken. `isOwn` then says whether
+   * this request has created the existing object.
    */
   async carriedOut<Output>(
     subject: Subject,
@@ -119,8 +120,7 @@ export class Requests {
       )
     } catch (error) {
       const taken = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
-      // If `isOwn` fails, throws the error with which the store refused the request, for which
-      // mayHaveSucceeded() returns true.
+      // If `isOwn` fails, throws the store's refusal, for which mayHaveSucceeded() returns true.
       if (!taken || !(await isOwn().catch(() => false))) throw error
       return undefined
     }

@@ -17,8 +17,8 @@ interface IdentifiedUpload extends UploadOptions {
 
 /**
  * Writes an object in one request if the object has at most the store's piece size. Writes a larger
- * object in pieces. Memory holds the pieces that are being sent, and one more piece. Returns the
- * size of the object in bytes.
+ * object in pieces. Memory holds the pieces that are being sent, and one more. Returns the size of
+ * the object in bytes.
  */
 export async function upload(
   store: ObjectStore,
@@ -71,8 +71,8 @@ async function put(
 }
 
 /**
- * Whether the object under `key` is the object that this upload has sent. Size and timestamp are
- * not sufficient, because another writer's object may have the same size and timestamp.
+ * Whether this upload has created the object that now exists under `key`. Size and timestamp cannot
+ * prove this, because another writer's object may have the same size and timestamp.
  */
 export async function isOwn(
   store: ObjectStore,
@@ -108,8 +108,8 @@ class PieceSource {
   }
 
   /**
-   * Returns the next piece. Reads at least one byte more than the piece, to learn whether the piece
-   * is the final one.
+   * Returns the next piece. Reads at least one byte beyond the piece, to learn whether the piece is
+   * the final one.
    */
   async next(): Promise<Uint8Array | undefined> {
     while (!this.#sourceEnded && this.#buffer.size <= this.#size) {

@@ -3,17 +3,18 @@ import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { onAbort } from '../../util/abort.js'
 
 /**
- * Maximum bytes of a response that the SDK parses. A page of 1,000 keys of 1,024 bytes each is
- * smaller, even if most characters are escaped.
+ * Maximum size in bytes of a response that the SDK parses. A page of 1,000 keys of 1,024 bytes each
+ * is smaller, even if most characters are escaped.
  */
 const PARSED_LIMIT = 8 * 1024 * 1024
 
 /**
- * Maximum bytes of an error response. The client uses only the status of a longer error response.
+ * Maximum size in bytes of an error response that the SDK parses. If an error response is longer
+ * than REFUSAL_LIMIT, the client uses only its status.
  */
 const REFUSAL_LIMIT = 64 * 1024
 
-/** The SDK's request handler. Tests replace this handler. */
+/** The SDK's request handler. Tests pass a request handler of their own. */
 export type RequestHandler = NonNullable<S3ClientConfig['requestHandler']>
 
 interface Request {
@@ -31,13 +32,13 @@ interface Handler {
   handle(request: Request, options?: { readonly abortSignal?: AbortSignal }): Promise<{ readonly response: Response }>
 }
 
-/** The error for a response that no S3 store sends. */
+/** The error for a response that a working S3 store would never send. */
 export class UnexpectedReply extends Error {
   override readonly name = 'UnexpectedReply'
   /** HTTP status of the response. */
   readonly status: number
   /**
-   * Whether a retry may get another response, because the response was truncated or came from a
+   * Whether a retry may get a valid response, because this response was truncated or came from a
    * gateway whose store is down.
    */
   readonly passing: boolean
@@ -50,11 +51,11 @@ export class UnexpectedReply extends Error {
 }
 
 /**
- * Limits the size of the responses that the SDK reads into memory and parses. The content of an
- * object stays a stream. The body reader limits this stream. boundReplies() reads any other
- * response into memory. The read ends at a limit, or when the request's signal aborts. Throws
- * UnexpectedReply for an HTML page and for a document with a DTD. The SDK's parser would need
- * quadratic time for such documents.
+ * Limits the size of the responses that the SDK reads into memory and parses. boundReplies() leaves
+ * the content of an object as a stream, because the body reader limits it. boundReplies() reads any
+ * other response into memory, up to a limit. The request's signal also ends this reading. Throws
+ * UnexpectedReply for an HTML page and for a document with a DTD. Parsing an HTML page or a DTD
+ * would take quadratic time in the SDK.
  */
 export function boundReplies<H extends object>(handler: H): H {
   const inner = handler as unknown as Handler
@@ -103,7 +104,7 @@ function isHtml(contentType = ''): boolean {
   return /^(text\/html|application\/xhtml)/i.test(contentType)
 }
 
-/** Whether the text contains a document type declaration or begins like an HTML page. */
+/** Whether the body contains a document type declaration or begins like an HTML page. */
 function isForeign(body: Buffer): boolean {
   return body.includes('<!D') || body.includes('<!d') || /^\s*<html/i.test(body.subarray(0, 100).toString('latin1'))
 }

@@ -11,10 +11,11 @@ import type { S3Requests, Subject } from './requests.js'
 
 const BODY = Buffer.from('{}')
 /**
- * Name of the object with which a write-once replica probes the store. The object is never deleted.
+ * Name of the object with which a write-once replica probes the store. The client never deletes
+ * this object.
  */
 const WRITE_ONCE_PROBE = 'write-once-probe'
-/** An entity tag that no object has. */
+/** An entity tag that no object can have. */
 const NO_TAG = '"00000000000000000000000000000000"'
 
 /**
@@ -28,21 +29,21 @@ const probing = new Map<string, Promise<WriteGuarantees>>()
 type Creation = 'created' | 'refused' | 'unsupported'
 
 /**
- * Determines whether a store enforces conditional writes. The setting `conditional-writes` decides
- * this. Without a decision in the setting, a probe before the first write decides. The probe
- * creates an object `probe-<uuid>` beside the levels. The probe then tries in parallel to create
- * the object again, and to replace the object with a wrong tag. Finally the probe deletes the
- * object. The probe sends 4 requests, and a caller waits for two round trips. In a write-once
- * replica, the probe creates one object with a fixed name, and tries to create the object again.
- * This object stays. The probe of a write-once replica sends 2 requests, or 1 request if the object
- * exists already.
+ * Determines whether a store enforces conditional writes. The values `always` and `never` of the
+ * setting `conditional-writes` decide this without a request. With `auto`, a probe before the first
+ * write decides. The probe creates an object `probe-<uuid>` beside the levels. The probe then tries
+ * in parallel to create the object again, and to replace the object with a wrong tag. Finally the
+ * probe deletes the object that it created. The probe sends 4 requests, and a caller waits for two
+ * round trips of them. In a write-once replica, the probe creates one object with a fixed name, and
+ * tries to create the object again. The object with the fixed name stays in the store. The probe of
+ * a write-once replica sends 2 requests, or 1 request if the object exists already.
  */
 export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests
   readonly #path: string
   readonly #place: string
   /**
-   * Deletions of probe objects that have not ended yet. No caller waits for these deletions except
+   * Deletions of probe objects that are still running. No caller waits for these deletions except
    * `idle`.
    */
   readonly #deletions = new Set<Promise<void>>()
@@ -76,14 +77,14 @@ export class ConditionalWrites implements AskedGuarantees {
       try {
         return await probe
       } catch (error) {
-        // The client that sent the probe was closed. The error ABORTED says nothing about the
-        // store, so the loop starts a new probe.
+        // The probe failed because the client that sent it was closed. The error ABORTED says
+        // nothing about the store, so the loop starts a new probe.
         if (!isLitestreamError(error, 'ABORTED')) throw error
       }
     }
   }
 
-  /** Resolves when each deletion of a probe object has succeeded or failed. */
+  /** Resolves when no deletion of a probe object is running any more. */
   async idle(): Promise<void> {
     await Promise.all(this.#deletions)
   }
@@ -99,8 +100,8 @@ export class ConditionalWrites implements AskedGuarantees {
     const key = `${this.#path}/probe-${randomUUID()}`
     const first = await this.#create(key)
     try {
-      // The store may have refused the request for a reason other than the condition. If the store
-      // had another reason, an unconditional request throws the error for that reason.
+      // The store may have refused the creation for a reason other than its condition. If the store
+      // had another reason, the same request without a condition throws the error for that reason.
       if (first === 'unsupported') await this.#put(key, {})
       const replacing = this.#replaceByWrongTag(key)
       const again = first === 'created' ? this.#create(key) : first
@@ -131,8 +132,8 @@ export class ConditionalWrites implements AskedGuarantees {
   }
 
   /**
-   * Returns the condition that the store does not enforce, according to its response to the
-   * creation of an existing object.
+   * Returns the condition that the store ignores, according to the store's response to the creation
+   * of an existing object.
    */
   #lack(second: Creation): string | undefined {
     const header = this.#requests.settings.dialect === 'oss' ? 'x-oss-forbid-overwrite' : 'If-None-Match'
@@ -183,7 +184,8 @@ export class ConditionalWrites implements AskedGuarantees {
         () => (client, options) => client.send(new DeleteObjectCommand({ Bucket, Key: key }), options),
       )
     } catch (error) {
-      // If the credentials do not allow deletions, the probe object of two bytes stays.
+      // If the credentials do not allow deletions, the probe object, which has two bytes, stays in
+      // the store.
       if (!(error instanceof LitestreamError)) throw error
     }
   }

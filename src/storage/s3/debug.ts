@@ -3,7 +3,7 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import { withoutSecrets } from '../../util/redact.js'
 
-/** Maximum bytes of a body that the module prints. */
+/** Maximum number of bytes of a body that the module prints. */
 const MAX_BODY = 4096
 
 interface Outgoing {
@@ -28,8 +28,8 @@ const HIDDEN = /^(authorization|x-amz-security-token|.*customer-key)$/i
 /**
  * Prints requests and responses to stderr, as Litestream does. `modes` is a comma-separated list of
  * `signing`, `request`, `request-with-body`, `response`, `response-with-body`, `retries` and `all`.
- * `retries` prints all requests too, because each attempt is a request. Keys and signatures are
- * always masked. The mode `signing` does not show them either.
+ * The mode `retries` prints all requests, because each attempt is a request. Keys and signatures
+ * are always masked. Even the mode `signing` does not print keys and signatures.
  */
 export function showRequests(client: S3Client, modes: string): void {
   const wanted = new Set(modes.toLowerCase().split(/[\s,]+/))
@@ -74,8 +74,8 @@ function headerLines(headers: Readonly<Record<string, string>>): string[] {
 }
 
 /**
- * Returns the lines of a body in memory. Prints no stream, because reading a stream would consume
- * it.
+ * Returns the lines to print for a body that is in memory. Returns no lines of a stream, because
+ * reading a stream would consume it.
  */
 function bodyLines(body: unknown): string[] {
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) return []

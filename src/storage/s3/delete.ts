@@ -21,10 +21,10 @@ interface Failure {
 const RIGHTS = 'Give the credentials the permission s3:DeleteObject on this bucket.'
 
 /**
- * Deletes objects with DeleteObjects, a thousand per request. Some stores do not support
- * DeleteObjects, such as Google's S3 interface. If the first deletion shows that the store does not
- * support DeleteObjects, ObjectDeletion deletes objects one by one from then on. A missing object
- * counts as deleted.
+ * Deletes objects with DeleteObjects requests, each of which deletes up to a thousand objects. Some
+ * stores do not support DeleteObjects, such as Google's S3 interface. If the first DeleteObjects
+ * request shows that the store does not support it, the class deletes objects one by one from then
+ * on. A missing object counts as deleted.
  */
 export class ObjectDeletion {
   readonly #requests: S3Requests
@@ -35,8 +35,8 @@ export class ObjectDeletion {
   }
 
   /**
-   * Tries to delete all objects of a batch, and then throws ACCESS_DENIED or STORAGE_FAILED with
-   * the keys that failed.
+   * Tries to delete all objects, and if some deletions failed, throws ACCESS_DENIED or
+   * STORAGE_FAILED with the keys of these objects.
    */
   async delete(keys: readonly string[], path: string, signal: AbortSignal | undefined): Promise<void> {
     for (let i = 0; i < keys.length; i += BATCH) {
@@ -98,7 +98,7 @@ export class ObjectDeletion {
     try {
       await Promise.all(keys.map((key) => queue.add(() => deleteOne(key))))
     } finally {
-      // If the store is unavailable or the signal has aborted, no further deletion starts.
+      // If the store is unavailable or the signal has aborted, no further deletion begins.
       queue.clear()
     }
     return failures

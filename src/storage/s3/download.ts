@@ -6,8 +6,8 @@ import { GetObjectCommand } from './aws.js'
 import type { S3Requests, Subject } from './requests.js'
 
 /**
- * Downloads a range of an object. The version of the object is its entity tag, as the store writes
- * it.
+ * Downloads a range of an object. The version of the object is its entity tag in the form in which
+ * the store writes it.
  */
 export function download(
   requests: S3Requests,

@@ -13,7 +13,7 @@ import { CODES, codeByStatus, HINTS, hintByStatus } from './error-tables.js'
 interface SdkError {
   readonly name?: string
   readonly Code?: string
-  /** The region of the bucket, if the store names it. */
+  /** The region of the bucket, or undefined if the store does not report it. */
   readonly Region?: string
   readonly code?: string
   readonly message?: string
@@ -35,9 +35,9 @@ type Target = Pick<Attempted, 'doing' | 'target'>
 export interface Attempted {
   /** A verb such as "reading" or "writing". */
   readonly doing: string
-  /** The object of the request, such as `s3://bucket/key`. */
+  /** The URL of the requested object, such as `s3://bucket/key`. */
   readonly target: string
-  /** Address of the server for messages. The address contains no credentials. */
+  /** Address of the server for messages, without credentials. */
   readonly endpoint: string
   /** The proxy and the certificate authorities that the request used. */
   readonly connections: Pick<Connections, 'proxy' | 'authorities'>
@@ -87,7 +87,10 @@ export function s3Error(thrown: unknown, attempted: Attempted): LitestreamError 
   return converted
 }
 
-/** Returns the hint for status 407. Only a proxy sends this status. */
+/**
+ * Returns the hint for a response with status 407 (Proxy Authentication Required). Only a proxy
+ * sends the status 407.
+ */
 function proxyRefusal(status: number | undefined, { proxy }: Attempted['connections']): string | undefined {
   return status === 407 && proxy ? proxyHint(proxy.variable, status) : undefined
 }
@@ -95,7 +98,8 @@ function proxyRefusal(status: number | undefined, { proxy }: Attempted['connecti
 function unexpected(reply: UnexpectedReply, { doing, target, endpoint, connections }: Attempted): LitestreamError {
   const { status, passing, message } = reply
   const { proxy } = connections
-  // If the request went through an http proxy, the response may come from the proxy.
+  // If the request went through a proxy for http, the response may come from the proxy instead of
+  // the store.
   const hint = proxy === undefined ? NO_STORE : proxyHint(proxy.variable, status)
   return new LitestreamError(
     status === 429 ? 'THROTTLED' : status === 407 ? 'ACCESS_DENIED' : passing ? 'UNAVAILABLE' : 'STORAGE_FAILED',
@@ -106,8 +110,8 @@ function unexpected(reply: UnexpectedReply, { doing, target, endpoint, connectio
 
 /**
  * Returns the error for a conditional write to a store that does not support the condition. The
- * error message says what the store lacks, and the hint says why conditional writes are needed.
- * Returns any other error unchanged.
+ * error message says which condition the store lacks, and the hint says why conditional writes are
+ * needed. Returns any other error unchanged.
  */
 export function conditionError(
   error: unknown,
@@ -138,10 +142,7 @@ export function isConditionRefused(error: unknown): boolean {
   return isNotImplemented(error) || error.code === 'STORAGE_FAILED'
 }
 
-/**
- * Whether the error says that the bucket itself does not exist, which does not prove that an object
- * is missing.
- */
+/** Whether the error says that the bucket does not exist, which says nothing about the object. */
 export function isNoBucket(error: LitestreamError): boolean {
   return error.code === 'NOT_FOUND' && error.cause instanceof Error && error.cause.name === 'NoSuchBucket'
 }
@@ -157,7 +158,7 @@ function serviceName(error: SdkError): string {
   return code ?? (Number($metadata?.httpStatusCode) > 0 ? `HTTP ${$metadata!.httpStatusCode}` : (known ?? 'Error'))
 }
 
-/** Returns the store's code and text on one line of limited length. */
+/** Returns the store's error code and error text on one line of limited length. */
 function messageOf({ message = '' }: SdkError, name: string): string {
   const said = message.split('\n', 1)[0]!.trim().slice(0, MAX_MESSAGE)
   if (NAMELESS.has(said) || said === '') return name
@@ -182,8 +183,8 @@ function codeOf(error: SdkError, name: string, status: number | undefined): Erro
   if (named !== undefined) return named
   if (status !== undefined && status >= 400) return codeByStatus(status)
   if (name === 'AbortError') return 'UNAVAILABLE'
-  // A response that ends inside its headers or its XML is a broken connection. Its error has no
-  // code.
+  // A response that ends inside its headers or its XML is a broken connection. The SDK's error for
+  // such a response has no code.
   return /socket hang up|aborted|premature|deserialization|parse error/i.test(error.message ?? '')
     ? 'UNAVAILABLE'
     : 'STORAGE_FAILED'
@@ -192,7 +193,7 @@ function codeOf(error: SdkError, name: string, status: number | undefined): Erro
 /**
  * Copies only name, message and stack of the SDK's error, because the error itself contains the
  * whole response and request. Some stores repeat the signed text and the key ID in the response,
- * and a request header may contain an encryption key.
+ * and a header of the request may contain an encryption key.
  */
 function safeCause(thrown: unknown, name: string): Error {
   const { message = String(thrown), stack } = thrown as Error

@@ -5,15 +5,16 @@ import { factsOf, listObjects } from './list.js'
 import type { S3Requests, Subject } from './requests.js'
 
 /**
- * The files of Litestream 0.3 in an S3 bucket. The keys of these files begin with
- * `<path>/generations/`. Litestream 0.3 normalised the path, unlike Litestream 0.5.
+ * The files of Litestream 0.3 in an S3 bucket. The keys of files of Litestream 0.3 begin with
+ * `<path>/generations/`. Litestream 0.3 normalised the path of a replica URL, unlike Litestream
+ * 0.5.
  */
 export class S3LegacyObjects implements LegacyObjects {
   readonly #requests: S3Requests
   readonly #prefix: string
 
   /**
-   * `path` is the path in the location of the replica. The paths "" and "." both mean the bucket
+   * `path` is the field `path` of the replica's location. The paths "" and "." both mean the bucket
    * itself.
    */
   constructor(requests: S3Requests, path: string) {

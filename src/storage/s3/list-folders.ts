@@ -11,8 +11,8 @@ import type { S3Requests, Subject } from './requests.js'
 const OF_REPLICA = /^(?:000[0-9]|generations)$/
 
 /**
- * Returns the names of the folders directly below the keys that begin with `prefix`. The listing
- * has the guarantees of `pagedFolders`.
+ * Returns the names of the folders that are direct children of `prefix`. The listing has the
+ * guarantees that pagedFolders() documents.
  */
 export function listFolders(requests: S3Requests, subject: Subject, prefix: string): Promise<string[]> {
   const what = `${subject.doing} ${subject.target}`
@@ -21,7 +21,7 @@ export function listFolders(requests: S3Requests, subject: Subject, prefix: stri
     const input = { Bucket: requests.bucket, Prefix: prefix, Delimiter: '/', ...place }
     const page = await requests.retried(subject, () => async (client, options) => {
       const reply = await client.send(new ListObjectsV2Command(input), options)
-      // A response that is not a listing does not prove that the prefix has no folders.
+      // A response that is not a listing does not prove that `prefix` has no folders.
       if (reply.IsTruncated === undefined && reply.KeyCount === undefined)
         throw unconfirmed(what, 'the reply is not a listing', subject.target)
       return reply
@@ -30,7 +30,7 @@ export function listFolders(requests: S3Requests, subject: Subject, prefix: stri
   })
 }
 
-/** Separates the folders of a replica from other folders. */
+/** Separates the level folders and generations of a replica from the other folders in `names`. */
 export function asStoreFolder(names: readonly string[]): StoreFolder {
   const folders = names.filter((name) => !OF_REPLICA.test(name))
   return { isReplica: folders.length < names.length, folders }

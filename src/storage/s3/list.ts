@@ -7,17 +7,20 @@ import { unconfirmed } from '../unconfirmed.js'
 import { ListObjectsV2Command } from './aws.js'
 import type { S3Requests, Subject } from './requests.js'
 
-/** An object of a listing. The key of the object begins with the requested prefix. */
+/** An object in a page of a listing. The key of the object begins with the requested prefix. */
 export type ListedObject = _Object & { readonly Key: string }
 
-/** Returns the fields of an object in a listing. A missing number is NaN. */
+/**
+ * Returns the fields of an object in a listing. A number that the listing lacks is NaN in the
+ * result.
+ */
 export function factsOf({ Size, LastModified, ETag }: _Object): Pick<LtxFileInfo, 'size' | 'createdAt' | 'version'> {
   return { size: Size ?? Number.NaN, createdAt: LastModified?.getTime() ?? Number.NaN, version: versionOf(ETag) }
 }
 
 /**
- * Lists the objects whose keys begin with `prefix`. The listing has the guarantees of
- * `pagedListing`.
+ * Lists the objects whose keys begin with `prefix`. The listing has the guarantees that
+ * pagedListing() documents.
  */
 export function listObjects(
   requests: S3Requests,

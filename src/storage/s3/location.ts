@@ -12,7 +12,7 @@ export interface BucketLocation<Type extends S3Dialect> {
   /** Name of a bucket, or ARN of an access point. */
   readonly bucket: string
   /**
-   * Path of the replica, which the object keys of the replica contain unchanged. The path is "" for
+   * Path of the replica, with which the replica's object keys begin. The path is "" for
    * `s3://bucket/` and "." for `s3://bucket` (keys.ts).
    */
   readonly path: string
@@ -23,7 +23,7 @@ export type S3Location = BucketLocation<'s3'>
 
 /**
  * Returns Litestream's key prefix for the path of a URL. keyPath() normalises the path and removes
- * the leading slash. "" becomes ".".
+ * the leading slash. For the path "", keyPath() returns ".".
  */
 export function keyPath(urlPath: string): string {
   if (urlPath === '') return '.'
@@ -45,8 +45,8 @@ function splitArn(rest: string, { display, quote }: UrlParts): { bucket: string;
 }
 
 /**
- * Patterns of hosts that contain bucket and service. Each pattern has the settings for its
- * endpoint.
+ * Patterns of hosts that contain bucket and service. `settings` returns the settings for the
+ * endpoint of a host that matches the pattern.
  */
 const SERVICE_HOSTS: readonly { pattern: RegExp; settings: (match: RegExpExecArray) => S3Settings }[] = [
   {
@@ -70,7 +70,7 @@ const SERVICE_HOSTS: readonly { pattern: RegExp; settings: (match: RegExpExecArr
     pattern: /^(?<bucket>.+)\.(?<host>s3\.(?<region>[a-z0-9-]+)\.scw\.cloud)$/,
     settings: (m) => ({ endpoint: `https://${m.groups!.host}`, region: m.groups!.region, forcePathStyle: false }),
   },
-  // The code assumes that any other host with a port is a MinIO server.
+  // A host with a port that matches no pattern is assumed to be a MinIO server.
   {
     pattern: /^(?![0-9.]+:)(?<bucket>[^.:]+)\.(?<host>[^:]+:[0-9]+)$/,
     settings: (m) => ({ endpoint: `http://${m.groups!.host}`, forcePathStyle: true }),

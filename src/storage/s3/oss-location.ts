@@ -6,7 +6,10 @@ import type { UrlParts } from '../url-parts.js'
 import { type BucketLocation, keyPath, keysOf, takeSettings } from './location.js'
 import type { S3Settings } from './settings.js'
 
-/** The location of a replica in Alibaba Cloud OSS. The S3 client accesses OSS. */
+/**
+ * The location of a replica in Alibaba Cloud OSS. Alibaba Cloud OSS offers the S3 API, so the S3
+ * client accesses it.
+ */
 export type OssLocation = BucketLocation<'oss'>
 
 const DEFAULT_REGION = 'cn-hangzhou'
@@ -52,9 +55,10 @@ function endpointOf(region: string, internal: string): string {
 }
 
 /**
- * Fills in the settings that OSS needs. The settings are the region, the endpoint of the S3
- * interface, the bucket in the host name, and the keys. The keys come from OSS_ACCESS_KEY_ID,
- * OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN. Throws ACCESS_DENIED if no source has keys.
+ * Adds the settings that OSS needs. The settings are the region, the endpoint of the S3 interface,
+ * the bucket in the host name, and the keys. The access keys come from OSS_ACCESS_KEY_ID,
+ * OSS_ACCESS_KEY_SECRET and OSS_SESSION_TOKEN. Throws ACCESS_DENIED if neither the settings nor the
+ * environment contains access keys.
  */
 export function ossSettings(settings: S3Settings, display: string): S3Settings {
   const region = settings.region ?? regionOfEndpoint(settings.endpoint) ?? DEFAULT_REGION
@@ -81,8 +85,8 @@ function regionOfEndpoint(endpoint: S3Settings['endpoint']): string | undefined 
 }
 
 /**
- * Returns the keys of the environment. Returns no keys if the settings have a key, because keys of
- * two sources do not belong together.
+ * Returns the access keys in the environment variables. Returns no keys if the settings contain a
+ * key, because an ID from one source does not belong to a secret from another.
  */
 function keysOfEnvironment({ accessKeyId, secretAccessKey }: S3Settings): S3Settings {
   const { OSS_ACCESS_KEY_ID: id, OSS_ACCESS_KEY_SECRET: secret, OSS_SESSION_TOKEN: token } = process.env

@@ -1,6 +1,6 @@
 import { LitestreamError } from '../../errors.js'
 
-/** Maximum number of parts of an upload. All stores have the same maximum. */
+/** Maximum number of parts of one multipart upload. The maximum is the same for all stores. */
 export const MAX_PARTS = 10_000
 
 /** Maximum size of a part in bytes. */
@@ -8,10 +8,10 @@ const MAX_PART_SIZE = 5 * 2 ** 30
 
 /**
  * Returns the size in bytes of part `number` (from 1) of an upload of unknown length. The first
- * thousand parts have `partSize` bytes, and each following thousand has twice the size of the
- * previous thousand. An upload that begins with parts of 5 MiB can therefore have 4.8 TiB. With
- * `equal`, all parts have `partSize` bytes, for stores that require equal parts. Throws
- * STORAGE_FAILED after 10,000 parts.
+ * 1,000 parts have `partSize` bytes each, and the size doubles after every 1,000 parts. An upload
+ * that begins with parts of 5 MiB can therefore have 4.8 TiB. If `equal` is true, all parts have
+ * `partSize` bytes, for stores that require equal parts. Throws STORAGE_FAILED for a part number
+ * above 10,000.
  */
 export function partSizeOf(number: number, partSize: number, equal: boolean): number {
   if (number > MAX_PARTS) {

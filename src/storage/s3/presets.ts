@@ -1,13 +1,13 @@
 import type { ConditionalWritesMode } from './settings.js'
 
-/** The region of a service, and the settings that the service needs in contrast to AWS. */
+/** The region of a storage service, and the settings in which the service differs from AWS. */
 export interface Preset {
   /**
    * Pattern of the endpoint's host. The host does not include the bucket. The group `region` of the
    * pattern matches the region that the client uses in its signatures.
    */
   readonly host: RegExp
-  /** The region of the service. The client uses this region if the host contains no region. */
+  /** The region that the client uses if the host contains no region. */
   readonly region?: string
   readonly requireContentMd5?: boolean
   readonly concurrency?: number
@@ -15,8 +15,9 @@ export interface Preset {
   readonly headers?: Readonly<Record<string, string>>
   readonly unsignableHeaders?: readonly string[]
   /**
-   * Mode of conditional writes. The mode is set only if the service's documentation promises
-   * If-None-Match and If-Match on PUT. If the mode is not set, the client probes the service.
+   * Mode of conditional writes. The preset sets the mode only if the service's documentation
+   * promises If-None-Match and If-Match on PUT. If the mode is not set, the client probes the
+   * service.
    */
   readonly conditionalWrites?: ConditionalWritesMode
 }
@@ -31,7 +32,8 @@ const PRESETS: readonly Preset[] = [
     conditionalWrites: 'always',
   },
   {
-    // Without the header, Tigris may answer a read with a stale copy of another region.
+    // Without the header in this preset, Tigris may answer a read with a stale copy from another
+    // region.
     host: /^(fly\.storage\.tigris\.dev|t3\.storage\.dev)$/,
     region: 'auto',
     requireContentMd5: false,
@@ -62,8 +64,8 @@ const PRESETS: readonly Preset[] = [
 ]
 
 /**
- * Returns the preset for an endpoint's host. The preset has the region that the host contains.
- * Returns undefined for an unknown host.
+ * Returns the preset for an endpoint's host. If the host contains a region, the returned preset has
+ * this region. Returns undefined for an unknown host.
  */
 export function presetOf(
   hostname: string,

@@ -9,16 +9,16 @@ import { presetOf } from './presets.js'
 import type { ConditionalWritesMode, S3Dialect, S3Settings } from './settings.js'
 
 /**
- * The region that the client uses if the region of a store is unknown. In the region us-east-1, AWS
- * also reports the region of any other bucket.
+ * The region that the client assumes if neither the settings nor the store determine it. The region
+ * us-east-1 of AWS also reports the regions of buckets in other regions.
  */
 export const DEFAULT_REGION = 'us-east-1'
 
 /** Minimum size in bytes of every part except the final one. Every store refuses smaller parts. */
 const MIN_PART_SIZE = 5 * 2 ** 20
 /**
- * The value 5 MB. Configurations of Litestream use this value as the minimum part size. The client
- * uses MIN_PART_SIZE instead of 5 MB.
+ * The value 5 MB, which configurations of Litestream use as the minimum part size. For a part size
+ * of 5 MB, the client uses MIN_PART_SIZE.
  */
 const SMALLEST_WRITTEN = 5_000_000
 
@@ -27,8 +27,8 @@ export interface ResolvedS3Settings extends Omit<S3Settings, 'endpoint' | 'regio
   /** URL of the endpoint including the scheme, or undefined for AWS. */
   readonly endpoint: string | undefined
   /**
-   * The region. If the settings contain no region for AWS, the region is undefined, and the client
-   * asks AWS for the region of the bucket.
+   * The region of the bucket. For AWS without a region in the settings, `region` is undefined, and
+   * the client asks AWS for the region of the bucket.
    */
   readonly region: string | undefined
   readonly forcePathStyle: boolean
@@ -61,13 +61,13 @@ function endpointUrl(endpoint: string, display: string): URL {
     const guess = new URL(withScheme ? endpoint : `https://${endpoint}`)
     const url = !withScheme && LOCAL.test(guess.hostname) ? new URL(`http://${endpoint}`) : guess
     // Removes user and password from the endpoint, because errors of the SDK would contain them.
-    // User and password in an endpoint would have no effect, because the client sends the signature
-    // in the header that would contain them.
+    // The user and password would have no effect, because the signature occupies the header
+    // Authorization.
     url.username = ''
     url.password = ''
     return url
   } catch {
-    // The error of the URL class is not used, because it quotes the URL.
+    // The code drops the error of the URL class, because that error quotes the URL.
     throw invalidEndpoint(endpoint, display)
   }
 }
@@ -78,7 +78,10 @@ function invalidEndpoint(endpoint: string, display: string): LitestreamError {
   })
 }
 
-/** Fills in the defaults of the settings. Throws INVALID_URL for incompatible settings. */
+/**
+ * Fills in the defaults of all settings that are undefined. Throws INVALID_URL for incompatible
+ * settings.
+ */
 export function resolveS3Settings(
   settings: S3Settings,
   bucket: string,

@@ -9,11 +9,11 @@ interface Refusal {
 }
 
 /**
- * Returns a function that asks AWS for the region of a bucket and caches the answer. AWS reports
+ * Returns a function that asks AWS for the region of `bucket` and caches the region. AWS reports
  * the region in a header of every response about the bucket, even of a response that refuses the
- * request. If a response does not contain the region, bucketRegion() uses AWS_REGION. If the store
- * does not respond, the request fails, and the next request asks for the region again. `timeout` is
- * the time for the response in milliseconds.
+ * request. If a response does not contain the region, the function returns the value of AWS_REGION.
+ * If AWS does not respond, the request for the region fails, and the next request asks again.
+ * `timeout` is the maximum time in milliseconds for AWS to respond.
  */
 export function bucketRegion(config: S3ClientConfig, bucket: string, timeout: number): () => Promise<string> {
   let asked: Promise<string> | undefined
@@ -37,8 +37,8 @@ async function ask(config: S3ClientConfig, bucket: string, timeout: number): Pro
     const region = $response?.headers?.['x-amz-bucket-region']
     if (region !== undefined) return region
     const status = $metadata?.httpStatusCode ?? 0
-    // If the bucket has any other problem, the actual request reports the problem in more detail
-    // than the response to the HEAD request.
+    // If the bucket has another problem, the actual request reports the problem in more detail than
+    // a response to HEAD could.
     if (status >= 300 && status < 500) return regionOfEnvironment()
     throw error
   } finally {

@@ -16,12 +16,12 @@ export interface Subject {
   readonly operation: Operation
   /** A verb such as "reading" or "writing". */
   readonly doing: string
-  /** The object of the request, such as `s3://bucket/key`. */
+  /** The URL of the requested object, such as `s3://bucket/key`. */
   readonly target: string
   readonly signal?: AbortSignal | undefined
 }
 
-/** Sends one command with the SDK's client and returns its output. */
+/** Sends one command with `client`, the SDK's client, and returns the output of the command. */
 export type Send<Output> = (client: S3Client, options: { readonly abortSignal: AbortSignal }) => Promise<Output>
 
 /**
@@ -58,7 +58,7 @@ export class S3Requests {
     return `${this.settings.dialect}://${this.bucket}/${key}`
   }
 
-  /** Address of the server for messages. The address contains no credentials. */
+  /** Address of the server for messages, without credentials. */
   get endpoint(): string {
     const { endpoint, region } = this.settings
     const { proxy } = this.#connections
@@ -67,7 +67,10 @@ export class S3Requests {
     return proxy === undefined ? server : `${server}, through the proxy ${proxy.shown}`
   }
 
-  /** Parameters of every request about an object that is encrypted with a key of the customer. */
+  /**
+   * Parameters that every request about an object needs if objects are encrypted with a customer
+   * key.
+   */
   get customerKey(): { SSECustomerAlgorithm?: string; SSECustomerKey?: string; SSECustomerKeyMD5?: string } {
     const { sseCustomer } = this.settings
     if (sseCustomer === undefined) return {}
@@ -79,8 +82,8 @@ export class S3Requests {
   }
 
   /**
-   * Makes one attempt of a request. `firstByte` is the time in milliseconds in which the store must
-   * begin to respond.
+   * Makes one attempt to send a request. `firstByte` is the time in milliseconds in which the store
+   * must begin to respond.
    */
   once<Output>(subject: Subject, send: Send<Output>, firstByte = this.policy.firstByteTimeout): Promise<Output> {
     const { operation, doing, target, signal } = subject
@@ -88,8 +91,8 @@ export class S3Requests {
     return this.counters.track(operation, async () => {
       const limit = deadline(firstByte, signal, this.#closing.signal)
       try {
-        // Some waits in the SDK ignore the signal. Credentials, for example, may come from another
-        // process or from a server that never responds.
+        // Some waits inside the SDK ignore the AbortSignal. The SDK, for example, waits for
+        // credentials from another process, or from a server that never responds.
         return await orAborted(send(this.client, { abortSignal: limit.signal }), limit.signal)
       } catch (error) {
         if (limit.passed()) throw noAnswer(subject, this.endpoint, firstByte)

@@ -51,11 +51,11 @@ import { upload } from './upload.js'
 export interface S3ClientOptions {
   readonly onOutage?: OutageListener | undefined
   readonly policy?: Partial<RequestPolicy>
-  /** A request handler with which tests intercept requests. */
+  /** A request handler with which tests replace the handler of the SDK. */
   readonly requestHandler?: RequestHandler
 }
 
-/** Milliseconds that `close()` waits for the deletion of a probe object. */
+/** Milliseconds that `close()` waits for running deletions of probe objects. */
 const CLOSE_MS = 2000
 
 function urlOf({ type, bucket, path }: S3Location | OssLocation): string {
@@ -141,8 +141,8 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   async *replicas({ signal }: RequestOptions = {}): AsyncIterable<string> {
-    // The keys of a replica at the root of a bucket begin with "./" or "/". The folders of such a
-    // replica are listed without this prefix.
+    // The keys of a replica at the root of a bucket begin with "./" or "/". For such a replica, the
+    // client lists the folders without this prefix.
     const atRoot = this.#path === '.' || this.#path === ''
     const base = atRoot ? '' : `${this.#path}/`
     const foldersOf = async (prefix: string) =>
@@ -165,8 +165,8 @@ export class S3ReplicaClient implements ReplicaClient {
     const files = async function* () {
       for await (const object of objects) {
         const file = parseS3Key(path, object.Key)
-        // The store returns keys in ascending order. After a key that sorts after all levels, the
-        // listing has no LTX file.
+        // The store returns keys in ascending order. If a key sorts after the keys of all levels,
+        // no LTX file can follow in the listing.
         if (file === 'beyond') return
         if (!file || file.level < level || (file.level === level && file.minTxid < fromTxid)) continue
         yield { ...file, ...factsOf(object) }
@@ -207,8 +207,8 @@ export class S3ReplicaClient implements ReplicaClient {
     const createdAt = parseTimestamp(head.Metadata?.[TIMESTAMP_KEY]) ?? head.LastModified?.getTime() ?? Number.NaN
     const found = { size: head.ContentLength ?? Number.NaN, version: versionOf(head.ETag) }
     checkFacts({ ...found, createdAt }, Key, `checking ${this.#requests.target(Key)}`)
-    // If the file is the listed one, the result has the listed version. The tag that the store
-    // reports for a single object may differ from the tag in its own listings.
+    // If the found file is the listed one, the result has the version of the listing. The store may
+    // report another entity tag for a single object than in its listings.
     const same = isListed(file) && (await this.#tags.isSame(file, found, signal))
     return {
       level,
@@ -230,9 +230,9 @@ export class S3ReplicaClient implements ReplicaClient {
       const data = await gather(chunks, () => found().fileSize)
       return { data, tag: found().version ?? '' }
     } catch (error) {
-      // An empty object has no valid range.
+      // A store rejects any range of an empty object.
       if (isLitestreamError(error, 'INVALID_ARGUMENT')) return this.#emptyObject(Key, signal)
-      // If the bucket is missing, the client does not know whether the object exists.
+      // If the bucket is missing, the error NOT_FOUND says nothing about the object.
       if (isLitestreamError(error, 'NOT_FOUND') && !isNoBucket(error)) return undefined
       throw error
     }
@@ -270,8 +270,8 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Writes a small object to a store without conditional writes. Another writer may change the
-   * object between the check and the write.
+   * Writes a small object to a store without conditional writes. Without conditional writes,
+   * another writer may change the object between the client's check and its write.
    */
   async #putUnconditionally(
     name: string,
@@ -289,8 +289,8 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Writes a small object in a single attempt. After a lost response and a retry, the client would
-   * not know which writer's object exists. The owner of a lease must know this.
+   * Writes a small object in a single attempt. A retry after a lost response could not tell which
+   * writer's object exists. The owner of a lease must know which writer's object exists.
    */
   async #put(
     Key: string,
@@ -308,8 +308,8 @@ export class S3ReplicaClient implements ReplicaClient {
 
   async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
     const Key = `${this.#path}/${name}`
-    // The client compares the tag before it sends the request, because some stores ignore If-Match
-    // in a delete.
+    // The client compares the tag before it sends the delete request, because some stores ignore
+    // If-Match in a delete.
     const there = await this.getObject(name, signal ? { signal } : {})
     if (there === undefined) return
     if (there.tag !== ifTag) throw wasChanged(this.#replicaSubject('DELETE', 'writing', signal))
@@ -328,7 +328,8 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   async #close(): Promise<void> {
-    // If the probe object cannot be deleted within CLOSE_MS, the object stays. It has two bytes.
+    // If the probe object cannot be deleted within CLOSE_MS, the object, which has two bytes,
+    // stays.
     const timer = startTimer(CLOSE_MS, () => this.#requests.close())
     await this.guarantees.idle()
     timer.stop()
@@ -348,8 +349,8 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Messages about a small object name the replica, because a user does not know the name of the
-   * object.
+   * Messages about a small object name the replica instead, because a user does not know the names
+   * of small objects.
    */
   #replicaSubject(operation: Operation, doing: string, signal: AbortSignal | undefined): Subject {
     return { operation, doing, target: this.url, signal }

@@ -22,8 +22,8 @@ interface OutgoingRequest {
 
 /**
  * Maximum number of connections to one store. Opening a replica reads the page indexes of all files
- * in parallel. Each request that must wait for a free connection adds a round trip to the opening.
- * Readers and uploads need far fewer connections.
+ * in parallel. If the limit were lower, requests that wait for a free connection would each add a
+ * round trip to the opening. Readers and uploads need far fewer connections.
  */
 const MAX_CONNECTIONS = 128
 
@@ -31,8 +31,8 @@ const MAX_CONNECTIONS = 128
 const SECRET_VARIABLES = ['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'LITESTREAM_SECRET_ACCESS_KEY'] as const
 
 /**
- * Creates the connections for the requests of a client. Throws CONFIG_INVALID for an invalid proxy
- * or file of certificate authorities.
+ * Creates the HTTP connections for the requests of a client. Throws CONFIG_INVALID for an invalid
+ * proxy or file of certificate authorities.
  */
 export function s3Connections(settings: ResolvedS3Settings, bucket: string): Promise<Connections> {
   return connectionsTo(hostOf(settings, bucket), {
@@ -43,8 +43,9 @@ export function s3Connections(settings: ResolvedS3Settings, bucket: string): Pro
 }
 
 /**
- * Returns the host of the requests. For AWS with an unknown region, returns the host of the default
- * region. Both hosts have the same domain.
+ * Returns the host to which the client sends its requests. For AWS with an unknown region, returns
+ * the host of the default region. The host of the default region has the same domain as the host of
+ * any other region.
  */
 function hostOf({ endpoint, region, forcePathStyle }: ResolvedS3Settings, bucket: string): URL {
   const url = new URL(endpoint ?? `https://s3.${region ?? DEFAULT_REGION}.amazonaws.com`)
@@ -53,15 +54,15 @@ function hostOf({ endpoint, region, forcePathStyle }: ResolvedS3Settings, bucket
 }
 
 /**
- * The SDK clients of this thread that several replicas share. The key of a client consists of the
- * settings, because only replicas with the same settings share a client.
+ * The SDK clients of this thread that several replicas share. The key of an SDK client consists of
+ * its settings, because only replicas with equal settings share a client.
  */
 const shared = new Map<string, { readonly client: S3Client; readonly agent: unknown }>()
 
 /**
- * Returns the SDK's client for these settings. With shared connections (shareConnections), all
- * replicas with the same settings get the same client. A client takes 100 KiB of memory, and reads
- * the configuration files of AWS. `isNew` is true if the call has created the client.
+ * Returns the SDK's client for these settings. After shareConnections(), all replicas with the same
+ * settings get the same SDK client. An SDK client takes 100 KiB of memory, and reads the
+ * configuration files of AWS. `isNew` is true if this call has created the client.
  */
 export function sdkClient(
   settings: ResolvedS3Settings,
@@ -78,7 +79,7 @@ export function sdkClient(
   const there = shared.get(key)
   if (there?.agent === connections.agent) return { client: there.client, isNew: false }
   const client = make()
-  // A shared client is never destroyed, because each replica ends its own requests.
+  // The code never destroys a shared client, because each replica ends only its own requests.
   client.destroy = () => {}
   shared.set(key, { client, agent: connections.agent })
   return { client, isNew: true }
@@ -109,8 +110,8 @@ function makeSdkClient(
     maxAttempts: 1,
     forcePathStyle: settings.forcePathStyle,
     customUserAgent: 'litestream-ts',
-    // Stores with a custom endpoint may not support checksums, so the client sends them no checksum
-    // and no aws-chunked body.
+    // A custom endpoint may not support checksums, so the client sends it no checksum and no
+    // aws-chunked body.
     requestChecksumCalculation: custom ? 'WHEN_REQUIRED' : 'WHEN_SUPPORTED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: requestHandler ?? {
@@ -119,8 +120,8 @@ function makeSdkClient(
       httpAgent: agent as HttpAgent,
       httpsAgent: agent as HttpsAgent,
     },
-    // A proxy may answer the request header Expect itself, or may not answer it at all. The client
-    // therefore does not send this header.
+    // A proxy may answer the header Expect itself, or may not answer it at all. For requests
+    // through a proxy, the client therefore does not send this header.
     ...(proxy && { expectContinueHeader: false }),
     ...(custom && { endpoint: settings.endpoint! }),
     ...(bucket.startsWith('arn:') && { useArnRegion: true }),
@@ -141,8 +142,8 @@ function makeSdkClient(
 const NO_NODE_WARNING = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'
 
 /**
- * Calls `make` without the SDK's warning about Node.js versions. litestream-ts contains the SDK, so
- * a user cannot act on the warning.
+ * Calls `make` without the SDK's warning about Node.js versions. A user cannot act on the warning,
+ * because litestream-ts contains the SDK.
  */
 function quietly<T>(make: () => T): T {
   const before = process.env[NO_NODE_WARNING]
@@ -156,8 +157,8 @@ function quietly<T>(make: () => T): T {
 }
 
 /**
- * Configuration of the SDK's sources of credentials. With this configuration, the sources read
- * their files again each time.
+ * Configuration for the SDK's sources of credentials. With READ_FILES_AGAIN, the sources read their
+ * files again each time that they are asked.
  */
 const READ_FILES_AGAIN: object = { ignoreCache: true }
 
@@ -172,9 +173,10 @@ const REFUSED: ReadonlySet<unknown> = new Set([
 ])
 
 /**
- * If the store has refused the credentials, makes the next request read the credentials from their
- * sources again. The SDK would keep credentials that have no expiry time as long as the client
- * exists. A user may have replaced the keys in a file meanwhile.
+ * If the store has refused the credentials, discards the cached credentials, so that the next
+ * request reads them from their sources. The SDK itself keeps credentials without an expiry time as
+ * long as the client exists. A user may have replaced the credentials in a file since the SDK read
+ * them.
  */
 export function renewIfRefused(error: unknown, client: S3Client, settings: ResolvedS3Settings): void {
   if (!REFUSED.has((error as Error | undefined)?.name)) return

@@ -2,26 +2,27 @@ import type { ByteSize } from '../../util/byte-size.js'
 import type { Secret } from '../../util/secret.js'
 
 /**
- * The dialect of the S3 API that the client uses. `oss` is Alibaba Cloud OSS. A create-only PUT to
- * OSS needs a header of its own.
+ * The dialect of the S3 API that the client uses. `oss` is Alibaba Cloud OSS. OSS needs a header of
+ * its own for a create-only PUT.
  */
 export type S3Dialect = 's3' | 'oss'
 
 /**
- * How the client uses If-None-Match and If-Match. `auto` sends a probe before the first write. The
- * probe shows whether the store enforces these conditions. `always` sends the conditions without a
- * probe and relies on them. `never` does not send the conditions.
+ * How the client uses the request headers If-None-Match and If-Match. With `auto`, the client
+ * probes the store before the first write. The probe shows whether the store enforces the
+ * conditions in these headers. With `always`, the client sends the conditions without a probe and
+ * relies on them. With `never`, the client does not send the conditions.
  */
 export type ConditionalWritesMode = 'auto' | 'always' | 'never'
 
 export const CONDITIONAL_WRITES = ['auto', 'always', 'never'] as const satisfies readonly ConditionalWritesMode[]
 
 /**
- * Settings of an S3 replica, except the bucket and the path. The names of the settings are those of
- * the configuration file in camel case.
+ * Settings of an S3 replica, except the bucket and the path. Each setting has the name of its key
+ * in the configuration file, in camel case.
  */
 export interface S3Settings {
-  /** URL of an S3 service other than AWS. */
+  /** URL of the S3 service, which is necessary for any service other than AWS. */
   readonly endpoint?: string | Secret
   /** Region of the bucket. */
   readonly region?: string
@@ -29,19 +30,22 @@ export interface S3Settings {
   readonly accessKeyId?: string
   /** Secret of the access key. */
   readonly secretAccessKey?: string | Secret
-  /** Session token. Only temporary credentials have a session token. */
+  /** Session token, which only temporary credentials have. */
   readonly sessionToken?: string | Secret
-  /** Whether the client sends no credentials, for a public bucket. */
+  /** Whether the client sends requests without credentials, for a public bucket. */
   readonly anonymous?: boolean
-  /** Whether the bucket name is in the path of a URL instead of the host name. */
+  /**
+   * Whether the client puts the bucket name into the path of a request URL instead of the host
+   * name.
+   */
   readonly forcePathStyle?: boolean
   /**
    * Whether the client signs a hash of the body (the default), or sends UNSIGNED-PAYLOAD instead.
    */
   readonly signPayload?: boolean
   /**
-   * Whether the client sends and signs Accept-Encoding. The setting must be false for a proxy that
-   * changes this header after the client has signed the request.
+   * Whether the client sends and signs Accept-Encoding. Set `signAcceptEncoding` to false for a
+   * proxy that changes this header after the client has signed the request.
    */
   readonly signAcceptEncoding?: boolean
   /** Whether the client sends Content-MD5 with batch deletes. */
@@ -56,8 +60,8 @@ export interface S3Settings {
   /** Storage class of new objects. */
   readonly storageClass?: string
   /**
-   * Part size of a multipart upload, at least 5 MiB (5 MB counts as 5 MiB). The client uploads a
-   * smaller file with one PUT.
+   * Part size of a multipart upload, at least 5 MiB (the client raises 5 MB to 5 MiB). The client
+   * uploads a file that is smaller than `partSize` with one PUT.
    */
   readonly partSize?: ByteSize
   /** Number of parts that the client uploads in parallel. */
@@ -68,13 +72,14 @@ export interface S3Settings {
   readonly sseCustomerKey?: string | Secret
   /** Path of a file that contains `sseCustomerKey`. */
   readonly sseCustomerKeyPath?: string
-  /** The MD5 of `sseCustomerKey` in base64. The client verifies the key with this MD5. */
+  /** The MD5 of `sseCustomerKey` in base64. The client checks the customer key with this MD5. */
   readonly sseCustomerKeyMd5?: string
   /** ID of the KMS key with which the store encrypts new objects. */
   readonly sseKmsKeyId?: string
   /**
-   * Set by `openReplicaClient` for a write-once replica. In a write-once replica, the client
-   * overwrites and deletes nothing. A probe of such a replica also overwrites and deletes nothing.
+   * Whether the replica is write-once (set by `openReplicaClient`). In a write-once replica, the
+   * client overwrites and deletes nothing. The probe of a write-once replica also overwrites and
+   * deletes nothing.
    */
   readonly writeOnce?: boolean
   /** Whether the client relies on conditional writes, by default `auto`. */

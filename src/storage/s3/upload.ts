@@ -24,19 +24,21 @@ export interface UploadOptions {
   /** LTX timestamp in milliseconds since the epoch. */
   readonly timestamp: number
   readonly createOnly: boolean
-  /**
-   * The guarantees of the store. The upload asks for these guarantees before a create-only write.
-   */
+  /** The guarantees of the store. A create-only upload asks for the guarantees before it writes. */
   readonly guarantees: AskedGuarantees
 }
 
-/** An upload with a random ID. The upload writes this ID to the object's metadata. */
+/**
+ * The options of an upload, with the random ID of the upload. The upload writes its ID to the
+ * object's metadata.
+ */
 interface IdentifiedUpload extends UploadOptions {
   readonly id: string
 }
 
 /**
- * Milliseconds per sent byte that a store may take to respond. The value corresponds to 1 MiB/s.
+ * Milliseconds per byte of a request body that a store may take to respond. The value allows a
+ * transfer rate of 1 MiB/s.
  */
 const MS_PER_BYTE = 1000 / 2 ** 20
 
@@ -70,7 +72,7 @@ export async function upload(
   const buffer = new ChunkBuffer()
   const source = chunksOf(body)[Symbol.asyncIterator]()
   let ended = false
-  /** Reads from the body until the buffer has `size` bytes or the body ends. */
+  /** Appends bytes from the body until the buffer has `size` bytes or the body ends. */
   const fill = async (size: number) => {
     while (!ended && buffer.size < size) {
       const { value, done } = await source.next()
@@ -134,7 +136,7 @@ interface Written {
   readonly options: IdentifiedUpload
 }
 
-/** The field of a response that shows that the store has the bytes. */
+/** The response field which shows that the store has received the bytes. */
 interface Tagged {
   readonly ETag?: string | undefined
 }
@@ -173,8 +175,8 @@ async function carriedOut(
     )
   } catch (error) {
     const mine = lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND')
-    // If the check of the object fails, throws the error with which the store refused the request,
-    // for which mayHaveSucceeded() returns true.
+    // If the check of the object fails, throws the store's refusal, for which mayHaveSucceeded()
+    // returns true.
     const own = mine && (await isOwn(requests, subject, written).catch(() => false))
     if (!own) {
       throw written.options.createOnly ? conditionError(error, 'If-None-Match', subject) : error
@@ -185,8 +187,7 @@ async function carriedOut(
 
 async function isOwn(requests: S3Requests, subject: Subject, { key, size, options }: Written): Promise<boolean> {
   const head = await headOf(requests, subject, key)
-  // The same size is not sufficient, because another writer's object may have the same size and
-  // time.
+  // An equal size proves nothing, because another writer's object may have the same size.
   return head?.ContentLength === size && head.Metadata?.[UPLOAD_KEY] === options.id
 }
 
@@ -250,7 +251,7 @@ async function putParts(
           failures.push(error)
         }
       })
-      // Memory holds the parts that are being sent, and one more part that waits.
+      // Memory holds the parts that are being sent, and one more part that waits for its turn.
       await queue.onSizeLessThan(2)
     }
     await queue.onIdle()
@@ -284,14 +285,14 @@ async function putParts(
   }
 }
 
-/** Whether the store itself refuses a create-only write if the name exists. */
+/** Whether the store itself refuses a create-only write to an existing name. */
 async function isCreateOnlySure({ signal }: Subject, { createOnly, guarantees }: UploadOptions): Promise<boolean> {
   return createOnly && (await guarantees.ask(signal ? { signal } : {})).createOnly
 }
 
 /**
- * Throws if another writer has overwritten the object after the upload. Call refuseOverwritten()
- * for stores that do not enforce If-None-Match.
+ * Throws if another writer has overwritten the object since this upload. The upload calls
+ * refuseOverwritten() for stores that do not enforce If-None-Match.
  */
 async function refuseOverwritten(
   requests: S3Requests,
@@ -311,9 +312,9 @@ async function refuseOverwritten(
 }
 
 /**
- * Throws if the name is taken. Some stores ignore If-None-Match when an upload is completed. With
- * this check, another writer can win only if it writes between the check and the completion of the
- * upload.
+ * Throws if an object with the name exists. Some stores ignore If-None-Match when an upload is
+ * completed. With this check, another writer can overwrite the object only between the check and
+ * the completion of the upload.
  */
 async function refuseTaken(requests: S3Requests, subject: Subject, key: string): Promise<void> {
   if ((await headOf(requests, subject, key)) === undefined) return
@@ -328,7 +329,7 @@ async function refuseTaken(requests: S3Requests, subject: Subject, key: string):
 
 /**
  * Removes the parts of a failed upload, because stores charge for incomplete parts. Drops an error
- * of the abort request, because the caller throws the error of the upload.
+ * of the abort request, because the caller throws the error of the upload itself.
  */
 async function abandon(
   requests: S3Requests,
@@ -339,14 +340,14 @@ async function abandon(
   const { bucket: Bucket } = requests
   try {
     // The caller's signal is not used, because the parts of a cancelled upload must be removed too.
-    // The timeout is short.
+    // The abort request has a short timeout.
     await requests.retried(
       { ...subject, operation: 'DELETE', signal: timeoutSignal(subject.signal?.aborted ? 2_000 : 20_000) },
       () => (client, sending) => client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId }), sending),
     )
   } catch (error) {
     if (!(error instanceof LitestreamError)) throw error
-    // If the store is unreachable or refuses the request, a lifecycle rule for incomplete uploads
+    // If the store does not carry out the abort request, a lifecycle rule for incomplete uploads
     // can remove the parts later.
   }
 }

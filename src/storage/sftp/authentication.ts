@@ -8,8 +8,8 @@ import type { Ssh2 } from './library.js'
 import type { SftpSettings } from './settings.js'
 
 /**
- * Returns the authentication methods in the order key, agent, password. Reads the key file. Throws
- * CONFIG_INVALID if the settings have no method or an unusable key.
+ * Returns the authentication methods of the settings in the order key, agent, password. Reads the
+ * key file. Throws CONFIG_INVALID if the settings have no method or an unusable key.
  */
 export async function authentication(library: Ssh2, settings: SftpSettings): Promise<AnyAuthMethod[]> {
   const { user, keyPath } = settings
@@ -58,7 +58,8 @@ async function privateKey(library: Ssh2, settings: SftpSettings): Promise<Parsed
   }
   const key = library.utils.parseKey(bytes, reveal(settings.passphrase))
   if (key instanceof Error) {
-    // The message of the library does not quote the content of the key file.
+    // The error message of ssh2 does not quote the content of the key file, so this code may
+    // inspect and show it.
     const encrypted = /passphrase|encrypted|decrypt/i.test(key.message)
     const hint = encrypted
       ? 'Set `passphrase` to the passphrase of the key, or use an SSH agent.'

@@ -6,11 +6,9 @@ import { sftpError } from './errors.js'
 import { checkHostKey, type HostKeys, preferredAlgorithms } from './host-keys.js'
 import type { Ssh2 } from './library.js'
 
-/**
- * Interval in milliseconds between two keep-alive messages on an idle connection. Number of
- * keep-alive messages that the server may leave unanswered.
- */
+/** Interval in milliseconds between two keep-alive messages on an idle connection. */
 const KEEP_ALIVE_INTERVAL = 10_000
+/** Number of consecutive keep-alive messages that the server may leave unanswered. */
 const KEEP_ALIVE_COUNT = 3
 
 /** Signature algorithms of host keys that the client accepts, strongest first. */
@@ -23,21 +21,21 @@ export interface ConnectionOptions {
   readonly host: string
   readonly port: number
   readonly methods: readonly AnyAuthMethod[]
-  /** The accepted host keys. If `hostKeys` is undefined, the client accepts any key. */
+  /** The accepted host keys. If `hostKeys` is undefined, the client accepts any host key. */
   readonly hostKeys: HostKeys | undefined
   /**
    * Time limit in milliseconds for connecting, authentication and the start of the SFTP subsystem.
    */
   readonly timeout: number
-  /** URL of the replica for messages. The URL contains no user. */
+  /** URL of the replica for messages, without the user. */
   readonly url: string
 }
 
 type Done<T> = (error: Error | null | undefined, value?: T) => void
 
 /**
- * One SSH connection with one SFTP channel. A lost connection does not reconnect, so the client
- * must open a new connection.
+ * One SSH connection with one SFTP channel. A lost connection is not restored, so the client must
+ * open a new connection.
  */
 export class SftpConnection {
   readonly #client: Client
@@ -58,7 +56,7 @@ export class SftpConnection {
   }
 
   /**
-   * Connects, verifies the server's key before sending any secret, authenticates and starts the
+   * Connects, verifies the server's key before sending any secret, authenticates, and starts the
    * SFTP subsystem. Throws ACCESS_DENIED, UNAVAILABLE, TIMEOUT or STORAGE_FAILED. If `signal`
    * aborts, the attempt fails with the reason of the signal.
    */
@@ -79,7 +77,7 @@ export class SftpConnection {
         timer.stop()
         forget()
       }
-      // If `signal` has aborted already, onAbort() calls `fail` immediately.
+      // If `signal` has already aborted, onAbort() calls `fail` immediately.
       forget = onAbort(signal, () => fail(signal.reason))
       // The listener for error events is never removed, because an error event of an abandoned
       // connection would otherwise end the process.
@@ -133,7 +131,8 @@ export class SftpConnection {
           else resolve(value as T)
         })
       } catch (error) {
-        // ssh2 throws if the server has not announced the extension that the request needs.
+        // The call of `send` throws if the server has not announced the extension that the request
+        // needs.
         forget()
         reject(error)
       }
@@ -146,7 +145,7 @@ export class SftpConnection {
     this.#client.destroy()
   }
 
-  /** Closes the connection in an orderly way. */
+  /** Closes the connection after telling the server. */
   close(): void {
     this.#lose('the connection was closed')
     this.#client.end()

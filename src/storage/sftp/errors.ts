@@ -12,7 +12,9 @@ export const STATUS = {
   unsupported: 8,
 } as const
 
-/** An error of ssh2. `code` is an SFTP status, and `level` is the part of SSH that failed. */
+/**
+ * An error that ssh2 reports. `code` is an SFTP status, and `level` is the part of SSH that failed.
+ */
 interface SshError extends Error {
   readonly code?: number | string
   readonly level?: string
@@ -53,8 +55,8 @@ export function isUnsupported(error: unknown): boolean {
 }
 
 /**
- * Converts an error to a LitestreamError. `doing` is a verb such as "reading", and `target` is a
- * URL such as `sftp://host/path`.
+ * Converts an error of ssh2 to a LitestreamError. `doing` is a verb such as "reading", and `target`
+ * is a URL such as `sftp://host/path`.
  */
 export function sftpError(thrown: unknown, doing: string, target: string): LitestreamError {
   if (thrown instanceof LitestreamError) return thrown

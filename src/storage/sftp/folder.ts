@@ -10,8 +10,8 @@ const MAX_ENTRIES = 4_000_000
 
 /**
  * Returns the entries of a directory that `wanted` accepts, in no particular order. Returns an
- * empty list if the directory does not exist. The number of entries and the time for the listing
- * are limited.
+ * empty list if the directory does not exist. Throws if the directory has more than MAX_ENTRIES
+ * entries, or if the listing takes too long.
  */
 export async function entriesOf(
   files: RemoteFiles,
@@ -63,15 +63,15 @@ export async function makeDirectories(files: RemoteFiles, directory: string): Pr
       return makeDirectories(files, directory)
     }
     // SFTP has no status for an existing directory. Some servers check the permission to create a
-    // directory before they check whether it exists. Only the entry itself shows whether the
-    // directory exists.
+    // directory before they check whether the directory exists. Only a stat of the path therefore
+    // shows whether the directory exists.
     const there = await files.statIfThere(directory)
     if (!there?.isDirectory) throw error
   }
 }
 
 /**
- * Returns the directory of a path. For a name without a slash, the result is ".". This directory
+ * Returns the parent directory of a path. For a path without a slash, the parent is ".", which
  * always exists.
  */
 export function parentOf(path: string): string {

@@ -6,12 +6,13 @@ import { fsError, isErrno } from '../../fs/fs-error.js'
 import { readRegular } from '../../fs/open-regular.js'
 
 /**
- * A host key in the settings or in a known_hosts file. The client accepts a host key unless the key
- * is revoked.
+ * A host key in the settings or in a known_hosts file. The client accepts a known key unless the
+ * key is marked as revoked.
  */
 interface KnownKey {
   /**
-   * The first field of a key, such as `ssh-ed25519`. The algorithm is undefined for a fingerprint.
+   * The first field of a key line, such as `ssh-ed25519`. The algorithm is undefined for a
+   * fingerprint, which does not name its algorithm.
    */
   readonly algorithm: string | undefined
   readonly matches: (key: Buffer) => boolean
@@ -21,18 +22,18 @@ interface KnownKey {
 /** The accepted and revoked keys of a server. */
 export interface HostKeys {
   readonly keys: readonly KnownKey[]
-  /** Text for messages that names the setting or the files with the keys. */
+  /** Text for messages that names the setting or the files from which the keys come. */
   readonly source: string
 }
 
-/** Why the client refuses a key, or undefined if the client accepts the key. */
+/** The reason why the client refuses a key, or undefined if the client accepts the key. */
 export type Refusal = { readonly message: string; readonly hint: string } | undefined
 
 const ALGORITHM = /^(ssh|ecdsa|sk)-[a-z0-9@.-]+$/
 
 /**
- * Parses the setting `host-key`. The setting has one key per line. Throws CONFIG_INVALID for an
- * invalid key, and shows the line of the key.
+ * Parses the setting `host-key`. The setting has one key per line. For an invalid key, throws
+ * CONFIG_INVALID with the line that contains the key.
  */
 export function parseHostKeys(text: string): HostKeys {
   const keys = text
@@ -65,16 +66,17 @@ function keyOf(algorithm: string | undefined, base64: string | undefined, revoke
   if (algorithm === undefined || base64 === undefined || !ALGORITHM.test(algorithm)) return undefined
   if (!/^[A-Za-z0-9+/]{16,}={0,2}$/.test(base64)) return undefined
   const bytes = Buffer.from(base64, 'base64')
-  // The binary key begins with the name of its algorithm. Four bytes before the name contain the
-  // length of the name.
+  // A binary key begins with the name of its algorithm. The four bytes before the name contain the
+  // name's length.
   if (bytes.length < 4 || bytes.subarray(4, 4 + bytes.readUInt32BE(0)).toString('latin1') !== algorithm)
     return undefined
   return { algorithm, matches: (key) => key.length === bytes.length && timingSafeEqual(key, bytes), revoked }
 }
 
 /**
- * Reads the keys of a host from known_hosts files. Ignores a missing known_hosts file unless the
- * setting names it. Does not support certificates. Throws CONFIG_INVALID for an unreadable file.
+ * Reads the keys of a host from known_hosts files. If `file` is undefined, ignores missing
+ * known_hosts files. Ignores certificate authorities in the files. Throws CONFIG_INVALID for a file
+ * that cannot be read.
  */
 export async function readKnownHosts(host: string, port: number, file: string | undefined): Promise<HostKeys> {
   const files = file === undefined ? defaultFiles() : [file]
@@ -132,7 +134,8 @@ function isFor(hosts: string, name: string): boolean {
 
 /**
  * Whether `name` matches a pattern. In the pattern, `*` and `?` have the same meaning as in a
- * shell. On a mismatch, fits() continues at the latest star, not at an earlier star.
+ * shell. After a mismatch, fits() continues at the latest star, because earlier stars cannot change
+ * the result.
  */
 function fits(pattern: string, name: string): boolean {
   let p = 0
@@ -156,7 +159,7 @@ function fits(pattern: string, name: string): boolean {
 
 /**
  * Returns the reason why the client must refuse a server's key, or undefined if the client accepts
- * the key. `where` is host and port, for messages.
+ * the key. `where` is the host and the port of the server, for messages.
  */
 export function checkHostKey({ keys, source }: HostKeys, key: Buffer, where: string): Refusal {
   const found = `${algorithmOf(key)} ${fingerprint(key)}`
@@ -183,7 +186,8 @@ export function checkHostKey({ keys, source }: HostKeys, key: Buffer, where: str
 
 /**
  * Returns the supported signature algorithms in the order in which the client offers them. The
- * algorithms of known keys come first, because a server has one key per algorithm.
+ * algorithms of known keys come first, because a server with several keys chooses its key by
+ * algorithm.
  */
 export function preferredAlgorithms({ keys }: HostKeys, supported: readonly string[]): string[] {
   const signatures = (algorithm: string) =>

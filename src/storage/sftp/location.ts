@@ -8,8 +8,8 @@ export interface SftpLocation {
   readonly host: string
   readonly port: number
   /**
-   * Path of the replica, absolute or relative to the login directory. The path has no slash at its
-   * end.
+   * Path of the replica, absolute or relative to the login directory. The path does not end with a
+   * slash.
    */
   readonly path: string
   readonly settings: SftpSettings

@@ -11,25 +11,26 @@ const CLAIM_TIMEOUT = 60_000
  */
 export type NamingMethod =
   /**
-   * The method `link` uses hardlink@openssh.com. With hard links, only one of several writers
-   * succeeds, and the complete file appears at once.
+   * The method `link` uses hardlink@openssh.com. If several writers create a link with the same
+   * name, only one succeeds, and its complete file appears at once.
    */
   | 'link'
   /**
    * The method `claim` claims the name with an empty file. Only one of several writers can create
-   * this file. posix-rename@openssh.com then replaces the empty file by the finished file.
+   * the empty file. posix-rename@openssh.com then replaces the empty file by the finished file.
    */
   | 'claim'
   /**
    * The method `rename` checks that the name is free, and then uses the rename request of SFTP.
-   * Some servers do not detect another writer that takes the name between the check and the rename.
+   * Between the check and the rename, another writer may take the name, which some servers do not
+   * detect.
    */
   | 'rename'
 
 /**
  * Gives the finished file `temporary` the name `target`. Throws PRECONDITION_FAILED if the name is
- * taken. Returns the method that worked, so that the caller can use it for the next file. The
- * temporary file does not exist afterwards, unless nameOnce() throws.
+ * taken. Returns the method that worked, so that the caller can use it for the next file too. If
+ * nameOnce() does not throw, the temporary file no longer exists afterwards.
  */
 export async function nameOnce(
   files: RemoteFiles,
@@ -53,8 +54,8 @@ export async function nameOnce(
 
 /**
  * Whether the server supports posix-rename@openssh.com. The client must know this before it creates
- * a claim. Without this knowledge, the client could leave a claim that other writers would take for
- * a finished file.
+ * an empty file that claims a name. Otherwise the client could leave an empty file that other
+ * writers would take for a finished file.
  */
 async function hasPosixRename(files: RemoteFiles, temporary: string): Promise<boolean> {
   try {
@@ -66,7 +67,7 @@ async function hasPosixRename(files: RemoteFiles, temporary: string): Promise<bo
   }
 }
 
-/** Returns false if the server or the server's file system has no hard links. */
+/** Returns false if the server, or the file system on the server, has no hard links. */
 async function linkOnce(files: RemoteFiles, temporary: string, target: string, label: string): Promise<boolean> {
   try {
     await files.hardLink(temporary, target)
@@ -89,7 +90,8 @@ async function claimOnce(files: RemoteFiles, temporary: string, target: string, 
     await files.posixRename(temporary, target)
     return true
   } catch (error) {
-    // The empty file is the claim of this writer. A file without content must not stay.
+    // The empty file is the claim of this writer, whose rename has failed. The empty file must not
+    // stay under the name.
     await files.remove(target)
     if (isUnsupported(error)) return false
     throw error

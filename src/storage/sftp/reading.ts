@@ -2,13 +2,14 @@ import { LitestreamError } from '../../errors.js'
 import { BLOCK, type Handle, type RemoteFiles } from './remote-files.js'
 
 /**
- * Number of blocks of one file that the client requests in parallel. 16 blocks have some 500 KB.
+ * Number of blocks of one file that the client requests in parallel. 16 blocks of 31 KiB have some
+ * 500 KB.
  */
 const WINDOW = 16
 
 /**
- * Fills `data` with the bytes of an open file from `offset` on. Several reads run in parallel.
- * Throws STORAGE_FAILED if the file ends before `data` is full.
+ * Fills `data` with the bytes of an open file from `offset` on. Several read requests run in
+ * parallel. Throws STORAGE_FAILED if the file ends before `data` is full.
  */
 export async function readInto(
   files: RemoteFiles,
@@ -26,15 +27,15 @@ export async function readInto(
 
 export interface ReadPlace {
   readonly start: number
-  /** End offset, exclusive. */
+  /** End offset of the bytes to read, exclusive. */
   readonly end: number
   /** Name of the file for messages. */
   readonly name: string
 }
 
 /**
- * Yields the bytes of an open file from `start` to `end` in order. Requests up to WINDOW blocks in
- * advance.
+ * Yields the bytes of an open file from `start` to `end` in order. The generator requests up to
+ * WINDOW blocks in advance.
  */
 export async function* chunksOf(
   files: RemoteFiles,
@@ -48,8 +49,8 @@ export async function* chunksOf(
       while (next < end && reads.length < WINDOW) {
         const length = Math.min(BLOCK, end - next)
         const reading = readBlock(files, handle, next, length, name)
-        // If a later read fails while the generator awaits an earlier read, the generator throws
-        // the error of the later read after the earlier bytes.
+        // A later read may fail while the generator awaits an earlier one, and the generator throws
+        // that error only after the earlier bytes.
         reading.catch(() => undefined)
         reads.push(reading)
         next += length

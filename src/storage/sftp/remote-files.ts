@@ -3,13 +3,13 @@ import type { SftpConnection } from './connection.js'
 import { isStatus, STATUS } from './errors.js'
 
 /**
- * Number of bytes of one read or write request. A request of this size with its header fits into a
- * packet of 34,000 bytes. Every server must accept such a packet (section 3 of
+ * Number of bytes of one read or write request. A request with BLOCK bytes and its header fits into
+ * a packet of 34,000 bytes. Every server must accept such a packet (section 3 of
  * draft-ietf-secsh-filexfer-02).
  */
 export const BLOCK = 31 * 1024
 
-/** The attributes of a file that an SFTP server reports. */
+/** The attributes of a file in a response of an SFTP server. */
 export interface RemoteStats {
   readonly size: number
   /** Time of the last modification, in seconds since the epoch. */
@@ -26,13 +26,14 @@ export interface RemoteEntry extends RemoteStats {
 /** An open file or directory on the server. */
 export type Handle = Buffer
 
-/** Limits the wait for one request. `what` names the request in messages. */
+/** Limits how long a caller waits for `work`, one request. `what` names the request in messages. */
 type Bounded = <T>(work: Promise<T>, what: string) => Promise<T>
 
 /**
- * The requests of SFTP on one connection, as promises. Each promise rejects with the error of ssh2
- * or with a LitestreamError. The `code` of an error of ssh2 is an SFTP status. A promise rejects
- * with a LitestreamError if the wait was ended.
+ * The requests of SFTP on one connection, as promises. A promise of a failed request rejects with
+ * the error of ssh2 or with a LitestreamError. The field `code` of an error of ssh2 is an SFTP
+ * status. A promise rejects with a LitestreamError if a limit or a signal ended the wait for the
+ * request.
  */
 export class RemoteFiles {
   readonly connection: SftpConnection
@@ -50,7 +51,7 @@ export class RemoteFiles {
     )
   }
 
-  /** Creates a file. Fails if the name exists. */
+  /** Creates a file. create() fails if the name exists. */
   create(path: string): Promise<Handle> {
     return this.#closable(
       this.connection.call<Buffer>((sftp, done) => sftp.open(path, 'wx', done)),
@@ -74,8 +75,8 @@ export class RemoteFiles {
   }
 
   /**
-   * Closes a handle without waiting for the response. The result does not matter, and a lost
-   * connection has closed the handle already.
+   * Requests that the server closes a handle, without waiting for the response. The response does
+   * not matter, and the server has already closed the handles of a lost connection.
    */
   closeLater(handle: Handle): void {
     void this.connection.call((sftp, done) => sftp.close(handle, done)).catch(() => undefined)
@@ -90,7 +91,7 @@ export class RemoteFiles {
     )
   }
 
-  /** Returns the attributes of a path. Follows symbolic links. */
+  /** Returns the attributes of a path. stat() follows symbolic links. */
   async stat(path: string): Promise<RemoteStats> {
     return statsOf(
       await this.#bounded(
@@ -111,7 +112,8 @@ export class RemoteFiles {
   }
 
   /**
-   * Reads into a buffer and returns the number of bytes. The number is 0 at the end of the file.
+   * Reads from an open file into a buffer, and returns the number of bytes read. The number of
+   * bytes is 0 at the end of the file.
    */
   async read(handle: Handle, into: Buffer, position: number): Promise<number> {
     const reading = this.connection.call<number>((sftp, done) =>
@@ -195,8 +197,8 @@ export class RemoteFiles {
   }
 
   /**
-   * Returns the bytes that are free for users on the file system of an open file. Returns undefined
-   * if the server does not support fstatvfs@openssh.com.
+   * Returns the number of bytes that are free for ordinary users on the file system of an open
+   * file. Returns undefined if the server does not support fstatvfs@openssh.com.
    */
   async freeBytes(handle: Handle): Promise<number | undefined> {
     try {
@@ -218,7 +220,9 @@ export class RemoteFiles {
     )
   }
 
-  /** Returns the next entries of a directory in no particular order, or undefined at the end. */
+  /**
+   * Returns the next entries of an open directory in no particular order, or undefined at the end.
+   */
   async readDirectory(handle: Handle): Promise<RemoteEntry[] | undefined> {
     try {
       const entries = await this.#bounded(
@@ -232,7 +236,7 @@ export class RemoteFiles {
     }
   }
 
-  /** Closes a handle that arrives after the caller has given up. */
+  /** If the caller stops waiting for `opening`, closes the handle when the handle arrives. */
   async #closable(opening: Promise<Buffer>, what: string): Promise<Handle> {
     try {
       return await this.#bounded(opening, what)
@@ -244,8 +248,9 @@ export class RemoteFiles {
 }
 
 /**
- * Converts an entry of a directory. A server may omit attributes. If the type is missing, entryOf()
- * reads the type from the entry's text for users. This text has the format of `ls -l`.
+ * Converts an entry of a directory listing. A server may omit attributes of an entry. If the type
+ * is missing, entryOf() takes it from `longname`, the entry's text for users. `longname` has the
+ * format of `ls -l`.
  */
 function entryOf({ filename: name, longname, attrs }: FileEntryWithStats): RemoteEntry {
   const stats = attrs as Stats

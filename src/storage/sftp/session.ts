@@ -32,11 +32,11 @@ export interface Subject {
 }
 
 /**
- * The connection to an SFTP server. All operations of a client share the connection. The session
- * connects again after a loss. The session counts, times and retries each operation, ends the
- * operation when its signal aborts, and converts errors to LitestreamErrors. If the server does not
- * answer a request in time, the session drops the connection. The server answers in order, so it
- * would not answer later requests either.
+ * The connection to an SFTP server. All operations of a client share the connection. After a lost
+ * connection, the session connects again. The session counts, times and retries each operation,
+ * ends the operation when its signal aborts, and converts errors to LitestreamErrors. If the server
+ * does not answer a request in time, the session drops the connection. An SFTP server answers
+ * requests in order, so after one unanswered request it would not answer later ones either.
  */
 export class SftpSession {
   readonly counters: OperationCounters
@@ -93,8 +93,8 @@ export class SftpSession {
   }
 
   /**
-   * Throws ACCESS_DENIED if the client knows no key of the server that it could accept. Without
-   * such a key, no connection attempt could succeed.
+   * Throws ACCESS_DENIED if the settings and the known_hosts files contain no key that the client
+   * could accept from the server. Without such a key, no connection attempt could succeed.
    */
   checkHostKnown(): void {
     const { hostKeys, host, port, url } = this.#options
@@ -109,7 +109,7 @@ export class SftpSession {
     return this.#closing.signal
   }
 
-  /** Returns the URL of a path on the server, for messages. */
+  /** Returns the URL of the path `remote` on the server, for messages. */
   target(remote: string): string {
     return sftpUrl({ type: 'sftp', host: this.#options.host, port: this.#options.port, path: remote, settings: {} })
   }
@@ -123,8 +123,8 @@ export class SftpSession {
   }
 
   /**
-   * Does the same as `retried`, but does not count requests, because the caller counts the larger
-   * operation to which this operation belongs.
+   * Does the same as `retried`, but counts no requests, because the caller counts a larger
+   * operation that contains this one.
    */
   attempts<T>(subject: Subject, act: (files: RemoteFiles) => Promise<T>): Promise<T> {
     return this.#retrying(subject, () => this.typed(subject, () => this.#run(subject, act)))
@@ -160,8 +160,8 @@ export class SftpSession {
   }
 
   /**
-   * Returns the requests on the current connection, or on a new connection. `signal` ends only the
-   * wait, because other operations may wait for the same connection attempt.
+   * Returns the requests on the current connection, or on a new connection. `signal` ends only this
+   * caller's wait, because other operations may wait for the same connection attempt.
    */
   async files(subject: Subject): Promise<RemoteFiles> {
     const { doing, path, signal } = subject

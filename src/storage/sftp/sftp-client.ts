@@ -62,8 +62,8 @@ export class SftpReplicaClient implements ReplicaClient {
   readonly #ready = new Set<string>()
   #naming: NamingMethod = 'link'
   /**
-   * Whether the client has named a file with the method `#naming`. The first success proves that
-   * the server supports the method.
+   * Whether the client has already named a file with the method in `#naming`. The first success
+   * proves that the server supports this naming method.
    */
   #isNamingKnown = false
 
@@ -140,7 +140,7 @@ export class SftpReplicaClient implements ReplicaClient {
     yield* checkedListing(infos, { what: `listing ${label}`, signal })
   }
 
-  /** Lists replicas without following symbolic links. */
+  /** Lists replicas, but does not follow symbolic links. */
   async *replicas({ signal }: RequestOptions = {}): AsyncIterable<string> {
     const foldersIn = async (relative: string) => {
       const path = relative === '' ? this.#root : this.#path(relative)
@@ -162,7 +162,8 @@ export class SftpReplicaClient implements ReplicaClient {
         const { offset, length } = resolveRange(range, found.size, name)
         const room = into !== undefined && into.length >= length ? into : undefined
         const chunks = chunksOf(files, handle, { start: offset, end: offset + length, name })
-        // The server may report any size, so the memory grows only with the bytes that arrive.
+        // The size that the server reports may be wrong, so the memory grows only with the bytes
+        // that arrive.
         const data = await gather(chunks, () => length, room)
         this.#session.counters.bytes('GET', length)
         return { data, offset, fileSize: found.size }
@@ -171,8 +172,9 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Opens a file and runs `act`. Throws if the file is not a regular file. If `file` comes from a
-   * listing, also throws if the opened file differs from the listed file.
+   * Opens a file, calls `act` with the open file, and closes the file. Throws if the file is not a
+   * regular file. If `file` comes from a listing, also throws if the opened file differs from the
+   * listed file.
    */
   async #opened<T>(
     files: RemoteFiles,
@@ -223,7 +225,7 @@ export class SftpReplicaClient implements ReplicaClient {
         const handle = await files.openToRead(path)
         try {
           const stats = await this.#checked(files, handle, path, file)
-          // A second request for the body must read the same file as the first request.
+          // After an interruption, a later request must read the same file as the first request.
           if (first !== undefined) checkUnchanged(first, stats, name)
           first ??= stats
           const { offset: start } = resolveRange({ offset: at }, stats.size, name)
@@ -311,8 +313,8 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Determines the guarantees of the server. #askGuarantees() creates a file, gives this file a
-   * unique name, and removes the file.
+   * Determines the guarantees of the server. #askGuarantees() creates a file, gives it a unique
+   * name, and removes it.
    */
   async #askGuarantees({ signal }: RequestOptions = {}): Promise<WriteGuarantees> {
     const subject = this.#subject('PUT', 'probing', this.#root, signal)
@@ -335,8 +337,8 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Creates a missing directory. The first call for a directory also removes temporary files of
-   * dead writers.
+   * Creates a directory if it is missing. The first call for a directory also removes temporary
+   * files that dead writers have left in it.
    */
   async #prepare(files: RemoteFiles, directory: string): Promise<void> {
     if (this.#ready.has(directory)) return
@@ -345,7 +347,7 @@ export class SftpReplicaClient implements ReplicaClient {
     this.#ready.add(directory)
   }
 
-  /** If the file cannot be removed now, the first write of a later process removes it. */
+  /** If the temporary file cannot be removed now, the first write of a later process removes it. */
   async #removeTemporary(temporary: string): Promise<void> {
     const { closing } = this.#session
     if (closing.aborted) return
@@ -392,8 +394,8 @@ export class SftpReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Writes a small object in a single attempt. After a lost response and a retry, the client would
-   * not know which writer's object exists. The owner of a lease must know this.
+   * Writes a small object in a single attempt. A retry after a lost response could not tell which
+   * writer's object exists. The owner of a lease must know which writer's object exists.
    */
   putObject(name: string, data: Uint8Array, ifTag: string | null, { signal }: RequestOptions = {}): Promise<string> {
     return this.#session.once(this.#subject('PUT', 'writing', this.#path(name), signal), (files) =>
@@ -493,8 +495,8 @@ export class SftpReplicaClient implements ReplicaClient {
 }
 
 /**
- * Whether a file is a claim. An LTX file is never empty. An empty file is therefore a name that a
- * writer has claimed, or a file of another program.
+ * Whether a file is an empty file with which a writer has claimed a name. An LTX file is never
+ * empty, so an empty file is either a claim or a file of another program.
  */
 function isClaim({ size }: { readonly size: number }): boolean {
   return size === 0
@@ -521,7 +523,10 @@ function notFound(name: string): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${name} is empty: its writer has not finished the file`, { file: name })
 }
 
-/** If the caller gives any authentication method, all methods of the URL are dropped. */
+/**
+ * If the caller gives any authentication method, the client ignores all authentication methods of
+ * the URL.
+ */
 function merged(url: SftpSettings, given: SftpSettings): SftpSettings {
   const login = ['password', 'keyPath', 'passphrase', 'agent'] as const
   return mergedSettings(url, given, Object.fromEntries(login.map((key) => [key, login])))

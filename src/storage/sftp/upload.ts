@@ -7,8 +7,8 @@ import { BLOCK, type Handle, type RemoteFiles } from './remote-files.js'
 import type { SftpSession, Subject } from './session.js'
 
 /**
- * Maximum number of unanswered write requests for one file. 64 blocks have about 2 MB, as in
- * Litestream.
+ * Maximum number of unanswered write requests for one file. 64 blocks of 31 KiB have about 2 MB, as
+ * many as in Litestream.
  */
 const WINDOW = 64
 
@@ -20,22 +20,23 @@ interface Block {
 
 export interface UploadOptions {
   /**
-   * LTX timestamp in milliseconds since the epoch. The timestamp becomes the file's mtime, in whole
-   * seconds.
+   * LTX timestamp in milliseconds since the epoch. The client stores the timestamp as the mtime of
+   * the file, in whole seconds.
    */
   readonly timestamp: number
   /**
-   * Whether several blocks may be unanswered. If `concurrent` is false, the upload sends one block
-   * at a time.
+   * Whether the upload may send a block before the server has answered the previous block. If
+   * `concurrent` is false, the upload waits for each answer before it sends the next block.
    */
   readonly concurrent: boolean
 }
 
 /**
- * Writes a body to the new file `path`. The path is a temporary name. Makes the file durable if the
- * server supports fsync@openssh.com. Keeps each block in memory until the server has answered.
- * After a lost connection, the upload opens the file again and repeats the unanswered blocks.
- * Returns the size of the file in bytes. Throws LitestreamErrors, or errors of the body.
+ * Writes a body to the new file `path`. `path` is a temporary name. Makes the file durable if the
+ * server supports fsync@openssh.com. Keeps each block in memory until the server has answered the
+ * write request of the block. After a lost connection, the upload opens the file again and repeats
+ * the unanswered write requests. Returns the size of the file in bytes. Throws LitestreamErrors, or
+ * errors of the body.
  */
 export async function uploadTo(
   session: SftpSession,
@@ -106,7 +107,10 @@ class Upload {
     }
   }
 
-  /** Waits for all blocks, sets the mtime of the file, makes the file durable and closes it. */
+  /**
+   * Waits for the answers to all blocks, sets the mtime of the file, makes the file durable and
+   * closes it.
+   */
   async finish(mtime: number): Promise<void> {
     while (this.#inFlight.length > 0) await this.#settleFirst()
     for (;;) {
@@ -124,8 +128,8 @@ class Upload {
   }
 
   /**
-   * Opens the file on a new connection and repeats all unanswered blocks. Throws if the error is
-   * permanent, or if the policy allows no more attempts.
+   * Opens the file on a new connection and sends all unanswered blocks again. Throws if the error
+   * is permanent, or if the policy allows no more attempts.
    */
   async #recover(failure: LitestreamError): Promise<void> {
     let last: LitestreamError | undefined = failure
@@ -161,8 +165,8 @@ class Upload {
   }
 
   /**
-   * Converts an error. OpenSSH reports all failures with the same status. To detect a full disk,
-   * the function therefore asks for the free space.
+   * Converts an error of a write to a LitestreamError. OpenSSH reports all failures with the same
+   * status. To detect a full disk, #explained() therefore asks for the free space.
    */
   async #explained(thrown: unknown): Promise<LitestreamError> {
     const { doing, path } = this.#subject

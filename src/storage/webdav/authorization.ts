@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { reveal } from '../../util/secret.js'
 import type { WebdavSettings } from './settings.js'
 
-/** Maximum number of characters of a challenge that the client reads. */
+/** Maximum number of characters of the header WWW-Authenticate that the client reads. */
 const MAX_CHALLENGE = 8 * 1024
 
 const HASHES: Readonly<Record<string, string>> = { md5: 'md5', 'sha-256': 'sha256', 'sha-512-256': 'sha512-256' }
@@ -11,28 +11,28 @@ interface DigestChallenge {
   readonly realm: string
   readonly nonce: string
   readonly opaque: string | undefined
-  /** Name of the algorithm as the server writes it, such as MD5 or SHA-256-sess. */
+  /** Name of the hash algorithm as the server writes it, such as MD5 or SHA-256-sess. */
   readonly algorithm: string | undefined
   readonly hash: string
   readonly session: boolean
   /**
-   * Whether the server accepts `qop=auth`. If the server does not accept `qop=auth`, the client
-   * uses the form of RFC 2069.
+   * Whether the server accepts the quality of protection `auth` of Digest authentication. If the
+   * server does not accept `qop=auth`, the client answers in the form of RFC 2069.
    */
   readonly qop: boolean
 }
 
 /**
- * Answers the challenges of a server. If the server offers Digest, Authorization uses Digest (RFC
- * 7616, MD5 and SHA-2, with and without `qop=auth`). If the server does not offer Digest,
- * Authorization uses Basic (RFC 7617). Authorization sends no credentials before the server asks
- * for them.
+ * Answers the authentication challenges of a server. If the server offers Digest, the class uses
+ * Digest (RFC 7616, MD5 and SHA-2, with and without `qop=auth`). If the server does not offer
+ * Digest, the class uses Basic (RFC 7617). The class sends no credentials before the server has
+ * asked for them.
  */
 export class Authorization {
   readonly #username: string | undefined
   readonly #password: string
   #scheme: 'basic' | DigestChallenge | undefined
-  /** Number of requests with the current nonce. */
+  /** Number of requests that the client has sent with the current nonce. */
   #count = 0
 
   constructor({ username, password }: WebdavSettings) {
@@ -46,7 +46,7 @@ export class Authorization {
 
   /**
    * Returns the header Authorization for a request, or undefined if the server has not asked for
-   * credentials. `uri` is path and query as the client sends them.
+   * credentials. `uri` consists of the path and the query as the client sends them.
    */
   header(method: string, uri: string): string | undefined {
     if (this.#username === undefined || this.#scheme === undefined) return undefined
@@ -58,8 +58,8 @@ export class Authorization {
 
   /**
    * Reads the header WWW-Authenticate of a response with status 401. Returns whether the client
-   * should send the request again. Returns false if the server has refused the same credentials
-   * under a fresh challenge. `sent` is the header Authorization of the refused request.
+   * should send the request again. Returns false if the server has refused the same credentials in
+   * answer to a fresh challenge. `sent` is the header Authorization of the refused request.
    */
   accept(challenges: string | undefined, sent: string | undefined): boolean {
     if (this.#username === undefined || challenges === undefined) return false
@@ -117,8 +117,8 @@ interface Challenge {
 }
 
 /**
- * Parses a header with one or more challenges. Commas separate both the challenges and the
- * parameters of a challenge.
+ * Parses a header WWW-Authenticate with one or more challenges. Commas separate both the challenges
+ * and the parameters of a challenge.
  */
 function parseChallenges(header: string): Challenge[] {
   const found: { scheme: string; parameters: Map<string, string> }[] = []

@@ -6,8 +6,8 @@ import { unconfirmed } from '../unconfirmed.js'
 import type { Reply, Subject, WebdavRequests } from './requests.js'
 
 /**
- * Downloads a range of a file. The version of the file is its entity tag. The version is undefined
- * if the server sends no entity tag.
+ * Downloads a range of a file. The version of the file is its entity tag, or undefined if the
+ * server sends no entity tag.
  */
 export function download(requests: WebdavRequests, subject: Subject, range: ByteRange, check?: FoundCheck): Download {
   const { policy, closing, counters } = requests
@@ -57,8 +57,8 @@ function sizeOf416({ headers }: Reply): number | undefined {
 }
 
 /**
- * Throws for a login page and for a body that a proxy has compressed. A login page and a compressed
- * body are not the content of a file.
+ * Throws for a login page and for a body that a proxy has compressed. Neither a login page nor a
+ * compressed body is the content of a file.
  */
 function refuseForeign({ headers }: Reply, what: string, target: string): void {
   const encoding = headers['content-encoding']

@@ -48,8 +48,8 @@ export interface Attempted {
 }
 
 /**
- * Returns the error for a reply that refuses a request. `said` is the beginning of the reply's
- * body.
+ * Returns the error for a response with which the server refuses a request. `said` is the beginning
+ * of the response's body.
  */
 export function statusError(
   { doing, target }: Attempted,
@@ -81,14 +81,17 @@ function classify(status: number, location: string | undefined): readonly [Error
   return ['STORAGE_FAILED', NO_STORE]
 }
 
-/** Returns only the origin of a URL, because the query of a URL may contain a token. */
+/** Returns only the origin of a URL, because its query may contain a token. */
 function originOf(location: string): string {
   if (!URL.canParse(location)) return 'another place'
   const { protocol, host, pathname } = new URL(location)
   return `${protocol}//${host}${pathname}`
 }
 
-/** Returns the title of an HTML page, or the message of an error body, in printable characters. */
+/**
+ * Returns the title of an HTML page, or the message in the body of an error response, in printable
+ * characters.
+ */
 function titleOf(body: string): string | undefined {
   const found = /<(?:title|(?:[a-z]+:)?message)[^>]*>\s*([^<]{1,200}?)\s*</i.exec(body)?.[1]
   return found?.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_MESSAGE)

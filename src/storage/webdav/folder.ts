@@ -15,18 +15,18 @@ const PROPERTIES = Buffer.from(
 )
 
 export interface FolderResource extends DavResource {
-  /** Percent-decoded name of the entry. */
+  /** Name of the entry, percent-decoded. */
   readonly name: string
   /**
    * Number of names in the entry's path. The path of the folder itself has one name less than the
-   * paths of its entries.
+   * paths of its entries, which distinguishes the folder from them.
    */
   readonly depth: number
 }
 
 /**
  * Returns the entries of a folder that `wanted` accepts, in no particular order. Returns undefined
- * if the folder does not exist. Only the accepted entries are kept in memory.
+ * if the folder does not exist. Memory holds only the accepted entries.
  */
 export function entriesOf(
   requests: WebdavRequests,
@@ -97,8 +97,9 @@ async function* chunksOf(paced: PacedBody): AsyncGenerator<Uint8Array> {
 }
 
 /**
- * Returns the last name of a path, and the number of names in the path. A server behind a proxy may
- * put other names before the path that the client knows. Returns undefined for the root.
+ * Returns the last name of a path, and the number of names in the path. The number is needed
+ * because a server behind a proxy may put other names before the path that the client knows.
+ * Returns undefined for the path of the root.
  */
 function placeOf(href: string): { readonly name: string; readonly depth: number } | undefined {
   const names = href
@@ -116,7 +117,7 @@ function placeOf(href: string): { readonly name: string; readonly depth: number 
 
 /**
  * Returns the names of the subfolders of a folder, or undefined if the folder does not exist. Omits
- * a name that leads out of the folder. A server must not send such a name.
+ * names that lead out of the folder, which no server should send.
  */
 export async function foldersIn(requests: WebdavRequests, subject: Subject): Promise<string[] | undefined> {
   const found = await entriesOf(requests, subject, ({ isCollection }) => isCollection)

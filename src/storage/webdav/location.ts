@@ -8,8 +8,8 @@ export interface WebdavLocation {
   /** Origin of the server, such as `https://host:port`. */
   readonly origin: string
   /**
-   * Percent-decoded path of the replica. The path begins with a slash and does not end with a
-   * slash. The path "" is the root of the server.
+   * Percent-decoded path of the replica on the server. The path begins with a slash and does not
+   * end with a slash. The path "" is the root of the server.
    */
   readonly path: string
   readonly settings: WebdavSettings

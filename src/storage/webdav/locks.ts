@@ -6,11 +6,10 @@ import { makeFolders } from './folder.js'
 import type { Subject, WebdavRequests } from './requests.js'
 
 /**
- * Name of the folder that the client locks. The folder is beside the levels. The client locks a
- * folder instead of a file. MKCOL creates a folder atomically, and no request of this client
- * replaces a folder.
- * Apache identifies the lock of a file by the file's inode. A PUT that began before the lock
- * replaces the inode.
+ * Name of the folder that the client locks while it changes a name. The lock folder is beside the
+ * levels. The client locks a folder instead of a file for two reasons: MKCOL creates a folder
+ * atomically, and no request replaces a folder. Apache identifies the lock of a file by the file's
+ * inode. A PUT that began before the lock replaces the inode.
  */
 const MUTEX = 'writer.lock'
 
@@ -18,7 +17,7 @@ const MUTEX = 'writer.lock'
 const LOCK_SECONDS = 20
 
 /**
- * A client may begin a change under a lock until this many milliseconds after it requested the
+ * Milliseconds after the request for a lock during which the client may begin a change under the
  * lock.
  */
 const TRUSTED_FOR = 10_000
@@ -27,8 +26,8 @@ const TRUSTED_FOR = 10_000
 const LOCK_PATIENCE = 60_000
 
 /**
- * Longest pause in milliseconds between two attempts to lock. A writer holds the lock for three
- * requests.
+ * Longest pause in milliseconds between two attempts to lock. A writer usually holds the lock for
+ * three requests.
  */
 const LOCK_PAUSE = 250
 
@@ -40,8 +39,8 @@ const LOCK_BODY = Buffer.from(
 /** A lock that this client holds. */
 export interface HeldLock {
   /**
-   * Throws UNAVAILABLE if the lock may expire soon. The client must call `check` before each
-   * change.
+   * Throws UNAVAILABLE if the lock may expire before a change is complete. The client must call
+   * `check` before each change under the lock.
    */
   check(): void
   release(): Promise<void>
@@ -63,8 +62,8 @@ export class WebdavLocks {
   #reason: string | undefined
 
   /**
-   * `root` is the decoded path of the replica. The folder at this path must exist before the first
-   * lock.
+   * `root` is the percent-decoded path of the replica. The folder at `root` must exist before the
+   * client requests the first lock.
    */
   constructor(requests: WebdavRequests, root: string) {
     this.#requests = requests
@@ -72,8 +71,8 @@ export class WebdavLocks {
   }
 
   /**
-   * Reads from the header DAV of a response to OPTIONS whether the server has locks. The value
-   * `1, 2` means that the server has locks.
+   * Reads from the header DAV of a response to OPTIONS whether the server supports locks. The value
+   * `1, 2` of the header means that the server supports locks.
    */
   announce(davHeader: string): void {
     if (this.#state !== 'unknown') return
@@ -83,8 +82,8 @@ export class WebdavLocks {
   }
 
   /**
-   * Why the server has no working locks. The reason is undefined if the server has locks, or if the
-   * client has not yet tested the locks.
+   * The reason why locks do not work on the server. The reason is undefined if the locks work, or
+   * if the client has not yet tested them.
    */
   get reason(): string | undefined {
     return this.#reason
@@ -95,8 +94,8 @@ export class WebdavLocks {
   }
 
   /**
-   * Locks the folder, and waits for the lock of another client. Returns undefined if the server has
-   * no locks.
+   * Locks the folder, and if necessary waits until another client releases its lock. Returns
+   * undefined if the server does not support locks.
    */
   async lock(change: Subject): Promise<HeldLock | undefined> {
     if (this.#state === 'none') return undefined
@@ -163,7 +162,7 @@ export class WebdavLocks {
     })
   }
 
-  /** Releases a lock. A missing lock counts as released. */
+  /** Releases a lock. A lock that no longer exists counts as released. */
   async #unlock({ operation, path }: Subject, token: string): Promise<void> {
     if (this.#requests.closing.aborted) return
     const subject = { operation, doing: 'unlocking', path }
@@ -171,7 +170,7 @@ export class WebdavLocks {
     const accept = [200, 204, 400, 403, 404, 409, 412, 423]
     await this.#requests
       .retried(subject, () => this.#requests.send(subject, { method: 'UNLOCK', headers, accept }))
-      // If UNLOCK fails, the lock expires later.
+      // If UNLOCK fails, the lock expires after LOCK_SECONDS.
       .catch(() => undefined)
   }
 }

@@ -16,7 +16,7 @@ export interface DavResource {
 /** The error for a response that is not a valid multistatus. */
 export class MultistatusFault extends Error {
   override readonly name = 'MultistatusFault'
-  /** Whether the response is truncated, so that a retry may get a complete response. */
+  /** Whether the response is truncated, in which case a retry may get the complete response. */
   readonly cut: boolean
 
   constructor(message: string, cut = false) {
@@ -25,14 +25,14 @@ export class MultistatusFault extends Error {
   }
 }
 
-/** Maximum number of characters of one tag, text or attribute. */
+/** Maximum number of characters of one tag, text or attribute in a multistatus. */
 const MAX_TOKEN = 64 * 1024
 const MAX_DEPTH = 32
 
 const DAV = 'DAV:'
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
-/** The tokens that the tokenizer yields. */
+/** The tokens that the tokenizer of a multistatus yields. */
 type Token =
   | { readonly type: 'open'; readonly text: string; readonly closed: boolean }
   | { readonly type: 'close'; readonly text: string }
@@ -41,11 +41,11 @@ type Token =
 /**
  * Parses a multistatus (RFC 4918, section 13) and yields each resource as soon as it has read the
  * end tag of the resource. Keeps neither the response nor its tree in memory. Accepts the subset of
- * XML that such responses use: elements, attributes, namespaces, text, CDATA, comments, the XML
- * declaration, character references and the five entities. Throws MultistatusFault for a document
- * type, any other entity, an encoding other than UTF-8, and a tag or a text of more than 64 Ki
- * characters. Also throws MultistatusFault for a response that ends too early, and for a response
- * that says that it is incomplete.
+ * XML that multistatus responses use: elements, attributes, namespaces, text, CDATA, comments, the
+ * XML declaration, character references and the five entities. Throws MultistatusFault for four
+ * kinds of content: a document type, any other entity, an encoding other than UTF-8, and a tag or a
+ * text of more than 64 Ki characters. Also throws MultistatusFault for a response that ends too
+ * early, and for a response that says that it is incomplete.
  */
 export async function* parseMultistatus(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<DavResource, void> {
   const tokenizer = new Tokenizer()
@@ -62,7 +62,7 @@ export async function* parseMultistatus(chunks: AsyncIterable<Uint8Array>): Asyn
 /** Divides the text of a document into tags and texts. */
 class Tokenizer {
   readonly #decoder = new TextDecoder('utf-8', { fatal: true })
-  /** The beginning of a token whose end has not arrived yet. */
+  /** The beginning of a token whose end has not yet arrived. */
   #rest = ''
 
   get isEmpty(): boolean {
@@ -111,7 +111,7 @@ function tokenEnd(text: string, at: number): number | undefined {
     if ('<!--'.startsWith(begin) || '<![CDATA['.startsWith(begin)) return undefined
     throw new MultistatusFault('the reply has a document type')
   }
-  // The value of an attribute may contain a ">". Such a ">" does not end the tag.
+  // The value of an attribute may contain a ">". A ">" inside a quoted value does not end the tag.
   let quote: string | undefined
   for (let i = at + 1; i < text.length; i++) {
     const each = text[i]!
@@ -157,7 +157,7 @@ function withoutEntities(text: string): string {
 }
 
 interface Element {
-  /** The tag as written. The closing tag must repeat this text. */
+  /** The tag of the element as written. The closing tag must repeat this text exactly. */
   readonly tag: string
   /**
    * The local names of the open elements below the root, separated by slashes. The name of an
@@ -174,7 +174,7 @@ interface Facts {
   isCollection?: boolean
 }
 
-/** Follows the elements of a document, and collects the data of the current response. */
+/** Follows the elements of a multistatus, and collects the data of the current response element. */
 class MultistatusReader {
   readonly #open: Element[] = []
   #text = ''
@@ -297,7 +297,7 @@ function statusOf(text: string): number {
   return Number(/^HTTP\/[\d.]+ (\d{3})/.exec(text)?.[1] ?? Number.NaN)
 }
 
-/** Returns the namespace prefixes that are valid inside an element. */
+/** Returns the namespace prefixes that are valid inside an element with the tag `tag`. */
 function scopeOf(tag: string, outer: ReadonlyMap<string, string> | undefined): ReadonlyMap<string, string> {
   if (outer !== undefined && !tag.includes('xmlns')) return outer
   const scope = new Map(outer)

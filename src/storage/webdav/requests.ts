@@ -19,7 +19,10 @@ import type { WebdavSettings } from './settings.js'
 /** Maximum number of connections to one server. */
 const MAX_CONNECTIONS = 64
 
-/** Maximum bytes that the client reads of a response that refuses or confirms a request. */
+/**
+ * Maximum number of bytes that the client reads of a response that only refuses or confirms a
+ * request.
+ */
 const SMALL_REPLY = 64 * 1024
 
 /**
@@ -29,8 +32,8 @@ const SMALL_REPLY = 64 * 1024
 const MAX_CHALLENGES = 2
 
 /**
- * Timeout in milliseconds for the response to a PUT request. A server may sync the change to its
- * disk before the server responds. Litestream uses the same timeout for all requests.
+ * Timeout in milliseconds for the response to a PUT request. A server may write the change durably
+ * to its disk before the server responds. Litestream uses the same timeout for all requests.
  */
 const CHANGE_TIMEOUT = 30_000
 
@@ -46,15 +49,15 @@ export interface Subject {
 
 export interface Outgoing {
   readonly method: string
-  /** Percent-decoded path of the request. The default of `path` is the path of the subject. */
+  /** Percent-decoded path of the request. The default of `path` is the subject's path. */
   readonly path?: string
   readonly headers?: Readonly<Record<string, string>>
   /**
    * The body of the request. `size` is in bytes. The client calls `open` each time that it sends
-   * the request.
+   * the request, so a retry gets the whole body again.
    */
   readonly body?: { readonly size: number; open(): AsyncIterable<Uint8Array> | Iterable<Uint8Array> }
-  /** Statuses that the caller accepts. The client throws for any other status. */
+  /** Statuses of a response that the caller accepts. The client throws for any other status. */
   readonly accept: readonly number[]
 }
 
@@ -62,14 +65,14 @@ export interface Reply {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: IncomingMessage
-  /** Aborts a request if the server has responded before it received the whole body. */
+  /** Aborts the request if the server has responded before it received the whole body. */
   readonly abandon: () => void
 }
 
 /**
  * Sends requests to a WebDAV server. Authenticates, counts and times each request, limits every
- * wait, and converts errors to LitestreamErrors. Never follows a redirection, so that credentials
- * go only to the origin of the replica.
+ * wait, and converts errors to LitestreamErrors. Never follows a redirection, so that the
+ * credentials go only to the server of the replica.
  */
 export class WebdavRequests {
   readonly counters: OperationCounters
@@ -123,7 +126,7 @@ export class WebdavRequests {
     return this.#closing.signal
   }
 
-  /** Returns the URL of a path, for messages. */
+  /** Returns the URL of the path `path` on the server, for messages. */
   target(path: string): string {
     return webdavUrl({ origin: this.origin, path })
   }
@@ -151,8 +154,8 @@ export class WebdavRequests {
   }
 
   /**
-   * Sends one request. Reads the body of the response up to a limit and discards the body, so that
-   * the connection can be used again.
+   * Sends one request. Reads and discards the body of the response up to a limit, so that the
+   * connection can be used again.
    */
   async send(subject: Subject, outgoing: Outgoing): Promise<Pick<Reply, 'status' | 'headers'>> {
     const reply = await this.open(subject, outgoing)
@@ -194,7 +197,10 @@ export class WebdavRequests {
     }
   }
 
-  /** Sends a request once. Resolves with the head of the response. Every wait has a time limit. */
+  /**
+   * Sends a request without retries. Resolves when the status and the headers of the response have
+   * arrived. Every wait has a time limit.
+   */
   #exchange(subject: Subject, outgoing: Outgoing, uri: string, authorization: string | undefined): Promise<Reply> {
     const { method, headers, body } = outgoing
     const { protocol, hostname, port } = new URL(this.origin)
@@ -241,7 +247,7 @@ export class WebdavRequests {
     return pending.promise
   }
 
-  /** Returns the beginning of a small body as text. */
+  /** Reads a small body and returns its beginning as text. */
   async #drain({ body }: Reply, signal: AbortSignal | undefined): Promise<string> {
     const forget = onAbort(signal, () => body.destroy())
     const timer = startTimer(this.policy.idleTimeout, () => body.destroy())
@@ -254,7 +260,7 @@ export class WebdavRequests {
         parts.push(chunk)
       }
     } catch {
-      // An incomplete body is sufficient, because the client only needs the status.
+      // An incomplete body of the response is sufficient, because the client only needs the status.
     } finally {
       forget()
       timer.stop()
@@ -272,7 +278,7 @@ export class WebdavRequests {
   }
 }
 
-/** Starts a timer that can restart without creating a new timer each time. */
+/** Starts a timer that can be restarted without creating a new timer each time. */
 function startWait(limit: number, expired: () => void): { restart(): void; stop(): void } {
   let last = elapsedMs()
   let timer = startTimer(limit, check)
@@ -303,8 +309,8 @@ async function writeBody(
 }
 
 /**
- * Resolves when the request accepts more bytes, or when the connection ends. The request itself
- * reports the error of an ended connection.
+ * Resolves when the request can take more bytes of the body, or when the connection ends. The
+ * request itself reports the error of an ended connection.
  */
 function drained(sent: ClientRequest): Promise<void> {
   return new Promise((resolve) => {

@@ -14,7 +14,7 @@ import { throwIfAborted } from '../../util/abort.js'
  */
 const IN_MEMORY = 4 * 1024 * 1024
 
-/** Number of bytes that one read of the temporary file returns. */
+/** Number of bytes of one chunk that is read from the temporary file. */
 const CHUNK = 256 * 1024
 
 /** A body whose length is known and that can be sent more than once. */
@@ -25,10 +25,10 @@ export interface StagedBody {
 }
 
 /**
- * Makes a body whose length is known, because WebDAV needs the length in advance. Many servers
- * refuse a chunked body, or store an empty file. If `localFile` is set, this file has the same
- * content, and the client sends it instead of `body`. Throws errors of the body. Throws DISK_FULL
- * if a large body does not fit on the disk.
+ * Makes a body whose length is known, because WebDAV needs the length before the body. Many servers
+ * refuse a body with chunked transfer encoding, or store an empty file. If `localFile` is set, it
+ * has the same content as `body`, and the client sends it instead. Throws the errors that `body`
+ * throws. Throws DISK_FULL if a large body does not fit on the disk.
  */
 export async function stageBody(
   body: Uint8Array | AsyncIterable<Uint8Array>,
@@ -65,8 +65,9 @@ export async function stageBody(
 }
 
 /**
- * A temporary file. The file is removed while it is still open, if the system allows such a
- * removal. A removed file disappears even if the process is killed.
+ * A temporary file for a large body. The file is removed from its directory while it is still open,
+ * if the system allows such a removal. The content of such a removed file disappears even if the
+ * process is killed.
  */
 class StagedFile {
   readonly #path: string

@@ -56,8 +56,8 @@ const RACING_LOCKS = 'a WebDAV server may grant a lock to two clients that reque
 const DELETE_CONCURRENCY = 8
 
 /**
- * Milliseconds for which the client trusts a proof that the server speaks WebDAV. During this time,
- * the client accepts status 404 for a folder without a new proof.
+ * Milliseconds for which the client trusts the proof that the server speaks WebDAV. During
+ * CONFIRMED_FOR, the client accepts status 404 for a folder without a new proof.
  */
 const CONFIRMED_FOR = 5_000
 
@@ -71,7 +71,7 @@ export class WebdavReplicaClient implements ReplicaClient {
   readonly legacy: LegacyObjects
   /**
    * WebDAV guarantees neither create-only writes nor compare-and-set. Even with the lock, two
-   * writers of one name both succeed in rare cases.
+   * writers of one name may in rare cases both succeed.
    */
   readonly guarantees: AskedGuarantees
   readonly #root: string
@@ -82,9 +82,7 @@ export class WebdavReplicaClient implements ReplicaClient {
   readonly #ready = new Set<string>()
   /** Whether the client sends the destination of MOVE as a path instead of a URL. */
   #pathOnly = false
-  /**
-   * Time at which the server last proved that it speaks WebDAV. The time comes from `elapsedMs()`.
-   */
+  /** Time at which the server last proved that it speaks WebDAV, as a value of `elapsedMs()`. */
   #confirmedAt = Number.NEGATIVE_INFINITY
 
   private constructor(location: WebdavLocation, requests: WebdavRequests) {
@@ -145,8 +143,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Throws unless the server reports that it speaks WebDAV. Without this check, the client could
-   * take the status 404 of a gateway for an empty replica.
+   * Throws an error if the server does not report that it speaks WebDAV. Without this check, the
+   * client could take a gateway's status 404 for an empty replica.
    */
   async #confirm(signal: AbortSignal | undefined): Promise<void> {
     if (elapsedMs() - this.#confirmedAt < CONFIRMED_FOR) return
@@ -169,7 +167,7 @@ export class WebdavReplicaClient implements ReplicaClient {
     })
   }
 
-  /** The guarantees of the server, or undefined before the first lock. */
+  /** The guarantees of the server, or undefined before the client has requested its first lock. */
   get #guarantees(): WriteGuarantees | undefined {
     const { reason, isProved } = this.#locks
     if (reason === undefined && !isProved) return undefined
@@ -181,7 +179,10 @@ export class WebdavReplicaClient implements ReplicaClient {
     return this.#guarantees!
   }
 
-  /** Sends a PROPFIND, because some servers answer OPTIONS without authentication. */
+  /**
+   * Sends a PROPFIND for the replica's folder, because some servers answer OPTIONS without
+   * authentication.
+   */
   async #checkRoot(signal: AbortSignal | undefined): Promise<void> {
     const subject = this.#subject('HEAD', 'opening', this.#root, signal)
     await this.#requests.retried(subject, () =>
@@ -272,8 +273,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Creates a missing folder. The first call for a folder also removes temporary files of dead
-   * writers.
+   * Creates a folder if it is missing. The first call for a folder also removes temporary files
+   * that dead writers have left in it.
    */
   async #prepare(folder: string, subject: Subject): Promise<void> {
     if (this.#ready.has(folder)) return
@@ -289,8 +290,8 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Uploads a file under a temporary name first. On any server, an incomplete file therefore never
-   * has the name of an LTX file.
+   * Uploads a file under a temporary name, and then gives the file its final name. On any server,
+   * an incomplete file therefore never has the name of an LTX file.
    */
   async #publish(subject: Subject, staged: StagedBody, timestamp: number, createOnly: boolean): Promise<void> {
     const { path, signal } = subject
@@ -313,7 +314,7 @@ export class WebdavReplicaClient implements ReplicaClient {
       else await this.#move(subject, temporary, true)
     } catch (error) {
       if (!this.#requests.closing.aborted) {
-        // If the file cannot be removed now, a later writer removes it.
+        // If the temporary file cannot be removed now, a later writer removes it.
         await this.#delete(temporary, { ...subject, signal: undefined }).catch(() => undefined)
       }
       throwIfAborted(signal, `writing ${this.#requests.target(path)}`)
@@ -322,9 +323,10 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Gives the finished file its name. No other file may have this name. If the server has locks,
-   * the client gives the name under the lock. Without a lock, another writer may take the name
-   * between the check and the MOVE, because some servers ignore the header `Overwrite`.
+   * Gives an uploaded file its final name. Fails if another file already has the name. If the
+   * server has locks, the client holds the lock while it gives the name. Without a lock, another
+   * writer may take the name between the check and the MOVE, because some servers ignore the header
+   * `Overwrite`.
    */
   #nameOnce(subject: Subject, temporary: string): Promise<void> {
     return this.#requests.retried(subject, () =>
@@ -346,7 +348,10 @@ export class WebdavReplicaClient implements ReplicaClient {
     }
   }
 
-  /** Moves a file. Returns false if another file has the name and must not be overwritten. */
+  /**
+   * Gives a file another name with the request MOVE. Returns false if another file has the new name
+   * and `overwrite` is false.
+   */
   #move(subject: Subject, from: string, overwrite: boolean): Promise<boolean> {
     const destination = encodePath(subject.path)
     return this.#requests.retried(subject, async () => {
@@ -360,7 +365,7 @@ export class WebdavReplicaClient implements ReplicaClient {
           },
           accept: [200, 201, 204, 412, 502],
         })
-        // A server behind a proxy that terminates TLS may take the destination URL for a URL of
+        // A server behind a proxy that terminates TLS may take the destination URL for the URL of
         // another server.
         if (status === 502) {
           this.#pathOnly = !this.#pathOnly
@@ -368,9 +373,9 @@ export class WebdavReplicaClient implements ReplicaClient {
         }
         return status !== 412
       } catch (error) {
-        // An attempt may have succeeded although its response was lost. Only this client knows the
-        // temporary name. If the temporary file does not exist, an earlier attempt has moved the
-        // file.
+        // An earlier MOVE may have succeeded although its response was lost. The temporary name is
+        // known only to this client. If the temporary file no longer exists, an earlier MOVE has
+        // therefore succeeded.
         if (!isPassing(error) && !isLitestreamError(error, 'NOT_FOUND')) throw error
         if (await this.#exists({ ...subject, path: from })) throw error
         if (await this.#exists(subject)) return true
@@ -383,7 +388,7 @@ export class WebdavReplicaClient implements ReplicaClient {
     return { doing, target: this.#requests.target(path) }
   }
 
-  /** Whether a file has the name and is not empty. */
+  /** Whether a file with the name exists and is not empty. */
   #exists(subject: Subject): Promise<boolean> {
     return this.#requests.retried(subject, async () => {
       const { status, headers } = await this.#requests.send(subject, { method: 'HEAD', accept: [200, 204, 404, 410] })
@@ -426,8 +431,8 @@ export class WebdavReplicaClient implements ReplicaClient {
     const version = versionOf(tag)
     const createdAt = headerTime(header) ?? modifiedAt ?? Number.NaN
     checkFacts({ size, createdAt, version }, target, `checking ${target}`)
-    // The caller compares the version with listings. If the file is the listed one, the result
-    // therefore has the listed version.
+    // The caller compares the returned version with the versions in listings. If the file is the
+    // listed one, the result therefore has the version of the listing.
     const listed = 'size' in file ? (file as LtxFileInfo) : undefined
     const same = listed !== undefined && (await this.#tags.isSame(file, { size, version }, signal))
     const { level, minTxid, maxTxid } = file
@@ -451,8 +456,9 @@ export class WebdavReplicaClient implements ReplicaClient {
   }
 
   /**
-   * Writes a small object. If the server has locks, the client writes the object under the lock.
-   * Without a lock, another writer may write between the check and the write.
+   * Writes a small object. If the server has locks, the client holds the lock while it writes the
+   * object. Without a lock, another writer may write between the client's check of the tag and its
+   * write.
    */
   async putObject(
     name: string,
@@ -479,7 +485,7 @@ export class WebdavReplicaClient implements ReplicaClient {
     })
   }
 
-  /** Runs `act` if the object still has the tag. */
+  /** Calls `act` if the object still has the tag `ifTag`. */
   async #change(name: string, subject: Subject, ifTag: string | null, act: () => Promise<void>): Promise<void> {
     throwIfAborted(subject.signal, `${subject.doing} ${this.#requests.target(subject.path)}`)
     await this.#locked(subject, async (lock) => {
@@ -534,8 +540,8 @@ export class WebdavReplicaClient implements ReplicaClient {
 }
 
 /**
- * Returns a hash of the content, because some servers derive entity tags from a time in whole
- * seconds.
+ * Returns a hash of the object's content, because some servers derive entity tags from a time in
+ * whole seconds.
  */
 function tagOf(data: Uint8Array): string {
   return createHash('sha256').update(data).digest('hex')
@@ -545,7 +551,7 @@ function unfinished(target: string): LitestreamError {
   return new LitestreamError('NOT_FOUND', `${target} is empty: its writer has not finished the file`, { file: target })
 }
 
-/** If the caller gives a user, the password of the URL is dropped. */
+/** If the caller gives a user, the client ignores the password of the URL. */
 function merged(url: WebdavSettings, given: WebdavSettings): WebdavSettings {
   return mergedSettings(url, given, { username: ['password'] })
 }
