@@ -14,7 +14,7 @@ import { socketFault } from './daemon/control-socket.js'
 export interface StartCheck {
   /** Problems that may no longer exist when the process starts. */
   readonly warnings: readonly string[]
-  /** An error that remains until a user changes the configuration. */
+  /** An error that occurs at every start until a user changes the configuration. */
   readonly error: LitestreamError | undefined
 }
 

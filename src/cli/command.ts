@@ -39,8 +39,8 @@ export function addConfigFlags(command: Command): Command {
 
 /**
  * Returns the configuration that a command's flags select. Prints the warnings of the configuration
- * to stderr. Loads `config/load.js` on demand, because most commands get a URL and need no
- * configuration.
+ * to stderr. configOf() loads `config/load.js` on demand, because most commands get a URL and need
+ * no configuration.
  */
 export async function configOf(flags: ConfigFlags): Promise<Config> {
   const { loadConfig } = await import('../config/load.js')

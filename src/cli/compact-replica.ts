@@ -23,8 +23,8 @@ export async function compactReplica(
   settings: CompactionSettings,
   signal: AbortSignal,
 ): Promise<CompactedReplica> {
-  // The URL may be misspelled. planRestore throws for an empty replica, before the lease creates
-  // `lock.json`.
+  // planRestore throws for an empty replica, because its URL may be misspelled. This call comes
+  // before the lease, because the lease would create `lock.json` in the empty replica.
   await planRestore(client, { signal })
   const written: LtxFileInfo[] = []
   const deleted: LtxFileInfo[] = []

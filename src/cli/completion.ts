@@ -14,7 +14,7 @@ interface Flag {
   readonly name: string
   readonly description: string
   readonly takesValue: boolean
-  /** The values that the flag accepts, or undefined if the flag accepts any value. */
+  /** The values that the flag accepts, or undefined if the flag accepts any text. */
   readonly choices: readonly string[] | undefined
 }
 

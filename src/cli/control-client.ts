@@ -7,13 +7,13 @@ import { timeoutSignal } from '../util/timers.js'
 import { timeoutFlag } from './flag-values.js'
 
 /**
- * Maximum length of a response in characters. The response for 10,000 databases is shorter than a
+ * Maximum number of characters of a response. The response for 10,000 databases is shorter than a
  * tenth of MAX_ANSWER.
  */
 const MAX_ANSWER = 64 * 2 ** 20
 
 export interface ControlFlags {
-  /** Path of the control socket. If undefined, `socketOf` selects the path. */
+  /** Path of the control socket, or undefined if `socketOf` must choose the path. */
   readonly socket?: string
   /** Time limit for the response in milliseconds. */
   readonly timeout: number
@@ -24,8 +24,8 @@ export interface ControlFlags {
 type Asked = Required<Pick<ControlFlags, 'socket' | 'timeout'>>
 
 /**
- * Adds `-socket`, `-timeout` and `-json`. `zero` is the timeout in milliseconds for `-timeout 0`.
- * If `zero` is undefined, `-timeout 0` is an error.
+ * Adds the flags `-socket`, `-timeout` and `-json` to `command`. `zero` is the timeout in
+ * milliseconds that `-timeout 0` means. If `zero` is undefined, `-timeout 0` is an error.
  */
 export function addControlFlags(command: Command, seconds = 30, zero?: number): Command {
   const timeout = (text: string) => (zero !== undefined && text === '0' ? zero : timeoutFlag(text))
@@ -45,7 +45,7 @@ export function addControlFlags(command: Command, seconds = 30, zero?: number): 
 
 /**
  * Returns the socket path of the `-socket` flag. Without `-socket`, returns the path in the
- * configuration file, or the default path if the file is not readable.
+ * configuration file, or the default path if the configuration file cannot be read.
  */
 export async function socketOf({ socket }: Pick<ControlFlags, 'socket'>): Promise<string> {
   if (socket !== undefined) return socket
@@ -53,7 +53,8 @@ export async function socketOf({ socket }: Pick<ControlFlags, 'socket'>): Promis
   try {
     return loadConfig().socket.path
   } catch {
-    // A user with access to the socket may be unable to read the configuration file.
+    // The user may have access to the control socket without being able to read the configuration
+    // file.
     return DEFAULTS.socketPath
   }
 }
@@ -110,8 +111,7 @@ function parseAnswer(text: string, socket: string): object {
     const answer: unknown = JSON.parse(text)
     if (typeof answer === 'object' && answer !== null) return answer
   } catch {
-    // The response is not JSON. A response that is not JSON is handled like a JSON value that is
-    // not an object.
+    // A response that is not JSON is treated like a JSON value that is not an object.
   }
   throw notOurs(socket)
 }

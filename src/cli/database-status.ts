@@ -22,7 +22,7 @@ export interface DatabaseStatusReport {
   /** `ok`, `not initialized`, `no database` or `error`, as in Litestream. */
   readonly status: string
   readonly local_txid: string
-  /** The size of the WAL as text, such as `16 kB`, as in Litestream. */
+  /** The size of the WAL for users, such as `16 kB`, as in Litestream. */
   readonly wal_size: string
   /** The size of the WAL in bytes. */
   readonly wal_bytes: number
@@ -31,11 +31,11 @@ export interface DatabaseStatusReport {
   readonly levels?: readonly { readonly level: number; readonly files: number; readonly bytes: number }[]
   readonly error?: string
   readonly error_code?: ErrorCode
-  /** Describes a divergence that no user has acknowledged. */
+  /** Describes a divergence of the database from its replica that no user has acknowledged. */
   readonly divergence?: string
 }
 
-/** Printed instead of a missing TXID, as in Litestream. */
+/** The text that `status` prints instead of a missing TXID, as in Litestream. */
 const NO_TXID = '-'
 
 function walSize(bytes: number): Pick<DatabaseStatusReport, 'wal_size' | 'wal_bytes'> {
@@ -64,8 +64,8 @@ export function statusTable(all: readonly DatabaseStatusReport[]): readonly [str
 }
 
 /**
- * Returns the lines that `status` prints below the table. The lines describe errors, and
- * divergences that no user has acknowledged.
+ * Returns the lines that `status` prints below the table. The lines describe errors and
+ * unacknowledged divergences.
  */
 export function statusRemarks(all: readonly DatabaseStatusReport[]): string[] {
   return all.flatMap(({ database, error, divergence }) =>
@@ -96,9 +96,9 @@ function localFiles(database: DatabaseConfig): LocalFile[] {
 }
 
 /**
- * Computes the status of a database from its local files and from the listing of its replica. With
- * `local`, does not list the replica. Returns the status `error` if the local files or the replica
- * cannot be read.
+ * Computes the status of a database from its local files and from the listing of its replica. If
+ * `local` is true, does not list the replica. Returns the status `error` if the local files or the
+ * replica cannot be read.
  */
 export async function reportStatus(database: DatabaseConfig, local: boolean): Promise<DatabaseStatusReport> {
   let known: DatabaseStatusReport = { database: database.path, status: 'error', local_txid: NO_TXID, ...walSize(0) }

@@ -1,5 +1,6 @@
 /**
- * A command throws ExitStatus after it has printed its result, to set an exit status other than 0.
+ * A command throws ExitStatus after it has printed its result, if the exit status must be other
+ * than 0.
  */
 export class ExitStatus extends Error {
   readonly status: number

@@ -13,7 +13,7 @@ import { parseTimestamp } from '../util/timestamp.js'
 
 /**
  * Maximum value of a flag that sets the number of parallel requests, files or pages. Higher values
- * would need more memory without making a command faster.
+ * of such a flag would need more memory without making a command faster.
  */
 const MAX_COUNT = 1000
 
@@ -37,8 +37,8 @@ export function txidFlag(text: string): number {
 }
 
 /**
- * Parses a time in RFC 3339 format to milliseconds since the epoch. Returns a time in words as
- * unchanged text, which `timeOf()` parses.
+ * Parses a time in RFC 3339 format to milliseconds since the epoch. Returns a time in English words
+ * unchanged, so that `timeOf()` can parse it later.
  */
 export function timestampFlag(text: string): number | string {
   if (/[a-z]{2}/i.test(text) && !/\d{4}-\d\d-/.test(text)) return text
@@ -55,7 +55,7 @@ export function timestampFlag(text: string): number | string {
 
 /**
  * Converts a value that `timestampFlag()` returned to milliseconds since the epoch. Throws
- * INVALID_ARGUMENT for words whose meaning is not clear.
+ * INVALID_ARGUMENT for words with no clear meaning.
  */
 export async function timeOf(flag: number | string): Promise<number>
 export async function timeOf(flag: number | string | undefined): Promise<number | undefined>
@@ -86,7 +86,8 @@ export function sizeFlag(text: string): number {
   try {
     bytes = parseByteSize(text)
   } catch {
-    // The InvalidArgumentError lists the accepted forms, so the error of the parser is not needed.
+    // The InvalidArgumentError lists the accepted forms of a size, so the parser's own error is
+    // dropped.
   }
   if (bytes <= 0) throw new InvalidArgumentError('Write a size greater than 0, such as 512KiB, 10MB or 1000000.')
   return bytes

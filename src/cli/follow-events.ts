@@ -7,8 +7,8 @@ import { startTimer } from '../util/timers.js'
 import { connectionError, notOurs } from './control-client.js'
 
 /**
- * If no line arrives for this time in milliseconds, the connection is considered broken. The
- * running process sends a line at least every HEARTBEAT_MS milliseconds.
+ * If no line arrives for this many milliseconds, the connection counts as broken. The running
+ * process sends a line at least every HEARTBEAT_MS milliseconds.
  */
 const SILENCE_MS = 4 * HEARTBEAT_MS
 /** Maximum length of one line in characters. */
@@ -90,8 +90,7 @@ function parseEvent(line: string, socket: string): ProcessEvent & { readonly tim
     const event = JSON.parse(line) as ProcessEvent & { readonly time: string }
     if (typeof event?.event === 'string' && typeof event.time === 'string') return event
   } catch {
-    // The line is not JSON. A line that is not JSON is handled like a JSON value that is not an
-    // event.
+    // A line that is not JSON is treated like a JSON value that is not an event.
   }
   throw notOurs(socket)
 }

@@ -10,8 +10,8 @@ function takesValue(option: Option): boolean {
 }
 
 /**
- * Returns the subcommand that the first argument selects, and the number of arguments that were
- * used for the selection (0 or 1).
+ * Returns the subcommand that the first argument selects, and the number of arguments (0 or 1) that
+ * selected it.
  */
 function descend(command: Command, args: readonly string[]): { readonly command: Command; readonly used: number } {
   const named = command.commands.find((c) => c.name() === args[0] || c.aliases().includes(args[0] ?? ''))
@@ -59,7 +59,7 @@ export function normalizeFlags(program: Command, argv: readonly string[]): strin
     }
     const option = findOption(flagsOf, name!)
     if (!option) {
-      // Commander reports the unknown flag, and suggests a similar one.
+      // Commander reports this unknown flag, and suggests a similar one.
       out.push(`--${name}`)
       continue
     }

@@ -15,7 +15,7 @@ const LTX = 'ltx'
 export interface DeleteStateOptions {
   /** Path of the state folder (default `.<database>-litestream` in the folder of the database). */
   readonly metaPath?: string | undefined
-  /** Whether to list the files without deleting them. */
+  /** Whether the function only lists the files, without deleting them. */
   readonly dryRun?: boolean | undefined
 }
 

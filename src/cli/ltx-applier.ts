@@ -16,12 +16,12 @@ export class LtxApplier {
   readonly #exists: boolean
   #last: LtxHeader | undefined
   #pages: PageFile | undefined
-  /** The largest size that the database has had, in pages. */
+  /** The largest size that the database had during the applied files, in pages. */
   #peak = 0
 
   /**
-   * `path` is used in messages. `exists` means that the file already contains a database. The
-   * caller closes `handle`.
+   * `path` is used in messages. If `exists` is true, the file already contains a database. The
+   * caller must close `handle`.
    */
   constructor(handle: FileHandle, path: string, exists: boolean) {
     this.#handle = handle
@@ -48,7 +48,7 @@ export class LtxApplier {
     }
     this.#pages ??= new PageFile(this.#handle, this.#path, pageSize)
     for await (const batch of ltx.batches) await this.#pages.write(batch)
-    // checkGrowth throws if the LTX file enlarges the database but lacks a new page. The decoder
+    // If the LTX file enlarges the database but lacks a new page, checkGrowth throws. The decoder
     // knows the page index only after it has decoded all pages.
     checkGrowth(header, ltx.trailer!.index, header.minTxid === 1 ? 0 : this.#peak, file)
     await this.#pages.resize(commit)
@@ -64,7 +64,10 @@ export class LtxApplier {
     await this.#pages!.sync()
   }
 
-  /** Returns the fields of the JSON output. Must be called after at least one file was applied. */
+  /**
+   * Returns the fields that describe the new state in the JSON output. The caller must have applied
+   * at least one file.
+   */
   state(): { readonly page_size: number; readonly pages: number; readonly max_txid: string } {
     const { pageSize, commit, maxTxid } = this.#last!
     return { page_size: pageSize, pages: commit, max_txid: formatTxid(maxTxid) }

@@ -5,7 +5,7 @@ import { inspectLtx, type LtxSummary } from '../ltx/inspect.js'
 
 function fileError(path: string, cause: unknown): LitestreamError {
   const { code, message } = cause as NodeJS.ErrnoException
-  // openRegular throws a LitestreamError if the path does not name a regular file.
+  // openRegular throws a LitestreamError if the path is not that of a regular file.
   if (isLitestreamError(cause)) {
     const hint = 'Give the path of each LTX file. The path of a directory or of a special file is not accepted.'
     return new LitestreamError('INVALID_ARGUMENT', message, { cause, file: path, hint })

@@ -40,7 +40,7 @@ export function print(line: string): void {
 }
 
 /**
- * Prints several lines to stdout. The caller must have escaped the variable parts of the lines with
+ * Prints several lines to stdout. The caller must have escaped the variable parts of the text with
  * `oneLine`.
  */
 export function printLines(text: string): void {
@@ -48,7 +48,8 @@ export function printLines(text: string): void {
 }
 
 /**
- * Prints data unchanged for another program. If stdout is a terminal, escapes control characters.
+ * Prints data for another program, without any change. Only if stdout is a terminal, escapes
+ * control characters.
  */
 export function printData(line: string): void {
   process.stdout.write(`${process.stdout.isTTY ? oneLine(line) : line}\n`)
@@ -105,7 +106,7 @@ export function printBlock(fields: Readonly<Record<string, string | number>>): v
 
 /**
  * Prints a line to stderr, and escapes the control characters in the line. On a terminal, the first
- * word gets the style `style`.
+ * word of the line gets the style `style`.
  */
 export function printError(line: string, style: (text: string) => string = (text) => text): void {
   const [, word = '', rest = ''] = /^(\S*)(.*)$/s.exec(oneLine(line)) ?? []

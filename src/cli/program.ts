@@ -7,8 +7,9 @@ import { normalizeFlags } from './go-flags.js'
 import { rememberArguments, reportError, reportUsage } from './report.js'
 
 /**
- * Creates the program with its commands. `only` selects the commands whose code is loaded. Commands
- * that `only` does not select appear in the list of commands but cannot be run.
+ * Creates the program with its commands. `only` selects the commands whose code is loaded, by
+ * default all of them. Commands that `only` does not select appear in the list of commands but
+ * cannot be run.
  */
 export async function createProgram(only?: (name: string) => boolean): Promise<Command> {
   const program = new Command('litestream-ts')
@@ -38,7 +39,9 @@ function listed({ name, summary }: CommandEntry): Command {
   return new Command(name).summary(summary)
 }
 
-/** For every flag and argument without its own parser, adds a parser that refuses an empty text. */
+/**
+ * Adds a parser that refuses an empty text to every flag and argument without a parser of its own.
+ */
 function refuseEmptyValues(command: Command): void {
   for (const option of command.options) {
     if ((option.required || option.optional) && !option.parseArg) option.argParser(textFlag)
@@ -54,7 +57,7 @@ function eachCommand(command: Command, act: (command: Command) => void): void {
 }
 
 /**
- * Commands of other Litestream versions, and for each of them a hint that says what to use instead.
+ * Commands of other Litestream versions, each with a hint that names the command to use instead.
  */
 const MOVED: Readonly<Record<string, string>> = {
   generations:
@@ -64,7 +67,7 @@ const MOVED: Readonly<Record<string, string>> = {
 }
 
 /**
- * Translates `help COMMAND`, `--version` and `-v` to the command line of the corresponding command.
+ * Converts `help COMMAND`, `--version` and `-v` to the command line of the corresponding command.
  */
 function plainCommand([first, ...rest]: readonly string[]): readonly string[] | undefined {
   if (first === 'help' && COMMANDS.some(({ name }) => name === rest[0])) return [...rest, '-h']
@@ -75,8 +78,8 @@ function plainCommand([first, ...rest]: readonly string[]): readonly string[] | 
 }
 
 /**
- * Returns a flag that is written before the command, as in `-config FILE replicate`, and the
- * command. Returns undefined if the first argument is not a flag.
+ * Returns a flag that is written before the command, as in `-config FILE replicate`, together with
+ * the command. Returns undefined if the first argument is not a flag.
  */
 function flagBeforeCommand(argv: readonly string[]): { readonly flag: string; readonly command: string } | undefined {
   const flag = argv[0]
@@ -87,7 +90,7 @@ function flagBeforeCommand(argv: readonly string[]): { readonly flag: string; re
 
 /**
  * Runs one command line and returns its exit status. The exit status is 0 for success and 1 for an
- * error. The command or the program of `exec` can set another exit status.
+ * error. A command, or the program of `exec`, can set another exit status.
  */
 export async function run(argv: readonly string[]): Promise<number> {
   rememberArguments(argv)

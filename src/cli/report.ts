@@ -9,8 +9,8 @@ import { bold, printError, red, warn } from './output.js'
 import { usageHint } from './usage-hint.js'
 
 /**
- * Registers the secrets of all URLs in the command line, so that no message shows the secrets. Also
- * registers the secrets of URLs that a user passed in the place of another argument.
+ * Registers the secrets of all URLs in the command line, so that messages mask them. This includes
+ * URLs that a user wrote in the place of another argument.
  */
 export function rememberArguments(argv: readonly string[]): void {
   for (const argument of argv) {
@@ -20,8 +20,8 @@ export function rememberArguments(argv: readonly string[]): void {
 }
 
 /**
- * Prints the message and the hint of an error, each on one line. Prints the stack only at log level
- * debug and trace.
+ * Prints the message and the hint of an error, each on one line. Prints the stack of the error only
+ * at the log levels debug and trace.
  */
 export function reportError(thrown: unknown): void {
   const error = toLitestreamError(thrown)
@@ -49,8 +49,8 @@ function stacks(error: Error): string {
 }
 
 /**
- * Prints an error that Commander found in the command line. If Commander's message has a second
- * line, this line is a suggestion. `name` is the name of the command, if known.
+ * Prints an error that Commander found in the command line. A second line of Commander's message is
+ * a suggestion. `name` is the name of the command, or undefined if it is unknown.
  */
 export function reportUsage(error: CommanderError, name: string | undefined): void {
   for (const line of withoutSecrets(error.message.replace(/^error: /, 'Error: ')).split('\n')) printError(line, red)

@@ -6,7 +6,7 @@ import { formatDuration } from '../util/duration.js'
 import { formatBytes } from '../util/format-bytes.js'
 import { fileJson } from './ltx-listing.js'
 
-/** The replica that was restored. */
+/** The replica from which a database was restored. */
 export interface RestoredReplica {
   /** The type of the replica's store. */
   readonly replica: string

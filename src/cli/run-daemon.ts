@@ -22,12 +22,13 @@ interface Part {
 
 /**
  * Replicates the databases of a configuration until a signal arrives or the program of `exec` ends.
- * The first signal starts a shutdown, and the second signal ends the process immediately. `read`
+ * The first signal starts a shutdown, and a second signal ends the process immediately. `read`
  * reads the configuration again after SIGHUP or `POST /reload`.
  *
- * If the program of `exec` ran and its exit status is not 0, returns this exit status. In all other
- * cases, returns 0 if every database is replicated at the end, and 1 if not. Throws CONFIG_INVALID
- * for overlapping paths, and INVALID_ARGUMENT if the program of `exec` cannot be started.
+ * If the program of `exec` ran and its exit status is not 0, returns this exit status. Otherwise
+ * returns 0 if every database is completely replicated at the end, and 1 if not. Throws
+ * CONFIG_INVALID for overlapping paths, and INVALID_ARGUMENT if the program of `exec` cannot be
+ * started.
  */
 export async function runDaemon(config: Config, logger: Logger, read?: () => Config): Promise<number> {
   noOtherCode()
@@ -73,7 +74,7 @@ async function start(
   logger.info({ version, pid: process.pid, config: config.file }, 'litestream')
   for (const warning of config.warnings) logger.warn(warning)
   if (config.databases.length + config.directories.length === 0) logger.error('no databases specified in configuration')
-  // This timer keeps the process alive if the configuration has no database and no listener.
+  // This timer keeps the process alive even if the configuration has no database and no listener.
   const alive = startInterval(MAX_DELAY_MS, () => {})
   parts.push({ close: async () => alive.stop() })
 
@@ -92,8 +93,8 @@ async function start(
     listeners.push(new Supervised(part, faults, (onFailed) => listenForControl(daemon, onFailed)))
   }
   parts.push(...listeners)
-  // The listeners start before the databases, so that /healthz responds while unavailable replicas
-  // are being opened.
+  // The listeners start before the databases, so that /healthz responds while the daemon still
+  // tries to open replicas.
   await Promise.all(listeners.map((listener) => listener.start()))
   if (config.restoreProof) {
     const { RestoreProofs } = await import('./daemon/restore-proofs.js')
@@ -123,11 +124,11 @@ async function loadMetrics(): Promise<DaemonMetrics> {
 }
 
 /**
- * Reloads the configuration on SIGHUP. If the configuration cannot be read again, for example from
- * standard input, the caller does not use this handler, so SIGHUP ends the process.
+ * Reloads the configuration on SIGHUP. If the configuration cannot be read twice, for example from
+ * standard input, no handler is installed and SIGHUP ends the process.
  */
 function reloadOnHangup(daemon: Daemon): Part {
-  // daemon.reload() logs the error itself, so the error is ignored.
+  // daemon.reload() logs its error itself, so the rejection is ignored.
   const reload = () => void daemon.reload().catch(() => undefined)
   process.on('SIGHUP', reload)
   return { close: async () => void process.off('SIGHUP', reload) }
@@ -152,9 +153,9 @@ async function listenForControl(daemon: Daemon, onFailed: (error: unknown) => vo
 }
 
 /**
- * Starts the program of `exec` after all missing databases were restored. If the program ran
- * earlier, it might create an empty database. Returns undefined if the process stops before all
- * missing databases were restored.
+ * Starts the program of `exec` after all missing databases were restored. If the program started
+ * before the restores, it might create an empty database. Returns undefined if the process stops
+ * before all missing databases were restored.
  */
 async function startChild(daemon: Daemon, command: string, stopped: Promise<undefined>): Promise<Child | undefined> {
   const waiting = daemon.databases.filter((database) => !database.isRestored)
@@ -170,7 +171,7 @@ async function startChild(daemon: Daemon, command: string, stopped: Promise<unde
 
 /**
  * Shuts the daemon down and returns the exit status. `end` describes how the program of `exec`
- * ended. `end` is undefined if a signal or an error ends this process.
+ * ended, or is undefined if a signal or an error ends this process.
  */
 async function finish(
   daemon: Daemon,
@@ -186,8 +187,7 @@ async function finish(
     const signal = reason instanceof Interrupted ? reason.signal : 'SIGTERM'
     if (reason instanceof Interrupted) logger.info({ signal }, 'signal received, litestream shutting down')
     const patience = daemon.config.execStopTimeout
-    // The exit status of the program is ignored after a signal from this process, because the
-    // signal ended the program.
+    // If this process has sent a signal to the program, the program's exit status is ignored.
     await child?.stop(signal, patience, () => {
       logger.warn({ signal, after: formatDuration(patience) }, 'the exec command did not end, killing it')
     })

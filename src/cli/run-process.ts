@@ -5,7 +5,7 @@ import { reportError, reportOutage } from './report.js'
 
 /**
  * Maximum time in milliseconds for which open connections keep the process alive after the command
- * has ended.
+ * has finished.
  */
 const LINGER_MS = 1000
 

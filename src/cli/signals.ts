@@ -21,7 +21,7 @@ export class Interrupted extends LitestreamError {
 
 /**
  * Returns the signals that end a command. On systems other than Windows, the result lacks SIGHUP,
- * because a handler for SIGHUP would cancel the effect of `nohup`. On Windows, SIGBREAK means
+ * because a handler for SIGHUP would undo the effect of `nohup`. On Windows, SIGBREAK means
  * Ctrl+Break or a request of another program, and SIGHUP means that the console was closed. Windows
  * ends the process some seconds after SIGHUP. No program can send SIGTERM on Windows.
  */
@@ -40,7 +40,7 @@ const IGNORED = ['SIGUSR1', 'SIGUSR2'] as const
 const ignore = () => {}
 
 /**
- * Runs `work` with an AbortSignal. The first operating-system signal in ENDING aborts the
+ * Calls `work` with an AbortSignal. The first operating-system signal in ENDING aborts the
  * AbortSignal, so that `work` can clean up. The second operating-system signal calls `onSecond` and
  * ends the process immediately, with the exit status of that signal.
  */

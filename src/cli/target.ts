@@ -21,7 +21,10 @@ export interface Target {
   readonly database?: DatabaseConfig
 }
 
-/** Returns the configured database with the path `written`. Throws NOT_FOUND. */
+/**
+ * Returns the configured database with the path `written`. Throws NOT_FOUND if the configuration
+ * has no such database.
+ */
 export function findDatabase(config: Config, written: string): DatabaseConfig {
   const file = expandPath(written)
   const { databases } = findDatabases(config)
@@ -61,8 +64,8 @@ export function targetOfDatabase(name: string, database: DatabaseConfig): Target
 }
 
 /**
- * Throws INVALID_URL if the argument looks like a mistyped URL, such as `s3:/bucket/app.db`, and
- * not like a path.
+ * Throws INVALID_URL if the argument looks like a mistyped URL, such as `s3:/bucket/app.db`, rather
+ * than a path.
  */
 export function refuseNoUrl(argument: string): void {
   const [, scheme] = /^([a-zA-Z][a-zA-Z0-9+.-]+):/.exec(argument) ?? []
@@ -121,8 +124,8 @@ export function urlHint(written: string): string {
 }
 
 /**
- * Opens the replica that the argument selects, calls `use`, and closes the replica afterwards.
- * `overrides` take precedence over the configuration.
+ * Opens the replica that the argument selects, calls `use` with its client, and closes the replica
+ * afterwards. The options in `overrides` take precedence over the configuration.
  */
 export async function withReplica<T>(
   argument: string,
@@ -135,8 +138,8 @@ export async function withReplica<T>(
 }
 
 /**
- * Opens the replica of a target, calls `use`, and closes the replica afterwards. `overrides` take
- * precedence over the options of the target.
+ * Opens the replica of a target, calls `use` with its client, and closes the replica afterwards.
+ * The options in `overrides` take precedence over those of the target.
  */
 export async function withTarget<T>(
   target: Target,

@@ -1,7 +1,7 @@
 import type { CommanderError } from 'commander'
 
 /**
- * Flags of other programs and of Litestream 0.3, and for each of them a hint that says what to use
+ * Flags of other programs and of Litestream 0.3, each with a hint that names the flag to use
  * instead.
  */
 const FLAGS: Readonly<Record<string, string>> = {
@@ -36,10 +36,7 @@ const MISSING_ARGUMENTS: Readonly<Record<string, string>> = {
   mirror: 'Give the URLs of both replicas: litestream-ts mirror SOURCE_URL DESTINATION_URL.',
 }
 
-/**
- * Returns a hint for an error in the command line. Returns undefined for an error without a special
- * hint.
- */
+/** Returns a hint for an error in the command line. Returns undefined if no hint fits the error. */
 export function usageHint({ code, message }: CommanderError, name: string | undefined): string | undefined {
   const flag = /unknown option '--?([^']+)'/.exec(message)?.[1]
   // Commander's message already contains a suggestion.

@@ -36,8 +36,8 @@ async function faultOf(check: () => Promise<void>): Promise<LitestreamError | un
 }
 
 /**
- * Returns each replica once. Databases of one directory have the same settings, so a fault of the
- * settings would otherwise be reported for each database.
+ * Returns each replica once. Databases of one directory entry have the same settings, so a fault of
+ * the settings would otherwise be reported once per database.
  */
 function distinctReplicas(replicas: readonly ReplicaConfig[]): ReplicaConfig[] {
   return [...new Map(replicas.map((replica) => [replica.url.reveal(), replica] as const)).values()]
@@ -96,7 +96,7 @@ function checkDatabase({ path: file, metaPath }: DatabaseConfig): void {
   }
 }
 
-/** Returns undefined if the path does not exist. */
+/** Returns the result of stat, or undefined if the path does not exist. */
 function statOf(file: string) {
   try {
     return statSync(file)
@@ -115,8 +115,8 @@ function access(file: string, mode: number): void {
 }
 
 /**
- * Throws unless the program of `exec` exists and is executable. The error message omits the
- * program's arguments, because they may be secret.
+ * Throws if the program of `exec` does not exist or is not executable. The error message omits the
+ * arguments of the program, because the arguments may be secret.
  */
 function checkCommand(line: string): void {
   const [program] = splitCommand(line)

@@ -12,7 +12,7 @@ const primary = DEFAULT_REPLICATOR_OPTIONS
 /**
  * The defaults of the configuration, which are the defaults of Litestream 0.5. Durations are in
  * milliseconds, and sizes are in bytes. The schema, its documentation and the resolver use
- * `DEFAULTS`. Defaults of library options are imported from the library's code.
+ * `DEFAULTS`. The defaults of library options are imported from the code of the library.
  */
 export const DEFAULTS = {
   configPath: process.platform === 'win32' ? 'C:\\Litestream\\litestream.yml' : '/etc/litestream.yml',

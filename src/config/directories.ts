@@ -36,7 +36,7 @@ export function isMetaDirectory(name: string): boolean {
   return name.endsWith('-litestream')
 }
 
-/** Returns whether a path relative to a folder points outside the folder. */
+/** Returns whether a path that is relative to a folder leads out of this folder. */
 function isOutside(relative: string): boolean {
   return relative === '..' || relative.startsWith(`..${path.sep}`)
 }
@@ -52,7 +52,7 @@ export function matchesDirectory(directory: DirectoryConfig, file: string): bool
   return globToRegExp(directory.pattern).test(path.basename(file))
 }
 
-/** Node.js replaces bytes that are not UTF-8 by U+FFFD in file names. */
+/** In file names, Node.js replaces bytes that are not UTF-8 by U+FFFD. */
 const NOT_UTF8 = '\ufffd'
 
 /**
@@ -84,8 +84,8 @@ export function scanDirectory(directory: DirectoryConfig): DirectoryScan {
     try {
       look()
     } catch (error) {
-      // If a file was deleted during the scan, the ENOENT error is not a fault. If the name is not
-      // UTF-8, ENOENT is a fault, because Node.js cannot access the file.
+      // If a file was deleted during the scan, its ENOENT error is not a fault. If the name is not
+      // UTF-8, ENOENT is a fault, because Node.js cannot access the existing file.
       if (isErrno(error, 'ENOENT') && path !== directory.dir && !path.includes(NOT_UTF8)) return
       faults.push({ path, error: fsError(error, 'reading', path) })
     }
@@ -117,14 +117,14 @@ export function findDatabases(config: Config): {
   const scans = config.directories.map((directory) => ({ directory, ...scanDirectory(directory) }))
   const faults = scans.flatMap((scan) => [...scan.faults, ...emptyFaults(scan.directory, scan)])
   const all = [...config.databases, ...scans.flatMap(({ databases }) => databases)]
-  // If several entries contain the same database, the first entry is used.
+  // If several entries contain the same database, the first of these entries is used.
   const once = new Map(all.toReversed().map((database) => [database.path, database] as const))
   return { databases: [...once.values()].toReversed(), faults }
 }
 
 /**
- * Returns a fault if a directory contains no database and is not watched, because no database would
- * be replicated.
+ * Returns a fault if a directory contains no database and is not watched, because nothing in it
+ * would be replicated.
  */
 export function emptyFaults(directory: DirectoryConfig, scan: DirectoryScan): ScanFault[] {
   if (directory.watch || scan.databases.length > 0 || scan.faults.length > 0) return []

@@ -42,7 +42,7 @@ function lines(
 }
 
 /**
- * Reformats a line of a section that is commented out as a whole. `#  # text` becomes a plain
+ * Reformats a line of a section in which all lines are commented out. `#  # text` becomes a plain
  * comment, and commented keys lose their own `#`.
  */
 function collapse(indent: string): (line: string) => string {
@@ -55,15 +55,15 @@ function collapse(indent: string): (line: string) => string {
 /** The keys that a mirror has and a replica does not have. */
 const MIRROR_KEYS: readonly string[] = ['retention', 'interval', 'limit']
 
-/** Removes the second `#` of a line in a section that is commented out as a whole. */
+/** Removes the second `#` of a line in a section in which all lines are commented out. */
 function uncommented(line: string): string {
   return line.replace(/(#\s+)#(?! )/, '$1')
 }
 
 /**
  * Returns the text of docs/examples/litestream.yml. The example file contains every key with its
- * meaning and default. All keys are commented out, except the keys that are needed to replicate one
- * database.
+ * meaning and default. In the example file, all keys are commented out, except the keys that are
+ * needed to replicate one database.
  */
 export function exampleConfig(): string {
   const schema = describedSchema().properties!

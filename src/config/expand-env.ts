@@ -13,7 +13,7 @@ export interface Expanded {
 
 /**
  * Values of environment variables are masked in messages if the variable name matches
- * SECRET_VARIABLE. If the name matches LIKELY_SECRET, a value with less than ORDINARY_LENGTH
+ * SECRET_VARIABLE. If the name matches LIKELY_SECRET, a value of less than ORDINARY_LENGTH
  * characters is not masked.
  */
 const SECRET_VARIABLE = /secret|passw|pwd|token/i

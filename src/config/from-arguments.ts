@@ -9,8 +9,9 @@ const SOURCE = 'arguments'
 
 /**
  * Creates a configuration for one database from command line arguments. All settings except the
- * database path and the replica URL have their defaults. Throws CONFIG_INVALID. Does not load the
- * YAML parser. The parser would be a quarter of the code in memory.
+ * database path and the replica URL have their defaults. Throws CONFIG_INVALID.
+ * configFromArguments() does not load the YAML parser. The YAML parser would be a quarter of the
+ * loaded code.
  */
 export function configFromArguments(dbPath: string, replicaUrl: string): Config {
   const given = { dbs: [{ path: expandPath(dbPath), replica: { url: replicaUrl } }] }

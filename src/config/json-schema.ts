@@ -17,7 +17,7 @@ export interface JsonSchema {
 }
 
 /**
- * For each kind of value, the YAML types that an editor should accept. This package itself reads
+ * The YAML types that an editor should accept for each kind of value. This package itself reads
  * every scalar as text.
  */
 const WRITTEN: Readonly<Record<string, object>> = {
@@ -33,8 +33,8 @@ const WRITTEN: Readonly<Record<string, object>> = {
 }
 
 /**
- * If `own` is true, the schema contains the fields that only this package understands. If `own` is
- * false, the schema is for editors.
+ * If `own` is true, the schema contains the additional fields that only this package understands.
+ * If `own` is false, the schema is for editors.
  */
 function schemaOf(shape: Shape<unknown>, own: boolean): JsonSchema {
   const { parts, kind, description, defaultText, secret, unused } = shape
@@ -94,7 +94,7 @@ export function editorSchema(): object {
   }
 }
 
-/** Returns the schema of the key at `path`. List indexes in `path` are numbers. */
+/** Returns the schema of the key at `path`. Numbers in `path` are list indexes. */
 export function schemaAt(path: readonly PropertyKey[]): JsonSchema | undefined {
   let schema: JsonSchema | undefined = describedSchema()
   for (const key of path) schema = typeof key === 'number' ? schema?.items : schema?.properties?.[String(key)]

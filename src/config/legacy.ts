@@ -5,7 +5,7 @@ import type { ConfigFile, DatabaseFile } from './schema.js'
 
 /**
  * The snapshot settings of a configuration file for Litestream 0.3. In such a file, each replica
- * has snapshot settings. An object of this type combines the snapshot settings of all replicas.
+ * has snapshot settings. A LegacySnapshot combines the snapshot settings of all replicas.
  */
 export interface LegacySnapshot {
   interval?: number
@@ -15,7 +15,7 @@ export interface LegacySnapshot {
 /**
  * Combines settings that Litestream 0.3 has per replica and Litestream 0.5 has per process. If the
  * replicas have different settings, returns the shortest interval and the longest retention,
- * because these values are the safest.
+ * because they are the safest.
  */
 export function legacySnapshot(values: ConfigFile): LegacySnapshot {
   const result: LegacySnapshot = {}
@@ -33,8 +33,8 @@ function allReplicas(database: DatabaseFile): ReplicaFile[] {
 }
 
 /**
- * Returns one warning for each setting in a form of Litestream 0.3. Each warning contains the lines
- * with which the user can replace the setting.
+ * Returns one warning for each setting in a form of Litestream 0.3. Each warning contains lines
+ * that the user can write instead of the old setting.
  */
 export function legacyWarnings(config: ParsedConfig): string[] {
   const warnings: string[] = []
@@ -72,7 +72,7 @@ export function legacyWarnings(config: ParsedConfig): string[] {
   return warnings
 }
 
-/** Returns the database entry in its current form, without moved keys and without secrets. */
+/** Returns a database entry as it should be written now, without moved keys and without secrets. */
 function newForm(database: DatabaseFile): string {
   const [replica] = database.replicas!
   const lines = [`  - path: ${database.path ?? '…'}`, '    replica:']

@@ -19,7 +19,8 @@ export interface LoadConfigOptions {
 }
 
 /**
- * Returns the path of the configuration file, and the name of the setting that contains this path.
+ * Returns the path of the configuration file, and the name of the flag or variable that contained
+ * the path.
  */
 export function configPath(path?: string): { readonly path: string; readonly from: string } {
   if (path) return { path: expandPath(path), from: '-config' }
@@ -36,7 +37,8 @@ export function configFromText(text: string, file: string, options: LoadConfigOp
     return { ...config, warnings: [...unset, ...config.warnings] }
   } catch (error) {
     if (unset.length === 0 || !isLitestreamError(error)) throw error
-    // The hint lists the unset variables, because an unset variable probably caused the error.
+    // The hint lists the unset environment variables, because one of them probably caused the
+    // error.
     const { code, message, hint, file: about } = error
     throw new LitestreamError(code, message, { hint: `${hint} Note: ${unset.join('; ')}.`, file: about })
   }
@@ -73,9 +75,9 @@ const OPEN_FILE = /^\/(?:dev|proc\/self)\/fd\/\d+$|^\/dev\/stdin$/
 const NAME_A_FILE = 'Name a regular file with -config, or pipe the configuration into the command with `-config -`.'
 
 /**
- * Reads the text of a configuration file. Refuses a named pipe, because a read would block the
- * process until another process writes to the pipe. If a reload blocked the process, replication
- * would stop.
+ * Reads the text of a configuration file. Refuses a named pipe, because reading it would block the
+ * process until another process writes to it. If a reload blocked the process in this way,
+ * replication would stop.
  */
 function readText(path: string): string {
   if (OPEN_FILE.test(path)) return readFileSync(path, 'utf8')

@@ -63,8 +63,7 @@ const ABS_KEYS = ['account-name', 'account-key', 'sas-token', 'endpoint'] as con
 const WEBDAV_KEYS = ['webdav-username', 'webdav-password', 'skip-verify', 'ca-file'] as const
 
 /**
- * For each replica type, the keys that have an effect for this type but have no effect for some
- * other type.
+ * For each replica type, the keys that have an effect for this type but not for all other types.
  */
 export const STORE_KEYS: Readonly<Record<ReplicaConfig['type'], readonly (keyof ReplicaSettings)[]>> = {
   file: [],

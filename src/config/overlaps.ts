@@ -62,7 +62,7 @@ export class ClaimedPlaces {
 
   /**
    * Only the folder in `meta-dir` and the folder of the replica URL are compared. Each database of
-   * a directory entry gets its own folder below both folders.
+   * a directory entry gets a folder of its own below both folders.
    */
   #checkDirectory({ dir, metaDir, metaPath, replica }: DirectoryConfig): void {
     const location = parseReplicaUrl(replica.url.reveal())
@@ -82,7 +82,7 @@ export class ClaimedPlaces {
   }
 }
 
-/** Returns the path of a mirror that is a local folder. */
+/** Returns the path of the mirror as a claim if the mirror is a local folder. */
 const mirrorClaims =
   (database: string) =>
   ({ replica }: MirrorConfig): Claim[] => {
@@ -101,7 +101,7 @@ export function refuseOverlaps(config: Config): void {
 
 /**
  * Returns a text that is equal for all URLs of the same location in a store. Returns undefined for
- * a local folder, which is compared by its path.
+ * a local folder, which is compared by its path instead.
  */
 function placeOf(replica: ReplicaConfig): string | undefined {
   const location = parseReplicaUrl(replica.url.reveal())

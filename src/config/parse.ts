@@ -7,8 +7,8 @@ import { formatKeyPath, ShapeFault } from './shape.js'
 import { parseYaml } from './yaml.js'
 
 /**
- * A configuration file before inheritance and defaults. `place` returns the position of each value
- * in the text.
+ * A configuration file as written, before inheritance and defaults are applied. `place` returns the
+ * position of each value in the text.
  */
 export interface ParsedConfig {
   readonly file: string
@@ -82,7 +82,8 @@ function unknownKey(places: Places, path: readonly PropertyKey[], key: string): 
 
 /**
  * Removes the keys at the top of the file whose names begin with `x-`. As in the files of other
- * programs, these keys hold YAML anchors. The YAML parser has already resolved the aliases.
+ * programs, keys that begin with `x-` hold YAML anchors. The YAML parser has already resolved all
+ * aliases to these anchors.
  */
 function withoutExtensions(values: unknown): unknown {
   if (typeof values !== 'object' || values === null || Array.isArray(values)) return values
@@ -91,7 +92,7 @@ function withoutExtensions(values: unknown): unknown {
 
 /**
  * Parses YAML and checks the values against the schema. Throws CONFIG_INVALID with the file, the
- * line, the column and a correction.
+ * line, the column and a suggested correction.
  */
 export function parseConfig(text: string, file: string): ParsedConfig {
   const { document, values, lines } = parseYaml(text, file)

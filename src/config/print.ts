@@ -45,8 +45,8 @@ function validation({ validationInterval, restoreProof }: Config): object {
 }
 
 /**
- * Returns the effective configuration with the keys of the configuration file. Contains every
- * default, and masks secrets.
+ * Returns the effective configuration with the keys of the configuration file. The result contains
+ * every default, and secrets are masked.
  */
 export function effectiveConfig(config: Config): object {
   const { snapshot, socket, heartbeat } = config

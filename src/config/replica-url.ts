@@ -20,8 +20,8 @@ const PARTS_OF_URL: Readonly<Record<string, readonly (keyof ReplicaFile)[]>> = {
 const REPLICA_TYPES = Object.keys(PARTS_OF_URL)
 
 /**
- * Creates the error for a fault in the key `key`. The caller adds the position of the fault in the
- * configuration file.
+ * Creates the error for a faulty value of the key `key`. The caller adds the position of the fault
+ * in the configuration file.
  */
 export type Fail = (key: keyof ReplicaFile | undefined, message: string, hint?: string) => Error
 
@@ -56,7 +56,10 @@ function keyPath(written: string | undefined): string {
     .replaceAll('#', '%23')
 }
 
-/** Returns the replica URL. Accepts `url` alone, and `type` with the keys of the type. */
+/**
+ * Returns the replica URL. Accepts a replica that has only `url`, and a replica that has `type` and
+ * the keys of this type.
+ */
 export function replicaUrl(replica: ReplicaFile, fail: Fail): Secret {
   return secretUrl(urlText(replica, fail))
 }
@@ -101,7 +104,8 @@ function urlText(replica: ReplicaFile, fail: Fail): string {
     case 'sftp': {
       const user = replica.user ? `${encodeURIComponent(replica.user)}@` : ''
       const host = required(replica, 'host', type, fail)
-      // A path that does not begin with a slash is relative to the home directory of the SFTP user.
+      // A `path` that does not begin with a slash is relative to the home directory of the SFTP
+      // user.
       return `sftp://${user}${host}${replica.path?.startsWith('/') ? keyPath(replica.path) : `/~${keyPath(replica.path)}`}`
     }
     case 'webdav': {

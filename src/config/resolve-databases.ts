@@ -23,8 +23,8 @@ function inherit(root: ConfigFile, replica: ReplicaFile): ReplicaFile {
 
 function resolveReplica(root: ConfigFile, own: ReplicaFile, path: Path, fail: FailAt): ReplicaConfig {
   if (own.age !== undefined) throw ageError(fail, [...path, 'age'])
-  // At the top of the file, `bucket` and `host` are defaults only for replicas without a URL. If a
-  // replica has a URL, its URL contains the bucket or the host.
+  // At the top of the file, `bucket` and `host` are defaults only for replicas without a URL. A
+  // replica with a URL already has its bucket or host in the URL.
   const merged = inherit(root, own)
   const whereabouts =
     own.url === undefined ? merged : { ...merged, bucket: own.bucket, host: own.host, 'webdav-url': own['webdav-url'] }

@@ -169,7 +169,7 @@ function isHttpUrl(text: string): boolean {
 
 /**
  * Litestream has one snapshot schedule per process, but also accepts snapshot settings in a
- * database entry. All snapshot settings in database entries must be the same.
+ * database entry. All snapshot settings in database entries must therefore be the same.
  */
 function resolveSnapshot({ values }: ParsedConfig, fail: FailAt) {
   const legacy = legacySnapshot(values)

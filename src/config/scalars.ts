@@ -18,14 +18,17 @@ interface KeyOptions extends Range {
 }
 
 /**
- * Quotes a value for a message. Shortens the value to 60 characters, because the value may be the
- * text of a whole file.
+ * Quotes a value for a message. The result has at most 60 characters of the value, because the
+ * value may be the text of a whole file.
  */
 function quoted(value: string): string {
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
 }
 
-/** Creates the shape of a scalar. `read` returns undefined for an invalid text. */
+/**
+ * Creates the shape of a scalar. `read` converts the text, and returns undefined for an invalid
+ * text.
+ */
 function kindOf<T>(
   kind: ScalarKind,
   expected: string,
@@ -46,8 +49,8 @@ export function text(description: string, defaultText?: string, options: KeyOpti
 }
 
 /**
- * Creates the shape of a text that is never printed. The text becomes a Secret when the file is
- * read. An empty text counts as absent, as in Litestream.
+ * Creates the shape of a text that is never printed. When the file is read, the text becomes a
+ * Secret. An empty text counts as absent, as in Litestream.
  */
 export function secretText(description: string): Shape<Secret | undefined> {
   const read = (value: string) => (value === '' ? undefined : new Secret(value))
@@ -55,8 +58,8 @@ export function secretText(description: string): Shape<Secret | undefined> {
 }
 
 /**
- * Creates the shape of a text with a secret part. `conceal` returns a Secret that contains the form
- * for messages. An empty text counts as absent, as in Litestream.
+ * Creates the shape of a text that contains a secret part. `conceal` converts the text to a Secret
+ * whose printed form omits the secret part. An empty text counts as absent, as in Litestream.
  */
 export function concealedText(description: string, conceal: (text: string) => Secret): Shape<Secret | undefined> {
   const read = (value: string) => (value === '' ? undefined : conceal(value))
@@ -108,15 +111,15 @@ export function integer(description: string, defaultValue?: number, options: Key
 }
 
 /**
- * An integer without a unit is a number of nanoseconds. An integer below FEWEST_NANOSECONDS is
- * refused, because the user probably forgot the unit.
+ * A duration without a unit is a number of nanoseconds. The parser refuses a number below
+ * FEWEST_NANOSECONDS, because the user probably forgot the unit.
  */
 const FEWEST_NANOSECONDS = 1_000_000
 
 /**
- * Creates the shape of a duration, which is converted to milliseconds. An integer without a unit is
- * a number of nanoseconds, as in Litestream. A small integer such as `24` is refused, because the
- * user probably forgot the unit.
+ * Creates the shape of a duration, which is converted to milliseconds. An integer without a unit
+ * means nanoseconds, as in Litestream. A small integer such as `24` is refused, because the user
+ * probably forgot the unit.
  */
 export function duration(description: string, defaultMs?: number, options: KeyOptions = {}) {
   const { min, max, ...meta } = options

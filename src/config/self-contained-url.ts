@@ -56,8 +56,8 @@ function userinfo({ type, url, settings }: ReplicaConfig): string | undefined {
 }
 
 /**
- * Returns the user and password for the URL. A user in the settings takes precedence over a user in
- * the URL.
+ * Returns the user and password that the URL must contain. A user in the settings takes precedence
+ * over a user in the URL.
  */
 function namedUser(url: Secret, settings: ReplicaSettings): string | undefined {
   const location = parseReplicaUrl(url.reveal())

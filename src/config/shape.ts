@@ -1,12 +1,14 @@
 /** Describes a value of litestream.yml for documentation, masking and suggestions. */
 export interface Description {
   /**
-   * The kind of the value, or undefined for sections, for lists, and for texts with a fixed set of
-   * values.
+   * The kind of the value, or undefined for a section, for a list, and for a text with a fixed set
+   * of values.
    */
   readonly kind?: ScalarKind
   readonly description?: string
-  /** The default for an absent key, in the form that the file would contain. */
+  /**
+   * The value that an absent key has by default, in the form in which the file would contain it.
+   */
   readonly defaultText?: string
   /** Whether the value is never printed. */
   readonly secret?: boolean
@@ -16,8 +18,8 @@ export interface Description {
 
 /**
  * The kinds of values in a configuration file. The parser reads YAML scalars as text, so that a
- * password such as `0123` stays unchanged. Each kind converts the text, and accepts YAML 1.1
- * spellings as Litestream does.
+ * password such as `0123` stays unchanged. The parser of each kind converts the text, and accepts
+ * YAML 1.1 spellings as Litestream does.
  */
 export type ScalarKind = 'text' | 'boolean' | 'integer' | 'duration' | 'size' | 'permissions'
 
@@ -49,7 +51,7 @@ export interface Shape<T> extends Description {
 /** The type of the values that the `read` method of a shape returns. */
 export type Read<S> = S extends Shape<infer T> ? T : never
 
-/** The error for the first invalid value of the file. */
+/** The error that describes the first invalid value of the file. */
 export class ShapeFault extends Error {
   readonly at: KeyPath
   /** The name of the unknown key in the section at `at`, or undefined for all other faults. */
@@ -66,8 +68,8 @@ export class ShapeFault extends Error {
 }
 
 /**
- * Creates the shape of a scalar. `read` converts its text. A text with a NUL character is refused,
- * because NUL would truncate a path, an argument or a header.
+ * Creates the shape of a scalar. `read` converts the text of the scalar. A text with a NUL
+ * character is refused, because NUL would truncate a path, an argument or a header.
  */
 export function scalar<T>(
   expected: string,
@@ -151,8 +153,8 @@ export function list<T>(items: Shape<T>, options: ListOptions = {}): Shape<NonNu
 const LIST_HINT = 'Begin each entry on a line of its own with "- ".'
 
 /**
- * Returns a hint if the value of a section is a text. The text is often the URL or the path that
- * must be the value of a key in this section.
+ * Returns a hint for a section whose value is a text instead of keys. The text is often the URL or
+ * the path that must be the value of a key in this section.
  */
 function sectionHint(value: unknown, keys: readonly string[]): { readonly hint?: string } {
   if (Array.isArray(value)) return { hint: 'Remove the "- ": this key takes one section, not a list.' }

@@ -28,11 +28,11 @@ export interface ReplicaConfig {
 /** A mirror, which is a second copy of a database's replica. */
 export interface MirrorConfig {
   readonly replica: ReplicaConfig
-  /** See `retention` in MirrorOptions. */
+  /** How long the mirror keeps its files (see `retention` in MirrorOptions), in milliseconds. */
   readonly retention?: number
-  /** Minimum time between two mirror passes while the replica changes. */
+  /** Minimum time in milliseconds between two mirror passes while the replica changes. */
   readonly interval: number
-  /** Maximum number of bytes that the mirror copies per second. */
+  /** Maximum number of bytes that the mirror copies per second, or undefined for no limit. */
   readonly limit?: number
 }
 
@@ -42,9 +42,12 @@ export interface DatabaseSettings {
   readonly checkpointInterval: number
   readonly busyTimeout: number
   readonly minCheckpointPageCount: number
-  /** If `truncatePageN` is negative, the primary never truncates the WAL. */
+  /**
+   * Number of pages in the WAL from which the primary truncates the WAL; if negative, the primary
+   * never does so.
+   */
   readonly truncatePageN: number
-  /** If `maxSyncWalBytes` is 0, the size of an L0 file is not limited. */
+  /** Number of WAL bytes after which an L0 file ends at the next commit, or 0 for no limit. */
   readonly maxSyncWalBytes: number
   readonly restoreIfDbNotExists: boolean
   /** Whether the primary writes only while it holds the lease of the replica. */
@@ -53,7 +56,7 @@ export interface DatabaseSettings {
   readonly mirrors: readonly MirrorConfig[]
   /** Whether a missing database file counts as healthy. */
   readonly allowMissing: boolean
-  /** What the primary does if the database diverged from its replica. */
+  /** What the primary does if the database has diverged from its replica. */
   readonly onDivergence: OnDivergence
 }
 
@@ -70,7 +73,7 @@ export interface DatabaseConfig extends DatabaseSettings {
 
 /**
  * A directory entry of the configuration. Replication finds the databases of the directory when it
- * starts. If `watch` is set, replication also finds databases that are created later.
+ * starts. If `watch` is set, replication also finds databases that are created after the start.
  */
 export interface DirectoryConfig extends DatabaseSettings {
   readonly dir: string
@@ -104,7 +107,7 @@ export interface Config {
   readonly mcpAddr?: string
   readonly exec?: Secret
   readonly socket: { readonly enabled: boolean; readonly path: string; readonly permissions: number }
-  /** The first element of `levels` is level 1. */
+  /** The compaction levels, of which the first element is level 1. */
   readonly levels: readonly { readonly level: number; readonly interval: number }[]
   readonly snapshot: { readonly interval: number; readonly retention: number }
   /**

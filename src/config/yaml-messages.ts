@@ -1,8 +1,8 @@
 import type { ErrorCode, YAMLError } from 'yaml'
 
 /**
- * Error messages by error code of the YAML parser. The parser's own messages quote the text near
- * the error. This text may contain a password.
+ * The error messages of this package, by the error code of the YAML parser. The parser's own
+ * messages quote the text near the error. The quoted text may contain a password.
  */
 const MESSAGES: Readonly<Record<ErrorCode, string>> = {
   ALIAS_PROPS: 'an alias (*name) cannot have an anchor or a tag',

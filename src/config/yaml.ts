@@ -3,9 +3,9 @@ import { LitestreamError } from '../errors.js'
 import { yamlHint, yamlMessage } from './yaml-messages.js'
 
 /**
- * Maximum number of references to one anchor. A reference inside a nested alias counts several
- * times. This number of references is enough for thousands of databases with shared settings. A
- * file in which a few nested aliases expand to billions of values is refused.
+ * Maximum number of references to one anchor. A reference inside a nested alias counts once for
+ * each expansion of that alias. The limit is high enough for thousands of databases with shared
+ * settings. The limit refuses a file in which a few nested aliases expand to billions of values.
  */
 const MAX_ALIAS_COUNT = 10_000
 
@@ -13,8 +13,8 @@ export interface YamlFile {
   readonly document: Document
   readonly lines: LineCounter
   /**
-   * The values of the file as objects, arrays and texts. Scalars stay texts. A key whose value is
-   * empty, `~` or `null` is absent.
+   * The values of the YAML file as objects, arrays and texts. Numbers and other scalars stay texts.
+   * A key whose value is empty, `~` or `null` is absent.
    */
   readonly values: unknown
 }
@@ -53,8 +53,8 @@ export function parseYaml(text: string, file: string): YamlFile {
 
 /**
  * Returns whether a warning is about an unknown tag. YAML's own tags such as `!!str` are allowed
- * but have no effect, because all values are read as text. The YAML parser itself would ignore
- * every other tag without an error.
+ * but have no effect, because the program reads all values as text. The YAML parser itself would
+ * ignore every other tag without an error.
  */
 function isUnknownTag(warning: YAMLError, text: string): boolean {
   return warning.code === 'TAG_RESOLVE_FAILED' && !text.startsWith('!!', warning.pos[0])

@@ -1,6 +1,6 @@
 /**
- * One sample in the order `[time, lag, uploads, bytes, upload time]`, as ActivityHistory.add()
- * stores it.
+ * One sample of a database's activity, in the order `[time, lag, uploads, bytes, upload time]`, as
+ * ActivityHistory.add() stores it.
  */
 export type ActivitySample = readonly [number, number, number, number, number]
 
@@ -41,7 +41,7 @@ export class ActivityHistory {
     this.#values.set([at, lagMs, uploads, bytes, uploadMs, writeRequests, readRequests], start)
   }
 
-  /** Oldest first. */
+  /** The stored samples, oldest first. */
   get samples(): ActivitySample[] {
     return this.#rows((row) => [row[0]!, row[1]!, row[2]!, row[3]!, row[4]!])
   }
@@ -52,9 +52,9 @@ export class ActivityHistory {
   }
 
   /**
-   * Requests per millisecond between the oldest and the newest sample. Returns undefined if the two
-   * samples are less than `span` milliseconds apart, or if the replica was opened again between the
-   * two samples.
+   * Requests per millisecond between the oldest and the newest sample. Returns undefined if these
+   * samples are less than `span` milliseconds apart, or if the replica was opened again between
+   * them.
    */
   requestRate(span: number): { readonly writes: number; readonly reads: number } | undefined {
     const [oldest, newest] = this.#ends()

@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type ErrorHandler, guarded } from '../util/timers.js'
 
 /**
- * Time limits in milliseconds for a client to send its headers, to send its whole request, and to
- * receive the response.
+ * Time limits in milliseconds: for the headers of a request, for the whole request, and for the
+ * response.
  */
 const HEADERS_MS = 10_000
 const REQUEST_MS = 20_000
@@ -79,8 +79,8 @@ export async function listen(
 
 /**
  * Returns the whole body of a request as text. Returns undefined if the body has more than `limit`
- * bytes. A client that is still sending could not read the response. readBody() therefore reads and
- * discards the bytes beyond `limit`, up to MOST_DISCARDED.
+ * bytes. A client that is still sending its request could not read the response. readBody()
+ * therefore reads and discards the bytes beyond `limit`, up to MOST_DISCARDED.
  */
 export async function readBody(request: IncomingMessage, limit: number): Promise<string | undefined> {
   if (Number(request.headers['content-length'] ?? 0) > MOST_DISCARDED) return undefined

@@ -23,9 +23,9 @@ export interface StatusDocument {
 
 /**
  * The state `open` means that the primary waits for the database file to appear. `error` means that
- * the primary cannot open the replica or the database. The primary retries unless the error says
- * otherwise. `standby` means that another primary holds the lease. `fenced` means that another
- * primary writes to the replica.
+ * the primary cannot open the replica or the database. In the state `error`, the primary retries
+ * unless the error says otherwise. `standby` means that another primary holds the lease. `fenced`
+ * means that another primary writes to the replica.
  */
 export type DatabaseState = 'replicating' | 'open' | 'error' | 'standby' | 'stopped' | 'fenced'
 
@@ -36,12 +36,15 @@ export interface DatabaseFault {
   readonly code: ErrorCode
   readonly hint: string | undefined
   /**
-   * Time at which the fault began, in milliseconds since the epoch. The time serves for display
-   * only. `ageMs` is measured independently of the wall clock.
+   * Time at which the fault began, in milliseconds since the epoch. `since` serves for display
+   * only. `ageMs` is measured with a clock that does not follow the wall clock.
    */
   readonly since: number
   readonly ageMs: number
-  /** The value is false if the fault stays until a user restarts the process or the database. */
+  /**
+   * Whether the process retries the operation; false if the fault stays until a user restarts the
+   * process or the database.
+   */
   readonly retried: boolean
 }
 
@@ -57,12 +60,12 @@ export type PartKind =
   | 'heartbeat'
   | 'process'
 
-/** A failing part of the process. The process retries the work of this part. */
+/** A failing part of the process. The process retries the work of a failing part. */
 export interface PartFault {
   readonly part: PartKind
   /** Address, path or folder of the failing part. */
   readonly name: string
-  /** Whether this fault keeps commits out of a replica. */
+  /** Whether the fault of the part keeps commits out of a replica. */
   readonly replication: boolean
   readonly message: string
   readonly code: ErrorCode
@@ -74,8 +77,8 @@ export interface PartFault {
 }
 
 /**
- * The status of a database that this process replicates. No request to the store is needed to
- * compute the status.
+ * The status of a database that this process replicates. Computing this status needs no request to
+ * the store.
  */
 export interface DatabaseSummary {
   readonly path: string
@@ -103,8 +106,9 @@ export interface DatabaseSummary {
    */
   readonly behindMs: number | undefined
   /**
-   * A sentence that describes a divergence between database and replica. No user has acknowledged
-   * this divergence. `divergenceHint` is the next step for the user.
+   * A sentence that describes a divergence between database and replica. `divergence` is undefined
+   * if there is no divergence, or if a user has acknowledged it. `divergenceHint` says what the
+   * user should do next about the divergence.
    */
   readonly divergence: string | undefined
   readonly divergenceHint: string | undefined
@@ -124,7 +128,10 @@ export interface DatabaseSummary {
   readonly proof: ProofStatus | undefined
 }
 
-/** A recent error of a database. Equal errors count as one error with a first and a last time. */
+/**
+ * A recent error of a database. Equal errors count as one error with the time of the first and of
+ * the last occurrence.
+ */
 export interface RecentError {
   readonly operation: DatabaseFault['operation']
   readonly code: ErrorCode
@@ -139,8 +146,8 @@ export interface RecentError {
 /** Counts of the files that the primary has written and uploaded since the process started. */
 export interface ActivityStatus {
   /**
-   * Number of L0 files that the primary has made from the WAL, and number of bytes that the primary
-   * has read from the WAL for these files.
+   * Number of L0 files that the primary has made from the WAL, and number of WAL bytes that it has
+   * read for these files.
    */
   readonly syncs: number
   readonly walBytes: number
@@ -156,7 +163,8 @@ export interface RequestStatus {
   readonly counts: Readonly<Record<Operation, number>>
   readonly sinceMs: number
   /**
-   * The requests of 30 days at the rate of the last half hour, or undefined in the first minute.
+   * The requests of 30 days, extrapolated from the last half hour, or undefined in the first
+   * minute.
    */
   readonly month: MonthlyRequests | undefined
 }
@@ -172,19 +180,22 @@ export interface RestorableState {
 export interface SnapshotStatus {
   readonly last: { readonly txid: number; readonly at: number; readonly bytes: number } | undefined
   /**
-   * Time at which the next snapshot is due, or undefined if no snapshot is due. The primary writes
-   * the due snapshot only if the database has new commits.
+   * Time in milliseconds since the epoch at which the next snapshot is due, or undefined if no
+   * snapshot is due. The primary writes a due snapshot only if the database has new commits.
    */
   readonly nextAt: number | undefined
 }
 
-/** A restore to a temporary file. The restore has proved that the replica can be restored. */
+/** A restore to a temporary file, which proves that the replica can be restored. */
 export interface ProofStatus {
   readonly txid: number
   /** Time of this restore in milliseconds since the epoch. */
   readonly at: number
   readonly durationMs: number
-  /** Whether the primary compared every restored page with its own database at this TXID. */
+  /**
+   * Whether every restored page was compared with the page of the primary's database at the same
+   * TXID.
+   */
   readonly compared: boolean
 }
 
@@ -216,11 +227,11 @@ export interface DatabaseStatus extends DatabaseSummary {
    * names the fault if the database has one.
    */
   readonly label: string
-  /** Samples as `[time, lag]`, or no samples unless the request asked for details. */
+  /** Samples of the lag as `[time, lag]`, which are empty unless the request asked for details. */
   readonly lagHistory: readonly (readonly [number, number])[]
   /**
-   * Samples as `[time, lag, uploads, bytes, upload time]`. The last three values count from the
-   * previous sample. Unless the request asked for details, the list of samples is empty.
+   * Samples as `[time, lag, uploads, bytes, upload time]`. Uploads, bytes and upload time count
+   * from the previous sample. Unless the request asked for details, the list of samples is empty.
    */
   readonly samples: readonly ActivitySample[]
   readonly activity: ActivityStatus
@@ -236,7 +247,7 @@ export interface DatabaseStatus extends DatabaseSummary {
   readonly snapshots: SnapshotStatus
   /** Interval of scheduled restores in milliseconds, or undefined without scheduled restores. */
   readonly proofInterval: number | undefined
-  /** Newest first. */
+  /** The most recent errors of the database, newest first. */
   readonly recentErrors: readonly RecentError[]
   readonly levels: readonly {
     readonly level: number
@@ -265,7 +276,10 @@ export interface ReplicaStatus {
   readonly url: string
   readonly ok: boolean
   readonly txid: number
-  /** Timestamp of the newest LTX file of this state, in milliseconds since the epoch. */
+  /**
+   * Timestamp of the newest LTX file in the state that the reader shows, in milliseconds since the
+   * epoch.
+   */
   readonly timestamp: number
   readonly lagMs: number
   readonly connections: number
@@ -280,7 +294,7 @@ export interface ReplicaStatus {
   readonly fetchedBytes: number
   readonly pagesWanted: number
   readonly pagesAhead: number
-  /** `[time, lag]`. */
+  /** Samples of the replica's lag as `[time, lag]`. */
   readonly lagHistory: readonly (readonly [number, number])[]
 }
 
@@ -293,8 +307,9 @@ export interface StatusSource {
   /** Returns the verdict of /healthz. Throws INVALID_ARGUMENT if `maxLag` is not a duration. */
   health(maxLag: string | null): Health
   /**
-   * Returns the data of the status page. `details` are the paths of the databases whose histories
-   * the caller wants. If `details` is undefined, the result has the histories of all databases.
+   * Returns the data of the status page. `details` contains the paths of the databases whose
+   * histories the caller wants. If `details` is undefined, the result has the histories of all
+   * databases.
    */
   status(details?: readonly string[]): Promise<StatusDocument>
   /** The server calls `onError` if it could not answer the request for `url`. */
@@ -325,7 +340,7 @@ export interface Health {
   readonly parts?: readonly {
     readonly part: string
     readonly name: string
-    /** Whether all databases are replicated although the part has a fault. */
+    /** Whether all databases are replicated in spite of the part's fault. */
     readonly ok: boolean
     readonly error: string
     readonly error_since: string

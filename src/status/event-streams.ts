@@ -16,24 +16,27 @@ export interface ProcessEvent {
 export const HEARTBEAT_MS = 15_000
 /** Maximum number of clients that receive events at the same time. */
 const MAX_CLIENTS = 32
-/** Maximum unread bytes of a client. The process disconnects a client with more unread bytes. */
+/**
+ * Maximum number of bytes that a client may leave unread. The process disconnects a client that
+ * leaves more bytes unread.
+ */
 const MAX_UNREAD = 1024 * 1024
 
 interface Client {
   readonly response: ServerResponse
   /**
-   * The database whose events the client receives. If `path` is undefined, the client receives the
-   * events of all databases and of the process.
+   * Path of the database whose events the client receives. If `path` is undefined, the client
+   * receives the events of all databases and of the process.
    */
   readonly path: string | undefined
-  /** Whether the client had unread bytes at the previous heartbeat. */
+  /** Whether the client already had unread bytes at the previous heartbeat. */
   stalled: boolean
 }
 
 /**
  * The clients that receive the events of a process as lines of JSON. The process disconnects a
  * client that does not read fast enough, so that unread events do not fill the memory. A
- * disconnected client must reconnect and read the status again.
+ * disconnected client must connect again and read the status again, because it has missed events.
  */
 export class EventStreams {
   readonly #clients = new Set<Client>()

@@ -38,13 +38,13 @@ const text = (status: number, body: string): Answer => ({
 })
 
 /**
- * Serves metrics, health and the status page. All of them are read-only. Only clients on this
+ * Serves metrics, health and the status page. All routes are read-only. Only clients on this
  * machine can connect unless `addr` names another host.
  */
 export class HttpServer {
   readonly #source: StatusSource
   readonly #server: Server
-  /** The host of the configured address. The host is "" if the address has no host. */
+  /** The host of the configured address. The field is "" if the configured address has no host. */
   #host = ''
 
   private constructor(source: StatusSource) {
@@ -65,12 +65,15 @@ export class HttpServer {
     return server
   }
 
-  /** The URL `http://host:port` of the server. The port is the one on which the server listens. */
+  /**
+   * The URL `http://host:port` of the server. The port in the URL is the one on which the server
+   * actually listens.
+   */
   get address(): string {
     return serverUrl(this.#server)
   }
 
-  /** After this call, the server does not keep the process alive. */
+  /** After unref(), the server does not keep the process alive. */
   unref(): void {
     this.#server.unref()
   }
@@ -96,7 +99,8 @@ export class HttpServer {
   }
 
   /**
-   * Returns the answer. Returns undefined if the response is a stream that this method has started.
+   * Returns the answer to a request. Returns undefined if the answer is a stream that this method
+   * has already started.
    */
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     const url = requestUrl(request)
@@ -135,8 +139,9 @@ export class HttpServer {
   }
 
   /**
-   * A load balancer sends its own Host header. A request with a foreign Host header gets the
-   * verdict. The response contains no paths and no errors.
+   * A load balancer sends a Host header of its own choice. A request to /healthz with a foreign
+   * Host header therefore gets the verdict. For a foreign Host header, the response contains no
+   * paths and no errors.
    */
   #health(maxLag: string | null, own: boolean): Answer {
     const result = this.#source.health(maxLag)

@@ -8,8 +8,9 @@ interface Run {
 }
 
 /**
- * Samples of a replica's lag in the last half hour, for a chart. Consecutive equal samples take the
- * memory of a single sample. Most databases of a large process are idle.
+ * Samples of a replica's lag in the last half hour, for a chart. Consecutive equal samples take
+ * only the memory of one sample. In a large process, most databases are idle and have equal
+ * samples.
  */
 export class LagHistory {
   static readonly INTERVAL = 5000

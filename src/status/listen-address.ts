@@ -44,8 +44,8 @@ export async function listenOn(server: Server, key: AddressKey, addr: string, on
 }
 
 /**
- * Returns the URL `http://host:port` of a listening server. The port is the one on which the server
- * listens.
+ * Returns the URL `http://host:port` of a listening server. The port in the URL is the one on which
+ * the server actually listens.
  */
 export function serverUrl(server: Server): string {
   const { address, port } = server.address() as AddressInfo
@@ -55,7 +55,8 @@ export function serverUrl(server: Server): string {
 }
 
 /**
- * Whether the `Host` header of the request names this server. `host` is the result of listenOn().
+ * Whether the `Host` header of the request names this server. `host` is the host that listenOn()
+ * returned.
  */
 export function namesServer(request: IncomingMessage, host: string): boolean {
   return isOwnHost(request.headers.host, host, request.socket.localAddress)

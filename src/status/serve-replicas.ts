@@ -19,7 +19,9 @@ export interface ServeReplicasOptions extends WaitOptions {
    * on this machine can open the page.
    */
   readonly addr: string
-  /** A registry with other metrics. The server also serves these metrics. */
+  /**
+   * A registry with other metrics of the program. The server also serves the metrics in `registry`.
+   */
   readonly registry?: MetricsRegistry
 }
 

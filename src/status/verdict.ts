@@ -21,8 +21,8 @@ const COMPACTION_GRACE_MS = 15 * 60_000
 const POLL_MARGIN_MS = 30_000
 
 /**
- * Codes of usually temporary faults. A fault with one of these codes counts only after the fault
- * has lasted for `max-lag`. A fault with another code counts immediately.
+ * Codes of usually temporary faults. A fault with a code in PASSING counts only after it has lasted
+ * for `max-lag`. A fault with any other code counts immediately.
  */
 const PASSING: readonly ErrorCode[] = ['UNAVAILABLE', 'TIMEOUT', 'THROTTLED', 'DATABASE_BUSY', 'DATABASE_REPLACED']
 
@@ -42,8 +42,8 @@ export interface Condition {
   readonly error?: DatabaseFault | undefined
   /**
    * Milliseconds since the primary last knew that the replica had every commit, or undefined if the
-   * database is not being replicated. At each check of the WAL, the primary sets `behindMs` back to
-   * 0, even without new commits.
+   * database is not being replicated. The primary sets `behindMs` back to 0 at each check of the
+   * WAL, even without new commits.
    */
   readonly behindMs?: number | undefined
   /** A sentence that describes a divergence that no user has acknowledged. */
@@ -55,7 +55,7 @@ export interface Verdict {
   readonly ok: boolean
   /** A sentence that says why the database or the replica is not ok. */
   readonly reason?: string
-  /** The next step for the user (absent if an error has its own hint). */
+  /** What the user should do next (absent if an error has its own hint). */
   readonly hint?: string
   readonly kind?: 'behind' | 'failing' | 'missing' | 'diverged'
 }
@@ -64,8 +64,8 @@ const failing = (reason: string, kind: Verdict['kind'] = 'failing'): Verdict => 
 
 /**
  * Whether a database is replicated. /healthz, /status.json, the status page, the metrics, the
- * commands and the exit status all use this function. A database that a user has stopped is ok. A
- * database on standby is ok too, because another primary replicates it.
+ * commands and the exit status all use this function. A database that a user has stopped counts as
+ * ok. A database on standby also counts as ok, because another primary replicates it.
  */
 export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG_MS): Verdict {
   const { state, lagMs, missingMs, error, behindMs = 0, divergence } = condition
@@ -126,9 +126,8 @@ export function graceOf({ code, operation }: DatabaseFault, maxLagMs: number): n
 
 /**
  * The verdict when a process ends, after the final sync. A temporary fault counts immediately,
- * because no retry follows. Faults of compaction are an exception, to which the rules of
- * databaseVerdict() apply. A database whose file never existed is ok, because the primary had
- * nothing to replicate.
+ * because no retry follows. For faults of compaction, the rules of databaseVerdict() apply instead.
+ * A database whose file never existed is ok, because the primary had nothing to replicate.
  */
 export function finalVerdict(condition: Condition): Verdict {
   const { error } = condition

@@ -10,7 +10,7 @@ import { callControl } from '../control-client.js'
 import { print, printJson } from '../output.js'
 import { findDatabase, withReplica } from '../target.js'
 
-/** Time limit for the response of a running process, in milliseconds. */
+/** Time limit in milliseconds for the response of a running process on the control socket. */
 const ANSWER_MS = 10_000
 
 export function acknowledgeCommand(): Command {

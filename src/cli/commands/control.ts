@@ -9,14 +9,15 @@ import { formatTime, print, printBlock, printError, printJson } from '../output.
 type Answer = Readonly<Record<string, string | number>>
 
 /**
- * Time limit in milliseconds for `-timeout 0`. The value is a multiple of 1000, because
+ * The time limit in milliseconds that `-timeout 0` means. LONGEST_MS is a multiple of 1000, because
  * Litestream's control socket accepts only whole seconds.
  */
 const LONGEST_MS = Math.floor(MAX_DELAY_MS / 1000 - 2) * 1000
 
 /**
- * Prints a response of the control socket with the field names of Litestream's commands. The socket
- * of litestream-ts sends both `path` and `db_path`, and the socket of Litestream sends only `path`.
+ * Prints a response of the control socket with the field names of Litestream's commands. The
+ * control socket of litestream-ts sends both `path` and `db_path`, and the control socket of
+ * Litestream sends only `path`.
  */
 function show({ path, replicated_txid, ...fields }: Answer, json: boolean | undefined): void {
   const { status, ...rest } = fields
@@ -32,9 +33,8 @@ function show({ path, replicated_txid, ...fields }: Answer, json: boolean | unde
   else printBlock(printed)
 }
 
-// The commands in this file send requests to a running process. These commands are idempotent. If
-// the database is already in the requested state, a command prints this state and exits with status
-// 0.
+// The commands in this file send requests to a running process. The commands are idempotent. If the
+// database is already in the requested state, a command prints this state and exits with status 0.
 
 export function startCommand(): Command {
   const command = createCommand('start', {

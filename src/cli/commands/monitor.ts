@@ -48,7 +48,7 @@ function textOf({ time, event, path, ...fields }: ProcessEvent & { readonly time
   return [time, event.padEnd(10), ...(path === undefined ? [] : [path]), ...rest].join(' ')
 }
 
-/** Formats a value as in a log line, with quotes if the value contains a space. */
+/** Formats a value as a log line does, with quotes if the value contains a space. */
 function plain(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   return typeof value === 'string' && /[\s"=]/.test(text) ? JSON.stringify(text) : text

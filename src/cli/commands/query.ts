@@ -101,9 +101,9 @@ function distinct(columns: readonly string[]): string[] {
 }
 
 /**
- * Adds the SQL statement to an error of SQLite. If SQLite could not read a page, SQLite's own
- * message is always "disk I/O error". In this case, the returned error contains the reason that
- * `litestream_error()` returns.
+ * Adds the SQL statement to an error of SQLite. If SQLite could not read a page of a replica,
+ * SQLite's own message is always "disk I/O error". For such a message, the returned error contains
+ * the reason that `litestream_error()` returns.
  */
 function explained(db: Connection, sql: string, error: unknown): unknown {
   const result = sqliteCode(error)
@@ -118,8 +118,8 @@ function explained(db: Connection, sql: string, error: unknown): unknown {
 }
 
 /**
- * Opens a connection. When a connection is opened, SQLite reads the first page of the database, so
- * an error of the store is possible.
+ * Opens a connection by calling `open`, and converts an error of the store. SQLite reads the first
+ * page of the database when a connection is opened, so the store can cause an error.
  */
 function opened(open: () => Connection, replica: Replica): Connection {
   try {
@@ -155,7 +155,7 @@ function asJson(value: unknown): unknown {
   return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString()
 }
 
-/** RFC 4180. */
+/** Quotes a field of a CSV line according to RFC 4180. */
 function csvField(text: string): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -118,7 +118,10 @@ function isConfigFile(argument: string): boolean {
   return /\.(ya?ml|json)$/i.test(argument)
 }
 
-/** Applies the flags of the command line. The flags take precedence over the configuration file. */
+/**
+ * Applies the flags of the `replicate` command to the configuration `given`. The flags take
+ * precedence over the configuration file.
+ */
 function withFlags(given: Config, flags: ReplicateFlags): Config {
   let config = given
   if (flags.exec) config = { ...config, exec: concealCommand(flags.exec) }
@@ -132,8 +135,8 @@ function withFlags(given: Config, flags: ReplicateFlags): Config {
 }
 
 /**
- * Returns a function that reads the configuration file again. Returns undefined if the
- * configuration was read from standard input or if no configuration file exists.
+ * Returns a function that reads the configuration file again after a change. Returns undefined if
+ * the configuration was read from standard input or if no configuration file exists.
  */
 async function rereadFor({ file }: Config, flags: ReplicateFlags): Promise<(() => Config) | undefined> {
   if (file === undefined || flags.config === '-') return undefined

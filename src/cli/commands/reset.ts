@@ -45,9 +45,8 @@ export function resetCommand(): Command {
 }
 
 /**
- * Returns the configured state folder of a database, or undefined for the default state folder. If
- * the configuration does not contain the database but the database exists, returns undefined, as in
- * Litestream.
+ * Returns the configured state folder of a database, or undefined for the default state folder.
+ * Also returns undefined if the database exists but is not in the configuration, as in Litestream.
  */
 function metaPathIn(config: Config, db: string): string | undefined {
   try {

@@ -201,7 +201,7 @@ async function followReplica(argument: string, flags: RestoreFlags): Promise<voi
   })
 }
 
-/** The path of the restored database. */
+/** Returns the path to which the database is restored. */
 export function outputOf({ database }: Target, flag: string | undefined): string {
   if (flag !== undefined) return expandPath(flag)
   if (database) return database.path

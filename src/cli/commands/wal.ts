@@ -3,8 +3,8 @@ import { LitestreamError } from '../../errors.js'
 import { createCommand } from '../command.js'
 
 /**
- * The `wal` command of Litestream 0.3. Prints that `ltx` replaces `wal`. Since Litestream 0.5,
- * replicas contain LTX files.
+ * The `wal` command of Litestream 0.3. The command only prints that `ltx` replaces `wal`. Since
+ * Litestream 0.5, replicas contain LTX files.
  */
 export function walCommand(): Command {
   return createCommand('wal', {

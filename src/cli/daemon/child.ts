@@ -8,7 +8,7 @@ import { guarded } from '../../util/timers.js'
 import { signalStatus } from '../signals.js'
 
 /**
- * Time to wait for the end of a program after SIGKILL, in milliseconds. SIGKILL may not end a
+ * Milliseconds to wait for the end of a program after SIGKILL was sent to it. SIGKILL may not end a
  * program that hangs in the kernel or runs as another user.
  */
 const KILL_MS = 1000
@@ -23,7 +23,7 @@ export interface ChildEnd {
 
 /**
  * The program that `exec` starts. Replication ends when the program of `exec` ends, and the program
- * receives a signal when replication ends.
+ * gets a signal when replication ends.
  */
 export class Child {
   readonly #process: ChildProcess
@@ -38,8 +38,8 @@ export class Child {
       )
     })
     // Node.js emits `error` if it could not send a signal, for example because the program runs as
-    // another user. The error is ignored, because the program still runs and `ended` must not
-    // resolve.
+    // another user. The code ignores this error, because the program still runs and `ended` must
+    // not resolve.
     child.on(
       'error',
       guarded(() => {}),
@@ -61,8 +61,8 @@ export class Child {
       await once(child, 'spawn')
       return new Child(child)
     } catch (error) {
-      // The thrown error has no `cause`, because the error of Node.js contains the whole command
-      // line.
+      // The thrown error has no `cause`, because the original error of Node.js contains the whole
+      // command line.
       const { code = 'unknown error' } = error as NodeJS.ErrnoException
       throw new LitestreamError('INVALID_ARGUMENT', `cannot start exec command ${concealCommand(line)}: ${code}`, {
         hint: 'Write `sh -c "…"` for pipes and variables: litestream-ts starts the program without a shell.',
@@ -75,8 +75,8 @@ export class Child {
   }
 
   /**
-   * Sends the signal to the program. Sends SIGKILL if the program still runs after `patience`
-   * milliseconds. Resolves when the program has ended, or at most one second after SIGKILL.
+   * Sends `signal` to the program. After `patience` milliseconds, sends SIGKILL if the program
+   * still runs. Resolves when the program has ended, or at most one second after SIGKILL.
    */
   async stop(signal: NodeJS.Signals, patience: number, onKill: () => void): Promise<void> {
     this.kill(signal)

@@ -180,8 +180,8 @@ export class ControlApi {
 }
 
 /**
- * Returns the path as `path`, the name in Litestream's socket, and as `db_path`, the name in the
- * JSON output of Litestream's commands.
+ * Returns the path of a database under two names: `path`, as in Litestream's socket, and `db_path`,
+ * as in the JSON output of Litestream's commands.
  */
 function named(path: string) {
   return { path, db_path: path }
@@ -192,7 +192,7 @@ function listed(summary: ReturnType<ManagedDatabase['summary']>) {
   return {
     path,
     status: state,
-    // TXID 0 means that the database does not exist yet, so no sync has happened.
+    // TXID 0 means that the database file does not exist yet, so no sync has happened.
     ...(lastSyncAt === undefined || txid === 0 ? {} : { last_sync_at: new Date(lastSyncAt).toISOString() }),
   }
 }

@@ -32,12 +32,12 @@ const MOST_NAME = 255
 const MOST_URL = 8192
 /** The longest timeout that Node.js timers support, in whole seconds. */
 const MOST_SECONDS = Math.floor(MAX_DELAY_MS / 1000)
-/** Maximum number of characters that the response repeats of an invalid value. */
+/** Maximum number of characters of an invalid value that the error response repeats. */
 const SHOWN_VALUE = 200
 
 /**
- * Returns why a file path is invalid, as the end of a sentence that begins with the field name.
- * Returns undefined for a valid path.
+ * Returns the reason why a file path is invalid, as the text that follows the field name in the
+ * error message. Returns undefined for a valid path.
  */
 export function pathFault(file: string): string | undefined {
   if (file === '') return 'required'

@@ -22,7 +22,7 @@ const MAX_BODY = 64 * 1024
  * including the final NUL.
  */
 const MOST_SOCKET_PATH = 107
-/** Time to wait for a connection to an existing socket, in milliseconds. */
+/** Milliseconds to wait for a connection to an existing socket. */
 const PROBE_MS = 1000
 /**
  * Interval in milliseconds between two checks whether the socket file still exists. A user or a
@@ -105,7 +105,8 @@ export class ControlSocket {
   async close(): Promise<void> {
     this.#check?.stop()
     this.#server.closeAllConnections()
-    // `Server.close()` removes the file at the path, but another process may own that file.
+    // `Server.close()` removes the file at the socket's path, but meanwhile the file may belong to
+    // another process.
     if (this.#inode === undefined || this.#isOurs()) this.#server.close()
     else this.#server.unref()
   }
@@ -125,7 +126,7 @@ export class ControlSocket {
         response,
         status,
         { ...headers, 'Content-Type': 'application/json' },
-        // The response may repeat an invalid value, which may be a URL with a password.
+        // An error response may repeat an invalid value, which may be a URL with a password.
         `${JSON.stringify(value, status < 400 ? undefined : masked)}\n`,
       )
     try {
@@ -176,8 +177,8 @@ function isPipe(socket: string): boolean {
 }
 
 /**
- * Returns an error if the platform does not allow `socket` as the name of a control socket. Windows
- * needs the name of a pipe, and other systems need a short path.
+ * Returns an error if `socket` cannot be the name of a control socket on `platform`. On Windows,
+ * the name must be that of a pipe, and on other systems, it must be a short path.
  */
 function nameFault(socket: string, platform: NodeJS.Platform): LitestreamError | undefined {
   if (platform === 'win32') {
@@ -201,8 +202,8 @@ function nameFault(socket: string, platform: NodeJS.Platform): LitestreamError |
 }
 
 /**
- * Returns an error if a control socket certainly cannot be created at `path`. Without `keep`,
- * removes a socket file on which no process listens.
+ * Returns an error if a control socket certainly cannot be created at `path`. If `keep` is false,
+ * also removes a socket file on which no process listens.
  */
 export async function socketFault(
   path: string,
@@ -244,8 +245,8 @@ function lookAt(path: string): { readonly isSocket: boolean; readonly inode: num
 }
 
 /**
- * Returns whether a process listens on the socket. Returns true if this process may not access the
- * socket, or if the connection times out.
+ * Returns whether a process listens on the socket at `path`. Returns true if this process may not
+ * access the socket, or if the connection times out.
  */
 async function isAlive(path: string): Promise<boolean> {
   const enough = new AbortController()

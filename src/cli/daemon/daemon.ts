@@ -29,7 +29,7 @@ export const CLOSE_MARGIN_MS = 10_000
 export class Daemon {
   readonly logger: Logger
   readonly startedAt = Date.now()
-  /** The failing parts of the process. Databases are not parts in this sense. */
+  /** The faults of the parts of the process other than databases. */
   readonly faults: PartFaults
   /** The HTTP clients that receive the events of this process. */
   readonly events = new EventStreams()
@@ -105,7 +105,7 @@ export class Daemon {
   /**
    * Starts every configured database, and resolves when each replica was opened or could not be
    * opened. The daemon retries to open a replica that could not be opened, unless `options.throws`
-   * selects its error. Returns these errors by database path.
+   * selects its error. Returns the errors of failed openings by database path.
    */
   async open(options: StartOptions = {}): Promise<ReadonlyMap<string, unknown>> {
     const errors = new Map<string, unknown>()
@@ -147,10 +147,10 @@ export class Daemon {
   }
 
   /**
-   * Registers a database. After `register`, the caller must start the database with `begin`.
-   * Returns undefined if the database is registered already, or if the daemon is closing. If the
-   * paths of the database overlap with those of another database, throws CONFIG_INVALID and does
-   * not register the database.
+   * Adds a database to the daemon without starting it. After `register`, the caller must start the
+   * database with `begin`. Returns undefined if the database is registered already, or if the
+   * daemon is closing. If the paths of the database overlap with those of another database, throws
+   * CONFIG_INVALID and does not register the database.
    */
   take(config: DatabaseConfig): ManagedDatabase | undefined {
     if (this.#closing || this.#databases.has(config.path)) return undefined
@@ -186,7 +186,7 @@ export class Daemon {
     return this.#databases.get(path)
   }
 
-  /** The database at `path`. Throws NOT_FOUND. */
+  /** Returns the database at `path`. Throws NOT_FOUND if the daemon has no such database. */
   get(path: string): ManagedDatabase {
     const database = this.#databases.get(path)
     if (database) return database
@@ -215,13 +215,13 @@ export class Daemon {
     return this.databases.map((database) => database.summary())
   }
 
-  /** Throws INVALID_ARGUMENT if `maxLag` is not a duration. */
+  /** Returns the health of the process. Throws INVALID_ARGUMENT if `maxLag` is not a duration. */
   health(maxLag: string | null): Health {
     return health(this.summaries(), this.faults.list(), maxLag)
   }
 
   /**
-   * Closes all databases in parallel, each with a final sync. Resolves when every database was
+   * Closes all databases in parallel, each with a final sync. Resolves when every database is
    * closed or its time limit has passed. Returns the paths of the databases that are not completely
    * replicated, and logs an error for each of these databases.
    */

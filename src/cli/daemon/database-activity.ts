@@ -9,8 +9,8 @@ import { RecentErrors } from './recent-errors.js'
 /** Maximum number of uploads whose durations are kept. */
 const MAX_DURATIONS = 100
 /**
- * Minimum time in milliseconds for which requests are counted before the number is extrapolated to
- * a month. A process sends more requests at the start than later.
+ * Minimum time in milliseconds of counting requests before the count is extrapolated to a month. A
+ * process sends more requests at the start than later.
  */
 const RATE_MS = 60_000
 
@@ -23,7 +23,7 @@ export class DatabaseActivity {
   readonly #history = new ActivityHistory()
   readonly #totals = { syncs: 0, walBytes: 0, uploads: 0, uploadedBytes: 0 }
   readonly #durations: number[] = []
-  /** Counts the uploads after the latest sample. */
+  /** The uploads since the latest sample. */
   #recent = { uploads: 0, bytes: 0, uploadMs: 0 }
   #lastUpload: ActivityStatus['lastUpload']
 
@@ -50,7 +50,7 @@ export class DatabaseActivity {
 
   /**
    * Adds one sample to the history. The daemon calls `sample` at the interval of ActivityHistory.
-   * `client` is undefined while the replica is not open.
+   * `lagMs` is the current lag, and `client` is undefined while the replica is not open.
    */
   sample(lagMs: number, client: ReplicaClient | undefined): void {
     const { writes, reads } = client ? billedRequests(client.stats()) : { writes: 0, reads: 0 }

@@ -13,7 +13,7 @@ export class DatabaseFaults {
   readonly #faults = new Map<Operation, Omit<DatabaseFault, 'ageMs'> & { readonly from: number }>()
 
   /**
-   * Records a fault. If `retried` is false, the operation is not repeated before a restart of the
+   * Records a fault. `retried` is false if the operation is not repeated before a restart of the
    * process.
    */
   failed(operation: Operation, error: LitestreamError, retried: boolean): void {
@@ -42,8 +42,8 @@ export class DatabaseFaults {
   }
 
   /**
-   * Age in milliseconds of the oldest fault that may delay the upload of commits. 0 if no fault
-   * delays the upload.
+   * Age in milliseconds of the oldest fault that may delay the upload of commits. The age is 0 if
+   * no fault delays the upload.
    */
   get delayMs(): number {
     const now = monotonicMs()

@@ -24,7 +24,7 @@ export class DatabaseFile {
       this.#missingSince = undefined
       return { size, missingMs: undefined }
     } catch (error) {
-      // If stat fails for a reason other than a missing file, replication also fails and reports
+      // If stat fails for another reason than a missing file, replication also fails and reports
       // the error.
       if (!isErrno(error, 'ENOENT', 'ENOTDIR')) return { size: 0, missingMs: undefined }
       this.#missingSince ??= monotonicMs()

@@ -11,8 +11,8 @@ import type { ManagedDatabase, StartOptions } from './managed-database.js'
 import type { Part } from './part-faults.js'
 
 /**
- * Delay in milliseconds between a change in a watched folder and the scan. Each further change
- * restarts the delay.
+ * Milliseconds between a change in a watched folder and the following scan. Each further change
+ * during DEBOUNCE_MS restarts the delay.
  */
 const DEBOUNCE_MS = 250
 /**
@@ -22,8 +22,8 @@ const DEBOUNCE_MS = 250
 const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 30_000
 /**
- * Interval between scans of a watched directory, in milliseconds. The scans find changes that a
- * watch misses. On a network file system, a watch misses all changes.
+ * Interval between scans of a watched directory, in milliseconds. The periodic scans find changes
+ * that a watch misses. On a network file system, a watch misses all changes.
  */
 const RESCAN_MS = 60_000
 
@@ -32,8 +32,8 @@ const SIDE_FILE = /-(wal|shm|journal)$/
 /**
  * Replicates the databases of one directory entry of the configuration. Reports a separate fault
  * for each file or folder that cannot be read, and scans the directory again later. A fault of one
- * file or folder does not affect other databases. With `watch`, the keeper adds new databases and
- * removes deleted ones.
+ * file or folder does not affect other databases. If the entry has `watch`, the keeper also adds
+ * new databases and removes deleted ones.
  */
 export class DirectoryKeeper {
   readonly #daemon: Daemon
@@ -53,7 +53,9 @@ export class DirectoryKeeper {
   #closed = false
   #retired = false
 
-  /** `adopted` contains the paths of the entry's databases that the daemon already replicates. */
+  /**
+   * `adopted` contains the paths of the entry's databases that the daemon was already replicating.
+   */
   constructor(daemon: Daemon, directory: DirectoryConfig, options: StartOptions = {}, adopted: Iterable<string> = []) {
     for (const path of adopted) this.#own.add(path)
     this.#daemon = daemon
@@ -97,8 +99,8 @@ export class DirectoryKeeper {
 
   #noticed(folder: string, name: string | null): void {
     if (name !== null && (SIDE_FILE.test(name) || isMetaDirectory(name))) return
-    // The changed file belongs to a replicated database and may change at every commit, so no scan
-    // follows. The primary itself detects if this file is removed or replaced.
+    // A changed file of a replicated database needs no scan, because it may change at every commit.
+    // The primary of the database itself detects if the file is removed or replaced.
     const known = name !== null && this.#daemon.find(path.join(folder, name)) !== undefined
     if (known && exists(path.join(folder, name))) return
     this.#changed = true
@@ -126,8 +128,8 @@ export class DirectoryKeeper {
   async #scanOnce(): Promise<void> {
     const directory = this.#directory
     const scan = scanDirectory(directory)
-    // A file may have been created after the scan and before the watch began, so another scan
-    // follows.
+    // A file may have been created after the scan read its folder and before the new watch began,
+    // so another scan follows.
     if (this.#watches?.update(scan.folders)) this.#changed = true
     const faults = new Map<string, unknown>()
     for (const { path: at, error } of [...scan.faults, ...emptyFaults(directory, scan)]) faults.set(at, error)
@@ -135,7 +137,8 @@ export class DirectoryKeeper {
     this.#report(faults)
     this.#scanned = true
     if (directory.watch) await this.#removeVanished(scan)
-    // With `monitor`, the next scan does not wait until the replicas of the previous scan are open.
+    // If `monitor` is true, the next scan need not wait until the replicas of the previous scan are
+    // open.
     const ready = Promise.all(started)
     if (this.#options.monitor === false) await ready
     else this.#started ??= ready
@@ -202,8 +205,8 @@ export class DirectoryKeeper {
 }
 
 /**
- * Returns false only if the file certainly does not exist. Returns true for a file below an
- * unreadable folder.
+ * Returns false only if the file at the path certainly does not exist. Returns true for a file
+ * below an unreadable folder.
  */
 function exists(file: string): boolean {
   try {

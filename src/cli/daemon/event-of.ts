@@ -5,7 +5,7 @@ import { formatTxid } from '../../ltx/txid.js'
 import type { PrimaryEvents } from '../../primary/events.js'
 import type { ProcessEvent } from '../../status/event-streams.js'
 
-/** The error fields of an event. */
+/** Returns the fields of an event that describe an error. */
 export function errorFields({ code, message, hint }: Pick<LitestreamError, 'code' | 'message' | 'hint'>) {
   return { code, error: message, hint }
 }

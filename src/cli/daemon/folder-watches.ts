@@ -5,18 +5,18 @@ import type { Part, PartFaults } from './part-faults.js'
 
 /**
  * Receives each change in a watched folder. `name` is null if the operating system does not report
- * the name of the changed file.
+ * which file changed.
  */
 export type OnChange = (folder: string, name: string | null) => void
 
 /**
  * Watches every folder of a directory entry with a separate watch, and updates the watches after
- * each scan. A watch that cannot be created, for example because of inotify limits, is a fault. In
- * a folder without a watch, the periodic scans find the changes. After each scan, the watch is
- * created again.
+ * each scan. A watch that cannot be created, for example because of inotify limits, is reported as
+ * a fault. In a folder without a watch, the periodic scans find the changes. After each scan, the
+ * class tries again to create the missing watches.
  *
- * Node.js's recursive watch is not used. The recursive watch reads folders in its own event
- * handlers, and an error in one of these handlers would end the process.
+ * The class does not use the recursive watch of Node.js. The recursive watch reads folders in its
+ * own event handlers, and an error in one of these handlers would end the process.
  */
 export class FolderWatches {
   readonly #part: Part
@@ -25,14 +25,14 @@ export class FolderWatches {
   readonly #watchers = new Map<string, FSWatcher>()
 
   constructor(directory: string, faults: PartFaults, onChange: OnChange) {
-    // The part is not needed for replication, because the next periodic scan finds new databases
-    // without a watch.
+    // The watch is not needed for replication, because the next periodic scan finds new databases
+    // without it.
     this.#part = { part: 'watch', name: directory, replication: false }
     this.#faults = faults
     this.#onChange = onChange
   }
 
-  /** Watches exactly `folders`. Returns whether a new watch was created. */
+  /** Makes the watched folders equal to `folders`. Returns whether a new watch was created. */
   update(folders: readonly string[]): boolean {
     const wanted = new Set(folders)
     for (const [folder, watcher] of this.#watchers) {
@@ -73,7 +73,7 @@ export class FolderWatches {
     watcher.on(
       'error',
       guarded((error: Error) => {
-        // The next scan tries to create the failed watch again.
+        // After the next scan, the class tries to create the failed watch again.
         watcher.close()
         if (this.#watchers.get(folder) === watcher) this.#watchers.delete(folder)
         this.#faults.failed(this.#part, fsError(error, 'watching', folder))

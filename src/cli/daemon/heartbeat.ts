@@ -40,7 +40,7 @@ export class Heartbeat {
 
   async #check(): Promise<void> {
     if (monotonicMs() - this.#lastAttempt < this.#interval || !this.#allIsWell()) return
-    // The time of the heartbeat is set before its request, so that a failed request is repeated
+    // The time of the attempt is set before the request, so that a failed request is repeated only
     // after the whole interval.
     this.#lastAttempt = monotonicMs()
     try {

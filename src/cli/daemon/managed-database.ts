@@ -52,22 +52,24 @@ export interface ManagedDatabaseOptions {
 
 export interface StartOptions {
   /**
-   * If `monitor` is false, the database is synced only on request. If the replica cannot be opened,
-   * `start` then throws the error and does not retry. Default true.
+   * If `monitor` is false, the database is synced only on request. If `monitor` is false and the
+   * replica cannot be opened, `start` throws the error and does not retry. The default of `monitor`
+   * is true.
    */
   readonly monitor?: boolean
   /**
-   * Returns true for an error for which `start` throws if the replica cannot be opened. For all
-   * other errors, the opening is retried. By default, the opening is retried for every error.
+   * Returns true for those errors of opening the replica that `start` must throw. After any other
+   * error, `start` tries to open the replica again. Without `throws`, `start` tries again after
+   * every error.
    */
   readonly throws?: (error: LitestreamError) => boolean
 }
 
-/** First and longest time in milliseconds until the failed opening of a replica is repeated. */
+/** Shortest and longest wait in milliseconds before a failed opening of a replica is repeated. */
 const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 60_000
 
-/** Time in milliseconds that stop() waits for an aborted opening to end. */
+/** Milliseconds for which stop() waits until an aborted opening ends. */
 const OPENING_ENDS_MS = 5_000
 
 /**
@@ -129,8 +131,8 @@ export class ManagedDatabase {
   }
 
   /**
-   * Whether the database was started and was not stopped since then. The replica may not be open
-   * yet.
+   * Whether the database was started and was not stopped since then. Even while `running` is true,
+   * the replica may not be open yet.
    */
   get running(): boolean {
     return this.#life !== undefined
@@ -162,7 +164,7 @@ export class ManagedDatabase {
 
   /**
    * Opens the replica and starts replication. If the opening fails, logs the error and retries. If
-   * the database file does not exist, replication waits for the file.
+   * the database file does not exist, replication begins when the file appears.
    */
   async start(options: StartOptions = {}): Promise<void> {
     if (this.running) return
@@ -199,7 +201,7 @@ export class ManagedDatabase {
     const logger = this.#logger
     const opened = await openDatabase(this.config, { config, metrics, logger, monitor, signal, observe })
     if (signal.aborted) {
-      // stop() did not wait for this opening, so the opening must close its own client.
+      // stop() may not have waited for this opening, so the opening must close its own client.
       metrics?.forgetClient(opened.client)
       await opened.replicator.abandon(signal)
       throw signal.reason
@@ -207,7 +209,7 @@ export class ManagedDatabase {
     this.#opened = opened
     this.#isMonitored = monitor
     this.#openedAt = monotonicMs()
-    // The client of the primary remembers its listings, so most calls of `levels` need no request.
+    // The primary's client caches its listings, so most calls of `levels` need no request.
     this.#census = new ReplicaCensus(opened.replicator.client)
     if (monitor) this.#mirrors.start()
     this.#noRestore()
@@ -241,9 +243,9 @@ export class ManagedDatabase {
   }
 
   /**
-   * Maintains the replica of a synced database. With `snapshot`, writes a snapshot unless the
-   * newest snapshot has the current TXID. With `retention`, deletes files according to the
-   * retention settings.
+   * Maintains the replica of a synced database. If `snapshot` is true, writes a snapshot unless the
+   * newest snapshot already has the current TXID. If `retention` is true, deletes files according
+   * to the retention settings.
    */
   async maintain(tasks: { readonly snapshot?: boolean; readonly retention?: boolean }): Promise<void> {
     const primary = this.replicator?.primary
@@ -260,7 +262,7 @@ export class ManagedDatabase {
     }
   }
 
-  /** The highest known TXID of the database. The TXID is also available after `stop`. */
+  /** The highest known TXID of the database. `lastTxid` is also available after `stop`. */
   get lastTxid(): number {
     // A replicator that has not opened the database yet returns TXID 0.
     return this.replicator?.status().txid || this.#last?.txid || 0
@@ -269,7 +271,7 @@ export class ManagedDatabase {
   /**
    * Cancels a running opening, syncs a final time, and closes the database and the replica. Returns
    * the condition that `finalVerdict` judges. If the final sync failed, closes the database and the
-   * replica, and then throws. If `sync` is false, omits the final sync.
+   * replica before throwing the error. If `sync` is false, omits the final sync.
    */
   async stop(signal?: AbortSignal, { sync = true }: { readonly sync?: boolean } = {}): Promise<Condition> {
     const before = this.#condition()
@@ -302,7 +304,7 @@ export class ManagedDatabase {
   }
 
   /**
-   * Waits at most OPENING_ENDS_MS for the end of an aborted opening. An opening that ends later
+   * Waits at most OPENING_ENDS_MS for the end of an aborted opening. If the opening ends later, it
    * closes the replica itself.
    */
   async #openingEnded(): Promise<void> {
@@ -408,7 +410,7 @@ export class ManagedDatabase {
     }
   }
 
-  /** Never throws. */
+  /** Returns the status of the database. Never throws. */
   summary(): DatabaseSummary {
     const status = this.replicator?.status()
     const { state, lagMs, missingMs, error, behindMs, divergence } = this.#condition(status)
@@ -473,14 +475,17 @@ export class ManagedDatabase {
   }
 
   /**
-   * Returns the files of the replica by level. The returned listing is at most one minute old.
-   * Throws errors of the store. Returns no levels while the replica is not open.
+   * Returns the files of the replica, grouped by level. The returned listing is at most one minute
+   * old. Throws the errors of the store. Returns no levels while the replica is not open.
    */
   async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
     return this.#census ? this.#census.levels() : []
   }
 
-  /** Returns undefined if the replica is not open, or if the daemon serves no status page. */
+  /**
+   * Returns the requests to the store, or undefined if the replica is not open or the daemon serves
+   * no status page.
+   */
   requests(): RequestStatus | undefined {
     return this.#opened && this.activity?.requests(this.#opened.client, this.#openedAt)
   }

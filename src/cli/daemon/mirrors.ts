@@ -16,8 +16,8 @@ import type { PartFaults } from './part-faults.js'
 import { type Running, Supervised } from './supervised.js'
 
 /**
- * Interval in milliseconds between mirror passes while this process uploads no files. The mirror
- * passes at this interval copy files that another program wrote to the replica.
+ * Milliseconds between two mirror passes while this process uploads no files to the replica. Such
+ * mirror passes copy files that another program has written to the replica.
  */
 const QUIET_INTERVAL_MS = 5 * 60_000
 
@@ -32,7 +32,7 @@ export class DatabaseMirrors {
     this.#mirrors = database.mirrors.map((config) => new DatabaseMirror(database, config, faults, logger, publish))
   }
 
-  /** Starts all mirrors, which run until `stop`. */
+  /** Starts all mirrors, which then run until `stop`. */
   start(): void {
     for (const mirror of this.#mirrors) mirror.start()
   }
@@ -46,7 +46,10 @@ export class DatabaseMirrors {
     await Promise.all(this.#mirrors.map((mirror) => mirror.stop()))
   }
 
-  /** Runs one pass of each mirror. Throws the first error after all passes have ended. */
+  /**
+   * Runs one pass of each mirror of the database. Throws the first error after all passes have
+   * ended.
+   */
   async once(signal: AbortSignal): Promise<void> {
     const passes = await Promise.allSettled(this.#mirrors.map((mirror) => mirror.once(signal)))
     for (const pass of passes) if (pass.status === 'rejected') throw pass.reason
@@ -153,8 +156,8 @@ class DatabaseMirror {
           this.#passed(result)
           resolve()
         },
-        // REPLICA_EMPTY means that the database was not uploaded yet. If the files of the replica
-        // were lost, the database reports a fault.
+        // REPLICA_EMPTY means that the database was not uploaded yet. If the replica has lost its
+        // files, the database reports that fault itself.
         onError: (error) => {
           if (!isLitestreamError(error, 'REPLICA_EMPTY')) failed(error)
         },
@@ -172,8 +175,8 @@ class DatabaseMirror {
   }
 
   /**
-   * Returns a replica client whose `watch` method reports the new files of this process, so that
-   * the mirror does not poll the store.
+   * Returns a replica client whose `watch` method reports the files that this process uploads, so
+   * that the mirror need not poll the store.
    */
   #withChanges(source: ReplicaClient): ReplicaClient {
     return new WatchedClient(source, (onChange) => {
@@ -225,8 +228,8 @@ class DatabaseMirror {
 }
 
 /**
- * A replica client with a `watch` method that calls `start`. The creator of the client reports the
- * changes.
+ * A replica client whose `watch` method calls `start`. The creator of the WatchedClient reports the
+ * changes to it.
  */
 class WatchedClient extends ForwardingClient {
   readonly #start: (onChange: () => void) => void

@@ -25,16 +25,16 @@ const RELEASE_MS = 5_000
  */
 export function replicateOnceAll(config: Config, given: Logger, flags: OnceFlags): Promise<number> {
   noOtherCode()
-  // With `logging.source`, the logger is not wrapped, because each log line would show the source
-  // line of the wrapper.
+  // With `logging.source`, the logger is not wrapped, because each log line would then show the
+  // source line of the wrapper.
   const logger = config.logging.source ? given : withoutRepeats(given)
   const daemon = new Daemon(config, logger)
   return abortOnSignals(async (signal) => {
     const run = new OnceRun(daemon, flags, signal)
     const failed = await run.run()
     if (failed.length === 0) return 0
-    // The log already contains the error of each database. If the configuration has only one
-    // database, the warning would only repeat this error.
+    // The log already contains an error for each failed database. If the configuration has only one
+    // database, the warning would only repeat that database's error.
     if (config.databases.length !== 1 || config.directories.length > 0) {
       logger.warn({ databases: failed }, 'some databases were not replicated')
     }
@@ -44,8 +44,8 @@ export function replicateOnceAll(config: Config, given: Logger, flags: OnceFlags
 
 /**
  * Wraps a logger so that it logs the same error of a database only once. Without the wrapper, the
- * upload, the sync and the closing of a database would each log the same failure. `bound` contains
- * fields of every log line.
+ * upload, the sync and the closing of a database would each log the same error. `bound` contains
+ * the fields that are added to every log line.
  */
 function withoutRepeats(logger: Logger, bound: LogFields = {}, seen: Set<string> = new Set()): Logger {
   const unlessSeen = (level: 'error' | 'warn'): Logger['error'] => {
@@ -124,7 +124,7 @@ class OnceRun {
   }
 
   /**
-   * Logs the error, and closes the database without a final sync. A final sync would fail after
+   * Logs `error`, and closes the database without a final sync. A final sync would only fail after
    * half a minute.
    */
   async #fail(database: ManagedDatabase, error: unknown): Promise<void> {

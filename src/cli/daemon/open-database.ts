@@ -30,7 +30,7 @@ export interface OpenedDatabase {
 
 /**
  * Opens the replica of a database and starts replication. If the configuration says so, first
- * restores a missing database. Closes the replica if an error occurs.
+ * restores a missing database. If an error occurs, closes the replica again.
  */
 export async function openDatabase(database: DatabaseConfig, options: OpenDatabaseOptions): Promise<OpenedDatabase> {
   const { metrics, logger, signal, monitor, observe } = options

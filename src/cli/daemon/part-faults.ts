@@ -12,7 +12,10 @@ export interface Part {
   readonly replication: boolean
 }
 
-/** The failing parts of a process. Logs each fault and each recovery. */
+/**
+ * The faults of the parts of a process other than databases. PartFaults logs each fault and each
+ * recovery.
+ */
 export class PartFaults {
   readonly #logger: Logger
   readonly #publish: (event: ProcessEvent) => void
@@ -46,19 +49,22 @@ export class PartFaults {
     })
     const retry = retryMs === undefined ? undefined : formatDuration(Math.round(retryMs))
     const fields = { part: part.part, name: part.name, error: message, code, hint, failures: failures + 1, retry }
-    // If the message is the same as before, the fault is logged only at level debug.
+    // A repeated fault with the same message is logged only at level debug.
     if (before?.message === message) this.#logger.debug(fields, `${part.part} still fails`)
     else this.#logger.error(fields, `${part.part} failed`)
   }
 
-  /** Records that a part works, and logs a recovery if the part failed before. */
+  /** Records that a part works, and logs a recovery if the part had a fault. */
   works(part: Part): void {
     if (!this.#faults.delete(keyOf(part))) return
     this.#logger.info({ part: part.part, name: part.name }, `${part.part} recovered`)
     this.#publish({ event: 'recover', part: part.part, name: part.name })
   }
 
-  /** Removes the fault of a part. Must be called when the process no longer needs this part. */
+  /**
+   * Removes the fault of a part. The owner of the part must call `forget` when the process no
+   * longer needs the part.
+   */
   forget(part: Part): void {
     this.#faults.delete(keyOf(part))
   }

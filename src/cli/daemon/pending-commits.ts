@@ -28,8 +28,8 @@ export class PendingCommits {
   }
 
   /**
-   * Records that the next L0 file gets TXID `txid` + 1. The L0 file with TXID `txid` + 1 contains
-   * the commits of all pending files with TXIDs above `txid`.
+   * Records that the next L0 file gets TXID `txid` + 1. The next L0 file then contains the commits
+   * of all pending files with TXIDs above `txid`.
    */
   continueAfter(txid: number): void {
     for (const entry of this.#entries) entry.upTo = Math.min(entry.upTo, txid + 1)

@@ -6,7 +6,7 @@ import type { Logger } from '../../util/logger.js'
 import { logOutage } from './outage-log.js'
 import { endProgress, showProgress } from './upload-progress.js'
 
-/** Minimum interval between two log lines about failures of the same operation, in milliseconds. */
+/** Minimum interval in milliseconds between two log lines about failures of one operation. */
 const ERROR_LOG_INTERVAL = 30_000
 const lastErrorLog = new WeakMap<Logger, Map<string, number>>()
 
@@ -32,7 +32,7 @@ const ADVICE = {
 } as const
 
 /**
- * Logs an event of a primary. If Litestream logs this event too, the message is Litestream's
+ * Logs an event of a primary. If Litestream logs the same event, the log line has Litestream's
  * message.
  */
 export function logPrimaryEvent<Name extends keyof PrimaryEvents>(

@@ -7,17 +7,17 @@ import { ControlError } from './control-request.js'
 const DEFAULT_SECONDS = 10
 const MAX_SECONDS = 60
 
-/** Time in milliseconds after which a client that receives no data is disconnected. */
+/** Milliseconds after which a client that reads no data is disconnected. */
 const STALL_MS = 30_000
 
-/** The HTTP routes, each with the file name under which a browser saves the response. */
+/** The routes of the profiles, each with the file name under which a browser saves the response. */
 export const PROFILE_ROUTES: ReadonlyMap<string, string> = new Map([
   ['/debug/cpu-profile', 'litestream-ts.cpuprofile'],
   ['/debug/heap-snapshot', 'litestream-ts.heapsnapshot'],
 ])
 
 /**
- * Takes CPU profiles and heap snapshots of the main thread, one at a time. A profile slows the
+ * Takes CPU profiles and heap snapshots of the main thread, only one at a time. A profile slows the
  * process down, and a heap snapshot needs as much memory as the heap.
  */
 export class Profiles {
@@ -54,7 +54,7 @@ export class Profiles {
         response.end(profile)
       }
     } catch (error) {
-      // A client that has disconnected cannot receive the error.
+      // If the client has disconnected, it cannot receive the error, so the error is ignored.
       if (!gone.signal.aborted) throw error
     } finally {
       this.#busy = false

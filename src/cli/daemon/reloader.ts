@@ -8,8 +8,8 @@ import { CLOSE_MARGIN_MS, type Daemon } from './daemon.js'
 import { DirectoryKeeper } from './directory-keeper.js'
 
 /**
- * Settings of the process that affect every database. After a change of one of these settings,
- * every database is restarted.
+ * Settings of the process that affect every database. After a change of one of these settings, a
+ * reload restarts every database.
  */
 const OF_DATABASES = [
   'levels',
@@ -123,8 +123,8 @@ export class Reloader {
     const everyChanges = OF_DATABASES.some((key) => differs(before, next, key))
 
     const { gone, fresh } = this.#directories(next)
-    // The databases of the previous configuration. Databases that a `register` request added are
-    // not included.
+    // The databases that the previous configuration contained. The set does not contain databases
+    // that were added by a `register` request.
     const ruled = new Set([...before.databases.map(({ path }) => path), ...gone.flatMap((keeper) => keeper.databases)])
     const inFresh = fresh.flatMap((directory) => scanDirectory(directory).databases)
     const wanted = new Map<string, DatabaseConfig>()
@@ -183,7 +183,7 @@ export class Reloader {
       throw new LitestreamError('ABORTED', 'the process is ending and does not reload its configuration')
     const next = this.#read()
     refuseOverlaps(next)
-    // An editor may have truncated the configuration file and not yet written its new content.
+    // An editor may have truncated the configuration file without having written its new content.
     if (next.databases.length + next.directories.length === 0) {
       throw new LitestreamError('CONFIG_INVALID', 'no databases specified in configuration', {
         ...(next.file === undefined ? {} : { file: next.file }),

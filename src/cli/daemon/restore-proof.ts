@@ -35,7 +35,7 @@ export interface RestoreProofOptions {
 /** The result of restoring a replica to a scratch file. */
 export interface RestoreProof {
   readonly txid: number
-  /** Bytes. */
+  /** Size of the restored database in bytes. */
   readonly size: number
   readonly durationMs: number
   readonly integrity: IntegrityReport | undefined
@@ -73,8 +73,8 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
       const output = path.join(folder, SCRATCH)
       const restored = await restoreTo(client, output, image?.txid, signal)
       const { txid, bytes, durationMs, integrity } = restored
-      // If `image` is set, the proof restores only up to the TXID of `image`. The next proof
-      // restores the later commits.
+      // If `image` is set, the proof restores the database only up to the TXID of `image`. Commits
+      // after this TXID are restored by the next proof.
       if (txid < (image?.txid ?? replicaTxid)) throw tooOld(client.url, txid, replicaTxid)
       if (integrity?.outcome === 'damaged') throw damaged(client.url, integrity)
       const compared = image?.txid === txid
@@ -89,9 +89,9 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
 }
 
 /**
- * Restores the database at TXID `txid`. If compaction or retention has made this TXID unavailable,
- * restores the newest state. If the newest state was restored, the caller must not compare the
- * restored database with the primary.
+ * Restores the database at TXID `txid`. If compaction or retention has made the state at `txid`
+ * unavailable, restores the newest state. If the newest state was restored, the caller must not
+ * compare the restored database with the primary.
  */
 async function restoreTo(client: ReplicaClient, output: string, txid: number | undefined, signal: AbortSignal) {
   const options = { output, parallelism: 2, signal }

@@ -8,7 +8,7 @@ import type { ManagedDatabase } from './managed-database.js'
 import { proveRestore } from './restore-proof.js'
 
 export interface RestoreProofSchedule {
-  /** Interval between two proofs of the same database, in milliseconds. */
+  /** Interval in milliseconds between two proofs of one database. */
   readonly interval: number
   /**
    * Directory for the scratch files. If `directory` is undefined, each database uses its state
@@ -17,15 +17,15 @@ export interface RestoreProofSchedule {
   readonly directory?: string | undefined
 }
 
-/** Longest interval between two checks for databases that need a proof, in milliseconds. */
+/** Longest interval in milliseconds between two checks which databases need a proof. */
 const MAX_CHECK_MS = 60_000
 const MIN_CHECK_MS = 100
 /**
- * Maximum size in bytes of a database that a proof compares with the primary. The syncs of a
- * database wait while its primary calculates the checksums of the pages.
+ * Maximum size in bytes of a database that a proof compares with the primary. While the primary
+ * calculates the checksums of a database, the syncs of the database wait.
  */
 const MAX_COMPARED = 2 ** 30
-/** Time limit in milliseconds for the upload of the TXID at which the database is compared. */
+/** Milliseconds to wait until the TXID that the proof compares is uploaded. */
 const UPLOAD_MS = 60_000
 
 /**

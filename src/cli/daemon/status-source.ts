@@ -102,7 +102,7 @@ function levelStatus(files: readonly LtxFileInfo[], level: number, detailed: boo
 type Restorable = NonNullable<DatabaseStatus['restorable']>
 
 /**
- * Caches the result of `judge` for each listing, because a restore plan needs the whole listing and
+ * Caches the result of `judge` for each listing, because `judge` processes the whole listing, and
  * each listing is used for a minute.
  */
 const restorable = new WeakMap<Levels, Restorable | 'nothing'>()
@@ -111,13 +111,14 @@ function restorableOf(levels: Levels, { replicaTxid = 0, lastSyncAt = 0 }: Datab
   const listed = restorable.get(levels) ?? judge(levels) ?? 'nothing'
   restorable.set(levels, listed)
   if (listed === 'nothing') return undefined
-  // The listing may be a minute old. The primary knows the newest TXID that it has uploaded.
+  // The listing may be up to a minute old. The primary itself knows the newest TXID that it has
+  // uploaded.
   const isOlder = replicaTxid > listed.to.txid && lastSyncAt > listed.to.timestamp
   return isOlder ? { ...listed, to: { txid: replicaTxid, timestamp: lastSyncAt } } : listed
 }
 
 /**
- * Computes the earliest and the newest restorable state from the names and times in the listing,
+ * Determines the earliest and the newest restorable state from the names and times in the listing,
  * without reading files.
  */
 function judge(levels: Levels): Restorable | undefined {

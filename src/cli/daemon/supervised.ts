@@ -7,10 +7,10 @@ export interface Running {
   close(): Promise<void>
 }
 
-/** Starts a part. The part must call `onFailed` once if it stops working after its start. */
+/** Starts a part. After its start, the part must call `onFailed` once if it stops working. */
 export type StartPart = (onFailed: (error: unknown) => void) => Promise<Running>
 
-/** First and longest time until the start of a part is tried again, in milliseconds. */
+/** First and longest wait in milliseconds before the start of a part is tried again. */
 const RETRY_FIRST_MS = 1000
 const RETRY_MOST_MS = 60_000
 

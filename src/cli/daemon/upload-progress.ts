@@ -11,7 +11,7 @@ const LINE_MS = 10_000
 interface Shown {
   /** The progress bar, or undefined until the code of the progress bar is loaded. */
   bar: Progress | undefined
-  /** Time from `monotonicMs()` at which the latest line was logged. */
+  /** Time at which the latest line was logged, as a value of `monotonicMs()`. */
   loggedAt: number
 }
 

@@ -37,7 +37,8 @@ export function readArguments(tool: Tool, given: Readonly<Record<string, unknown
 /** Returns `value` if `value` has the type of the parameter, and undefined otherwise. */
 function textOrFlag({ type }: ToolParameter, value: unknown): string | boolean | undefined {
   if (type === 'boolean') return typeof value === 'boolean' ? value : undefined
-  // `parallelism` is a text parameter, as in Litestream, but MCP clients often send a number.
+  // `parallelism` is a text parameter, as in Litestream, but MCP clients often send a number for
+  // it.
   const text = typeof value === 'number' ? String(value) : value
   if (typeof text !== 'string' || text === '' || text.length > MOST_TEXT || text.includes('\0')) return undefined
   return text
@@ -52,8 +53,8 @@ function unknownArgument(tool: Tool, name: string, names: readonly string[]): Li
 }
 
 /**
- * Parses a text argument with `read`, the parser of the flag with the same name. Returns undefined
- * if the argument is not set. Throws INVALID_ARGUMENT.
+ * Parses the text argument `name` with `read`, the parser of the command line flag with the same
+ * name. Returns undefined if the argument is not set. Throws INVALID_ARGUMENT.
  */
 export function readAs<T>(args: ToolArguments, name: string, read: (text: string) => T): T | undefined {
   const text = args[name]

@@ -94,8 +94,8 @@ export const resetTool: Tool = {
 }
 
 /**
- * Returns the state folder that the configuration file in `config` sets for the database. If the
- * call has no `config`, returns undefined, which means the default state folder.
+ * Returns the state folder that the configuration file in the argument `config` sets for the
+ * database. Without the argument `config`, returns undefined, which means the default state folder.
  */
 async function metaPathOf(args: ToolArguments, { daemon }: ToolCall): Promise<string | undefined> {
   return args.config === undefined ? undefined : (await databasesOf(args, daemon)).find(args.path as string).metaPath
@@ -103,7 +103,7 @@ async function metaPathOf(args: ToolArguments, { daemon }: ToolCall): Promise<st
 
 /**
  * Resets a database that this process replicates. Stops the database without a final sync, because
- * the full copy after the restart contains every commit.
+ * the next start uploads a full copy with every commit.
  */
 async function resetOwn(database: ManagedDatabase, { signal }: ToolCall) {
   const { path, config, running } = database

@@ -13,7 +13,7 @@ import type { ToolArguments } from './tool.js'
 /** Maximum size in bytes of a configuration file whose path comes from an MCP client. */
 const MOST_CONFIG = 4 * 2 ** 20
 
-/** The databases of a tool call and their configuration. */
+/** The databases that a tool call can use, and their configuration. */
 export interface CallDatabases {
   /**
    * Path of the configuration file, or undefined if the process runs without a configuration file.
@@ -27,8 +27,8 @@ export interface CallDatabases {
 }
 
 /**
- * Returns the databases of the configuration file at the path in `config`. Without `config`,
- * returns the databases of the process.
+ * Returns the databases in the configuration file whose path is the argument `config`. Without the
+ * argument `config`, returns the databases of the process.
  */
 export async function databasesOf({ config }: ToolArguments, daemon: Daemon): Promise<CallDatabases> {
   if (config === undefined) {
@@ -71,7 +71,7 @@ async function readConfig(file: string): Promise<Buffer> {
  */
 export async function targetOf(args: ToolArguments, daemon: Daemon): Promise<Target> {
   const path = args.path as string
-  // If `path` is a URL, `config` is ignored, as in Litestream.
+  // If `path` is a URL, the argument `config` is ignored, as in Litestream.
   if (isUrl(path)) return targetOfUrl(path)
   refuseNoUrl(path)
   return targetOfDatabase(path, (await databasesOf(args, daemon)).find(path))

@@ -136,8 +136,8 @@ async function inParallel<T, R>(items: readonly T[], signal: AbortSignal, work: 
 }
 
 /**
- * Returns the files of a replica, or the error of the listing. Other databases are therefore shown
- * even if one replica cannot be listed.
+ * Returns the files of a replica, or the error of the listing. If one replica cannot be listed, the
+ * response therefore still shows the other databases.
  */
 async function listOrReason(
   database: DatabaseConfig,
@@ -162,8 +162,8 @@ async function listFiles(target: Target, signal: AbortSignal, most = MOST_FILES)
     { abandon: true },
   )
   const total = levels.reduce((sum, files) => sum + files.length, 0)
-  // Each level gets an equal share of the remaining number of files. Levels with few files come
-  // first, and levels with many files get the numbers that these levels do not need.
+  // Each level gets an equal share of the number of files that remains. Levels with few files come
+  // first, so that levels with many files get the rest of their shares.
   let room = most
   const kept = levels
     .map((files, level) => ({ files, level }))

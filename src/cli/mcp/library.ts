@@ -17,8 +17,8 @@ export interface McpLibrary {
 }
 
 /**
- * Loads the SDK. The SDK is an optional package, which only `mcp-addr` needs. Throws
- * PACKAGE_MISSING if the SDK is not installed.
+ * Loads the official MCP SDK. The MCP SDK is an optional package, which only `mcp-addr` needs.
+ * Throws PACKAGE_MISSING if the SDK is not installed.
  */
 export function loadMcpLibrary(): McpLibrary {
   return {

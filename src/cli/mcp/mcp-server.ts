@@ -17,7 +17,7 @@ const MAX_BODY = 64 * 1024
  */
 const MAX_SESSIONS = 32
 
-/** An error response that this server sends itself, without the SDK. */
+/** An error response that the MCP server sends itself, without the SDK. */
 interface Refusal {
   readonly status: number
   readonly message: string
@@ -26,9 +26,9 @@ interface Refusal {
 
 /**
  * The MCP server of a process, with the streamable HTTP transport on every path. Like the status
- * page, the MCP server accepts only requests whose `Host` and `Origin` headers contain the address
- * of this server. If the configured address does not contain another host, the MCP server accepts
- * only requests from this machine.
+ * page, the MCP server accepts only requests whose `Host` and `Origin` headers name this server. If
+ * the configured address contains no other host, the MCP server accepts only requests from this
+ * machine.
  */
 export class McpServer {
   readonly #library: McpLibrary
@@ -48,9 +48,9 @@ export class McpServer {
   }
 
   /**
-   * Starts the server. Throws PACKAGE_MISSING if the SDK is not installed, INVALID_ARGUMENT for an
-   * invalid address, and UNAVAILABLE if the server cannot listen. Calls `onFailed` if the server
-   * fails later.
+   * Starts the server. Throws PACKAGE_MISSING without the SDK, INVALID_ARGUMENT for an invalid
+   * address, and UNAVAILABLE if the server cannot listen. Calls `onFailed` if the server fails
+   * later.
    */
   static async listen(daemon: Daemon, addr: string, onFailed: ErrorHandler): Promise<McpServer> {
     const server = new McpServer(daemon, loadMcpLibrary())
@@ -95,8 +95,8 @@ export class McpServer {
       return { status: 403, message: 'Web pages of other sites cannot use this server.' }
     }
     if (request.method === 'POST' || request.method === 'DELETE') return undefined
-    // MCP clients use GET to receive messages that the server sends without a request. This MCP
-    // server sends no messages without a request.
+    // MCP clients use GET to receive messages that a server sends without a request. This server
+    // sends no such messages.
     return { status: 405, message: 'Use POST.', headers: { Allow: 'POST, DELETE' } }
   }
 
@@ -126,8 +126,8 @@ export class McpServer {
   }
 
   /**
-   * Passes a request without a session ID to a new session. The session stays open only after the
-   * request `initialize`.
+   * Passes a request that has no session ID to a new session. The new session stays open only if
+   * the request is `initialize`.
    */
   async #begin(request: IncomingMessage, response: ServerResponse, body: unknown): Promise<Refusal | undefined> {
     if (this.#sessions.size >= MAX_SESSIONS) {

@@ -47,8 +47,8 @@ export class McpSession {
         if (progressToken === undefined || (elapsedMs() - last < PROGRESS_MS && done < total)) return
         last = elapsedMs()
         const notification = { progressToken, progress: done, total }
-        // If the client has disconnected, the notification fails. The error of the notification is
-        // ignored, because the `close` event of the response aborts the call.
+        // The notification fails if the client has disconnected. The code ignores the error of the
+        // notification, because the `close` event of the response aborts the tool call.
         extra.sendNotification({ method: 'notifications/progress', params: notification }).catch(() => undefined)
       }
       try {
@@ -81,7 +81,8 @@ export class McpSession {
     const ids = idsOf(body)
     response.once('close', () => {
       if (response.writableFinished) return
-      // The client has disconnected and cannot receive the results of its calls.
+      // The client has disconnected and cannot receive the results of these calls, so they are
+      // aborted.
       for (const id of ids) this.#calls.get(id)?.abort(new Error('the client has disconnected'))
     })
     await this.#transport.handleRequest(request, response, body)

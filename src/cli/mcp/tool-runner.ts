@@ -29,8 +29,8 @@ export class ToolRunner {
   }
 
   /**
-   * Runs a tool. An error of the tool becomes a result with `isError`, so that the client's model
-   * can read the error. Throws McpError for an unknown tool.
+   * Runs a tool. An error of the tool becomes a result with `isError`, so that the client's
+   * language model can read the error. Throws McpError for an unknown tool.
    */
   async run(
     name: string,

@@ -2,7 +2,7 @@ import { resetTool, restoreTool } from './changing-tools.js'
 import { databasesTool, infoTool, ltxTool, statusTool, versionTool } from './inspecting-tools.js'
 import type { Tool } from './tool.js'
 
-/** The tools of the MCP server, with the names and parameters of Litestream's tools. */
+/** The tools of the MCP server, which have the names and parameters of Litestream's tools. */
 export const TOOLS: readonly Tool[] = [
   databasesTool,
   infoTool,

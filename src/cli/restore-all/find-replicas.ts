@@ -106,9 +106,9 @@ export async function replicasOfPrefix(text: string, folder: string, signal: Abo
 }
 
 /**
- * Removes each replica whose output file is at or below the output file of another replica. Adds a
- * fault for each removed replica. Otherwise, the restore of such a replica would find the output of
- * the other replica, and would skip the replica or (with `force`) overwrite the output.
+ * Removes each replica whose output file equals, or is below, the output file of another replica.
+ * Adds a fault for each removed replica. Otherwise the restore of such a replica would find the
+ * output of the other replica and skip the restore or (with `force`) overwrite the output.
  */
 function withoutCollisions({ tasks, faults }: FoundReplicas): FoundReplicas {
   const byOutput = new Map<string, RestoreTask[]>()

@@ -17,8 +17,8 @@ export interface RestoreOutcome {
 }
 
 /**
- * Number of parallel requests of each restore. The number of parallel requests per restore is
- * small, because several restores run in parallel.
+ * Number of parallel requests of one restore. The number is small, because several restores run in
+ * parallel.
  */
 const REQUESTS_EACH = 2
 
@@ -48,7 +48,7 @@ async function restoreOne(task: RestoreTask, all: RestoreAllOptions): Promise<Re
   const { signal, force = false } = all
   try {
     signal.throwIfAborted()
-    // If the output file exists, the replica is not opened at all.
+    // If the output file exists, and `force` is not set, the replica is not opened at all.
     if (!force && (await outputExists(output))) return { ...named, status: 'output-exists' }
     const client = await openReplicaClient(task.url.reveal(), { ...task.options, signal })
     try {

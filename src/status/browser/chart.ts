@@ -4,10 +4,12 @@ import { clock } from './format.js'
 
 export interface ChartOptions {
   readonly title: string
-  /** Formats a value of the series as text. */
+  /** Formats a value of the chart's series as text. */
   readonly format: (value: number) => string
   readonly kind: 'line' | 'bars'
-  /** Smallest upper end of the vertical axis, which prevents the chart from enlarging noise. */
+  /**
+   * Smallest upper end of the chart's vertical axis, so that small noise does not fill the chart.
+   */
   readonly least: number
 }
 

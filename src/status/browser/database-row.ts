@@ -7,7 +7,7 @@ export type Severity = 'bad' | 'warn' | 'ok'
 
 /**
  * Returns the severity with which the status page shows a database. A database needs attention
- * unless it is replicated, is a standby, or was stopped on purpose.
+ * unless it is replicated, is a standby, or was stopped by a user.
  */
 export function severityOf({ ok, label }: Pick<DatabaseStatus, 'ok' | 'label'>): Severity {
   if (!ok) return 'bad'
@@ -15,8 +15,8 @@ export function severityOf({ ok, label }: Pick<DatabaseStatus, 'ok' | 'label'>):
 }
 
 /**
- * The row of one database on the status page. The row has a line, the fault if any, and details
- * that a user can open.
+ * The row of one database on the status page. The row consists of a line, the fault if the database
+ * has one, and details that a user can open.
  */
 export class DatabaseRow {
   readonly node: HTMLElement

@@ -20,8 +20,8 @@ export function element<Name extends keyof HTMLElementTagNameMap>(
 const keys = new WeakMap<Node, string>()
 
 /**
- * Replaces the children of `node` if `data` has changed since the previous call. Unchanged children
- * stay. A refresh therefore does not remove the user's text selection.
+ * Replaces the children of `node` if `data` has changed since the previous call. Children stay in
+ * place if `data` is unchanged. A refresh therefore does not remove the user's text selection.
  */
 export function fill(node: HTMLElement, data: unknown, make: () => readonly Child[]): void {
   const key = JSON.stringify(data) ?? ''

@@ -7,8 +7,8 @@ import { Summary } from './summary.js'
 
 const REFRESH_MS = 2000
 /**
- * If the process has more than MANY databases, /status.json has hundreds of kilobytes. The page
- * then refreshes less often.
+ * If the process has more than MANY databases, /status.json has hundreds of kilobytes. With so many
+ * databases, the page refreshes less often.
  */
 const MANY = 50
 const REFRESH_MANY_MS = 5000
@@ -18,14 +18,14 @@ const REFRESH_MANY_MS = 5000
  */
 const FEW = 2
 const SEARCHABLE = 6
-/** Timeout of a request for /status.json. */
+/** Timeout in milliseconds of a request for /status.json. */
 const ANSWER_MS = 15_000
 
 const ORDER = { bad: 0, warn: 1, ok: 2 } as const
 
 /**
- * The status page. Refreshes itself from /status.json, and keeps the rows that the user has opened
- * and the text that the user has typed.
+ * The status page. The page refreshes itself from /status.json, and keeps rows that the user has
+ * opened and text that the user has typed.
  */
 class Page {
   readonly #summary = new Summary()
@@ -55,14 +55,14 @@ class Page {
     void this.#refresh()
   }
 
-  /** Refreshes the page immediately, and schedules the next refresh. */
+  /** Refreshes the page now, and schedules the next refresh. */
   async #refresh(): Promise<void> {
     window.clearTimeout(this.#timer)
     const before = this.#running
     const load = Promise.resolve(before).then(() => this.#load())
     this.#running = load
     await load
-    // If a newer refresh has started meanwhile, that refresh schedules the next one.
+    // If a newer refresh has started meanwhile, the newer one schedules the next refresh.
     if (this.#running !== load) return
     this.#timer = window.setTimeout(() => void this.#refresh(), this.#rows.size > MANY ? REFRESH_MANY_MS : REFRESH_MS)
   }
@@ -97,8 +97,8 @@ class Page {
     this.#arrange()
     const wasFirst = this.#isFirst
     this.#isFirst = false
-    // The first response had no details, so the page requests the details of the rows that it has
-    // just opened.
+    // The first response contained no details, so the page requests the details of the rows that it
+    // has just opened.
     if (wasFirst && [...this.#rows.values()].some(({ isOpen }) => isOpen))
       window.setTimeout(() => void this.#refresh(), 0)
   }

@@ -4,8 +4,8 @@ import { type Child, element, fill } from './dom.js'
 import { ago, duration, money, plural } from './format.js'
 
 /**
- * The line of the status page that says whether the user must act. The line also shows the figures
- * of the whole process.
+ * The line of the status page that says whether the user must act. The summary line also shows the
+ * figures of the whole process.
  */
 export class Summary {
   readonly node = element('section', { class: 'summary', role: 'status' })

@@ -22,7 +22,7 @@ export interface DatabaseGauges {
   readonly lagMs: number
   readonly lastSyncAt: number | undefined
   readonly mirrors: readonly MirrorStatus[]
-  /** Whether the database is replicated. databaseVerdict() of verdict.ts decides this. */
+  /** Whether the database is replicated. databaseVerdict() of verdict.ts determines `ok`. */
   readonly ok: boolean
   readonly missingMs: number | undefined
   readonly divergence: string | undefined
@@ -335,7 +335,7 @@ export class DatabaseMetrics {
     this.#clients.add(client)
   }
 
-  /** Removes a closed client from the metrics. Keeps the counts of the client. */
+  /** Removes a closed client from the metrics. The totals keep the counts of the removed client. */
   forgetClient(client: ReplicaClient): void {
     if (!this.#clients.delete(client)) return
     for (const [operation, { requests, retries }] of Object.entries(client.stats())) {

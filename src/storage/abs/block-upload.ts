@@ -87,7 +87,7 @@ export async function putBlocks(
 /**
  * Returns the error to throw after the commit of the block list has failed. If another upload has
  * committed a blob of this name, the service has discarded the blocks of this upload. If another
- * upload has taken the blob's name, the function returns PRECONDITION_FAILED.
+ * upload has taken the blob's name, whereTaken() returns PRECONDITION_FAILED.
  */
 async function whereTaken(
   error: unknown,
