@@ -20,11 +20,11 @@ export type ErrorCode =
   | 'INVALID_URL'
   /** A file, folder, object or bucket does not exist. */
   | 'NOT_FOUND'
-  /** The store or the operating system refused access. */
+  /** The store or the operating system denied access. */
   | 'ACCESS_DENIED'
-  /** An object exists already, or its version is not the version that the write expected. */
+  /** The object already exists, or does not have the version that the write expected. */
   | 'PRECONDITION_FAILED'
-  /** The store refuses requests because their rate is too high. Retries did not help. */
+  /** The store refuses requests because they arrive at too high a rate. Retries did not help. */
   | 'THROTTLED'
   /** The server of the store does not accept connections or is not ready. Retries did not help. */
   | 'UNAVAILABLE'
@@ -41,22 +41,22 @@ export type ErrorCode =
   // the primary
   /** The file is not an SQLite database, or the database cannot be replicated. */
   | 'DATABASE_INVALID'
-  /** Another connection holds a lock on the database. */
+  /** Another connection holds a lock on the database that the operation needs. */
   | 'DATABASE_BUSY'
   /** The database file was replaced or removed during replication. */
   | 'DATABASE_REPLACED'
-  /** The process has opened the database through a second copy of SQLite. */
+  /** This process has opened the database through a second copy of SQLite. */
   | 'DATABASE_SHARED'
   /** The WAL contains frames whose checksums do not match. */
   | 'WAL_CORRUPT'
   /** Another primary writes to the same replica. */
   | 'REPLICA_FENCED'
-  /** The database diverged from its replica: it does not continue the replica's newest state. */
+  /** The database has diverged: it does not continue the replica's newest state. */
   | 'REPLICA_DIVERGED'
   // writing through the VFS
-  /** The replica or the connection was not opened for writing. */
+  /** The replica, or the connection to it, was not opened for writing. */
   | 'WRITE_DISABLED'
-  /** Another writer committed to the replica first. */
+  /** Another writer committed to the replica before this writer did. */
   | 'WRITE_CONFLICT'
   /** Another writer holds the lease of the replica. */
   | 'LEASE_HELD'
@@ -69,17 +69,17 @@ export type ErrorCode =
   | 'REPLICA_EMPTY'
   /** The replica was deleted and written from the beginning, or was replaced by another replica. */
   | 'REPLICA_RESET'
-  /** No poll has succeeded for longer than `maxStale`. */
+  /** For longer than `maxStale`, no poll of the replica has succeeded. */
   | 'REPLICA_STALE'
   /** The replica handle was closed. */
   | 'REPLICA_CLOSED'
-  /** Reading a page took longer than `readTimeout`. */
+  /** Reading a page of a replica took longer than `readTimeout`. */
   | 'PAGE_TIMEOUT'
   /** The replica no longer contains a page that the transaction needs. */
   | 'PAGE_UNAVAILABLE'
-  /** The replica worker has ended unexpectedly. */
+  /** The worker thread that reads replicas has ended unexpectedly. */
   | 'WORKER_EXITED'
-  /** Code on the thread of the replica worker read a page. This read would wait forever. */
+  /** Code on the thread of the replica worker read a page, which would wait forever. */
   | 'WORKER_THREAD_READ'
   /** The local copy was changed, belongs to another replica, or is used by another process. */
   | 'HYDRATION_CONFLICT'
@@ -100,7 +100,7 @@ export type ErrorCode =
   | 'INTERNAL'
   /** Neither better-sqlite3 nor node:sqlite is available. */
   | 'DRIVER_MISSING'
-  /** No identity can decrypt an encrypted file, or a file is not encrypted. */
+  /** No identity can decrypt an encrypted file, or a file that should be encrypted is not. */
   | 'DECRYPTION_FAILED'
   /** The npm package of the store's client library is not installed. */
   | 'PACKAGE_MISSING'
@@ -116,13 +116,13 @@ export interface ErrorDetails {
   readonly offset?: number
   /** The number of the page that caused the error. */
   readonly pgno?: number
-  /** The ID that the store gave to the failed request. */
+  /** The ID with which the store identifies the failed request. */
   readonly requestId?: string
 }
 
 /**
- * Maximum number of characters of a message. A message may contain text from a store, and two long
- * paths.
+ * Maximum number of characters of an error message. An error message may contain text from a store,
+ * and two long paths.
  */
 const MAX_MESSAGE = 10_000
 
@@ -178,7 +178,7 @@ function safeCause(cause: unknown): unknown {
   const values: unknown[] = Object.values(cause)
   const flat = values.every((value) => value === null || !['object', 'function'].includes(typeof value))
   if (flat && inner === cause.cause) {
-    // The stack of an error consists of its message and of code locations.
+    // The stack of an error contains only its message and positions in the code.
     const text = [name, message, ...values.map(String)].join('\n')
     if (withoutSecrets(text) === text) return cause
   }
@@ -220,7 +220,7 @@ const SQLITE: readonly (readonly [string, ErrorCode])[] = [
 ]
 
 /**
- * Converts any thrown value to a LitestreamError. The code is derived from the error code of the
+ * Converts any thrown value to a LitestreamError. The error code follows from the error code of the
  * operating system or SQLite, or from the name of an abort or timeout error. Any other error gets
  * the code INTERNAL.
  */
@@ -243,8 +243,8 @@ function describeForeign(error: unknown): { readonly code: string; readonly name
 }
 
 /**
- * The form in which a worker thread sends an error. Structured cloning would lose the code and the
- * hint.
+ * The form in which a worker thread sends an error. Structured cloning of the error itself would
+ * lose the code and the hint.
  */
 export interface SerializedError extends ErrorDetails {
   readonly code: ErrorCode

@@ -11,13 +11,13 @@ import type { MergeSource } from './merge-input.js'
 
 export interface MergeFilesOptions {
   /**
-   * Aborts the merge or compaction. A file that is being written at this moment is stored
-   * completely or not at all.
+   * Aborts the merge or the compaction. A file that is being written when the signal aborts is
+   * stored completely or not at all.
    */
   readonly signal?: AbortSignal
   /**
    * Returns the content of a file from the local disk of the primary. If `local` returns undefined,
-   * the merge reads the file from the replica.
+   * the merge reads the file from the store.
    */
   readonly local?: (file: LtxFileRef) => AsyncIterable<Uint8Array> | undefined
 }
@@ -29,7 +29,8 @@ export interface MergeFilesOptions {
 export const MAX_INPUTS = 128
 
 /**
- * Maximum size in bytes of a file that is read with one request. Larger files are read as streams.
+ * Maximum size in bytes of an input file that is read with one request. Input files above
+ * STREAM_FROM are read as streams.
  */
 const STREAM_FROM = 256 * 1024
 
@@ -92,7 +93,7 @@ export interface CompactOptions extends MergeFilesOptions {
   /** The level to write, 1 to 8, from the files of the level below. */
   readonly level: number
   /**
-   * The highest TXID of level `level`, or 0 if the level is empty. If this option is absent,
+   * The highest TXID of level `level`, or 0 if this level is empty. If `reached` is absent,
    * `compact` lists the level.
    */
   readonly reached?: number
@@ -131,9 +132,9 @@ export async function compact(client: ReplicaClient, options: CompactOptions): P
     throwIfAborted(signal, `compacting into level ${level} of ${client.url}`)
     const snapshots = reached === undefined ? await listLevel(client, SNAPSHOT_LEVEL, 0, signal) : []
     const covered = reached ?? snapshots[0]?.maxTxid ?? 0
-    // If the target level is not empty, the newest file of the target level ends at the last TXID
-    // of a file of the level below. If the target level is empty, a file of the level below may
-    // begin before the last TXID of the snapshot and end after this TXID.
+    // If the target level is not empty, its newest file ends at the last TXID of a file of the
+    // level below. If the target level is empty, a file of the level below may begin before the
+    // snapshot's last TXID and end after it.
     const source = await listLevel(client, level - 1, reached === undefined ? 0 : covered + 1, signal)
     const sound = source.filter((file) => !damaged.has(fileContent(file)))
     const inputs = contiguous(sound, covered)
@@ -191,8 +192,8 @@ function contiguous(source: readonly LtxFileInfo[], covered: number): LtxFileInf
   for (const file of source) {
     if (file.maxTxid <= reached) continue
     if (inputs.length === MAX_INPUTS || (inputs.length > 0 && file.minTxid > reached + 1)) break
-    // The later file ends at a higher TXID than the earlier file. If the later file does not also
-    // begin at a higher TXID, the later file contains all transactions of the earlier file.
+    // If two files begin at the same TXID, the later file in the listing ends at a higher TXID. In
+    // this case, the later file contains all transactions of the earlier file, which is dropped.
     if (inputs.length > 0 && file.minTxid <= inputs.at(-1)!.minTxid) inputs.pop()
     inputs.push(file)
     reached = file.maxTxid

@@ -3,11 +3,11 @@ import { AgeClock } from '../util/age-clock.js'
 import type { Clock } from '../util/clock.js'
 
 /**
- * Determines the creation time of each file for retention. A clock may have been wrong, so the
- * creation time can be in the future. If the creation time of a file is in the future, FileAges
- * uses the time of the first call for this file. If FileAges used the creation time, retention
- * would keep the file until the wall clock reaches this time. AgeClock handles changes of the local
- * wall clock.
+ * Determines the creation time of each file for retention. The clock of a writer may have been
+ * wrong, so the creation time of a file can be in the future. For a creation time in the future,
+ * FileAges uses the time at which createdAt() was first called for the file. With the creation time
+ * itself, retention would keep the file until the wall clock reaches this time. AgeClock handles
+ * steps of the local wall clock.
  */
 export class FileAges {
   readonly #clock: AgeClock
@@ -18,7 +18,7 @@ export class FileAges {
   #before = new Map<string, number>()
   #seen = new Map<string, number>()
 
-  /** `retention` is the age in milliseconds at which files are deleted. */
+  /** `retention` is the age in milliseconds at which retention deletes files. */
   constructor(retention: number, clock: Clock) {
     this.#clock = new AgeClock(retention, clock)
   }

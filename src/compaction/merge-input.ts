@@ -8,12 +8,12 @@ import { native } from '../native/addon.js'
 import type { MergedInput } from '../native/frame-merger.js'
 import type { LtxFileInfo } from '../storage/replica-client.js'
 
-/** One input file of a merge. Messages contain `label` as the name of the file. */
+/** One input file of a merge. `label` is the name of the file in messages. */
 export interface MergeSource {
   readonly label: string
   /**
-   * The listed file of a replica. If `file` is defined, the header must match the name and the size
-   * in the listing.
+   * The listed file of a replica. If `file` is defined, the header of the input must match the name
+   * and the size in the listing.
    */
   readonly file?: LtxFileInfo
   readonly bytes: AsyncIterable<Uint8Array>
@@ -56,8 +56,8 @@ export class MergeInput {
   }
 
   /**
-   * Checks the bytes after the last frame. The expected page index is not in memory, so compares
-   * only the length and the CRC of the page index. Throws LTX_CORRUPT.
+   * Checks the bytes after the last frame. Compares only the length and the CRC of the page index,
+   * because the expected page index is not in memory. Throws LTX_CORRUPT if they differ.
    */
   async finish(merged: MergedInput): Promise<void> {
     const { header, reader, label } = this

@@ -32,29 +32,30 @@ export interface Merge {
   /**
    * The header of the merged file. The min TXID of the merged file is the min TXID of the first
    * input. The max TXID, the commit and the timestamp of the merged file are those of the last
-   * input. The header has no checksum.
+   * input. The header of the merged file has no checksum.
    */
   readonly header: LtxHeader
   /**
    * The content of the merged file, which can be read only once. The bytes of a chunk are
    * overwritten when the reader requests the next chunk. If an input is damaged, the iteration
-   * throws before the last chunk.
+   * throws before it yields the last chunk.
    */
   readonly bytes: AsyncIterable<Uint8Array>
   /**
-   * Closes the inputs. Must be called if the caller does not read `bytes` to the end, for example
-   * because the store refuses the upload.
+   * Closes the inputs. A caller that does not read `bytes` to the end must call `cancel`, for
+   * example if the store refuses the upload.
    */
   cancel(): Promise<void>
 }
 
 /**
  * Merges contiguous LTX files, oldest first, into one LTX file. Copies the newest frame of every
- * page and does not decompress the frame. Omits pages that are not in the database after the last
+ * page, without decompressing the frame. Omits pages that are not in the database after the last
  * file. Before the output ends, every input was read to its end and its checksum was verified.
  * Needs memory for one chunk per input and for the page index of the output (9 bytes per page).
  *
- * Throws LTX_CORRUPT or PAGE_SIZE_MISMATCH. Throws LTX_GAP for inputs that are not contiguous.
+ * Throws LTX_CORRUPT for a damaged input, and PAGE_SIZE_MISMATCH for different page sizes. Throws
+ * LTX_GAP for inputs that are not contiguous.
  */
 export async function mergeLtx(sources: readonly MergeSource[]): Promise<Merge> {
   const opened = await Promise.allSettled(sources.map((source) => MergeInput.open(source)))
@@ -158,8 +159,7 @@ async function* mergeFrames(
     const status = merger.step(bytes, out.subarray(filled), result)
     filled += result[0]!
     const [from, start, length] = [result[4]!, result[5]!, result[6]!]
-    // `run` is a view of a chunk of an input, and the next call of `more()` may overwrite the
-    // chunk.
+    // `run` is a view of a chunk of an input, so the next call of `more()` may overwrite it.
     const run = bytes[from]!.subarray(start, start + length)
     for (const [i, { reader }] of inputs.entries()) {
       const used = result[RESULT_SLOTS + i]!

@@ -10,8 +10,8 @@ import { listLevel } from './compact.js'
 
 export interface L0RetentionOptions {
   /**
-   * Minimum age of an L0 file before retention deletes it. L0 files that are not compacted are
-   * never deleted. If `l0Retention` is 0, L0 files are kept forever.
+   * Minimum age at which retention deletes an L0 file. L0 files that are not compacted are never
+   * deleted. If `l0Retention` is 0, L0 files are kept forever.
    */
   readonly l0Retention: Duration
   /** The current time. Default: the time of the call. */
@@ -30,7 +30,7 @@ export interface L0RetentionOptions {
 }
 
 export interface SnapshotRetentionOptions {
-  /** Minimum age of a snapshot before retention deletes it. */
+  /** Minimum age at which retention deletes a snapshot. */
   readonly retention: Duration
   /** The current time. Default: the time of the call. */
   readonly now?: Instant
@@ -49,13 +49,14 @@ export interface SnapshotRetentionOptions {
 
 /**
  * Deletes L0 files that are older than `l0Retention` if L1 files contain their transactions. Also
- * deletes older L0 files before the first L1 file if a snapshot contains their transactions.
- * Retention deletes the L0 files that were merged into one L1 file together, when all these L0
- * files are old enough. A restore to the TXID of one of these L0 files needs the earlier L0 files.
+ * deletes older L0 files before the first L1 file if a snapshot contains their transactions. L0
+ * files that were merged into one L1 file are deleted together, when all of them are old enough.
+ * The files of such a group depend on each other, because a restore to the TXID of one of them
+ * needs the earlier ones.
  *
- * Keeps the newest L0 file. Keeps all files that a restore to the state before a recorded
- * divergence needs. Returns the deleted files. Throws LTX_CORRUPT and deletes no file if the
- * divergence record is damaged.
+ * Never deletes the newest L0 file. Never deletes a file that a restore to the state before a
+ * recorded divergence needs. Returns the deleted files. Throws LTX_CORRUPT and deletes no file if
+ * the divergence record is damaged.
  */
 export async function enforceL0Retention(
   client: ReplicaClient,
@@ -104,13 +105,13 @@ export async function oldL0Files(client: ReplicaClient, options: Resolved<L0Rete
 /**
  * Deletes snapshots that are older than `retention`, except the newest snapshot. Deletes files of
  * levels 1 to 8 that end before the newest deleted snapshot, except the newest file of each level.
- * Files between this snapshot and the next snapshot are deleted in a later run, because a running
- * restore or a reader may still use these files.
+ * Files between that snapshot and the next snapshot are deleted in a later run, because a running
+ * restore or a reader may still use them.
  *
  * Deletes the files of levels 1 to 8 first and the snapshots last. If a run is interrupted, the
- * next run therefore finds the remaining files. Keeps all files that a restore to the state before
- * a divergence needs. Returns the deleted files. Throws LTX_CORRUPT and deletes no file if the
- * divergence record is damaged.
+ * next run therefore still finds the snapshots and deletes the remaining files. Never deletes a
+ * file that a restore to the state before a divergence needs. Returns the deleted files. Throws
+ * LTX_CORRUPT and deletes no file if the divergence record is damaged.
  */
 export async function enforceSnapshotRetention(
   client: ReplicaClient,

@@ -27,7 +27,7 @@ export interface CompactionObserver {
   /** Called after a file of level 1 to 9 was written. */
   written?(event: { readonly level: number; readonly file: LtxFileInfo; readonly durationMs: number }): void
   deleted?(event: { readonly level: number; readonly files: readonly LtxFileInfo[] }): void
-  /** Called if the files of a level have a gap or an overlap. */
+  /** Called if the files of one level have a gap or an overlap. */
   fault?(event: { readonly level: number; readonly error: LitestreamError }): void
   /** Called when all tasks succeed again and no level has a gap or an overlap. */
   recovered?(): void
@@ -40,7 +40,7 @@ export interface CompactionObserver {
     readonly level: number | undefined
     readonly error: unknown
     readonly failures: number
-    /** Time until the task is repeated, in milliseconds. */
+    /** Milliseconds until the scheduler repeats the task. */
     readonly retryMs: number
   }): void
 }
@@ -56,13 +56,13 @@ export interface CompactionSchedulerOptions {
    */
   readonly snapshot?: (signal: AbortSignal) => Promise<LtxFileInfo | undefined>
   /**
-   * Called if no new TXID exists when a scheduled snapshot is due. Creates a new TXID, so that the
-   * next scheduled snapshot is written. Without a new snapshot, a store that deletes old objects
-   * would delete the only snapshot of an idle database.
+   * Called if no new TXID exists when a scheduled snapshot is due. `renew` creates a new TXID, so
+   * that the next scheduled snapshot is written. Without a new snapshot, a store that deletes old
+   * objects would delete the only snapshot of an idle database.
    */
   readonly renew?: () => Promise<void>
   /**
-   * Called if LTX files that a task needs are damaged or missing in the replica. Only a new
+   * Called if LTX files that a task reads are damaged or missing in the replica. Only a new
    * snapshot of the database can repair the replica.
    */
   readonly onDamage?: (error: LitestreamError) => void
@@ -72,18 +72,18 @@ export interface CompactionSchedulerOptions {
 const DAMAGE = ['LTX_GAP', 'LTX_CORRUPT', 'PAGE_SIZE_MISMATCH', 'TXID_NOT_AVAILABLE'] as const
 
 /**
- * First and longest time until a failed task is repeated, in milliseconds. Each failure doubles
- * this time.
+ * Shortest and longest wait in milliseconds before a failed task is repeated. Each further failure
+ * doubles the wait.
  */
 const RETRY_FIRST = 1000
 const RETRY_MOST = 60_000
 /**
- * Longest interval in milliseconds between runs of a task that has no work until the replica
- * changes.
+ * Longest interval in milliseconds between runs of a task that has no work as long as the replica
+ * does not change.
  */
 const IDLE_MOST = 3_600_000
 
-/** Runs the scheduled tasks of at most 16 replicas of the same store at the same time. */
+/** Limits the number of replicas in one store whose scheduled tasks run at the same time to 16. */
 const turns = new StoreTurns(16)
 
 interface Job {
@@ -91,13 +91,13 @@ interface Job {
   readonly level: number | undefined
   readonly interval: number
   /**
-   * Runs the task. Resolves with a time in milliseconds. Until this time has passed, the task has
+   * Runs the task. Resolves with a number of milliseconds. For this many milliseconds, the task has
    * no work unless the replica changes.
    */
   readonly run: (signal: AbortSignal) => Promise<number>
   /**
-   * Time of the next run of the task on the monotonic clock. A change of the wall clock therefore
-   * neither repeats nor delays the run.
+   * Time of the task's next run on the monotonic clock. A change of the wall clock therefore
+   * neither repeats nor delays the next run.
    */
   due: number
   failures: number
@@ -163,7 +163,7 @@ export class CompactionScheduler {
     await this.#started
   }
 
-  /** Aborts the running task, and resolves when the task has ended. */
+  /** Aborts the running task, and resolves when that task has ended. */
   async stop(): Promise<void> {
     this.#stop.abort()
     this.#timer?.stop()
@@ -202,13 +202,16 @@ export class CompactionScheduler {
   #exclusive<T>(act: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return this.#queue.add(async () => {
       // Other programs may have changed the replica, so a task that the caller starts must list the
-      // store again.
+      // files again.
       this.#forget()
       return act(this.#stop.signal)
     })
   }
 
-  /** Makes the KnownLevels client list the store again instead of using its remembered levels. */
+  /**
+   * Makes the KnownLevels client list the levels of the replica again instead of using its cached
+   * listings.
+   */
   #forget(): void {
     if (this.#client instanceof KnownLevels) this.#client.forget()
   }
@@ -320,14 +323,14 @@ export class CompactionScheduler {
   }
 
   /**
-   * Returns whether the level already has a file from the current window. An earlier process or
-   * another process may have written this file.
+   * Returns whether the level already has a file from the current window. An earlier process, or
+   * another running process, may have written the file.
    */
   async #tooEarly(level: number, interval: number, signal: AbortSignal): Promise<boolean> {
     const newest = await this.#newestOf(level, signal)
     const start = windowStart(this.#clock.now(), interval)
-    // A creation time after the window comes from a clock that was wrong, so the file may be from
-    // an earlier window.
+    // If the creation time is after the window, a clock was wrong, and the file may be from an
+    // earlier window.
     return newest !== undefined && newest.createdAt >= start && newest.createdAt < start + interval
   }
 
@@ -356,8 +359,8 @@ export class CompactionScheduler {
       level,
       signal,
       ...(local ? { local } : {}),
-      // The damaged file is reported. The level is not marked as broken, because a snapshot
-      // contains the transactions of the file.
+      // The damaged file is reported as a fault. The level is not marked as broken, because a
+      // snapshot contains the transactions of the damaged file.
       onDamaged: (error) => this.#fault(level, error),
     })
     for (const file of files) this.#written(file, started)
@@ -382,8 +385,8 @@ export class CompactionScheduler {
   }
 
   /**
-   * Lists the store again before deleting, because another program may have deleted L1 files that
-   * are still among the remembered levels.
+   * Lists the levels again before deleting, because another program may have deleted L1 files that
+   * are in the cached listings.
    */
   async #l0Retention(signal: AbortSignal): Promise<number> {
     const { retentionEnabled, l0Retention, divergedRetention: diverged } = this.#settings

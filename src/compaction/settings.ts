@@ -17,7 +17,10 @@ export interface CompactionSettings {
   readonly divergedRetention?: number
   /** Whether each compaction lists the level to which it wrote and checks this level for gaps. */
   readonly verifyCompaction?: boolean
-  /** Interval between checks of all levels for gaps and overlaps, or undefined for no checks. */
+  /**
+   * Interval in milliseconds between two checks of all levels for gaps and overlaps, or undefined
+   * for no checks.
+   */
   readonly validationInterval?: number
 }
 

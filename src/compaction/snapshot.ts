@@ -5,15 +5,15 @@ import { SNAPSHOT_LEVEL } from '../ltx/format.js'
 import type { LtxFileInfo, ReplicaClient } from '../storage/replica-client.js'
 import { MAX_INPUTS, type MergeFilesOptions, mergeFiles } from './compact.js'
 
-/** Maximum number of new restore plans after files were deleted during a merge. */
+/** Maximum number of further restore plans after files were deleted during a merge. */
 const MAX_REPLANS = 5
 
 /**
- * Writes a snapshot of the newest state by merging the files of a restore plan. Does not read the
- * database. Returns undefined if the newest snapshot already contains the newest state. If the plan
- * has more than MAX_INPUTS files, merges only the first MAX_INPUTS files, so the snapshot is older
- * than the newest state. If a file is damaged, makes another plan without that file. Throws the
- * errors of `planRestore` and `mergeLtx`.
+ * Writes a snapshot of the newest state by merging the files that a restore plan contains. Does not
+ * read the database. Returns undefined if the newest snapshot already contains the newest state. If
+ * the plan has more than MAX_INPUTS files, merges only the first MAX_INPUTS files, so the snapshot
+ * is older than the newest state. If a file is damaged, makes another plan without that file.
+ * Throws the errors of `planRestore` and `mergeLtx`.
  */
 export function createSnapshot(
   client: ReplicaClient,
@@ -30,7 +30,9 @@ export function createSnapshot(
   })
 }
 
-/** Consecutive pages of a database in ascending order. See LtxEncoder.pages. */
+/**
+ * Consecutive pages of a database in ascending order. LtxEncoder.pages takes pages in this form.
+ */
 export interface SnapshotPages {
   readonly pgnos: Uint32Array
   readonly pages: Uint8Array

@@ -1,14 +1,14 @@
 /**
- * Minimum number of bytes that are copied from a new chunk to the end of the unread bytes. Most
- * frames are shorter.
+ * Minimum number of bytes of a new chunk that are copied to the end of the unread bytes. Most
+ * frames are shorter than BRIDGE.
  */
 const BRIDGE = 16 * 1024
 
 /**
  * Reads a stream of chunks and keeps the unread bytes contiguous in memory. The owner of a chunk
- * may overwrite the chunk after the next chunk was requested. If a frame continues in the next
- * chunk, the reader copies the beginning of this chunk to the end of the unread bytes. After the
- * copied bytes, the reader uses the chunk itself.
+ * may overwrite the chunk after the reader has requested the next chunk. If a frame continues in
+ * the next chunk, the reader copies the beginning of the next chunk behind the unread bytes. After
+ * the copied bytes, the reader continues in the next chunk itself.
  */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>
@@ -42,7 +42,7 @@ export class ByteReader {
   /** Reads more bytes of the stream. Returns false at the end of the stream. */
   async more(): Promise<boolean> {
     if (this.#chunk === undefined) {
-      // The owner may overwrite the previous chunk after the next chunk was requested.
+      // The owner may overwrite the previous chunk as soon as the next chunk is requested.
       if (this.#end > this.#start) this.#makeRoom(BRIDGE)
       const chunk = await this.#next()
       if (chunk === undefined) return false
@@ -52,7 +52,7 @@ export class ByteReader {
     const chunk = this.#chunk
     const left = this.#end - this.#start
     if (left <= this.#copied) {
-      // All unread bytes are in the chunk.
+      // All unread bytes are now in the chunk.
       this.#buffer = chunk
       this.#start = this.#copied - left
       this.#end = chunk.length

@@ -44,8 +44,8 @@ export async function readDatabaseShape(handle: FileHandle, file: string): Promi
 }
 
 /**
- * Yields the pages of a database file in ascending order, without the lock page. Each batch has new
- * buffers. Throws INVALID_ARGUMENT if the file ends early.
+ * Yields the pages of a database file in ascending order, without the lock page. Each yielded batch
+ * has new buffers. Throws INVALID_ARGUMENT if the file ends early.
  */
 export async function* readDatabasePages(
   handle: FileHandle,

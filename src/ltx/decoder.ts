@@ -18,8 +18,8 @@ import { PageIndexBuilder } from './page-index-builder.js'
 import { compareFileChecksum, type LtxChecksums, readChecksums } from './tail.js'
 
 /**
- * Decoded pages of a file. The decoder overwrites the buffers when it decodes the batch
- * `DecodeOptions.buffers` batches later. A caller must copy pages that it needs longer.
+ * Decoded pages of a file. The decoder reuses the buffers of a batch when it decodes the batch
+ * `DecodeOptions.buffers` batches later. A caller that needs the pages longer must copy them.
  */
 export interface PageBatch {
   readonly count: number
@@ -37,12 +37,13 @@ export interface LtxTrailer extends LtxChecksums {
 
 export interface DecodeOptions {
   /**
-   * Maximum number of bytes of pages in a batch. A batch contains at least one page. Default 1 MiB.
+   * Maximum number of bytes of pages in a batch. A batch contains at least one page. The default is
+   * 1 MiB.
    */
   readonly batchBytes?: number
   /**
-   * Number of buffers. Each buffer holds one batch, and the decoder uses the buffers in turn.
-   * Default 1, so the next batch overwrites the current batch.
+   * Number of buffers that the decoder uses in turn. Each buffer holds one batch. The default is 1,
+   * so each batch overwrites the previous batch.
    */
   readonly buffers?: number
 }
@@ -51,20 +52,23 @@ export interface LtxDecoding {
   readonly header: LtxHeader
   /**
    * All pages of the file in ascending order. The iteration ends without an error only if the whole
-   * file is valid. Can be read only once.
+   * file is valid. The batches can be read only once.
    */
   readonly batches: AsyncIterable<PageBatch>
   /** The trailer of the file, or undefined until `batches` has ended. */
   readonly trailer: LtxTrailer | undefined
-  /** Closes the source. Must be called if the caller does not read `batches`. */
+  /**
+   * Closes the source of the file's bytes. A caller that does not read `batches` must call
+   * `cancel`.
+   */
   cancel(): Promise<void>
 }
 
 /**
  * Decodes an LTX file from a stream of its bytes. Checks the structure, every page, the page index
- * and the file checksum. In a snapshot with checksums, also checks the database checksum. Resolves
- * when the header was read. Throws LTX_CORRUPT with the file, the offset and the page number.
- * Errors of the source are thrown unchanged.
+ * and the file checksum. In a snapshot with checksums, also checks the database checksum. The
+ * promise resolves when the header was read. Throws LTX_CORRUPT with the file, the offset and the
+ * page number. Errors of the source itself are thrown unchanged.
  *
  * @example
  * const ltx = await decodeLtx(client.stream(file), 'name for messages')
@@ -209,8 +213,8 @@ class Decoder implements LtxDecoding {
       throw corrupt(`a snapshot of ${commit} pages ends at page ${this.#lastPgno}`, file, markerAt)
     }
     const indexOffset = this.#offset
-    // Maximum number of bytes after the page block. The decoder holds the bytes after the page
-    // block in memory, so it refuses a file with more such bytes before it reads them.
+    // Maximum number of bytes of a file after the page block. The decoder holds the bytes after the
+    // page block in memory, so it refuses a file with more such bytes before it reads them.
     const most = this.#index.count * MAX_INDEX_ENTRY + 1 + INDEX_LENGTH_SIZE + TRAILER_SIZE
     while (this.#reader.available.length <= most && (await this.#reader.more()));
     const rest = this.#reader.available

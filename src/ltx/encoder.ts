@@ -22,9 +22,9 @@ export type LtxHeaderInit = Pick<LtxHeader, 'pageSize' | 'commit' | 'minTxid' | 
 
 /**
  * Writes one LTX file as a series of buffers. The caller calls start(), then pages() any number of
- * times, then finish(). The caller owns every returned buffer. The returned buffer may be a part of
- * `room`. The page index needs 16 bytes of memory per page. Throws INVALID_ARGUMENT if the written
- * file would be invalid.
+ * times, then finish(). The caller owns every returned buffer. The buffer that pages() returns may
+ * be a part of `room`. The page index needs 16 bytes of memory per page. Throws INVALID_ARGUMENT if
+ * the file would be invalid.
  *
  * @example
  * const encoder = new LtxEncoder({ pageSize: 4096, commit: 2, minTxid: 1, maxTxid: 1 })
@@ -54,7 +54,7 @@ export class LtxEncoder {
     this.#lockPgno = lockPgno(this.header.pageSize)
   }
 
-  /** Number of bytes in all buffers that were returned. */
+  /** Total number of bytes in all buffers that the encoder has returned. */
   get size(): number {
     return this.#offset
   }
@@ -86,7 +86,7 @@ export class LtxEncoder {
 
   /**
    * Starts to encode a batch of pages on a thread of libuv's pool. The caller may start the next
-   * batch before the current batch is encoded. Returns a function that waits for the batch and
+   * batch before the current batch is finished. Returns a function that waits for the batch and
    * returns its frames, as pages() does. The caller must call the returned functions in the order
    * of the batches. The caller must not change `pages` or `room` until the promise of this function
    * has resolved.
@@ -96,7 +96,7 @@ export class LtxEncoder {
     const { out, sizes } = this.#begin(pgnos, pages, room)
     const crc = new BigUint64Array(1)
     const encoding = native.encodeFramesLater(crc, pageSize, pgnos, pages, out, sizes)
-    // If an earlier batch has failed, the caller never awaits this promise, and the empty handler
+    // If an earlier batch has failed, the caller never awaits `encoding`, and the empty handler
     // prevents an unhandled rejection.
     encoding.catch(() => {})
     return async () => {
@@ -126,7 +126,7 @@ export class LtxEncoder {
 
   /**
    * Returns the end marker, the page index and the trailer. `postApplyChecksum` is the database
-   * checksum, or 0n without checksums.
+   * checksum, or 0n in a file without database checksums.
    */
   finish(postApplyChecksum = 0n): Uint8Array {
     const { flags, commit, minTxid } = this.header

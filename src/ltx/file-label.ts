@@ -1,8 +1,8 @@
 import { formatFileName } from './file-name.js'
 
 /**
- * Returns the name of a replica's file for messages and for `error.file`. The form of this name
- * does not depend on the store.
+ * Returns the name of a replica's file for messages and for `error.file`. The label has the same
+ * form for all kinds of stores.
  */
 export function fileLabel(
   { url }: { readonly url: string },

@@ -13,7 +13,7 @@ const PATTERN = /^([0-9a-f]{16})-([0-9a-f]{16})\.ltx$/
 
 /**
  * Parses the TXIDs in the name of an LTX file. Returns undefined for any other name. Listings omit
- * such files.
+ * files with other names.
  */
 export function parseFileName(name: string): TxidRange | undefined {
   const match = PATTERN.exec(name)

@@ -4,7 +4,7 @@
  */
 export const HEADER_SIZE = 100
 export const PAGE_HEADER_SIZE = 6
-/** Size of the page header and the payload size field. */
+/** Size in bytes of the page header and the field with the payload size, which begin each frame. */
 export const FRAME_HEADER_SIZE = 10
 /**
  * Maximum size of a page index entry, which contains the page number, the offset and the size as
@@ -16,9 +16,14 @@ export const TRAILER_SIZE = 16
 /** Size of the length field of the page index, which comes directly before the trailer. */
 export const INDEX_LENGTH_SIZE = 8
 
-/** Header flag of a file without database checksums. The LTX format has no other header flag. */
+/**
+ * Header flag of a file without database checksums. The LTX format defines no other header flag.
+ */
 export const FLAG_NO_CHECKSUM = 0x2
-/** Page header flag of a page whose payload is an LZ4 block and follows the size of this block. */
+/**
+ * Flag in the page header of a page whose payload consists of the size of an LZ4 block and the
+ * block.
+ */
 export const PAGE_FLAG_SIZE = 0x1
 /** The bit that is set in every stored checksum, so that no checksum is 0. */
 export const CHECKSUM_FLAG = 0x8000000000000000n
@@ -56,7 +61,7 @@ export function isCommit(n: number): boolean {
 }
 
 /**
- * Returns the maximum size in bytes of the frame of one page. LZ4 enlarges data that it cannot
+ * Returns the maximum size in bytes of the frame of one page. LZ4 makes data longer that it cannot
  * compress.
  */
 export function maxFrameSize(pageSize: number): number {
@@ -64,8 +69,8 @@ export function maxFrameSize(pageSize: number): number {
 }
 
 /**
- * Returns the number of pages in an LTX file that holds a whole database. Such a file lacks the
- * lock page.
+ * Returns the number of pages in an LTX file that holds a whole database. A snapshot lacks the lock
+ * page.
  */
 export function snapshotPageCount(commit: number, pageSize: number): number {
   return commit >= lockPgno(pageSize) ? commit - 1 : commit

@@ -11,13 +11,13 @@ export interface ListedFrame {
 
 /**
  * Returns the error for a frame whose content or page number contradicts the page index. `frame`
- * contains the bytes of the frame. `file` is the name of the file in messages.
+ * contains the bytes of the frame. `file` is the label of the file for messages.
  */
 export function frameFault(frame: Uint8Array, { pgno, offset, size }: ListedFrame, file: string): LitestreamError {
   if (frame.length >= FRAME_HEADER_SIZE) {
     const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
     const [own, flags, length] = [view.getUint32(0), view.getUint16(4), FRAME_HEADER_SIZE + view.getUint32(6)]
-    // The frame is intact, but the page index states another page number.
+    // The frame itself is intact, but the page index states another page number.
     if (own !== pgno && own > 0 && flags === PAGE_FLAG_SIZE && length === size)
       return wrongIndex(file, offset, pgno, own)
   }

@@ -17,17 +17,17 @@ export interface LtxHeader {
   /** Timestamp of the file in milliseconds since the epoch. */
   readonly timestamp: number
   /**
-   * Checksum of the database before the file is applied, or 0n in a snapshot and in a file without
+   * Database checksum before the file is applied, or 0n in a snapshot and in a file without
    * database checksums.
    */
   readonly preApplyChecksum: bigint
-  /** Offset in bytes of the first frame in the WAL, or 0 if the pages do not come from a WAL. */
+  /** Offset in the WAL of the first frame, in bytes, or 0 if the pages do not come from a WAL. */
   readonly walOffset: number
   /** Total size in bytes of the WAL frames from which the file was made. */
   readonly walSize: number
-  /** First salt of the WAL. */
+  /** First salt in the header of the WAL from which the file was made. */
   readonly walSalt1: number
-  /** Second salt of the WAL. */
+  /** Second salt in the header of the WAL from which the file was made. */
   readonly walSalt2: number
   /** A number that identifies the writer of the file, or 0 if the writer is unknown. */
   readonly nodeId: bigint
@@ -35,8 +35,7 @@ export interface LtxHeader {
 
 const MAGIC = 0x4c545831 // "LTX1"
 /**
- * The first bytes of an age-encrypted file ("age-"). A primary with encryption writes age-encrypted
- * files.
+ * The first bytes of an age-encrypted file ("age-"). A primary with encryption writes such files.
  */
 const AGE_MAGIC = 0x6167652d
 const SQLITE_MAGIC = 0x53514c69 // "SQLi"
@@ -45,7 +44,7 @@ const RESERVED_OFFSET = 80
 const MAX_TIMESTAMP = 8.64e15
 
 /**
- * Returns the first field of a header that violates the rules of the format, and its offset.
+ * Returns the first field of a header that violates the rules of the LTX format, and its offset.
  * Returns undefined for a valid header.
  */
 function fault(h: LtxHeader): { what: string; offset: number } | undefined {
@@ -105,8 +104,8 @@ export function encodeHeader(h: LtxHeader): Uint8Array {
 }
 
 /**
- * Decodes and checks the header of `file` from its first 100 bytes. Throws LTX_CORRUPT. Throws
- * DECRYPTION_FAILED for an encrypted file.
+ * Decodes and checks the header of `file` from its first 100 bytes. Throws LTX_CORRUPT for an
+ * invalid header. Throws DECRYPTION_FAILED for an encrypted file.
  */
 export function decodeHeader(bytes: Uint8Array, file: string): LtxHeader {
   if (bytes.length < HEADER_SIZE) {

@@ -1,6 +1,6 @@
 import { lockPgno, MAX_INDEX_ENTRY, maxFrameSize } from './format.js'
 
-/** The frame of a page in a file. */
+/** The position of a page's frame in a file. */
 export interface FramePosition {
   /** Offset of the frame in the file, in bytes. */
   readonly offset: number
@@ -17,9 +17,15 @@ export interface SnapshotRules {
   readonly framesEnd: number
 }
 
-/** Minimum number of consistent entries that prove that the decoder has found an entry. */
+/**
+ * Minimum number of consistent entries which prove that the decoder has found the beginning of an
+ * entry.
+ */
 const PROOF = 16
-/** Distance of the entries whose offsets are stored. The other offsets are sums of sizes. */
+/**
+ * The block stores the offset of every SAMPLE-th entry. The other offsets are computed by adding
+ * sizes.
+ */
 const SAMPLE = 64
 /**
  * Maximum number of bytes by which a frame without a size field, as in older files, can be larger
@@ -41,11 +47,14 @@ export function pageAt(ordinal: number, pageSize: number): number {
 }
 
 /**
- * The entries that begin in one block of the page index of a snapshot. An entry needs about two
- * bytes of memory.
+ * Those entries of a snapshot's page index that begin in one block of the page index. Each entry
+ * needs about two bytes of memory.
  */
 export class IndexBlock {
-  /** Position of the first page among the stored pages of the snapshot. See `ordinalOf`. */
+  /**
+   * Position of the first page among the stored pages of the snapshot. `ordinalOf` returns such
+   * positions.
+   */
   readonly first: number
   readonly count: number
   /** Offset in the file at which the frame of the first page begins. */
@@ -73,7 +82,7 @@ export class IndexBlock {
     this.#sizes = largest <= 0xffff ? Uint16Array.from(sizes) : sizes.slice()
   }
 
-  /** Memory of the entries in bytes. */
+  /** Number of bytes of memory that the entries use. */
   get byteLength(): number {
     return this.#sizes.byteLength + this.#samples.byteLength
   }
@@ -92,7 +101,7 @@ export class IndexBlock {
     }
   }
 
-  /** Returns the frame of a page that this block has. */
+  /** Returns the position of the frame of a page that is in this block. */
   find(ordinal: number): FramePosition {
     const at = ordinal - this.first
     const sample = Math.floor(at / SAMPLE)
@@ -134,11 +143,14 @@ class EntryReader {
     this.#rules = rules
     this.#lock = lockPgno(rules.pageSize)
     this.#maxSize = maxFrameSize(rules.pageSize) + OLDER_FORM_BYTES
-    // An entry has at least three bytes.
+    // An encoded entry has at least three bytes.
     this.#sizes = new Uint32Array(Math.ceil(this.#length / 3))
   }
 
-  /** Decodes the entries from the byte `start` on. Returns undefined at the first contradiction. */
+  /**
+   * Decodes the entries from the byte `start` on. Returns undefined at the first entry that
+   * contradicts the rules.
+   */
   from(start: number): IndexBlock | undefined {
     const { commit, pageSize, framesEnd } = this.#rules
     this.#at = start
@@ -146,7 +158,7 @@ class EntryReader {
     while (this.#at < this.#length) {
       const pgno = this.#number()
       if (pgno === 0) {
-        // Only the end of the page index has a page number 0.
+        // A page number 0 may occur only at the end of the page index.
         isLast = this.#at === this.#bytes.length && next === commit + 1 && end === framesEnd
         if (!isLast) return undefined
         break

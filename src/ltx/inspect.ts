@@ -22,14 +22,15 @@ export interface LtxSummary extends LtxChecksums {
 }
 
 /**
- * Number of bytes that are read from the end of the file. The last bytes of most files contain the
- * whole page index, so that two reads suffice.
+ * Number of bytes that are read from the end of the file. The last TAIL_SIZE bytes of most files
+ * contain the whole page index, so that two reads suffice.
  */
 const TAIL_SIZE = 32 * 1024
 
 /**
  * Reads the header, the page index and the trailer of a file. Does not read or check the pages.
- * `read` must return exactly the requested bytes. Throws LTX_CORRUPT.
+ * `read` must return exactly the requested bytes. Throws LTX_CORRUPT if the header, the page index
+ * or the trailer is invalid.
  */
 export async function inspectLtx(
   read: (offset: number, length: number) => Promise<Uint8Array>,

@@ -1,6 +1,6 @@
 import type { PageIndex } from './page-index.js'
 
-/** Builds a PageIndex from frames. Needs 16 bytes of memory per page. */
+/** Builds a PageIndex from the sizes of consecutive frames. Needs 16 bytes of memory per page. */
 export class PageIndexBuilder {
   #count = 0
   #pgnos = new Uint32Array(64)
@@ -28,7 +28,10 @@ export class PageIndexBuilder {
     return at
   }
 
-  /** Returns the page index of all added frames. The arrays are views of the builder's memory. */
+  /**
+   * Returns the page index of all added frames. The arrays of the result are views of the builder's
+   * memory.
+   */
   build(): PageIndex {
     return {
       count: this.#count,

@@ -17,7 +17,7 @@ export interface PageIndex {
 }
 
 /**
- * Returns the size of `n` as a uvarint in bytes. A uvarint has 7 bits per byte, and the low bits
+ * Returns the number of bytes of `n` as a uvarint. A uvarint has 7 bits per byte, and the low bits
  * come first.
  */
 function uvarintSize(n: number): number {
@@ -29,7 +29,7 @@ function uvarintSize(n: number): number {
 function putUvarint(bytes: Uint8Array, at: number, n: number): number {
   let rest = n
   let i = at
-  // The shift operators of JavaScript truncate numbers to 32 bits.
+  // JavaScript's shift operators truncate numbers to 32 bits, so the loop divides instead.
   for (; rest > 0xffffffff; rest = Math.floor(rest / 0x80)) bytes[i++] = (rest % 0x80) | 0x80
   for (; rest >= 0x80; rest >>>= 7) bytes[i++] = (rest & 0x7f) | 0x80
   bytes[i++] = rest
@@ -56,23 +56,24 @@ export function encodePageIndex(index: PageIndex): Uint8Array {
 }
 
 /**
- * Limits for the page index. The limits come from the header of the file and from earlier files.
+ * Limits that the entries of a page index must respect. The limits come from the header of the file
+ * and from earlier files.
  */
 export interface IndexRules {
   readonly pageSize: number
   /** Size of the database in pages. */
   readonly commit: number
   /**
-   * The file must contain every page of the database with a number above `completeFrom`. If
-   * `completeFrom` is 0, the file must contain the whole database.
+   * The file must contain every page of the database with a number above `completeFrom`. The value
+   * 0 means that the file must contain the whole database.
    */
   readonly completeFrom: number
 }
 
 /**
  * Returns the limits for the page index of a file with this header. `peak` is the largest size in
- * pages of the database before this file, if known. Only this file can contain pages with numbers
- * above `peak`.
+ * pages that the database had before this file, if known. Pages with numbers above `peak` can only
+ * be in this file.
  */
 export function indexRules({ pageSize, commit, minTxid }: LtxHeader, peak = commit): IndexRules {
   return { pageSize, commit, completeFrom: minTxid === 1 ? 0 : peak }
@@ -82,7 +83,7 @@ export function indexRules({ pageSize, commit, minTxid }: LtxHeader, peak = comm
 export interface PageMapTarget {
   /** Number of the file in the page map. The page map stores this number with each position. */
   readonly file: number
-  /** The largest size in pages of the database before the file is applied. */
+  /** The largest size in pages that the database had before the file is applied. */
   readonly peak: number
   /** Returns the writable memory of a chunk of the page map. */
   own(chunk: number): ArrayBuffer
@@ -92,16 +93,16 @@ export interface PageMapTarget {
 export interface MappedFrames {
   /** Page number, offset and size of each frame inside one of the byte ranges in `pieces`. */
   readonly frames: Float64Array
-  /** All page numbers, if `collect` was set. */
+  /** All page numbers, if the caller has set `collect`. */
   readonly pgnos: Uint32Array
 }
 
 /**
- * Decodes a page index in parts of any size. A decoded page index needs at least nine bytes per
- * page, so the memory may not suffice for a whole page index. Throws LTX_CORRUPT if the page index
- * does not match the header and the page block. Page numbers must ascend and must not exceed the
- * database size in pages. The frames must fill the page block without a gap. Pages that only this
- * file can contain must not be missing.
+ * Decodes a page index in parts of any size. The page index is decoded in parts, because a decoded
+ * page index needs at least nine bytes per page and may not fit into memory. Throws LTX_CORRUPT if
+ * the page index contradicts the header or the page block. Page numbers must ascend and must not
+ * exceed the database size in pages. The frames must fill the page block without a gap. Pages that
+ * only this file can contain must not be missing.
  */
 export class PageIndexReader {
   readonly #file: string
@@ -127,8 +128,8 @@ export class PageIndexReader {
   }
 
   /**
-   * Adds the frames of the entries that end in `bytes` to a page map. `pieces` contains the first
-   * offset and the end offset of each byte range that was read. With `collect`, also returns the
+   * Adds the frames of the entries that end in `bytes` to a page map. `pieces` contains the start
+   * and the end offset of each byte range that was read. If `collect` is true, also returns the
    * page numbers.
    */
   map(
@@ -142,14 +143,17 @@ export class PageIndexReader {
     return { frames, pgnos }
   }
 
-  /** Decodes the entries that end in `bytes` to arrays. */
+  /** Decodes the entries that end in `bytes`, and returns them as arrays. */
   decode(bytes: Uint8Array): PageIndex {
     const [pgnos, offsets, sizes] = native.decodePageIndex(this.#state, bytes)
     this.#check()
     return { count: pgnos.length, pgnos, offsets, sizes }
   }
 
-  /** Checks that the page index is complete. Must be called after all bytes were decoded. */
+  /**
+   * Checks that the page index is complete. The caller must call end() after all bytes were
+   * decoded.
+   */
   end(): void {
     native.endPageIndex(this.#state)
     this.#check()
@@ -224,7 +228,8 @@ export function missingPage(
 
 /**
  * Decodes a whole page index. `bytes` contains the page index without its length field.
- * `fileOffset` is the offset of the page index in `file`. Throws LTX_CORRUPT like PageIndexReader.
+ * `fileOffset` is the offset of the page index in `file`. Throws LTX_CORRUPT under the same
+ * conditions as PageIndexReader.
  */
 export function decodePageIndex(bytes: Uint8Array, file: string, fileOffset: number, rules: IndexRules): PageIndex {
   const reader = new PageIndexReader(file, fileOffset, rules)

@@ -12,11 +12,9 @@ import { decodePageIndex, indexRules, type PageIndex } from './page-index.js'
 
 /** The two checksums at the end of a file. */
 export interface LtxChecksums {
-  /**
-   * Checksum of the database after the file is applied, or 0 in a file without database checksums.
-   */
+  /** Database checksum after the file is applied, or 0 in a file without database checksums. */
   readonly postApplyChecksum: bigint
-  /** Checksum of the file. */
+  /** Checksum of the file's content. */
   readonly fileChecksum: bigint
 }
 
@@ -27,8 +25,8 @@ export interface LtxTail extends LtxChecksums {
   /** Size of the page index in bytes, without its length field. */
   readonly indexSize: number
   /**
-   * The decoded page index. If the given bytes do not contain the whole page index, the value is
-   * undefined, and the caller must read `indexSize` bytes at `indexOffset`.
+   * The decoded page index. `index` is undefined if the given bytes do not contain the whole page
+   * index, and the caller must then read `indexSize` bytes at `indexOffset`.
    */
   readonly index?: PageIndex
 }
@@ -44,7 +42,7 @@ export const MIN_FILE_SIZE: number = HEADER_SIZE + PAGE_HEADER_SIZE + 1 + INDEX_
 
 /**
  * Decodes the last bytes of a file. `bytes` must contain at least 24 bytes, and `fileSize` is the
- * size of the file. Throws LTX_CORRUPT.
+ * size of the file. Throws LTX_CORRUPT if these bytes are invalid.
  */
 export function parseTail(bytes: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxTail {
   const tail = parseTailPlaces(bytes, fileSize, header, file)
@@ -55,7 +53,10 @@ export function parseTail(bytes: Uint8Array, fileSize: number, header: LtxHeader
   return { ...tail, index }
 }
 
-/** Decodes the position of the page index and the checksums. Throws LTX_CORRUPT. */
+/**
+ * Decodes the position of the page index, and the checksums, from the last bytes of a file. Throws
+ * LTX_CORRUPT if these bytes are invalid.
+ */
 export function parseTailPlaces(bytes: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxTailPlaces {
   if (fileSize < MIN_FILE_SIZE || bytes.length < INDEX_LENGTH_SIZE + TRAILER_SIZE) {
     throw corrupt(`the file has only ${fileSize} bytes; the smallest LTX file has ${MIN_FILE_SIZE}`, file, fileSize)
@@ -74,7 +75,7 @@ export function parseTailPlaces(bytes: Uint8Array, fileSize: number, header: Ltx
 
 /**
  * Decodes the trailer, which is the last 16 bytes of a file, and compares it with the header.
- * Throws LTX_CORRUPT.
+ * Throws LTX_CORRUPT if the trailer contradicts the header.
  */
 export function readChecksums(trailer: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxChecksums {
   const view = new DataView(trailer.buffer, trailer.byteOffset, TRAILER_SIZE)
@@ -92,7 +93,7 @@ export function readChecksums(trailer: Uint8Array, fileSize: number, header: Ltx
 
 /**
  * Compares the file checksum in the trailer with `crc`, the CRC of all bytes before the file
- * checksum. Throws LTX_CORRUPT.
+ * checksum. Throws LTX_CORRUPT if the two differ.
  */
 export function compareFileChecksum({ fileChecksum }: LtxChecksums, crc: bigint, fileSize: number, file: string): void {
   const computed = crc | CHECKSUM_FLAG

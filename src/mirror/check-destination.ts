@@ -7,8 +7,8 @@ import { differs, isSameFile, type MirrorPair } from './copy-file.js'
 
 /**
  * Throws REPLICA_FENCED if a primary writes to the destination or has written to the destination.
- * After a fail-over, the destination may be a primary's replica. The mirror must not add files to
- * this replica.
+ * After a fail-over, the destination may have become the replica of a primary. The mirror must not
+ * add files to the replica of a primary.
  */
 export async function refuseWriter(
   { source, destination }: MirrorPair,
@@ -27,8 +27,8 @@ export async function refuseWriter(
 
 /**
  * Throws REPLICA_RESET if the destination is not a copy of the source. The destination is not a
- * copy if two files of one name differ, if it has higher TXIDs than the source, or if the two
- * replicas have no file in common. An empty destination is allowed.
+ * copy if two files of one name differ, if its highest TXID is above the source's, or if no file is
+ * in both replicas. An empty destination is allowed.
  */
 export async function checkHistory(
   pair: MirrorPair,
@@ -48,7 +48,7 @@ export async function checkHistory(
   if (!(await isSameFile(pair, newest, signal))) throw differs(pair, newest)
 }
 
-/** Yields the files whose names are in both listings. */
+/** Yields each pair of files that have the same name in both listings. */
 function* inBoth(
   source: FilesByLevel,
   destination: FilesByLevel,
@@ -64,7 +64,7 @@ function* inBoth(
   }
 }
 
-/** Returns the files of `a` whose names are not in `b`. */
+/** Returns those files of `a` whose names do not occur in `b`. */
 export function missingIn(a: FilesByLevel, b: FilesByLevel): LtxFileInfo[] {
   const both = new Set([...inBoth(a, b)].map(([file]) => file))
   return a.flatMap((files) => files.filter((file) => !both.has(file)))

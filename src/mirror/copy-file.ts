@@ -45,16 +45,16 @@ export async function copyFile(
     if (!isLitestreamError(error, 'PRECONDITION_FAILED')) throw error
     if (!(await isSameFile({ source, destination }, file, signal))) throw differs({ source, destination }, file)
   } finally {
-    // If the destination has refused the upload before it read the body, the source is still open.
+    // If the destination refused the upload before it read the body, the source is still open and
+    // must be closed.
     await body.return()
     await ltx.cancel()
   }
 }
 
 /**
- * Yields the chunks of a file unchanged, and appends a copy of each chunk to `pulled`. `pulled`
- * gets copies, because the owner of a chunk may overwrite the chunk after the next chunk was
- * requested.
+ * Yields the chunks of a file unchanged, and appends a copy of each chunk to `pulled`. Each chunk
+ * is copied, because its owner may overwrite it after the next chunk was requested.
  */
 async function* keepPulled(
   chunks: AsyncIterable<Uint8Array>,
@@ -68,7 +68,7 @@ async function* keepPulled(
 
 /**
  * Yields the chunks of a file and decodes the file at the same time. The iteration ends without an
- * error only if the whole file is valid.
+ * error only if the whole file is a valid LTX file.
  */
 async function* checkedBody(
   ltx: LtxDecoding,
@@ -90,8 +90,8 @@ async function* handOver(
 }
 
 /**
- * Returns whether both replicas have the same content in the file with this name. Sends four small
- * requests. Returns false if one of the files is damaged.
+ * Returns whether the file with this name has the same content in both replicas. Sends four small
+ * requests. Returns false if either file is damaged.
  */
 export async function isSameFile(
   { source, destination }: MirrorPair,
@@ -99,7 +99,7 @@ export async function isSameFile(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   // The size and the version of the file are omitted, because the two stores may report different
-  // ones.
+  // values.
   const file = { level, minTxid, maxTxid }
   const request = signal ? { signal } : {}
   const [ours, theirs] = await Promise.all([

@@ -10,19 +10,19 @@ import { DEFAULT_MIRROR_INTERVAL, type FollowMirrorOptions, type MirrorOptions, 
 import { type DamagedFiles, MirrorPass } from './pass.js'
 import { Throttle } from './throttle.js'
 
-/** Default minimum time between two passes, in milliseconds. */
+/** Default minimum time in milliseconds between two mirror passes. */
 const MIN_INTERVAL_MS = 1000
-/** First and longest delay before a failed pass is repeated, in milliseconds. */
+/** Shortest and longest delay in milliseconds before a failed mirror pass is repeated. */
 const RETRY_MS = [1000, 60_000] as const
 
 /**
- * Brings `destination` up to date with `source` once. Copies every LTX file that the destination
- * lacks, verifies each file during the copy, and deletes files according to the retention of the
- * destination. The two replicas may be in different kinds of stores. The destination can be
- * restored at any moment. After an interruption, the next call copies the remaining files. Throws
- * REPLICA_EMPTY if the source is empty. Throws REPLICA_FENCED if a primary writes to the
- * destination. Throws REPLICA_RESET if the destination is not a copy of the source. Throws errors
- * of the stores.
+ * Brings the replica `destination` up to date with the replica `source` once. Copies every LTX file
+ * that the destination lacks, verifies each file during the copy, and deletes files of the
+ * destination according to `retention`. The two replicas may be in different kinds of stores. The
+ * destination can be restored at any moment. After an interruption, the next call of mirror()
+ * copies the remaining files. Throws REPLICA_EMPTY if the source is empty. Throws REPLICA_FENCED if
+ * a primary writes to the destination. Throws REPLICA_RESET if the destination is not a copy of the
+ * source. Throws errors of the stores.
  */
 export async function mirror(
   source: ReplicaClient,
@@ -69,8 +69,8 @@ export async function followMirror(
 }
 
 /**
- * Waits for new files in the source. A wait ends when the store reports a new file, or after a
- * given time.
+ * Waits for new files in the source. A wait ends when the store of the source reports a new file,
+ * or after a given time.
  */
 class Changes {
   readonly #signal: AbortSignal | undefined
@@ -78,7 +78,7 @@ class Changes {
 
   constructor(source: ReplicaClient, signal: AbortSignal | undefined) {
     this.#signal = signal
-    // If the store cannot report new files, every wait lasts for the given time.
+    // If the store cannot report new files, every wait lasts for the whole given time.
     source.watch?.(() => this.#changed.abort(), signal ? { signal } : {}).catch(() => undefined)
   }
 

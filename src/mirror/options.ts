@@ -16,8 +16,8 @@ export interface MirrorOptions {
   /** Maximum number of bytes copied per second. Default: no limit. */
   readonly bytesPerSecond?: ByteSize | undefined
   /**
-   * Number of files that are copied in parallel. Files that advance the destination to a newer
-   * state are copied one after another. Default 4.
+   * Number of files that are copied in parallel. Files that bring the destination to a newer state
+   * are copied one after another. The default is 4.
    */
   readonly parallelism?: number | undefined
   /**
@@ -31,20 +31,22 @@ export interface MirrorOptions {
 
 export interface FollowMirrorOptions extends MirrorOptions {
   /**
-   * Interval between two passes. If the store reports a new file, the next pass starts earlier.
-   * Default 10 s.
+   * Interval between two passes of the mirror. If the store of the source reports a new file, the
+   * next pass starts earlier. The default is 10 s.
    */
   readonly interval?: Duration | undefined
   /**
    * Minimum time between the end of a pass and the start of the next pass, even if the source
-   * reports changes. Default 1 s.
+   * reports new files. The default is 1 s.
    */
   readonly minInterval?: Duration | undefined
-  /** Called after the first pass, and after each pass that copied or deleted a file. */
+  /**
+   * Called after the first pass of the mirror, and after each pass that copied or deleted a file.
+   */
   readonly onPass?: ((result: MirrorResult) => void) | undefined
   /**
-   * Called after a failed pass. The mirror repeats the pass after a delay, which grows up to one
-   * minute.
+   * Called after a failed pass of the mirror. The mirror repeats the pass after a delay, which
+   * grows up to one minute.
    */
   readonly onError?: ((error: LitestreamError) => void) | undefined
 }
@@ -67,7 +69,7 @@ export interface MirrorResult {
   readonly damaged: readonly DamagedFile[]
   /** Number of bytes that were read from the source. */
   readonly bytes: number
-  /** The newest TXID to which the destination can be restored. */
+  /** The newest TXID that can be restored from the destination. */
   readonly txid: number
   /** The newest TXID of the source at the time of its listing. */
   readonly sourceTxid: number

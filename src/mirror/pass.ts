@@ -13,22 +13,26 @@ import { endedFiles, newestRestorable, restorableTxid } from './retention.js'
 import type { Throttle } from './throttle.js'
 
 const PARALLELISM = 4
-/** Maximum number of new listings of the source after a file was deleted before it was copied. */
+/**
+ * Maximum number of times that a pass lists the source again because a file was deleted before it
+ * was copied.
+ */
 const MAX_RELISTS = 5
 
 /**
- * Damaged files of the source, by the texts of `fileContent`. If a new file gets the name of a
- * damaged file, the mirror copies the new file, because the `fileContent` text of the new file
- * differs.
+ * The damaged files of the source, by the text that `fileContent` returns for each file. If a new
+ * file gets the name of a damaged file, the mirror copies the new file, because `fileContent`
+ * returns another text for it.
  */
 export type DamagedFiles = Map<string, DamagedFile>
 
 /**
  * Copies the files that the destination lacks, and then deletes files according to the retention of
- * the destination. At any moment, the destination can be restored to a state that is not older than
- * before. The pass first copies the files of a restore to the newest state, one after another. The
- * pass then copies all other files, so that the destination can also be restored to earlier states.
- * Throws REPLICA_EMPTY, REPLICA_FENCED, REPLICA_RESET, LTX_GAP and errors of the stores.
+ * the destination. At any moment, the newest state that can be restored from the destination is at
+ * least as new as before. The pass first copies the files of a restore to the newest state, one
+ * after another. The pass then copies all other files, so that the destination can also be restored
+ * to earlier states. Throws REPLICA_EMPTY, REPLICA_FENCED, REPLICA_RESET, LTX_GAP and errors of the
+ * stores.
  */
 export class MirrorPass {
   readonly #pair: MirrorPair
@@ -56,8 +60,8 @@ export class MirrorPass {
       try {
         return await this.#once()
       } catch (error) {
-        // Compaction deleted a listed file. The next listing of the source contains the file that
-        // replaced the deleted file.
+        // Compaction has deleted a file that the source listed before. The next listing of the
+        // source contains the file that replaced it.
         if (!isLitestreamError(error, 'NOT_FOUND') || relists === MAX_RELISTS) throw error
       }
     }
@@ -67,8 +71,8 @@ export class MirrorPass {
     const { destination } = this.#pair
     const { retention, signal } = this.#options
     await refuseWriter(this.#pair, signal)
-    // The destination is listed before the source. Every file of the destination is therefore older
-    // than the listing of the source.
+    // The pass lists the destination before it lists the source. No file of the destination is
+    // therefore newer than the listing of the source.
     const before = await this.#list('destination')
     const source = await this.#list('source')
     if (newestTxid(source) === 0) throw this.#emptySource()
@@ -154,7 +158,8 @@ export class MirrorPass {
     }
     const copy = () => copyFile(this.#pair, file, { throttle: this.#throttle, onBytes, signal })
     try {
-      // The bytes may have been damaged in transit, so a damaged file is read a second time.
+      // The bytes may have been damaged in transit, so the mirror reads a damaged file a second
+      // time.
       await copy().catch((error: unknown) => {
         if (!isLitestreamError(error, 'LTX_CORRUPT')) throw error
         return copy()

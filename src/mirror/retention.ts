@@ -7,7 +7,7 @@ import type { MirrorPair } from './copy-file.js'
 
 /**
  * Returns the files that must be deleted in the destination. The source has deleted these files,
- * and a restore of the newest state does not need them. For `retention`, see MirrorOptions. L0
+ * and a restore of the newest state does not need them. MirrorOptions describes `retention`. L0
  * files are deleted as soon as the source has deleted them, regardless of `retention`.
  */
 export async function endedFiles(
@@ -26,7 +26,7 @@ export async function endedFiles(
   return gone.size > 0 && leadsAsFar(copies, gone) ? [...gone] : []
 }
 
-/** Returns whether a restore without the files `gone` still reaches the newest state. */
+/** Returns whether a restore that cannot use the files `gone` still reaches the newest state. */
 function leadsAsFar(copies: FilesByLevel, gone: ReadonlySet<LtxFileInfo>): boolean {
   const left = copies.map((files) => files.filter((file) => !gone.has(file)))
   return restorableTxid(left) >= restorableTxid(copies)
@@ -34,7 +34,8 @@ function leadsAsFar(copies: FilesByLevel, gone: ReadonlySet<LtxFileInfo>): boole
 
 /**
  * Returns the last file of a restore to the newest state. Returns undefined if no state can be
- * restored. The target of the plan is a time, because selectPlan then does not throw at a gap.
+ * restored. The restore plan has a time as its target, because selectPlan then does not throw at a
+ * gap.
  */
 export function newestRestorable(levels: FilesByLevel): LtxFileInfo | undefined {
   return selectPlan(levels, { timestamp: Number.MAX_VALUE }).at(-1)

@@ -1,13 +1,13 @@
 import { monotonicMs } from '../util/monotonic.js'
 import { pause } from '../util/pause.js'
 
-/** Longest single pause in milliseconds. An aborted signal ends a pause early. */
+/** Longest single pause of a copy in milliseconds. An aborted signal ends a pause early. */
 const LONGEST_WAIT_MS = 60_000
 
-/** Limits the total number of bytes per second of all copies of a mirror. */
+/** Limits how many bytes per second all copies of a mirror transfer together. */
 export class Throttle {
   readonly #bytesPerMs: number
-  /** Time from `monotonicMs()` at which the next bytes may be copied. */
+  /** Time at which the next bytes may be copied, as a value of `monotonicMs()`. */
   #paidAt = monotonicMs()
 
   /** If `bytesPerSecond` is undefined, the rate is not limited. */
@@ -15,7 +15,7 @@ export class Throttle {
     this.#bytesPerMs = bytesPerSecond === undefined ? Number.POSITIVE_INFINITY : bytesPerSecond / 1000
   }
 
-  /** Resolves when the rate limit allows `bytes` more bytes, or when `signal` is aborted. */
+  /** Resolves when the rate limit allows `bytes` more bytes, or when `signal` aborts. */
   async pass(bytes: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.#bytesPerMs === Number.POSITIVE_INFINITY) return
     const now = monotonicMs()

@@ -20,9 +20,9 @@ import { PageFile } from './page-file.js'
 import { readAhead, segmentsOf } from './segments.js'
 
 /**
- * Small LTX files are read together with their page indexes. At most this many bytes of LTX files
- * are kept in memory until their pages are written. LTX files beyond the limit KEEP_BYTES are read
- * again.
+ * Small LTX files are read together with their page indexes. Of LTX files that are already in
+ * memory, at most KEEP_BYTES bytes are kept until their pages are written. LTX files beyond
+ * KEEP_BYTES are read again.
  */
 const KEEP_BYTES = 32 * 1024 * 1024
 
@@ -34,7 +34,7 @@ const KEEP_BYTES = 32 * 1024 * 1024
 const LOCAL_PARALLELISM = 4
 
 /**
- * Marks a page of the output whose content is unknown. The content of a page is unknown while the
+ * Marks a page of the output as having unknown content. The content of a page is unknown while the
  * page is being written, and if the page was written from a damaged LTX file.
  */
 const UNCERTAIN = 0xffffffff
@@ -69,19 +69,19 @@ interface Planned {
 interface Unfinished {
   isMissing(pgno: number): boolean
   /**
-   * Must be called after every page of the LTX file was written and the checksum of the LTX file
-   * was verified.
+   * Called after every page of the LTX file was written and the checksum of the LTX file was
+   * verified.
    */
   end(): void
 }
 
 /**
  * Writes the database that a plan describes to an output file. Each page is written once. Every LTX
- * file of the plan is read and checked completely, even if the plan needs no page of the file. Only
- * the frames show that a page index omits a page. If `run` fails for a plan, `run` may be called
- * again with another plan for the same output. Pages that an earlier call of `run` wrote from the
- * same LTX file are kept. An Assembly needs memory for some segments of 2 MiB each, and about 30
- * bytes of page index per page.
+ * file of the plan is read and checked completely, even if the plan needs no page of the file. This
+ * complete reading detects a page index that omits a page, because only the frames show the
+ * omission. If `run` fails for a plan, `run` may be called again with another plan for the same
+ * output. Pages that an earlier call of `run` wrote from the same LTX file are kept. An Assembly
+ * needs memory for several segments of 2 MiB each, and about 30 bytes per page for page indexes.
  */
 export class Assembly {
   readonly #client: ReplicaClient
@@ -96,7 +96,7 @@ export class Assembly {
   readonly #verified = new Set<number>()
   /**
    * For each page in the output, the number of the LTX file from which the page was written. The
-   * index is the page number. The number 0 means that the page consists of zeros.
+   * index is the page number. The number 0 in `#source` means that the page consists of zeros.
    */
   #source = new Uint32Array(1)
   #written = 0
@@ -160,8 +160,8 @@ export class Assembly {
   }
 
   /**
-   * If the first call of `act` found a damaged LTX file, calls `act` once more. The data may have
-   * been damaged during the transfer.
+   * If the first call of `act` finds a damaged LTX file, calls `act` once more. The second call
+   * helps if the data was only damaged during the transfer.
    */
   async #twice<T>(act: () => Promise<T>): Promise<T> {
     try {
@@ -217,8 +217,8 @@ export class Assembly {
     const source = this.#source
     const { pgnos } = layout.index
     const isMissing = (pgno: number) => owner[pgno] === place + 1 && source[pgno] !== id
-    // The missing pages are about to be overwritten. If the LTX file turns out to be damaged, the
-    // content of the overwritten pages is unknown.
+    // The missing pages are going to be overwritten. If the LTX file turns out to be damaged, the
+    // content of the pages that it has overwritten is unknown.
     let count = 0
     for (const pgno of pgnos) {
       if (!isMissing(pgno)) continue
@@ -228,8 +228,8 @@ export class Assembly {
     if (count === 0 && this.#verified.has(id)) return undefined
     const end = () => {
       this.#verified.add(id)
-      // The source of a page is recorded only at the end, after the checksum of the whole LTX file
-      // was verified.
+      // The source of a page is recorded only after the checksum of the whole LTX file was
+      // verified.
       for (const pgno of pgnos) if (isMissing(pgno)) source[pgno] = id
     }
     return { isMissing, end }
@@ -262,9 +262,9 @@ export class Assembly {
         if (i < file.segments.length) await this.#writeSegment(output, owners, file, i, unfinished.isMissing)
         if (!file.isRead) return
         if (!file.isSound) {
-          // The data may have been damaged during the transfer. The LTX file is therefore read
-          // again. If the LTX file in the store is damaged, the second read throws an error with
-          // the position of the damage.
+          // The data may have been damaged during the transfer. The restore therefore reads the LTX
+          // file again. If the LTX file in the store is damaged too, the second read throws an
+          // error with the position of the damage.
           this.#written -= file.written
           await this.#write(output, owners, layout, undefined, unfinished.isMissing)
         }
@@ -320,7 +320,7 @@ export class Assembly {
       this.#report(owners)
     }
     try {
-      // One batch of pages is written while the next batch is decoded.
+      // While the next batch is decoded, the previous batch of pages is written.
       let writing = Promise.resolve()
       try {
         for await (const batch of ltx.batches) {
@@ -331,7 +331,7 @@ export class Assembly {
       } finally {
         await writing
       }
-      // The plan used a page index that was read earlier, and that may have been damaged during the
+      // The plan uses a page index that was read earlier, and that may have been damaged during the
       // transfer.
       if (!samePages(index, ltx.trailer!.index))
         throw corrupt('the page index of the file differs from the page index that the plan used', label, 0)

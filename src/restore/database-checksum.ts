@@ -4,7 +4,7 @@ import { CHECKSUM_FLAG, lockPgno } from '../ltx/format.js'
 import type { LtxHeader } from '../ltx/header.js'
 import { native } from '../native/addon.js'
 
-/** Bytes of pages that are read per batch. */
+/** Number of bytes of pages that one batch reads. */
 const BATCH_SIZE = 1024 * 1024
 
 /**

@@ -7,11 +7,11 @@ import { takeSource } from '../sqlite/take-source.js'
 const SQLITE_BUSY = 5
 
 /**
- * Takes SQLite's exclusive lock of a database that will be replaced. Returns the function that
+ * Takes SQLite's exclusive lock of a database that will be replaced. Returns a function that
  * releases the lock. Throws OUTPUT_BUSY if another connection holds a lock. The other connection
  * may belong to this process or to another process. In WAL mode, every open connection holds a
  * lock. With a rollback journal, only a connection in a transaction holds a lock.
- * `takeExclusiveAccess` does not read the database, so the WAL and the journal of the database stay
+ * takeExclusiveAccess() does not read the database, so the WAL and the journal of the database stay
  * unchanged.
  */
 export function takeExclusiveAccess(file: string): () => void {
@@ -25,7 +25,7 @@ export function takeExclusiveAccess(file: string): () => void {
   }
   try {
     const source = takeSource(database)
-    // Any other failure, such as on a file system without locks, does not show whether other
+    // Any other failure, for example on a file system without locks, does not show whether other
     // connections exist.
     if (native.sourceLock(source) === SQLITE_BUSY) throw busy(file)
     return () => {

@@ -11,8 +11,8 @@ export interface Position {
   readonly txid: number
   /**
    * Time in the header of the newest applied LTX file, in milliseconds since the epoch. `timestamp`
-   * distinguishes the replica from a replica that was reset. If the time is unknown, `timestamp` is
-   * Infinity.
+   * distinguishes a replica from the same replica after a reset. If the time is unknown,
+   * `timestamp` is Infinity.
    */
   readonly timestamp: number
 }
@@ -20,8 +20,8 @@ export interface Position {
 /** The saved position of a database that follows a replica. */
 export interface SavedPosition extends Position {
   /**
-   * Whether Litestream's own follower saved the position. Litestream's follower does not write the
-   * position to the header of the database.
+   * Whether Litestream's own follower has saved the position. Litestream's follower does not write
+   * the position to the header of the database.
    */
   readonly isForeign: boolean
 }
@@ -32,8 +32,9 @@ function txidFile(output: string): string {
 
 /**
  * Saves the position of a database in its -txid file. The content of the -txid file is the TXID as
- * text. Litestream uses the same form. The modification time of the -txid file is the timestamp.
- * The files of a file replica use the same rule.
+ * text. Litestream writes its -txid files in the same form. The modification time of the -txid file
+ * is the timestamp. In the same way, the modification time of each file in a file replica is its
+ * timestamp.
  */
 export async function savePosition(
   output: string,
@@ -45,8 +46,8 @@ export async function savePosition(
 }
 
 /**
- * Returns the position from which following continues. Returns undefined if the database must be
- * restored first. Throws OUTPUT_EXISTS for a database without a saved position.
+ * Returns the position from which following continues. Returns undefined if the database must first
+ * be restored. Throws OUTPUT_EXISTS for a database without a saved position.
  */
 export async function resume(output: string, force: boolean): Promise<SavedPosition | undefined> {
   if (!(await outputExists(output)) || force) return undefined
@@ -78,8 +79,8 @@ export async function savedPosition(output: string): Promise<SavedPosition> {
 }
 
 /**
- * Returns the position of the database. If a crash happened after a change was applied but before
- * the new TXID was saved, the saved TXID is lower than the TXID in the header of the database.
+ * Returns the position of the database. After a crash between applying a change and saving its
+ * TXID, the saved TXID is lower than the TXID in the database header.
  */
 export function reconcile(output: string, { txid, timestamp }: Position, counter: number): Position {
   const ahead = (counter - (txid % 2 ** 32) + 2 ** 32) % 2 ** 32

@@ -17,10 +17,10 @@ export type { FollowOptions } from './follower.js'
  * program may read the database through SQLite at any time, and sees only complete transactions.
  * Other programs must not write to the database. The file `<output>-txid` holds the TXID of the
  * database. If the database and its -txid file exist, following continues from the TXID in the
- * -txid file. Litestream's own follower may have written these files. Other processes must not
- * restore to the output of a running `follow`. Throws errors of restore. Throws OUTPUT_EXISTS for a
- * database without the -txid file, REPLICA_RESET if the replica was reset, and HYDRATION_CONFLICT
- * if another program wrote to the database.
+ * -txid file. Litestream's own follower may also have written the database and its -txid file.
+ * Other processes must not restore to the output of a running `follow`. Throws the errors of
+ * restore(). Throws OUTPUT_EXISTS for a database without the -txid file, REPLICA_RESET if the
+ * replica was reset, and HYDRATION_CONFLICT if another program wrote to the database.
  */
 export async function follow(client: ReplicaClient, options: Resolved<FollowOptions>): Promise<void> {
   const { output, signal } = options
@@ -79,7 +79,7 @@ async function start(client: ReplicaClient, options: Resolved<FollowOptions>, cl
     }
     await FollowerFile.prepare(temporary, txid)
     // The -txid file is written after the old database is removed and before the new database is
-    // renamed. A -txid file without a database is harmless. A database with the -txid file of
+    // renamed. A -txid file without a database does no harm. A database beside the -txid file of
     // another database would be continued from the wrong position.
     await removeFile(output)
     await savePosition(output, { txid, timestamp }, await ownershipLike(temporary))

@@ -27,15 +27,16 @@ const HEADER_SIZE = 100
 const ROLLBACK_JOURNAL = 1
 
 /**
- * How long an attempt to lock the database waits for readers, in milliseconds. During an attempt to
- * lock the database, new readers are excluded. The wait for the lock blocks the thread.
+ * How long an attempt to lock the database waits for readers, in milliseconds. During such an
+ * attempt, no new reader can begin. The wait for the lock blocks the thread.
  */
 const LOCK_WAIT = 250
 
 /**
  * Sets the header fields of a database that is changed without SQLite. The header must say that the
- * database is in rollback-journal mode. Readers then take locks. The change counter must differ for
- * every TXID. Readers then discard their caches. The page count in the header must be valid.
+ * database is in rollback-journal mode. Because of the rollback-journal mode, readers take locks.
+ * The change counter must differ for every TXID. When the change counter differs, readers discard
+ * their caches. The page count in the header must be valid.
  */
 function patchHeader(header: Buffer, txid: number, commit: number): void {
   header[WRITE_VERSION] = ROLLBACK_JOURNAL
@@ -65,8 +66,8 @@ export class FollowerFile {
   #counter: number
 
   /**
-   * Whether Litestream's follower made the database. The header of such a database does not contain
-   * the TXID before this object opens the database.
+   * Whether Litestream's follower made the database. In a database that Litestream's follower made,
+   * the header does not contain the TXID before this object opens the database.
    */
   readonly wasAdopted: boolean
 
@@ -82,9 +83,9 @@ export class FollowerFile {
   /**
    * Opens a database that this class or Litestream's own follower made, or that `prepare` has
    * prepared. SQLite rolls back a write that a crash interrupted. `saved` is the content of the
-   * -txid file beside the database. Throws HYDRATION_CONFLICT for a database that another program
-   * wrote to. Throws DATABASE_BUSY if Litestream's follower left the database in WAL mode and
-   * another program has the database open.
+   * -txid file of the database. Throws HYDRATION_CONFLICT for a database that another program wrote
+   * to. Throws DATABASE_BUSY if Litestream's follower left the database in WAL mode and another
+   * program has the database open.
    */
   static async open(
     file: string,
@@ -131,12 +132,12 @@ export class FollowerFile {
   }
 
   /**
-   * Applies an LTX file. The LTX file is applied completely or not at all. `bytes` returns the
-   * content of the LTX file. `apply` calls `bytes` twice. Returns false if readers kept the
-   * database locked. The caller must then try again. Throws HYDRATION_CONFLICT if another program
-   * has changed the database. Throws PAGE_SIZE_MISMATCH, LTX_CORRUPT, and errors of the file
-   * system. LTX_CORRUPT is also thrown if the LTX file lacks pages that the database needs. If
-   * `apply` throws, the database is unchanged.
+   * Applies an LTX file. The LTX file takes effect completely or not at all. Each call of `bytes`
+   * returns the content of the LTX file from its beginning. `apply` calls `bytes` twice. Returns
+   * false if readers kept the database locked until the lock attempt ended. After false, the caller
+   * must try again. Throws HYDRATION_CONFLICT if another program has changed the database. Throws
+   * PAGE_SIZE_MISMATCH, LTX_CORRUPT, and errors of the file system. LTX_CORRUPT is also thrown if
+   * the LTX file lacks pages that the database needs. If `apply` throws, the database is unchanged.
    */
   async apply(bytes: () => AsyncIterable<Uint8Array>, label: string): Promise<boolean> {
     const { header, index } = await this.#survey(bytes, label)
@@ -168,8 +169,8 @@ export class FollowerFile {
       this.#counter = after.readUInt32BE(CHANGE_COUNTER)
       this.#db.exec('COMMIT')
     } catch (error) {
-      // Closing the connection releases the lock. The journal stays. The next connection restores
-      // the old pages from the journal.
+      // Closing the connection releases the exclusive lock. The journal stays on disk. The next
+      // connection restores the old pages from the journal.
       this.#db.close()
       throw error
     }
@@ -223,16 +224,16 @@ export class FollowerFile {
 }
 
 /**
- * Whether Litestream's follower wrote the header of the database. Litestream's follower sets the
- * change counter to a random number. Litestream's follower does not change the version-valid-for
- * number. In a header written by SQLite, the two numbers are equal.
+ * Whether Litestream's follower has written the header of the database. Litestream's follower sets
+ * the change counter to a random number. Litestream's follower does not change the
+ * version-valid-for number. In a header written by SQLite, the two numbers are equal.
  */
 function isOfOtherFollower(header: Buffer): boolean {
   return header.readUInt32BE(CHANGE_COUNTER) !== header.readUInt32BE(VERSION_VALID_FOR)
 }
 
 /**
- * Changes the header of a database that Litestream's follower made. FollowerFile needs the new
+ * Changes the header of a database that Litestream's follower made. FollowerFile needs the changed
  * header. Litestream restores the database in WAL mode. With the first change, Litestream's
  * follower changes the database to rollback-journal mode. If a crash interrupted a change of
  * Litestream's follower, the next change completes the interrupted change. The next change contains
@@ -265,7 +266,7 @@ function ignoreMissing(error: unknown): undefined {
 
 function openDatabase(file: string): Connection {
   const db = findDriver().open(file, { busyTimeout: LOCK_WAIT })
-  // The first read of a connection rolls back a journal that a crash left.
+  // The first read of a connection rolls back the changes of a journal that a crash has left.
   db.value('SELECT count(*) FROM sqlite_schema')
   return db
 }
@@ -282,8 +283,8 @@ function pageSizeOf(header: Buffer): number {
 }
 
 /**
- * Returns the numbers of the pages for the journal. The journal needs page 1, the pages that will
- * be overwritten, and the pages that will be truncated.
+ * Returns the numbers of the pages that the journal must contain. The journal needs page 1, the
+ * pages that will be overwritten, and the pages that will be truncated.
  */
 function doomedPages(pgnos: Uint32Array, oldCommit: number, newCommit: number, pageSize: number): Uint32Array {
   const lock = lockPgno(pageSize)

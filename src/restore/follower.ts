@@ -34,8 +34,8 @@ export interface FollowOptions
    */
   readonly onAdvance?: (state: { readonly txid: number; readonly files: number }) => void
   /**
-   * Called with an error, for example a gap in the replica. After the call of `onError`, the
-   * follower retries.
+   * Called with an error, for example a gap in the replica. After `onError` returns, the follower
+   * tries again.
    */
   readonly onError?: (error: unknown) => void
   /** Called if the check of the restored database reported faults (see RestoreResult.warnings). */
@@ -54,7 +54,7 @@ export interface FollowOptions
 /** After this many polls that list only level 0, one poll lists all levels. */
 const FULL_POLL_EVERY = 30
 const RETRY_MOST = 60_000
-/** Interval between two attempts to get a lock that readers hold, in milliseconds. */
+/** Milliseconds between two attempts to get a lock on the database that readers hold. */
 const LOCK_RETRY = 50
 
 /** Codes of the errors that a retry cannot fix. */
@@ -88,8 +88,8 @@ export class Follower {
     for (let poll = 0; !signal.aborted; poll++) {
       let wait = interval
       try {
-        // The first poll lists all levels. LTX files may have been compacted before this process
-        // started to follow.
+        // The first poll lists all levels. LTX files may have been compacted since the position of
+        // the database was saved.
         const all = poll % FULL_POLL_EVERY === 0 || isFailing
         const step = withDeadline(`polling ${this.#client.url}`, { signal, timeout }, (linked = signal) => {
           return this.#step(all, linked)
@@ -129,8 +129,8 @@ export class Follower {
   }
 
   /**
-   * Applies the next LTX files. Returns false if the replica has no next LTX file. If `all` is
-   * true, all levels are listed.
+   * Applies the next LTX files. Returns false if the replica has no further LTX file. If `all` is
+   * true, #step() lists all levels.
    */
   async #step(all: boolean, signal: AbortSignal): Promise<boolean> {
     const files = await this.#next(all, new Set(), signal)
@@ -151,7 +151,8 @@ export class Follower {
   }
 
   /**
-   * Returns the next LTX files. Usually these files are L0 files, and one listing is sufficient.
+   * Returns the LTX files that follow the position of the database. Usually these files are L0
+   * files, and one listing is sufficient.
    */
   async #next(all: boolean, without: ReadonlySet<string>, signal: AbortSignal): Promise<LtxFileInfo[]> {
     const from = this.#newest?.level === 0 ? this.#newest.minTxid : this.#at.txid + 1
@@ -203,9 +204,8 @@ export class Follower {
       }
       times.set(file, found)
     }
-    // The time of a snapshot is the time at which the snapshot was written. The time of a snapshot
-    // is later than the time of other LTX files with the same TXID. The database may come from a
-    // snapshot that no longer exists.
+    // A snapshot has the time at which it was written. This time is later than the time of other
+    // LTX files with the same TXID. The database may come from a snapshot that no longer exists.
     const earlier = [...times].filter(([{ level }, found]) => {
       return found <= timestamp && (reached < txid || level < SNAPSHOT_LEVEL)
     })
@@ -240,8 +240,8 @@ export class Follower {
       const { header, bytes } = await mergeLtx(files.map((file) => sourceOf(this.#client, file, { signal })))
       for await (const chunk of bytes) await handle.writeFile(chunk)
       const read = () => handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 256 * 1024 })
-      // An error in the merged file is reported for the newest LTX file. The other LTX files were
-      // checked while they were merged.
+      // An error of the merged file is reported as an error of the newest LTX file. The other LTX
+      // files were checked while they were merged.
       while (!(await this.#file.apply(read, fileLabel(this.#client, newest)))) {
         throwIfAborted(signal, `applying to ${output}`)
         await pause(LOCK_RETRY, signal)

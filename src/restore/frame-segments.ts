@@ -4,18 +4,21 @@ import type { PageIndex } from '../ltx/page-index.js'
 import { native } from '../native/addon.js'
 
 /**
- * Maximum bytes of a segment. The restore reads a segment with one ranged read. A segment is large,
- * so that the time of a round trip is negligible. A segment is also small enough for several
- * segments to fit into memory.
+ * Maximum number of bytes of a segment. The restore reads each segment with one ranged read.
+ * Segments are large, so that the time of a round trip is negligible. Segments are also small
+ * enough that several of them fit into memory.
  */
 export const SEGMENT_SIZE: number = 2 * 1024 * 1024
 
-/** Maximum number of decoded pages of one segment. The limit concerns segments of small frames. */
+/**
+ * Maximum number of decoded pages of one segment. This limit takes effect for segments with small
+ * frames.
+ */
 export const SEGMENT_PAGES = 8192
 
 /**
- * Consecutive frames of an LTX file. `from` is the first position in the page index, and `to` - 1
- * is the last position.
+ * Consecutive frames of an LTX file. `from` is the position in the page index of the first frame,
+ * and `to` - 1 is that of the last frame.
  */
 export interface FrameSegment {
   readonly from: number
@@ -40,8 +43,8 @@ export function frameSegments({ count, offsets, sizes }: PageIndex): FrameSegmen
 }
 
 /**
- * The CRC of the frames of a segment, and the number of bytes that the CRC covers. The checksum of
- * the file can be combined from such CRCs.
+ * The CRC of the frames of a segment, and the number of bytes that the CRC covers. The file
+ * checksum can be combined from such CRCs.
  */
 export interface SegmentSum {
   readonly crc: bigint

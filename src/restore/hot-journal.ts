@@ -12,7 +12,7 @@ const MAGIC = Buffer.from('d9d505f920a163d7', 'hex')
 /** Sector size in the journal header, in bytes. The journal header fills one sector. */
 const SECTOR_SIZE = 512
 
-/** Bytes of pages that are read and written to the journal per batch. */
+/** Number of bytes of pages that one batch reads and writes to the journal. */
 const BATCH_SIZE = 1024 * 1024
 
 /**

@@ -12,8 +12,8 @@ import {
 import { type FileRange, NO_RANGE, type PageFile } from './page-file.js'
 
 /**
- * Bytes of decoded pages that are written at once. The decoded pages of one write fit into the
- * cache of a processor.
+ * Number of bytes of decoded pages that are written at once. ROOM bytes fit into the cache of a
+ * processor.
  */
 const ROOM = 512 * 1024
 
@@ -45,7 +45,7 @@ const CACHED_SEGMENTS = 16
 export class LargeFile {
   readonly layout: FileLayout
   readonly segments: readonly FrameSegment[]
-  /** Number of pages that were written. */
+  /** Number of pages that were written to the output. */
   written = 0
   readonly #sums: (SegmentSum | undefined)[]
   readonly #uncached: boolean
@@ -53,7 +53,7 @@ export class LargeFile {
   #left: number
 
   /**
-   * With `uncached`, pages that are on disk are removed from the page cache of the operating
+   * If `uncached` is true, pages that are on disk are removed from the page cache of the operating
    * system.
    */
   constructor(layout: FileLayout, { uncached }: { readonly uncached: boolean }) {
@@ -105,9 +105,9 @@ export class LargeFile {
   }
 
   /**
-   * Returns the range of the output that contains the pages of a segment. If most pages in that
-   * range come from other LTX files, returns an empty range. A flush of the range would also write
-   * those pages.
+   * Returns the range of the output file that contains the pages of a segment. If most pages in
+   * that range come from other LTX files, returns an empty range. A flush of such a range would
+   * mostly write pages of other LTX files.
    */
   #rangeOf(pgnos: Uint32Array, wanted: number): FileRange {
     const { pageSize } = this.layout.header

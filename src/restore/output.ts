@@ -29,8 +29,8 @@ export async function outputExists(output: string): Promise<boolean> {
 
 /**
  * Throws OUTPUT_EXISTS if a restore would replace a database without `force`. Also throws
- * OUTPUT_EXISTS if the WAL or journal of a deleted database exists, because SQLite would apply this
- * file to the restored database.
+ * OUTPUT_EXISTS if the WAL or journal of a deleted database exists, because SQLite would apply it
+ * to the restored database.
  */
 export async function guardOutput(output: string, force: boolean): Promise<void> {
   const exists = await outputExists(output)
@@ -85,9 +85,9 @@ async function statIfThere(file: string): Promise<Stats | undefined> {
 }
 
 /**
- * Removes the files that SQLite keeps beside a database. Call `removeSidecars` before another
- * database gets the name of this database. A later call would remove the files of the other
- * database.
+ * Removes the files that SQLite keeps beside a database. The caller must call `removeSidecars`
+ * before another database gets the name of `database`. A later call would remove the files of the
+ * other database.
  */
 export async function removeSidecars(database: string): Promise<void> {
   for (const suffix of SIDECARS) await removeFile(database + suffix)
@@ -105,8 +105,8 @@ export class OutputClaim {
   }
 
   /**
-   * Takes the exclusive right to write an output. Creates the folder of the output. Removes files
-   * that killed restores left. Throws OUTPUT_BUSY, OUTPUT_EXISTS.
+   * Takes the exclusive right to write an output. Creates the folder of the output. Also removes
+   * files that killed restores have left in the folder. Throws OUTPUT_BUSY, OUTPUT_EXISTS.
    */
   static async take(output: string, options: TargetLockOptions): Promise<OutputClaim> {
     try {

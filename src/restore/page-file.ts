@@ -31,13 +31,13 @@ export interface EncodedPages {
    * For each frame, the value 1 if the frame's page is written to the database file, otherwise 0.
    */
   readonly wanted: Uint8Array
-  /** Memory for two or more decoded pages. */
+  /** Memory for at least two decoded pages. */
   readonly room: Uint8Array
 }
 
 /**
  * A database file under construction. Pages may be written in any order. Each page is written at
- * its place in the file. Pages that were not written read as zeros.
+ * its place in the database file. Pages that were not written read as zeros.
  */
 export class PageFile {
   readonly #handle: FileHandle
@@ -46,14 +46,14 @@ export class PageFile {
   #unflushed = 0
   #flushing: Promise<void> | undefined
 
-  /** `handle` is the open file at `path`. The caller closes `handle`. */
+  /** `handle` is the open database file at `path`. The caller closes `handle`. */
   constructor(handle: FileHandle, path: string, pageSize: number) {
     this.#handle = handle
     this.#path = path
     this.#pageSize = pageSize
   }
 
-  /** Opens the database file at `path`. The file must exist. */
+  /** Opens the database file at `path`. The database file must exist. */
   static async open(path: string, pageSize: number): Promise<PageFile> {
     try {
       return new PageFile(await openForUpdate(path), path, pageSize)
@@ -88,10 +88,11 @@ export class PageFile {
 
   /**
    * Decodes frames of an LTX file. Writes the pages that `pages.wanted` selects. After the pages
-   * were written, the disk is asked to write the range `flush` of the database file. `drop` is a
-   * range that was flushed earlier, and that is removed from the page cache of the operating
-   * system. Returns undefined if the frames are damaged or do not match the page index. Some pages
-   * may have been written nevertheless. The caller may reuse the arrays when the promise resolves.
+   * were written, the operating system starts to write the range `flush` of the database file to
+   * the disk. `drop` is a range that was flushed earlier, and that is removed from the page cache
+   * of the operating system. Returns undefined if the frames are damaged or contradict the page
+   * index. If it returns undefined, some pages may have been written nevertheless. The caller may
+   * reuse the arrays when the promise resolves.
    */
   async writeFrames(pages: EncodedPages, flush: FileRange, drop: FileRange): Promise<SegmentSum | undefined> {
     const { frames, pgnos, sizes, wanted, room } = pages
@@ -113,8 +114,8 @@ export class PageFile {
   }
 
   /**
-   * Starts to write the file to the disk. If this write to the disk fails, sync() also fails,
-   * because sync() waits for the write.
+   * Starts to write the database file to the disk. If this write to the disk fails, sync() also
+   * fails, because sync() waits for the write.
    */
   #flush(): void {
     this.#unflushed = 0

@@ -22,8 +22,8 @@ export interface PublishOptions {
 export interface PublishSteps<T> {
   build(temporary: string): Promise<T>
   /**
-   * Returns the maximum permission bits of a new output file. The bits are known after `build`. A
-   * file that replaces another file gets the permission bits of that file.
+   * Returns the maximum permission bits of a new output file. The bits are known after `build`. If
+   * the output replaces another file, it gets the permission bits of that file instead.
    */
   maxMode(): number
   /**
@@ -36,11 +36,11 @@ export interface PublishSteps<T> {
 }
 
 /**
- * Calls `build`, which fills a temporary file. After the call of `build`, checks the temporary
- * file. Renames the temporary file to the output when the temporary file is complete and on disk.
- * After a failure, no temporary file is left, except a file that `check` refused. Returns the
- * result of `build`. Throws OUTPUT_EXISTS, and OUTPUT_BUSY if the existing database is in use. Also
- * throws errors of the steps.
+ * Calls `build`, which fills a temporary file. After `build`, checks the temporary file. Renames
+ * the temporary file to the output when the temporary file is complete and on disk. After a
+ * failure, no temporary file is left, except a file that `check` refused. Returns the result of
+ * `build`. Throws OUTPUT_EXISTS, and OUTPUT_BUSY if the existing database is in use. Also throws
+ * the errors of the steps.
  */
 export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>): Promise<T> {
   const { claim, force, signal } = options
@@ -74,8 +74,8 @@ export async function publish<T>(options: PublishOptions, steps: PublishSteps<T>
 }
 
 /**
- * Creates the temporary file. Only its owner can read the temporary file until the restore ends.
- * `newMode` is the mode that this process gives to new files.
+ * Creates the temporary file. Only the owner of the temporary file can read it until the restore
+ * ends. `newMode` is the mode that this process gives to new files.
  */
 async function create(output: string): Promise<{ readonly temporary: Temporary; readonly newMode: number }> {
   try {

@@ -19,8 +19,8 @@ export interface RestoreJob {
   /** The result of a dry run. */
   readonly planned: Restored
   /**
-   * Maximum permission bits of a new database. Users who could not read the files of the replica
-   * therefore cannot read the database.
+   * Maximum permission bits of a new database. Because of `maxMode`, users who could not read the
+   * files of the replica cannot read the database.
    */
   readonly maxMode: number
   /**

@@ -7,7 +7,7 @@ import type { AssemblyProgress } from './assembly.js'
 
 /**
  * The options of a restore. `txid` and `timestamp` must not both be set. If neither is set, the
- * newest state is restored.
+ * restore writes the newest state.
  */
 export interface RestoreOptions {
   /** Restores the state after the transaction with exactly this TXID. */
@@ -16,7 +16,7 @@ export interface RestoreOptions {
   readonly timestamp?: Instant
   /**
    * Path of the database to write. The folder of the database is created if it does not exist. If
-   * the path is a symbolic link, the restore writes to the target of the link.
+   * the path is a symbolic link, the restore replaces the target of the link.
    */
   readonly output: string
   /**
@@ -49,7 +49,7 @@ export interface RestoreOptions {
 
 export type RestoreProgress =
   /**
-   * The restore waits for another process that is restoring to the same output. The phase `wait`
+   * The restore waits, because another process is restoring to the same output. The phase `wait`
    * occurs only with `ifDbNotExists`.
    */
   | { readonly phase: 'wait' }
@@ -83,7 +83,7 @@ export interface RestoreResult {
   readonly timestamp: Date
   /** Size of the database in bytes. */
   readonly bytes: number
-  /** Duration of the restore. */
+  /** Duration of the restore in milliseconds. */
   readonly durationMs: number
   /**
    * The LTX files of the plan, oldest state first. `plan` is empty if Litestream 0.3's format was
@@ -95,7 +95,7 @@ export interface RestoreResult {
    * for any other restore.
    */
   readonly legacy?: { readonly generation: string; readonly index: number }
-  /** The check that the restore ran. */
+  /** The check of the restored database that the restore ran. */
   readonly integrityCheck: IntegrityCheck
   /** The result of the check (absent if the restore ran no check). */
   readonly integrity?: IntegrityReport

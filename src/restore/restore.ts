@@ -28,7 +28,10 @@ export function restore(client: ReplicaClient, options: Resolved<RestoreOptions>
 }
 
 export interface RestoreHooks {
-  /** The right to write the output, which the caller already holds and keeps after the restore. */
+  /**
+   * The right to write the output, if the caller already holds it; the caller keeps the right after
+   * the restore.
+   */
   readonly claim?: OutputClaim
   /** The last step before the rename. The step receives the temporary path of the database. */
   finish?(temporary: string, restored: Pick<Restored, 'txid' | 'timestamp'>): Promise<void>
@@ -73,7 +76,7 @@ export async function restoreAnd(
   const onWait = () => onProgress?.({ phase: 'wait' })
   const claim = hooks.claim ?? (await OutputClaim.take(output, { wait: ifDbNotExists, onWait, signal }))
   try {
-    // Another process has restored the database, and this restore has waited for the other process.
+    // While this restore waited, another process has restored the database.
     if (ifDbNotExists && (await outputExists(output))) return nothing('output-exists')
     let checked: Checked = UNCHECKED
     const restored = await publish(
@@ -107,7 +110,7 @@ function checkOf({ integrityCheck = 'quick' }: Resolved<RestoreOptions>): Integr
 
 /**
  * Runs SQLite's check of the restored database. The checksums of all files were verified. Every
- * fault that the check finds therefore also exists in the primary's database.
+ * fault that SQLite's check finds therefore also exists in the primary's database.
  */
 async function check(temporary: string, options: Resolved<RestoreOptions>, signal: AbortSignal): Promise<Checked> {
   const integrityCheck = checkOf(options)
@@ -122,7 +125,7 @@ export type HydrateOptions = Pick<RestoreOptions, 'output' | 'force' | 'parallel
 
 /**
  * Fetches a full copy of the newest state of a replica. `hydrateFile` is a restore without SQLite's
- * check. With `integrityCheck`, the restore includes the check.
+ * check. If `integrityCheck` is set, hydrateFile() also runs the check.
  */
 export function hydrateFile(
   client: ReplicaClient,

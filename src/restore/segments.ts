@@ -8,7 +8,7 @@ export interface SegmentOptions {
   readonly queue: PQueue
   readonly signal: AbortSignal
   /**
-   * Buffers for segments that are free. Buffers are reused, so that the operating system need not
+   * Free buffers for segments. The reads reuse these buffers, so that the operating system need not
    * allocate memory pages again.
    */
   readonly buffers: Uint8Array[]
@@ -19,9 +19,9 @@ export interface SegmentOptions {
 /**
  * Reads pieces of a file in parallel and yields the pieces in order. The reads begin before the
  * consumer requests the pieces. Each piece of the file is given as [offset, length]. The number of
- * pieces that are read in advance equals the concurrency of the queue. This number limits the
- * memory. Several parallel requests to a store are faster than one request. A yielded piece is
- * valid until the consumer requests the next piece.
+ * pieces that are read in advance equals the concurrency of the queue. The concurrency of the queue
+ * therefore also limits the memory. Several parallel requests to a store are faster than one
+ * request. A yielded piece is valid until the consumer requests the next piece.
  */
 export async function* readAhead(
   client: ReplicaClient,
@@ -29,7 +29,7 @@ export async function* readAhead(
   ranges: Iterable<readonly [offset: number, length: number]>,
   { queue, signal, buffers, onFetched }: SegmentOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  // With a separate AbortController, a consumer that stops early also cancels the remaining reads.
+  // Because of this AbortController, a consumer that stops early also cancels the remaining reads.
   const stop = new AbortController()
   const unlink = linkAbort(signal, stop)
   const either = stop.signal

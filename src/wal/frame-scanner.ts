@@ -9,8 +9,8 @@ import type { WalPosition } from './wal-position.js'
 export interface FrameSpan {
   readonly start: WalPosition
   /**
-   * Position after the last commit in the span. If the scan found no commit, the position is
-   * `start`.
+   * Position in the WAL after the last commit of the span. If the scan found no commit, the
+   * position is `start`.
    */
   readonly end: WalPosition
   /** Size of the database in pages after the last frame, or 0 if the span has no frames. */
@@ -21,7 +21,7 @@ export interface FrameSpan {
 
 export interface ScanLimits {
   /**
-   * Number of frames at which the scan ends, counted from the start of the file. The wal-index had
+   * Number of frames at which the scan ends, counted from the start of the WAL. The wal-index had
    * this many committed frames when the caller read it.
    */
   readonly frames: number
@@ -35,9 +35,9 @@ export interface ScanLimits {
 const READ_BYTES = 1024 * 1024
 
 /**
- * The buffer into which scanWal() reads. One buffer per thread is sufficient, because a scan is
- * synchronous. A new buffer for each scan would cause most of a primary's garbage, and the system
- * would have to clear the memory pages of the buffer each time.
+ * The buffer into which scanWal() reads. One buffer per thread is sufficient, because a scan runs
+ * synchronously. A new buffer per scan would cause most of a primary's garbage, and the system
+ * would clear the memory pages of each new buffer.
  */
 let readBuffer = new Uint8Array(0)
 
@@ -100,14 +100,13 @@ function impossibleCommit(file: string, offset: number, commit: number): Litestr
 /** The newest frame of each page in a span. The frames are in ascending order of page numbers. */
 export interface NewestPages {
   readonly pgnos: Uint32Array
-  /** Numbers of the frames in the file. The first frame has the number 0. */
+  /** Numbers of the frames in the WAL. The first frame of the WAL has the number 0. */
   readonly frames: Uint32Array
 }
 
 /**
  * Returns the newest frame of each page in a span. Excludes the lock page and the pages beyond
- * `commit`. Pages beyond `commit` exist in frames that were written before the database became
- * smaller.
+ * `commit`. Frames that were written before the database became smaller can contain such pages.
  */
 export function newestPages(span: FrameSpan, commit: number, lockPgno: number): NewestPages {
   const count = span.pgnos.length

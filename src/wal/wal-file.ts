@@ -15,9 +15,9 @@ export interface FrameHeader {
 }
 
 /**
- * A -wal file that is open for reading. SQLite holds no locks on the -wal file, so this object may
- * close its file descriptor at any time. Closing a descriptor of the database or of the -shm would
- * release SQLite's POSIX locks.
+ * A -wal file that is open for reading. The WalFile may close its file descriptor at any time,
+ * because SQLite holds no locks on the -wal file. In contrast, closing a descriptor of the database
+ * or of the -shm would release SQLite's POSIX locks.
  */
 export class WalFile {
   readonly path: string
@@ -31,19 +31,19 @@ export class WalFile {
     this.inode = fstatSync(this.#fd, { bigint: true }).ino
   }
 
-  /** The file descriptor. This object owns the descriptor. */
+  /** The descriptor of the open -wal file. The WalFile owns the descriptor and closes it. */
   get descriptor(): number {
     return this.#fd
   }
 
-  /** Size in bytes. */
+  /** Size of the -wal file in bytes. */
   get size(): number {
     return fstatSync(this.#fd).size
   }
 
   /**
-   * Returns the header of the WAL. Returns undefined if the header is missing or has a wrong
-   * checksum. Throws WAL_CORRUPT.
+   * Returns the header of the WAL. Returns undefined if the WAL has no header, or a header with a
+   * wrong checksum. Throws WAL_CORRUPT if the file is not a WAL.
    */
   header(): WalHeader | undefined {
     const bytes = new Uint8Array(WAL_HEADER_SIZE)
@@ -52,8 +52,8 @@ export class WalFile {
   }
 
   /**
-   * Returns the header of frame `ordinal`, counted from 0. The header is not verified. Returns
-   * undefined beyond the end of the file.
+   * Returns the header of frame `ordinal`, counted from 0. The header of the frame is not verified.
+   * Returns undefined if the frame is beyond the end of the file.
    */
   frameHeader(ordinal: number, pageSize: number): FrameHeader | undefined {
     const bytes = new Uint8Array(FRAME_HEADER_SIZE)
@@ -69,8 +69,8 @@ export class WalFile {
   }
 
   /**
-   * Reads up to `out.length` bytes from the start of frame `ordinal` on. Returns the number of read
-   * bytes.
+   * Reads up to `out.length` bytes from the start of frame `ordinal` on. Returns the number of
+   * bytes that were read.
    */
   readFrames(ordinal: number, pageSize: number, out: Uint8Array): number {
     let done = 0

@@ -16,7 +16,7 @@ const VERSION = 3007000
  * lasts from one restart of the WAL to the next.
  */
 export interface WalHeader {
-  /** Byte order of the words from which SQLite computes checksums. */
+  /** Whether SQLite computes checksums from big-endian words in this WAL. */
   readonly bigEndian: boolean
   readonly pageSize: number
   /** Number of times that SQLite has restarted this WAL. */

@@ -1,7 +1,7 @@
 /**
- * The start of the wal-index. The wal-index is the shared memory in which SQLite's connections keep
- * the state of the WAL. Only the wal-index shows reliably whether a transaction was committed. The
- * layout is described at https://www.sqlite.org/walformat.html#the_wal_index_header
+ * The beginning of the wal-index. The wal-index is the shared memory in which SQLite's connections
+ * keep the state of the WAL. Only the wal-index shows reliably whether a transaction is committed.
+ * The layout is described at https://www.sqlite.org/walformat.html#the_wal_index_header
  */
 export interface WalIndex {
   /** Page size of the database in bytes. */
@@ -17,13 +17,13 @@ export interface WalIndex {
   /** Number of frames that checkpoints have copied into the database file. */
   readonly backfilled: number
   /**
-   * Number of frames that a checkpoint has started to copy. The value is greater than `backfilled`
-   * during a checkpoint, and after a checkpoint that did not finish.
+   * Number of frames that a checkpoint has started to copy into the database file. The value is
+   * greater than `backfilled` during a checkpoint, and after a checkpoint that did not finish.
    */
   readonly attempted: number
 }
 
-/** Number of bytes that parseWalIndex reads. */
+/** Number of bytes at the beginning of the wal-index that parseWalIndex reads. */
 export const WAL_INDEX_SIZE = 136
 const HEADER_SIZE = 48
 const IS_INIT = 12

@@ -10,8 +10,8 @@ export interface WalPosition {
   /** Number of frames before the position. */
   readonly frames: number
   /**
-   * Checksum of the last frame before the position. If no frame is before the position, checksum of
-   * the WAL header.
+   * Checksum of the last frame before the position. If the position is before the first frame, the
+   * checksum of the WAL header.
    */
   readonly checksum: readonly [number, number]
 }

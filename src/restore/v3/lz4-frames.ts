@@ -8,8 +8,8 @@ const MAGIC = 0x184d2204
 const SKIPPABLE_MAGIC = 0x184d2a50
 const STORED = 0x80000000
 /**
- * Maximum distance in bytes between a position in a block and the earlier data to which the
- * position refers.
+ * Maximum distance in bytes between a position in the decoded data and the earlier data to which
+ * the position refers.
  */
 const HISTORY = 64 * 1024
 const BLOCK_SIZES: Readonly<Record<number, number>> = {
@@ -21,8 +21,8 @@ const BLOCK_SIZES: Readonly<Record<number, number>> = {
 
 /**
  * Decodes a stream of LZ4 frames one block at a time. Verifies every checksum. The caller may keep
- * and change the yielded buffers. Throws LTX_CORRUPT with the name `file` and the offset of the
- * damage in the file.
+ * and change the yielded buffers. For damaged data, throws LTX_CORRUPT with the name `file` and the
+ * offset of the damage in the file.
  */
 export async function* decodeLz4Frames(
   source: AsyncIterable<Uint8Array>,
@@ -54,7 +54,7 @@ export async function* decodeLz4Frames(
     at += size
     return bytes
   }
-  /** Skips `size` bytes of the stream. The skipped bytes may be more than fit in memory. */
+  /** Skips `size` bytes of the stream. The skipped bytes may be more than would fit into memory. */
   const skip = async (size: number) => {
     for (let left = size; left > 0; ) {
       await need(1)

@@ -1,13 +1,13 @@
 import { LitestreamError } from '../../errors.js'
 import type { LegacyObject, LegacyObjects } from '../../storage/replica-client.js'
 
-/** A snapshot of the whole database at the beginning of the WAL with this index. */
+/** A snapshot of the whole database at the beginning of the WAL with the index `index`. */
 export interface V3Snapshot extends LegacyObject {
   readonly generation: string
   readonly index: number
 }
 
-/** A part of the WAL with this index. The part begins at the byte offset `offset`. */
+/** A part of the WAL with the index `index`. The part begins at the byte `offset` of the WAL. */
 export interface V3Segment extends LegacyObject {
   readonly generation: string
   readonly index: number
@@ -53,7 +53,7 @@ export interface V3Plan {
 }
 
 /**
- * Returns the newest snapshot that was written at or before `timestamp` in any generation. Also
+ * Returns the newest snapshot of any generation that was written at or before `timestamp`. Also
  * returns the later segments of the snapshot's generation. Returns undefined if no snapshot was
  * written at or before `timestamp`. Throws LTX_GAP if an index, or the first segment of an index,
  * is missing.
@@ -104,8 +104,8 @@ export function newestTime({ snapshots, segments }: V3Listing): number {
 }
 
 /**
- * Throws LTX_GAP if a segment does not begin at byte `end`. The previous segment of the WAL ended
- * at this byte.
+ * Throws LTX_GAP if a segment does not begin at byte `end`. The previous segment of the same WAL
+ * ended at this byte.
  */
 export function checkContinues({ index, offset, name }: V3Segment, end: number): void {
   if (offset === end) return

@@ -5,7 +5,7 @@ import { FRAME_HEADER_SIZE, parseWalHeader, WAL_HEADER_SIZE, type WalHeader } fr
 
 /**
  * Maximum number of bytes by which a database may be larger than its file and its WAL together.
- * SQLite accepts such a database.
+ * SQLite accepts a database that is larger by at most SLACK.
  */
 const SLACK = 65_536
 
@@ -84,12 +84,12 @@ export class V3WalCheck {
   }
 
   /**
-   * Must be called after the last byte of the WAL. `size` is the size of the database in bytes
-   * before SQLite applies the WAL. Returns the size of the database in bytes after SQLite has
-   * applied the WAL. Throws LTX_CORRUPT.
+   * The caller must call end() after the last byte of the WAL. `size` is the size of the database
+   * in bytes before SQLite applies the WAL. Returns the size of the database in bytes after SQLite
+   * has applied the WAL. Throws LTX_CORRUPT if SQLite could not apply the WAL.
    */
   end(size: number): number {
-    // SQLite would ignore this WAL without an error, and the restored database would lack the
+    // SQLite would ignore such a WAL without an error, and the restored database would lack the
     // commits in the WAL.
     if (this.#ended && !this.#header) throw corrupt('the file does not begin with a WAL header', this.#name, 0)
     if (this.#commit === 0 || !this.#header) return size
