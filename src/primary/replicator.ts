@@ -67,6 +67,12 @@ const RESTING_CHECK_MS = 10_000
 const MOST_DOUBLINGS = 8
 
 /**
+ * The reason with which the wait for a first sync is aborted. No code reads this reason. Without a
+ * reason, Node.js would create an exception with a stack for each database.
+ */
+const ENOUGH = 'the wait has ended'
+
+/**
  * Limits the number of replicas of one store that upload at the same time. An upload of many files
  * waits in this queue several times.
  */
@@ -260,7 +266,7 @@ export class Replicator {
     const unlink = linkAbort(this.#life.signal, enough)
     await Promise.race([this.#uploads.onAttempt(), pause(ALIGN_MS, enough.signal)])
     unlink()
-    enough.abort()
+    enough.abort(ENOUGH)
     if (this.#primary.isResting) return
     if (await this.#restIfIdle()) this.#monitorTimer?.stop()
   }
@@ -531,7 +537,7 @@ export class Replicator {
       const unlink = linkAbort(this.#life.signal, enough)
       await Promise.race([aligned, pause(ALIGN_MS, enough.signal)])
       unlink()
-      enough.abort()
+      enough.abort(ENOUGH)
     }
     return primary
   }

@@ -83,8 +83,8 @@ export class NumberedObjects {
   async put(name: string, data: Uint8Array, ifTag: string | null): Promise<string> {
     const before = await this.#versions(name)
     const newest = (await this.#newest(name, before)) ?? 0
-    const exists = newest > 0 && (await this.get(name)) !== undefined
-    if (ifTag === null ? exists : ifTag !== String(newest)) throw this.#lost(name)
+    const isOutdated = ifTag === null ? await this.#exists(name, newest) : ifTag !== String(newest)
+    if (isOutdated) throw this.#lost(name)
 
     // Directories and links also occupy their version numbers, because link(2) cannot create a file
     // with an existing name.
@@ -102,6 +102,14 @@ export class NumberedObjects {
       if (await this.#folder.isFile(fileName(name, old))) await this.#folder.remove(fileName(name, old))
     }
     return String(version)
+  }
+
+  /** Whether the object exists. `newest` is the highest version, or 0 without a version. */
+  async #exists(name: string, newest: number): Promise<boolean> {
+    if (newest === 0) return false
+    const data = await this.#folder.read(fileName(name, newest))
+    // If another writer has removed the file, a newer version decides.
+    return data === undefined ? (await this.get(name)) !== undefined : data.byteLength > 0
   }
 
   #noNumber(name: string, newest: number): LitestreamError {

@@ -55,9 +55,14 @@ class LocalFolder implements NumberedFolder {
 
   async create(name: string, data: Uint8Array): Promise<boolean> {
     const ownership = await this.#ownership()
-    await makeDirectory(this.#directory, ownership)
+    const write = () => writeDurably(this.label(name), data, { createOnly: true, ownership })
     try {
-      await writeDurably(this.label(name), data, { createOnly: true, ownership })
+      // The directory exists unless this is the first object of a replica.
+      await write().catch(async (error: unknown) => {
+        if (!isErrno(error, 'ENOENT')) throw error
+        await makeDirectory(this.#directory, ownership)
+        return write()
+      })
       return true
     } catch (error) {
       if (isErrno(error, 'EEXIST')) return false
