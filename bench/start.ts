@@ -77,7 +77,10 @@ export const start: Question = {
   },
 }
 
-/** `direct`: without the proxy, for the second opening, whose round trips are not measured. */
+/**
+ * `direct` means that the second opening, whose round trips are not measured, does not use the
+ * proxy.
+ */
 async function firstOpen(stage: Stage, url: string, direct: string): Promise<Times> {
   const args = [PACKAGE, url, direct]
   const { result, traffic } = await stage.traffic(() => answerOf<Measured>('first-open-child.js', args))

@@ -25,7 +25,7 @@ export function commandLines(): readonly [ours: CommandLine, peer: CommandLine] 
   ]
 }
 
-/** Runs a command to its end. Returns milliseconds. Throws if it fails. */
+/** Runs a command to its end. Returns the duration in milliseconds. Throws if the command fails. */
 export async function timeCommand({ file, before }: CommandLine, args: readonly string[]): Promise<number> {
   const started = performance.now()
   const child = spawn(file, [...before, ...args], { stdio: 'ignore' })
@@ -52,17 +52,17 @@ export class RunningPrimary {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  /** Processor time used so far, milliseconds. */
+  /** Processor time in milliseconds that the process has used so far. */
   get cpu(): number {
     return cpuOf(this.#child.pid!)
   }
 
-  /** Bytes resident now. */
+  /** Number of bytes of memory that are resident now. */
   get memory(): number {
     return memoryOf(this.#child.pid!).resident
   }
 
-  /** Open files. */
+  /** Number of open files. */
   get descriptors(): number {
     return readdirSync(`/proc/${this.#child.pid}/fd`).length
   }

@@ -26,7 +26,7 @@ export class CommitThread {
     })
   }
 
-  /** Commits so far. */
+  /** Number of commits so far. */
   get count(): number {
     return Atomics.load(this.#shared, DONE)
   }

@@ -34,12 +34,12 @@ export class DaemonProcess {
     return this.#replicated
   }
 
-  /** Processor time used so far, milliseconds. */
+  /** Processor time in milliseconds that the process has used so far. */
   get cpu(): number {
     return cpuOf(this.#child.pid!)
   }
 
-  /** Bytes resident now. */
+  /** Number of bytes of memory that are resident now. */
   get memory(): number {
     return memoryOf(this.#child.pid!).resident
   }

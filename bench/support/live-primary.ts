@@ -8,7 +8,7 @@ import { Random } from './random.js'
 export class LivePrimary {
   readonly db: Database.Database
   readonly replication: Replication
-  /** One small transaction. */
+  /** Makes one small transaction. */
   readonly write: () => void
 
   private constructor(db: Database.Database, replication: Replication) {

@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test'
 import { ensureInstalled } from './servers/packages.js'
 import { temporaryDirectory } from './temporary-directory.js'
 
-/** An X25519 key pair that the program `age-keygen` made. */
+/** An X25519 key pair that the program `age-keygen` has made. */
 export interface AgeKey {
   /** The identity file. */
   readonly file: string
@@ -21,7 +21,7 @@ export function ageKey(t: TestContext): AgeKey {
   return { file, identity: /AGE-SECRET-KEY-\w+/.exec(text)![0], recipient: /age1\w+/.exec(text)![0] }
 }
 
-/** What `age -d` makes of a file. */
+/** Returns the output of `age -d` for a file. */
 export function ageDecrypt(key: AgeKey, file: string): Buffer {
   return execFileSync('age', ['-d', '-i', key.file, file], { maxBuffer: 1 << 30 })
 }

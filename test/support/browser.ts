@@ -12,7 +12,7 @@ import { ensureInstalled } from './servers/packages.js'
 export interface Browser {
   /** Loads a page in a window of this width, in CSS pixels. */
   open(url: string, width: number): Promise<void>
-  /** The value of a JavaScript expression in the page, as JSON. */
+  /** Returns the value of a JavaScript expression in the page, as JSON. */
   evaluate(expression: string): Promise<unknown>
   /** What the page reported: exceptions, console messages, violations of its policy. */
   readonly reports: string[]
@@ -25,7 +25,10 @@ interface Message {
   readonly result?: { readonly [key: string]: unknown }
 }
 
-/** A headless Chromium, installed if need be and controlled through the DevTools protocol on two pipes. */
+/**
+ * A headless Chromium, installed if necessary, and controlled through the DevTools protocol over
+ * two pipes.
+ */
 export async function startBrowser(t: TestContext): Promise<Browser> {
   await ensureInstalled(['chromium'], 'put a chromium into the PATH')
   const data = mkdtempSync(path.join(tmpdir(), 'litestream-browser-'))

@@ -4,7 +4,7 @@ import { S3ReplicaClient } from '../../src/storage/s3/s3-client.js'
 import type { S3Settings } from '../../src/storage/s3/settings.js'
 import { parseReplicaUrl } from '../../src/storage/url.js'
 
-/** A request, signed and complete, as it would have gone out. */
+/** A request as the client would have sent it, complete and signed. */
 export interface CapturedRequest {
   readonly method: string
   readonly protocol: string
@@ -25,7 +25,7 @@ export interface CapturedReply {
 export interface CapturedClient {
   readonly client: S3ReplicaClient
   readonly sent: CapturedRequest[]
-  /** The most requests that were unanswered at one moment. */
+  /** Highest number of requests that were unanswered at one moment. */
   maxInFlight(): number
 }
 
@@ -35,8 +35,8 @@ interface Outgoing extends Omit<CapturedRequest, 'body'> {
 
 /**
  * A client for `url` whose requests are signed and then captured instead of sent, for hosts that
- * tests cannot reach. `reply` answers a request; default: the answers of a store with one empty
- * object under every name.
+ * tests cannot reach. `reply` answers a request; by default, the store has one empty object under
+ * every name.
  */
 export async function capturedClient(
   url: string,
@@ -99,7 +99,7 @@ export function plainReply({ method, query }: CapturedRequest): CapturedReply {
   }
 }
 
-/** What the signature covers, by the Authorization header. */
+/** The part of the request that the signature covers, according to the Authorization header. */
 export function signedHeaders({ headers }: CapturedRequest): string[] {
   return /SignedHeaders=([^,]+)/.exec(headers.authorization ?? '')?.[1]?.split(';') ?? []
 }

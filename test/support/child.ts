@@ -4,10 +4,10 @@ import type { TestContext } from 'node:test'
 
 export interface Child {
   readonly process: ChildProcess
-  /** What it has written to its standard output so far. */
+  /** The text that the program has written to its standard output so far. */
   output(): string
   errors(): string
-  /** Its exit status, or the signal that ended it. */
+  /** Exit status of the program, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>
 }
 

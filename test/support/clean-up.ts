@@ -3,9 +3,9 @@ import type { TestContext } from 'node:test'
 const steps = new WeakMap<object, (() => unknown)[]>()
 
 /**
- * Runs `step` when the test ends: the last one first, each after the one before has ended. Node's
- * own `after` goes the other way. A step that fails does not prevent the others: a process that is
- * left running would keep the test file from ending.
+ * Runs `step` when the test ends. Steps run in reverse order, each after the previous one has
+ * ended. Node's own `after` goes the other way. A step that fails does not prevent the others: a
+ * process that is left running would keep the test file from ending.
  */
 export function cleanUp(t: Pick<TestContext, 'after'>, step: () => unknown): void {
   let own = steps.get(t)

@@ -6,7 +6,10 @@ import type { Random } from './random.js'
 import { randomQuery } from './random-writer.js'
 
 export type Answer = {
-  /** Whether a transaction is open after it: an I/O error ends one. */
+  /**
+   * Whether a transaction is open after the statement, because an I/O error ends a transaction. an
+   * I/O error ends one.
+   */
   readonly inTransaction: boolean
 } & ({ readonly rows: unknown[][] } | { readonly code: string; readonly message: string; readonly why: string })
 
@@ -30,7 +33,7 @@ export interface ComparedReaderOptions {
   readonly connect: () => Asker | Promise<Asker>
   /** Messages of litestream_error() with which a read may fail. */
   readonly allowed: RegExp
-  /** Whether a TXID must never be followed by an older one, but by travelling. */
+  /** Whether the reader must never see an older TXID than before, except by time travel. */
   readonly onwards?: boolean
 }
 

@@ -27,9 +27,9 @@ export interface Place {
 
 export interface AnyStore {
   readonly name: string
-  /** Why it is not on this machine. */
+  /** The reason why the store is not available on this machine, or undefined if it is available. */
   readonly missing?: string | undefined
-  /** Whether it enforces conditional writes: leases work. */
+  /** Whether the store enforces conditional writes, so that leases work. */
   readonly strong: boolean
   /** Whether its server runs in this process, which must not wait for it synchronously. */
   readonly inProcess?: boolean

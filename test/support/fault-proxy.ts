@@ -7,25 +7,25 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { corrupted, cutAfter, type Fault, type FaultRule, laggingListing, trickled } from './faults.js'
 import { kindOf, type RequestKind } from './request-kind.js'
 
-/** One request as the proxy saw it. */
+/** One request that the proxy received. */
 export interface SeenRequest {
   readonly kind: RequestKind
   readonly method: string
-  /** Path and query as sent. */
+  /** Path and query of the request, as the client sent them. */
   readonly url: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
 }
 
 export interface ProxyCounts {
-  /** All requests, and by kind. */
+  /** Number of all requests, and number of requests of each kind. */
   readonly requests: number
   readonly kinds: Readonly<Partial<Record<RequestKind, number>>>
-  /** Bytes of bodies. */
+  /** Number of bytes of bodies. */
   readonly bytesToClient: number
   readonly bytesToServer: number
-  /** TCP connections accepted. */
+  /** Number of TCP connections that the proxy accepted. */
   readonly connections: number
-  /** The most requests that were in flight at one moment. */
+  /** Highest number of requests that were in flight at one moment. */
   readonly maxConcurrent: number
   /**
    * Round trips: the longest chain of requests each of which began after the response to the
@@ -45,18 +45,21 @@ export interface FaultProxy {
   /** Since the start or the last `reset`. */
   counts(): ProxyCounts
   seen(): readonly SeenRequest[]
-  /** Counts and `seen` back to nothing; faults and latency stay. */
+  /** Sets the counts and `seen` back to their initial values, and keeps faults and latency. */
   reset(): void
-  /** Delay of every request before it is sent to the server. Milliseconds. */
+  /** Delay in milliseconds of every request before the proxy sends it to the server. */
   latency(ms: number): void
   /**
    * The next `times` requests that match get the fault. Returns the rule: `hits` counts, `remove()`
    * ends it.
    */
   fault(fault: Fault, options?: { match?: (request: SeenRequest) => boolean; times?: number }): FaultRule
-  /** As if the server died: every connection is reset, new ones are refused, until `up`. */
+  /**
+   * Behaves as if the server had died: resets every connection and refuses new ones until `up` is
+   * called.
+   */
   down(): Promise<void>
-  /** Listens again, on the same port. */
+  /** Listens again on the same port. */
   up(): Promise<void>
   close(): Promise<void>
 }
@@ -174,7 +177,7 @@ export async function startFaultProxy({ target, tls }: FaultProxyOptions): Promi
     else if (fault?.type === 'trickle') body = trickled(reply, fault.bytes, fault.ms)
     else if (fault?.type === 'corrupt') body = corrupted(reply, fault.at)
     else if (fault?.type === 'shorten' || fault?.type === 'lag') {
-      // A whole, well-formed reply that holds less than was asked for.
+      // A complete, well-formed response with fewer bytes than requested.
       const all = Buffer.concat(await reply.toArray())
       const short =
         fault.type === 'lag'

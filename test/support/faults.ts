@@ -1,40 +1,52 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** The faults that the fault proxy can inject into a request. Bytes are bytes of the body. */
+/**
+ * The faults that the fault proxy can inject into a request. All numbers of bytes refer to the
+ * body.
+ */
 export type Fault =
-  /** Answered by the proxy without contacting the server: 503 SlowDown, 500 InternalError, 403 … */
+  /**
+   * The proxy answers without contacting the server: 503 SlowDown, 500 InternalError, 403 and
+   * others.
+   */
   | {
       readonly type: 'status'
       readonly status: number
       readonly code: string
       readonly headers?: Record<string, string>
     }
-  /** The connection is reset at once. */
+  /** The proxy resets the connection immediately. */
   | { readonly type: 'refuse' }
-  /** Never answered. */
+  /** The proxy never answers the request. */
   | { readonly type: 'blackhole' }
-  /** So long until the server is asked. */
+  /** Milliseconds until the proxy sends the request to the server. */
   | { readonly type: 'slowStart'; readonly ms: number }
-  /** The reply breaks off after so many bytes. */
+  /** The response ends after this many bytes. */
   | { readonly type: 'cut'; readonly bytes: number }
-  /** The reply comes in pieces of so many bytes, so many ms apart. */
+  /** The response comes in pieces of `bytes` bytes, with `ms` milliseconds between two pieces. */
   | { readonly type: 'trickle'; readonly bytes: number; readonly ms: number }
-  /** The reply lacks its last bytes, and says so in its Content-Length: well-formed, but wrong. */
+  /**
+   * The response lacks its last `bytes` bytes and has a matching Content-Length, so it is
+   * well-formed but wrong.
+   */
   | { readonly type: 'shorten'; readonly bytes: number }
-  /** The byte at this place of the reply is inverted. */
+  /** All bits of the response's byte at the offset `at` are inverted. */
   | { readonly type: 'corrupt'; readonly at: number }
-  /** The request's body breaks off after so many bytes. */
+  /** The body of the request ends after `bytes` bytes. */
   | { readonly type: 'cutUpload'; readonly bytes: number }
-  /** A listing leaves out its last so many keys, as one that lags behind the store does. */
+  /** A listing lacks its last `keys` keys, like a listing that lags behind the store. */
   | { readonly type: 'lag'; readonly keys: number }
-  /** The server does what was asked, and the answer is lost. */
+  /** The server carries out the request, but the proxy drops the response. */
   | { readonly type: 'loseReply' }
-  /** The connection is reset at once, and the server gets the request so long after that. */
+  /**
+   * The proxy resets the connection immediately, and sends the request to the server `ms`
+   * milliseconds later.
+   */
   | { readonly type: 'late'; readonly ms: number }
 
 export interface FaultRule {
   readonly fault: Fault
-  /** Requests that got the fault. */
+  /** Number of requests that got the fault. */
   hits: number
   remove(): void
 }
@@ -74,7 +86,7 @@ export async function* corrupted(source: AsyncIterable<Buffer>, at: number): Asy
   }
 }
 
-/** A listing without its last keys. */
+/** Returns a listing without its last keys. */
 export function laggingListing(xml: string, keys: number): string {
   const entries = xml.match(/<Contents>.*?<\/Contents>/gs) ?? []
   return entries.slice(Math.max(0, entries.length - keys)).reduce((text, entry) => text.replace(entry, ''), xml)

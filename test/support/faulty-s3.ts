@@ -12,10 +12,7 @@ export interface FaultyS3 {
   readonly client: S3ReplicaClient
 }
 
-/**
- * A client that reaches a new bucket of the real server through a proxy that can do harm; with a
- * policy of the test's own.
- */
+/** A client that reaches a new bucket of the real server through a fault proxy. */
 export async function faultyS3(
   t: TestContext,
   policy: Partial<RequestPolicy> = {},

@@ -4,7 +4,7 @@ import { CHECKSUM_FLAG, FLAG_NO_CHECKSUM, HEADER_SIZE, maxFrameSize, PAGE_HEADER
 import { native } from '../../src/native/addon.js'
 import { putFile } from './put-file.js'
 
-/** Fields of a header as they are stored; no value is checked. */
+/** Fields of a header as they are stored, without any check of the values. */
 export interface ForgedHeader {
   readonly flags?: number
   readonly pageSize?: number
@@ -25,15 +25,15 @@ export interface IndexEntry {
 export interface Forged extends ForgedHeader {
   /** The pages in the order in which they are stored: page number and bytes. */
   readonly pages: readonly (readonly [pgno: number, bytes: Uint8Array])[]
-  /** The page index to store instead of the true one. */
+  /** The page index to store instead of the correct one. */
   readonly index?: (entries: readonly IndexEntry[]) => readonly IndexEntry[] | Uint8Array
   /** The length field of the page index. */
   readonly indexLength?: bigint
 }
 
 /**
- * An LTX file with correct checksums whose other numbers need not be true: what no encoder of this
- * project writes.
+ * An LTX file with correct checksums, whose other fields may be wrong in ways that no encoder of
+ * this project produces.
  */
 export function forgedLtx(forged: Forged): Buffer {
   const { pages, minTxid = 1n, maxTxid = minTxid } = forged

@@ -4,10 +4,13 @@ import type { TestContext } from 'node:test'
 // A test file that imports this one, directly or not, makes `npm test` start fake-gcs-server (or
 // take TEST_GCS_ENDPOINT).
 
-/** Why there is no fake-gcs-server on this machine; undefined where there is one. */
+/**
+ * The reason why fake-gcs-server is not available on this machine, or undefined if it is available.
+ * undefined where there is one.
+ */
 export const gcsMissing: string | undefined = process.env.TEST_GCS_MISSING
 
-/** Its address, as STORAGE_EMULATOR_HOST takes it. */
+/** Address of fake-gcs-server, in the form that STORAGE_EMULATOR_HOST takes. */
 export function gcsEndpoint(): string {
   const endpoint = process.env.TEST_GCS_ENDPOINT
   if (endpoint === undefined) {
@@ -16,9 +19,7 @@ export function gcsEndpoint(): string {
   return endpoint
 }
 
-/**
- * Has the clients of this process talk to the emulator, without credentials, until the test ends.
- */
+/** Makes the clients of this process use the emulator, without credentials, until the test ends. */
 export function useEmulator(t: Pick<TestContext, 'after'>, endpoint = gcsEndpoint()): void {
   const before = process.env.STORAGE_EMULATOR_HOST
   process.env.STORAGE_EMULATOR_HOST = endpoint

@@ -20,7 +20,7 @@ export class History {
   readonly #client: ReplicaClient
   #previous = Buffer.alloc(0)
   txid = 0
-  /** Milliseconds since the epoch of the newest state. */
+  /** Time of the newest state, in milliseconds since the epoch. */
   time = 1_700_000_000_000
   /** SHA-256 of the database file, by TXID. */
   readonly hashes = new Map<number, string>()
@@ -35,7 +35,7 @@ export class History {
     this.db.pragma('synchronous=off')
   }
 
-  /** The pages of the newest state. */
+  /** Returns the pages of the newest state. */
   get bytes(): Buffer {
     return this.#previous
   }
@@ -78,7 +78,7 @@ export class History {
     return this.commit(sql)
   }
 
-  /** A snapshot of the newest state in level 9. */
+  /** Writes a snapshot of the newest state to level 9. */
   snapshot(): Promise<LtxFileInfo> {
     return this.#write(9, 1, this.txid, () => true)
   }

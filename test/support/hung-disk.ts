@@ -10,9 +10,9 @@ import { temporaryDirectory } from './temporary-directory.js'
 const THREADS = Number(process.env.UV_THREADPOOL_SIZE ?? 4)
 
 /**
- * From now on no asynchronous call on files of this process comes to an end, as on a disk that
- * hangs: opening a FIFO occupies each thread of libuv's pool. Returns the function that ends it,
- * which the test's end calls too.
+ * From this call on, no asynchronous call on files of this process ends, as on a disk that hangs:
+ * opening a FIFO occupies each thread of libuv's pool. Returns the function that ends the hang,
+ * which the end of the test also calls.
  */
 export function hangDisk(t: TestContext): () => Promise<void> {
   const fifo = path.join(temporaryDirectory(t), 'fifo')

@@ -95,7 +95,7 @@ class Round {
   #client!: ReplicaClient
   #following: Promise<void> = Promise.resolve()
   #theirFollower: Child | undefined
-  /** Why our follower has ended. */
+  /** The reason why our follower has ended. */
   #followFailure: unknown
   #writers: (typeof WRITERS)[number][] = []
 

@@ -5,10 +5,10 @@ import { buffer } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { cleanUp } from './clean-up.js'
 
-/** A request as the store got it. */
+/** A request that the store received. */
 export interface GcsRequest {
   readonly kind: 'LIST' | 'GET' | 'HEAD' | 'DELETE' | 'MULTIPART' | 'BEGIN' | 'PIECE' | 'QUERY' | 'ABANDON' | 'TOKEN'
-  /** The name of the object, where the URL has one. */
+  /** The name of the object, if the URL contains one. */
   readonly name: string
   readonly query: URLSearchParams
   readonly headers: IncomingMessage['headers']
@@ -28,8 +28,8 @@ interface Session {
 }
 
 /**
- * Answers a request itself, and returns true, or leaves it to the store. `carryOut` does what the
- * store would do, unanswered.
+ * Answers the request itself and returns true, or returns false so that the store answers.
+ * `carryOut` does what the store would do, without sending a response.
  */
 export type GcsBehaviour = (request: GcsRequest, response: ServerResponse, carryOut: () => void) => boolean
 

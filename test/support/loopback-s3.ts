@@ -8,10 +8,10 @@ import { pipeline } from 'node:stream/promises'
 import type { TestContext } from 'node:test'
 import { cleanUp } from './clean-up.js'
 
-/** A request as the store got it. */
+/** A request that the store received. */
 export interface LoopbackRequest {
   readonly kind: 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'LIST' | 'POST'
-  /** Without the bucket. */
+  /** Key of the object, without the bucket. */
   readonly key: string
   readonly query: URLSearchParams
   readonly headers: IncomingMessage['headers']
@@ -23,7 +23,7 @@ export interface StoredObject {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Answers a request itself, and returns true, or leaves it to the store. */
+/** Answers the request itself and returns true, or returns false so that the store answers. */
 export type Behaviour = (request: LoopbackRequest, response: ServerResponse) => boolean
 
 export interface LoopbackS3 {
@@ -300,7 +300,7 @@ export async function sendWithoutEnd(res: ServerResponse, chunk: Uint8Array): Pr
       await new Promise(setImmediate)
     }
   }
-  // The client has gone: that is how this ends.
+  // The client has disconnected, which is the expected end.
   await pipeline(source, res).catch(() => undefined)
   return bytes
 }

@@ -8,8 +8,8 @@ import type { TestContext } from 'node:test'
 const FILE = process.env.TEST_NOT_RUN_FILE
 
 /**
- * Records that `t`, or the part of it that needs `what`, does not run on this machine: one line in
- * the test's output and one in the summary at the end of the test command, which counts them.
+ * Records that `t`, or the part of it that needs `what`, does not run on this machine. The record
+ * is one line in the test's output, and one line in the summary at the end of the test command.
  */
 export function notRun(t: Pick<TestContext, 'diagnostic' | 'name'>, what: string, reason: string): void {
   const line = `${what}: ${reason.replaceAll(/\s+/g, ' ').trim()}`

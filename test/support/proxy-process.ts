@@ -4,7 +4,7 @@ import type { ProxyCounts, SeenRequest } from './fault-proxy.js'
 import type { Fault } from './faults.js'
 import type { FaultMatch, ProxyCommand } from './proxy-child.js'
 
-/** A fault proxy in a child process. */
+/** A fault proxy that runs in a child process. */
 export interface ProxyProcess {
   readonly url: string
   counts(): Promise<ProxyCounts>
@@ -22,7 +22,7 @@ export interface ProxyProcess {
 }
 
 export interface RemoteFault {
-  /** Requests that got it. */
+  /** Number of requests that got the fault. */
   hits(): Promise<number>
   remove(): Promise<void>
 }

@@ -83,12 +83,12 @@ export class ReaderThread {
     this.worker.postMessage(null)
   }
 
-  /** Ends the thread, its connection open. */
+  /** Ends the thread while its connection is still open. */
   async close(): Promise<void> {
     await this.worker.terminate()
   }
 
-  /** The first column of the first row. Throws where the query failed. */
+  /** Returns the first column of the first row. Throws if the query failed. */
   async value(sql: string): Promise<unknown> {
     const answer = await this.ask(sql)
     if ('rows' in answer) return answer.rows[0]?.[0]

@@ -29,11 +29,14 @@ export type ReleasedVersion = keyof typeof RELEASES
 export interface Released {
   readonly version: ReleasedVersion
   readonly binary: string
-  /** Runs it to its end, 60 s at most. `env`: more for its environment. */
+  /** Runs the program to its end, for at most 60 s. `env`: more for its environment. */
   run(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<ReleasedRun>
-  /** As `run`; throws its output if it does not exit 0. Returns its standard output. */
+  /**
+   * As `run`; Does the same as `run`, but throws the output if the exit status is not 0. Returns
+   * its standard output.
+   */
   succeed(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<string>
-  /** Starts it; it is killed with the test if it still runs. */
+  /** Starts the program. If the program still runs when the test ends, it is killed. */
   start(args: readonly string[], env?: NodeJS.ProcessEnv): Child
 }
 
@@ -93,7 +96,10 @@ class ReleasedProgram implements Released {
 
 const checked = new Map<ReleasedVersion, string | Error>()
 
-/** As `released`, without a test: the path of the program. Throws if it cannot be had. */
+/**
+ * As `released`, without a test: Returns the path of the program. Throws if the program is not
+ * available.
+ */
 export function releasedBinary(version: ReleasedVersion): string {
   return checkedBinary(version)
 }

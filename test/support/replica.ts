@@ -27,7 +27,10 @@ export interface Source {
 
 export interface SourceOptions {
   readonly pageSize?: number
-  /** Where the replica is; a `file://` replica in a directory of the test's own if not given. */
+  /**
+   * Where the replica is; URL of the replica, by default a `file://` replica in a directory of the
+   * test's own.
+   */
   readonly url?: string
   readonly autoVacuum?: 'none' | 'full' | 'incremental'
 }
@@ -48,7 +51,8 @@ export async function makeSource(t: TestContext, options: SourceOptions = {}): P
 }
 
 /**
- * Opens the replica, and closes it when the test ends. Polls fast, so that a test need not wait.
+ * Opens the replica, and closes it when the test ends. Polls at short intervals, so that a test
+ * need not wait.
  */
 export async function openTestReplica(t: TestContext, url: string, options: ReplicaOptions = {}): Promise<Replica> {
   const replica = await openReplica(url, { pollInterval: 50, openTimeout: 5000, ...options })

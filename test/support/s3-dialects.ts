@@ -9,7 +9,7 @@ export interface Dialect {
   /** The host of every request: with the bucket in it, or without. */
   readonly host: string
   readonly region: string
-  /** Status and code of a refusal; undefined for what the service takes. */
+  /** Status and error code of a refusal, or undefined for a request that the service accepts. */
   refuse?(request: LoopbackRequest, store: LoopbackS3): readonly [number, string] | undefined
   readonly ignoresConditions?: boolean
   readonly createOnly: boolean

@@ -7,17 +7,17 @@ export interface SilentProxy {
   /** `127.0.0.1:<port>` */
   readonly address: string
   /**
-   * From now on the proxy accepts connections and requests, and passes nothing on, in neither
+   * From this call on, the proxy accepts connections and requests, but passes on no bytes in either
    * direction.
    */
   silence(): void
-  /** From now on every connection is reset, the ones that exist included. */
+  /** From this call on, the proxy resets every connection, including the existing ones. */
   refuse(): void
   /**
    * Passes everything on again. Connections from before are reset, as what was swallowed is lost.
    */
   resume(): void
-  /** Bytes that clients have sent to the silent proxy. */
+  /** Number of bytes that clients have sent to the silent proxy. */
   swallowed(): number
 }
 

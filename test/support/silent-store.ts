@@ -9,7 +9,7 @@ export interface SilentStore {
   /** A replica URL in it, with credentials that are never checked. */
   readonly url: string
   readonly storage: { readonly s3: { readonly accessKeyId: string; readonly secretAccessKey: string } }
-  /** Requests so far. */
+  /** Number of requests that the store has received. */
   requests(): number
 }
 

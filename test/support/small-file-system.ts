@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { cleanUp } from './clean-up.js'
 
-/** A disk that is soon full, or can be mounted read-only. */
+/** A disk that is full after few writes, or that can be mounted read-only. */
 export interface SmallFileSystem {
   /** `to` as mount's option has it, such as 16m. */
   grow(to: string): void

@@ -17,7 +17,7 @@ export interface ApacheServer extends Restartable {
   readonly origin: string
   readonly user: string
   readonly password: string
-  /** The folder that all three serve. */
+  /** The folder that all three paths serve. */
   readonly data: string
   /** What the server has logged of requests: method, path and status of each. */
   requests(): string[]

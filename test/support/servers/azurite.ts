@@ -9,7 +9,7 @@ import { ServerProcess } from './server-process.js'
 export interface AzuriteServer {
   /** With the account in its path. */
   readonly endpoint: string
-  /** Ends it; it keeps everything in memory. */
+  /** Ends Azurite, which keeps all data in memory. */
   stop(): Promise<void>
 }
 

@@ -10,7 +10,7 @@ import { ServerProcess } from './server-process.js'
 export interface FakeGcsServer {
   /** `http://127.0.0.1:<port>`, as STORAGE_EMULATOR_HOST takes it. */
   readonly endpoint: string
-  /** Ends it; it keeps everything in memory. */
+  /** Ends the emulator, which keeps all data in memory. */
   stop(): Promise<void>
 }
 

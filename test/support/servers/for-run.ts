@@ -4,7 +4,7 @@ import { startNats } from './nats.js'
 import { startRgw } from './rgw.js'
 
 export interface RunServers {
-  /** What the test files find in their environment. */
+  /** The variables that the test files find in their environment. */
   readonly env: Readonly<Record<string, string>>
   stop(): Promise<void>
 }

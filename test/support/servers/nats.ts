@@ -9,11 +9,11 @@ import { ServerProcess } from './server-process.js'
 export interface NatsServer {
   /** `nats://127.0.0.1:<port>` */
   readonly url: string
-  /** Kills it at any moment; the data is kept. */
+  /** Kills the server at any moment, and keeps its data. */
   kill(): Promise<void>
-  /** Starts it again, on the same port. */
+  /** Starts the server again on the same port. */
   start(): Promise<void>
-  /** Ends it and removes the data. */
+  /** Ends the server and removes its data. */
   stop(): Promise<void>
 }
 

@@ -4,11 +4,11 @@ import { until } from '../until.js'
 import type { ServerProcess } from './server-process.js'
 
 export interface Restartable {
-  /** Kills the server and every process that it started, as a machine does that loses its power. */
+  /** Kills the server and every process that it started, like a power failure. */
   kill(): Promise<void>
-  /** Starts it again, on the same port. */
+  /** Starts the server again on the same port. */
   start(): Promise<void>
-  /** Kills it and removes its folder. */
+  /** Kills the server and removes its folder. */
   stop(): Promise<void>
 }
 

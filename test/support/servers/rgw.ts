@@ -15,11 +15,11 @@ export interface RgwServer {
   readonly endpoint: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
-  /** Kills the gateway, in the middle of whatever it does; the data stays. */
+  /** Kills the gateway in the middle of its work, and keeps the data. */
   killGateway(): Promise<void>
-  /** Starts it again, on the same port. */
+  /** Starts the gateway again on the same port. */
   startGateway(): Promise<void>
-  /** Ends all processes and removes the data. */
+  /** Ends all processes of the cluster and removes the data. */
   stop(): Promise<void>
 }
 

@@ -36,7 +36,7 @@ export class ServerProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined
   }
 
-  /** Throws, with the end of its log, if it has ended. */
+  /** Throws an error with the end of the server's log if the server has ended. */
   assertRunning(): void {
     if (this.running) return
     const log = readFileSync(this.#log, 'utf8').slice(-2000)
@@ -45,7 +45,7 @@ export class ServerProcess {
     )
   }
 
-  /** Resolves when it is gone. */
+  /** Resolves when the server process has ended. */
   async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     process.off('exit', this.#killOnExit)
     if (!this.running) return

@@ -17,9 +17,9 @@ export interface SshServer extends Restartable {
   readonly encryptedKeyPath: string
   /** The server's public key: `ssh-ed25519 AAAA…`. */
   readonly hostKey: string
-  /** A folder that is removed with the server. */
+  /** A folder that is removed together with the server. */
   readonly directory: string
-  /** What the server has logged. */
+  /** The text that the server has logged. */
   log(): string
 }
 

@@ -9,7 +9,10 @@ import { ServerProcess } from './server-process.js'
 export interface ProxyDaemon {
   /** `127.0.0.1:<port>` */
   readonly host: string
-  /** The first lines of the requests that it got, such as "GET http://…" and "CONNECT host:443". */
+  /**
+   * The first lines of the requests that the proxy received, such as "GET http://…" and "CONNECT
+   * host:443".
+   */
   requests(): string[]
   stop(): Promise<void>
 }
