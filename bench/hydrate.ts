@@ -66,7 +66,7 @@ export const hydrate: Question = {
       })
     }
     const notes = [
-      'The p99 is the time that only one percent of the warm `post + user` lookups on the thread of the connection exceed. The benchmark measures the p99 before and during the filling of the local copy.',
+      'The p99 is the time that only one percent of the warm `post + user` lookups on the thread of the connection exceed. The benchmark measures the p99 of the lookups before and during the filling of the local copy.',
     ]
     const plots = [
       { title: 'Hydration, MB/s', x: 'latency', y: ['stored', 'plain'] },

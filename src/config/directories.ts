@@ -67,7 +67,7 @@ export interface ScanFault {
 /** The result of scanning a directory for databases. The databases are ordered by path. */
 export interface DirectoryScan {
   readonly databases: readonly DatabaseConfig[]
-  /** The folders that the scan has read, including the directory itself. */
+  /** The folders that the scan has read, including the scanned directory itself. */
   readonly folders: readonly string[]
   readonly faults: readonly ScanFault[]
 }

@@ -18,8 +18,8 @@ const RETRY = 100
 
 const { EAGAIN, EWOULDBLOCK, ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL } = os.constants.errno
 /**
- * Errors of a file system without locks. On such a file system, writers of one target do not
- * exclude each other, but each writer has its own temporary file.
+ * Errors of a file system without locks. On a file system without locks, writers of one target do
+ * not exclude each other, but each writer has its own temporary file.
  */
 const NO_LOCKS: readonly number[] = [ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL]
 

@@ -12,8 +12,7 @@ export const DIVERGENCE_NAME = 'divergence.json'
 
 /**
  * Maximum number of divergences in one record. The number of divergences is limited, because an
- * application may create its database again at every start. Each start of such an application adds
- * one divergence.
+ * application that creates its database again at every start adds one divergence per start.
  */
 const MAX_POINTS = 32
 /**
@@ -182,9 +181,9 @@ export async function acknowledgeDivergences(client: ReplicaClient, keep: number
 }
 
 /**
- * Returns the divergence that no user has acknowledged. Of several such divergences, returns the
- * divergence at which the largest database was replaced in the replica. Returns undefined if all
- * divergences are acknowledged.
+ * Returns the divergence that no user has acknowledged. Of several unacknowledged divergences,
+ * returns the divergence at which the largest database was replaced in the replica. Returns
+ * undefined if all divergences are acknowledged.
  */
 export function pendingDivergence(points: readonly Divergence[]): Divergence | undefined {
   const pending = points.filter((each) => each.acknowledgedAt === undefined)
@@ -197,8 +196,8 @@ export function bytesOf({ pages, pageSize }: DivergedState): number {
 }
 
 /**
- * Returns the files that restores to the states before the divergences need. Retention must not
- * delete these files. The files are keys of `heldKey`. `now` is in milliseconds since the epoch.
+ * Returns the files that restores to the states before the divergences need, and that retention
+ * must not delete. The files are keys of `heldKey`. `now` is in milliseconds since the epoch.
  * Retention keeps the files for `keep` milliseconds after a divergence.
  */
 export function heldFiles(

@@ -66,8 +66,8 @@ export class KnownLevels extends ForwardingClient {
   readonly #now: () => number
   readonly #levels = new Map<number, Known>()
   /**
-   * Number of changes of each level. If this number grows while the level is listed, the client
-   * does not remember the listing.
+   * Number of changes of each level. If a level changes while the client lists it, the client does
+   * not remember the listing.
    */
   readonly #changes = new Map<number, number>()
 

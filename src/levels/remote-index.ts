@@ -19,9 +19,8 @@ const MIN_TAIL = 32 * 1024
  */
 const SLICE = 1024 * 1024
 /**
- * Number of bytes that are read from the beginning of a larger file. These bytes contain the
- * header. In a snapshot, these bytes also contain the schema and the root pages of the first
- * tables.
+ * Number of bytes that are read from the beginning of a larger file. The beginning contains the
+ * header and, in a snapshot, the schema and the root pages of the first tables.
  */
 const HEAD = 64 * 1024
 

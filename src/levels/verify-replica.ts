@@ -274,8 +274,8 @@ async function newestRestorable(
 }
 
 /**
- * Runs a check of a file. If the check throws, returns false, and adds a fault unless the file
- * already has a fault.
+ * Runs a check of a file. If the check finds damage, returns false, and adds a fault unless
+ * `faults` already contains a fault of the file. Rethrows other errors.
  */
 function collect(faults: ReplicaFault[], file: LtxFileInfo, check: () => unknown): boolean {
   try {

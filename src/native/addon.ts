@@ -41,7 +41,7 @@ export interface Native
 
 /**
  * The environment variable that contains the path of the addon. Applications that move the addon
- * file set this variable.
+ * file set the variable to the new path.
  */
 const VARIABLE = 'LITESTREAM_ADDON'
 

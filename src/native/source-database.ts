@@ -1,7 +1,7 @@
 declare const sourceBrand: unique symbol
 /**
  * The addon's handle of a driver's connection. The handle must be used on the thread of the
- * connection. After the connection was closed, the functions do nothing.
+ * connection. After the connection was closed, the functions that take the handle do nothing.
  */
 export type NativeSource = { readonly [sourceBrand]: true }
 

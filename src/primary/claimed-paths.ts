@@ -6,7 +6,8 @@ import { metaDirectory } from './sync/staging.js'
 
 /**
  * Suffixes of the files that SQLite creates in the folder of a database. If the database path is a
- * symbolic link, SQLite creates these files in the folder of the link's target.
+ * symbolic link, SQLite creates the -wal, -shm and -journal files in the folder of the link's
+ * target.
  */
 const SIDE_FILES = ['-wal', '-shm', '-journal'] as const
 

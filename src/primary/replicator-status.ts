@@ -53,9 +53,9 @@ export interface ReplicatorStatus extends PrimaryStatus {
    */
   readonly divergence: Divergence | undefined
   /**
-   * The reason why the store cannot refuse the writes of a second primary. With such a store, a
-   * second primary is detected only after it has written files. If the store refuses the writes of
-   * a second primary, the reason is undefined.
+   * The reason why the store cannot refuse the writes of a second primary. In a store that cannot
+   * refuse the writes, a second primary is detected only after it has written files. If the store
+   * refuses the writes of a second primary, the reason is undefined.
    */
   readonly weakFencing: string | undefined
 }

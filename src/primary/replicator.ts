@@ -354,7 +354,7 @@ export class Replicator {
 
   /**
    * Records in the replica that a user has acknowledged the divergences of this database. After the
-   * acknowledgement, uploads the files that were not uploaded because of these divergences. Returns
+   * acknowledgement, uploads the files that were not uploaded because of the divergences. Returns
    * the divergences that were not acknowledged before. Throws errors of the store.
    */
   acknowledge(waiting: WaitOptions = {}): Promise<readonly Divergence[]> {
@@ -567,7 +567,7 @@ export class Replicator {
         next = this.#monitorErrors.failed(asReplicationError(error, this.path))
       }
     }
-    // Files may have been staged before the sync failed. These files must be uploaded.
+    // Files that were staged before the sync failed must be uploaded.
     this.#uploads.schedule()
     if (quiet && (await this.#restIfIdle())) return
     this.#scheduleMonitor(next)

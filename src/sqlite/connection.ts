@@ -42,7 +42,7 @@ export interface Query {
 
 /**
  * The part of a driver's connection that this package uses. The methods throw the errors of the
- * driver. sqliteCode() of sqlite-error.ts returns the code of such an error.
+ * driver. sqliteCode() of sqlite-error.ts returns the SQLite code of a driver's error.
  */
 export interface Connection {
   readonly driver: DriverName

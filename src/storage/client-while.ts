@@ -3,7 +3,7 @@ import type { ReplicaClient } from './replica-client.js'
 import { wrapClient } from './wrap-client.js'
 
 /**
- * Returns a client that sends no request while `allowed` returns false. With such a client, a
+ * Returns a client that sends no request while `allowed` returns false. With the returned client, a
  * primary whose lease has expired sends no request even before the primary notices the expiry.
  */
 export function clientWhile(allowed: () => boolean, client: ReplicaClient): ReplicaClient {

@@ -7,8 +7,8 @@ export const HEADER_BYTES = HEADER_SIZE
 
 /**
  * Returns the timestamp of the LTX header at the beginning of `bytes`, in milliseconds since the
- * epoch. Returns undefined if `bytes` does not begin with an LTX header. Clients use this function
- * for stores that keep no timestamp in the metadata, or that keep only whole seconds.
+ * epoch. Returns undefined if `bytes` does not begin with an LTX header. Clients call `headerTime`
+ * for stores whose metadata contains no timestamp, or only whole seconds.
  */
 export function headerTime(bytes: Uint8Array): number | undefined {
   try {

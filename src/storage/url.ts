@@ -173,8 +173,8 @@ export function secretUrl(url: string): Secret {
 }
 
 /**
- * Whether `text` begins like a URL rather than a path. Commands use this function to distinguish a
- * replica from a database.
+ * Whether `text` begins like a URL rather than a path. Commands use `isUrl` to distinguish a
+ * replica URL from the path of a database.
  */
 export function isUrl(text: string): boolean {
   return /^[a-zA-Z][a-zA-Z0-9+.-]+:\/\//.test(text) || /^file:\//.test(text)

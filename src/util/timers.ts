@@ -25,7 +25,8 @@ export function warnUnexpected(error: unknown): void {
 /**
  * Wraps `handler` so that it never throws and its promise never rejects. Errors go to `onError`.
  * Use guarded() for every handler of events from other parts of the process (sockets, servers,
- * watchers, children). Node.js would end the process for an error that such a handler throws.
+ * watchers, children). Node.js would end the process for an error that an unguarded event handler
+ * throws.
  */
 export function guarded<A extends unknown[]>(
   handler: (...args: A) => unknown,

@@ -132,10 +132,7 @@ export function restoreCommand(): Command {
     })
 }
 
-/**
- * Throws if `output` is a URL. Without this check, a restore to a URL would create a folder named
- * `s3:`.
- */
+/** Throws if `output` is a URL. A restore to a URL would otherwise create a folder named `s3:`. */
 function refuseUrlAsOutput(output: string): void {
   if (!isUrl(output)) return
   const shown = String(secretUrl(output))

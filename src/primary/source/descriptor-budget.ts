@@ -10,8 +10,8 @@ import { isErrno } from '../../fs/fs-error.js'
 const DESCRIPTORS_PER_DATABASE = 7
 
 /**
- * Number of file descriptors that databases must not use. Uploads, connections to stores,
- * listeners, restores and Node.js need these descriptors.
+ * Number of file descriptors that databases must not use, because uploads, connections to stores,
+ * listeners, restores and Node.js need them.
  */
 const DESCRIPTOR_RESERVE = 96
 

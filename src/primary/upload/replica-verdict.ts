@@ -8,8 +8,8 @@ import type { LtxFileInfo } from '../../storage/replica-client.js'
 /** The result of comparing a listing of the replica with the uploads of a primary. */
 export type ReplicaVerdict =
   /**
-   * A restore can reach the last uploaded TXID. Another program deleted `gone` files, but a restore
-   * does not need these files.
+   * A restore can reach the last uploaded TXID. Another program deleted `gone` files that a restore
+   * does not need.
    */
   | { readonly kind: 'sound'; readonly gone: number }
   /**

@@ -37,7 +37,7 @@ const UPLOAD_NAME = 'litestreamupload'
 
 /**
  * Azurite sends a Content-Range such as `bytes 10-9/10` if the requested range is beyond the end of
- * a blob. Azure itself answers such a range with status 416.
+ * a blob. Azure itself answers a range after the end of a blob with status 416.
  */
 const EMPTY_RANGE = /^bytes \d+-\d+\/(\d+)$/
 
