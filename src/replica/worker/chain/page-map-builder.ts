@@ -1,5 +1,5 @@
 import type { PageMapTarget } from '../../../ltx/page-index.js'
-import { CHUNK_PAGES, Chunk, type FramePlace, NO_FILE } from './map-chunk.js'
+import { CHUNK_PAGES, Chunk, type FramePlace, NO_FILE, type PageChunk, SparseChunk } from './map-chunk.js'
 import { baseFile, type MapBase, PageMap } from './page-map.js'
 
 /**
@@ -10,9 +10,13 @@ import { baseFile, type MapBase, PageMap } from './page-map.js'
  */
 export class PageMapBuilder {
   #commit: number
-  #chunks: (Chunk | undefined)[]
+  #chunks: (PageChunk | undefined)[]
   #base: MapBase | undefined
   readonly #owned = new Set<number>()
+  /** The chunk that was changed last. */
+  #last = -1
+  /** An empty chunk that a SparseChunk has replaced. */
+  #spare: Chunk | undefined
 
   constructor(before?: PageMap) {
     this.#commit = before?.commit ?? 0
@@ -30,7 +34,7 @@ export class PageMapBuilder {
 
   /** Returns the ordinal of the file that has a page, or 0 if no file has the page. */
   fileOf(pgno: number): number {
-    const file = this.#chunks[Math.floor((pgno - 1) / CHUNK_PAGES)]?.files[(pgno - 1) % CHUNK_PAGES] ?? 0
+    const file = this.#chunks[Math.floor((pgno - 1) / CHUNK_PAGES)]?.fileAt((pgno - 1) % CHUNK_PAGES) ?? 0
     return file === 0 ? baseFile(this.#base, pgno) : file === NO_FILE ? 0 : file
   }
 
@@ -73,22 +77,43 @@ export class PageMapBuilder {
   }
 
   /** Uses a chunk of another page map in this page map. */
-  share(at: number, chunk: Chunk | undefined): void {
+  share(at: number, chunk: PageChunk | undefined): void {
     if (chunk) this.#chunks[at] = chunk
   }
 
   /** Returns the finished page map. The builder must not be used after `build`. */
   build(): PageMap {
+    this.#settle(this.#last)
     return new PageMap(this.#commit, this.#chunks, this.#base)
   }
 
   /** Returns a chunk that no other page map contains. */
   #own(at: number): Chunk {
+    if (at !== this.#last) this.#settle(this.#last)
+    this.#last = at
     const shared = this.#chunks[at]
-    if (shared && this.#owned.has(at)) return shared
-    const chunk = new Chunk(shared)
+    if (shared instanceof Chunk && this.#owned.has(at)) return shared
+    const chunk = this.#spare ?? new Chunk()
+    this.#spare = undefined
+    chunk.copyFrom(shared)
     this.#chunks[at] = chunk
     this.#owned.add(at)
     return chunk
+  }
+
+  /**
+   * Replaces a chunk with few pages by a SparseChunk. Over a large snapshot, the changed pages are
+   * scattered over so many chunks that the chunks would take as much memory as the whole page
+   * index.
+   */
+  #settle(at: number): void {
+    const chunk = this.#chunks[at]
+    if (!this.#base || !(chunk instanceof Chunk) || !this.#owned.has(at)) return
+    const sparse = SparseChunk.of(chunk)
+    if (!sparse) return
+    this.#chunks[at] = sparse
+    this.#owned.delete(at)
+    chunk.clearFrom(0)
+    this.#spare = chunk
   }
 }

@@ -1,6 +1,6 @@
 import type { PagedIndex } from '../../../levels/paged-index.js'
 import { lockPgno } from '../../../ltx/format.js'
-import { CHUNK_PAGES, type Chunk, type FramePlace, NO_FILE, NOWHERE } from './map-chunk.js'
+import { CHUNK_PAGES, type FramePlace, NO_FILE, NOWHERE, type PageChunk } from './map-chunk.js'
 
 export type { FramePlace } from './map-chunk.js'
 
@@ -26,13 +26,13 @@ export interface MapBase {
 export class PageMap {
   readonly commit: number
   readonly base: MapBase | undefined
-  readonly #chunks: readonly (Chunk | undefined)[]
+  readonly #chunks: readonly (PageChunk | undefined)[]
 
   /**
    * @internal Only PageMapBuilder calls the constructor. The caller must not change `chunks` after
    * the call of the constructor.
    */
-  constructor(commit: number, chunks: readonly (Chunk | undefined)[], base?: MapBase) {
+  constructor(commit: number, chunks: readonly (PageChunk | undefined)[], base?: MapBase) {
     this.commit = commit
     this.base = base
     this.#chunks = chunks
@@ -43,7 +43,7 @@ export class PageMap {
     if (file === 0) return NOWHERE
     const chunk = this.#chunks[Math.floor((pgno - 1) / CHUNK_PAGES)]
     const i = (pgno - 1) % CHUNK_PAGES
-    if (chunk && chunk.files[i] !== 0) return chunk.get(i)
+    if (chunk && chunk.fileAt(i) !== 0) return chunk.get(i)
     const { offset = 0, size = 0 } = this.base?.index.find(pgno) ?? {}
     return { file, offset, size }
   }
@@ -70,7 +70,7 @@ export class PageMap {
    */
   fileOf(pgno: number): number {
     if (pgno < 1 || pgno > this.commit) return 0
-    const file = this.#chunks[Math.floor((pgno - 1) / CHUNK_PAGES)]?.files[(pgno - 1) % CHUNK_PAGES] ?? 0
+    const file = this.#chunks[Math.floor((pgno - 1) / CHUNK_PAGES)]?.fileAt((pgno - 1) % CHUNK_PAGES) ?? 0
     return file === 0 ? baseFile(this.base, pgno) : file === NO_FILE ? 0 : file
   }
 
@@ -82,7 +82,7 @@ export class PageMap {
 
   /** Size of the chunks of this page map in bytes. Shared chunks are included. */
   get byteLength(): number {
-    return this.#chunks.reduce((bytes, chunk) => bytes + (chunk?.buffer.byteLength ?? 0), 0)
+    return this.#chunks.reduce((bytes, chunk) => bytes + (chunk?.byteLength ?? 0), 0)
   }
 
   /** Number of chunks in this page map, including empty chunks. */
@@ -99,7 +99,7 @@ export class PageMap {
    * Returns the chunk whose first page is `CHUNK_PAGES * at + 1`, or undefined if only the base can
    * have pages of this chunk.
    */
-  chunk(at: number): Chunk | undefined {
+  chunk(at: number): PageChunk | undefined {
     return this.#chunks[at]
   }
 }

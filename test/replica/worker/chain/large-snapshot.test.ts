@@ -93,7 +93,7 @@ function counted(client: ReplicaClient) {
 
 const lookup = 'SELECT v FROM t WHERE id = ?'
 
-test('opening a large snapshot reads two byte ranges, and keeps no page position in the page map', async (t) => {
+test('the opening of a large snapshot reads two ranges and keeps no position of a page', async (t) => {
   const { client } = await makeReplica(t)
   const count = counted(client)
   const { state, files } = await new Chain(count.client, new AbortController().signal).loadFiles()
@@ -119,7 +119,30 @@ test('opening a large snapshot reads two byte ranges, and keeps no page position
   assert.ok(count.reads.length <= 2 + blocks + 64, `${count.reads.length} reads`)
 })
 
-test('a reader of a large snapshot returns the rows that the snapshot has', async (t) => {
+test('scattered changes over a large snapshot take memory only for the changed pages', async (t) => {
+  const { client, update } = await makeReplica(t)
+  const every = (step: number) => Array.from({ length: Math.floor(TABLE.rows / step) }, (_, i) => (i + 1) * step)
+  update(2, every(997))
+  update(3, every(1999))
+  const chain = new Chain(client, new AbortController().signal)
+  const { state } = await chain.loadFiles()
+  const expected = new Map<number, { file: number; offset: number; size: number }>()
+  for (const txid of [2, 3]) {
+    const info = await client.stat({ level: 0, minTxid: txid, maxTxid: txid })
+    const { pgnos, offsets, sizes } = await readFileIndex(client, info)
+    const file = chain.files.ordinal(info)
+    for (const [i, pgno] of pgnos.entries()) expected.set(pgno, { file, offset: offsets[i]!, size: sizes[i]! })
+  }
+  assert.equal(state.map.byteLength, expected.size * 16)
+  const base = state.map.base!.file
+  for (let pgno = 1; pgno <= state.commit; pgno++) {
+    const place = expected.get(pgno)
+    if (place) assert.deepEqual(state.map.find(pgno), place)
+    else assert.equal(state.map.fileOf(pgno), base)
+  }
+})
+
+test('a reader of a large snapshot reads the same rows as the snapshot has', async (t) => {
   const { url } = await makeReplica(t)
   const db = connect(t, (await openTestReplica(t, url)).uri)
   const random = new Random(2)
@@ -186,7 +209,7 @@ test('if a newer large snapshot replaces the snapshot, open readers continue wit
   assert.equal(value(db, 'SELECT litestream_txid()'), formatTxid(3))
 })
 
-test('if the L0 file of a TXID was compacted with a later L0 file, its pages are not read from a large older snapshot', async (t) => {
+test('if the L0 file of a TXID was compacted with a later one, its pages are not read from a large snapshot', async (t) => {
   const { folder, url, update, client } = await makeReplica(t)
   update(2)
   const replica = await openTestReplica(t, url, { readAhead: 'none', cacheSize: 1 })
@@ -209,7 +232,7 @@ test('if the L0 file of a TXID was compacted with a later L0 file, its pages are
   assert.match(String(value(held, 'SELECT litestream_error()')), /^PAGE_UNAVAILABLE/)
 })
 
-test('if a block of the page index of a large snapshot is damaged, reads of the block’s pages fail with LTX_CORRUPT', async (t) => {
+test('a damaged block of the page index of a large snapshot fails the reads of its pages with LTX_CORRUPT', async (t) => {
   const { url, snapshotFile } = await makeReplica(t)
   const size = statSync(snapshotFile).size
   const bytes = readFileSync(snapshotFile)
