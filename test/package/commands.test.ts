@@ -88,6 +88,19 @@ test('a primary that replicates to a folder loads no code for other stores, list
   assert.equal(found, undefined)
 })
 
+test('the restore of a small database loads no code for threads, and few files', async (t) => {
+  const dir = temporaryDirectory(t)
+  const db = path.join(dir, 'app.db')
+  new Database(db).exec('CREATE TABLE t (id INTEGER PRIMARY KEY)').close()
+  const url = pathToFileURL(path.join(dir, 'replica')).href
+  execFileSync(process.execPath, [MAIN, 'replicate', '-once', db, url], { stdio: 'ignore' })
+  const loaded = await start(t, ['restore', '-o', path.join(dir, 'restored.db'), url]).loaded()
+  assertNone(loaded, ['child_process', 'worker_threads', 'http', 'https', 'tls'])
+  const own = loaded.files.filter((file) => file.startsWith(path.dirname(path.dirname(MAIN))))
+  assert.ok(own.length <= 16, own.join(', '))
+  assert.ok(loaded.bytes <= 450_000, `${loaded.bytes} bytes`)
+})
+
 test('on Node.js 24, a command keeps its compiled code for the next command unless NODE_DISABLE_COMPILE_CACHE is set', (t) => {
   const { NODE_COMPILE_CACHE: _, ...inherited } = process.env
   const kept = (settings: NodeJS.ProcessEnv) => {
