@@ -46,6 +46,11 @@ export interface DecodeOptions {
    * so each batch overwrites the previous batch.
    */
   readonly buffers?: number
+  /**
+   * Number of pages in the file, if the caller knows it. Buffers for a small file are then no larger
+   * than its pages. Default 15.
+   */
+  readonly pageCount?: number
 }
 
 export interface LtxDecoding {
@@ -91,6 +96,7 @@ class Decoder implements LtxDecoding {
   readonly #file: string
   readonly #batchBytes: number
   readonly #buffers: number
+  readonly #pageCount: number
   readonly #index = new PageIndexBuilder()
   /**
    * The CRC of the bytes that were read, and the xor of the checksums of the decoded pages. Native
@@ -106,6 +112,7 @@ class Decoder implements LtxDecoding {
     this.#file = file
     this.#batchBytes = options.batchBytes ?? 1024 * 1024
     this.#buffers = options.buffers ?? 1
+    this.#pageCount = options.pageCount ?? 15
     this.batches = this.#decode()
   }
 
@@ -140,8 +147,9 @@ class Decoder implements LtxDecoding {
   async *#pages(): AsyncGenerator<PageBatch, void, undefined> {
     const { pageSize, flags, minTxid } = this.#header
     const most = Math.max(1, Math.floor(this.#batchBytes / pageSize))
-    // Most files have only a few pages, so the buffers start small and grow.
-    let capacity = Math.min(16, most)
+    // Most files have only a few pages, so the buffers start small and grow. A buffer that is not
+    // full after the last page needs no second call.
+    let capacity = Math.min(16, this.#pageCount + 1, most)
     const sizes = new Uint32Array(most)
     const spare: { pgnos: Uint32Array; pages: Uint8Array }[] = []
     let pgnos: Uint32Array = new Uint32Array(capacity)
@@ -160,6 +168,7 @@ class Decoder implements LtxDecoding {
         this.#offset += consumed
         this.#reader.take(consumed)
         yield { count, pgnos: pgnos.subarray(0, count), pages: pages.subarray(0, count * pageSize) }
+        if (status === decode.end) return
         if (this.#buffers > 1) {
           spare.push({ pgnos, pages })
           const free = spare.length === this.#buffers ? spare.shift() : undefined

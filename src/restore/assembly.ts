@@ -310,7 +310,7 @@ export class Assembly {
   ): Promise<void> {
     const { file, label, index } = layout
     const stream = bytes ? once(bytes) : readAhead(this.#client, file, segmentsOf(file.size), this.#segmentOptions())
-    const ltx = await decodeListed(stream, file, label, { buffers: 2 })
+    const ltx = await decodeListed(stream, file, label, { buffers: 2, pageCount: index.count })
     let written = 0
     const take = async (batch: PageBatch) => {
       throwIfAborted(this.#options.signal, 'restoring')
