@@ -78,8 +78,8 @@ export const start: Question = {
 }
 
 /**
- * `direct` means that the second opening, whose round trips are not measured, does not use the
- * proxy.
+ * `direct` is the URL without the proxy, for the second opening, whose round trips are not
+ * measured.
  */
 async function firstOpen(stage: Stage, url: string, direct: string): Promise<Times> {
   const args = [PACKAGE, url, direct]
