@@ -23,8 +23,9 @@ export async function compactReplica(
   settings: CompactionSettings,
   signal: AbortSignal,
 ): Promise<CompactedReplica> {
-  // planRestore throws for an empty replica, because its URL may be misspelled. This call comes
-  // before the lease, because the lease would create `lock.json` in the empty replica.
+  // planRestore throws for an empty replica, because its URL may be misspelled. planRestore is
+  // called before the lease is taken, because taking the lease creates `lock.json` in the empty
+  // replica.
   await planRestore(client, { signal })
   const written: LtxFileInfo[] = []
   const deleted: LtxFileInfo[] = []

@@ -13,7 +13,7 @@ import { parseTimestamp } from '../util/timestamp.js'
 
 /**
  * Maximum value of a flag that sets the number of parallel requests, files or pages. Higher values
- * of such a flag would need more memory without making a command faster.
+ * of a flag for parallel work would need more memory without making a command faster.
  */
 const MAX_COUNT = 1000
 

@@ -59,7 +59,7 @@ export function normalizeFlags(program: Command, argv: readonly string[]): strin
     }
     const option = findOption(flagsOf, name!)
     if (!option) {
-      // Commander reports this unknown flag, and suggests a similar one.
+      // Commander reports the unknown flag, and suggests a similar one.
       out.push(`--${name}`)
       continue
     }

@@ -9,8 +9,8 @@ import { bold, printError, red, warn } from './output.js'
 import { usageHint } from './usage-hint.js'
 
 /**
- * Registers the secrets of all URLs in the command line, so that messages mask them. This includes
- * URLs that a user wrote in the place of another argument.
+ * Registers the secrets of all URLs in the command line, so that messages mask them. Secrets of
+ * URLs that a user wrote in the place of another argument are registered too.
  */
 export function rememberArguments(argv: readonly string[]): void {
   for (const argument of argv) {

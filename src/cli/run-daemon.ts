@@ -74,7 +74,8 @@ async function start(
   logger.info({ version, pid: process.pid, config: config.file }, 'litestream')
   for (const warning of config.warnings) logger.warn(warning)
   if (config.databases.length + config.directories.length === 0) logger.error('no databases specified in configuration')
-  // This timer keeps the process alive even if the configuration has no database and no listener.
+  // The timer `alive` keeps the process alive even if the configuration has no database and no
+  // listener.
   const alive = startInterval(MAX_DELAY_MS, () => {})
   parts.push({ close: async () => alive.stop() })
 

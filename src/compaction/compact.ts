@@ -192,8 +192,9 @@ function contiguous(source: readonly LtxFileInfo[], covered: number): LtxFileInf
   for (const file of source) {
     if (file.maxTxid <= reached) continue
     if (inputs.length === MAX_INPUTS || (inputs.length > 0 && file.minTxid > reached + 1)) break
-    // If two files begin at the same TXID, the later file in the listing ends at a higher TXID. In
-    // this case, the later file contains all transactions of the earlier file, which is dropped.
+    // If two files begin at the same TXID, the later file in the listing ends at a higher TXID. A
+    // later file that begins at the same TXID contains all transactions of the earlier file, which
+    // is therefore dropped.
     if (inputs.length > 0 && file.minTxid <= inputs.at(-1)!.minTxid) inputs.pop()
     inputs.push(file)
     reached = file.maxTxid

@@ -5,9 +5,9 @@ import type { Clock } from '../util/clock.js'
 /**
  * Determines the creation time of each file for retention. The clock of a writer may have been
  * wrong, so the creation time of a file can be in the future. For a creation time in the future,
- * FileAges uses the time at which createdAt() was first called for the file. With the creation time
- * itself, retention would keep the file until the wall clock reaches this time. AgeClock handles
- * steps of the local wall clock.
+ * FileAges uses the time at which createdAt() was first called for the file. Otherwise retention
+ * would keep a file with a creation time in the future until the wall clock reaches this time.
+ * AgeClock handles steps of the local wall clock.
  */
 export class FileAges {
   readonly #clock: AgeClock

@@ -21,8 +21,9 @@ export interface L0RetentionOptions {
    */
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
-   * How long retention keeps the files from before a divergence (`retention.diverged`). If
-   * `diverged` is 0, retention treats these files like all other files. Default: 30 days.
+   * How long retention keeps the files from before a divergence (`retention.diverged`). With the
+   * value 0, retention treats files from before a divergence like all other files. Default: 30
+   * days.
    */
   readonly diverged?: Duration
   /** Stops the deletion. Files that were already deleted stay deleted. */
@@ -39,8 +40,9 @@ export interface SnapshotRetentionOptions {
    */
   readonly createdAt?: (file: LtxFileInfo) => number
   /**
-   * How long retention keeps the files from before a divergence (`retention.diverged`). If
-   * `diverged` is 0, retention treats these files like all other files. Default: 30 days.
+   * How long retention keeps the files from before a divergence (`retention.diverged`). With the
+   * value 0, retention treats files from before a divergence like all other files. Default: 30
+   * days.
    */
   readonly diverged?: Duration
   /** Stops the deletion. Files that were already deleted stay deleted. */
@@ -50,9 +52,9 @@ export interface SnapshotRetentionOptions {
 /**
  * Deletes L0 files that are older than `l0Retention` if L1 files contain their transactions. Also
  * deletes older L0 files before the first L1 file if a snapshot contains their transactions. L0
- * files that were merged into one L1 file are deleted together, when all of them are old enough.
- * The files of such a group depend on each other, because a restore to the TXID of one of them
- * needs the earlier ones.
+ * files that were merged into one L1 file are deleted together, when all of them are old enough. L0
+ * files that were merged into one L1 file depend on each other, because a restore to the TXID of
+ * one of them needs the earlier ones.
  *
  * Never deletes the newest L0 file. Never deletes a file that a restore to the state before a
  * recorded divergence needs. Returns the deleted files. Throws LTX_CORRUPT and deletes no file if

@@ -76,7 +76,7 @@ const NAME_A_FILE = 'Name a regular file with -config, or pipe the configuration
 
 /**
  * Reads the text of a configuration file. Refuses a named pipe, because reading it would block the
- * process until another process writes to it. If a reload blocked the process in this way,
+ * process until another process writes to it. If a reload blocked the process by reading a pipe,
  * replication would stop.
  */
 function readText(path: string): string {

@@ -60,8 +60,8 @@ function invalid(place: string, message: string, hint?: string): LitestreamError
 }
 
 /**
- * Wrong key names that users know from other programs and documents, each with the correct key.
- * These wrong names are not similar enough to the correct keys for a suggestion by similarity.
+ * Wrong key names that users know from other programs and documents, each with the correct key. The
+ * names in OTHER_NAMES are not similar enough to the correct keys for a suggestion by similarity.
  */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   'access-key-secret': 'secret-access-key',
@@ -83,7 +83,7 @@ function unknownKey(places: Places, path: readonly PropertyKey[], key: string): 
 /**
  * Removes the keys at the top of the file whose names begin with `x-`. As in the files of other
  * programs, keys that begin with `x-` hold YAML anchors. The YAML parser has already resolved all
- * aliases to these anchors.
+ * aliases to the anchors under keys that begin with `x-`.
  */
 function withoutExtensions(values: unknown): unknown {
   if (typeof values !== 'object' || values === null || Array.isArray(values)) return values

@@ -133,8 +133,8 @@ const ageKey = anything({
 })
 
 /**
- * Keys of Litestream 0.3 that are still accepted. Each of these keys causes a warning that shows
- * the current form of the setting.
+ * Keys of Litestream 0.3 that are still accepted. Each key of Litestream 0.3 causes a warning that
+ * shows the current form of the setting.
  */
 const legacyReplicaKeys = {
   retention: duration(

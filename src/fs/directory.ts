@@ -104,8 +104,8 @@ export async function makeOwnDirectory(directory: string, ownership: Ownership):
 /**
  * Creates a directory and its missing parents. Returns the topmost directory that was created. Does
  * not use the `recursive` option of `mkdir`. Some file systems, such as autofs and /proc, refuse a
- * new directory with ENOENT although its parent exists. On such a file system, `mkdir` of Node.js
- * hangs if `recursive` is set.
+ * new directory with ENOENT although its parent exists. On a file system that refuses a directory
+ * with ENOENT, `mkdir` of Node.js hangs if `recursive` is set.
  */
 async function createAll(directory: string, mode: number): Promise<string | undefined> {
   try {

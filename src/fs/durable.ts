@@ -88,8 +88,9 @@ async function nameOnce(temporary: string, file: string): Promise<void> {
     await link(temporary, file)
   } catch (error) {
     if (!isErrno(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error
-    // Some file systems (FAT, some FUSE) have no hard links. On such a file system, nameOnce()
-    // checks the name before the rename, and two simultaneous writers do not detect each other.
+    // Some file systems (FAT, some FUSE) have no hard links. On a file system without hard links,
+    // nameOnce() checks the name before the rename, and two simultaneous writers do not detect each
+    // other.
     if (await exists(file))
       throw Object.assign(new Error(`EEXIST: ${file} exists`, { cause: error }), { code: 'EEXIST' })
     await replaceFile(temporary, file)

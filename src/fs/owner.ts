@@ -57,8 +57,8 @@ export function ownershipOf({ uid, gid, mode }: Stats): Ownership {
 }
 
 /**
- * Returns the permission bits of a new file whose content comes from the files `sources`. With
- * these permission bits, only users who can read all sources can read the new file. A source
+ * Returns the permission bits of a new file whose content comes from the files `sources`. With the
+ * returned permission bits, only users who can read all sources can read the new file. A source
  * without a mode, such as an S3 object, does not restrict the permissions.
  */
 export function newFileMode(sources: Iterable<{ readonly mode?: number | undefined }>): number {

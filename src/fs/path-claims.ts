@@ -17,8 +17,8 @@ export interface Claim {
 /**
  * Returns a form of a path that is the same for all spellings of this path. Windows and macOS
  * ignore letter case, and macOS ignores how accents are encoded. On a volume that distinguishes
- * letter case or accents, the paths of two different files may have the same form. The code reports
- * two files whose paths have the same form as an overlap, even on such a volume.
+ * letter case or accents, the paths of two different files may have the same form. Two files whose
+ * paths have the same form are reported as an overlap, even if the volume distinguishes them.
  */
 export function comparablePath(real: string, platform: NodeJS.Platform = process.platform): string {
   return platform === 'win32' || platform === 'darwin' ? real.normalize('NFC').toLowerCase() : real

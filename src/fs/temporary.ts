@@ -7,8 +7,8 @@ import { removeRegular } from './remove.js'
 
 /**
  * A temporary name contains 16 hexadecimal digits. The first 8 digits are the creation time in
- * seconds since the epoch, and the other 8 digits are random. Litestream deletes old files with
- * temporary names of this form.
+ * seconds since the epoch, and the other 8 digits are random. Litestream deletes old files whose
+ * names have the form of TEMPORARY.
  */
 const TEMPORARY = /^\.([0-9a-f]{8})[0-9a-f]{8}\.tmp(?:-wal|-shm|-journal)?$/
 const KEPT = /^\.refused-[0-9a-f]{8}$/

@@ -88,8 +88,8 @@ export class LtxEncoder {
    * Starts to encode a batch of pages on a thread of libuv's pool. The caller may start the next
    * batch before the current batch is finished. Returns a function that waits for the batch and
    * returns its frames, as pages() does. The caller must call the returned functions in the order
-   * of the batches. The caller must not change `pages` or `room` until the promise of this function
-   * has resolved.
+   * of the batches. The caller must not change `pages` or `room` until the promise of the returned
+   * function has resolved.
    */
   pagesLater(pgnos: Uint32Array, pages: Uint8Array, room?: Uint8Array): () => Promise<Uint8Array> {
     const { pageSize } = this.header

@@ -115,8 +115,9 @@ export class IndexBlock {
  * Decodes the entries that begin in the first `length` bytes of `bytes`. `bytes` begins anywhere in
  * the page index of a snapshot, and contains MAX_INDEX_ENTRY bytes after the block, or all bytes up
  * to the end of the page index. In a snapshot, each entry has the next page, and its frame begins
- * where the frame of the previous entry ends. The first byte at which all entries of the block have
- * this relation is therefore the beginning of an entry. Returns undefined if no byte is.
+ * where the frame of the previous entry ends. The first byte from which all entries of the block
+ * are consistent in this way is therefore the beginning of an entry. Returns undefined if no byte
+ * is.
  */
 export function decodeIndexBlock(bytes: Uint8Array, length: number, rules: SnapshotRules): IndexBlock | undefined {
   const entries = new EntryReader(bytes, length, rules)

@@ -81,7 +81,10 @@ export function indexRules({ pageSize, commit, minTxid }: LtxHeader, peak = comm
 
 /** A page map to which the frames of a page index are added. */
 export interface PageMapTarget {
-  /** Number of the file in the page map. The page map stores this number with each position. */
+  /**
+   * Number of the file in the page map. The page map stores the number of the file with each
+   * position.
+   */
   readonly file: number
   /** The largest size in pages that the database had before the file is applied. */
   readonly peak: number

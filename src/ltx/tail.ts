@@ -42,7 +42,7 @@ export const MIN_FILE_SIZE: number = HEADER_SIZE + PAGE_HEADER_SIZE + 1 + INDEX_
 
 /**
  * Decodes the last bytes of a file. `bytes` must contain at least 24 bytes, and `fileSize` is the
- * size of the file. Throws LTX_CORRUPT if these bytes are invalid.
+ * size of the file. Throws LTX_CORRUPT if the last bytes of the file are invalid.
  */
 export function parseTail(bytes: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxTail {
   const tail = parseTailPlaces(bytes, fileSize, header, file)
@@ -55,7 +55,7 @@ export function parseTail(bytes: Uint8Array, fileSize: number, header: LtxHeader
 
 /**
  * Decodes the position of the page index, and the checksums, from the last bytes of a file. Throws
- * LTX_CORRUPT if these bytes are invalid.
+ * LTX_CORRUPT if the last bytes of the file are invalid.
  */
 export function parseTailPlaces(bytes: Uint8Array, fileSize: number, header: LtxHeader, file: string): LtxTailPlaces {
   if (fileSize < MIN_FILE_SIZE || bytes.length < INDEX_LENGTH_SIZE + TRAILER_SIZE) {

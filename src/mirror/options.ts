@@ -65,7 +65,9 @@ export interface MirrorResult {
   readonly copied: readonly LtxFileInfo[]
   /** The files that were deleted in the destination. */
   readonly deleted: readonly LtxFileInfo[]
-  /** The damaged files of the source. The newest state can be restored without these files. */
+  /**
+   * The damaged files of the source. The newest state can be restored without the damaged files.
+   */
   readonly damaged: readonly DamagedFile[]
   /** Number of bytes that were read from the source. */
   readonly bytes: number

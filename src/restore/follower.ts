@@ -204,8 +204,9 @@ export class Follower {
       }
       times.set(file, found)
     }
-    // A snapshot has the time at which it was written. This time is later than the time of other
-    // LTX files with the same TXID. The database may come from a snapshot that no longer exists.
+    // A snapshot has the time at which it was written. The time of a snapshot is later than the
+    // time of other LTX files with the same TXID. The database may come from a snapshot that no
+    // longer exists.
     const earlier = [...times].filter(([{ level }, found]) => {
       return found <= timestamp && (reached < txid || level < SNAPSHOT_LEVEL)
     })

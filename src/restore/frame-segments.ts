@@ -11,8 +11,7 @@ import { native } from '../native/addon.js'
 export const SEGMENT_SIZE: number = 2 * 1024 * 1024
 
 /**
- * Maximum number of decoded pages of one segment. This limit takes effect for segments with small
- * frames.
+ * Maximum number of decoded pages of one segment. SEGMENT_PAGES limits segments with small frames.
  */
 export const SEGMENT_PAGES = 8192
 

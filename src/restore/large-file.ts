@@ -106,8 +106,8 @@ export class LargeFile {
 
   /**
    * Returns the range of the output file that contains the pages of a segment. If most pages in
-   * that range come from other LTX files, returns an empty range. A flush of such a range would
-   * mostly write pages of other LTX files.
+   * that range come from other LTX files, returns an empty range. A flush of a range whose pages
+   * mostly come from other LTX files would also write those pages.
    */
   #rangeOf(pgnos: Uint32Array, wanted: number): FileRange {
     const { pageSize } = this.layout.header

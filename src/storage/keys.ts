@@ -20,7 +20,7 @@ export function relativeName(file: LtxFileRef): string {
 /**
  * Returns the part before `ltx/` of the keys of a replica in gs or abs. keyPrefix() normalises the
  * path of the URL and removes slashes at both ends. The result is "" if the replica is the bucket
- * itself. Litestream builds these keys in the same way.
+ * itself. Litestream builds the keys of its replicas in gs and abs in the same way.
  */
 export function keyPrefix(urlPath: string): string {
   return path.posix.normalize(`/${urlPath}`).replace(/\/$/, '').replace(/^\//, '')
@@ -62,7 +62,10 @@ export function firstName(fromTxid: number): string {
   return formatTxid(fromTxid)
 }
 
-/** Compares two files by min TXID, then by max TXID. Every listing has this order. */
+/**
+ * Compares two files by min TXID, then by max TXID. Every listing of files has the order of
+ * compareFiles().
+ */
 export function compareFiles(a: LtxFileRef, b: LtxFileRef): number {
   return a.minTxid - b.minTxid || a.maxTxid - b.maxTxid
 }

@@ -4,8 +4,8 @@ import { compareFiles } from './keys.js'
 import type { LtxFileInfo } from './replica-client.js'
 
 /**
- * Maximum number of LTX files in one listing. A listing of this size takes about 200 MB of memory.
- * A replica with default settings has 1,000 times fewer files.
+ * Maximum number of LTX files in one listing. A listing of 1,000,000 files takes about 200 MB of
+ * memory. A replica with default settings has 1,000 times fewer files.
  */
 const MAX_LISTED_FILES = 1_000_000
 
@@ -31,7 +31,7 @@ export interface ListedSource {
  * Checks the files of a listing from any store. The files must ascend by level and TXIDs, have
  * valid sizes and times, and be at most a million. Throws STORAGE_FAILED for any other listing,
  * because a listing with one error may have more errors. The clients of all stores pass their
- * listings through this function.
+ * listings through checkedListing().
  */
 export async function* checkedListing(
   files: AsyncIterable<LtxFileInfo> | Iterable<LtxFileInfo>,

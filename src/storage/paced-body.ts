@@ -152,7 +152,7 @@ export class PacedBody {
     if (since === undefined) return
     if (this.#expiry() === undefined) this.#timer = this.#startCheck()
     // On a busy thread, the timer fires before Node.js delivers chunks that have already arrived.
-    // The reader therefore checks again after Node.js has delivered these chunks.
+    // The reader therefore checks again after Node.js has delivered the arrived chunks.
     else {
       setImmediate(() => {
         const error = this.#waitingSince === since ? this.#expiry() : undefined

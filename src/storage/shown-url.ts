@@ -13,7 +13,7 @@ const SHOWN_PARAMETERS: ReadonlySet<string> = new Set([
 
 /**
  * Names of URL parameters whose value is the path of a file. URLs in messages do not show the value
- * of such a parameter, because a user may have written a secret instead of a path. Only error
+ * of a file parameter, because a user may have written a secret instead of a path. Only error
  * messages about the file show its path.
  */
 const FILE_PARAMETERS: ReadonlySet<string> = new Set([

@@ -22,14 +22,14 @@ const callbacksOf = new WeakMap<AbortSignal, Callbacks>()
 /**
  * Calls `callback` when `signal` aborts. If `signal` has aborted already, calls `callback`
  * immediately. Returns a function that removes `callback` again. The caller must call the returned
- * function as soon as the callback is no longer needed. Until this call, a long-lived signal keeps
- * the callback in memory. The callback must not throw.
+ * function as soon as the callback is no longer needed. Until the caller calls the returned
+ * function, a long-lived signal keeps the callback in memory. The callback must not throw.
  *
- * All code uses this function instead of `addEventListener` and `AbortSignal.any`. With onAbort(),
- * a signal has only one event listener for all callbacks. onAbort() adds or removes a callback in
+ * All code uses onAbort() instead of `addEventListener` and `AbortSignal.any`. With onAbort(), a
+ * signal has only one event listener for all callbacks. onAbort() adds or removes a callback in
  * constant time. `addEventListener` instead searches all listeners of the signal. For many requests
- * on one signal, these searches take quadratic time. On Node.js 20, each call of `AbortSignal.any`
- * leaks memory in a long-lived signal.
+ * on one signal, the searches of `addEventListener` take quadratic time. On Node.js 20, each call
+ * of `AbortSignal.any` leaks memory in a long-lived signal.
  */
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined) return () => {}

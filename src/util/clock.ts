@@ -1,6 +1,6 @@
 import { monotonicMs } from './monotonic.js'
 
-/** The two clocks of a process. Tests replace these clocks. */
+/** The two clocks of a process. Tests replace both clocks. */
 export interface Clock {
   /**
    * Returns the time of the wall clock in milliseconds since the epoch. The timestamps of files

@@ -43,7 +43,8 @@ const JSON_LINES: Format = {
 }
 
 /**
- * Lines of the form `time=… level=INFO msg="…" key=value`. This is the text format of Go's slog.
+ * Lines of the form `time=… level=INFO msg="…" key=value`. Go's slog writes its text format in the
+ * same form.
  */
 const TEXT_LINES: Format = {
   escaped: false,

@@ -12,7 +12,7 @@ export class Secret {
   readonly #shown: string
 
   /**
-   * `parts` are those parts of `text` that are secret. Error messages and log lines mask these
+   * `parts` are those parts of `text` that are secret. Error messages and log lines mask the secret
    * parts wherever they occur.
    */
   constructor(text: string, shown: string = MASK, parts: readonly string[] = [text]) {
@@ -44,7 +44,7 @@ export class Secret {
 }
 
 /**
- * Returns the text of a setting. A program passes such a setting as plain text, and the
+ * Returns the text of a setting. A program passes a secret setting as plain text, and the
  * configuration passes it as a Secret.
  */
 export function reveal<T extends string | undefined>(value: Secret | T): string | T {

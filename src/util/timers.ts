@@ -56,7 +56,7 @@ export class Timer {
   #stopped = false
   #referenced = true
 
-  /** Only startTimer and startInterval should call this constructor. */
+  /** Only startTimer and startInterval should call the constructor of Timer. */
   constructor(ms: number, work: () => void) {
     this.#wait(elapsedMs() + Math.max(0, Number.isNaN(ms) ? 0 : ms), work)
   }

@@ -23,8 +23,8 @@ function readTimeout(timeout: unknown): number | undefined {
 }
 
 /**
- * Calls `work` with a signal. This signal aborts when the caller's signal aborts, and at the
- * deadline. At the deadline, withDeadline() rejects with TIMEOUT. The error message contains
+ * Calls `work` with a signal. The signal for `work` aborts when the caller's signal aborts, and at
+ * the deadline. At the deadline, withDeadline() rejects with TIMEOUT. The error message contains
  * `what`. If `abandon` is true, withDeadline() rejects immediately, even if the work ignores the
  * signal. Otherwise withDeadline() rejects only when the work has ended, so the work can clean up
  * first.

@@ -26,8 +26,8 @@ export interface ScanLimits {
    */
   readonly frames: number
   /**
-   * Maximum size of the frames in bytes. The scan ends at the first commit that reaches this size.
-   * A single transaction that is larger than the maximum therefore exceeds the maximum.
+   * Maximum size of the frames in bytes. The scan ends at the first commit that reaches `bytes`. A
+   * single transaction that is larger than the maximum therefore exceeds the maximum.
    */
   readonly bytes: number
 }

@@ -102,8 +102,8 @@ function distinct(columns: readonly string[]): string[] {
 
 /**
  * Adds the SQL statement to an error of SQLite. If SQLite could not read a page of a replica,
- * SQLite's own message is always "disk I/O error". For such a message, the returned error contains
- * the reason that `litestream_error()` returns.
+ * SQLite's own message is always "disk I/O error". If SQLite's message is "disk I/O error", the
+ * returned error contains the reason that `litestream_error()` returns.
  */
 function explained(db: Connection, sql: string, error: unknown): unknown {
   const result = sqliteCode(error)

@@ -38,8 +38,8 @@ export class Child {
       )
     })
     // Node.js emits `error` if it could not send a signal, for example because the program runs as
-    // another user. The code ignores this error, because the program still runs and `ended` must
-    // not resolve.
+    // another user. The error is ignored, because the program still runs and `ended` must not
+    // resolve.
     child.on(
       'error',
       guarded(() => {}),

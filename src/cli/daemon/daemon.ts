@@ -61,8 +61,8 @@ export class Daemon {
   }
 
   /**
-   * Replaces the configuration for databases that start after this call. Running databases keep
-   * their settings.
+   * Replaces the configuration for databases that start after the call of configure(). Running
+   * databases keep their settings.
    */
   configure(config: Config): void {
     this.#config = config

@@ -34,7 +34,7 @@ export class ReplicaCensus {
   async levels(): Promise<readonly (readonly LtxFileInfo[])[]> {
     if (this.#known && monotonicMs() - this.#known.at < MOST_AGE_MS) return this.#known.levels
     // An open status page calls `levels` every two seconds. A store whose listings fail must not
-    // get a request at each of these calls.
+    // get a request each time that the status page calls `levels`.
     if (this.#failed && (this.#listing || monotonicMs() - this.#failed.at < RETRY_MS)) throw this.#failed.error
     this.#listing ??= this.#list()
     const listing = this.#listing

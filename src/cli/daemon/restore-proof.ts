@@ -73,8 +73,8 @@ export async function proveRestore(database: DatabaseConfig, options: RestorePro
       const output = path.join(folder, SCRATCH)
       const restored = await restoreTo(client, output, image?.txid, signal)
       const { txid, bytes, durationMs, integrity } = restored
-      // If `image` is set, the proof restores the database only up to the TXID of `image`. Commits
-      // after this TXID are restored by the next proof.
+      // If `image` is set, the proof restores the database only up to the TXID of `image`. The next
+      // proof restores commits after the TXID of `image`.
       if (txid < (image?.txid ?? replicaTxid)) throw tooOld(client.url, txid, replicaTxid)
       if (integrity?.outcome === 'damaged') throw damaged(client.url, integrity)
       const compared = image?.txid === txid

@@ -95,8 +95,8 @@ export class McpServer {
       return { status: 403, message: 'Web pages of other sites cannot use this server.' }
     }
     if (request.method === 'POST' || request.method === 'DELETE') return undefined
-    // MCP clients use GET to receive messages that a server sends without a request. This server
-    // sends no such messages.
+    // MCP clients use GET to receive messages that a server sends without a request. This MCP
+    // server never sends a message without a request.
     return { status: 405, message: 'Use POST.', headers: { Allow: 'POST, DELETE' } }
   }
 

@@ -81,7 +81,7 @@ export class McpSession {
     const ids = idsOf(body)
     response.once('close', () => {
       if (response.writableFinished) return
-      // The client has disconnected and cannot receive the results of these calls, so they are
+      // The client has disconnected and cannot receive the results of its calls, so the calls are
       // aborted.
       for (const id of ids) this.#calls.get(id)?.abort(new Error('the client has disconnected'))
     })

@@ -105,7 +105,7 @@ export function newestTime({ snapshots, segments }: V3Listing): number {
 
 /**
  * Throws LTX_GAP if a segment does not begin at byte `end`. The previous segment of the same WAL
- * ended at this byte.
+ * ended at the byte `end`.
  */
 export function checkContinues({ index, offset, name }: V3Segment, end: number): void {
   if (offset === end) return

@@ -89,8 +89,8 @@ export class V3WalCheck {
    * has applied the WAL. Throws LTX_CORRUPT if SQLite could not apply the WAL.
    */
   end(size: number): number {
-    // SQLite would ignore such a WAL without an error, and the restored database would lack the
-    // commits in the WAL.
+    // SQLite would ignore a WAL without a valid header without an error, and the restored database
+    // would lack the commits in the WAL.
     if (this.#ended && !this.#header) throw corrupt('the file does not begin with a WAL header', this.#name, 0)
     if (this.#commit === 0 || !this.#header) return size
     const { pageSize } = this.#header

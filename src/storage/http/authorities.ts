@@ -16,7 +16,7 @@ export interface Authorities {
 
 /**
  * Environment variables that name a file with certificate authorities, in order of precedence. The
- * setting `ca-file` takes precedence over these variables.
+ * setting `ca-file` takes precedence over the variables AWS_CA_BUNDLE and SSL_CERT_FILE.
  */
 const VARIABLES = ['AWS_CA_BUNDLE', 'SSL_CERT_FILE'] as const
 

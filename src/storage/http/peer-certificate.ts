@@ -7,7 +7,7 @@ const MAX_NAME = 100
 /**
  * If the client refuses the certificate of a server, adds the names in the certificate to the
  * error. Node.js itself reports the names only if the host does not match. The caller must call
- * this function before the TLS handshake has finished.
+ * nameRefusedCertificate() before the TLS handshake has finished.
  */
 export function nameRefusedCertificate(socket: Socket, host: string): void {
   let shown: string | undefined

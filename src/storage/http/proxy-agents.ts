@@ -55,8 +55,8 @@ export class ForwardAgent extends HttpProxyAgent<string> {
 
   constructor(proxy: ProxyServer, { tls, ...settings }: AgentSettings) {
     // Opens a new connection for each request, because some proxies (tinyproxy) close a connection
-    // after a response without announcing the end. A request that reuses such a connection would be
-    // lost.
+    // after a response without announcing the end. A request that reuses a connection which the
+    // proxy has already closed would be lost.
     super(proxy.url, { ...settings, ...tls, keepAlive: false })
     this.#proxy = proxy
   }

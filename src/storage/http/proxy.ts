@@ -19,7 +19,7 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:':
 
 /**
  * Returns the proxy for requests to `target`, according to HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
- * The lower-case names of these variables take precedence. Returns undefined for a direct
+ * The lower-case names of the proxy variables take precedence. Returns undefined for a direct
  * connection. NO_PROXY follows the rules of curl and Go, with one difference from Go. Requests to
  * this machine also use the proxy, unless NO_PROXY lists this machine. Throws CONFIG_INVALID for an
  * invalid proxy.

@@ -11,8 +11,8 @@ import { infoWithSubjects } from './stream-subjects.js'
 export const ABANDONED_AFTER = 60 * 60_000
 
 /**
- * Removes the chunks of objects without metadata in the whole bucket. Writers that died before they
- * published the metadata have left these chunks. Returns the number of objects whose chunks were
+ * Removes the chunks of objects without metadata in the whole bucket. Such chunks come from writers
+ * that died before they published the metadata. Returns the number of objects whose chunks were
  * removed.
  */
 export async function sweepAbandonedChunks(

@@ -46,8 +46,8 @@ export class ChunkIndexes {
   }
 
   /**
-   * Stores the positions of the chunks of a finished put. The server's acknowledgements contain
-   * these positions.
+   * Stores the positions of the chunks of a finished put. The server's acknowledgements of a put
+   * contain the positions of its chunks.
    */
   remember(nuid: string, index: ChunkIndex): void {
     this.#known.set(nuid, index)

@@ -3,7 +3,7 @@ import { errors, JetStreamApiError } from './library.js'
 
 /**
  * JetStream's error codes that this package maps to one of its own error codes. The NATS server's
- * `errors.json` lists these codes.
+ * `errors.json` lists JetStream's error codes.
  */
 const JETSTREAM: Readonly<Record<number, ErrorCode>> = {
   10008: 'UNAVAILABLE', // JetStream is starting, or has no leader

@@ -1,6 +1,6 @@
 // The parts of the NATS client that this package uses. scripts/bundle.mjs writes these parts to one
-// separate file. A thread loads this file only for a NATS replica. Types are imported from the
-// packages of the NATS client.
+// separate file. A thread loads the file with the NATS client only for a NATS replica. Types are
+// imported from the packages of the NATS client.
 export {
   AckPolicy,
   DeliverPolicy,

@@ -73,8 +73,8 @@ export class MetaStore {
   readonly #notes = new Map<number, number>()
   #synced: Synced | undefined
   /**
-   * Names of objects that are deleted according to the cache. The deletion markers of these objects
-   * may still be in the stream.
+   * Names of objects that are deleted according to the cache. The deletion markers of deleted
+   * objects may still be in the stream.
    */
   readonly #gone = new Set<string>()
   #running: Promise<void> | undefined

@@ -11,7 +11,7 @@ import { deletedMeta, isPresent, newMeta, type ObjectMeta, type StoredMeta } fro
 import type { NatsSession, Request } from './session.js'
 import { WriteAttempts, WritersCollide } from './write-attempts.js'
 
-/** Chunk size in bytes. All NATS clients use this size. */
+/** Chunk size in bytes. All NATS clients use chunks of this size. */
 const CHUNK = 128 * 1024
 
 /** Number of bytes of a message that are reserved for its headers. */
@@ -31,8 +31,8 @@ export type Expected = 'absent' | 'any' | { readonly seq: number }
 
 /**
  * Writes and deletes objects. The writer publishes the chunks first. One conditional message with
- * the metadata then makes the object visible. Only one of several writers can publish this metadata
- * message.
+ * the metadata then makes the object visible. If several writers write the same object, only one of
+ * them can publish the metadata message.
  */
 export class ObjectWriter {
   readonly #session: NatsSession

@@ -1,7 +1,8 @@
 /**
  * Detects that a consumer has delivered every message that was in the stream when reading began.
- * The server's own count of pending messages does not suffice for this purpose. NATS 2.9 leaves
- * messages out of a delivery (leavesOut), but keeps counting these messages as pending.
+ * The server's own count of pending messages does not suffice to detect the end of the delivery.
+ * NATS 2.9 leaves messages out of a delivery (leavesOut), but keeps counting these messages as
+ * pending.
  */
 export class ReadingEnd {
   readonly #upTo: number

@@ -60,13 +60,13 @@ export interface Pieces {
  * A store of objects with conditional writes. The implementations use the store's client library.
  * Each method except `putPieces` sends exactly one request. The request of a method ends when the
  * method's `signal` aborts. The methods may throw errors of any class. `toError` converts an error
- * of these methods to a LitestreamError.
+ * of the store's methods to a LitestreamError.
  */
 export interface ObjectStore {
   readonly type: 'gs' | 'abs'
   /**
-   * The URL of the bucket or container without credentials. Messages show this URL before the name
-   * of an object.
+   * The URL of the bucket or container without credentials. Error messages show the URL of the
+   * bucket before the name of an object.
    */
   readonly url: string
   /**

@@ -53,9 +53,9 @@ export class UnexpectedReply extends Error {
 /**
  * Limits the size of the responses that the SDK reads into memory and parses. boundReplies() leaves
  * the content of an object as a stream, because the body reader limits it. boundReplies() reads any
- * other response into memory, up to a limit. The request's signal also ends this reading. Throws
- * UnexpectedReply for an HTML page and for a document with a DTD. Parsing an HTML page or a DTD
- * would take quadratic time in the SDK.
+ * other response into memory, up to a limit. The request's signal also ends the reading of the
+ * response. Throws UnexpectedReply for an HTML page and for a document with a DTD. Parsing an HTML
+ * page or a DTD would take quadratic time in the SDK.
  */
 export function boundReplies<H extends object>(handler: H): H {
   const inner = handler as unknown as Handler

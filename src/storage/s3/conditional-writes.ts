@@ -11,8 +11,8 @@ import type { S3Requests, Subject } from './requests.js'
 
 const BODY = Buffer.from('{}')
 /**
- * Name of the object with which a write-once replica probes the store. The client never deletes
- * this object.
+ * Name of the object with which a write-once replica probes the store. The client never deletes the
+ * probe object of a write-once replica.
  */
 const WRITE_ONCE_PROBE = 'write-once-probe'
 /** An entity tag that no object can have. */
@@ -30,21 +30,22 @@ type Creation = 'created' | 'refused' | 'unsupported'
 
 /**
  * Determines whether a store enforces conditional writes. The values `always` and `never` of the
- * setting `conditional-writes` decide this without a request. With `auto`, a probe before the first
- * write decides. The probe creates an object `probe-<uuid>` beside the levels. The probe then tries
- * in parallel to create the object again, and to replace the object with a wrong tag. Finally the
- * probe deletes the object that it created. The probe sends 4 requests, and a caller waits for two
- * round trips of them. In a write-once replica, the probe creates one object with a fixed name, and
- * tries to create the object again. The object with the fixed name stays in the store. The probe of
- * a write-once replica sends 2 requests, or 1 request if the object exists already.
+ * setting `conditional-writes` decide this question without a request. With `auto`, a probe before
+ * the first write decides. The probe creates an object `probe-<uuid>` beside the levels. The probe
+ * then tries in parallel to create the object again, and to replace the object with a wrong tag.
+ * Finally the probe deletes the object that it created. The probe sends 4 requests, and a caller
+ * waits for two round trips of them. In a write-once replica, the probe creates one object with a
+ * fixed name, and tries to create the object again. The object with the fixed name stays in the
+ * store. The probe of a write-once replica sends 2 requests, or 1 request if the object exists
+ * already.
  */
 export class ConditionalWrites implements AskedGuarantees {
   readonly #requests: S3Requests
   readonly #path: string
   readonly #place: string
   /**
-   * Deletions of probe objects that are still running. No caller waits for these deletions except
-   * `idle`.
+   * Deletions of probe objects that are still running. Of all callers, only `idle` waits for the
+   * deletions of probe objects.
    */
   readonly #deletions = new Set<Promise<void>>()
 

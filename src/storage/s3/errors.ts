@@ -150,8 +150,8 @@ export function isNoBucket(error: LitestreamError): boolean {
 function serviceName(error: SdkError): string {
   const { name, Code, $metadata } = error
   const code = networkCode(error)
-  // The SDK gives the error of a reset connection the name TimeoutError, so this code uses the
-  // system's error code.
+  // The SDK gives the error of a reset connection the name TimeoutError, so serviceName() returns
+  // the system's error code.
   if ($metadata?.httpStatusCode === undefined && code !== undefined) return code
   const known = Code ?? name
   if (!NAMELESS.has(known)) return known!.slice(0, MAX_CODE)
@@ -184,7 +184,7 @@ function codeOf(error: SdkError, name: string, status: number | undefined): Erro
   if (status !== undefined && status >= 400) return codeByStatus(status)
   if (name === 'AbortError') return 'UNAVAILABLE'
   // A response that ends inside its headers or its XML is a broken connection. The SDK's error for
-  // such a response has no code.
+  // a truncated response has no code.
   return /socket hang up|aborted|premature|deserialization|parse error/i.test(error.message ?? '')
     ? 'UNAVAILABLE'
     : 'STORAGE_FAILED'

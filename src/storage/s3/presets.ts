@@ -24,7 +24,7 @@ export interface Preset {
 
 /**
  * The presets come from the documentation of each service and from reports of users. docs/providers
- * has pages for some of these services.
+ * has pages for some of the services in PRESETS.
  */
 const PRESETS: readonly Preset[] = [
   {
@@ -47,7 +47,7 @@ const PRESETS: readonly Preset[] = [
     equalParts: true,
     conditionalWrites: 'always',
   },
-  // Google's front end changes Accept-Encoding, so a signature over this header would be wrong.
+  // Google's front end changes Accept-Encoding, so a signature over Accept-Encoding would be wrong.
   { host: /^storage[a-z0-9.-]*\.googleapis\.com$/, region: 'auto', unsignableHeaders: ['accept-encoding'] },
   { host: /^s3\.(?<region>[a-z0-9-]+)\.backblazeb2\.com$/ },
   { host: /^(?<region>[a-z0-9]+)\.digitaloceanspaces\.com$/ },

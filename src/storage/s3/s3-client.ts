@@ -141,8 +141,8 @@ export class S3ReplicaClient implements ReplicaClient {
   }
 
   async *replicas({ signal }: RequestOptions = {}): AsyncIterable<string> {
-    // The keys of a replica at the root of a bucket begin with "./" or "/". For such a replica, the
-    // client lists the folders without this prefix.
+    // The keys of a replica at the root of a bucket begin with "./" or "/". For a replica at the
+    // root of a bucket, the client lists the folders without "./" or "/".
     const atRoot = this.#path === '.' || this.#path === ''
     const base = atRoot ? '' : `${this.#path}/`
     const foldersOf = async (prefix: string) =>

@@ -121,7 +121,7 @@ function makeSdkClient(
       httpsAgent: agent as HttpsAgent,
     },
     // A proxy may answer the header Expect itself, or may not answer it at all. For requests
-    // through a proxy, the client therefore does not send this header.
+    // through a proxy, the client therefore does not send the header Expect.
     ...(proxy && { expectContinueHeader: false }),
     ...(custom && { endpoint: settings.endpoint! }),
     ...(bucket.startsWith('arn:') && { useArnRegion: true }),

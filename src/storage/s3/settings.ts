@@ -72,7 +72,10 @@ export interface S3Settings {
   readonly sseCustomerKey?: string | Secret
   /** Path of a file that contains `sseCustomerKey`. */
   readonly sseCustomerKeyPath?: string
-  /** The MD5 of `sseCustomerKey` in base64. The client checks the customer key with this MD5. */
+  /**
+   * The MD5 of `sseCustomerKey` in base64. The client checks the customer key with
+   * `sseCustomerKeyMd5`.
+   */
   readonly sseCustomerKeyMd5?: string
   /** ID of the KMS key with which the store encrypts new objects. */
   readonly sseKmsKeyId?: string

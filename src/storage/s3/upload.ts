@@ -313,7 +313,7 @@ async function refuseOverwritten(
 
 /**
  * Throws if an object with the name exists. Some stores ignore If-None-Match when an upload is
- * completed. With this check, another writer can overwrite the object only between the check and
+ * completed. With refuseTaken(), another writer can overwrite the object only between the check and
  * the completion of the upload.
  */
 async function refuseTaken(requests: S3Requests, subject: Subject, key: string): Promise<void> {

@@ -53,9 +53,9 @@ export async function nameOnce(
 }
 
 /**
- * Whether the server supports posix-rename@openssh.com. The client must know this before it creates
- * an empty file that claims a name. Otherwise the client could leave an empty file that other
- * writers would take for a finished file.
+ * Whether the server supports posix-rename@openssh.com. The client must know whether posix-rename
+ * works before it creates an empty file that claims a name. Otherwise the client could leave an
+ * empty file that other writers would take for a finished file.
  */
 async function hasPosixRename(files: RemoteFiles, temporary: string): Promise<boolean> {
   try {

@@ -4,7 +4,7 @@ import { isStatus, STATUS } from './errors.js'
 
 /**
  * Number of bytes of one read or write request. A request with BLOCK bytes and its header fits into
- * a packet of 34,000 bytes. Every server must accept such a packet (section 3 of
+ * a packet of 34,000 bytes. Every server must accept a packet of 34,000 bytes (section 3 of
  * draft-ietf-secsh-filexfer-02).
  */
 export const BLOCK = 31 * 1024

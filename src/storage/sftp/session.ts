@@ -94,7 +94,7 @@ export class SftpSession {
 
   /**
    * Throws ACCESS_DENIED if the settings and the known_hosts files contain no key that the client
-   * could accept from the server. Without such a key, no connection attempt could succeed.
+   * could accept from the server. Without an acceptable key, no connection attempt could succeed.
    */
   checkHostKnown(): void {
     const { hostKeys, host, port, url } = this.#options

@@ -66,8 +66,8 @@ export async function stageBody(
 
 /**
  * A temporary file for a large body. The file is removed from its directory while it is still open,
- * if the system allows such a removal. The content of such a removed file disappears even if the
- * process is killed.
+ * if the system allows such a removal. The content of a file that was removed while open disappears
+ * even if the process is killed.
  */
 class StagedFile {
   readonly #path: string
