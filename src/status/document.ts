@@ -77,8 +77,8 @@ export interface PartFault {
 }
 
 /**
- * The status of a database that this process replicates. Computing this status needs no request to
- * the store.
+ * The status of a database that this process replicates. Computing the status of a database needs
+ * no request to the store.
  */
 export interface DatabaseSummary {
   readonly path: string
@@ -172,7 +172,7 @@ export interface RequestStatus {
 /** A state of the database that can be restored from the replica. */
 export interface RestorableState {
   readonly txid: number
-  /** Time of this state in milliseconds since the epoch. */
+  /** Time of the restorable state, in milliseconds since the epoch. */
   readonly timestamp: number
 }
 
@@ -189,7 +189,7 @@ export interface SnapshotStatus {
 /** A restore to a temporary file, which proves that the replica can be restored. */
 export interface ProofStatus {
   readonly txid: number
-  /** Time of this restore in milliseconds since the epoch. */
+  /** Time of the scheduled restore, in milliseconds since the epoch. */
   readonly at: number
   readonly durationMs: number
   /**
@@ -262,8 +262,8 @@ export interface DatabaseStatus extends DatabaseSummary {
     readonly oldest: number
     readonly latest: number
     /**
-     * The newest files of the level as `[min TXID, max TXID, bytes, time]`. The oldest of these
-     * files comes first. Unless the request asked for details, the list of files is empty.
+     * The newest files of the level as `[min TXID, max TXID, bytes, time]`. The list begins with
+     * the oldest of these files. Unless the request asked for details, the list of files is empty.
      */
     readonly newest: readonly (readonly [number, number, number, number])[]
   }[]

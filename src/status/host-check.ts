@@ -17,10 +17,10 @@ export function hostOf(header: string | undefined): string | undefined {
 }
 
 /**
- * Whether a request's `Host` header names this server. The check of the `Host` header protects
- * against DNS rebinding. In such an attack, the browser sends the host name of the attacker's web
- * site. isOwnHost() accepts loopback names and addresses, the host of the configured address, the
- * name of the machine, and the local address of the connection.
+ * Whether the `Host` header of a request names this HTTP server. The check of the `Host` header
+ * protects against DNS rebinding. In such an attack, the browser sends the host name of the
+ * attacker's web site. isOwnHost() accepts loopback names and addresses, the host of the configured
+ * address, the name of the machine, and the local address of the connection.
  */
 export function isOwnHost(header: string | undefined, configured: string, localAddress: string | undefined): boolean {
   const host = hostOf(header)

@@ -99,8 +99,8 @@ export class HttpServer {
   }
 
   /**
-   * Returns the answer to a request. Returns undefined if the answer is a stream that this method
-   * has already started.
+   * Returns the answer to a request. Returns undefined if the answer is a stream, which #answer()
+   * has then already started.
    */
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     const url = requestUrl(request)

@@ -55,8 +55,8 @@ export function serverUrl(server: Server): string {
 }
 
 /**
- * Whether the `Host` header of the request names this server. `host` is the host that listenOn()
- * returned.
+ * Whether the `Host` header of a request names the server that listens on `host`. `host` is the
+ * host that listenOn() returned.
  */
 export function namesServer(request: IncomingMessage, host: string): boolean {
   return isOwnHost(request.headers.host, host, request.socket.localAddress)

@@ -9,9 +9,9 @@ import type { DatabaseFault, Health, PartFault } from './document.js'
 const MAX_LAG_MS = 60_000
 
 /**
- * Maximum time in milliseconds for which compaction may fail. This time is longer than MAX_LAG_MS.
- * Failing compaction leaves more files than necessary in the replica, but does not make the replica
- * lag.
+ * Maximum time in milliseconds for which compaction may fail. COMPACTION_GRACE_MS is longer than
+ * MAX_LAG_MS. Failing compaction leaves more files than necessary in the replica, but does not make
+ * the replica lag.
  */
 const COMPACTION_GRACE_MS = 15 * 60_000
 
@@ -64,8 +64,8 @@ const failing = (reason: string, kind: Verdict['kind'] = 'failing'): Verdict => 
 
 /**
  * Whether a database is replicated. /healthz, /status.json, the status page, the metrics, the
- * commands and the exit status all use this function. A database that a user has stopped counts as
- * ok. A database on standby also counts as ok, because another primary replicates it.
+ * commands and the exit status all use databaseVerdict(). A database that a user has stopped counts
+ * as ok. A database on standby also counts as ok, because another primary replicates it.
  */
 export function databaseVerdict(condition: Condition, maxLagMs: number = MAX_LAG_MS): Verdict {
   const { state, lagMs, missingMs, error, behindMs = 0, divergence } = condition

@@ -4,8 +4,8 @@ import { wrapClient } from './wrap-client.js'
 
 /**
  * Returns a client whose requests all end when the signal `life` aborts. The owner of a replica
- * uses such a client to limit how long the owner's shutdown takes. If `life` ends a request, the
- * request fails with the same error as after an abort of the request's own signal.
+ * uses a client under a signal to limit how long the owner's shutdown takes. If `life` ends a
+ * request, the request fails with the same error as after an abort of the request's own signal.
  */
 export function clientUnderSignal(client: ReplicaClient, life: AbortSignal): ReplicaClient {
   return wrapClient(client, {

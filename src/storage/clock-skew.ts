@@ -7,8 +7,8 @@ import { formatDuration } from '../util/duration.js'
 const ACCEPTED_MS = 4 * 60_000
 
 /**
- * A finding that the clock of this machine is wrong. The error of a refused request contains this
- * finding.
+ * A finding that the clock of this machine is wrong. The error of a refused request contains the
+ * finding about the clock.
  */
 export interface ClockSkew {
   /** Text about the clocks that the client appends to the error message. */

@@ -40,8 +40,8 @@ export class EntityTags {
 
   /**
    * Whether `found`, the file in a response of the store, is the listed file. If the two files
-   * differ only in their entity tags, the method lists the file again, to learn whether this
-   * store's tags can be compared.
+   * differ only in their entity tags, isSame() lists the file again, to learn whether this store's
+   * tags can be compared.
    */
   async isSame(file: LtxFileRef, found: FoundFile, signal: AbortSignal | undefined): Promise<boolean> {
     if (!isListed(file) || isSameFile(file, found)) return true

@@ -199,7 +199,7 @@ export class AbsStore implements ObjectStore {
   }
 }
 
-/** The fields that this client reads in a page of a listing from Azure's library. */
+/** The fields that AbsStore reads in a page of a listing from Azure's library. */
 interface Page {
   readonly continuationToken?: string
   readonly segment: {

@@ -86,8 +86,8 @@ export async function putBlocks(
 
 /**
  * Returns the error to throw after the commit of the block list has failed. If another upload has
- * committed a blob of this name, the service has discarded the blocks of this upload. If another
- * upload has taken the blob's name, whereTaken() returns PRECONDITION_FAILED.
+ * committed a blob of the same name, the service has discarded the blocks of this upload. If
+ * another upload has taken the blob's name, whereTaken() returns PRECONDITION_FAILED.
  */
 async function whereTaken(
   error: unknown,

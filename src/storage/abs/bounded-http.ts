@@ -9,7 +9,9 @@ import { loadAzureHttp } from './azure-library.js'
  */
 const MAX_REPLY = 16 * 2 ** 20
 
-/** With this set of statuses, the Azure library returns the body of every response as a stream. */
+/**
+ * With the set of statuses ALL, the Azure library returns the body of every response as a stream.
+ */
 const ALL: ReadonlySet<number> = new Set([Number.POSITIVE_INFINITY])
 
 /**
@@ -32,8 +34,8 @@ export function boundedHttpClient(): IHttpClient {
         allowInsecureConnection: true,
         streamResponseStatusCodes: ALL,
       })
-      // Sets the proxy's agent after the call of createPipelineRequest, because the options of this
-      // function have no field for an agent.
+      // Sets the proxy's agent after the call of createPipelineRequest, because the options of
+      // createPipelineRequest have no field for an agent.
       if (agent !== undefined) sent.agent = agent
       const { status, headers, readableStreamBody } = await client.sendRequest(sent)
       const fields = request.headers.clone()

@@ -161,8 +161,8 @@ class EncryptedFiles {
   }
 
   /**
-   * Decrypts the chunks and returns the content from `start` to `end`. Uses the memory `into` if
-   * the content fits into this memory.
+   * Decrypts the chunks and returns the content from `start` to `end`. Writes the content to the
+   * memory `into` if it fits.
    */
   #open(file: LtxFileRef, key: Uint8Array, sealed: Uint8Array, range: OpenedRange): Uint8Array {
     const { chunks, start, end, size, into } = range
@@ -245,8 +245,8 @@ class EncryptedFiles {
       const head = await this.#client.read(name, { offset: 0, length: Math.min(size, PREAMBLE) }, request)
       await this.#headers.open(head.data, this.#label(file))
       // `list` returns an impossible encrypted size unchanged, although all other sizes are those
-      // of the decrypted content. A read of such a file therefore always finds a size that differs
-      // from the listed size.
+      // of the decrypted content. A read of a file with an impossible size therefore always finds a
+      // size that differs from the listed size.
       const isCut = openedSize(size - PREAMBLE) === undefined
       throw isCut
         ? corrupt(

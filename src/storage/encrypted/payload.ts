@@ -41,7 +41,7 @@ export function sealChunk(key: Uint8Array, chunk: number, last: boolean, plain: 
 
 /**
  * Decrypts chunk number `chunk`. Returns undefined if the bytes are not chunk number `chunk`
- * encrypted with this key.
+ * encrypted with `key`.
  */
 export function openChunk(key: Uint8Array, chunk: number, last: boolean, sealed: Uint8Array): Uint8Array | undefined {
   if (sealed.byteLength < TAG) return undefined

@@ -6,8 +6,8 @@ import { startTimer } from '../../util/timers.js'
 /**
  * Timeout in milliseconds for file operations that move little data. If the server of a network
  * file system is unreachable, a system call for a file of this file system does not return. No
- * program can cancel such a system call. A local disk under load may need seconds for one
- * operation.
+ * program can cancel a system call that waits for an unreachable server. A local disk under load
+ * may need seconds for one operation.
  */
 const TIMEOUT = 60_000
 

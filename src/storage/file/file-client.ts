@@ -52,8 +52,9 @@ import { watchDirectory } from './watch-directory.js'
 
 export interface FileSettings {
   /**
-   * Path of a database. New files of the replica get the owner and mode of this database. Without
-   * `ownerLike`, new files get the owner and mode of the replica's existing files.
+   * Path of a database. New files of the replica get the owner and mode of the database
+   * `ownerLike`. Without `ownerLike`, new files get the owner and mode of the replica's existing
+   * files.
    */
   readonly ownerLike?: string
 }

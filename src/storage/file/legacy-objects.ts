@@ -12,7 +12,7 @@ const KINDS = ['snapshots', 'wal'] as const
 /**
  * Lists and reads the files of Litestream 0.3 in the directory of a file replica. The files of
  * Litestream 0.3 have paths of the form `generations/<16 hex digits>/{snapshots,wal}/<file>`.
- * FileLegacyObjects reads no directories other than those on these paths. Loops of symbolic links
+ * FileLegacyObjects reads only the directories on the paths of such files. Loops of symbolic links
  * and directories of other programs are therefore harmless.
  */
 export class FileLegacyObjects implements LegacyObjects {

@@ -10,7 +10,7 @@ export interface FileLocation {
   readonly path: string
   /**
    * Absolute paths of other directories that the URL may mean. Another program that interprets the
-   * URL differently may have written a replica to one of these directories.
+   * URL differently may have written a replica to one of these other directories.
    */
   readonly alternatives?: readonly string[]
 }

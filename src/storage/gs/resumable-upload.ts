@@ -101,8 +101,8 @@ export class GsResumableUpload {
         this.#requests.firstByte(piece.byteLength),
       )
     } catch (error) {
-      // If the lost response belonged to the final piece, the object is complete. In this case, the
-      // name is taken and the upload session no longer exists, so the next request fails.
+      // If the lost response belonged to the final piece, the object is complete. The next request
+      // fails then, because the name is taken and the upload session no longer exists.
       const doubtful = isPassing(error) || (lost > 0 && isLitestreamError(error, 'PRECONDITION_FAILED', 'NOT_FOUND'))
       if (total === undefined || !doubtful || !(await this.#isOwn(total))) throw error
       this.#done = true
@@ -150,7 +150,7 @@ export class GsResumableUpload {
       const found = await this.#requests.once(subject, this.#options.head)
       return found.size === size && found.uploadId === this.#options.uploadId
     } catch (failure) {
-      // The caller throws the error of the upload, so the error of this HEAD request is not
+      // The caller throws the error of the upload, so the error of the HEAD request is not
       // reported.
       if (failure instanceof LitestreamError) return false
       throw failure

@@ -6,9 +6,10 @@ import type { Secret } from '../../util/secret.js'
  */
 export interface GsSettings {
   /**
-   * Address of the service, such as a private endpoint. An address in this setting receives the
-   * credentials. The default of `endpoint` is the value of `STORAGE_EMULATOR_HOST`. The address in
-   * this variable receives no credentials. If that variable is not set, the default is
+   * Address of the service, such as a private endpoint. The client sends its credentials to an
+   * address in the setting `endpoint`. The default of `endpoint` is the value of
+   * `STORAGE_EMULATOR_HOST`. The client sends no credentials to an address in
+   * `STORAGE_EMULATOR_HOST`. If that variable is not set, the default is
    * `https://storage.googleapis.com`.
    */
   readonly endpoint?: string | Secret
