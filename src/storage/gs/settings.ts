@@ -9,7 +9,7 @@ export interface GsSettings {
    * Address of the service, such as a private endpoint. The client sends its credentials to an
    * address in the setting `endpoint`. The default of `endpoint` is the value of
    * `STORAGE_EMULATOR_HOST`. The client sends no credentials to an address in
-   * `STORAGE_EMULATOR_HOST`. If that variable is not set, the default is
+   * `STORAGE_EMULATOR_HOST`. If this variable is not set either, the default is
    * `https://storage.googleapis.com`.
    */
   readonly endpoint?: string | Secret
