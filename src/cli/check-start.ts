@@ -62,8 +62,8 @@ function overlapOf(config: Config, warnings: string[]): LitestreamError | undefi
 }
 
 /**
- * A directory without write access is a warning and not an error, because systemd may create the
- * directory at the start, and the process may run as another user.
+ * A directory without write access is only a warning, because systemd may create the directory at
+ * the start, and the process may run as another user.
  */
 function folderWarnings(socket: string): string[] {
   // On Windows, the control socket is a named pipe, which needs no directory.

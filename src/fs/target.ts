@@ -24,9 +24,9 @@ export interface Target {
 
 /**
  * Follows the symbolic links of an output path to the file that will be written. Does not open the
- * file, so a named pipe does not block the process. Throws OUTPUT_EXISTS if the path leads to a
- * directory, a device, a named pipe, a socket, a dangling link, a loop of links, or an open file of
- * a process (for example /dev/stdout).
+ * file, so a named pipe does not block the process. Throws OUTPUT_EXISTS if the path leads to
+ * anything but a regular file or a new name, such as a directory, a device, a dangling link or
+ * /dev/stdout.
  */
 export async function resolveTarget(file: string): Promise<Target> {
   let hop = path.resolve(file)

@@ -16,9 +16,8 @@ export type RestoreSource =
  * Chooses between LTX files and files of Litestream 0.3 by the same rule as Litestream. Files of
  * Litestream 0.3 are chosen if the replica has no usable LTX file. Without a timestamp, files of
  * Litestream 0.3 are also chosen if they are newer than all LTX files. With a timestamp, files of
- * Litestream 0.3 are also chosen if the last snapshot of Litestream 0.3 before the timestamp is
- * newer than the first LTX file of the plan. With a TXID, LTX files are always chosen. Throws the
- * errors of planRestore.
+ * Litestream 0.3 are also chosen if their last snapshot before this time is newer than the first
+ * LTX file of the plan. With a TXID, LTX files are always chosen. Throws the errors of planRestore.
  */
 export async function chooseSource(client: ReplicaClient, options: Resolved<PlanOptions>): Promise<RestoreSource> {
   const { txid, timestamp, signal } = options

@@ -5,8 +5,8 @@ import type { Daemon } from './daemon.js'
 
 /**
  * The Prometheus metrics of a daemon and its process. A daemon without an HTTP server creates no
- * metrics, because prom-client needs five megabytes of memory, and the event loop monitor of
- * prom-client wakes the process a hundred times per second.
+ * metrics, because prom-client needs five megabytes of memory. The event loop monitor of
+ * prom-client also wakes the process a hundred times per second.
  */
 export class DaemonMetrics {
   readonly databases: DatabaseMetrics

@@ -39,9 +39,9 @@ export interface FoundReplicas {
 
 /**
  * Finds the replicas of a configuration. The result contains the replicas of configured databases,
- * of databases that exist in the directories of directory entries, and of databases in the listings
- * of the stores of directory entries. A store that cannot be listed is a fault of its directory
- * entry.
+ * and of databases in the directories of directory entries. The result also contains the replicas
+ * that the stores of directory entries list. A store that cannot be listed is a fault of its
+ * directory entry.
  */
 export async function replicasOfConfig(config: Config, signal: AbortSignal): Promise<FoundReplicas> {
   const { databases, faults: scanFaults } = findDatabases(config)
