@@ -25,7 +25,8 @@ const COLUMNS: readonly Column[] = [
 export const memory: Question = {
   name: 'memory',
   question: 'How does the memory of an open replica grow with the number of pages of the database?',
-  limit: 'An open replica needs memory for its page index, which stores the file, offset and size of each page.',
+  limit:
+    'An open replica needs memory for its page index, which stores the file, offset and size of each page. If the page index of a snapshot is larger than 4 MiB, only the blocks that were read are in memory.',
   async run(bench) {
     const rows = []
     for (const pages of bench.quick ? [10_000] : [10_000, 100_000, 1_000_000]) {

@@ -11,6 +11,7 @@ import { follow } from './follow.js'
 import { hedge } from './hedge.js'
 import { hydrate } from './hydrate.js'
 import { idle } from './idle.js'
+import { large } from './large.js'
 import { memory } from './memory.js'
 import { natsPieces } from './nats-pieces.js'
 import { open } from './open.js'
@@ -41,6 +42,7 @@ export const QUESTIONS: readonly Question[] = [
   threads,
   connections,
   memory,
+  large,
   hydrate,
   follow,
   visible,

@@ -57,7 +57,7 @@ export const size: Question = {
   name: 'size',
   question: 'How do the time to open a replica and the time of a query grow with the size of the database?',
   limit:
-    'A b-tree with a hundred times as many pages is one level deeper, and opening a replica reads the whole page index.',
+    'A b-tree with a hundred times as many pages is one level deeper, and opening a replica reads the whole page index if the page index is smaller than 4 MiB.',
   budget: 120,
   needs: { s3: true },
   async run(bench) {

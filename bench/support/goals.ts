@@ -180,6 +180,16 @@ export const GOALS: readonly Goal[] = [
     where: (row) => row.pages === 1_000_000,
   },
   {
+    text: 'Round trips to the first row of a database of 100 GB',
+    ...{ result: 'large', table: 'open', bound: 4, value: of('rounds') },
+    where: (row) => middle(row.size) > 1e11,
+  },
+  {
+    text: 'Memory of a process with an open replica of a database of 100 GB, in addition to a process without one, MB',
+    ...{ result: 'large', table: 'open', bound: 64, value: megabytes('peak') },
+    where: (row) => middle(row.size) > 1e11,
+  },
+  {
     text: 'Commit to visible over NATS, ms (with a primary that syncs every 10 ms)',
     ...{ result: 'visible', table: 'latency', bound: 200, value: of('visible') },
     where: (row) => row.store === 'nats' && row.settings !== 'default',
