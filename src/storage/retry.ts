@@ -1,4 +1,3 @@
-import pRetry from 'p-retry'
 import { type ErrorCode, LitestreamError } from '../errors.js'
 import { abortError, linkAbort } from '../util/abort.js'
 import { jitteredDelay } from '../util/back-off.js'
@@ -87,34 +86,30 @@ export async function retrying<T>(attempt: (before: number) => Promise<T>, optio
     if (signal?.aborted) throw abortError(signal, what)
     if (closing?.aborted) throw closing.reason
   }
-  let attemptAt = 0
-  const once = async (attemptNumber: number) => {
-    attemptAt = elapsedMs()
-    const result = await attempt(attemptNumber - 1)
-    outages.answered()
-    return result
-  }
-  return pRetry(once, {
-    retries: policy.attempts - 1,
-    minTimeout: 0,
-    onFailedAttempt: async ({ error: thrown, attemptNumber, retriesLeft }) => {
+  for (let before = 0; ; before++) {
+    const attemptAt = elapsedMs()
+    try {
+      const result = await attempt(before)
+      outages.answered()
+      return result
+    } catch (thrown) {
       throwIfEnded()
       const error = thrown as LitestreamError
-      if (attemptNumber > 1) repeated.add(error)
+      if (before > 0) repeated.add(error)
       if (!isPassing(error)) {
         outages.answered()
         throw error
       }
       const base = error.code === 'THROTTLED' ? THROTTLED_BASE : BASE
-      const wait = retryAfter.get(error) ?? jitteredDelay(attemptNumber, base, CAP)
-      const isLast = retriesLeft === 0 || spent() + wait > policy.budget
+      const wait = retryAfter.get(error) ?? jitteredDelay(before + 1, base, CAP)
+      const isLast = before + 1 >= policy.attempts || spent() + wait > policy.budget
       outages.failed(error, attemptAt, isLast ? undefined : wait)
       if (isLast) throw error
       if (operation !== undefined) counters.retry(operation)
       await pause(wait, signal, closing)
       throwIfEnded()
-    },
-  })
+    }
+  }
 }
 
 /**
