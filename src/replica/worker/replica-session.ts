@@ -11,20 +11,19 @@ import { native } from '../../native/addon.js'
 import type { BridgeRequest } from '../../native/replica.js'
 import { openReplicaClient } from '../../storage/open.js'
 import type { StoreOutage } from '../../storage/outage.js'
-import type { ReplicaClient } from '../../storage/replica-client.js'
+import type { LtxFileInfo, ReplicaClient } from '../../storage/replica-client.js'
 import { monotonicMs } from '../../util/monotonic.js'
 import { startTimer, type Timer } from '../../util/timers.js'
 import type { ResolvedReplicaOptions, ResolvedWriteOptions } from '../options.js'
 import { Chain, type ChainState, type LoadedState } from './chain/chain.js'
 import { firstState } from './chain/first-state.js'
-import { Poller, type PollOutcome, RELIST_INTERVAL_MS } from './chain/poller.js'
-import { exactState, replicaWasReset, unavailable } from './chain/stale-view.js'
+import type { Poller, PollOutcome } from './chain/poller.js'
 import { parseTravelTarget } from './chain/travel-target.js'
 import { StoreContact } from './contact.js'
 import { failRequest } from './fail-request.js'
 import type { Hydrator } from './hydration/hydrator.js'
 import type { RecentFiles } from './hydration/recent-files.js'
-import { LostFiles } from './lost-files.js'
+import type { LostFiles } from './lost-files.js'
 import { type AheadPage, Fetcher } from './pages/fetcher.js'
 import { PageStore } from './pages/page-store.js'
 import { setTrigger } from './pages/resident.js'
@@ -53,6 +52,11 @@ export type SessionEvent =
 
 /** Delay in milliseconds before the worker checks again whether a retired view is still read. */
 const COLLECT_MS = 200
+/**
+ * Longest delay in milliseconds between the opening and the start of the poll loop. Without the
+ * delay, loading the code of the poll loop and the first poll would compete with the first row.
+ */
+const START_POLLING_MS = 100
 /** Number of files that may be added to the file table before unreferenced files are removed. */
 const RECLAIM_FILES = 512
 
@@ -72,8 +76,10 @@ export class ReplicaSession {
   #store!: PageStore
   #fetcher!: Fetcher
   #filePages!: FilePages
-  #poller!: Poller
-  #lost!: LostFiles
+  /** The poll loop. The field is undefined until `#polling` was called. */
+  #poller: Promise<Poller> | undefined
+  #lost: LostFiles | undefined
+  #startingToPoll: Timer | undefined
   #hydrator: Hydrator | undefined
   /** A temporary folder for the local copy, or undefined if the options name a path. */
   #folder: TemporaryFolder | undefined
@@ -165,7 +171,7 @@ export class ReplicaSession {
       // first request. Reads over SFTP are not hedged, because a second request on the same
       // connection would only wait for the first request.
       hedge: this.#options.hedge && store.type !== 'file' && store.type !== 'sftp',
-      reresolve: (view, cause, lost) => this.#lost.replace(view, cause, lost),
+      reresolve: (view, cause, lost) => this.#replaceLost(view, cause, lost),
       onInterior: (view, pgno, slot, wanted) => this.#onInterior(view, pgno, slot, wanted),
       onRows: (view, pgnos) => this.#onRows(view, pgnos),
     })
@@ -186,7 +192,7 @@ export class ReplicaSession {
         client: recent,
         files: () => this.#chain.files,
         signal,
-        reresolve: (view, cause, lost) => this.#lost.replace(view, cause, lost),
+        reresolve: (view, cause, lost) => this.#replaceLost(view, cause, lost),
         onReopened: () => this.#publishAnew(this.#views.current.state),
         onHydrated: () => this.#emit({ type: 'hydrated', path }),
         onError: (error) => this.#report(error),
@@ -198,23 +204,8 @@ export class ReplicaSession {
     this.#filePages.storeHeads(view, files)
     this.#views.publish(view)
     this.#contact.seen(startedAt)
-    this.#poller = new Poller({
-      chain: this.#chain,
-      client,
-      interval: this.#options.pollInterval,
-      wholeFiles: () => this.#filePages.wholeFiles(this.#store),
-      idleInterval: this.#options.idlePollInterval,
-      // The re-list interval is at most half of maxStale. With a longer interval, a view could
-      // become older than maxStale unnoticed.
-      relistInterval: Math.min(RELIST_INTERVAL_MS, this.#options.maxStale / 2),
-      signal,
-      // While some commits are only local, the state of the store is older than the current view.
-      state: () => this.#adoption?.stored ?? this.#views.current.state,
-      onOutcome: (outcome) => this.#onPoll(outcome),
-    })
-    this.#lost = new LostFiles(this.#chain, this.#views, this.#poller)
     if (localFiles) await this.#startWriter(writing, write, store, localFiles)
-    this.#poller.start()
+    this.#startPolling()
     this.#hydrator?.start()
     // Opening the replica does not wait for the preloads. A page request that arrives during the
     // preloads waits until they end, and then finds its pages resident.
@@ -225,6 +216,47 @@ export class ReplicaSession {
       this.#preloading--
     })
     this.#emit({ type: 'open' })
+  }
+
+  #startPolling(): void {
+    const { pollInterval } = this.#options
+    const since = monotonicMs()
+    this.#startingToPoll = startTimer(Math.min(START_POLLING_MS, pollInterval / 2), async () => {
+      const poller = await this.#polling()
+      poller.start(monotonicMs() - since)
+    }).unref()
+  }
+
+  /** Returns the poll loop. The first call loads its code. */
+  #polling(): Promise<Poller> {
+    this.#poller ??= this.#loadPoller()
+    return this.#poller
+  }
+
+  async #loadPoller(): Promise<Poller> {
+    const { Poller, LostFiles, RELIST_INTERVAL_MS } = await import('./updates.js')
+    const poller = new Poller({
+      chain: this.#chain,
+      client: this.#client!,
+      interval: this.#options.pollInterval,
+      wholeFiles: () => this.#filePages.wholeFiles(this.#store),
+      idleInterval: this.#options.idlePollInterval,
+      // The re-list interval is at most half of maxStale. With a longer interval, a view could
+      // become older than maxStale unnoticed.
+      relistInterval: Math.min(RELIST_INTERVAL_MS, this.#options.maxStale / 2),
+      signal: this.#abort.signal,
+      // While some commits are only local, the state of the store is older than the current view.
+      state: () => this.#adoption?.stored ?? this.#views.current.state,
+      onOutcome: (outcome) => this.#onPoll(outcome),
+    })
+    this.#lost = new LostFiles(this.#chain, this.#views, poller)
+    return poller
+  }
+
+  /** Points a view at other files after a file was deleted or damaged. */
+  async #replaceLost(view: ReplicaView, cause: LitestreamError, lost: LtxFileInfo | undefined): Promise<void> {
+    await this.#polling()
+    await this.#lost!.replace(view, cause, lost)
   }
 
   #onOutage({ error, ...outage }: StoreOutage): void {
@@ -300,7 +332,7 @@ export class ReplicaSession {
       current: () => this.#views.current,
       adoption: this.#adoption,
       knownAt: () => this.#contact.seenAt,
-      refresh: () => this.#poller.pollForCertain(),
+      refresh: async () => (await this.#polling()).pollForCertain(),
       emit: this.#emit,
     })
   }
@@ -395,6 +427,7 @@ export class ReplicaSession {
   async #adoptView(id: number): Promise<ReplicaView> {
     const facts = native.viewFacts(this.id, id)
     if (!facts) throw new LitestreamError('PAGE_UNAVAILABLE', 'the view of this transaction no longer exists')
+    const { exactState, replicaWasReset, unavailable } = await import('./updates.js')
     const state = await exactState(this.#chain, facts, await this.#chain.listAll())
     if (!state) throw unavailable(facts.txid)
     // The replica may have been reset while the process had no worker.
@@ -423,7 +456,7 @@ export class ReplicaSession {
 
   /** Polls immediately, and resolves with the newest TXID after the poll. */
   async refresh(): Promise<number> {
-    await this.#poller.pollForCertain()
+    await (await this.#polling()).pollForCertain()
     return this.#views.current.state.txid
   }
 
@@ -453,9 +486,10 @@ export class ReplicaSession {
     this.#abort.abort(new LitestreamError('REPLICA_CLOSED', 'the replica was closed'))
     this.#contact.stop()
     this.#collecting?.stop()
+    this.#startingToPoll?.stop()
     native.setState(this.id, native.constants.state.closed, 'REPLICA_CLOSED', 'the replica was closed')
     await this.#opening?.catch(() => undefined) // the caller of open() gets this error
-    await this.#poller?.stopped()
+    await (await this.#poller)?.stopped()
     await this.#fetcher?.idle()
     await this.#hydrator?.close()
     await this.#folder?.remove()
@@ -576,7 +610,7 @@ export class ReplicaSession {
     if (isAnother) this.#views.reincarnate(reason === 'reset')
     // Changes that the worker did not see may have replaced the whole database.
     else this.#views.distrustSchema()
-    this.#lost.clear()
+    this.#lost?.clear()
     this.#store = this.#storeFor(state.pageSize)
     this.#hydrator?.restart(state, isAnother)
     this.#publishAnew(state)

@@ -130,8 +130,13 @@ export class Poller {
     onAbort(options.signal, () => this.#timer?.stop())
   }
 
-  start(): void {
+  /**
+   * Starts the poll loop. `waited` is the number of milliseconds since the opening. The first poll
+   * begins at most one poll interval after the opening.
+   */
+  start(waited = 0): void {
     const { client, signal } = this.#options
+    if (signal.aborted) return
     if (client.watch) {
       client
         .watch(() => void this.pollNow(), { signal })
@@ -145,7 +150,7 @@ export class Poller {
           () => undefined, // if the watch cannot start, polls find the new files
         )
     }
-    this.#schedule()
+    this.#schedule(waited)
   }
 
   /** Resolves when no poll is running. */
@@ -192,7 +197,7 @@ export class Poller {
     return this.#running
   }
 
-  #schedule(): void {
+  #schedule(waited = 0): void {
     if (this.#options.signal.aborted) return
     this.#timer?.stop()
     const interval = this.#watched
@@ -200,7 +205,7 @@ export class Poller {
       : Math.max(this.#damagePause, pollInterval(this.#options, this.#idle))
     // The jitter only shortens the interval, so that many readers that started together poll at
     // different times. No reader waits longer than the configured interval.
-    this.#timer = startTimer(interval * (0.9 + Math.random() * 0.1), () => this.pollNow())
+    this.#timer = startTimer(interval * (0.9 + Math.random() * 0.1) - waited, () => this.pollNow())
     this.#timer.unref()
   }
 
