@@ -1,22 +1,16 @@
-import { constants, type Stats } from 'node:fs'
-import { access, type FileHandle, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { LitestreamError } from '../../errors.js'
-import { makeDirectory } from '../../fs/directory.js'
-import { writeDurably } from '../../fs/durable.js'
 import { fsError, isErrno } from '../../fs/fs-error.js'
-import { linkDurably } from '../../fs/link-durably.js'
 import { namesIn } from '../../fs/names-in.js'
 import { openRegular } from '../../fs/open-regular.js'
 import { checkRegular } from '../../fs/open-regular-sync.js'
-import type { Ownership } from '../../fs/owner.js'
 import { removeFile } from '../../fs/remove.js'
-import { sweepAbandoned } from '../../fs/temporary.js'
 import { parseFileName } from '../../ltx/file-name.js'
 import { native } from '../../native/addon.js'
 import { onAbort, throwIfAborted } from '../../util/abort.js'
 import { type WaitOptions, withDeadline } from '../../util/wait.js'
-import { type OpenedBody, readBody } from '../body-reader.js'
 import { compareFiles, levelDirectory, relativeName } from '../keys.js'
 import { checkedListing } from '../listing.js'
 import type { NumberedObjects } from '../numbered-objects.js'
@@ -39,15 +33,14 @@ import type {
   TaggedObject,
   WriteOptions,
 } from '../replica-client.js'
-import { DEFAULT_POLICY } from '../request-policy.js'
 import { walkReplicas } from '../walk-folders.js'
 import { type BoundedWait, boundedWait } from './bounded-wait.js'
+import type { FileWrites } from './file-writes.js'
 import { FileLegacyObjects } from './legacy-objects.js'
 import { type FileLocation, fileUrl } from './location.js'
 import { refuseOtherSpelling } from './other-spelling.js'
+import { infoOf, readFully } from './read-file.js'
 import { readStoreFolder } from './replica-folders.js'
-import { ReplicaOwnership } from './replica-ownership.js'
-import { taggedObjects } from './tagged-objects.js'
 import { watchDirectory } from './watch-directory.js'
 
 export interface FileSettings {
@@ -62,9 +55,6 @@ export interface FileSettings {
 /** Number of files that a listing inspects in parallel with stat calls. */
 const STAT_BATCH = 64
 
-/** Size of a stream's chunks in bytes. */
-const STREAM_CHUNK = 256 * 1024
-
 /**
  * A client of a replica in a local directory. Files are named `<path>/ltx/<level>/<min>-<max>.ltx`,
  * and their mtime is the LTX timestamp.
@@ -74,18 +64,17 @@ export class FileReplicaClient implements ReplicaClient {
   readonly url: string
   readonly legacy: LegacyObjects
   readonly #root: string
-  readonly #ownership: ReplicaOwnership
+  readonly #ownerLike: string | undefined
   readonly #counters: OperationCounters
-  readonly #objects: NumberedObjects
-  readonly #swept = new Set<string>()
   readonly #endWatches = new Set<() => void>()
   readonly #closing = new AbortController()
+  /** The part of the client that writes. Readers do not need its code. */
+  #writes: Promise<FileWrites> | undefined
 
   private constructor(root: string, settings: FileSettings, onOutage: OutageListener | undefined) {
     this.#root = root
-    this.#ownership = new ReplicaOwnership(root, settings.ownerLike)
+    this.#ownerLike = settings.ownerLike
     this.legacy = new FileLegacyObjects(root)
-    this.#objects = taggedObjects(root, () => this.#ownership.get())
     this.url = fileUrl(root)
     this.#counters = new OperationCounters(this.url, onOutage)
   }
@@ -203,37 +192,22 @@ export class FileReplicaClient implements ReplicaClient {
     { offset = 0, signal }: RequestOptions & { readonly offset?: number } = {},
   ): AsyncIterable<Uint8Array> {
     const name = this.#path(file)
-    const open = (at = offset) => this.#run('GET', 'reading', name, signal, () => openBody(file, name, at))
-    yield* readBody(open, {
-      policy: DEFAULT_POLICY,
-      what: `reading ${name}`,
+    const { streamFile } = await import('./file-stream.js')
+    yield* streamFile(file, name, {
+      offset,
       signal,
       closing: this.#closing.signal,
       counters: this.#counters,
-      operation: 'GET',
-      toError: (error) => fsError(error, 'reading', name),
+      run: (open) => this.#run('GET', 'reading', name, signal, open),
     })
   }
 
-  write(
-    file: LtxFileRef,
-    body: Uint8Array | AsyncIterable<Uint8Array>,
-    { timestamp, createOnly = false, localFile, signal }: WriteOptions,
-  ): Promise<LtxFileInfo> {
+  write(file: LtxFileRef, body: Uint8Array | AsyncIterable<Uint8Array>, options: WriteOptions): Promise<LtxFileInfo> {
     const name = this.#path(file)
-    return this.#run('PUT', 'writing', name, signal, async () => {
-      const ownership = await this.#ownership.get()
-      const directory = path.dirname(name)
-      // If the link fails because another program has removed the directory, the copy that follows
-      // creates the directory again.
-      if (!this.#swept.has(directory)) await this.#ready(directory, ownership)
-      let size = localFile !== undefined && createOnly && (await linkDurably(localFile, name, timestamp, ownership))
-      if (size === false) {
-        await this.#ready(directory, ownership)
-        size = await writeDurably(name, body, { mtime: timestamp, createOnly, ownership, signal })
-      }
+    return this.#run('PUT', 'writing', name, options.signal, async () => {
+      const size = await (await this.#writing()).write(name, body, options)
       this.#counters.bytes('PUT', size)
-      return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: timestamp }
+      return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: options.timestamp }
     })
   }
 
@@ -263,16 +237,20 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   getObject(name: string, { signal }: RequestOptions = {}): Promise<TaggedObject | undefined> {
-    return this.#run('GET', 'reading', path.join(this.#root, name), signal, () => this.#objects.get(name))
+    return this.#run('GET', 'reading', path.join(this.#root, name), signal, async () =>
+      (await this.#objects()).get(name),
+    )
   }
 
   putObject(name: string, data: Uint8Array, ifTag: string | null, { signal }: RequestOptions = {}): Promise<string> {
-    return this.#run('PUT', 'writing', path.join(this.#root, name), signal, () => this.#objects.put(name, data, ifTag))
+    return this.#run('PUT', 'writing', path.join(this.#root, name), signal, async () =>
+      (await this.#objects()).put(name, data, ifTag),
+    )
   }
 
   async deleteObject(name: string, ifTag: string, { signal }: RequestOptions = {}): Promise<void> {
-    await this.#run('DELETE', 'deleting', path.join(this.#root, name), signal, () =>
-      this.#objects.put(name, new Uint8Array(), ifTag),
+    await this.#run('DELETE', 'deleting', path.join(this.#root, name), signal, async () =>
+      (await this.#objects()).put(name, new Uint8Array(), ifTag),
     )
   }
 
@@ -293,15 +271,13 @@ export class FileReplicaClient implements ReplicaClient {
     return path.join(this.#root, relativeName(file))
   }
 
-  /**
-   * Creates the directory of a level if it is missing. The first call for a directory also removes
-   * temporary files that dead writers have left in the directory.
-   */
-  async #ready(directory: string, ownership: Ownership | undefined): Promise<void> {
-    const isNew = await makeDirectory(directory, ownership)
-    if (this.#swept.has(directory)) return
-    this.#swept.add(directory)
-    if (!isNew) await sweepAbandoned(directory)
+  #writing(): Promise<FileWrites> {
+    this.#writes ??= import('./file-writes.js').then(({ FileWrites }) => new FileWrites(this.#root, this.#ownerLike))
+    return this.#writes
+  }
+
+  async #objects(): Promise<NumberedObjects> {
+    return (await this.#writing()).objects
   }
 
   /**
@@ -330,40 +306,6 @@ export class FileReplicaClient implements ReplicaClient {
 }
 
 /**
- * The version of a file is its exact mtime. A primary sets the mtime to the LTX timestamp. The
- * mtimes of files that two primaries wrote therefore differ by at least a millisecond.
- */
-function infoOf({ level, minTxid, maxTxid }: LtxFileRef, { size, mtimeMs, mode }: Stats): LtxFileInfo {
-  const version = String(mtimeMs)
-  return { level, minTxid, maxTxid, size, createdAt: Math.round(mtimeMs), version, mode: mode & 0o777 }
-}
-
-async function openBody(file: LtxFileRef, name: string, at: number): Promise<OpenedBody> {
-  const { handle, stats } = await openRegular(name)
-  try {
-    const found = infoOf(file, stats)
-    checkSameFile(file, found, name)
-    const { offset: start } = resolveRange({ offset: at }, found.size, name)
-    const end = found.size
-    const chunks = chunksOf(handle, start, end, name)
-    // A system call cannot be cancelled. `cancel` therefore does nothing, and `close` closes the
-    // file handle after the running call.
-    return { wanted: { start, end }, start, end, chunks, cancel: () => undefined, close: () => handle.close() }
-  } catch (error) {
-    await handle.close()
-    throw error
-  }
-}
-
-async function* chunksOf(handle: FileHandle, start: number, end: number, name: string): AsyncGenerator<Uint8Array> {
-  for (let at = start; at < end; at += STREAM_CHUNK) {
-    const chunk = new Uint8Array(Math.min(STREAM_CHUNK, end - at))
-    await readFully(handle, chunk, at, name)
-    yield chunk
-  }
-}
-
-/**
  * Reads a range of a listed file with one task of libuv's pool. Returns undefined if the file
  * was not listed, was replaced since then, or cannot be read. Throws INVALID_ARGUMENT for a range
  * that extends beyond the listed size.
@@ -385,17 +327,4 @@ async function readListed(
 
 function roomFor(length: number, into: Uint8Array | undefined): Uint8Array {
   return into !== undefined && into.length >= length ? into.subarray(0, length) : new Uint8Array(length)
-}
-
-async function readFully(handle: FileHandle, data: Uint8Array, offset: number, name: string): Promise<void> {
-  for (let at = 0; at < data.byteLength; ) {
-    const { bytesRead } = await handle.read(data, at, data.byteLength - at, offset + at)
-    if (bytesRead === 0) {
-      throw new LitestreamError('STORAGE_FAILED', `${name} became shorter during the read`, {
-        file: name,
-        offset: offset + at,
-      })
-    }
-    at += bytesRead
-  }
 }
