@@ -420,7 +420,7 @@ function provideRequire(outputs) {
 }
 
 /**
- * Lists the addons and the files of the threads in `tracedFiles` of src/thread-url.ts, which is at
+ * Lists the addons and the files of the threads in `tracedFiles` of src/traced-files.ts, which is at
  * the root of dist. webpack is told to ignore them: it would copy them beside its bundle.
  */
 function listTracedFiles() {

@@ -11,17 +11,9 @@ export type ThreadModule =
   | 'replica/worker/worker.js'
   | 'integrity/worker.js'
 
-/**
- * Returns the files whose paths are computed at run time. Some tools (`@vercel/nft`, and Next.js
- * with webpack or Turbopack) trace the files of an application. Such tracing tools find only files
- * whose names are literals in a URL. scripts/bundle.mjs writes these literals into this function.
- * tracedFiles() is never called.
- */
-function tracedFiles(): URL[] {
-  return []
-}
-// The property `threadUrl.tracedFiles` keeps bundlers from removing tracedFiles().
-threadUrl.tracedFiles = tracedFiles
+// threadUrl.tracedFiles() is never called. Tools that trace the files of an application follow its
+// import. The property keeps bundlers from removing the import.
+threadUrl.tracedFiles = () => import('./traced-files.js')
 
 /**
  * Returns the URL of a thread's module. If the module has a CommonJS version, returns that version,
