@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache'
 import { native } from '../../../native/addon.js'
 import type { NativePageCache } from '../../../native/replica.js'
+import { SlotLinks, SlotList } from './slot-list.js'
 
 /**
  * Minimum number of slots of a cache. With this number, the pages of one fetched range fit into the
@@ -26,8 +26,13 @@ export function pageKey(file: number, pgno: number): number {
 export class PageStore {
   readonly cache: NativePageCache
   readonly slots: number
-  readonly #leaves: LRUCache<number, number>
-  readonly #interior: LRUCache<number, number>
+  readonly #slotOf = new Map<number, number>()
+  /** The key of the page in each used slot. */
+  readonly #keys: number[] = []
+  /** Whether the page in each used slot is an interior b-tree page. */
+  readonly #isInterior: boolean[] = []
+  readonly #leaves: SlotList
+  readonly #interior: SlotList
   readonly #free: number[] = []
   #unused = 0
   /**
@@ -41,24 +46,25 @@ export class PageStore {
   ) {
     this.slots = Math.min(native.constants.maxSlots, Math.max(MIN_SLOTS, Math.floor(budget / pageSize)))
     this.cache = native.createCache(pageSize, this.slots)
-    // PageStore evicts pages itself, because an LRUCache with the option `max` would allocate
-    // memory for all slots in advance.
-    const grows = { maxSize: Number.MAX_SAFE_INTEGER, sizeCalculation: () => 1 }
-    this.#leaves = new LRUCache(grows)
-    this.#interior = new LRUCache(grows)
+    const links = new SlotLinks()
+    this.#leaves = new SlotList(links)
+    this.#interior = new SlotList(links)
   }
 
   /** Number of resident pages. */
   get size(): number {
-    return this.#leaves.size + this.#interior.size
+    return this.#slotOf.size
   }
 
+  /** Returns the slot of a page, and counts as a use of the page. */
   slotOf(key: number): number | undefined {
-    return this.#leaves.get(key) ?? this.#interior.get(key)
+    const slot = this.#slotOf.get(key)
+    if (slot !== undefined) this.#listOf(slot).touch(slot)
+    return slot
   }
 
   has(key: number): boolean {
-    return this.#leaves.has(key) || this.#interior.has(key)
+    return this.#slotOf.has(key)
   }
 
   /**
@@ -73,10 +79,13 @@ export class PageStore {
   }
 
   #allocate(key: number): number {
-    const there = this.#leaves.peek(key) ?? this.#interior.peek(key)
+    const there = this.#slotOf.get(key)
     if (there !== undefined) return there
     const slot = this.#free.pop() ?? (this.#unused < this.slots ? this.#unused++ : this.#evict())
-    this.#leaves.set(key, slot)
+    this.#slotOf.set(key, slot)
+    this.#keys[slot] = key
+    this.#isInterior[slot] = false
+    this.#leaves.add(slot)
     return slot
   }
 
@@ -85,20 +94,19 @@ export class PageStore {
    * cache.
    */
   keepLonger(key: number): void {
-    const slot = this.#leaves.peek(key)
-    if (slot === undefined) return
-    this.#leaves.delete(key)
-    this.#interior.set(key, slot)
+    const slot = this.#slotOf.get(key)
+    if (slot === undefined || this.#isInterior[slot]) return
+    this.#leaves.remove(slot)
+    this.#isInterior[slot] = true
+    this.#interior.add(slot)
   }
 
   /** Frees the slot of a page that could not be read into the slot. */
   drop(key: number): void {
-    for (const lru of [this.#leaves, this.#interior]) {
-      const slot = lru.peek(key)
-      if (slot === undefined) continue
-      lru.delete(key)
-      this.#free.push(slot)
-    }
+    const slot = this.#slotOf.get(key)
+    if (slot === undefined) return
+    this.#remove(key, slot)
+    this.#free.push(slot)
   }
 
   /**
@@ -106,37 +114,43 @@ export class PageStore {
    * these files.
    */
   dropFiles(files: ReadonlySet<number>): void {
-    for (const lru of [this.#leaves, this.#interior]) {
-      for (const key of [...lru.keys()]) if (files.has(Math.floor(key / 2 ** 32))) this.drop(key)
-    }
+    for (const key of [...this.#slotOf.keys()]) if (files.has(Math.floor(key / 2 ** 32))) this.drop(key)
   }
 
   /** Changes the keys of resident pages. If `rename` returns undefined, the page keeps its key. */
   rekey(rename: (file: number, pgno: number) => number | undefined): void {
-    for (const lru of [this.#leaves, this.#interior]) {
-      for (const [key, slot] of [...lru.rentries()]) {
-        const other = rename(Math.floor(key / 2 ** 32), key % 2 ** 32)
-        if (other === undefined || other === key || this.has(other)) continue
-        lru.delete(key)
-        lru.set(other, slot)
-      }
+    for (const [key, slot] of [...this.#slotOf]) {
+      const other = rename(Math.floor(key / 2 ** 32), key % 2 ** 32)
+      if (other === undefined || other === key || this.has(other)) continue
+      this.#slotOf.delete(key)
+      this.#slotOf.set(other, slot)
+      this.#keys[slot] = other
     }
   }
 
   #evict(): number {
     const crowded = this.#interior.size > this.slots / 2 || this.#leaves.size === 0
-    const lru = crowded ? this.#interior : this.#leaves
-    // A page that native code read after the last check moves to the front of the list. After at
-    // most 64 moved pages, a page is evicted in any case. Without the limit of 64 pages, a cache
+    const list = crowded ? this.#interior : this.#leaves
+    // A page that native code read after the last check becomes the most recently used page. After
+    // at most 64 such pages, a page is evicted in any case. Without the limit of 64 pages, a cache
     // whose pages are all read frequently could not evict a page.
     for (let chances = 64; ; ) {
-      const key = lru.rkeys().next().value as number
-      const slot = lru.peek(key) as number
+      const slot = list.oldest!
+      const key = this.#keys[slot]!
       if (!this.#filling.has(key) && (chances-- <= 0 || !native.touched(this.cache, slot))) {
-        lru.delete(key)
+        this.#remove(key, slot)
         return slot
       }
-      lru.get(key)
+      list.touch(slot)
     }
+  }
+
+  #listOf(slot: number): SlotList {
+    return this.#isInterior[slot] ? this.#interior : this.#leaves
+  }
+
+  #remove(key: number, slot: number): void {
+    this.#listOf(slot).remove(slot)
+    this.#slotOf.delete(key)
   }
 }

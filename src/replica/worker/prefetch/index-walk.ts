@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import { native } from '../../../native/addon.js'
+import { RecentMap } from '../../../util/recent-map.js'
 import { slotOf } from '../pages/resident.js'
 import type { TreeShape } from '../pages/tree-shape.js'
 import type { ReplicaView } from '../pages/view-set.js'
@@ -80,7 +80,7 @@ interface Walk {
  * rows that the next entries join.
  */
 export class IndexWalk {
-  readonly #walks = new LRUCache<number, Walk>({ max: CONNECTIONS })
+  readonly #walks = new RecentMap<number, Walk>(CONNECTIONS)
   readonly #tree: TreeShape
 
   constructor(tree: TreeShape) {

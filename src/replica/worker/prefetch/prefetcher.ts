@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import { READ_AHEAD_KINDS, type ReadAheadKind } from '../../../native/read-ahead.js'
+import { RecentMap } from '../../../util/recent-map.js'
 import { isResident } from '../pages/resident.js'
 import type { TreeShape } from '../pages/tree-shape.js'
 import type { ReplicaView } from '../pages/view-set.js'
@@ -126,7 +126,7 @@ interface ReaderState {
  * page is unknown, the Prefetcher follows page numbers.
  */
 export class Prefetcher {
-  readonly #readers = new LRUCache<number, ReaderState>({ max: CONNECTIONS })
+  readonly #readers = new RecentMap<number, ReaderState>(CONNECTIONS)
   readonly #tree: TreeShape
   readonly #kinds: ReadonlySet<ReadAheadKind>
 

@@ -22,3 +22,43 @@ test('pages that are stored together get separate slots of the page cache, which
     }),
   )
 })
+
+test('the page cache evicts the least recently used leaf, and interior pages only above half of the slots', () => {
+  const step = fc.record({ kind: fc.constantFrom('store', 'read', 'drop', 'interior'), key: fc.nat(99) })
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 200, maxLength: 400 }), (steps) => {
+      const store = new PageStore(512, 0)
+      // The keys in the order of their last use.
+      let leaves: number[] = []
+      let interior: number[] = []
+      const isResident = (key: number) => leaves.includes(key) || interior.includes(key)
+      const without = (keys: readonly number[], key: number) => keys.filter((each) => each !== key)
+      for (const { kind, key } of steps) {
+        if (kind === 'store') {
+          store.allocate([key])
+          if (isResident(key)) continue
+          if (leaves.length + interior.length === store.slots) {
+            if (interior.length > store.slots / 2 || leaves.length === 0) interior.shift()
+            else leaves.shift()
+          }
+          leaves.push(key)
+        } else if (kind === 'drop') {
+          store.drop(key)
+          leaves = without(leaves, key)
+          interior = without(interior, key)
+        } else if (kind === 'interior') {
+          store.keepLonger(key)
+          if (!leaves.includes(key)) continue
+          leaves = without(leaves, key)
+          interior.push(key)
+        } else {
+          assert.equal(store.slotOf(key) !== undefined, isResident(key))
+          if (leaves.includes(key)) leaves = [...without(leaves, key), key]
+          if (interior.includes(key)) interior = [...without(interior, key), key]
+        }
+        assert.equal(store.size, leaves.length + interior.length)
+      }
+      for (let key = 0; key < 100; key++) assert.equal(store.has(key), isResident(key))
+    }),
+  )
+})
