@@ -1,10 +1,10 @@
-import type { LRUCache } from 'lru-cache'
 import { corrupt } from '../ltx/corrupt.js'
 import { HEADER_SIZE, MAX_INDEX_ENTRY, PAGE_HEADER_SIZE, snapshotPageCount } from '../ltx/format.js'
 import type { LtxHeader } from '../ltx/header.js'
 import { decodeIndexBlock, type FramePosition, type IndexBlock, ordinalOf, pageAt } from '../ltx/index-block.js'
 import type { PageIndex } from '../ltx/page-index.js'
 import type { LtxFileInfo, RequestOptions } from '../storage/replica-client.js'
+import { RecentMap } from '../util/recent-map.js'
 import { runAll } from '../util/run-all.js'
 import { lowerBound } from '../util/sorted.js'
 import { checkSize } from './file-check.js'
@@ -36,7 +36,12 @@ export interface UnreadIndex {
 }
 
 /** The decoded blocks of all PagedIndexes of a replica. The cache limits their total size. */
-export type IndexBlockCache = LRUCache<string, IndexBlock>
+export class IndexBlockCache extends RecentMap<string, IndexBlock> {
+  /** `memory` is the maximum total size in bytes. */
+  constructor(memory: number) {
+    super(memory, ({ byteLength }) => Math.max(1, byteLength))
+  }
+}
 
 /** Maximum memory in bytes of the decoded blocks of a replica. */
 export const INDEX_CACHE_SIZE: number = 16 * 1024 * 1024
@@ -295,7 +300,7 @@ export class PagedIndex {
   #add(block: number, decoded: IndexBlock): void {
     this.#learn(block, decoded.first, decoded.offset)
     this.#learn(block + 1, decoded.first + decoded.count, decoded.end)
-    this.#cache.set(this.#name(block), decoded, { size: Math.max(1, decoded.byteLength) })
+    this.#cache.set(this.#name(block), decoded)
   }
 
   #learn(block: number, first: number, offset: number): void {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LRUCache } from 'lru-cache'
 import { isLitestreamError } from '../../src/errors.js'
-import { type IndexBlockCache, PagedIndex } from '../../src/levels/paged-index.js'
+import { IndexBlockCache, PagedIndex } from '../../src/levels/paged-index.js'
 import type { FileReader } from '../../src/levels/remote-index.js'
 import { HEADER_SIZE, lockPgno, PAGE_HEADER_SIZE } from '../../src/ltx/format.js'
 import type { LtxHeader } from '../../src/ltx/header.js'
@@ -61,7 +60,7 @@ class Reads implements FileReader {
 
 function open(source: Snapshot, { memory = 2 ** 20, tail = 512 }: { memory?: number; tail?: number } = {}) {
   const reads = new Reads(source)
-  const cache: IndexBlockCache = new LRUCache({ maxSize: memory })
+  const cache = new IndexBlockCache(memory)
   const { header, offset, bytes } = source
   const info = { level: 9, minTxid: 1, maxTxid: 1, size: reads.size, createdAt: 0 }
   const unread = { info, label: 'snapshot', header, offset, size: bytes.length, tail: bytes.slice(-tail) }
@@ -129,7 +128,7 @@ test('blocks of a page index are evicted at the limit of the cache, and an evict
   const source = snapshot(50_000, 4096, () => 2000)
   const { paged, reads, cache } = open(source, { memory: 4000 })
   await compare(paged, source, [...source.index.pgnos])
-  assert.ok(cache.calculatedSize <= 4000)
+  assert.ok(cache.size <= 4000)
   assert.equal(paged.find(100), undefined)
   reads.ranges.length = 0
   await compare(paged, source, [100, 101])

@@ -23,3 +23,14 @@ test('a full RecentMap removes the entry whose last use is the oldest', () => {
     }),
   )
 })
+
+test('a RecentMap limits the total size of its entries, and an entry above this limit is not stored', () => {
+  const map = new RecentMap<string, number>(10, (value) => value)
+  map.set('a', 4)
+  map.set('b', 4)
+  map.set('a', 5)
+  map.set('c', 2)
+  assert.deepEqual([[...map.values()], map.size], [[5, 2], 7])
+  map.set('d', 11)
+  assert.deepEqual([[...map.values()], map.size], [[], 0])
+})

@@ -1,9 +1,7 @@
-import { LRUCache } from 'lru-cache'
-import PQueue from 'p-queue'
 import { isLitestreamError, type LitestreamError } from '../../../errors.js'
 import { fileContent } from '../../../levels/file-identity.js'
 import { listForLatest } from '../../../levels/latest-listing.js'
-import { INDEX_CACHE_SIZE, type IndexBlockCache, PagedIndex, type UnreadIndex } from '../../../levels/paged-index.js'
+import { INDEX_CACHE_SIZE, IndexBlockCache, PagedIndex, type UnreadIndex } from '../../../levels/paged-index.js'
 import {
   type FilesByLevel,
   listLevels,
@@ -22,6 +20,7 @@ import { formatTxid } from '../../../ltx/txid.js'
 import { isSameFile } from '../../../storage/object-identity.js'
 import type { LtxFileInfo, ReplicaClient } from '../../../storage/replica-client.js'
 import { Breather } from '../../../util/breather.js'
+import { TaskQueue } from '../../../util/task-queue.js'
 import { FileTable } from './file-ordinals.js'
 import { mergePages } from './page-lists.js'
 import type { MapBase, PageMap } from './page-map.js'
@@ -111,7 +110,7 @@ export class Chain {
   readonly #onDamaged: (error: LitestreamError) => void
   /** Files whose page indexes are wrong (`fileContent`). */
   readonly #distrusted = new Set<string>()
-  readonly #blocks: IndexBlockCache = new LRUCache({ maxSize: INDEX_CACHE_SIZE })
+  readonly #blocks = new IndexBlockCache(INDEX_CACHE_SIZE)
 
   /** `onDamaged` is called for a damaged file when the state is made from other files. */
   constructor(
@@ -344,9 +343,9 @@ export class Chain {
       kept += index.pieceBytes
       return kept <= PIECE_BYTES ? index : index.withoutPieces()
     }
-    const queue = new PQueue({ concurrency: INDEXES_AT_ONCE })
+    const queue = new TaskQueue(INDEXES_AT_ONCE)
     try {
-      return await queue.addAll(plan.map((file) => () => load(file)))
+      return await Promise.all(plan.map((file) => queue.add(() => load(file))))
     } finally {
       queue.clear() // if a read has failed, the remaining reads are not needed
     }

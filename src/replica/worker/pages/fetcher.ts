@@ -1,4 +1,3 @@
-import PQueue from 'p-queue'
 import { isLitestreamError, LitestreamError, toLitestreamError } from '../../../errors.js'
 import type { FileReader } from '../../../levels/remote-index.js'
 import { fileLabel } from '../../../ltx/file-label.js'
@@ -6,6 +5,7 @@ import { frameFault } from '../../../ltx/frame-fault.js'
 import { native } from '../../../native/addon.js'
 import { type ReadAheadKind, readAheadNumber } from '../../../native/read-ahead.js'
 import type { LtxFileInfo, ReadResult } from '../../../storage/replica-client.js'
+import { TaskQueue } from '../../../util/task-queue.js'
 import { pageLabel } from '../chain/chain.js'
 import type { FileTable } from '../chain/file-ordinals.js'
 import { failRequest } from '../fail-request.js'
@@ -105,13 +105,13 @@ export class Fetcher {
   readonly #reresolve: Reresolve
   readonly #onInterior: OnInterior
   readonly #onRows: OnRows
-  readonly #urgent: PQueue
+  readonly #urgent: TaskQueue
   // Prefetch triggered by a read has a smaller connection limit of its own. Prefetch triggered by a
   // read therefore never delays a page with a waiting reader.
-  readonly #ahead: PQueue
+  readonly #ahead: TaskQueue
   // Background prefetch gets the fewest connections, so it never delays prefetch triggered by a
   // read.
-  readonly #someDay: PQueue
+  readonly #someDay: TaskQueue
   readonly #flights = new Map<number, Flight>()
   /** Reads of page index entries. */
   readonly #placing = new Set<Promise<unknown>>()
@@ -136,16 +136,17 @@ export class Fetcher {
     this.#onInterior = options.onInterior
     this.#onRows = options.onRows
     this.#hedged = options.hedge ? new HedgedReads() : undefined
-    this.#urgent = new PQueue({ concurrency: options.concurrency })
-    this.#ahead = new PQueue({ concurrency: Math.max(1, Math.floor(options.concurrency / 2)) })
+    this.#ahead = new TaskQueue(Math.max(1, Math.floor(options.concurrency / 2)))
     const someDay = Math.max(1, Math.floor(options.concurrency / 4))
-    this.#someDay = new PQueue({ concurrency: someDay })
+    this.#someDay = new TaskQueue(someDay)
     // While a reader waits, background prefetch is limited to one request at a time.
-    this.#urgent.on('active', () => {
-      this.#someDay.concurrency = 1
-    })
-    this.#urgent.on('idle', () => {
-      this.#someDay.concurrency = someDay
+    this.#urgent = new TaskQueue(options.concurrency, {
+      onStart: () => {
+        this.#someDay.concurrency = 1
+      },
+      onIdle: () => {
+        this.#someDay.concurrency = someDay
+      },
     })
   }
 
@@ -307,7 +308,7 @@ export class Fetcher {
   }
 
   /** Starts the requests for `ranges`. Resolves when the ranges were fetched or have failed. */
-  async #start(queue: PQueue, view: ReplicaView, ranges: readonly FetchRange[]): Promise<void> {
+  async #start(queue: TaskQueue, view: ReplicaView, ranges: readonly FetchRange[]): Promise<void> {
     const jobs = ranges.map((range) => {
       const job: Job = { view, range, started: false }
       for (const page of range.pages) {

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { RecentMap } from '../../../util/recent-map.js'
 
 /** Type bytes of SQLite's b-tree pages, as native code reports them. */
 export const INDEX_INTERIOR = 2
@@ -29,15 +29,12 @@ const MAX_DEPTH = 20
  * MAX_PAGES pages, were learned, the TreeShape forgets what was used least recently.
  */
 export class TreeShape {
-  readonly #children = new LRUCache<number, Uint32Array>({
-    maxSize: MAX_PAGES,
-    sizeCalculation: ({ length }) => length,
-  })
+  readonly #children = new RecentMap<number, Uint32Array>(MAX_PAGES, ({ length }) => length)
   /**
    * The parents of pages. The key is `pgno / CHUNK_PAGES`. Page numbers come from a replica. An
    * array up to the highest page number could take gigabytes.
    */
-  readonly #parents = new LRUCache<number, Uint32Array>({ max: MAX_PAGES / CHUNK_PAGES })
+  readonly #parents = new RecentMap<number, Uint32Array>(MAX_PAGES / CHUNK_PAGES)
 
   /**
    * Records an interior page and its children, in key order. Each child must be a page that a file
