@@ -1,4 +1,4 @@
-import PQueue from 'p-queue'
+import { TaskQueue } from './task-queue.js'
 
 /**
  * Runs tasks and returns their results in order. At most `concurrency` tasks run in parallel. After
@@ -6,7 +6,7 @@ import PQueue from 'p-queue'
  * ended, so that no task continues in the background.
  */
 export async function runAll<T>(concurrency: number, tasks: Iterable<() => Promise<T>>): Promise<T[]> {
-  const queue = new PQueue({ concurrency })
+  const queue = new TaskQueue(concurrency)
   let failure: { readonly error: unknown } | undefined
   const results: T[] = []
   const runs = Array.from(tasks, (task, i) =>

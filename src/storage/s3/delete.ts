@@ -1,5 +1,5 @@
-import PQueue from 'p-queue'
 import { type ErrorCode, isLitestreamError, LitestreamError } from '../../errors.js'
+import { TaskQueue } from '../../util/task-queue.js'
 import { DeleteObjectCommand, DeleteObjectsCommand } from './aws.js'
 import { isConditionRefused } from './errors.js'
 import type { S3Requests, Subject } from './requests.js'
@@ -81,7 +81,7 @@ export class ObjectDeletion {
   async #oneByOne(keys: readonly string[], { signal }: Subject): Promise<readonly Failure[]> {
     const { bucket: Bucket } = this.#requests
     const failures: Failure[] = []
-    const queue = new PQueue({ concurrency: PARALLEL })
+    const queue = new TaskQueue(PARALLEL)
     const deleteOne = async (Key: string) => {
       const subject: Subject = { operation: 'DELETE', doing: 'deleting', target: this.#requests.target(Key), signal }
       try {

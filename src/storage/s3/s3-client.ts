@@ -46,7 +46,6 @@ import { resolveS3Settings } from './provider.js'
 import { S3Requests, type Subject } from './requests.js'
 import { s3Connections, sdkClient } from './sdk.js'
 import type { S3Settings } from './settings.js'
-import { upload } from './upload.js'
 
 export interface S3ClientOptions {
   readonly onOutage?: OutageListener | undefined
@@ -191,6 +190,8 @@ export class S3ReplicaClient implements ReplicaClient {
     const key = s3Key(this.#path, file)
     const subject = this.#subject('PUT', 'writing', key, signal)
     const { guarantees } = this
+    // Readers do not need the code of an upload.
+    const { upload } = await import('./upload.js')
     const size = await upload(this.#requests, subject, key, body, { timestamp, createOnly, guarantees })
     return { level: file.level, minTxid: file.minTxid, maxTxid: file.maxTxid, size, createdAt: timestamp }
   }
