@@ -34,7 +34,7 @@ export type { PoolCloseReason, ReplicaPool, ReplicaPoolStats } from './replica/p
 export type { FollowOptions } from './restore/follow.js'
 export type { HydrateOptions } from './restore/restore.js'
 export type { RestoreOptions, RestoreProgress, RestoreResult } from './restore/restore-options.js'
-export { type OpenReplicaClientOptions, openReplicaClient, type StoreOptions } from './storage/open.js'
+export type { OpenReplicaClientOptions, StoreOptions } from './storage/open.js'
 export type { LtxFileInfo, LtxFileRef, ReplicaClient } from './storage/replica-client.js'
 export type { ByteSize } from './util/byte-size.js'
 export type { Duration } from './util/duration.js'

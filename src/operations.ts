@@ -11,13 +11,27 @@ import type { SyncResult } from './primary/replicator-status.js'
 import type { FollowOptions } from './restore/follow.js'
 import type { HydrateOptions } from './restore/restore.js'
 import type { RestoreOptions, RestoreResult } from './restore/restore-options.js'
-import { type OpenReplicaClientOptions, openReplicaClient, type StoreOptions } from './storage/open.js'
+import type { OpenReplicaClientOptions, StoreOptions } from './storage/open.js'
 import type { LtxFileInfo, LtxFileRef, ReplicaClient } from './storage/replica-client.js'
 import type { Resolved } from './util/check-arguments.js'
 import { withDeadline } from './util/wait.js'
 
 // The operations in this file take seconds or more. The first call of an operation loads its code,
 // so that a program that only opens a replica does not load the code of a restore.
+
+/**
+ * Opens a client of the replica at `url`. openReplicaClient() loads only the code and the SDK of
+ * the URL's kind of store. Throws INVALID_URL for an invalid URL, and ACCESS_DENIED if the replica
+ * cannot be read. An empty replica is not an error.
+ *
+ * @example
+ * const client = await openReplicaClient('s3://bucket/app.db')
+ * for await (const file of client.list(0)) console.log(file.maxTxid, file.size)
+ * await client.close()
+ */
+export async function openReplicaClient(url: string, options: OpenReplicaClientOptions = {}): Promise<ReplicaClient> {
+  return (await import('./storage/open.js')).openReplicaClient(url, options)
+}
 
 /**
  * Runs `work` with a client of the replica. If the replica is given as a URL, opens a client for

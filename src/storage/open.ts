@@ -75,16 +75,7 @@ const CHECKS: OptionChecks<OpenReplicaClientOptions> = {
   ...waitChecks,
 }
 
-/**
- * Opens a client of the replica at `url`. openReplicaClient() loads only the code and the SDK of
- * the URL's kind of store. Throws INVALID_URL for an invalid URL, and ACCESS_DENIED if the replica
- * cannot be read. An empty replica is not an error.
- *
- * @example
- * const client = await openReplicaClient('s3://bucket/app.db')
- * for await (const file of client.list(0)) console.log(file.maxTxid, file.size)
- * await client.close()
- */
+/** The function openReplicaClient() in src/operations.ts, which loads this module. */
 export async function openReplicaClient(url: string, options: OpenReplicaClientOptions = {}): Promise<ReplicaClient> {
   const location = parseReplicaUrl(url)
   checkOptions(options, CHECKS, 'openReplicaClient')

@@ -5,9 +5,10 @@ import { native } from '../../native/addon.js'
 import type { ReadAheadStats } from '../../native/read-ahead.js'
 import { type ExtensionLoader, isDriverClass } from '../../sqlite/driver-class.js'
 import { reportOutage, type StoreOutage } from '../../storage/outage.js'
-import { secretUrl } from '../../storage/url.js'
+import { isDoubtfulUrl, redactUrl, secretsOfUrl } from '../../storage/shown-url.js'
 import { checkArgument, checkOptions, text, time, txid, waitChecks } from '../../util/check-arguments.js'
 import { monotonicMs } from '../../util/monotonic.js'
+import { Secret } from '../../util/secret.js'
 import { MAX_DELAY_MS, startInterval } from '../../util/timers.js'
 import { type WaitOptions, withDeadline } from '../../util/wait.js'
 import { formatKey } from '../key.js'
@@ -189,12 +190,12 @@ export class Replica extends EventEmitter<ReplicaEvents> {
   readonly uri: string
 
   /** @internal Programs call openReplica(). */
-  constructor(id: number, key: string, url: string, hydrates: boolean) {
+  constructor(id: number, key: string, url: Secret, hydrates: boolean) {
     super()
     this.#id = id
     this.#key = key
     this.#hydrates = hydrates
-    this.url = String(secretUrl(url))
+    this.url = String(url)
     // The URI contains no credentials, because drivers print the name of a database. Native code
     // keeps the credentials in the key of the replica. A driver that reads no URIs takes the URI
     // for a path. A driver whose SQLite has no `litestream` VFS also takes the URI for a path. The
@@ -533,6 +534,15 @@ function targetText(target: unknown): string {
   return timestamp as string
 }
 
+/**
+ * Returns a URL whose printed form depends on whether the URL is valid. Other URLs are not parsed
+ * on this thread, because the code for all stores would delay the first row.
+ */
+async function parsedUrl(url: string): Promise<Secret> {
+  const { secretUrl } = await import('../../storage/url.js')
+  return secretUrl(url)
+}
+
 /** Returns the last part of the path of a URL. The URL must contain no credentials. */
 function nameOf(shown: string): string {
   const path = shown.replace(/[?#].*$/s, '').replace(/\/+$/, '')
@@ -581,8 +591,9 @@ export async function openHandle(
   ensureWorker()
   if (driver === undefined) registerDrivers()
   else await registerDriver(driver)
+  const shown = isDoubtfulUrl(url) ? await parsedUrl(url) : new Secret(url, redactUrl(url), secretsOfUrl(url))
   const id = native.acquireReplica(key)
-  const replica = new Replica(id, key, url, hydrate !== undefined)
+  const replica = new Replica(id, key, shown, hydrate !== undefined)
   try {
     // If this Replica is closed, the wait for the worker continues, because the worker also opens
     // the replica for other handles.

@@ -18,7 +18,6 @@ import type { ResolvedReplicaOptions, ResolvedWriteOptions } from '../options.js
 import { Chain, type ChainState, type LoadedState } from './chain/chain.js'
 import { firstState } from './chain/first-state.js'
 import type { Poller, PollOutcome } from './chain/poller.js'
-import { parseTravelTarget } from './chain/travel-target.js'
 import { StoreContact } from './contact.js'
 import { failRequest } from './fail-request.js'
 import type { Hydrator } from './hydration/hydrator.js'
@@ -441,6 +440,7 @@ export class ReplicaSession {
 
   async onTravel(request: BridgeRequest): Promise<void> {
     try {
+      const { parseTravelTarget } = await import('./chain/travel-target.js')
       const target = await parseTravelTarget(request.text, Date.now())
       const state = await this.#chain.load(target)
       // Connections that travel to the same TXID share one view.
@@ -462,6 +462,7 @@ export class ReplicaSession {
 
   /** Returns the TXID and the time of the state at a travel target. */
   async resolveTarget(target: string): Promise<{ txid: number; timestamp: number }> {
+    const { parseTravelTarget } = await import('./chain/travel-target.js')
     const { txid, timestamp } = await this.#chain.load(await parseTravelTarget(target, Date.now()))
     return { txid, timestamp }
   }

@@ -131,7 +131,7 @@ export class Chain {
 
   /** Memory in bytes of the decoded blocks of page indexes that are read in blocks. */
   get indexCacheSize(): number {
-    return this.#blocks.calculatedSize
+    return this.#blocks.size
   }
 
   /** Excludes a file with a wrong page index from all later states. */
