@@ -1,12 +1,22 @@
+interface Entry<K, V> {
+  readonly key: K
+  readonly value: V
+  readonly size: number
+  older: Entry<K, V> | undefined
+  newer: Entry<K, V> | undefined
+}
+
 /**
  * A map whose entries have a total size of at most `max`. Without room, `set` removes the least
- * recently used entries. By default, every entry has the size 1.
+ * recently used entries. By default, every entry has the size 1. The order is a linked list: a Map
+ * whose entries are moved to its end takes longer for every entry that was moved.
  */
 export class RecentMap<K, V> {
   readonly #max: number
   readonly #sizeOf: (value: V) => number
-  /** The entries in the order of their last use. */
-  readonly #entries = new Map<K, V>()
+  readonly #entries = new Map<K, Entry<K, V>>()
+  #oldest: Entry<K, V> | undefined
+  #newest: Entry<K, V> | undefined
   #size = 0
 
   constructor(max: number, sizeOf: (value: V) => number = () => 1) {
@@ -25,33 +35,55 @@ export class RecentMap<K, V> {
 
   /** Returns the value of a key, and counts as a use of the entry. */
   get(key: K): V | undefined {
-    const value = this.#entries.get(key)
-    if (value === undefined) return undefined
-    this.#entries.delete(key)
-    this.#entries.set(key, value)
-    return value
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    if (entry !== this.#newest) {
+      this.#unlink(entry)
+      this.#append(entry)
+    }
+    return entry.value
   }
 
   set(key: K, value: V): void {
-    this.#delete(key)
-    this.#entries.set(key, value)
-    this.#size += this.#sizeOf(value)
-    while (this.#size > this.#max) this.#delete(this.#entries.keys().next().value as K)
+    const known = this.#entries.get(key)
+    if (known !== undefined) this.#remove(known)
+    const entry = { key, value, size: this.#sizeOf(value), older: undefined, newer: undefined }
+    this.#entries.set(key, entry)
+    this.#append(entry)
+    this.#size += entry.size
+    while (this.#size > this.#max) this.#remove(this.#oldest!)
   }
 
   clear(): void {
     this.#entries.clear()
+    this.#oldest = undefined
+    this.#newest = undefined
     this.#size = 0
   }
 
-  values(): IterableIterator<V> {
-    return this.#entries.values()
+  /** Yields the values, beginning with the least recently used entry. */
+  *values(): Generator<V> {
+    for (let entry = this.#oldest; entry !== undefined; entry = entry.newer) yield entry.value
   }
 
-  #delete(key: K): void {
-    const value = this.#entries.get(key)
-    if (value === undefined) return
-    this.#entries.delete(key)
-    this.#size -= this.#sizeOf(value)
+  #remove(entry: Entry<K, V>): void {
+    this.#entries.delete(entry.key)
+    this.#unlink(entry)
+    this.#size -= entry.size
+  }
+
+  #unlink({ older, newer }: Entry<K, V>): void {
+    if (older === undefined) this.#oldest = newer
+    else older.newer = newer
+    if (newer === undefined) this.#newest = older
+    else newer.older = older
+  }
+
+  #append(entry: Entry<K, V>): void {
+    entry.older = this.#newest
+    entry.newer = undefined
+    if (this.#newest === undefined) this.#oldest = entry
+    else this.#newest.newer = entry
+    this.#newest = entry
   }
 }
