@@ -4,10 +4,10 @@ import type { LtxHeader } from '../ltx/header.js'
 import { decodeIndexBlock, type FramePosition, type IndexBlock, ordinalOf, pageAt } from '../ltx/index-block.js'
 import type { PageIndex } from '../ltx/page-index.js'
 import type { LtxFileInfo, RequestOptions } from '../storage/replica-client.js'
-import { RecentMap } from '../util/recent-map.js'
 import { runAll } from '../util/run-all.js'
 import { lowerBound } from '../util/sorted.js'
 import { checkSize } from './file-check.js'
+import type { IndexBlockCache } from './index-block-cache.js'
 import type { FileReader } from './remote-index.js'
 
 /** Size in bytes of a block of a page index. A block has the entries of about 6,000 pages. */
@@ -34,17 +34,6 @@ export interface UnreadIndex {
   /** The end of the page index, which was read together with the trailer. */
   readonly tail: Uint8Array
 }
-
-/** The decoded blocks of all PagedIndexes of a replica. The cache limits their total size. */
-export class IndexBlockCache extends RecentMap<string, IndexBlock> {
-  /** `memory` is the maximum total size in bytes. */
-  constructor(memory: number) {
-    super(memory, ({ byteLength }) => Math.max(1, byteLength))
-  }
-}
-
-/** Maximum memory in bytes of the decoded blocks of a replica. */
-export const INDEX_CACHE_SIZE: number = 16 * 1024 * 1024
 
 /**
  * The page index of a snapshot, read in blocks when entries of the blocks are needed.

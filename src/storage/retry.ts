@@ -87,6 +87,7 @@ export async function retrying<T>(attempt: (before: number) => Promise<T>, optio
     if (closing?.aborted) throw closing.reason
   }
   for (let before = 0; ; before++) {
+    throwIfEnded()
     const attemptAt = elapsedMs()
     try {
       const result = await attempt(before)
@@ -107,7 +108,6 @@ export async function retrying<T>(attempt: (before: number) => Promise<T>, optio
       if (isLast) throw error
       if (operation !== undefined) counters.retry(operation)
       await pause(wait, signal, closing)
-      throwIfEnded()
     }
   }
 }

@@ -63,12 +63,22 @@ test('on a folder, S3 and NATS, encrypted replicas support mirrors, scheduled re
   const http = await until('it listens', () => /addr=(http:\S+)/.exec(daemon.stderr())?.[1])
   const [response] = (await once(get(`${http}/events`), 'response')) as [IncomingMessage]
   response.on('error', () => {})
-  let body = ''
+  let rest = ''
+  const events = new Set<string>()
   response.setEncoding('utf8').on('data', (chunk: string) => {
-    body += chunk
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop()!
+    for (const line of lines) {
+      const [, event] = /"event":"([^"]+)"/.exec(line) ?? []
+      const [, file] = /"path":"([^"]+)"/.exec(line) ?? []
+      if (event !== undefined && file !== undefined) events.add(`${event} ${file}`)
+    }
   })
-  const seen = (event: string, name: string) =>
-    body.split('\n').some((line) => line.includes(`"event":"${event}"`) && line.includes(`"path":"${fileOf(name)}"`))
+  response.on('close', () => events.add('the connection was closed'))
+  const seen = (event: string, name: string) => {
+    assert.ok(!events.has('the connection was closed'))
+    return events.has(`${event} ${fileOf(name)}`)
+  }
   const status = async () => (await (await fetch(`${http}/status.json?details=`)).json()) as StatusDocument
 
   let writtenAt = 0

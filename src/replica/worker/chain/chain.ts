@@ -1,7 +1,8 @@
 import { isLitestreamError, type LitestreamError } from '../../../errors.js'
 import { fileContent } from '../../../levels/file-identity.js'
+import { INDEX_CACHE_SIZE, IndexBlockCache } from '../../../levels/index-block-cache.js'
 import { listForLatest } from '../../../levels/latest-listing.js'
-import { INDEX_CACHE_SIZE, IndexBlockCache, PagedIndex, type UnreadIndex } from '../../../levels/paged-index.js'
+import type { UnreadIndex } from '../../../levels/paged-index.js'
 import {
   type FilesByLevel,
   listLevels,
@@ -256,7 +257,7 @@ export class Chain {
         // A snapshot has all pages, so it replaces the pages of all earlier files.
         builder = new PageMapBuilder()
         builder.resize(file.header.commit)
-        builder.setBase(this.#base(file.unread))
+        builder.setBase(await this.#base(file.unread))
         continue
       }
       try {
@@ -269,7 +270,8 @@ export class Chain {
   }
 
   /** Returns the base of a page map. States with the same snapshot share its page index. */
-  #base(unread: UnreadIndex): MapBase {
+  async #base(unread: UnreadIndex): Promise<MapBase> {
+    const { PagedIndex } = await import('../../../levels/paged-index.js')
     const file = this.files.ordinal(unread.info)
     let index = this.files.pagedIndex(file)
     if (!index) {
