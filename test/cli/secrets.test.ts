@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
 import { runAll } from '../../src/util/run-all.js'
+import { cleanUp } from '../support/clean-up.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
 import { run, start } from './run.js'
@@ -160,7 +161,7 @@ for (const type of ['text', 'json', 'pretty']) {
     const config = path.join(dir, 'litestream.yml')
     writeFileSync(config, `logging: { level: trace, type: ${type} }\n${everySecret(dir)}`)
     const daemon = start(['replicate', '-config', config])
-    t.after(() => daemon.child.kill('SIGKILL'))
+    cleanUp(t, () => daemon.child.kill('SIGKILL'))
     const http = await until('it listens', () => /http:\/\/127\.0\.0\.1:\d+/.exec(daemon.stderr())?.[0])
     await until('it listens for control', () => daemon.stderr().includes('control socket listening'))
     const said = () => daemon.stderr().match(/127\.0\.0\.1:1|bucket/g)?.length ?? 0

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { isLitestreamError } from '../../src/errors.js'
 import { lockPathOf, TargetLock } from '../../src/fs/target-lock.js'
+import { cleanUp } from '../support/clean-up.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const { signal } = new AbortController()
@@ -31,7 +32,7 @@ test('if another process holds a target lock, the error is OUTPUT_BUSY and names
   const child = spawn(process.execPath, [path.join(import.meta.dirname, 'lock-child.js'), target], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  t.after(() => child.kill('SIGKILL'))
+  cleanUp(t, () => child.kill('SIGKILL'))
   await once(child.stdout, 'data')
   await assert.rejects(TargetLock.acquire(target, { wait: false, signal }), (error) => {
     assert.ok(isLitestreamError(error, 'OUTPUT_BUSY'))

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
 import { run, start } from '../cli/run.js'
+import { cleanUp } from '../support/clean-up.js'
 import { released } from '../support/released.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
@@ -31,7 +32,7 @@ test('litestream-ts’s control commands control a Litestream process, Litestrea
     if (name === 'theirs') official.start(args)
     else {
       const { child } = start(args)
-      t.after(() => child.kill('SIGKILL'))
+      cleanUp(t, () => child.kill('SIGKILL'))
     }
     await until(`${name} listens`, () => existsSync(socket))
   }

@@ -23,6 +23,7 @@ import { lockPathOf, TargetLock } from '../../src/fs/target-lock.js'
 import { follow } from '../../src/restore/follow.js'
 import { restore } from '../../src/restore/restore.js'
 import { openReplicaClient } from '../../src/storage/open.js'
+import { cleanUp } from '../support/clean-up.js'
 import { History, hashFile } from '../support/history.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { until } from '../support/until.js'
@@ -195,7 +196,7 @@ test('if another connection has a database open, a restore does not replace the 
   const code = `const D = require('better-sqlite3'); const db = new D(${JSON.stringify(output)})
     db.prepare('SELECT * FROM live').all(); console.log('open'); setInterval(() => db, 1000)`
   const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.after(() => child.kill('SIGKILL'))
+  cleanUp(t, () => child.kill('SIGKILL'))
   await once(child.stdout, 'data')
   await assert.rejects(restore(client, { output, force: true }), { code: 'OUTPUT_BUSY', file: output })
   assert.ok(existsSync(`${output}-wal`))

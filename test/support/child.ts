@@ -1,6 +1,7 @@
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
+import { cleanUp } from './clean-up.js'
 
 export interface Child {
   readonly process: ChildProcess
@@ -50,7 +51,7 @@ function watched(t: TestContext, child: ChildProcessWithoutNullStreams): Child {
   child.stderr.setEncoding('utf8').on('data', (text) => {
     errors += text
   })
-  t.after(() => {
+  cleanUp(t, () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
   })
   const ended = once(child, 'close').then(([code, signal]) => (signal ?? code) as number | NodeJS.Signals)

@@ -7,6 +7,7 @@ import {
   ListObjectsV2Command,
   S3Client,
 } from '@aws-sdk/client-s3'
+import { cleanUp } from './clean-up.js'
 
 // A test file that imports this one, directly or not, makes `npm test` start an S3 server (or take
 // TEST_S3_ENDPOINT).
@@ -53,7 +54,8 @@ export async function s3Bucket(t: Pick<TestContext, 'after'>, server: S3Server =
   const sdk = s3Sdk(server)
   await sdk.send(new CreateBucketCommand({ Bucket: bucket }))
   sdk.destroy()
-  t.after(() => removeBucket(bucket, server))
+  // A process that still writes would keep the bucket from becoming empty: processes end first.
+  cleanUp(t, () => removeBucket(bucket, server))
   return bucket
 }
 

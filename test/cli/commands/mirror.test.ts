@@ -25,7 +25,10 @@ test('after the primary’s machine is lost, the database can be restored from a
   rmSync(source.files, { recursive: true })
   const lost = await run(['mirror', source.url, copy])
   assert.equal(lost.status, 1)
-  assert.match(lost.stderr, /no backup files found, nothing is mirrored or deleted\nTry: .*restore the database from the mirror/)
+  assert.match(
+    lost.stderr,
+    /no backup files found, nothing is mirrored or deleted\nTry: .*restore the database from the mirror/,
+  )
   const db = path.join(folder, 'app.db')
   assert.equal((await run(['restore', '-o', db, copy])).status, 0)
   const replicated = await run(['replicate', '-once', db, copy])

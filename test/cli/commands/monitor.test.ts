@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { test } from 'node:test'
+import { cleanUp } from '../../support/clean-up.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 import { startDaemon } from '../daemon/daemon-fixture.js'
@@ -20,7 +21,7 @@ test('monitor prints the syncs, uploads and states of a running process, and the
   const json = start(['monitor', '-json', '-socket', socket])
   const text = start(['monitor', '-socket', socket, file])
   const other = start(['monitor', '-socket', socket, `${file}-other`])
-  for (const { child } of [json, text, other]) t.after(() => child.kill('SIGKILL'))
+  for (const { child } of [json, text, other]) cleanUp(t, () => child.kill('SIGKILL'))
   const [response] = (await once(get(`${http}/events`), 'response')) as [IncomingMessage]
   response.on('error', () => {})
   let body = ''

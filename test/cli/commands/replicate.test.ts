@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
+import { cleanUp } from '../../support/clean-up.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 import { breakReplica } from '../break-replica.js'
@@ -69,7 +70,7 @@ test('replicate uploads commits continuously, syncs once more at its end, and ex
     `logging: { type: json, level: debug }\ndbs: [{ path: ${file}, monitor-interval: 20ms, replica: { url: "${url}", sync-interval: 20ms } }]`,
   )
   const daemon = start(['replicate', '-config', name])
-  t.after(() => daemon.child.kill('SIGKILL'))
+  cleanUp(t, () => daemon.child.kill('SIGKILL'))
   await until('the first sync', () => daemon.stderr().includes('ltx file uploaded'))
   db.exec("INSERT INTO t (v) VALUES ('c')")
   await until('the second file', () => daemon.stderr().includes('"minTXID":"0000000000000002"'))
@@ -91,7 +92,7 @@ test('a daemon that starts before its database exists waits for the database', a
   const { dir, restored } = fixture(t)
   const late = path.join(dir, 'late.db')
   const daemon = start(['replicate', late, `file://${dir}/replica`])
-  t.after(() => daemon.child.kill('SIGKILL'))
+  cleanUp(t, () => daemon.child.kill('SIGKILL'))
   await until('it runs', () => daemon.stderr().includes('replicating to'))
   const db = new Database(late)
   t.after(() => db.close())
@@ -127,7 +128,7 @@ test('replicate -exec runs a program, uploads the program’s last commit and ex
 test('replicate -exec passes the first signal to the program, and a program that the signal ends does not count as failed', async (t) => {
   const { file, url } = fixture(t)
   const daemon = start(['replicate', '-exec', 'sh -c "echo started; exec sleep 60"', file, url])
-  t.after(() => daemon.child.kill('SIGKILL'))
+  cleanUp(t, () => daemon.child.kill('SIGKILL'))
   await until('the program runs', () => daemon.stdout().includes('started'))
   daemon.child.kill('SIGTERM')
   assert.equal((await daemon.finished).status, 0, daemon.stderr())
@@ -141,7 +142,7 @@ test('if the last sync fails, replicate ends with status 1, and a second signal 
   )
   const begin = async (configuration: string) => {
     const daemon = start(['replicate', '-config', configuration])
-    t.after(() => daemon.child.kill('SIGKILL'))
+    cleanUp(t, () => daemon.child.kill('SIGKILL'))
     await until('the replica is there', () => daemon.stderr().includes('initialized db'))
     await until(
       'the first sync',
@@ -192,7 +193,7 @@ test('replicate replicates every database of a watched directory, including data
   create('one.db')
   const name = config(`dbs: [{ dir: ${many}, pattern: "*.db", watch: true, replica: { path: ${dir}/replicas } }]`)
   const daemon = start(['replicate', '-config', name])
-  t.after(() => daemon.child.kill('SIGKILL'))
+  cleanUp(t, () => daemon.child.kill('SIGKILL'))
   const uploaded = (file: string) => new RegExp(`ltx file uploaded.*${file}`).test(daemon.stderr())
   await until('the first is there', () => uploaded('one.db'))
   create('two.db')

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
 import { formatFileName } from '../../../src/ltx/file-name.js'
 import { openReplicaClient } from '../../../src/storage/open.js'
+import { cleanUp } from '../../support/clean-up.js'
 import { History, hashFile } from '../../support/history.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
@@ -197,7 +198,7 @@ test('verify reports whether a replica can be restored, and names each damaged f
 test('restore -f keeps a database up to date with its replica until a signal arrives', async (t) => {
   const { url, history, output } = await fixture(t)
   const follower = start(['restore', '-f', '-follow-interval', '10ms', '-o', output, url])
-  t.after(() => follower.child.kill('SIGKILL'))
+  cleanUp(t, () => follower.child.kill('SIGKILL'))
   await until('it is restored', () => follower.stdout().includes('is at TXID 0000000000000003'))
   await history.commit("INSERT INTO t (v) VALUES ('d')")
   await until('it follows', () => follower.stdout().includes('is at TXID 0000000000000004'))

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
+import { cleanUp } from '../../support/clean-up.js'
 import { freePort } from '../../support/servers/free-port.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
@@ -25,7 +26,7 @@ dbs:
 `,
   )
   const daemon = start(['replicate', '-config', config])
-  t.after(() => daemon.child.kill('SIGKILL'))
+  cleanUp(t, () => daemon.child.kill('SIGKILL'))
   await until('the other is replicated', () => daemon.stderr().includes('ltx file uploaded'))
   await until('it is tried again later', () => /cannot open the replica.* retry=\d/.test(daemon.stderr()), 60_000)
   const http = /addr=(http:\S+)/.exec(daemon.stderr())![1]!

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
 import { version } from '../../../src/version.js'
+import { cleanUp } from '../../support/clean-up.js'
 import { until } from '../../support/until.js'
 import { run, start } from '../run.js'
 import { startDaemon } from './daemon-fixture.js'
@@ -112,7 +113,7 @@ test('a new process replaces the control socket file that a killed process left'
   await daemon.finished
   assert.ok(existsSync(socket))
   const next = start(['replicate', '-config', config])
-  t.after(() => next.child.kill('SIGKILL'))
+  cleanUp(t, () => next.child.kill('SIGKILL'))
   await until('it listens', () => next.stderr().includes('control socket listening'))
   assert.equal((await run(['info', '-socket', socket])).status, 0)
   next.child.kill('SIGTERM')

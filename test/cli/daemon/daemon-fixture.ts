@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
 import Database from 'better-sqlite3'
+import { cleanUp } from '../../support/clean-up.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 import { type Running, start } from '../run.js'
@@ -43,7 +44,7 @@ dbs: [{ path: ${file}, monitor-interval: 20ms, replica: { url: "${url}", sync-in
 `,
   )
   const daemon = start(['replicate', '-config', config])
-  t.after(() => daemon.child.kill('SIGKILL'))
+  cleanUp(t, () => daemon.child.kill('SIGKILL'))
   const http = await until('it listens', () => /addr=(http:\S+)/.exec(daemon.stderr())?.[1])
   await until('it listens for control', () => daemon.stderr().includes('control socket listening'))
   await until('the first sync', () => daemon.stderr().includes('ltx file uploaded'))

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
 import { openReplicaClient } from '../../../src/storage/open.js'
+import { cleanUp } from '../../support/clean-up.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 import { main } from '../run.js'
@@ -15,7 +16,7 @@ test('replicate -lease holds the lease while the process runs, and releases the 
   new Database(file).exec('CREATE TABLE t (v)').close()
   const url = `file://${dir}/replica`
   const child = spawn(process.execPath, [main, 'replicate', '-lease', file, url], { stdio: 'ignore' })
-  t.after(() => child.kill('SIGKILL'))
+  cleanUp(t, () => child.kill('SIGKILL'))
   const client = await openReplicaClient(url)
   t.after(() => client.close())
   const lock = await until('there is a lease', () => client.getObject('lock.json'), 60_000)

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { openReplicaClient } from '../../../src/storage/open.js'
+import { cleanUp } from '../../support/clean-up.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 import { main, run, start } from '../run.js'
@@ -38,7 +39,7 @@ test('a reload adds, removes and changes databases, does not touch unchanged dat
     writeFileSync(config, `socket: { enabled: true, path: ${socket} }\n${more}\ndbs:\n${entries}`)
   write(entry(kept) + entry(gone) + entry(moved))
   const daemon = start(['replicate', '-config', config])
-  t.after(() => daemon.child.kill('SIGKILL'))
+  cleanUp(t, () => daemon.child.kill('SIGKILL'))
   const uploads = () => daemon.stderr().match(/ltx file uploaded/g)?.length ?? 0
   await until('all are replicated', () => uploads() === 3)
 

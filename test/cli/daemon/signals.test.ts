@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
+import { cleanUp } from '../../support/clean-up.js'
 import { startSilentStore } from '../../support/silent-store.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
@@ -15,7 +16,7 @@ const env = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'key' }
 
 function started(t: TestContext, args: readonly string[]): Running {
   const running = start(args, { env })
-  t.after(() => running.child.kill('SIGKILL'))
+  cleanUp(t, () => running.child.kill('SIGKILL'))
   return running
 }
 

@@ -59,7 +59,7 @@ test('on a folder, S3 and NATS, encrypted replicas support mirrors, scheduled re
   const entries = STORES.map((store) => entry(store, urls[store], mirrors[store]))
   write(entries)
   const daemon = start(['replicate', '-config', config])
-  t.after(() => daemon.child.kill('SIGKILL'))
+  cleanUp(t, () => daemon.child.kill('SIGKILL'))
   const http = await until('it listens', () => /addr=(http:\S+)/.exec(daemon.stderr())?.[1])
   const [response] = (await once(get(`${http}/events`), 'response')) as [IncomingMessage]
   response.on('error', () => {})

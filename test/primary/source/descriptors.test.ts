@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import Database from 'better-sqlite3'
 import { PrimaryDatabase } from '../../../src/primary/sync/primary-database.js'
 import { main } from '../../cli/run.js'
+import { cleanUp } from '../../support/clean-up.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
 import { assertReplicaEquals } from '../restored.js'
@@ -82,7 +83,7 @@ test('a daemon with more databases than the limit of open files allows closes id
   const command = `ulimit -n ${96 + 9 * 7}; exec "$0" "$1" replicate -config "$2"`
   const start = () => {
     const daemon = spawn('sh', ['-c', command, process.execPath, main, config], { stdio: ['ignore', 'ignore', 'pipe'] })
-    t.after(() => daemon.kill('SIGKILL'))
+    cleanUp(t, () => daemon.kill('SIGKILL'))
     const log: string[] = []
     daemon.stderr.setEncoding('utf8').on('data', (text: string) => log.push(text))
     const stop = async () => {

@@ -7,6 +7,7 @@ import { inspect } from 'node:util'
 import Database from 'better-sqlite3'
 import { openReplicaClient } from '../../../src/storage/open.js'
 import { run, start } from '../../cli/run.js'
+import { cleanUp } from '../../support/clean-up.js'
 import { s3Bucket, s3Server, s3Url } from '../../support/s3.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js'
 import { until } from '../../support/until.js'
@@ -71,7 +72,7 @@ test('at log level trace, the output of any command contains no secret, whether 
         access-key-id: ${accessKeyId}, secret-access-key: "${secret}", sse-customer-key: "${SSE_KEY}", sync-interval: 20ms } }]\n`,
     )
     const daemon = start(['replicate', '-config', config, '-log-level', 'trace'])
-    t.after(() => daemon.child.kill('SIGKILL'))
+    cleanUp(t, () => daemon.child.kill('SIGKILL'))
     const said = secret === WRONG ? /SignatureDoesNotMatch/ : /ltx file uploaded/
     await until('it has said so', () => said.test(daemon.stdout() + daemon.stderr()), 60_000)
     daemon.child.kill('SIGTERM')
