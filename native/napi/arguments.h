@@ -5,8 +5,8 @@
 // N-API's own conversions wrap or truncate a number that is out of range, and accept NaN.
 //
 // For a wrong value, Arguments returns a harmless value, such as the lower bound or an empty array.
-// When the call ends, Arguments throws a TypeError or RangeError that contains the names of the
-// function and the argument, and the wrong value. Each function of the addon first reads all of its
+// If an argument was wrong, Arguments throws a TypeError or RangeError at the end of the call from
+// JavaScript. The error contains the names of the function and the argument, and the wrong value. Each function of the addon first reads all of its
 // arguments, and then returns immediately if ok() is false.
 #pragma once
 #include <napi.h>

@@ -1,5 +1,5 @@
-// Exports readListedFile. With this function, a client of a local folder reads a file with one task
-// on the thread pool. Node.js needs a task for each of open, fstat, read and close.
+// Exports readListedFile, which opens, checks and reads a file in one task on the thread pool. The
+// functions of Node.js need one task each for open, fstat, read and close.
 #include "napi/arguments.h"
 #include "napi/deferred.h"
 #include "napi/exports.h"

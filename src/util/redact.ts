@@ -108,7 +108,7 @@ const URL_BEGIN = /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]{1,40}:\/)/i
 
 /**
  * Maximum number of characters of a text from which secrets are removed. A longer text is truncated
- * first. Otherwise masking a very long message of a store would take proportionally more time.
+ * first. Without this limit, the time to mask an error message of a store would grow with its length.
  */
 const MOST_CHARACTERS = 16_384
 

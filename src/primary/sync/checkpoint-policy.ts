@@ -3,7 +3,7 @@ import type { CheckpointMode } from '../events.js'
 import type { PrimaryOptions } from '../sync-options.js'
 
 /**
- * Decides when the primary runs a checkpoint. The thresholds are Litestream's three thresholds.
+ * Decides when the primary runs a checkpoint. The three thresholds are set as in Litestream.
  * Litestream compares the thresholds with the size of the WAL file, but SQLite reuses the WAL file
  * and does not shrink it. The primary therefore compares the thresholds with the number of frames
  * in the wal-index. After readers have blocked a checkpoint, the primary waits until the WAL has

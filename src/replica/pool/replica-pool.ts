@@ -196,8 +196,8 @@ export class ReplicaPool extends EventEmitter<ReplicaPoolEvents> {
   }
 
   /**
-   * Lists the names of the replicas below the prefix. `names` returns the names as the store
-   * reports them. Omits names that acquire() refuses. The listing costs one or two LIST requests
+   * Lists the names of the replicas below the prefix. `names` yields a name as soon as the store has
+   * listed it, in the order of the store. Omits names that acquire() refuses. The listing costs one or two LIST requests
    * per folder.
    *
    * @throws STORAGE_FAILED if the store has more than 100,000 folders below the prefix, and

@@ -231,7 +231,7 @@ export class LocalCommits {
     this.#bytes += bytes.length
   }
 
-  /** The state of the replica that the commits in the write buffer follow. */
+  /** Returns the state of the replica on which the commits in the write buffer are based. */
   #base(): BufferBase {
     const { client, adoption } = this.#parts
     const { txid, timestamp } = adoption.stored
@@ -239,7 +239,7 @@ export class LocalCommits {
   }
 
   /**
-   * Makes the commits in the write buffer follow the newest state in the store. Commits to the
+   * Bases the commits in the write buffer on the newest state in the store. Commits to the
    * store and commits of other writers change the newest state. `#align` is also needed after the
    * write buffer was removed, or after a write to the write buffer failed.
    */
