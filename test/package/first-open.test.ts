@@ -67,7 +67,7 @@ async function firstOpen(t: TestContext, url: string): Promise<LoadedFiles> {
 test('to open a file:// replica, the published package loads only a few of its files, and no file for another store', async (t) => {
   const { worker } = await firstOpen(t, pathToFileURL(path.join(temporaryDirectory(t), 'replica')).href)
   assert.ok(worker.length <= 2, `the worker loaded ${worker.join(', ')}`)
-  assert.ok(bytesOf(worker) <= 229_000, `the worker loaded ${bytesOf(worker)} bytes`)
+  assert.ok(bytesOf(worker) <= 220_000, `the worker loaded ${bytesOf(worker)} bytes`)
   assert.deepEqual(
     worker.filter((file) => AWS.test(file)),
     [],
@@ -77,7 +77,7 @@ test('to open a file:// replica, the published package loads only a few of its f
 test('the published package opens an S3 replica with the bundled AWS SDK, and only the worker thread loads this SDK', async (t) => {
   const { worker } = await firstOpen(t, s3Url(await s3Bucket(t)))
   assert.ok(worker.length <= 4, `the worker loaded ${worker.join(', ')}`)
-  assert.ok(bytesOf(worker) <= 680_000, `the worker loaded ${bytesOf(worker)} bytes`)
+  assert.ok(bytesOf(worker) <= 670_000, `the worker loaded ${bytesOf(worker)} bytes`)
   assert.ok(worker.some((file) => AWS.test(file)))
 })
 
