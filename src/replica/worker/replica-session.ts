@@ -56,6 +56,8 @@ const COLLECT_MS = 200
  * delay, loading the code of the poll loop and the first poll would compete with the first row.
  */
 const START_POLLING_MS = 100
+/** Delay in milliseconds before the next attempt if the code of the poll loop cannot be loaded. */
+const RETRY_POLLING_MS = 1000
 /** Number of files that may be added to the file table before unreferenced files are removed. */
 const RECLAIM_FILES = 512
 
@@ -76,7 +78,7 @@ export class ReplicaSession {
   #fetcher!: Fetcher
   #filePages!: FilePages
   /** The poll loop. The field is undefined until `#polling` was called. */
-  #poller: Promise<Poller> | undefined
+  #poller: Poller | undefined
   #lost: LostFiles | undefined
   #startingToPoll: Timer | undefined
   #hydrator: Hydrator | undefined
@@ -217,23 +219,29 @@ export class ReplicaSession {
     this.#emit({ type: 'open' })
   }
 
-  #startPolling(): void {
-    const { pollInterval } = this.#options
+  /**
+   * Starts the poll loop after `delay` milliseconds. If its code cannot be loaded, for example
+   * because the process has too many open files, reports the error and tries again.
+   */
+  #startPolling(delay = Math.min(START_POLLING_MS, this.#options.pollInterval / 2)): void {
     const since = monotonicMs()
-    this.#startingToPoll = startTimer(Math.min(START_POLLING_MS, pollInterval / 2), async () => {
-      const poller = await this.#polling()
-      poller.start(monotonicMs() - since)
+    const start = async () => (await this.#polling()).start(monotonicMs() - since)
+    this.#startingToPoll = startTimer(delay, start, (error) => {
+      this.#report(error)
+      if (!this.#abort.signal.aborted) this.#startPolling(RETRY_POLLING_MS)
     }).unref()
   }
 
   /** Returns the poll loop. The first call loads its code. */
-  #polling(): Promise<Poller> {
-    this.#poller ??= this.#loadPoller()
+  async #polling(): Promise<Poller> {
+    if (this.#poller === undefined) {
+      const updates = await import('./updates.js')
+      this.#poller ??= this.#createPoller(updates)
+    }
     return this.#poller
   }
 
-  async #loadPoller(): Promise<Poller> {
-    const { Poller, LostFiles, RELIST_INTERVAL_MS } = await import('./updates.js')
+  #createPoller({ Poller, LostFiles, RELIST_INTERVAL_MS }: typeof import('./updates.js')): Poller {
     const poller = new Poller({
       chain: this.#chain,
       client: this.#client!,
@@ -490,7 +498,7 @@ export class ReplicaSession {
     this.#startingToPoll?.stop()
     native.setState(this.id, native.constants.state.closed, 'REPLICA_CLOSED', 'the replica was closed')
     await this.#opening?.catch(() => undefined) // the caller of open() gets this error
-    await (await this.#poller)?.stopped()
+    await this.#poller?.stopped()
     await this.#fetcher?.idle()
     await this.#hydrator?.close()
     await this.#folder?.remove()

@@ -69,7 +69,7 @@ export class FileReplicaClient implements ReplicaClient {
   readonly #endWatches = new Set<() => void>()
   readonly #closing = new AbortController()
   /** The part of the client that writes. Readers do not need its code. */
-  #writes: Promise<FileWrites> | undefined
+  #writes: FileWrites | undefined
 
   private constructor(root: string, settings: FileSettings, onOutage: OutageListener | undefined) {
     this.#root = root
@@ -271,8 +271,12 @@ export class FileReplicaClient implements ReplicaClient {
     return path.join(this.#root, relativeName(file))
   }
 
-  #writing(): Promise<FileWrites> {
-    this.#writes ??= import('./file-writes.js').then(({ FileWrites }) => new FileWrites(this.#root, this.#ownerLike))
+  /** Returns the part of the client that writes. If its code cannot be loaded, the next call tries again. */
+  async #writing(): Promise<FileWrites> {
+    if (this.#writes === undefined) {
+      const { FileWrites } = await import('./file-writes.js')
+      this.#writes ??= new FileWrites(this.#root, this.#ownerLike)
+    }
     return this.#writes
   }
 
