@@ -2,8 +2,9 @@
 // each in a process of its own.
 //
 // Without a pattern, at most three test files that failed are run once more, one at a time. If all
-// their tests pass then, the command succeeds, and its last lines name the tests that failed at
-// first: each is a fault of the test or of the program, to be mended. A fourth file fails the run.
+// their tests pass in this second run, the command succeeds, and its last lines name the tests that
+// failed in the first run: each failure is a fault of the test or of the program, and must be
+// corrected. If more than three files fail, the command fails without a second run.
 //
 // usage: npm test -- [PATTERN…]
 //   PATTERN      run only the test files whose path contains one of the patterns, without formatter

@@ -10,8 +10,8 @@ import { startTimer, type Timer } from '../util/timers.js'
 const EMPTY_CHUNKS = 100
 
 /**
- * Maximum time in milliseconds that a client waits for a body, over all requests for the body.
- * `waited` is the time in milliseconds that the client has already waited for the body.
+ * The time that a client may wait for the bytes of a body, over all requests for the body. `limit`
+ * is the maximum in milliseconds, and `waited` is the part of it that the client has waited so far.
  */
 export interface Allowance {
   readonly limit: number

@@ -121,7 +121,8 @@ export class MetaStore {
   }
 
   /**
-   * Requests metadata like `fetch`, but as a part of a request that the caller has already begun.
+   * Requests the metadata of an object. `ask` counts and retries nothing, because the caller runs
+   * `ask` inside a request of the session.
    */
   async ask(name: string): Promise<StoredMeta | undefined> {
     const { bucket, jsm, stream } = this.#session

@@ -64,8 +64,8 @@ class Place {
   }
 
   /**
-   * Copies buffer and replica as a crash would leave them. The returned function puts the copies in
-   * their place.
+   * Copies the write buffer and the replica in a state that a crash at this time would leave. The
+   * returned function replaces the write buffer and the replica with the copies.
    */
   image(): () => void {
     for (let attempts = 0; attempts < 1000; attempts++) {
